@@ -1,0 +1,24 @@
+"""When: everything that Fleet does periodically, as plain data. Imports nothing of ours.
+
+Beat is only the metronome. Which agents wake is said by rows in Postgres, so two beats at once, or none for a
+minute, do no harm: a doubled message finds nothing due, a lost one is made good by the next. A message that waited
+longer than `expires` seconds is dropped by the worker.
+"""
+
+BEAT_SCHEDULE = {
+    "wake the agents that are due": {
+        "task": "fleet.dispatch",
+        "schedule": 1.0,
+        "options": {"queue": "critical", "expires": 5},
+    },
+    "pick up what was left lying": {
+        "task": "fleet.sweep",
+        "schedule": 5.0,
+        "options": {"queue": "critical", "expires": 15},
+    },
+    "delete what is past its retention": {
+        "task": "fleet.prune",
+        "schedule": 3600.0,
+        "options": {"queue": "low", "expires": 1800},
+    },
+}

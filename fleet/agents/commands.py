@@ -1,0 +1,197 @@
+"""What is done to agents: every write to their rows. Reading is in `queries`, the loop's own moves in `loop`.
+
+Called by `fleet.runtime` inside its transactions. Each move of status is one guarded UPDATE that says whether it
+happened, so that starting a running agent starts nothing twice (facts 1.6, defect 6).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from fleet.agents.models import AgentRow, Status
+from fleet.agents.queries import get
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, InvalidInput
+
+_CLOCK = sa.func.clock_timestamp()
+WEIGHT_NAMES = ("post", "comment", "like", "browse")
+_EDITABLE = frozenset(
+    {
+        "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
+        "min_interval_s", "max_interval_s", "autonomy", "owner", "persona_id",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgent:
+    """An agent to be created. Weights are relative, at least one above zero; intervals are seconds."""
+
+    name: str
+    username: str
+    weights: Mapping[str, float]
+    min_interval_s: int = 60
+    max_interval_s: int = 300
+    persona_id: str | None = None
+    personality: str = ""
+    vibe: str = ""
+    interests: tuple[str, ...] = ()
+    surface: str = "floimg"
+    owner: str = ""
+
+
+def create(tx: Tx, new: NewAgent) -> uuid.UUID:
+    """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
+    agent_id = ids.new()
+    values = {
+        "id": agent_id, "name": new.name, "username": new.username, "persona_id": new.persona_id,
+        "personality": new.personality, "vibe": new.vibe, "interests": list(new.interests),
+        "min_interval_s": new.min_interval_s, "max_interval_s": new.max_interval_s, "surface": new.surface,
+        "owner": new.owner, **{f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES},
+    }  # fmt: skip
+    _write(tx, sa.insert(AgentRow).values(**values), new.username)
+    events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
+    return agent_id
+
+
+def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> None:
+    """Change an agent's settings. Raises NotFound, InvalidInput for an unknown field or a wrong value."""
+    unknown = sorted(set(changes) - _EDITABLE)
+    if unknown:
+        raise InvalidInput(
+            f"An agent has no {', '.join(unknown)} to edit.", fix=f"Fields: {', '.join(sorted(_EDITABLE))}."
+        )
+    agent = get(tx, agent_id)
+    if not changes:
+        return
+    before = {name: getattr(agent, name) for name in changes}
+    _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**changes, updated_at=_CLOCK), agent.username)
+    events.emit(tx, "agent.updated", agent_id=agent_id, agent=agent.name, before=before, after=dict(changes))
+
+
+_WRONG = {
+    "weights": "Weights must be zero or more, finite, and at least one above zero.",
+    "interval": "The interval must be above zero seconds, its minimum no more than its maximum.",
+    "username": "A username is 3 to 30 of a-z, 0-9 and _.",
+    "name": "A name has 1 to 100 characters.",
+    "autonomy": "Autonomy is autonomous or supervised.",
+}
+
+
+def _write(tx: Tx, statement: sa.Executable, username: str) -> None:
+    """Run a write whose rules the database itself checks, and say what is wrong in words."""
+    try:
+        with tx.session.begin_nested():
+            tx.execute(statement)
+    except exc.IntegrityError as error:
+        diagnostics = getattr(error.orig, "diag", None)
+        constraint = str(getattr(diagnostics, "constraint_name", ""))
+        if "username" in constraint and constraint.startswith("uq"):
+            raise Conflict(f"The username {username} is taken.") from None
+        for name, words in _WRONG.items():
+            if constraint == f"ck_agents_{name}":
+                raise InvalidInput(words) from None
+        raise InvalidInput(f"The database refuses these values ({constraint or 'constraint'}).") from error
+    except exc.DataError as error:
+        raise InvalidInput("A value is too long or out of range.") from error
+
+
+def start(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
+    """Set an idle or failed agent going; False if it is running or paused already."""
+    return _move(
+        tx, agent_id, (Status.IDLE, Status.ERROR), Status.RUNNING, "agent.started",
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+
+
+def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = None) -> bool:
+    """Let a running agent rest, until a person resumes it or `until` has come; False if it is not running."""
+    ends = until.isoformat() if until else None
+    return _move(
+        tx, agent_id, (Status.RUNNING,), Status.PAUSED, "agent.paused", payload={"reason": reason, "until": ends},
+        paused_until=until, pause_reason=reason[:200], next_tick_at=until,
+    )  # fmt: skip
+
+
+def resume(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
+    """Let a paused agent go on; False if it is not paused."""
+    return _move(
+        tx, agent_id, (Status.PAUSED,), Status.RUNNING, "agent.resumed",
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+
+
+def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
+    """Send an agent home; False if it is idle already."""
+    awake = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+    return _move(
+        tx, agent_id, awake, Status.IDLE, "agent.stopped",
+        next_tick_at=None, paused_until=None, pause_reason=None, current_action=None,
+    )  # fmt: skip
+
+
+def fail(tx: Tx, agent_id: uuid.UUID, *, why: str) -> bool:
+    """Mark an agent as broken: it does not wake until a person starts it again."""
+    return _move(
+        tx, agent_id, (Status.RUNNING, Status.PAUSED), Status.ERROR, "agent.failed", payload={"error": why[:1000]},
+        next_tick_at=None, pause_reason=why[:200],
+    )  # fmt: skip
+
+
+def delete(tx: Tx, agent_id: uuid.UUID) -> None:
+    """Stop an agent and hide it; its history stays, and its username stays taken. Raises NotFound."""
+    agent = get(tx, agent_id)
+    stop(tx, agent_id)
+    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(deleted_at=_CLOCK, updated_at=_CLOCK))
+    events.emit(tx, "agent.deleted", agent_id=agent_id, agent=agent.name)
+
+
+def _move(tx: Tx, agent_id: uuid.UUID, before: tuple[Status, ...], after: Status, subject: str,
+          *, payload: Mapping[str, Any] | None = None, **values: Any) -> bool:  # fmt: skip
+    name = tx.scalar(
+        sa.update(AgentRow)
+        .where(AgentRow.id == agent_id, AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
+        .values(status=after, updated_at=_CLOCK, **values)
+        .returning(AgentRow.name)
+    )
+    if name is None:
+        get(tx, agent_id)
+        return False
+    events.emit(tx, subject, agent_id=agent_id, agent=name, **(payload or {}))
+    return True
+
+
+def pause_all(tx: Tx, *, reason: str, persona_id: str | None = None) -> int:
+    """Pause every running agent, or those of one persona; return how many."""
+    return sum(pause(tx, agent_id, reason=reason) for agent_id in _all(tx, Status.RUNNING, persona_id))
+
+
+def resume_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
+    """Resume every paused agent, or those of one persona; return how many. Running ones are left alone."""
+    return sum(resume(tx, agent_id, first_tick_at=first_tick_at) for agent_id in _all(tx, Status.PAUSED, persona_id))
+
+
+def start_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
+    """Start every idle agent, or those of one persona; return how many."""
+    return sum(start(tx, agent_id, first_tick_at=first_tick_at) for agent_id in _all(tx, Status.IDLE, persona_id))
+
+
+def stop_all(tx: Tx, *, persona_id: str | None = None) -> int:
+    """Stop every agent that is not idle, or those of one persona; return how many."""
+    awake = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+    return sum(stop(tx, agent_id) for status in awake for agent_id in _all(tx, status, persona_id))
+
+
+def _all(tx: Tx, status: Status, persona_id: str | None) -> list[uuid.UUID]:
+    query = sa.select(AgentRow.id).where(AgentRow.status == status, AgentRow.deleted_at.is_(None)).order_by(AgentRow.id)
+    if persona_id is not None:
+        query = query.where(AgentRow.persona_id == persona_id)
+    return list(tx.session.scalars(query.with_for_update()))

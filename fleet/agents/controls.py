@@ -1,0 +1,143 @@
+"""What holds agents back: the kill switch and the pauses, by scope, in one table that is read before every write.
+
+Called by `fleet.runtime` inside its transactions. A hold with an end lifts itself; the kill switch is lifted by a
+person only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.agents.models import ControlRow
+from fleet.core import events
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput
+
+SCOPES = ("fleet", "surface", "persona", "agent", "kind")
+ALL = "*"
+_CLOCK = sa.func.clock_timestamp()
+_IN_FORCE = sa.or_(ControlRow.until.is_(None), ControlRow.until > _CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold in force. `until` None: until a person lifts it."""
+
+    scope: str
+    key: str
+    hold: str
+    reason: str
+    until: datetime | None
+    set_by: str
+    set_at: datetime
+
+    def words(self) -> str:
+        """Return what people are told."""
+        if self.hold == "kill":
+            return f"kill switch: {self.reason or 'thrown by ' + self.set_by}"
+        where = "the fleet" if self.scope == "fleet" else f"{self.scope} {self.key}"
+        return f"{where} is paused: {self.reason or 'by ' + self.set_by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a hold may cover."""
+
+    surface: str
+    persona_id: str | None
+    agent_id: str
+    kind: str | None = None
+
+
+def in_force(tx: Tx) -> list[Hold]:
+    """Return every hold in force, the kill switch first."""
+    rows = tx.session.scalars(sa.select(ControlRow).where(_IN_FORCE).order_by(ControlRow.hold, ControlRow.set_at))
+    return [Hold(r.scope, r.key, r.hold, r.reason, r.until, r.set_by, r.set_at) for r in rows]
+
+
+def covering(holds: Sequence[Hold], subject: Subject) -> Hold | None:
+    """Return the hold that covers a subject, or None. Pure. One without an end counts before one with."""
+    keys = {
+        "fleet": ALL,
+        "surface": subject.surface,
+        "persona": subject.persona_id,
+        "agent": subject.agent_id,
+        "kind": subject.kind,
+    }
+    hits = [hold for hold in holds if keys[hold.scope] == hold.key]
+    return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
+
+
+def kill_reason(tx: Tx) -> str | None:
+    """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
+    row = tx.session.get(ControlRow, ("fleet", ALL, "kill"))
+    return None if row is None else f"kill switch: {row.reason or 'thrown by ' + row.set_by}"
+
+
+def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:
+    """Forbid every outside write from the COMMIT on; False if it was on already."""
+    thrown = _set(tx, "fleet", ALL, "kill", reason=reason, until=None, by=by)
+    if thrown:
+        events.emit(tx, "control.kill_switch.thrown", by=by, reason=reason)
+    return thrown
+
+
+def lift_kill_switch(tx: Tx, *, by: str) -> bool:
+    """Allow outside writes again; False if it was not on. Only a person's command calls this."""
+    lifted = _remove(tx, "fleet", ALL, "kill")
+    if lifted:
+        events.emit(tx, "control.kill_switch.lifted", by=by)
+    return lifted
+
+
+def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: datetime | None = None) -> bool:
+    """Hold a scope back; False if it was held already. Raises InvalidInput for an unknown scope."""
+    _check(scope, key)
+    paused = _set(tx, scope, key, "pause", reason=reason, until=until, by=by)
+    if paused:
+        ends = until.isoformat() if until else None
+        events.emit(tx, "control.paused", scope=scope, key=key, by=by, reason=reason, until=ends)
+    return paused
+
+
+def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
+    """Let a scope go on; False if it was not held."""
+    _check(scope, key)
+    resumed = _remove(tx, scope, key, "pause")
+    if resumed:
+        events.emit(tx, "control.resumed", scope=scope, key=key, by=by)
+    return resumed
+
+
+def _check(scope: str, key: str) -> None:
+    if scope not in SCOPES:
+        raise InvalidInput(f"There is no scope {scope!r}.", fix=f"Scopes: {', '.join(SCOPES)}.")
+    if (key == ALL) != (scope == "fleet"):
+        raise InvalidInput(f"A pause of scope {scope} names {'nothing' if scope == 'fleet' else 'one ' + scope}.")
+
+
+def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetime | None, by: str) -> bool:
+    """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands."""
+    values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": _CLOCK}
+    statement = (
+        insert(ControlRow)
+        .values(scope=scope, key=key, hold=hold, **values)
+        .on_conflict_do_update(
+            index_elements=["scope", "key", "hold"],
+            set_=values,
+            where=sa.and_(
+                ControlRow.until.is_not(None), sa.or_(sa.literal(until is None), ControlRow.until < until)
+            ),
+        )
+    )  # fmt: skip
+    return tx.execute(statement).rowcount == 1
+
+
+def _remove(tx: Tx, scope: str, key: str, hold: str) -> bool:
+    gone = sa.delete(ControlRow).where(ControlRow.scope == scope, ControlRow.key == key, ControlRow.hold == hold)
+    return tx.execute(gone).rowcount == 1

@@ -1,0 +1,115 @@
+"""Tables of the agents and of what holds them back. Knows no other room's rows."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base
+
+_TIME = sa.DateTime(timezone=True)
+_NOW = sa.text("clock_timestamp()")
+
+
+class Status(StrEnum):
+    """What an agent is doing with its life (facts 1.2)."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ERROR = "error"
+
+
+class AgentRow(Base):
+    """One agent: who it is, how it behaves, when it wakes next."""
+
+    __tablename__ = "agents"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(20), server_default="gallery")
+    name: Mapped[str] = mapped_column(sa.String(100))
+    username: Mapped[str] = mapped_column(sa.String(30), unique=True)
+    status: Mapped[str] = mapped_column(sa.String(10), server_default=Status.IDLE)
+    persona_id: Mapped[str | None] = mapped_column(sa.String(60))
+    personality: Mapped[str] = mapped_column(sa.Text, server_default="")
+    vibe: Mapped[str] = mapped_column(sa.String(60), server_default="")
+    interests: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default=sa.text("'{}'"))
+    post_weight: Mapped[float]
+    comment_weight: Mapped[float]
+    like_weight: Mapped[float]
+    browse_weight: Mapped[float]
+    min_interval_s: Mapped[int]
+    max_interval_s: Mapped[int]
+    autonomy: Mapped[str] = mapped_column(sa.String(12), server_default="autonomous")
+    surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
+    remote_account: Mapped[str | None] = mapped_column(sa.String(200))
+    owner: Mapped[str] = mapped_column(sa.String(100), server_default="")
+    next_tick_at: Mapped[datetime | None] = mapped_column(_TIME)
+    tick_no: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    paused_until: Mapped[datetime | None] = mapped_column(_TIME)
+    pause_reason: Mapped[str | None] = mapped_column(sa.String(200))
+    current_action: Mapped[str | None] = mapped_column(sa.String(40))
+    last_action_at: Mapped[datetime | None] = mapped_column(_TIME)
+    last_thought: Mapped[str | None] = mapped_column(sa.String(1000))
+    total_posts: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    total_comments: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    total_likes: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    total_browses: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.CheckConstraint("status IN ('idle', 'running', 'paused', 'error')", name="status"),
+        sa.CheckConstraint("autonomy IN ('autonomous', 'supervised')", name="autonomy"),
+        sa.CheckConstraint("username ~ '^[a-z0-9_]{3,30}$'", name="username"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
+        sa.CheckConstraint("0 < min_interval_s AND min_interval_s <= max_interval_s", name="interval"),
+        sa.CheckConstraint(
+            "least(post_weight, comment_weight, like_weight, browse_weight) >= 0 AND"
+            " 0 < post_weight + comment_weight + like_weight + browse_weight AND"
+            " post_weight + comment_weight + like_weight + browse_weight < 'Infinity'",
+            name="weights",
+        ),
+        sa.CheckConstraint("deleted_at IS NULL OR status = 'idle'", name="deleted_is_idle"),
+        # The metronome reads only this: who is due, oldest first.
+        sa.Index(
+            "ix_agents_due",
+            "next_tick_at",
+            postgresql_where=sa.text("status IN ('running', 'paused') AND next_tick_at IS NOT NULL"),
+        ),
+        sa.Index("ix_agents_status", "status"),
+        sa.Index("ix_agents_persona", "persona_id"),
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+
+class ControlRow(Base):
+    """Something that holds back a whole scope: the kill switch, or a pause. No row, no hold."""
+
+    __tablename__ = "controls"
+
+    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    hold: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
+    until: Mapped[datetime | None] = mapped_column(_TIME)
+    set_by: Mapped[str] = mapped_column(sa.String(100))
+    set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+    __table_args__ = (
+        sa.CheckConstraint("scope IN ('fleet', 'surface', 'persona', 'agent', 'kind')", name="scope"),
+        sa.CheckConstraint("hold IN ('kill', 'pause')", name="hold"),
+        sa.CheckConstraint("hold = 'pause' OR (scope = 'fleet' AND until IS NULL)", name="kill_is_for_all"),
+    )
+
+
+def as_dict(row: Any) -> dict[str, Any]:
+    """Return a row's columns by name."""
+    return {column.key: getattr(row, column.key) for column in sa.inspect(type(row)).columns}

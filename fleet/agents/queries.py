@@ -1,0 +1,96 @@
+"""What is asked about agents: reading only. Called by `fleet.runtime` and, through it, by doors."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from fleet.agents.models import AgentRow, Status
+from fleet.core.db import Tx
+from fleet.core.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which agents; empty fields filter nothing."""
+
+    status: Status | None = None
+    persona_id: str | None = None
+    text: str | None = None
+    include_deleted: bool = False
+
+
+def get(tx: Tx, agent_id: uuid.UUID, *, include_deleted: bool = False) -> AgentRow:
+    """Return one agent. Raises NotFound."""
+    row = tx.session.get(AgentRow, agent_id)
+    if row is None or (row.deleted_at is not None and not include_deleted):
+        raise NotFound(f"There is no agent {agent_id}.", fix="`fleet agents list` shows them all.")
+    return row
+
+
+def named(tx: Tx, name: str, *, include_deleted: bool = False) -> AgentRow:
+    """Return the agent with this username or id. Raises NotFound."""
+    try:
+        return get(tx, uuid.UUID(name), include_deleted=include_deleted)
+    except ValueError:
+        pass
+    row = tx.session.scalars(sa.select(AgentRow).where(AgentRow.username == name)).one_or_none()
+    if row is None or (row.deleted_at is not None and not include_deleted):
+        raise NotFound(f"There is no agent called {name!r}.", fix="`fleet agents list` shows their usernames.")
+    return row
+
+
+def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0) -> list[AgentRow]:
+    """Return the agents that match, by username."""
+    query = sa.select(AgentRow).where(*_where(which)).order_by(AgentRow.username)
+    return list(tx.session.scalars(query.limit(limit).offset(offset)))
+
+
+def count(tx: Tx, which: Filter) -> int:
+    """Return how many agents match."""
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
+
+
+def counts(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return how many agents there are by (persona, status); agents without a persona count as "-"."""
+    rows = tx.execute(
+        sa.select(AgentRow.persona_id, AgentRow.status, sa.func.count())
+        .where(AgentRow.deleted_at.is_(None))
+        .group_by(AgentRow.persona_id, AgentRow.status)
+    )
+    return {(str(persona or "-"), status): number for persona, status, number in rows}
+
+
+def usernames(tx: Tx) -> frozenset[str]:
+    """Return every username ever given, deleted agents' too: they stay taken."""
+    return frozenset(tx.session.scalars(sa.select(AgentRow.username)))
+
+
+def overdue_s(tx: Tx) -> float | None:
+    """Return by how many seconds the most overdue agent is late for its tick; None if nobody is."""
+    late = sa.func.clock_timestamp() - sa.func.min(AgentRow.next_tick_at)
+    query = sa.select(sa.extract("epoch", late)).where(
+        AgentRow.status == Status.RUNNING, AgentRow.next_tick_at < sa.func.clock_timestamp()
+    )
+    value = tx.scalar(query)
+    return None if value is None else float(value)
+
+
+def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = []
+    if which.status is not None:
+        where.append(AgentRow.status == which.status)
+    if which.persona_id is not None:
+        where.append(AgentRow.persona_id == which.persona_id)
+    if which.text:
+        pattern = which.text
+        where.append(
+            sa.or_(
+                AgentRow.name.icontains(pattern, autoescape=True), AgentRow.username.icontains(pattern, autoescape=True)
+            )
+        )
+    if not which.include_deleted:
+        where.append(AgentRow.deleted_at.is_(None))
+    return where

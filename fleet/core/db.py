@@ -1,0 +1,186 @@
+"""Postgres: the engine, transactions and migrations.
+
+Doors and `fleet.runtime` open transactions; rooms are handed one. No network call is made inside a
+transaction: what must follow a COMMIT is registered with `Tx.afterwards` and runs when COMMIT has
+returned. (SQLAlchemy's own after_commit event would fire at the release of a savepoint.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import alembic.script
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from sqlalchemy import exc
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from fleet.core import logs
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+
+log = logs.get(__name__)
+
+_MIGRATE_FIX = "Run `fleet migrate`."
+_MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all migrators take the same
+
+
+class Base(DeclarativeBase):
+    """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Tx:
+    """One transaction: SQL through `execute`, and calls to make once it has committed."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._afterwards: list[Callable[[], None]] = []
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Run one statement; `parameters` may be a list for many rows."""
+        return self.session.execute(statement, parameters)  # type: ignore[return-value]
+
+    def scalar(self, statement: sa.Executable) -> Any:
+        """Run one statement and return the first column of its first row, or None."""
+        return self.session.scalar(statement)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call `call` when this transaction has committed; never if it rolls back.
+
+        The facts are safe by then, so what such a call raises is logged and left to the sweep.
+        """
+        self._afterwards.append(call)
+
+    def run_afterwards(self) -> None:
+        """Make the registered calls, in order. For `Database.transaction` only."""
+        for call in self._afterwards:
+            try:
+                call()
+            except Exception:
+                log.warning("after_commit_failed", exc_info=True)
+
+
+class Database:
+    """A pool of connections. Build it after fork; one a process."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        if not url:
+            raise InvalidInput(
+                "No database is set.",
+                fix="Set FLEET_DATABASE_URL, or start the embedded one with `fleet up`.",
+            )
+        try:
+            self.engine = sa.create_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_pre_ping=True,
+                pool_timeout=30,
+                connect_args={"connect_timeout": 5, "application_name": "fleet"},
+            )
+        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+            raise InvalidInput(
+                f"FLEET_DATABASE_URL is not a database address ({logs.mask(str(error))}).",
+                fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
+            ) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises.
+
+        Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its
+        tables are missing. After an Unavailable out of the COMMIT itself, what was written may stand: callers
+        read again (every move is guarded, so asking twice is harmless).
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                tx = Tx(session)
+                with session.begin():
+                    yield tx
+        except exc.DBAPIError as error:
+            raise _translated(error) from error
+        except exc.TimeoutError as error:
+            raise Unavailable(
+                "All database connections of this process are in use.", fix="Raise FLEET_POOL_SIZE."
+            ) from error
+        tx.run_afterwards()
+
+    def close(self) -> None:
+        """Close all connections of the pool."""
+        self.engine.dispose()
+
+
+def _translated(error: exc.DBAPIError) -> Exception:
+    """Turn a driver's error into one of ours where a person can do something about it."""
+    code = getattr(error.orig, "sqlstate", None) or ""
+    first_line = logs.mask(str(error.orig).strip().split("\n", maxsplit=1)[0])
+    if code in ("42P01", "42703"):
+        return InvalidInput(f"The database lacks Fleet's tables or is older than this version ({first_line}).",
+                            fix=_MIGRATE_FIX)  # fmt: skip
+    if code in ("28P01", "28000", "3D000"):
+        return InvalidInput(f"The database refuses the connection: {first_line}.", fix="Check FLEET_DATABASE_URL.")
+    if code.startswith(("53", "58")):
+        return Unavailable(f"The database is out of resources: {first_line}.", fix="Free disk space or connections.")
+    if isinstance(error, exc.OperationalError) or error.connection_invalidated:
+        return Unavailable(
+            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` tells."
+        )
+    return error
+
+
+def migrate(url: str) -> None:
+    """Bring the database at `url` to this version's tables. Safe to run from several places at once."""
+    database = Database(url, pool_size=1)
+    try:
+        with database.engine.connect() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+    except exc.DBAPIError as error:
+        raise _translated(error) from error
+    finally:
+        database.close()
+
+
+def pending_migrations(database: Database) -> list[str]:
+    """Return the revisions that the database still lacks, oldest first; empty when it is up to date."""
+    script = alembic.script.ScriptDirectory.from_config(_alembic_config())
+    try:
+        with database.engine.connect() as connection:
+            have = MigrationContext.configure(connection).get_current_heads()
+    except exc.DBAPIError as error:
+        raise _translated(error) from error
+    known = {revision.revision for revision in script.walk_revisions()}
+    if set(have) - known:
+        raise FleetError(
+            f"The database is newer than this version of Fleet (revision {', '.join(have)}).",
+            fix="Upgrade Fleet.",
+        )
+    applied = {revision.revision for head in have for revision in script.iterate_revisions(head, "base")}
+    return [r.revision for r in reversed(list(script.walk_revisions())) if r.revision not in applied]
+
+
+def _alembic_config() -> alembic.config.Config:
+    import migrations
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    return config

@@ -1,0 +1,51 @@
+"""Every error that Fleet raises on purpose.
+
+Lives at the bottom so that any room may raise and any door may render. The class says what to do
+about it (retry or not, which exit code); the message is written for the person who reads it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class FleetError(Exception):
+    """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}" if self.fix else self.message
+
+
+class InvalidInput(FleetError):
+    """What was asked for cannot be: wrong value, unknown name, broken file. Never retried."""
+
+    exit_code = 2
+
+
+class NotFound(FleetError):
+    """The named thing does not exist."""
+
+    exit_code = 3
+
+
+class Conflict(FleetError):
+    """The thing exists but its state does not allow this move."""
+
+    exit_code = 4
+
+
+class Unavailable(FleetError):
+    """A server that Fleet needs (database, broker, surface) cannot be reached now. Worth a retry."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, fix: str | None = None, retry_at: datetime | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.retry_at = retry_at

@@ -1,0 +1,68 @@
+"""Logging: structlog, JSON in production and colours on a terminal.
+
+Called once by each door. Event names are static strings, data goes in as keywords, ids rather than
+objects. Values of keys that look like secrets are masked here, whoever logs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+_SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key|cookie", re.IGNORECASE)
+_NOT_SECRET = frozenset({"lease_token", "input_tokens", "output_tokens"})
+_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
+_SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
+
+
+def mask(text: str) -> str:
+    """Return `text` without the passwords of URLs and without service tokens."""
+    return _SERVICE_TOKEN.sub("fst_***", _URL_PASSWORD.sub(r"\g<head>:***@", text))
+
+
+def _mask_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if _SECRET_KEY.search(key) and key not in _NOT_SECRET:
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = mask(value)
+    return event
+
+
+def configure(level: str = "INFO", *, json: bool | None = None) -> None:
+    """Send Fleet's and the libraries' logs to standard error; JSON unless standard error is a terminal."""
+    as_json = (not sys.stderr.isatty()) if json is None else json
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if as_json:
+        last += [structlog.processors.format_exc_info, _mask_values, structlog.processors.JSONRenderer()]
+    else:
+        last += [structlog.processors.format_exc_info, _mask_values, structlog.dev.ConsoleRenderer()]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpcore", "alembic.runtime.migration", "kombu", "amqp"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of a module."""
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))

@@ -1,0 +1,136 @@
+"""The doorbell: Celery messages that carry ids and nothing else.
+
+Postgres holds the truth, so a message that is lost costs a delay (the sweep rings again) and a message that comes
+twice finds nothing to claim. `workers` builds its app from here; `fleet.runtime` publishes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from fleet.core import logs
+from fleet.core.errors import InvalidInput, Unavailable
+
+QUEUES = ("critical", "high", "normal", "ticks", "low")
+"""In the order in which a free worker looks. Jobs stand before ticks: when workers cannot keep up, agents wake
+later instead of piling up decisions that nobody carries out."""
+
+_BATCH = 500
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One ring of the bell: which task, with which ids, on which queue."""
+
+    task: str
+    args: tuple[str | int, ...]
+    queue: str
+
+
+def make_app(broker_url: str, *, lease_s: float = 120.0) -> Celery:
+    """Build the Celery app with the settings that the engine relies on (docs/adr/001)."""
+    if not broker_url:
+        raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or start the embedded one with `fleet up`.")
+    app = Celery("fleet", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        task_default_queue="normal",
+        task_create_missing_queues=False,
+        # The ledger decides what is done; a message is put away only after its task has ended.
+        task_acks_late=True,
+        task_retry_on_worker_lost=True,
+        task_default_retry_delay=1,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        # The backlog stays in the broker, where everybody sees it, instead of in one worker's memory.
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_eta_task_limit=100,
+        worker_max_tasks_per_child=1000,
+        # Flower and `inspect` live on these.
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        task_track_started=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        accept_content=["json"],
+        enable_utc=True,
+        timezone="UTC",
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(broker_url, lease_s),
+        task_publish_retry_policy={
+            "max_retries": 2,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        },
+    )
+    return app
+
+
+def _transport_options(broker_url: str, lease_s: float) -> dict[str, Any]:
+    if not broker_url.startswith(("redis", "valkey")):
+        return {}
+    return {
+        "visibility_timeout": max(60, int(lease_s * 2)),
+        # Defaults look for lost messages every 100 s only.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 20,
+    }
+
+
+class Publisher:
+    """Sends messages in batches. One a process."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Send messages. Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost."""
+        if not messages:
+            return
+        try:
+            with self._app.producer_or_acquire() as producer, producer.batch(max_size=_BATCH):
+                for message in messages:
+                    self._app.send_task(message.task, args=message.args, queue=message.queue, producer=producer)
+        except (OperationalError, RedisError, OSError) as error:
+            raise Unavailable(
+                f"The broker cannot be reached ({logs.mask(str(error))}).",
+                fix="Is it up? `fleet check` tells.",
+            ) from error
+
+    def depths(self) -> dict[str, int]:
+        """Return how many messages wait in each queue. Raises Unavailable."""
+        try:
+            with self._app.connection_for_read(connect_timeout=3) as connection:
+                channel = connection.default_channel
+                return {name: _depth(channel, name) for name in QUEUES}
+        except (OperationalError, RedisError, OSError) as error:
+            raise Unavailable(
+                f"The broker cannot be reached ({logs.mask(str(error))}).",
+                fix="Is it up? `fleet check` tells.",
+            ) from error
+
+
+def _depth(channel: Any, queue: str) -> int:
+    """Ask how long a queue is; one that nobody has declared yet is empty."""
+    size = getattr(channel, "_size", None)  # Redis and memory transports; no declare needed
+    if size is not None:
+        return int(size(queue))
+    declared = channel.queue_declare(queue, passive=True)
+    return int(declared.message_count)

@@ -1,0 +1,98 @@
+"""Settings: read once at a door, from FLEET_* variables and an optional .env, and passed down as a value.
+
+Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings shows none.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fleet.core.errors import InvalidInput
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Durations end in `_s` (seconds)."""
+
+    model_config = SettingsConfigDict(env_prefix="FLEET_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str = Field("", description="Postgres, as postgresql+psycopg://user:password@host:port/name")
+    broker_url: str = Field("", description="Celery broker, as redis://:password@host:port/0")
+    home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
+
+    gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
+    service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        LOOPBACK_HOSTS, description="hosts that agents may write to, separated by commas"
+    )
+    dry_run: bool = Field(False, description="prepare everything, send nothing")
+    operator: str = Field("the operator of this fleet", description="who answers for the agents (bio line)")
+    contact: str = Field("", description="address for people who want to reach the operator")
+    label_agents: bool = Field(True, description="label accounts and pictures as made by AI")
+    label_off_reason: str = Field("", description="why labels are off; only own surfaces may be unlabelled")
+
+    tempo: float = Field(1.0, gt=0, le=1000, description="how much faster than life the fleet lives")
+    personas_dir: Path | None = Field(None, description="folder of persona files; the shipped ones if empty")
+
+    http_timeout_s: float = Field(30.0, gt=0, le=300, description="deadline of one call to a surface")
+    lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")
+    settle_s: float = Field(20.0, ge=0, le=3600, description="wait before an unknown outcome is probed")
+    republish_s: float = Field(30.0, gt=0, le=3600, description="when an unclaimed message is sent again")
+    dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
+    retention_days: int = Field(30, ge=1, description="how long decided ticks, finished jobs and events are kept")
+
+    post_gap_s: float = Field(1800.0, ge=0, description="least time between two posts of one agent")
+    comment_gap_s: float = Field(20.0, ge=0, description="least time between two comments of one agent")
+    comments_per_day: int = Field(50, ge=0, description="most comments of one agent in 24 hours")
+    posts_per_day: int = Field(48, ge=0, description="most posts of one agent in 24 hours")
+    likes_per_day: int = Field(500, ge=0, description="most likes of one agent in 24 hours")
+    ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
+    surface_writes_per_minute: int = Field(100, ge=1, description="writes of the whole fleet to one surface")
+
+    pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
+    log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
+    log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg_driver(cls, value: str) -> str:
+        """Accept the plain forms that hosting companies hand out; Fleet speaks through psycopg 3."""
+        for plain in ("postgres://", "postgresql://"):
+            if value.startswith(plain):
+                return "postgresql+psycopg://" + value.removeprefix(plain)
+        return value
+
+    @model_validator(mode="after")
+    def _reason_for_no_label(self) -> Self:
+        if not self.label_agents and not self.label_off_reason.strip():
+            raise ValueError("label_agents is off without a reason; set FLEET_LABEL_OFF_REASON")
+        return self
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings; `overrides` win over the environment. Raises InvalidInput naming each variable."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"FLEET_{'_'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
+
+
+@functools.cache
+def current() -> Settings:
+    """Return the settings of this process, read on first use. For doors only."""
+    return load()

@@ -1,0 +1,197 @@
+"""Text of people and machines made safe to keep and to show, in every script.
+
+Called by whoever takes words from outside or gives words out. Pure. Letters, marks and emoji of all languages stay;
+what goes is what no reader sees: controls, direction overrides, zero-width and tag characters, piled-up marks.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+ELLIPSIS = "…"
+MOST_MARKS = 5  # no orthography piles more on one letter; decorated "zalgo" text does
+
+_ZWNJ, _ZWJ = "\u200c", "\u200d"
+_BLACK_FLAG = "\U0001f3f4"
+_VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5")
+_JOINER_MARK, _SELECTORS = "\u034f", range(0xFE00, 0xFE10)
+_FREE_SELECTORS = range(0x180B, 0x1810)  # Mongolian ones, and its vowel separator
+_TAGS = range(0xE0000, 0xE0200)  # tag characters and the selectors beyond them: a way to hide words in words
+_FLAG_TAGS = range(0xE0020, 0xE0080)
+_REGIONS = range(0x1F1E6, 0x1F200)
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_EMOJI = (range(0x2190, 0x2BFF), range(0x1F000, 0x1FB00))
+_JOINED_SCRIPTS = (range(0x0600, 0x08FF), range(0x0900, 0x0DFF), range(0x0E80, 0x1100), range(0x1780, 0x18B0))
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|\x9b[0-?]*[ -/]*[@-~]")
+_TAG_OR_COMMENT = re.compile(r"<!--.{0,2000}?(?:-->|$)|</?[a-zA-Z!?][^<>]{0,2000}(?:>|$)", re.DOTALL)
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)"  # markdown keeps its label
+    r"|\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|javascript|data|vbscript|tel|file):)\S*"
+    r"|\b(?:www\.\S+|(?:[a-z0-9-]{1,63}\.){1,5}"
+    r"(?:com|net|org|io|ai|dev|app|co|xyz|info|me|gg|ly|ru|cn|de|uk|tk|top|shop|site|online|link|zip|mov)\b(?:[/?#]\S*)?)"
+    r"|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/\S*)?",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
+_MENTION = re.compile(r"[@＠][\w.-]*")
+_LAST_HASHTAGS = re.compile(r"(?:\s*[#＃](?=\w*[^\W\d])\w+)+\s*$")
+_HASH_BEFORE_WORD = re.compile(r"[#＃](?=\w*[^\W\d])")
+_BLANKS = re.compile(r"\s+")
+_BLANK_BEFORE_POINT = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
+
+
+def clean(text: str) -> str:
+    """Return the text in NFC on one line: every script and emoji kept, everything unseen removed.
+
+    Cleaning twice changes nothing more.
+    """
+    seen = ""
+    # What is taken away may bring two joiners or a letter and its mark together, so look again until nothing moves.
+    while seen != text:
+        seen = text
+        text = unicodedata.normalize("NFC", _TERMINAL_CODES.sub("", text))
+        text = _BLANKS.sub(" ", "".join(_visible(text))).strip()
+        text = unicodedata.normalize("NFC", text)
+    return text
+
+
+def cut(text: str, limit_chars: int) -> str:
+    """Shorten to at most `limit_chars` code points, an ellipsis included.
+
+    Cuts at a blank where one is near, else between two whole characters as a reader counts them.
+    """
+    if len(text) <= limit_chars:
+        return text
+    if limit_chars < 1:
+        return ""
+    end = limit_chars - len(ELLIPSIS)
+    while end > 0 and not _may_break(text, end):
+        end -= 1
+    blank = text.rfind(" ", 0, end + 1)
+    if blank > end // 2:
+        end = blank
+    return text[:end].rstrip(" ,;:-–—") + ELLIPSIS
+
+
+def without_markup(text: str) -> str:
+    """Remove tags, comments and entities of HTML, and the signs that write markup; the words between them stay."""
+    seen = ""
+    while seen != text:
+        seen = text
+        text = _TAG_OR_COMMENT.sub(" ", html.unescape(text))
+    return re.sub(r"[<>`{}\[\]\\|~^]|\*\*+|__+", " ", text)
+
+
+def without_links(text: str) -> str:
+    """Remove addresses of the web and of mail; a markdown link keeps its label."""
+    return _close_up(_ADDRESS.sub(" ", _LINK.sub(lambda m: m[1] or " ", text)))
+
+
+def without_mentions(text: str) -> str:
+    """Remove @names, so that nobody is called who was not there."""
+    return _close_up(_MENTION.sub(" ", _ADDRESS.sub(" ", text)))
+
+
+def without_hashtags(text: str) -> str:
+    """Remove the hashtags that end a text; one within a sentence becomes its plain word. `#1` is a number and stays."""
+    return _close_up(_HASH_BEFORE_WORD.sub("", _LAST_HASHTAGS.sub("", text)))
+
+
+def _close_up(text: str) -> str:
+    return _BLANK_BEFORE_POINT.sub("", _BLANKS.sub(" ", text)).strip()
+
+
+def _visible(text: str) -> list[str]:
+    kept: list[str] = []
+    marks = 0
+    for place, char in enumerate(text):
+        char = _keep(char, kept, text[place + 1 : place + 2])  # noqa: PLW2901
+        if not char:
+            continue
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        if marks <= MOST_MARKS:
+            kept.append(char)
+    return kept
+
+
+def _keep(char: str, kept: list[str], following: str) -> str:
+    """Return what stays of one character: itself, a blank, or nothing."""
+    before = kept[-1] if kept else ""
+    code = ord(char)
+    if code < 0x7F:
+        return char if code >= 0x20 else _control(char)
+    if char in _BLANK_LETTERS:
+        return " "
+    if char in (_ZWJ, _ZWNJ):
+        return char if _joins(before, char, following) else ""
+    if code in _SELECTORS:
+        return char if before and not before.isspace() and ord(before) not in _SELECTORS else ""
+    if code in _TAGS:
+        return char if code in _FLAG_TAGS and _in_flag(kept) else ""
+    return _by_category(char, code)
+
+
+def _by_category(char: str, code: int) -> str:
+    category = unicodedata.category(char)
+    if category in ("Zs", "Zl", "Zp"):
+        return " "
+    if category == "Cc":
+        return _control(char)
+    if category == "Cf":
+        return char if char in _VISIBLE_FORMATS or code in _FREE_SELECTORS else ""
+    if category == "Cn":  # newer than our tables, as every year's emoji are; noncharacters stay out
+        return "" if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF else char
+    return "" if category in ("Cs", "Co") or char == _JOINER_MARK else char
+
+
+def _control(char: str) -> str:
+    return " " if char in "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85" else ""
+
+
+def _joins(before: str, joiner: str, following: str) -> bool:
+    """Tell whether a joiner stands where it shapes something: between emoji, or in a script that joins its letters."""
+    if not before or not following:
+        return False
+    if joiner == _ZWJ and _is_emoji(following):
+        return _is_emoji(before) or ord(before) in _SELECTORS or ord(before) in _SKIN_TONES
+    return any(ord(before) in block for block in _JOINED_SCRIPTS)
+
+
+def _is_emoji(char: str) -> bool:
+    return any(ord(char) in block for block in _EMOJI)
+
+
+def _in_flag(kept: list[str]) -> bool:
+    """Tell whether a tag character continues a flag, such as that of Scotland: at most six tags and their end."""
+    for back, char in enumerate(reversed(kept[-8:])):
+        if char == _BLACK_FLAG:
+            return back <= 6
+        if ord(char) not in _FLAG_TAGS:
+            return False
+    return False
+
+
+def _may_break(text: str, place: int) -> bool:
+    """Tell whether text[:place] and text[place:] are whole characters to a reader."""
+    before, after = text[place - 1], text[place]
+    code = ord(after)
+    if unicodedata.combining(after) or unicodedata.category(after) in ("Mn", "Me", "Mc"):
+        return False
+    if after in (_ZWJ, _ZWNJ) or before in (_ZWJ, _ZWNJ) or code in _SELECTORS:
+        return False
+    if code in _SKIN_TONES or code in _FLAG_TAGS:
+        return False
+    if code in range(0x1160, 0x1200):  # the later letters of a Hangul syllable
+        return False
+    return code not in _REGIONS or _regions_before(text, place) % 2 == 0
+
+
+def _regions_before(text: str, place: int) -> int:
+    count = 0
+    while count < place and ord(text[place - 1 - count]) in _REGIONS:
+        count += 1
+    return count

@@ -1,0 +1,134 @@
+"""Tables of the ledger: ticks (the decision log), jobs, and every attempt at them. Knows no other room's rows."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base
+from fleet.jobs.policy import JobKind, Priority
+from fleet.jobs.states import DeadReason, JobState
+
+_TIME = sa.DateTime(timezone=True)
+_NOW = sa.text("clock_timestamp()")
+
+
+def one_of(column: str, values: type[Any]) -> str:
+    """Return the SQL of a CHECK that a column holds one of an enum's values."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+class TickRow(Base):
+    """One waking of an agent, with what it saw, what it decided and how long that took."""
+
+    __tablename__ = "ticks"
+
+    agent_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    tick_no: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    state: Mapped[str] = mapped_column(sa.String(10), server_default="due")
+    due_at: Mapped[datetime] = mapped_column(_TIME)
+    asked_for: Mapped[str | None] = mapped_column(sa.String(20))  # a person wants this very action
+    requested_by: Mapped[str | None] = mapped_column(sa.String(100))
+    published_at: Mapped[datetime | None] = mapped_column(_TIME)
+    publishes: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # since the last claim
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    lease_until: Mapped[datetime | None] = mapped_column(_TIME)
+    decided_at: Mapped[datetime | None] = mapped_column(_TIME)
+    inputs: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    outcome: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    duration_ms: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(sa.Text)
+
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('due', 'deciding', 'decided', 'skipped')", name="state"),
+        # At most one open tick of an agent: two decisions at once, or a pile of late ones, cannot exist.
+        sa.Index("uq_ticks_open", "agent_id", unique=True, postgresql_where=sa.text("state IN ('due', 'deciding')")),
+        sa.Index("ix_ticks_open_due_at", "due_at", postgresql_where=sa.text("state IN ('due', 'deciding')")),
+        sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+
+class JobRow(Base):
+    """One thing to do, from birth to its end."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"))
+    tick_no: Mapped[int | None] = mapped_column(sa.BigInteger)
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    priority: Mapped[str] = mapped_column(sa.String(10))
+    surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
+    target: Mapped[str | None] = mapped_column(sa.String(200))  # what is liked or commented on
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
+    state: Mapped[str] = mapped_column(sa.String(10), server_default=JobState.READY)
+    attempts: Mapped[int] = mapped_column(server_default=sa.text("0"))  # tries that the surface or we failed
+    max_attempts: Mapped[int]
+    claims: Mapped[int] = mapped_column(server_default=sa.text("0"))  # starts, with or without a finish
+    next_attempt_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    published_at: Mapped[datetime | None] = mapped_column(_TIME)
+    publishes: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # since the last claim
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    lease_until: Mapped[datetime | None] = mapped_column(_TIME)
+    checkpoint: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
+    sending_at: Mapped[datetime | None] = mapped_column(_TIME)
+    held: Mapped[str | None] = mapped_column(sa.String(300))  # what it waits for: a pause, a cap, a budget
+    remote_id: Mapped[str | None] = mapped_column(sa.String(200))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    dead_reason: Mapped[str | None] = mapped_column(sa.String(20))
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    requested_by: Mapped[str | None] = mapped_column(sa.String(100))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    expires_at: Mapped[datetime] = mapped_column(_TIME)
+    finished_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.CheckConstraint(one_of("state", JobState), name="state"),
+        sa.CheckConstraint(one_of("kind", JobKind), name="kind"),
+        sa.CheckConstraint(one_of("priority", Priority), name="priority"),
+        sa.CheckConstraint(f"dead_reason IS NULL OR {one_of('dead_reason', DeadReason)}", name="dead_reason"),
+        sa.CheckConstraint("(state = 'dead') <= (dead_reason IS NOT NULL)", name="dead_has_reason"),
+        sa.CheckConstraint("(state IN ('running', 'sending')) <= (lease_until IS NOT NULL)", name="leased"),
+        sa.CheckConstraint(
+            "(state IN ('done', 'dead', 'skipped', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"
+        ),
+        # One like and one comment of an agent on a post, whatever decides, retries or races (facts 1.6, defect 7).
+        sa.Index(
+            "uq_jobs_one_reaction",
+            "agent_id",
+            "kind",
+            "target",
+            unique=True,
+            postgresql_where=sa.text("kind IN ('like', 'comment') AND state NOT IN ('skipped', 'cancelled')"),
+        ),
+        sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
+        sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
+        sa.Index("ix_jobs_agent_writes", "agent_id", "kind", "sending_at"),
+        sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=sa.text("sending_at IS NOT NULL")),
+        sa.Index("ix_jobs_held", "surface", postgresql_where=sa.text("held IS NOT NULL")),
+        sa.Index("ix_jobs_target", "target", "kind", postgresql_where=sa.text("target IS NOT NULL")),
+        sa.Index("ix_jobs_dead", "finished_at", postgresql_where=sa.text("state = 'dead'")),
+        sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
+        sa.Index("ix_jobs_created_at", "created_at"),
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+
+class AttemptRow(Base):
+    """One claim of a job: who, when, and how it ended. Only its end is ever filled in."""
+
+    __tablename__ = "job_attempts"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    worker: Mapped[str] = mapped_column(sa.String(100))
+    started_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    ended_at: Mapped[datetime | None] = mapped_column(_TIME)
+    outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    error: Mapped[str | None] = mapped_column(sa.Text)

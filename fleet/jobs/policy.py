@@ -1,0 +1,81 @@
+"""Rules of the ledger: priorities, how often and when to try again, how long a job is worth doing. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+
+class JobKind(StrEnum):
+    """What a job does. Each has a task of the same name: `fleet.post`, `fleet.like`, ..."""
+
+    POST = "post"
+    COMMENT = "comment"
+    LIKE = "like"
+    BROWSE = "browse"
+    PROVISION = "provision"
+    DEPROVISION = "deprovision"
+    MESSAGE = "message"  # not work but a dead letter: a message that no task understood
+
+
+class Priority(StrEnum):
+    """Which queue a job waits in; each priority is a queue of its own."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+PRIORITY: dict[JobKind, Priority] = {
+    JobKind.POST: Priority.NORMAL,
+    JobKind.COMMENT: Priority.NORMAL,
+    JobKind.LIKE: Priority.LOW,
+    JobKind.BROWSE: Priority.LOW,
+    JobKind.PROVISION: Priority.HIGH,
+    JobKind.DEPROVISION: Priority.HIGH,
+    JobKind.MESSAGE: Priority.LOW,
+}
+
+WORTH_DOING: dict[JobKind, timedelta] = {
+    JobKind.POST: timedelta(hours=24),
+    JobKind.COMMENT: timedelta(hours=6),
+    JobKind.LIKE: timedelta(hours=6),
+    JobKind.BROWSE: timedelta(hours=1),
+    JobKind.PROVISION: timedelta(days=7),
+    JobKind.DEPROVISION: timedelta(days=30),
+    JobKind.MESSAGE: timedelta(days=30),
+}
+"""How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to try again: attempt n waits up to `base_s` times 2^(n-1), n or 1, never past `cap_s`."""
+
+    shape: Literal["exponential", "linear", "constant"] = "exponential"
+    base_s: float = 2.0
+    cap_s: float = 300.0
+    max_attempts: int = 5
+    max_claims: int = 12
+
+    def delay(self, attempt: int, dice: random.Random, *, retry_after_s: float | None = None) -> timedelta:
+        """Return how long to wait after the `attempt`-th failure (from 1).
+
+        Full jitter: uniform between 0 and the cap of that attempt, so that a thousand jobs refused at once do not
+        return at once. A surface's Retry-After is a promise not to come earlier and is kept.
+        """
+        factor = {"exponential": 2.0 ** min(attempt - 1, 30), "linear": float(attempt), "constant": 1.0}[self.shape]
+        wait_s = dice.uniform(0.0, min(self.cap_s, self.base_s * factor))
+        if retry_after_s is not None:
+            wait_s = max(0.0, retry_after_s) + dice.uniform(0.0, self.base_s)
+        return timedelta(seconds=wait_s)
+
+
+RETRY: dict[JobKind, RetryPolicy] = {kind: RetryPolicy() for kind in JobKind} | {
+    JobKind.BROWSE: RetryPolicy(max_attempts=2),
+    JobKind.DEPROVISION: RetryPolicy(max_attempts=10, cap_s=3600.0),
+}

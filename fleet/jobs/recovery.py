@@ -1,0 +1,145 @@
+"""What the sweep does with jobs that were left lying: the cure for killed workers and wiped brokers.
+
+Called by `fleet.runtime.sweep`; any number may run, since all of it is SKIP LOCKED and bounded. A new token fences
+whoever held the job before.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.policy import RETRY
+from fleet.jobs.service import Ring, _ring
+from fleet.jobs.states import LEASED, DeadReason, JobState
+from fleet.jobs.ticks import overdue, seconds
+
+_CLOCK = sa.func.clock_timestamp()
+_MAX_CLAIMS = max(policy.max_claims for policy in RETRY.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A job that the sweep moved, and where to."""
+
+    job_id: uuid.UUID
+    agent_id: uuid.UUID | None
+    kind: str
+    state: JobState
+    dead_reason: str | None
+    error: str | None
+
+
+def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]:
+    """Take jobs from workers that are gone: back to ready, or to unknown if a write may be on its way.
+
+    A job that was claimed too often without ever finishing kills its workers and becomes a dead letter.
+    """
+    victims = _victims(
+        sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _CLOCK, limit=limit
+    )
+    was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
+    poisoned = JobRow.claims >= _MAX_CLAIMS
+    rows = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(
+            state=sa.case(
+                (poisoned, JobState.DEAD.value), (was_sent, JobState.UNKNOWN.value), else_=JobState.READY.value
+            ),
+            dead_reason=sa.case(
+                (sa.and_(poisoned, was_sent), DeadReason.UNKNOWN_OUTCOME.value),
+                (poisoned, DeadReason.POISON.value),
+                else_=None,
+            ),
+            finished_at=sa.case((poisoned, _CLOCK), else_=None),
+            error="the worker was lost",
+            lease_token=JobRow.lease_token + 1,
+            lease_until=None,
+            next_attempt_at=sa.case((JobRow.state == JobState.SENDING, _CLOCK + seconds(settle_s)), else_=_CLOCK),
+            published_at=None,
+            publishes=0,
+        )
+        .returning(*_MOVED)
+    )
+    moved = [_moved(row) for row in rows]
+    _close_attempts(tx, [job.job_id for job in moved])
+    return moved
+
+
+def end_stale(tx: Tx, *, limit: int = 500) -> list[Moved]:
+    """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
+    victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _CLOCK, limit=limit)
+    tried = JobRow.attempts > 0
+    rows = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(
+            state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
+            dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
+            error=sa.func.coalesce(JobRow.error, JobRow.held, "too late to be worth doing"),
+            finished_at=_CLOCK,
+            lease_token=JobRow.lease_token + 1,
+        )
+        .returning(*_MOVED)
+    )
+    return [_moved(row) for row in rows]
+
+
+def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[Ring]:
+    """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent."""
+    victims = _victims(
+        JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
+        JobRow.next_attempt_at <= _CLOCK,
+        JobRow.lease_until.is_(None),
+        overdue(JobRow.published_at, JobRow.publishes, after_s),
+        limit=limit,
+    )
+    rows = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(published_at=_CLOCK, publishes=JobRow.publishes + 1)
+        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+    )
+    return [_ring(row) for row in rows]
+
+
+def prune_jobs(tx: Tx, *, days: int, limit: int = 5000) -> int:
+    """Delete jobs that ended well and long ago; dead letters stay until a person discards them.
+
+    Likes and comments stay as long as their agent: they are the memory that forbids a second one.
+    """
+    victims = (
+        sa.select(JobRow.id)
+        .where(
+            JobRow.finished_at < _CLOCK - seconds(days * 86400),
+            JobRow.state != JobState.DEAD,
+            sa.or_(JobRow.kind.not_in(("like", "comment")), JobRow.state.in_((JobState.SKIPPED, JobState.CANCELLED))),
+        )
+        .limit(limit)
+        .subquery()
+    )
+    return tx.execute(sa.delete(JobRow).where(JobRow.id == victims.c.id)).rowcount
+
+
+_MOVED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_reason, JobRow.error)
+
+
+def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
+    query = sa.select(JobRow.id).where(*where).order_by(JobRow.next_attempt_at).limit(limit)
+    return query.with_for_update(skip_locked=True).subquery()
+
+
+def _moved(row: Any) -> Moved:
+    return Moved(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error)
+
+
+def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:
+    if job_ids:
+        open_ones = sa.and_(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        tx.execute(sa.update(AttemptRow).where(open_ones).values(ended_at=_CLOCK, outcome="lost"))

@@ -1,0 +1,239 @@
+"""Ticks in the ledger: opening, claiming, deciding, and what the sweep does with the stranded ones.
+
+Called by `fleet.runtime` inside its transactions. Every move is one guarded UPDATE on the database's clock that says
+whether it happened; a holder of an old lease token changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.core.db import Tx
+from fleet.core.errors import NotFound
+from fleet.jobs.models import TickRow
+
+_CLOCK = sa.func.clock_timestamp()
+_OPEN = TickRow.state.in_(("due", "deciding"))
+MAX_TOKENS = 20
+"""A tick whose lease changed hands this often kills whoever decides it, and is skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickKey:
+    """Names one tick."""
+
+    agent_id: uuid.UUID
+    tick_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTick:
+    """A tick that this process may decide until `lease_until`, by the database's clock."""
+
+    key: TickKey
+    token: int
+    due_at: datetime
+    asked_for: str | None
+    requested_by: str | None
+
+
+def seconds(value: float) -> sa.ColumnElement[Any]:
+    """Return an SQL interval of `value` seconds."""
+    return sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(value, sa.Double))
+
+
+def with_open_tick(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of the agents whose latest tick nobody has decided yet."""
+    query = sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids),
+                      sa.ARRAY(sa.Uuid))))  # fmt: skip
+    return set(tx.session.scalars(query))
+
+
+def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey]:
+    """Insert due ticks, marked as published; return those that are new. The caller holds the agents' rows."""
+    values = [
+        {"agent_id": key.agent_id, "tick_no": key.tick_no, "due_at": due_at, "publishes": 1} for key, due_at in rows
+    ]
+    if not values:
+        return []
+    statement = (
+        insert(TickRow)
+        .values(published_at=_CLOCK)
+        .on_conflict_do_nothing()
+        .returning(TickRow.agent_id, TickRow.tick_no)
+    )
+    return [TickKey(*row) for row in tx.session.execute(statement, values)]
+
+
+def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:
+    """Open a tick that a person asked for, or mark the one that is due already; False if it is being decided."""
+    values = {"state": "due", "due_at": due_at, "asked_for": asked_for, "requested_by": requested_by}
+    inserted = tx.execute(
+        insert(TickRow)
+        .values(agent_id=key.agent_id, tick_no=key.tick_no, published_at=_CLOCK, publishes=1, **values)
+        .on_conflict_do_nothing()
+    )
+    return inserted.rowcount == 1
+
+
+def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str) -> TickKey | None:
+    """Turn the agent's open, unclaimed tick into one that a person asked for; None if there is none."""
+    row = tx.execute(
+        sa.update(TickRow)
+        .where(TickRow.agent_id == agent_id, TickRow.state == "due")
+        .values(asked_for=asked_for, requested_by=requested_by, published_at=_CLOCK, publishes=1)
+        .returning(TickRow.agent_id, TickRow.tick_no)
+    ).one_or_none()
+    return TickKey(*row) if row else None
+
+
+def claim_tick(tx: Tx, key: TickKey, *, lease_s: float) -> ClaimedTick | None:
+    """Take the right to decide a tick. None when it is decided, skipped or being decided: a duplicate message."""
+    row = tx.execute(
+        sa.update(TickRow)
+        .where(
+            _is(key),
+            sa.or_(TickRow.state == "due", sa.and_(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)),
+        )
+        .values(
+            state="deciding", lease_token=TickRow.lease_token + 1, lease_until=_CLOCK + seconds(lease_s), publishes=0
+        )
+        .returning(TickRow.lease_token, TickRow.due_at, TickRow.asked_for, TickRow.requested_by)
+    ).one_or_none()
+    return ClaimedTick(key, *row) if row else None
+
+
+def record_decision(tx: Tx, claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
+                    duration_ms: int) -> bool:  # fmt: skip
+    """Write the decision down; False when the lease has gone to somebody else, and nothing may follow then."""
+    return _close(tx, claimed, state="decided", inputs=dict(inputs), outcome=dict(outcome), duration_ms=duration_ms)
+
+
+def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
+    """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
+    return _close(tx, claimed, state="skipped", outcome={"skipped": why}, error=why if error else None)
+
+
+def _close(tx: Tx, claimed: ClaimedTick, **values: Any) -> bool:
+    moved = tx.execute(
+        sa.update(TickRow)
+        .where(_is(claimed.key), TickRow.state == "deciding", TickRow.lease_token == claimed.token)
+        .values(decided_at=_CLOCK, lease_until=None, **values)
+    )
+    return moved.rowcount == 1
+
+
+def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
+    """Give ticks of dead workers back: due again, with a new token, unpublished."""
+    victims = (
+        sa.select(TickRow.agent_id, TickRow.tick_no)
+        .where(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .subquery()
+    )
+    rows = tx.execute(
+        sa.update(TickRow)
+        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
+        .values(state="due", lease_token=TickRow.lease_token + 1, lease_until=None, published_at=None)
+        .returning(TickRow.agent_id, TickRow.tick_no)
+    )
+    return [TickKey(*row) for row in rows]
+
+
+def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKey]:
+    """Skip due ticks that came too late to mean anything, and those that nobody survives deciding."""
+    victims = (
+        sa.select(TickRow.agent_id, TickRow.tick_no)
+        .where(
+            TickRow.state == "due",
+            sa.or_(TickRow.due_at < _CLOCK - seconds(too_old_s), TickRow.lease_token > MAX_TOKENS),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .subquery()
+    )
+    poisoned = TickRow.lease_token > MAX_TOKENS
+    rows = tx.execute(
+        sa.update(TickRow)
+        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
+        .values(
+            state="skipped",
+            decided_at=_CLOCK,
+            error=sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late"),
+        )
+        .returning(TickRow.agent_id, TickRow.tick_no)
+    )
+    return [TickKey(*row) for row in rows]
+
+
+def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]:
+    """Return ticks whose message is missing or went unanswered too long, marked as published again.
+
+    The wait doubles with each ring, so that a long queue is not made longer by its own echoes.
+    """
+    victims = (
+        sa.select(TickRow.agent_id, TickRow.tick_no)
+        .where(TickRow.state == "due", overdue(TickRow.published_at, TickRow.publishes, after_s))
+        .order_by(TickRow.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .subquery()
+    )
+    rows = tx.execute(
+        sa.update(TickRow)
+        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
+        .values(published_at=_CLOCK, publishes=TickRow.publishes + 1)
+        .returning(TickRow.agent_id, TickRow.tick_no)
+    )
+    return [TickKey(*row) for row in rows]
+
+
+def overdue(published_at: Any, publishes: Any, after_s: float) -> sa.ColumnElement[bool]:
+    """Say in SQL that a row's message must be sent: never sent, or sent long ago and not answered."""
+    doubled = seconds(after_s) * sa.func.power(2, sa.func.greatest(sa.func.least(publishes, 7) - 1, 0))
+    return sa.or_(published_at.is_(None), published_at < _CLOCK - doubled)
+
+
+def get_tick(tx: Tx, key: TickKey) -> TickRow:
+    """Return one tick. Raises NotFound."""
+    row = tx.session.get(TickRow, (key.agent_id, key.tick_no))
+    if row is None:
+        raise NotFound(f"Agent {key.agent_id} has no tick {key.tick_no}.")
+    return row
+
+
+def list_ticks(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, offset: int = 0) -> list[TickRow]:
+    """Return an agent's ticks, newest first: its decision log."""
+    query = sa.select(TickRow).where(TickRow.agent_id == agent_id).order_by(TickRow.tick_no.desc())
+    return list(tx.session.scalars(query.limit(limit).offset(offset)))
+
+
+def oldest_open_s(tx: Tx) -> float | None:
+    """Return how long the oldest undecided tick has been due, in seconds; None if there is none."""
+    value = tx.scalar(sa.select(sa.extract("epoch", _CLOCK - sa.func.min(TickRow.due_at))).where(_OPEN))
+    return None if value is None else max(0.0, float(value))
+
+
+def prune_ticks(tx: Tx, *, days: int, limit: int = 5000) -> int:
+    """Delete decided and skipped ticks past their retention; return how many (call again while it is `limit`)."""
+    victims = (
+        sa.select(TickRow.agent_id, TickRow.tick_no)
+        .where(TickRow.decided_at < _CLOCK - seconds(days * 86400))
+        .limit(limit)
+        .subquery()
+    )
+    return tx.execute(
+        sa.delete(TickRow).where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
+    ).rowcount
+
+
+def _is(key: TickKey) -> sa.ColumnElement[bool]:
+    return sa.and_(TickRow.agent_id == key.agent_id, TickRow.tick_no == key.tick_no)

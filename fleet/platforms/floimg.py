@@ -1,0 +1,309 @@
+"""The FloImg gallery (the FSC API): every call, header and code of facts 1.4.
+
+How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
+looking for it, a like by the answer itself, since liking toggles and the answer says which way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fleet.core import logs
+from fleet.core.errors import InvalidInput
+from fleet.platforms import base, workflows
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
+from fleet.platforms.http import HttpClient
+
+TITLE_CHARS = 200
+_PAGE = 100
+_PROBE_PAGES = 20
+_CLOCK_SKEW = timedelta(minutes=10)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+log = logs.get(__name__)
+
+
+class _Wire(BaseModel):
+    """What the surface sends is read leniently: unknown fields are ignored, odd ones refused."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _User(_Wire):
+    id: str = ""
+    username: str = ""
+    name: str = ""
+
+
+class _Item(_Wire):
+    id: str
+    title: str | None = None
+    description: str | None = None
+    likes: int = Field(0, alias="likeCount")
+    comments: int = Field(0, alias="commentCount")
+    created_at: datetime | None = Field(None, alias="createdAt")
+    user: _User = Field(default_factory=_User)
+
+    def seen(self) -> FeedItem:
+        return FeedItem(
+            self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
+            self.likes, self.comments,
+        )  # fmt: skip
+
+
+class _Comment(_Wire):
+    id: str
+    content: str = ""
+    user: _User = Field(default_factory=_User)
+
+
+class FloImg:
+    """The adapter. One a process; safe to use from many threads."""
+
+    name = "floimg"
+    capabilities = frozenset(Verb)
+    resolution: Mapping[Verb, Resolution] = {
+        Verb.POST: Resolution.PROBE,
+        Verb.COMMENT: Resolution.PROBE,
+        Verb.LIKE: Resolution.NATURAL,
+        Verb.PROVISION: Resolution.NATURAL,
+        Verb.DEPROVISION: Resolution.NATURAL,
+    }
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInput(
+                f"FLEET_GALLERY_URL is not an address: {logs.mask(url)!r}.", fix="Write it as https://host."
+            )
+        self.host = parts.hostname
+        self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
+        self._http = HttpClient(url, timeout_s=timeout_s, headers={"Authorization": f"Bearer {token}"})
+
+    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+        """Return the newest posts, at most `limit`."""
+        return [item.seen() for item in self._page(account, limit=limit, offset=0)]
+
+    def item(self, account: Account, item_id: str) -> FeedItem:
+        """Return one post. Raises Vanished."""
+        body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", account)
+        return _parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
+
+    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+        """Run the persona's workflow and return the address of its first picture.
+
+        Raises a PlatformError; a workflow that ends in failure is Refused.
+        """
+        persona = order.account.persona_id or "default"
+        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt)}
+        body = self._call(
+            "POST", "/api/execute/sync", order.account, json=request, key=order.key, timeout_s=timeout_s
+        )  # fmt: skip
+        urls = body.get("imageUrls")
+        if body.get("status") != "completed" or not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
+            raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
+        return urls[0]
+
+    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises a PlatformError."""
+        match action.verb:
+            case Verb.POST:
+                return self._post(action, timeout_s)
+            case Verb.COMMENT:
+                return self._comment(action, timeout_s)
+            case Verb.LIKE:
+                return self._like(action, timeout_s)
+            case Verb.PROVISION:
+                return self._invite(action, timeout_s)
+            case Verb.DEPROVISION:
+                return self._remove(action, timeout_s)
+
+    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        """Look for the effect of a write sent at or after `since`; None if it is surely not there.
+
+        Effects in `known` belong to other jobs. The surface's clock may differ from ours by ten minutes.
+        """
+        if action.verb is Verb.POST:
+            found = (i for i in self._own_items(action.account, since - _CLOCK_SKEW)
+                     if i.id not in known and _same(i.description, action.text))  # fmt: skip
+            item = next(found, None)
+            return None if item is None else Receipt(item.id, {"adopted": True})
+        if action.verb is Verb.COMMENT:
+            own = (c for c in self._comments(action) if c.user.username == action.account.username)
+            comment = next((c for c in own if c.id not in known), None)
+            return None if comment is None else Receipt(comment.id, {"adopted": True})
+        return None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Writes
+
+    def _post(self, action: Action, timeout_s: float) -> Receipt:
+        request = {
+            "imageUrl": action.image_url, "title": action.text[:TITLE_CHARS], "description": action.text,
+            "workflowId": action.workflow_id, "altText": action.alt_text or None,
+        }  # fmt: skip
+        # The surface's validator refuses nulls: what we do not know is left out.
+        request = {name: value for name, value in request.items() if value is not None}
+        body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
+        return Receipt(_parsed(_Item, body.get("showcaseItem")).id)
+
+    def _comment(self, action: Action, timeout_s: float) -> Receipt:
+        body = self._call(
+            "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
+            timeout_s=timeout_s,
+        )  # fmt: skip
+        return Receipt(_parsed(_Comment, body.get("comment")).id)
+
+    def _like(self, action: Action, timeout_s: float) -> Receipt:
+        """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
+        path = f"/api/showcase/{quote(action.target or '', safe='')}/like"
+        for turn in range(3):
+            body = self._call("POST", path, action.account, json={}, key=f"{action.key}:{turn}", timeout_s=timeout_s)
+            if body.get("liked") is True:
+                return Receipt(action.target, {"likes": body.get("likeCount"), "restored": turn > 0})
+            log.info("like_was_there_already", job_id=action.key)
+        raise base.Uncertain("the surface does not say that the post is liked")
+
+    def _invite(self, action: Action, timeout_s: float) -> Receipt:
+        account = action.account
+        request = {
+            "agentId": account.agent_id, "name": account.name, "username": account.username, "isAgent": True,
+            "agentPersonaId": account.persona_id, "bio": account.bio or None,
+        }  # fmt: skip
+        request = {name: value for name, value in request.items() if value is not None}
+        body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
+        user = body.get("user", body)
+        return Receipt(_parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
+
+    def _remove(self, action: Action, timeout_s: float) -> Receipt:
+        remote_id = action.account.remote_id
+        if remote_id is None:
+            return Receipt(None, {"was": "never provisioned"})
+        try:
+            self._call("DELETE", f"/api/admin/users/{quote(remote_id, safe='')}", None, timeout_s=timeout_s)
+        except base.Vanished:
+            return Receipt(remote_id, {"was": "gone already"})
+        return Receipt(remote_id)
+
+    # Reads
+
+    def _page(self, account: Account, *, limit: int, offset: int) -> list[_Item]:
+        query = {"limit": limit, "offset": offset, "sort": "recent"}
+        body = self._call("GET", "/api/showcase", account, params=query)
+        items = body.get("items")
+        if not isinstance(items, list):
+            raise base.Uncertain("the surface's feed has no items")
+        return [_parsed(_Item, item) for item in items]
+
+    def _own_items(self, account: Account, since: datetime) -> Iterator[_Item]:
+        for page in range(_PROBE_PAGES):
+            items = self._page(account, limit=_PAGE, offset=page * _PAGE)
+            yield from (item for item in items if item.user.username == account.username)
+            if len(items) < _PAGE or _aware(items[-1].created_at) < since:
+                return
+        raise base.Uncertain("the feed is too long to say that a post is not in it")
+
+    def _comments(self, action: Action) -> Iterator[_Comment]:
+        for page in range(_PROBE_PAGES):
+            query = {"limit": _PAGE, "offset": page * _PAGE}
+            body = self._call("GET", _comments_path(action), action.account, params=query)
+            comments = [_parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
+            yield from comments
+            if len(comments) < _PAGE:
+                return
+        raise base.Uncertain("there are too many comments to say that one is not among them")
+
+    def _call(self, method: str, path: str, account: Account | None, *, key: str | None = None,
+              timeout_s: float | None = None, **request: Any) -> dict[str, Any]:  # fmt: skip
+        headers = {"X-Agent-Id": account.username} if account else {}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        response = self._http.request(method, path, headers=headers, timeout_s=timeout_s, **request)
+        body = _body(response)
+        if response.is_success:
+            return body
+        raise _error(response, body, as_agent=account is not None)
+
+
+def _comments_path(action: Action) -> str:
+    return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    if not response.content:
+        return {}
+    try:
+        body = response.json()
+    except ValueError:
+        if response.is_success:
+            raise base.Uncertain("the surface's answer is not JSON") from None
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _error(response: httpx.Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
+    """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
+    nested = body.get("error")
+    detail = {**body, **nested} if isinstance(nested, dict) else body
+    code = str(detail.get("code", ""))
+    words = str(detail.get("message") or (nested if isinstance(nested, str) else "") or response.reason_phrase)[:300]
+    said = f"{response.status_code} {code} {words}".replace("  ", " ")
+    status = response.status_code
+    if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
+        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=_time(detail.get("resetAt")))
+    if status == 503 and code == "FLEET_PAUSED":
+        return base.SurfacePaused(said)
+    if status == 429:
+        return base.Throttled(said, retry_after_s=_retry_after_s(response))
+    if status == 401:
+        return base.TokenRefused(said)
+    if status == 403:
+        return base.AccountMissing(said) if as_agent else base.TokenRefused(said)
+    if status in (404, 410):
+        return base.Vanished(said)
+    if 300 <= status < 500 and status != 408:
+        return base.Refused(said)
+    return base.Uncertain(said)
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    try:
+        return min(float(value), 86_400.0) if value else None
+    except ValueError:
+        return None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return _aware(datetime.fromisoformat(str(value))) if value else None
+    except ValueError:
+        return None
+
+
+def _aware(value: datetime | None) -> datetime:
+    if value is None:
+        return datetime.max.replace(tzinfo=UTC)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _same(remote: str | None, ours: str) -> bool:
+    return (remote or "").strip() == ours.strip()
+
+
+def _parsed(model: type[_Model], value: object) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        # It was a success: something happened, only what is unclear.
+        raise base.Uncertain(f"the surface's answer is not understood ({error.error_count()} problems)") from error

@@ -1,0 +1,81 @@
+"""HTTP for adapters: one client with deadlines, and the translation of what goes wrong on the wire.
+
+The only file that imports httpx for surfaces. Redirects are not followed, the environment's proxies are not used,
+answers are bounded in size and time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from fleet import __version__
+from fleet.core import clock, logs
+from fleet.platforms.base import Uncertain, Unreachable
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_NEVER_SENT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,
+    httpx.LocalProtocolError, httpx.ProxyError,
+)  # fmt: skip
+
+
+class HttpClient:
+    """A pool of connections to one surface."""
+
+    def __init__(self, base_url: str, *, timeout_s: float, headers: dict[str, str] | None = None) -> None:
+        self.timeout_s = timeout_s
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers={"User-Agent": f"Fleet/{__version__}", "Accept": "application/json", **(headers or {})},
+            timeout=httpx.Timeout(timeout_s, connect=min(5.0, timeout_s)),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=15),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def request(self, method: str, path: str, *, json: Any = None, params: dict[str, Any] | None = None,
+                headers: dict[str, str] | None = None, timeout_s: float | None = None) -> httpx.Response:  # fmt: skip
+        """Make one call and read the whole answer.
+
+        Raises Unreachable when nothing can have been sent, Uncertain when something may have been. `timeout_s` bounds
+        the wait for the answer's first byte, and again the rest of it; it is never longer than the client's own.
+        """
+        limit_s = min(self.timeout_s, timeout_s if timeout_s is not None else self.timeout_s)
+        try:
+            request = self._client.build_request(
+                method, path, json=json, params=params, headers=headers,
+                timeout=httpx.Timeout(limit_s, connect=min(5.0, limit_s)),
+            )  # fmt: skip
+            response = self._client.send(request, stream=True)
+            try:
+                _read(response, until_s=clock.monotonic_s() + limit_s)
+            finally:
+                response.close()
+        except _NEVER_SENT as error:
+            raise Unreachable(f"{self._client.base_url.host} cannot be reached ({_words(error)})") from error
+        except httpx.TransportError as error:
+            raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+def _read(response: httpx.Response, *, until_s: float) -> None:
+    """Read an answer bounded in size and time; beyond that it is as good as none (a server may drip for hours)."""
+    chunks, size = [], 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if clock.monotonic_s() > until_s:
+            raise httpx.ReadTimeout("the answer takes too long")
+        if size > MAX_ANSWER_BYTES:
+            raise httpx.ReadError("the answer is too large")
+        chunks.append(chunk)
+    response._content = b"".join(chunks)
+
+
+def _words(error: Exception) -> str:
+    return logs.mask(str(error)) or type(error).__name__

@@ -1,0 +1,28 @@
+"""Which surfaces there are, by name. Called by `fleet.runtime.deps`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import Settings
+from fleet.platforms.base import Platform
+from fleet.platforms.floimg import FloImg
+
+
+def _floimg(settings: Settings) -> Platform:
+    if not settings.gallery_url:
+        raise InvalidInput(
+            "No gallery is set.", fix="Set FLEET_GALLERY_URL, or start the sandbox gallery with `fleet up`."
+        )
+    return FloImg(settings.gallery_url, settings.service_token.get_secret_value(), timeout_s=settings.http_timeout_s)
+
+
+ADAPTERS: dict[str, Callable[[Settings], Platform]] = {"floimg": _floimg}
+
+
+def connect(name: str, settings: Settings) -> Platform:
+    """Return the adapter of a surface. Raises InvalidInput for an unknown one or missing settings."""
+    if name not in ADAPTERS:
+        raise InvalidInput(f"There is no surface {name!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
+    return ADAPTERS[name](settings)

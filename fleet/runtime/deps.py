@@ -1,0 +1,126 @@
+"""What the loop works with, put together once a process from the settings. Called by the doors."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import socket
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from fleet.agents import controls
+from fleet.agents.models import AgentRow
+from fleet.agents.personas import Library, load
+from fleet.agents.schedule import ALWAYS, Schedule
+from fleet.core import queue
+from fleet.core.db import Database
+from fleet.core.settings import Settings
+from fleet.llm.base import Provider, Speaker
+from fleet.llm.offline import OfflineProvider
+from fleet.platforms import registry
+from fleet.platforms.base import Account
+from fleet.platforms.guard import Caps, Gateway, Policy
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The process's connections and rules. Build it after fork."""
+
+    settings: Settings
+    db: Database
+    publisher: queue.Publisher
+    personas: Library
+    words: Provider
+    worker: str
+    dice: random.Random = field(default_factory=random.SystemRandom)
+    _gateways: dict[str, Gateway] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def gateway(self, surface: str) -> Gateway:
+        """Return the door to a surface. Raises InvalidInput for an unknown one or missing settings."""
+        with self._lock:
+            if surface not in self._gateways:
+                platform = registry.connect(surface, self.settings)
+                self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason)
+            return self._gateways[surface]
+
+    def _kill_reason(self) -> str | None:
+        with self.db.transaction() as tx:
+            return controls.kill_reason(tx)
+
+    def schedule(self, persona_id: str | None) -> Schedule:
+        """Return a persona's schedule; without a persona every hour is like the other. Raises InvalidInput."""
+        return ALWAYS if persona_id is None else self.personas.get(persona_id).schedule
+
+    def account(self, agent: AgentRow) -> Account:
+        """Return the account that an agent acts with, and the bio line that says what it is."""
+        return Account(
+            str(agent.id), agent.username, agent.name, agent.persona_id, self._bio(agent), agent.remote_account
+        )  # fmt: skip
+
+    def _bio(self, agent: AgentRow) -> str:
+        if not self.settings.label_agents:
+            return agent.personality[:300]
+        contact = f" ({self.settings.contact})" if self.settings.contact else ""
+        return f"Automated account: an AI agent run by {self.settings.operator}{contact} with Fleet."
+
+    def speaker(self, agent: AgentRow) -> Speaker:
+        """Return whose voice an agent's words are in."""
+        persona = self.personas.get(agent.persona_id) if agent.persona_id else None
+        return Speaker(
+            agent.name, agent.persona_id, agent.personality, agent.vibe, tuple(agent.interests),
+            persona.workflow_types if persona else (), persona.grammar if persona else {},
+        )  # fmt: skip
+
+    @property
+    def settle(self) -> timedelta:
+        """How long to wait before an unknown outcome is looked into."""
+        return timedelta(seconds=self.settings.settle_s)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.db.close()
+
+
+def policy(settings: Settings) -> Policy:
+    """Return the owner's rules.
+
+    A fleet that lives faster than life keeps its gaps in its own time, but what it owes the surface (writes a minute)
+    in everybody's.
+    """
+    caps = Caps(
+        post_gap=timedelta(seconds=settings.post_gap_s / settings.tempo),
+        comment_gap=timedelta(seconds=settings.comment_gap_s / settings.tempo),
+        posts_per_day=settings.posts_per_day,
+        comments_per_day=settings.comments_per_day,
+        likes_per_day=settings.likes_per_day,
+        ai_comment_lead=settings.ai_comment_lead,
+        surface_writes_per_minute=settings.surface_writes_per_minute,
+        day=timedelta(days=1 / settings.tempo),
+    )
+    return Policy(frozenset(settings.allowed_hosts), settings.dry_run, settings.label_agents, caps)
+
+
+def build(settings: Settings) -> Deps:
+    """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
+    return Deps(
+        settings=settings,
+        db=Database(settings.database_url, pool_size=settings.pool_size),
+        publisher=queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s)),
+        personas=_library(settings),
+        words=OfflineProvider(),
+        worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(folder: str | None) -> Library:
+    from pathlib import Path
+
+    return load(Path(folder) if folder else None)
+
+
+def _library(settings: Settings) -> Library:
+    return _load_once(str(settings.personas_dir) if settings.personas_dir else None)

@@ -1,0 +1,153 @@
+"""Verbs about the fleet as a whole that doors call: seed, kill switch, pauses, status. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from fleet.agents import commands, controls, queries
+from fleet.agents.commands import NewAgent
+from fleet.agents.controls import ALL, Hold
+from fleet.agents.personas import generate
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.jobs import queries as job_queries
+from fleet.jobs import service, ticks
+from fleet.jobs.states import JobState
+from fleet.runtime.deps import Deps
+
+FIRST_TICK = timedelta(seconds=5)
+"""An agent that was just started thinks first after this long (facts 1.2)."""
+
+
+def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,
+         start: bool = False) -> list[str]:  # fmt: skip
+    """Create `count` agents from the personas and return their usernames.
+
+    The same seed on an empty database makes the same agents; a second run adds to them and never collides.
+    Raises InvalidInput for an unknown persona.
+    """
+    with deps.db.transaction() as tx:
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
+        taken = queries.usernames(tx)
+        blueprints = generate(
+            deps.personas, seed=seed_no, start=len(taken) + 1, count=count, persona_id=persona_id, taken=taken
+        )  # fmt: skip
+        for number, print_ in enumerate(blueprints):
+            agent_id = commands.create(
+                tx,
+                NewAgent(
+                    name=print_.name, username=print_.username, persona_id=print_.persona_id,
+                    personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
+                    weights={name: getattr(print_.weights, name) for name in commands.WEIGHT_NAMES},
+                    min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
+                ),
+            )  # fmt: skip
+            if start:
+                commands.start(tx, agent_id, first_tick_at=_staggered(tx, number))
+    return [blueprint.username for blueprint in blueprints]
+
+
+def _staggered(tx: Tx, number: int) -> datetime:
+    """Return when the number-th of many agents thinks first: a little apart, so that they do not act as one."""
+    return first_tick_at(tx) + timedelta(seconds=number % 60 / 4)
+
+
+def first_tick_at(tx: Tx) -> datetime:
+    """Return when an agent that is started now thinks first."""
+    now: datetime = tx.scalar(sa.select(sa.func.clock_timestamp()))
+    return now + FIRST_TICK
+
+
+def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
+    """Stop every outside write; return whether it was off before, and how many writes are still under way."""
+    with deps.db.transaction() as tx:
+        thrown = controls.throw_kill_switch(tx, by=by, reason=reason)
+    with deps.db.transaction() as tx:
+        return thrown, service.in_flight(tx)
+
+
+def lift_kill_switch(deps: Deps, *, by: str) -> bool:
+    """Allow outside writes again and set the waiting jobs going; False if it was not on."""
+    with deps.db.transaction() as tx:
+        lifted = controls.lift_kill_switch(tx, by=by)
+        service.free_held(tx)
+        return lifted
+
+
+def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
+          for_: timedelta | None = None) -> bool:  # fmt: skip
+    """Hold a scope back, for good or for a while; False if it was held already. Raises InvalidInput, NotFound."""
+    with deps.db.transaction() as tx:
+        until = None if for_ is None else tx.scalar(sa.select(sa.func.clock_timestamp())) + for_
+        return controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
+
+
+def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
+    """Let a scope go on, and the jobs that waited for it; False if it was not held."""
+    with deps.db.transaction() as tx:
+        resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
+        service.free_held(tx)
+        return resumed
+
+
+def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
+    """Return the key that a scope is stored under. A typing error must not pause nobody in silence."""
+    if scope == "agent":
+        return str(queries.named(tx, key).id)
+    if scope == "persona":
+        return deps.personas.get(key).id
+    if scope == "surface":
+        deps.gateway(key)
+    if scope == "kind" and key not in commands.WEIGHT_NAMES:
+        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(commands.WEIGHT_NAMES)}.")
+    return key
+
+
+def holds(deps: Deps) -> list[Hold]:
+    """Return every hold in force."""
+    with deps.db.transaction() as tx:
+        return controls.in_force(tx)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds."""
+
+    agents: Mapping[tuple[str, str], int]
+    jobs: Mapping[tuple[str, str], int]
+    dead: Mapping[str, int]
+    holds: list[Hold]
+    queues: Mapping[str, int] | None
+    broker_problem: str | None
+    oldest_tick_s: float | None
+    most_overdue_agent_s: float | None
+    in_flight: int
+    unknown: int
+    totals: Mapping[str, int] = field(default_factory=dict)
+
+
+def status(deps: Deps) -> Status:
+    """Return the fleet at a glance. Raises Unavailable when the database is away, not when the broker is."""
+    try:
+        queues, problem = deps.publisher.depths(), None
+    except FleetError as error:
+        queues, problem = None, str(error)
+    with deps.db.transaction() as tx:
+        jobs = job_queries.counts(tx)
+        return Status(
+            agents=queries.counts(tx),
+            jobs=jobs,
+            dead=job_queries.dead_by_reason(tx),
+            holds=controls.in_force(tx),
+            queues=queues,
+            broker_problem=problem,
+            oldest_tick_s=ticks.oldest_open_s(tx),
+            most_overdue_agent_s=queries.overdue_s(tx),
+            in_flight=service.in_flight(tx),
+            unknown=sum(number for (_, state), number in jobs.items() if state == JobState.UNKNOWN),
+            totals={kind: number for (kind, state), number in jobs.items() if state == JobState.DONE},
+        )

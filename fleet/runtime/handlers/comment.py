@@ -1,0 +1,28 @@
+"""A comment: one sentence to somebody's post. The post's words are data, never instructions."""
+
+from __future__ import annotations
+
+from fleet.content import sanitise
+from fleet.jobs.outcomes import Skipped
+from fleet.llm.base import CommentRequest
+from fleet.platforms.base import Action, Verb
+from fleet.runtime.work import Work
+
+
+def prepare(work: Work) -> Action | Skipped:
+    """Return the comment, written once for all attempts."""
+    words = work.step("words", lambda: _write(work))
+    if not words["text"]:
+        return Skipped("nothing to say came out")
+    return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=work.claim.target, text=words["text"])
+
+
+def _write(work: Work) -> dict[str, object]:
+    payload = work.claim.payload
+    request = CommentRequest(
+        work.deps.speaker(work.agent),
+        str(payload.get("author_name") or payload.get("author") or ""),
+        str(payload.get("caption", "")),
+    )
+    words, usage = work.deps.words.write_comment(request, work.dice("words"))
+    return {"text": sanitise.clean_comment(words.text), "by": f"{usage.provider}/{usage.model}"}

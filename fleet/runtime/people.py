@@ -1,0 +1,270 @@
+"""Verbs about single agents and jobs that doors call: create, start, trigger, replay. Each is one transaction.
+
+`by` is who asks; it is recorded with what follows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.agents import commands, controls, loop, queries
+from fleet.agents.commands import NewAgent
+from fleet.agents.controls import Subject
+from fleet.agents.decide import ACTIONS
+from fleet.agents.models import AgentRow, Status
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.events import Event, Position
+from fleet.jobs import queries as job_queries
+from fleet.jobs import service, ticks
+from fleet.jobs.models import AttemptRow, JobRow, TickRow
+from fleet.jobs.policy import JobKind
+from fleet.jobs.queries import Filter as JobFilter
+from fleet.jobs.service import NewJob, Ring
+from fleet.jobs.ticks import TickKey
+from fleet.runtime import doorbell
+from fleet.runtime.deps import Deps
+from fleet.runtime.fleetwide import first_tick_at
+from fleet.runtime.tick import decide_again
+
+AgentFilter = queries.Filter
+
+
+def create(deps: Deps, new: NewAgent) -> uuid.UUID:
+    """Create an idle agent. Raises InvalidInput for an unknown persona or wrong values, Conflict for a taken name."""
+    if new.persona_id is not None:
+        deps.personas.get(new.persona_id)
+    with deps.db.transaction() as tx:
+        return commands.create(tx, new)
+
+
+def update(deps: Deps, name: str, changes: Mapping[str, Any]) -> None:
+    """Change an agent's settings. Raises NotFound, InvalidInput."""
+    if changes.get("persona_id") is not None:
+        deps.personas.get(str(changes["persona_id"]))
+    with deps.db.transaction() as tx:
+        commands.update(tx, queries.named(tx, name).id, changes)
+
+
+def start(deps: Deps, name: str) -> bool:
+    """Set an agent going; False if it is running already. Raises NotFound, Conflict if it is paused."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name)
+        if agent.status == Status.PAUSED:
+            raise Conflict(f"{agent.name} is paused ({agent.pause_reason}).", fix="Resume it instead.")
+        return commands.start(tx, agent.id, first_tick_at=first_tick_at(tx))
+
+
+def pause(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
+    """Let a running agent rest until somebody resumes it; False if it is not running."""
+    with deps.db.transaction() as tx:
+        return commands.pause(tx, queries.named(tx, name).id, reason=reason or f"by {by}")
+
+
+def resume(deps: Deps, name: str) -> bool:
+    """Let a paused agent and its waiting jobs go on; False if it is not paused."""
+    with deps.db.transaction() as tx:
+        resumed = commands.resume(tx, queries.named(tx, name).id, first_tick_at=first_tick_at(tx))
+        service.free_held(tx)
+        return resumed
+
+
+def stop(deps: Deps, name: str) -> bool:
+    """Send an agent home and call off what it had not begun; False if it is idle already."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name)
+        job_queries.cancel_of_agent(tx, agent.id)
+        return commands.stop(tx, agent.id)
+
+
+def delete(deps: Deps, name: str, *, by: str) -> None:
+    """Stop and hide an agent, and have its account on the surface removed. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name)
+        job_queries.cancel_of_agent(tx, agent.id)
+        commands.delete(tx, agent.id)
+        if agent.remote_account is None:
+            return
+        removal = NewJob(
+            id=ids.job(agent.id, agent.tick_no, -1), agent_id=agent.id, kind=JobKind.DEPROVISION,
+            surface=agent.surface, requested_by=by,
+        )  # fmt: skip
+        _ring(deps, tx, service.add(tx, [removal]))
+
+
+def start_all(deps: Deps, *, persona_id: str | None = None) -> int:
+    """Start every idle agent, or those of one persona; return how many."""
+    _known(deps, persona_id)
+    with deps.db.transaction() as tx:
+        return commands.start_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
+
+
+def pause_all(deps: Deps, *, by: str, persona_id: str | None = None, reason: str = "") -> int:
+    """Pause every running agent, or those of one persona; return how many."""
+    _known(deps, persona_id)
+    with deps.db.transaction() as tx:
+        return commands.pause_all(tx, reason=reason or f"by {by}", persona_id=persona_id)
+
+
+def resume_all(deps: Deps, *, persona_id: str | None = None) -> int:
+    """Resume every paused agent, or those of one persona; return how many."""
+    _known(deps, persona_id)
+    with deps.db.transaction() as tx:
+        number = commands.resume_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
+        service.free_held(tx)
+        return number
+
+
+def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
+    """Stop every agent that is not idle, or those of one persona; return how many."""
+    _known(deps, persona_id)
+    with deps.db.transaction() as tx:
+        return commands.stop_all(tx, persona_id=persona_id)
+
+
+def _known(deps: Deps, persona_id: str | None) -> None:
+    if persona_id is not None:
+        deps.personas.get(persona_id)
+
+
+def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
+    """Wake an agent now, perhaps for one action; return the tick that decides.
+
+    It goes through the same ledger, caps and switches as every tick. Raises InvalidInput for an unknown action,
+    Conflict when the agent is paused, held or at work on a decision.
+    """
+    if action is not None and action not in ACTIONS:
+        raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(ACTIONS)}.")
+    with deps.db.transaction() as tx:
+        agent = loop.lock(tx, queries.named(tx, name).id)
+        assert agent is not None
+        _refuse_held(tx, agent)
+        key = ticks.ask(tx, agent.id, asked_for=action, requested_by=by)
+        if key is None:
+            key = TickKey(agent.id, agent.tick_no + 1)
+            now = tx.scalar(sa.select(sa.func.clock_timestamp()))
+            if not ticks.open_asked(tx, key, now, asked_for=action, requested_by=by):
+                raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
+            agent.tick_no = key.tick_no
+        events.emit(tx, "agent.triggered", agent_id=agent.id, agent=agent.name, action=action, by=by)
+        opened = key
+        tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, [opened], queue="high"))
+    return opened
+
+
+def _refuse_held(tx: Tx, agent: AgentRow) -> None:
+    if agent.status in (Status.PAUSED, Status.ERROR):
+        fix = "Resume it first." if agent.status == Status.PAUSED else "Start it again first."
+        raise Conflict(f"{agent.name} is {agent.status} ({agent.pause_reason}).", fix=fix)
+    hold = controls.covering(controls.in_force(tx), Subject(agent.surface, agent.persona_id, str(agent.id)))
+    if hold is not None:
+        raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
+
+
+def get_agent(deps: Deps, name: str) -> AgentRow:
+    """Return one agent by username or id. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return queries.named(tx, name)
+
+
+def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
+    """Return a page of agents by username, and how many there are in all."""
+    with deps.db.transaction() as tx:
+        return queries.find(tx, which, limit=limit, offset=offset), queries.count(tx, which)
+
+
+def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> list[TickRow]:
+    """Return an agent's decision log, newest first."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name, include_deleted=True)
+        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset)
+
+
+def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
+    with deps.db.transaction() as tx:
+        return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+
+
+def activity(deps: Deps, *, name: str | None = None, subjects: Sequence[str] = (), limit: int = 50,
+             offset: int = 0) -> list[Event]:  # fmt: skip
+    """Return what happened, newest first."""
+    with deps.db.transaction() as tx:
+        agent_id = queries.named(tx, name, include_deleted=True).id if name else None
+        return events.latest(tx, agent_id=agent_id, subjects=tuple(subjects), limit=limit, offset=offset)
+
+
+def activity_from_now(deps: Deps) -> Position:
+    """Return the position from which `activity_after` sees only what is yet to come."""
+    with deps.db.transaction() as tx:
+        return events.tail_position(tx)
+
+
+def activity_after(deps: Deps, position: Position, *, limit: int = 500) -> list[Event]:
+    """Return what happened after a position, oldest first; nothing is missed or told twice."""
+    with deps.db.transaction() as tx:
+        return events.read_after(tx, position, limit=limit)
+
+
+def list_jobs(deps: Deps, which: JobFilter, *, limit: int = 50, offset: int = 0) -> tuple[list[JobRow], int]:
+    """Return a page of jobs, newest first, and how many there are in all."""
+    with deps.db.transaction() as tx:
+        return job_queries.find(tx, which, limit=limit, offset=offset), job_queries.count(tx, which)
+
+
+def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
+    """Return a job by its id or the beginning of it, with its attempts. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        job_id = job_queries.resolve_prefix(tx, prefix)
+        return job_queries.get(tx, job_id), job_queries.attempts_of(tx, job_id)
+
+
+def retry_job(deps: Deps, prefix: str) -> uuid.UUID:
+    """Make a waiting job due at once. Raises NotFound, Conflict."""
+    with deps.db.transaction() as tx:
+        ring = job_queries.retry_now(tx, job_queries.resolve_prefix(tx, prefix))
+        _ring(deps, tx, [ring])
+        return ring.job_id
+
+
+def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
+    """Call off a job that nobody has begun. Raises NotFound, Conflict."""
+    with deps.db.transaction() as tx:
+        job_id = job_queries.resolve_prefix(tx, prefix)
+        job_queries.cancel(tx, job_id)
+        events.emit(tx, "job.cancelled", agent_id=job_queries.get(tx, job_id).agent_id, job_id=job_id, by=by)
+        return job_id
+
+
+def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False) -> int:
+    """Bring dead letters back to life; return how many. Doing it twice brings none back twice."""
+    with deps.db.transaction() as tx:
+        rings = job_queries.replay(tx, which, allow_stale=allow_stale)
+        events.emit_many(
+            tx,
+            [
+                {"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
+                 "payload": {"kind": ring.kind, "by": by}}
+                for ring in rings
+            ],
+        )  # fmt: skip
+        _ring(deps, tx, rings)
+        return len(rings)
+
+
+def discard_dead(deps: Deps, which: JobFilter, *, by: str) -> int:
+    """Put dead letters away for good, keeping their rows; return how many."""
+    with deps.db.transaction() as tx:
+        number = job_queries.discard(tx, which)
+        if number:
+            events.emit(tx, "job.discarded", number=number, by=by)
+        return number
+
+
+def _ring(deps: Deps, tx: Tx, rings: Sequence[Ring]) -> None:
+    tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))

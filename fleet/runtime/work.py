@@ -1,0 +1,63 @@
+"""A claimed job in the hands of its handler: who acts, what is known, and steps that are paid for once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.agents.models import AgentRow
+from fleet.core import ids
+from fleet.core.errors import FleetError
+from fleet.jobs import service
+from fleet.jobs.service import Claim
+from fleet.platforms.base import Account
+from fleet.platforms.guard import Gateway, Lease
+from fleet.runtime.deps import Deps
+
+
+class Fenced(FleetError):
+    """The lease has gone to somebody else: stop at once, write nothing."""
+
+
+@dataclass(slots=True)
+class Work:
+    """Lives for one attempt, in one thread."""
+
+    deps: Deps
+    claim: Claim
+    agent: AgentRow
+    lease: Lease
+    sent: bool = False
+    _steps: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._steps = dict(self.claim.checkpoint)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The door to the job's surface."""
+        return self.deps.gateway(self.claim.surface)
+
+    @property
+    def account(self) -> Account:
+        """The account to act with."""
+        return self.deps.account(self.agent)
+
+    def step(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
+
+        Raises Fenced if the lease has gone to somebody else.
+        """
+        if name not in self._steps:
+            value = make()
+            with self.deps.db.transaction() as tx:
+                if not service.save_step(tx, self.claim, name, value):
+                    raise Fenced(f"step {name} came too late")
+            self._steps[name] = value
+        return self._steps[name]
+
+    def dice(self, purpose: str) -> random.Random:
+        """Return dice that fall the same way in every attempt at this job."""
+        return random.Random(ids.seed(self.claim.job_id, self.claim.tick_no or 0, purpose))

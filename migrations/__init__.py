@@ -1,0 +1,1 @@
+"""Database revisions, run by `fleet migrate` through `fleet.core.db.migrate`."""

@@ -1,0 +1,83 @@
+"""The Celery app: `celery -A workers.app worker`, `celery -A workers.app beat`.
+
+Connections are built on first use in the process that works, never before a fork. A message that no task understands
+is kept as a dead letter instead of vanishing, which is all that a Redis broker would do with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from celery import Celery, signals
+
+from beat_schedule import BEAT_SCHEDULE
+from fleet.core import logs, queue, settings
+from fleet.jobs import queries
+from fleet.runtime import deps as runtime_deps
+from fleet.runtime.deps import Deps
+
+log = logs.get(__name__)
+
+
+def _make_app() -> Celery:
+    config = settings.current()
+    made = queue.make_app(config.broker_url, lease_s=config.lease_s)
+    made.conf.update(include=["workers.tasks"], beat_schedule=BEAT_SCHEDULE, beat_scheduler="celery.beat:Scheduler")
+    made.set_default()
+    return made
+
+
+app = _make_app()
+_lock = threading.Lock()
+_deps: Deps | None = None
+
+
+def deps() -> Deps:
+    """Return this process's connections, made on first use."""
+    global _deps
+    with _lock:
+        if _deps is None:
+            _deps = runtime_deps.build(settings.current())
+        return _deps
+
+
+@signals.setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    config = settings.current()
+    logs.configure(config.log_level, json=config.log_json)
+
+
+@signals.worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    """Forget what the parent may have built: a socket shared by two processes serves neither."""
+    global _deps
+    _deps = None
+
+
+@signals.task_prerun.connect
+def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
+    import structlog
+
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name, ids=list(args or ()))
+
+
+@signals.task_unknown.connect
+def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
+    _quarantine(name or "?", message, f"unknown task: {exc}")
+
+
+@signals.task_rejected.connect
+def _keep_rejected(message: Any, exc: Any, **_: Any) -> None:
+    _quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
+
+
+def _quarantine(task: str, message: Any, why: str) -> None:
+    body = message.body if isinstance(message.body, str) else bytes(message.body or b"").decode(errors="replace")
+    log.error("message_not_understood", task_name=task, reason=why)
+    try:
+        with deps().db.transaction() as tx:
+            queries.quarantine(tx, task=task, body=body, why=why)
+    except Exception:
+        log.exception("message_not_kept", task_name=task, body=body[:2000])

@@ -1,0 +1,80 @@
+"""The tasks, named by what they do so that Flower shows the fleet's life.
+
+Messages carry ids; one that does not is a dead letter. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from fleet.core import logs
+from fleet.core.errors import NotFound
+from fleet.jobs import queries
+from fleet.jobs.policy import JobKind
+from fleet.jobs.ticks import TickKey
+from fleet.runtime import dispatch as dispatching
+from fleet.runtime import perform, sweep, tick
+from workers.app import app, deps
+
+log = logs.get(__name__)
+
+
+@app.task(name="fleet.dispatch")
+def dispatch() -> None:
+    """Wake the agents that are due."""
+    dispatching.dispatch(deps())
+
+
+@app.task(name="fleet.sweep")
+def sweep_up() -> None:
+    """Pick up what was left lying."""
+    sweep.sweep(deps())
+
+
+@app.task(name="fleet.prune")
+def prune() -> None:
+    """Delete what is past its retention."""
+    sweep.prune(deps())
+
+
+@app.task(name="fleet.tick")
+def decide(*ids: Any) -> None:
+    """Let one agent decide what to do."""
+    try:
+        agent_id, tick_no = ids
+        key = TickKey(uuid.UUID(agent_id), int(tick_no))
+    except (ValueError, TypeError, AttributeError):
+        _keep("fleet.tick", ids)
+        return
+    tick.tick(deps(), key)
+
+
+def _job_task(kind: JobKind) -> Any:
+    name = f"fleet.{kind}"
+
+    def run(*ids: Any) -> None:
+        try:
+            (value,) = ids
+            job_id = uuid.UUID(value)
+        except (ValueError, TypeError, AttributeError):
+            _keep(name, ids)
+            return
+        try:
+            perform.perform(deps(), job_id)
+        except NotFound:
+            log.warning("job_is_not_in_the_ledger", job_id=value)
+
+    run.__doc__ = f"Carry out one {kind} job."
+    return app.task(name=name)(run)
+
+
+for _kind in JobKind:
+    if _kind is not JobKind.MESSAGE:
+        _job_task(_kind)
+
+
+def _keep(task: str, ids: tuple[Any, ...]) -> None:
+    """Keep a message whose arguments are no ids."""
+    with deps().db.transaction() as tx:
+        queries.quarantine(tx, task=task, body=repr(ids), why="the message carries no id")
