@@ -124,18 +124,14 @@ def _check(scope: str, key: str) -> None:
 def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetime | None, by: str) -> bool:
     """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands."""
     values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": _CLOCK}
+    ends_sooner = ControlRow.until.is_not(None) if until is None else ControlRow.until < until
     statement = (
         insert(ControlRow)
         .values(scope=scope, key=key, hold=hold, **values)
-        .on_conflict_do_update(
-            index_elements=["scope", "key", "hold"],
-            set_=values,
-            where=sa.and_(
-                ControlRow.until.is_not(None), sa.or_(sa.literal(until is None), ControlRow.until < until)
-            ),
-        )
-    )  # fmt: skip
-    return tx.execute(statement).rowcount == 1
+        .on_conflict_do_update(index_elements=["scope", "key", "hold"], set_=values, where=ends_sooner)
+        .returning(ControlRow.hold)
+    )
+    return tx.scalar(statement) is not None
 
 
 def _remove(tx: Tx, scope: str, key: str, hold: str) -> bool:

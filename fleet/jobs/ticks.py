@@ -75,12 +75,13 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
 def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:
     """Open a tick that a person asked for, or mark the one that is due already; False if it is being decided."""
     values = {"state": "due", "due_at": due_at, "asked_for": asked_for, "requested_by": requested_by}
-    inserted = tx.execute(
+    inserted = (
         insert(TickRow)
         .values(agent_id=key.agent_id, tick_no=key.tick_no, published_at=_CLOCK, publishes=1, **values)
         .on_conflict_do_nothing()
+        .returning(TickRow.tick_no)
     )
-    return inserted.rowcount == 1
+    return tx.scalar(inserted) is not None
 
 
 def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str) -> TickKey | None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fleet.agents import commands, controls, queries
 from fleet.agents.commands import NewAgent
 from fleet.agents.controls import ALL, Hold
-from fleet.agents.personas import generate
+from fleet.agents.names import generate
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.jobs import queries as job_queries
@@ -34,7 +34,8 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
         taken = queries.usernames(tx)
         blueprints = generate(
-            deps.personas, seed=seed_no, start=len(taken) + 1, count=count, persona_id=persona_id, taken=taken
+            deps.personas, deps.personas.names, seed=seed_no, start=len(taken) + 1, count=count,
+            persona_id=persona_id, taken=taken,
         )  # fmt: skip
         for number, print_ in enumerate(blueprints):
             agent_id = commands.create(

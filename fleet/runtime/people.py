@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +34,45 @@ from fleet.runtime.fleetwide import first_tick_at
 from fleet.runtime.tick import decide_again
 
 AgentFilter = queries.Filter
+DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
+"""What an agent without a persona does (facts 1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What people call an agent."""
+
+    username: str
+    name: str
+    persona_id: str | None
+
+
+Names = Mapping[uuid.UUID, Named]
+
+
+def names(deps: Deps, agent_ids: Iterable[uuid.UUID | None]) -> Names:
+    """Return what these agents are called, deleted ones too; ids that are no agent's are left out."""
+    wanted = {agent_id for agent_id in agent_ids if agent_id is not None}
+    if not wanted:
+        return {}
+    query = sa.select(AgentRow.id, AgentRow.username, AgentRow.name, AgentRow.persona_id)
+    with deps.db.transaction() as tx:
+        return {row[0]: Named(*row[1:]) for row in tx.execute(query.where(AgentRow.id.in_(wanted)))}
+
+
+def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str) -> NewAgent:
+    """Return an agent to be created: with a persona's character, weights and pace, or with the defaults.
+
+    Raises InvalidInput for an unknown persona.
+    """
+    if persona_id is None:
+        return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by)
+    persona = deps.personas.get(persona_id)
+    return NewAgent(
+        name=name, username=username, weights={n: getattr(persona.weights, n) for n in commands.WEIGHT_NAMES},
+        min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
+        personality=persona.personality, vibe=persona.vibe, interests=persona.interests, owner=by,
+    )  # fmt: skip
 
 
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
@@ -121,9 +161,17 @@ def resume_all(deps: Deps, *, persona_id: str | None = None) -> int:
 
 
 def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
-    """Stop every agent that is not idle, or those of one persona; return how many."""
+    """Stop every agent that is not idle, or those of one persona, and call off what they had not begun.
+
+    Returns how many were stopped.
+    """
     _known(deps, persona_id)
+    awake = sa.select(AgentRow.id).where(AgentRow.status != Status.IDLE, AgentRow.deleted_at.is_(None))
+    if persona_id is not None:
+        awake = awake.where(AgentRow.persona_id == persona_id)
     with deps.db.transaction() as tx:
+        for agent_id in tx.session.scalars(awake.order_by(AgentRow.id)):
+            job_queries.cancel_of_agent(tx, agent_id)
         return commands.stop_all(tx, persona_id=persona_id)
 
 
@@ -166,10 +214,10 @@ def _refuse_held(tx: Tx, agent: AgentRow) -> None:
         raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
 
 
-def get_agent(deps: Deps, name: str) -> AgentRow:
+def get_agent(deps: Deps, name: str, *, include_deleted: bool = False) -> AgentRow:
     """Return one agent by username or id. Raises NotFound."""
     with deps.db.transaction() as tx:
-        return queries.named(tx, name)
+        return queries.named(tx, name, include_deleted=include_deleted)
 
 
 def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
@@ -178,11 +226,12 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
         return queries.find(tx, which, limit=limit, offset=offset), queries.count(tx, which)
 
 
-def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> list[TickRow]:
-    """Return an agent's decision log, newest first."""
+def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tuple[list[TickRow], int]:
+    """Return a page of an agent's decision log, newest first, and how many entries it has in all."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name, include_deleted=True)
-        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset)
+        total = tx.scalar(sa.select(sa.func.count()).select_from(TickRow).where(TickRow.agent_id == agent.id))
+        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset), int(total or 0)
 
 
 def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -241,10 +290,10 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
         return job_id
 
 
-def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False) -> int:
-    """Bring dead letters back to life; return how many. Doing it twice brings none back twice."""
+def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
+    """Bring at most `limit` dead letters back to life; return how many. Doing it twice brings none back twice."""
     with deps.db.transaction() as tx:
-        rings = job_queries.replay(tx, which, allow_stale=allow_stale)
+        rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
         events.emit_many(
             tx,
             [
@@ -257,10 +306,10 @@ def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = Fa
         return len(rings)
 
 
-def discard_dead(deps: Deps, which: JobFilter, *, by: str) -> int:
-    """Put dead letters away for good, keeping their rows; return how many."""
+def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:
+    """Put at most `limit` dead letters away for good, keeping their rows; return how many."""
     with deps.db.transaction() as tx:
-        number = job_queries.discard(tx, which)
+        number = job_queries.discard(tx, which, limit=limit)
         if number:
             events.emit(tx, "job.discarded", number=number, by=by)
         return number

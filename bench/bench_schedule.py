@@ -1,0 +1,106 @@
+"""How many wakes a second one process can plan; run `python -m bench.bench_schedule`, add `--profile` to see where.
+
+Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. The plain draw that
+knows no week (`now + uniform(min, max)`) is the floor that it is compared with. Best of several rounds, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from fleet.agents import schedule as room
+from fleet.agents.schedule import ALWAYS, Schedule, next_wake
+
+CALLS = 20_000
+ROUNDS = 5
+START = datetime(2026, 3, 6, tzinfo=UTC)
+EVERY_DAY = frozenset(range(7))
+WORKDAYS = frozenset({1, 2, 3, 4, 5})
+
+PERSONAS = {
+    "product_photographer": (Schedule("America/New_York", WORKDAYS, ((9, 12), (13, 17)), (), 2.0, 0.3), 60, 300),
+    "social_marketer": (Schedule("America/Los_Angeles", EVERY_DAY, ((7, 9), (12, 14), (18, 22)), (), 2.5, 0.5), 30, 90),
+    "indie_game_dev": (Schedule("America/Chicago", frozenset({5, 6, 0}), ((18, 24), (0, 2)), (), 3.0, 0.4), 60, 300),
+    "data_viz": (Schedule("Europe/London", WORKDAYS, ((8, 12), (14, 18)), (), 2.0, 0.2), 300, 900),
+    "ai_artist": (Schedule("UTC", EVERY_DAY, ((20, 24), (0, 4)), (), 2.0, 0.7), 30, 90),
+    "asleep at night": (Schedule("America/New_York", WORKDAYS, ((9, 17),), ((23, 7),), 2.0, 0.3), 60, 300),
+    "no persona": (ALWAYS, 60, 300),
+    "hours at a time": (Schedule("America/New_York", WORKDAYS, ((9, 17),), ((23, 7),), 2.0, 0.3), 7_200, 86_400),
+}
+
+Plan = Callable[[Schedule, datetime, float, float, random.Random], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Moments spread over a fortnight with a clock change in it, so that every hour and both offsets are met."""
+
+    schedule: Schedule
+    min_s: float
+    max_s: float
+    moments: list[datetime]
+
+
+def plain_draw(_: Schedule, now: datetime, min_s: float, max_s: float, dice: random.Random) -> datetime:
+    return now + timedelta(seconds=dice.uniform(min_s, max_s))
+
+
+def loads() -> dict[str, Load]:
+    dice = random.Random(1)
+    moments = [START + timedelta(seconds=dice.uniform(0, 14 * 86_400)) for _ in range(CALLS)]
+    return {name: Load(*persona, moments) for name, persona in PERSONAS.items()}
+
+
+def microseconds_a_call(plan: Plan, load: Load) -> float:
+    def once() -> float:
+        dice = random.Random(1)
+        since = time.perf_counter()
+        for now in load.moments:
+            plan(load.schedule, now, load.min_s, load.max_s, dice)
+        return time.perf_counter() - since
+
+    once()
+    return min(once() for _ in range(ROUNDS)) / CALLS * 1e6
+
+
+def microseconds_a_cold_day(load: Load) -> float:
+    """Time the first call of a day, which lays the week on that day."""
+    dice, days = random.Random(1), 365
+    room._day.cache_clear()
+    since = time.perf_counter()
+    for day in range(days):
+        next_wake(load.schedule, START + timedelta(days=day), 6, 6, dice)
+    return (time.perf_counter() - since) / days * 1e6
+
+
+def report() -> None:
+    print(f"{'schedule':<22}{'calls/s':>10}{'us/call':>9}{'x plain draw':>14}{'us first of day':>17}")
+    for name, load in loads().items():
+        ours, plain = microseconds_a_call(next_wake, load), microseconds_a_call(plain_draw, load)
+        print(f"{name:<22}{1e6 / ours:>10,.0f}{ours:>9.2f}{ours / plain:>14.1f}{microseconds_a_cold_day(load):>17.1f}")
+
+
+def profile() -> None:
+    load = loads()["indie_game_dev"]
+    with cProfile.Profile() as profiler:
+        microseconds_a_call(next_wake, load)
+    profiler.print_stats("tottime")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", action="store_true", help="show where the time of next_wake goes")
+    if parser.parse_args().profile:
+        profile()
+    else:
+        report()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Servers for the tests: one PostgreSQL and one Valkey for each test process, a database for each test.
+
+Both are the embedded servers, started when first asked for and stopped at the end, Ctrl-C included. With
+FLEET_TEST_DATABASE_URL or FLEET_TEST_BROKER_URL set, those servers are used: tests make and drop databases
+on the first and empty the second.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import psycopg
+import pytest
+import redis
+import sqlalchemy as sa
+from psycopg import sql
+
+from fleet.sandbox.postgres import EmbeddedPostgres
+from fleet.sandbox.valkey import EmbeddedValkey
+
+_TEMPLATE = "fleet_template"
+
+hypothesis.settings.register_profile(
+    "fleet",
+    deadline=None,
+    max_examples=60,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("fleet")
+
+
+class PostgresForTests:
+    """A server on which tests make and drop databases of their own."""
+
+    def __init__(self, admin_url: str) -> None:
+        self._admin = sa.make_url(admin_url)
+        self._prefix = f"t_{secrets.token_hex(3)}_"
+        self._numbers = itertools.count(1)
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the SQLAlchemy URL of a database on this server."""
+        return self._admin.set(database=database).render_as_string(hide_password=False)
+
+    def create_database(self, name: str | None = None, template: str | None = None) -> str:
+        """Make a database, empty or as a copy of `template`, and return its URL."""
+        name = name or f"{self._prefix}{next(self._numbers)}"
+        order = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template:
+            order += sql.SQL(" TEMPLATE {} STRATEGY file_copy").format(sql.Identifier(template))
+        self._run(order)
+        return self.url(name)
+
+    def drop_database(self, name_or_url: str) -> None:
+        """Drop a database, cutting off whoever is still connected."""
+        name = sa.make_url(name_or_url).database if "://" in name_or_url else name_or_url
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+
+    def unique_name(self, stem: str) -> str:
+        """Return a database name that no other test process on this server uses."""
+        return f"{stem}_{self._prefix.strip('_')}"
+
+    def _run(self, order: sql.Composable) -> None:
+        admin = self._admin.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
+            connection.execute(order)
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith("FLEET_") and not name.startswith("FLEET_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
+    """The PostgreSQL server of this test process."""
+    if given := os.environ.get("FLEET_TEST_DATABASE_URL"):
+        yield PostgresForTests(given)
+        return
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", durable=False)
+    server.start()
+    try:
+        yield PostgresForTests(server.url("postgres"))
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def fresh_database(postgres_server: PostgresForTests) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
+    """The name of a database with all of Fleet's tables and no rows, to copy from."""
+    from fleet.core import db
+
+    name = postgres_server.unique_name(_TEMPLATE)
+    db.migrate(postgres_server.create_database(name))
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[str]:
+    """The URL of a new database with all of Fleet's tables and no rows."""
+    url = postgres_server.create_database(template=migrated_template)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the Valkey server of this test process; tests take `broker_url`, which is emptied first."""
+    if given := os.environ.get("FLEET_TEST_BROKER_URL"):
+        yield given
+        return
+    server = EmbeddedValkey(tmp_path_factory.mktemp("valkey") / "data", durable=False)
+    server.start()
+    try:
+        yield server.url()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def broker_url(valkey_server: str) -> str:
+    """The URL of an empty Valkey database, shared with the other tests of this process one after another."""
+    with redis.Redis.from_url(valkey_server) as client:
+        client.flushdb()
+    return valkey_server
+
+
+@pytest.fixture
+def private_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A running Valkey of this test's own, to wipe, kill and start again."""
+    server = EmbeddedValkey(tmp_path / "private valkey" / "data")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,21 @@
+"""A whole fleet for each test, on servers of its own where it may wipe them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.world import World, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str, fresh_database: str, private_valkey: Any) -> Iterator[World]:
+    """A gallery and nothing else yet; tests start workers and beat."""
+    folder = tmp_path / "a world"
+    folder.mkdir()
+    with make_world(folder, database_url, fresh_database, private_valkey.url()) as made:
+        made.start_gallery()
+        yield made

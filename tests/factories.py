@@ -1,0 +1,274 @@
+"""What tests are made of: agents, a surface at the outer wall, and the loop's dependencies on a real database."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.agents import commands
+from fleet.agents.commands import NewAgent
+from fleet.agents.models import AgentRow
+from fleet.agents.personas import load
+from fleet.core.db import Database
+from fleet.core.queue import Message
+from fleet.core.settings import Settings
+from fleet.jobs.models import JobRow
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.platforms import base
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
+from fleet.platforms.guard import Gateway
+from fleet.runtime import deps as runtime_deps
+from fleet.runtime.deps import Deps
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass
+class Effect:
+    """What the surface shows."""
+
+    id: str
+    verb: Verb
+    username: str
+    target: str | None
+    text: str
+    key: str
+
+
+class Surface:
+    """An honest surface in memory: it knows no idempotency keys, likes toggle, and faults are played as scripted.
+
+    A fault is called with the action before the write; it may raise, or return a callable that runs after the write.
+    """
+
+    name = "floimg"
+    host = "127.0.0.1"
+    third_party = False
+    capabilities = frozenset(Verb)
+
+    def __init__(self) -> None:
+        self.effects: list[Effect] = []
+        self.liked: set[tuple[str, str]] = set()
+        self.accounts: set[str] = set()
+        self.images_paid: list[str] = []
+        self.writes_begun = 0
+        self.posts: list[FeedItem] = []
+        self.faults: list[Callable[[Action], Callable[[], None] | None]] = []
+        self.image_faults: list[Exception] = []
+        self.feed_faults: list[Exception] = []
+        self.probe_faults: list[Exception] = []
+        self.probes = 0
+        self.resolution: Mapping[Verb, Resolution] = {
+            Verb.POST: Resolution.PROBE, Verb.COMMENT: Resolution.PROBE, Verb.LIKE: Resolution.NATURAL,
+            Verb.PROVISION: Resolution.NATURAL, Verb.DEPROVISION: Resolution.NATURAL,
+        }  # fmt: skip
+        self._lock = threading.Lock()
+
+    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+        if self.feed_faults:
+            raise self.feed_faults.pop(0)
+        return self.posts[:limit]
+
+    def item(self, account: Account, item_id: str) -> FeedItem:
+        found = [post for post in self.posts if post.id == item_id]
+        if not found:
+            raise base.Vanished("404")
+        return found[0]
+
+    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+        if self.image_faults:
+            raise self.image_faults.pop(0)
+        self.images_paid.append(order.key)
+        return f"http://127.0.0.1/images/{len(self.images_paid)}.png"
+
+    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+        self.writes_begun += 1
+        after = self.faults.pop(0)(action) if self.faults else None
+        receipt = self._apply(action)
+        if after is not None:
+            after()
+        return receipt
+
+    def _apply(self, action: Action) -> Receipt:
+        with self._lock:
+            if action.verb is Verb.LIKE:
+                return self._toggle(action)
+            if action.verb is Verb.PROVISION:
+                self.accounts.add(action.account.username)
+                return Receipt(f"u-{action.account.username}")
+            if action.verb is Verb.DEPROVISION:
+                self.accounts.discard(action.account.username)
+                return Receipt(action.account.remote_id)
+            effect = Effect(
+                f"e{len(self.effects) + 1}", action.verb, action.account.username, action.target, action.text,
+                action.key,
+            )  # fmt: skip
+            self.effects.append(effect)
+            return Receipt(effect.id)
+
+    def _toggle(self, action: Action) -> Receipt:
+        pair = (action.account.username, action.target or "")
+        if pair in self.liked:
+            self.liked.discard(pair)
+            return self._toggle(action)
+        self.liked.add(pair)
+        return Receipt(action.target)
+
+    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        self.probes += 1
+        if self.probe_faults:
+            raise self.probe_faults.pop(0)
+        for effect in self.effects:
+            mine = (effect.username, effect.verb, effect.target) == (
+                action.account.username, action.verb, action.target
+            )  # fmt: skip
+            if mine and effect.text == action.text and effect.id not in known:
+                return Receipt(effect.id, {"adopted": True})
+        return None
+
+    def close(self) -> None: ...
+
+
+def raises(error: Exception) -> Callable[[Action], None]:
+    """Return a fault: the write is refused and nothing happens."""
+
+    def fault(_: Action) -> None:
+        raise error
+
+    return fault
+
+
+def reply_lost(_: Action) -> Callable[[], None]:
+    """A fault: the write happens, and its answer never arrives."""
+
+    def lose() -> None:
+        raise base.Uncertain("no answer")
+
+    return lose
+
+
+class Words:
+    """A writer that counts what it was paid for, and never says the same twice."""
+
+    name = "test"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
+        self.calls += 1
+        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), Usage("test", "1")
+
+    def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
+        self.calls += 1
+        return CommentWords(f"Well seen, {request.author}, number {self.calls}."), Usage("test", "1")
+
+
+class Bell:
+    """A publisher that remembers its messages, and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.broken: Exception | None = None
+
+    def publish(self, messages: Any) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.messages += list(messages)
+
+    def depths(self) -> dict[str, int]:
+        return {}
+
+    def take(self) -> list[Message]:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+@dataclass
+class Fleet:
+    """The loop on a real database, with the outside world in the test's hands."""
+
+    deps: Deps
+    surface: Surface
+    words: Words
+    bell: Bell
+    personas: list[str] = field(default_factory=list)
+
+    def agent(self, *, running: bool = True, account: bool = True, **changes: Any) -> uuid.UUID:
+        """Create an agent, by default running, with an account, and due now."""
+        number = next(_NUMBERS)
+        values: dict[str, Any] = {
+            "name": f"Agent {number}", "username": f"agent_{number}",
+            "weights": {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0},
+        }  # fmt: skip
+        with self.deps.db.transaction() as tx:
+            agent_id = commands.create(tx, NewAgent(**{**values, **changes}))
+            if running:
+                commands.start(tx, agent_id, first_tick_at=self.now(tx) - timedelta(seconds=1))
+            if account:
+                tx.execute(
+                    sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=f"u-{number}")
+                )  # fmt: skip
+        return agent_id
+
+    def now(self, tx: Any) -> datetime:
+        """Return the database's time."""
+        value: datetime = tx.scalar(sa.select(sa.func.clock_timestamp()))
+        return value
+
+    def job(self, job_id: uuid.UUID) -> JobRow:
+        """Return a job as it stands."""
+        with self.deps.db.transaction() as tx:
+            row = tx.session.get(JobRow, job_id)
+            assert row is not None
+            return row
+
+    def jobs(self, **where: Any) -> list[JobRow]:
+        """Return all jobs, oldest first."""
+        with self.deps.db.transaction() as tx:
+            return list(tx.session.scalars(sa.select(JobRow).filter_by(**where).order_by(JobRow.created_at)))
+
+    def row(self, agent_id: uuid.UUID) -> AgentRow:
+        """Return an agent as it stands."""
+        with self.deps.db.transaction() as tx:
+            row = tx.session.get(AgentRow, agent_id)
+            assert row is not None
+            return row
+
+    def sql(self, statement: str, **parameters: Any) -> Any:
+        """Run SQL of the test's own, e.g. to let time pass."""
+        with self.deps.db.transaction() as tx:
+            return tx.execute(sa.text(statement), parameters)
+
+    def lease_runs_out(self) -> None:
+        """Let every lease in the ledger have ended."""
+        self.sql("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE lease_until IS NOT NULL")
+        self.sql("UPDATE ticks SET lease_until = clock_timestamp() - interval '1 s' WHERE lease_until IS NOT NULL")
+
+    def time_passes(self) -> None:
+        """Let every waiting job be due."""
+        self.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE state IN ('ready', 'unknown')")
+
+
+def make_fleet(database_url: str, **settings: Any) -> Fleet:
+    """Build the loop on a database, with a surface, a writer and a bell that tests hold in their hands."""
+    surface, words, bell = Surface(), Words(), Bell()
+    values = {
+        "database_url": database_url, "broker_url": "memory://", "settle_s": 0.0, "post_gap_s": 0.0,
+        "comment_gap_s": 0.0, "surface_writes_per_minute": 10_000,
+    }  # fmt: skip
+    config = Settings(**{**values, **settings})  # type: ignore[arg-type]
+    deps = Deps(
+        settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
+        personas=load(), words=words, worker="test:1", dice=random.Random(1),
+    )  # fmt: skip
+    deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
+    return Fleet(deps, surface, words, bell)

@@ -1,0 +1,125 @@
+"""Transactions, migrations, and a database that is wrong or away."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from fleet.core import db
+from fleet.core.db import Database
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+
+
+@pytest.fixture
+def database(database_url: str):  # type: ignore[no-untyped-def]
+    made = Database(database_url, pool_size=2)
+    yield made
+    made.close()
+
+
+def test_what_must_follow_a_commit_follows_the_outermost_one_only(database: Database) -> None:
+    told: list[str] = []
+    with database.transaction() as tx:
+        with tx.session.begin_nested():
+            tx.afterwards(lambda: told.append("after"))
+        assert told == [], "the release of a savepoint is no commit"
+    assert told == ["after"]
+
+
+def test_nothing_follows_a_rollback(database: Database) -> None:
+    told: list[str] = []
+    with pytest.raises(ZeroDivisionError), database.transaction() as tx:
+        tx.afterwards(lambda: told.append("after"))
+        raise ZeroDivisionError
+    assert told == []
+
+
+def test_a_call_that_fails_after_the_commit_does_not_undo_it(database: Database) -> None:
+    told: list[str] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with database.transaction() as tx:
+        tx.execute(sa.text("INSERT INTO events (subject) VALUES ('test')"))
+        tx.afterwards(fail)
+        tx.afterwards(lambda: told.append("next"))
+    assert told == ["next"]
+    with database.transaction() as tx:
+        assert tx.scalar(sa.text("SELECT count(*) FROM events")) == 1
+
+
+def test_a_connection_that_is_cut_is_said_to_be_away_and_the_next_one_works(database: Database) -> None:
+    with pytest.raises(Unavailable), database.transaction() as tx:
+        pid = tx.scalar(sa.text("SELECT pg_backend_pid()"))
+        with database.transaction() as other:
+            other.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        tx.scalar(sa.text("SELECT 1"))
+    with database.transaction() as tx:
+        assert tx.scalar(sa.text("SELECT 1")) == 1
+
+
+def test_an_unmigrated_database_names_the_cure(fresh_database: str) -> None:
+    database = Database(fresh_database)
+    with pytest.raises(InvalidInput, match="fleet migrate"), database.transaction() as tx:
+        tx.scalar(sa.text("SELECT count(*) FROM agents"))
+    assert db.pending_migrations(database) == ["0001"]
+    database.close()
+
+
+def test_many_migrators_at_once_migrate_once(fresh_database: str) -> None:
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            db.migrate(fresh_database)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    database = Database(fresh_database)
+    assert db.pending_migrations(database) == []
+    database.close()
+
+
+def test_a_database_from_the_future_is_not_touched(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(FleetError, match="newer"):
+        db.pending_migrations(database)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"port": "closed"}, Unavailable, "cannot be reached"),
+        ({"password": "wrong-sesame"}, FleetError, "authentication"),
+        ({"database": "nowhere"}, FleetError, "nowhere"),
+    ],
+)
+def test_a_server_that_is_away_or_refuses_is_said_so_without_the_password(
+    database_url: str, change: dict[str, str], error: type[FleetError], words: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = sa.make_url(database_url).set(**{**change, **({"port": port} if "port" in change else {})})  # type: ignore[arg-type]
+    database = Database(url.render_as_string(hide_password=False))
+    with pytest.raises(error, match=words) as caught, database.transaction() as tx:
+        tx.scalar(sa.text("SELECT 1"))
+    assert "sesame" not in str(caught.value)
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["", "not an address", "postgresql+nothing://x/y", "mysql+nothing://x"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_DATABASE_URL"):
+        Database(url)

@@ -1,0 +1,213 @@
+"""The ledger under every order of claims, crashes, sweeps, duplicates and lost replies that Hypothesis can think of.
+
+A model of the six invariants runs beside the real thing on real Postgres; the surface counts what it shows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from fleet.core import ids
+from fleet.jobs import service
+from fleet.jobs.policy import JobKind
+from fleet.jobs.queries import Filter
+from fleet.jobs.service import NewJob
+from fleet.jobs.states import FINAL, JobState, may_move
+from fleet.platforms import base
+from fleet.platforms.base import Action
+from fleet.runtime import fleetwide, people
+from fleet.runtime.perform import perform
+from fleet.runtime.sweep import sweep
+from tests.factories import Fleet, make_fleet, raises, reply_lost
+
+KINDS = [JobKind.POST, JobKind.COMMENT, JobKind.LIKE]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may catch it."""
+
+
+def killed_after(_: Action) -> Callable[[], None]:
+    def die() -> None:
+        raise Killed
+
+    return die
+
+
+def fenced_after(fleet: Fleet) -> Callable[[Action], Callable[[], None]]:
+    """A fault: the write takes longer than the lease, and somebody has swept meanwhile."""
+
+    def fault(_: Action) -> Callable[[], None]:
+        def after() -> None:
+            fleet.lease_runs_out()
+            sweep(fleet.deps)
+
+        return after
+
+    return fault
+
+
+FAULTS: dict[str, Callable[[Fleet], Any]] = {
+    "fine": lambda _: None,
+    "reply lost": lambda _: reply_lost,
+    "server error": lambda _: raises(base.Uncertain("502")),
+    "not reached": lambda _: raises(base.Unreachable("refused")),
+    "too fast": lambda _: raises(base.Throttled("429", retry_after_s=1)),
+    "killed before": lambda _: raises(Killed()),  # type: ignore[arg-type]
+    "killed after": lambda _: killed_after,
+    "slower than the lease": fenced_after,
+}
+
+
+class Ledger(RuleBasedStateMachine):
+    """Jobs of three agents; messages delivered in any order, any number of times."""
+
+    jobs = Bundle("jobs")
+    fleet: Fleet
+
+    @initialize()
+    def begin(self) -> None:
+        self.fleet.sql("TRUNCATE agents, controls, events CASCADE")
+        surface = self.fleet.surface
+        surface.effects, surface.liked, surface.faults, surface.image_faults = [], set(), [], []
+        self.agents = [self.fleet.agent() for _ in range(3)]
+        self.born: dict[uuid.UUID, JobKind] = {}
+        self.tokens: Counter[uuid.UUID] = Counter()
+        self.states: dict[uuid.UUID, str] = {}
+        self.paid: Counter[str] = Counter()
+
+    @rule(target=jobs, kind=st.sampled_from(KINDS), agent=st.integers(0, 2))
+    def add(self, kind: JobKind, agent: int) -> uuid.UUID:
+        number = len(self.born) + 1
+        target = None if kind is JobKind.POST else f"p{number}"
+        job = NewJob(ids.job(self.agents[agent], number, 0), self.agents[agent], kind, "floimg", number, target)
+        with self.fleet.deps.db.transaction() as tx:
+            assert len(service.add(tx, [job])) == 1
+            assert service.add(tx, [job]) == []
+        self.born[job.id] = kind
+        return job.id
+
+    @rule(job=jobs, fault=st.sampled_from(sorted(FAULTS)), while_preparing=st.booleans())
+    def deliver(self, job: uuid.UUID, fault: str, while_preparing: bool) -> None:
+        play = FAULTS[fault](self.fleet)
+        if while_preparing and fault.startswith("killed"):
+            self.fleet.surface.image_faults = [Killed()]  # type: ignore[list-item]
+        elif play is not None:
+            self.fleet.surface.faults = [play]
+        try:
+            perform(self.fleet.deps, job)
+        except Killed:
+            pass
+        finally:
+            self.fleet.surface.faults, self.fleet.surface.image_faults = [], []
+
+    @rule()
+    def sweep_up(self) -> None:
+        sweep(self.fleet.deps)
+
+    @rule()
+    def leases_run_out(self) -> None:
+        self.fleet.lease_runs_out()
+
+    @rule()
+    def time_passes(self) -> None:
+        self.fleet.time_passes()
+
+    @rule(on=st.booleans())
+    def kill_switch(self, on: bool) -> None:
+        if on:
+            fleetwide.throw_kill_switch(self.fleet.deps, by="ada", reason="drill")
+        else:
+            fleetwide.lift_kill_switch(self.fleet.deps, by="ada")
+
+    @rule()
+    def replay_the_dead(self) -> None:
+        people.replay_dead(self.fleet.deps, Filter(), by="ada")
+
+    @rule(job=jobs)
+    def cancel(self, job: uuid.UUID) -> None:
+        try:
+            people.cancel_job(self.fleet.deps, str(job), by="ada")
+        except people.Conflict:
+            assert self.fleet.job(job).state != JobState.READY
+
+    @invariant()
+    def every_effect_is_shown_at_most_once(self) -> None:
+        shown = Counter(effect.key for effect in self.fleet.surface.effects)
+        assert all(number == 1 for number in shown.values()), shown
+
+    @invariant()
+    def what_is_done_is_shown_and_what_is_called_off_is_not(self) -> None:
+        shown = {effect.key for effect in self.fleet.surface.effects}
+        for job in self.fleet.jobs():
+            if job.kind == "like":
+                continue
+            if job.state == JobState.DONE:
+                assert str(job.id) in shown
+            elif job.state in (JobState.CANCELLED, JobState.READY, JobState.SKIPPED):
+                assert str(job.id) not in shown, job.state
+
+    @invariant()
+    def tokens_only_rise_and_moves_follow_the_table(self) -> None:
+        for job in self.fleet.jobs():
+            assert job.lease_token >= self.tokens[job.id]
+            self.tokens[job.id] = job.lease_token
+            before = JobState(self.states.get(job.id, JobState.READY))
+            assert self._reachable(before, JobState(job.state)), (before, job.state)
+            self.states[job.id] = job.state
+
+    @staticmethod
+    def _reachable(before: JobState, after: JobState) -> bool:
+        """Say whether a few moves lead from one state to another: a rule may make several at once."""
+        found, frontier = {before}, {before}
+        for _ in range(6):
+            frontier = {a for b in frontier for a in JobState if may_move(b, a)} - found
+            found |= frontier
+        return after in found
+
+    @invariant()
+    def pictures_are_paid_for_once(self) -> None:
+        assert all(number == 1 for number in Counter(self.fleet.surface.images_paid).values())
+
+    def teardown(self) -> None:
+        """Whatever happened: left alone, every job comes to an end."""
+        if not hasattr(self, "born"):
+            return
+        fleetwide.lift_kill_switch(self.fleet.deps, by="ada")
+        for _ in range(40):
+            open_jobs = [job.id for job in self.fleet.jobs() if job.state not in FINAL]
+            if not open_jobs:
+                break
+            self.fleet.lease_runs_out()
+            sweep(self.fleet.deps)
+            self.fleet.time_passes()
+            for job in open_jobs:
+                perform(self.fleet.deps, job)
+        assert {job.id for job in self.fleet.jobs()} == set(self.born), "a job is lost"
+        assert all(job.state in FINAL for job in self.fleet.jobs())
+        self.every_effect_is_shown_at_most_once()
+        self.what_is_done_is_shown_and_what_is_called_off_is_not()
+        likes = {(job.agent_id, job.target) for job in self.fleet.jobs(kind="like", state="done")}
+        names = {agent: self.fleet.row(agent).username for agent in self.agents}
+        assert {(names[agent], target) for agent, target in likes if agent} <= self.fleet.surface.liked
+
+
+@pytest.mark.timeout(300)
+def test_the_invariants_hold_in_every_order(database_url: str) -> None:
+    class OnThisDatabase(Ledger):
+        fleet = make_fleet(database_url)
+
+    try:
+        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+            OnThisDatabase, settings=hypothesis.settings(max_examples=25, stateful_step_count=30, deadline=None)
+        )
+    finally:
+        OnThisDatabase.fleet.deps.close()

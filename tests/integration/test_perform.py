@@ -1,0 +1,566 @@
+"""One job at a time through `perform`, with the surface failing in every way it can."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fleet.agents.models import Status
+from fleet.core import events, ids
+from fleet.core.errors import Unavailable
+from fleet.jobs import queries, service
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.platforms import base, guard
+from fleet.platforms.base import Action, Resolution, Verb
+from fleet.runtime import fleetwide
+from fleet.runtime.perform import perform
+from fleet.runtime.sweep import sweep
+from tests.factories import Fleet, make_fleet, raises, reply_lost
+
+
+def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind, *, target: str | None = None, tick_no: int = 1,
+        **payload: object) -> uuid.UUID:  # fmt: skip
+    job = NewJob(ids.job(agent_id, tick_no, 0), agent_id, kind, "floimg", tick_no, target, payload)
+    with fleet.deps.db.transaction() as tx:
+        service.add(tx, [job])
+    return job.id
+
+
+def settle(fleet: Fleet, job_id: uuid.UUID, *, most: int = 20) -> str:
+    """Sweep and perform until the job has ended; return its state."""
+    for _ in range(most):
+        if fleet.job(job_id).finished_at is not None:
+            break
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+        fleet.time_passes()
+        perform(fleet.deps, job_id)
+    return fleet.job(job_id).state
+
+
+def test_a_post_is_shown_once_and_everything_about_it_is_recorded(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.POST)
+    perform(fleet.deps, job)
+    row = fleet.job(job)
+    assert (row.state, row.remote_id, row.attempts, row.claims) == ("done", "e1", 0, 1)
+    assert [effect.text for effect in fleet.surface.effects] == ["A harbour, take 1."]
+    assert fleet.row(agent).total_posts == 1
+    assert fleet.row(agent).last_action_at is not None
+    with fleet.deps.db.transaction() as tx:
+        assert [event.subject for event in events.latest(tx, job_id=job)] == ["job.done"]
+        (attempt,) = queries.attempts_of(tx, job)
+    assert (attempt.outcome, attempt.worker) == ("done", "test:1")
+
+
+def test_a_second_delivery_of_the_message_changes_nothing(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    for _ in range(3):
+        perform(fleet.deps, job)
+    assert len(fleet.surface.effects) == 1
+    assert fleet.job(job).claims == 1
+
+
+def test_two_deliveries_at_once_claim_once(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(fleet.surface.effects) == 1
+    assert fleet.job(job).claims == 1
+
+
+@pytest.mark.parametrize("kind", [JobKind.POST, JobKind.COMMENT])
+def test_a_lost_reply_is_found_by_looking_and_not_sent_again(fleet: Fleet, kind: JobKind) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, kind, target="p1" if kind is JobKind.COMMENT else None, author="zoe")
+    fleet.surface.faults = [reply_lost]
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "unknown"
+    assert settle(fleet, job) == "done"
+    assert len(fleet.surface.effects) == 1
+    assert fleet.job(job).remote_id == "e1"
+    assert fleet.job(job).result == {"text": fleet.surface.effects[0].text, "adopted": True}
+
+
+def test_what_is_surely_not_there_is_sent_again_with_the_same_words(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [raises(base.Uncertain("502"))]
+    perform(fleet.deps, job)
+    assert settle(fleet, job) == "done"
+    assert [effect.text for effect in fleet.surface.effects] == ["A harbour, take 1."]
+    assert fleet.words.calls == 1
+    assert len(fleet.surface.images_paid) == 1
+
+
+def test_a_probe_does_not_adopt_what_another_job_has_done(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    first = add(fleet, agent, JobKind.POST, tick_no=1)
+    perform(fleet.deps, first)
+    second = add(fleet, agent, JobKind.POST, tick_no=2)
+    fleet.words.calls = 0  # the same caption once more
+    fleet.surface.faults = [raises(base.Uncertain("502"))]
+    perform(fleet.deps, second)
+    assert settle(fleet, second) == "done"
+    assert len(fleet.surface.effects) == 2
+    assert fleet.job(first).remote_id != fleet.job(second).remote_id
+
+
+def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    fleet.surface.faults = [reply_lost, reply_lost]
+    assert settle(fleet, job) == "done"
+    assert fleet.surface.liked == {(fleet.row(agent).username, "p1")}
+    assert fleet.row(agent).total_likes == 1
+
+
+def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> None:
+    fleet.surface.resolution = {**fleet.surface.resolution, Verb.POST: Resolution.ASK}
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [reply_lost]
+    assert settle(fleet, job) == "dead"
+    assert fleet.job(job).dead_reason == "unknown_outcome"
+    assert len(fleet.surface.effects) == 1
+
+
+def test_a_surface_that_swallows_every_write_ends_in_a_dead_letter(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [raises(base.Uncertain("502")) for _ in range(50)]
+    assert settle(fleet, job) == "dead"
+    assert fleet.job(job).dead_reason == "exhausted"
+    assert fleet.surface.writes_begun == fleet.job(job).max_attempts
+
+
+def test_a_probe_that_keeps_failing_leaves_an_unknown_outcome(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [reply_lost]
+    fleet.surface.probe_faults = [base.Unreachable("down") for _ in range(50)]
+    assert settle(fleet, job) == "dead"
+    assert fleet.job(job).dead_reason == "unknown_outcome"
+    assert fleet.surface.writes_begun == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason"),
+    [
+        (base.Refused("422 too rude"), "dead", "permanent"),
+        (base.Vanished("404"), "skipped", None),
+        (guard.NotAllowed("not yours"), "dead", "policy"),
+    ],
+)
+def test_a_definite_no_ends_the_job(fleet: Fleet, error: Exception, state: str, reason: str | None) -> None:
+    job = add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe")
+    fleet.surface.faults = [raises(error)]
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == (state, reason)
+    assert fleet.surface.effects == []
+
+
+def test_failures_cost_attempts_until_they_are_used_up(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(base.Unreachable("refused")) for _ in range(50)]
+    assert settle(fleet, job) == "dead"
+    row = fleet.job(job)
+    assert (row.dead_reason, row.attempts) == ("exhausted", row.max_attempts)
+
+
+@pytest.mark.parametrize("error", [base.Throttled("429", retry_after_s=7), guard.Stopped("kill switch")])
+def test_being_told_to_wait_costs_no_attempt(fleet: Fleet, error: Exception) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(error)]
+    perform(fleet.deps, job)
+    row = fleet.job(job)
+    assert (row.state, row.attempts, row.claims, row.sending_at) == ("ready", 0, 0, None)
+    assert row.held is not None
+    assert row.next_attempt_at > datetime.now(UTC) + timedelta(seconds=5)
+    assert settle(fleet, job) == "done"
+
+
+def test_an_agents_budget_puts_that_agent_to_sleep_until_it_resets(fleet: Fleet) -> None:
+    agent, other = fleet.agent(), fleet.agent()
+    reset = datetime.now(UTC) + timedelta(hours=3)
+    job = add(fleet, agent, JobKind.POST)
+    fleet.surface.image_faults = [base.BudgetSpent("429 AGENT_DAILY", whole_fleet=False, reset_at=reset)]
+    perform(fleet.deps, job)
+    row = fleet.row(agent)
+    assert (row.status, row.paused_until, row.next_tick_at) == (Status.PAUSED, reset, reset)
+    assert (fleet.job(job).state, fleet.job(job).next_attempt_at, fleet.job(job).attempts) == ("ready", reset, 0)
+    assert fleet.row(other).status == Status.RUNNING
+    assert "image" not in fleet.job(job).checkpoint, "a spent budget is never answered by a placeholder"
+
+
+def test_the_fleets_budget_holds_the_whole_surface_until_it_resets(fleet: Fleet) -> None:
+    job, other = (add(fleet, fleet.agent(), JobKind.LIKE, target="p1") for _ in range(2))
+    reset = datetime.now(UTC) + timedelta(hours=3)
+    fleet.surface.faults = [raises(base.BudgetSpent("429 FLEET_DAILY", whole_fleet=True, reset_at=reset))]
+    perform(fleet.deps, job)
+    perform(fleet.deps, other)
+    assert fleet.surface.writes_begun == 1
+    assert fleet.job(other).next_attempt_at == reset
+    (hold,) = fleetwide.holds(fleet.deps)
+    assert (hold.scope, hold.key, hold.until) == ("surface", "floimg", reset)
+
+
+@pytest.mark.parametrize("error", [base.SurfacePaused("503 FLEET_PAUSED"), base.TokenRefused("401")])
+def test_what_only_a_person_can_mend_pauses_the_surface_until_one_resumes_it(fleet: Fleet, error: Exception) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(error)]
+    perform(fleet.deps, job)
+    assert [hold.until for hold in fleetwide.holds(fleet.deps)] == [None]
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 1
+    fleetwide.resume(fleet.deps, "surface", "floimg", by="ada")
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+
+
+def test_a_failed_workflow_leads_to_a_picture_of_our_own(fleet: Fleet) -> None:
+    sent: list[Action] = []
+    fleet.surface.faults = [sent.append]  # type: ignore[list-item]
+    fleet.surface.image_faults = [base.Refused("the workflow made no picture")]
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+    assert sent[0].image_url.startswith("data:image/jpeg;base64,")
+    assert fleet.job(job).checkpoint["image"]["by"] == "placeholder"
+
+
+def test_a_picture_that_may_have_been_paid_is_asked_for_again_with_the_same_key(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.image_faults = [base.Uncertain("timeout")]
+    assert settle(fleet, job) == "done"
+    assert fleet.surface.images_paid == [f"{job}:image"]
+    assert fleet.job(job).checkpoint["image"]["by"] == "workflow"
+
+
+def test_a_missing_account_is_forgotten_so_that_the_next_tick_asks_for_one(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(base.AccountMissing("403"))]
+    perform(fleet.deps, job)
+    assert fleet.row(agent).remote_account is None
+    assert fleet.job(job).state == "ready"
+
+
+def test_provisioning_gives_an_account_and_wakes_the_agent(fleet: Fleet) -> None:
+    agent = fleet.agent(account=False)
+    fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 hour'")
+    perform(fleet.deps, add(fleet, agent, JobKind.PROVISION))
+    row = fleet.row(agent)
+    assert row.remote_account == f"u-{row.username}"
+    assert row.next_tick_at is not None and row.next_tick_at < datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_dry_run_sends_nothing_and_returns_the_draft(database_url: str) -> None:
+    fleet = make_fleet(database_url, dry_run=True)
+    jobs = [
+        add(fleet, fleet.agent(), JobKind.POST),
+        add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe"),
+        add(fleet, fleet.agent(), JobKind.LIKE, target="p1"),
+        add(fleet, fleet.agent(), JobKind.PROVISION),
+    ]
+    for job in jobs:
+        perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 0
+    assert fleet.surface.images_paid == []
+    assert {fleet.job(job).state for job in jobs} == {"skipped"}
+    draft = (fleet.job(jobs[0]).result or {})["draft"]
+    assert draft["text"] == "A harbour, take 1."
+    fleet.deps.close()
+
+
+def test_a_surface_that_is_not_on_the_list_is_never_written_to(fleet: Fleet) -> None:
+    fleet.surface.host = "gallery.example.org"
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "policy")
+    assert fleet.surface.writes_begun == 0
+
+
+def test_labels_cannot_be_turned_off_where_others_live(database_url: str) -> None:
+    fleet = make_fleet(database_url, label_agents=False, label_off_reason="a private test")
+    fleet.surface.third_party = True
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "policy")
+    fleet.deps.close()
+
+
+def test_the_kill_switch_stops_every_kind_and_lifting_it_sets_them_going(fleet: Fleet) -> None:
+    jobs = [
+        add(fleet, fleet.agent(), JobKind.POST),
+        add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe"),
+        add(fleet, fleet.agent(), JobKind.LIKE, target="p1"),
+        add(fleet, fleet.agent(), JobKind.PROVISION),
+        add(fleet, fleet.agent(), JobKind.DEPROVISION),
+    ]
+    fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
+    for job in jobs:
+        perform(fleet.deps, job)
+    assert (fleet.surface.writes_begun, fleet.surface.images_paid) == (0, [])
+    assert {fleet.job(job).state for job in jobs} == {"ready"}
+    assert {fleet.job(job).attempts for job in jobs} == {0}
+    fleetwide.lift_kill_switch(fleet.deps, by="ada")
+    for job in jobs:
+        perform(fleet.deps, job)
+    assert {fleet.job(job).state for job in jobs} == {"done"}
+
+
+def test_a_kill_switch_thrown_while_words_are_written_stops_the_write(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.words.write_post = _then(fleet.words.write_post, lambda: _throw(fleet))  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 0
+    assert fleet.job(job).state == "ready"
+
+
+def test_a_kill_switch_thrown_after_the_announcement_still_stops_the_write(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    gateway = fleet.deps.gateway("floimg")
+    gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 0
+    assert (fleet.job(job).state, fleet.job(job).sending_at) == ("ready", None)
+
+
+def _throw(fleet: Fleet) -> None:
+    fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
+
+
+def _then(call, after):  # type: ignore[no-untyped-def]
+    def both(*args, **kwargs):  # type: ignore[no-untyped-def]
+        result = call(*args, **kwargs)
+        after()
+        return result
+
+    return both
+
+
+def _before(call, first):  # type: ignore[no-untyped-def]
+    def both(*args, **kwargs):  # type: ignore[no-untyped-def]
+        first()
+        return call(*args, **kwargs)
+
+    return both
+
+
+@pytest.mark.parametrize("scope", ["fleet", "surface", "persona", "agent", "kind"])
+def test_a_pause_of_any_scope_holds_what_it_covers(fleet: Fleet, scope: str) -> None:
+    agent, other = fleet.agent(persona_id="ai_artist"), fleet.agent(persona_id="data_viz")
+    key = {"fleet": "*", "surface": "floimg", "persona": "ai_artist", "agent": fleet.row(agent).username,
+           "kind": "like"}[scope]  # fmt: skip
+    held = add(fleet, agent, JobKind.LIKE, target="p1")
+    free = add(fleet, other, JobKind.COMMENT, target="p1", author="zoe")
+    fleetwide.pause(fleet.deps, scope, key, by="ada")
+    for job in (held, free):
+        perform(fleet.deps, job)
+    assert fleet.job(held).state == "ready"
+    assert fleet.job(free).state == ("ready" if scope in ("fleet", "surface") else "done")
+    assert fleetwide.resume(fleet.deps, scope, key, by="ada")
+    perform(fleet.deps, held)
+    assert fleet.job(held).state == "done"
+
+
+def test_a_pause_for_a_while_lifts_itself(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleetwide.pause(fleet.deps, "fleet", by="ada", for_=timedelta(hours=1))
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "ready"
+    fleet.sql("UPDATE controls SET until = clock_timestamp()")
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+
+
+def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url: str) -> None:
+    fleet = make_fleet(database_url, post_gap_s=1800)
+    agent = fleet.agent()
+    jobs = [add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2)]
+    threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    states = sorted(fleet.job(job).state for job in jobs)
+    assert states == ["done", "ready"]
+    (waiting,) = [fleet.job(job) for job in jobs if fleet.job(job).state == "ready"]
+    assert waiting.held == "cap: one post in 30 min"
+    assert waiting.attempts == 0
+    fleet.deps.close()
+
+
+def test_a_daily_cap_counts_what_went_out(database_url: str) -> None:
+    fleet = make_fleet(database_url, likes_per_day=2)
+    agent = fleet.agent()
+    jobs = [add(fleet, agent, JobKind.LIKE, target=f"p{n}", tick_no=n) for n in range(3)]
+    for job in jobs:
+        perform(fleet.deps, job)
+    assert [fleet.job(job).state for job in jobs] == ["done", "done", "ready"]
+    fleet.deps.close()
+
+
+def test_a_refused_write_counts_toward_no_cap(database_url: str) -> None:
+    fleet = make_fleet(database_url, post_gap_s=1800)
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [raises(base.Throttled("429"))]
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+    fleet.deps.close()
+
+
+def test_agents_do_not_crowd_a_post(fleet: Fleet) -> None:
+    jobs = [add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe", comments=1) for _ in range(6)]
+    threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    states = [fleet.job(job).state for job in jobs]
+    assert (states.count("done"), states.count("skipped")) == (4, 2), "one human comment, plus three"
+
+
+def test_a_second_like_or_comment_on_one_post_cannot_be_added(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    add(fleet, agent, JobKind.LIKE, target="p1", tick_no=1)
+    add(fleet, agent, JobKind.LIKE, target="p1", tick_no=2)
+    assert len(fleet.jobs(kind="like")) == 1
+
+
+def test_a_worker_that_dies_while_preparing_costs_nothing_but_time(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.image_faults = [_Killed()]
+    with pytest.raises(_Killed):
+        perform(fleet.deps, job)
+    assert fleet.job(job).state == "running"
+    assert settle(fleet, job) == "done"
+    assert (fleet.words.calls, len(fleet.surface.effects), fleet.job(job).attempts) == (1, 1, 0)
+
+
+def test_a_worker_that_dies_after_the_write_is_found_out_by_looking(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+
+    def die(_: Action):  # type: ignore[no-untyped-def]
+        def after() -> None:
+            raise _Killed
+
+        return after
+
+    fleet.surface.faults = [die]
+    with pytest.raises(_Killed):
+        perform(fleet.deps, job)
+    assert fleet.job(job).state == "sending"
+    assert settle(fleet, job) == "done"
+    assert len(fleet.surface.effects) == 1
+
+
+class _Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may catch it."""
+
+
+def test_a_job_that_kills_its_workers_becomes_poison(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    for _ in range(30):
+        if fleet.job(job).finished_at:
+            break
+        fleet.surface.image_faults = [_Killed()]
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+        fleet.time_passes()
+        try:
+            perform(fleet.deps, job)
+        except _Killed:
+            continue
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "poison")
+
+
+def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+
+    def lose_the_lease() -> None:
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+
+    fleet.words.write_post = _then(fleet.words.write_post, lose_the_lease)  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 0
+    assert fleet.job(job).state == "ready"
+    assert fleet.job(job).checkpoint == {}, "words that came too late are not kept"
+
+
+def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    work_lease = guard.Lease(0.0)
+    gateway = fleet.deps.gateway("floimg")
+    write = gateway.write
+    gateway.write = lambda action, lease: write(action, work_lease)  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    assert fleet.surface.writes_begun == 0
+    assert fleet.job(job).state == "ready"
+
+
+def test_an_outcome_that_comes_after_the_lease_is_told_but_changes_nothing(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+
+    def lose_the_lease(_: Action):  # type: ignore[no-untyped-def]
+        def after() -> None:
+            fleet.lease_runs_out()
+            sweep(fleet.deps)
+
+        return after
+
+    fleet.surface.faults = [lose_the_lease]
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "unknown"
+    with fleet.deps.db.transaction() as tx:
+        assert "job.fenced" in [event.subject for event in events.latest(tx, job_id=job)]
+    assert settle(fleet, job) == "done"
+    assert len(fleet.surface.effects) == 1
+
+
+def test_an_unexpected_error_before_the_write_is_a_failed_attempt(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.image_faults = [ZeroDivisionError("oops")]
+    perform(fleet.deps, job)
+    row = fleet.job(job)
+    assert (row.state, row.attempts) == ("ready", 1)
+    assert "ZeroDivisionError" in (row.error or "")
+
+
+def test_an_unexpected_error_in_the_write_leaves_the_outcome_unknown(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [raises(ZeroDivisionError("oops"))]
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "unknown"
+
+
+def test_a_broker_that_is_away_delays_but_loses_nothing(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.sql("UPDATE jobs SET published_at = clock_timestamp() - interval '1 hour'")
+    fleet.bell.broken = Unavailable("the broker is away")
+    sweep(fleet.deps)
+    assert fleet.job(job).state == "ready"
+    fleet.bell.broken = None
+    fleet.sql("UPDATE jobs SET published_at = clock_timestamp() - interval '1 hour'")
+    sweep(fleet.deps)
+    assert [message.args for message in fleet.bell.take()] == [(str(job),)]
+
+
+def test_a_job_past_its_time_is_skipped_if_nobody_tried_and_dead_if_somebody_did(fleet: Fleet) -> None:
+    untried = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    tried = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(base.Unreachable("refused"))]
+    perform(fleet.deps, tried)
+    fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 s'")
+    sweep(fleet.deps)
+    assert fleet.job(untried).state == "skipped"
+    assert (fleet.job(tried).state, fleet.job(tried).dead_reason) == ("dead", "expired")

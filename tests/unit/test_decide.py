@@ -1,0 +1,141 @@
+"""Decisions: pure, repeatable, and true to the weights."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from fleet.agents.decide import ACTIONS, Moment, Seen, decide, from_data, to_data
+from fleet.platforms.guard import Caps, Usage
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ME = uuid.UUID(int=7)
+FEED = tuple(Seen(f"p{n}", f"user_{n}", f"User {n}", f"Picture {n}") for n in range(5))
+WEIGHTS = {"post": 0.7, "comment": 0.4, "like": 0.8, "browse": 0.6}
+
+
+def moment(**changes: Any) -> Moment:
+    values: dict[str, Any] = {
+        "now": NOW, "agent_id": ME, "username": "me", "has_account": True, "weights": WEIGHTS, "interests": ("light",),
+        "feed": FEED, "usage": Usage(), "caps": Caps(),
+    }  # fmt: skip
+    return Moment(**{**values, **changes})
+
+
+def shares(when: Moment, throws: int = 4000) -> dict[str | None, float]:
+    counted = Counter(decide(when, random.Random(n)).action for n in range(throws))
+    return {action: number / throws for action, number in counted.items()}
+
+
+def test_every_action_has_the_share_that_its_weight_gives() -> None:
+    found = shares(moment())
+    for name in ACTIONS:
+        assert found[name] == pytest.approx(WEIGHTS[name] / sum(WEIGHTS.values()), abs=0.03)
+
+
+def test_what_is_capped_now_leaves_its_share_to_the_others() -> None:
+    usage = Usage({"post": 1}, {"post": NOW - timedelta(minutes=1)})
+    found = shares(moment(usage=usage))
+    assert "post" not in found
+    assert found["like"] == pytest.approx(0.8 / 1.8, abs=0.03)
+
+
+def test_an_agent_without_an_account_asks_for_one_first() -> None:
+    decision = decide(moment(has_account=False), random.Random(1))
+    assert [plan.kind for plan in decision.plans] == ["provision"]
+
+
+def test_nobody_reacts_to_themselves_or_twice() -> None:
+    feed = (
+        Seen("mine", "me", "Me", ""),
+        Seen("done", "zoe", "Zoe", "", liked=True, commented=True),
+        Seen("new", "zoe", "Zoe", ""),
+    )
+    for n in range(300):
+        decision = decide(moment(feed=feed), random.Random(n))
+        if decision.action in ("like", "comment"):
+            assert [plan.target for plan in decision.plans] == ["new"]
+
+
+def test_an_empty_gallery_is_posted_to_or_looked_at() -> None:
+    assert set(shares(moment(feed=()), 300)) == {"post", "browse"}
+
+
+def test_a_crowded_post_gets_no_further_comment() -> None:
+    feed = (Seen("p", "zoe", "Zoe", "", comments=3, ours=3),)
+    assert "comment" not in shares(moment(feed=feed), 300)
+    assert "comment" in shares(moment(feed=(Seen("p", "zoe", "Zoe", "", comments=4, ours=3),)), 300)
+
+
+def test_what_a_person_asks_for_is_done_even_if_its_weight_is_zero() -> None:
+    when = moment(asked_for="like", weights={"post": 1.0, "comment": 0, "like": 0, "browse": 0})
+    assert decide(when, random.Random(1)).action == "like"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"feed": ()}, "nothing new"),
+        ({"held_kinds": ("like",)}, "paused"),
+        ({"usage": Usage({"like": 500}, {})}, "cap"),
+    ],
+)
+def test_what_a_person_asks_for_in_vain_is_explained(changes: dict[str, Any], words: str) -> None:
+    decision = decide(moment(asked_for="like", **changes), random.Random(1))
+    assert decision.action is None and decision.plans == ()
+    assert words in decision.thought
+
+
+def test_shared_interests_draw() -> None:
+    feed = (Seen("a", "zoe", "Zoe", "Morning light on stone", likes=1), Seen("b", "max", "Max", "A chart", likes=1))
+    when = moment(feed=feed, asked_for="like", interests=("soft light",))
+    picked = Counter(decide(when, random.Random(n)).plans[0].target for n in range(600))
+    assert picked["a"] > 1.6 * picked["b"]
+
+
+_TEXT = st.text(max_size=30)
+_FEED = st.lists(
+    st.builds(
+        Seen, id=st.uuids().map(str), author=st.sampled_from(["me", "zoe", ""]), author_name=_TEXT, caption=_TEXT,
+        likes=st.integers(0, 9), comments=st.integers(0, 9), ours=st.integers(0, 9), liked=st.booleans(),
+        commented=st.booleans(),
+    ),
+    max_size=6,
+)  # fmt: skip
+_MOMENTS = st.builds(
+    moment,
+    feed=_FEED.map(tuple),
+    weights=st.fixed_dictionaries({name: st.floats(0, 100) for name in ACTIONS}),
+    held_kinds=st.lists(st.sampled_from(ACTIONS), unique=True).map(tuple),
+    asked_for=st.none() | st.sampled_from(ACTIONS),
+    usage=st.builds(
+        Usage,
+        st.dictionaries(st.sampled_from(["post", "comment", "like"]), st.integers(0, 600)),
+        st.dictionaries(st.sampled_from(["post", "comment"]), st.just(NOW - timedelta(seconds=10))),
+    ),
+)
+
+
+@given(_MOMENTS, st.integers())
+def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when: Moment, seed: int) -> None:
+    decision = decide(when, random.Random(seed))
+    written = json.loads(json.dumps(to_data(when)))
+    assert from_data(written) == when
+    again = decide(from_data(written), random.Random(seed))
+    assert json.loads(json.dumps(again.outcome())) == json.loads(json.dumps(decision.outcome()))
+    seen = {post.id: post for post in when.feed}
+    for plan in decision.plans:
+        assert plan.kind not in when.held_kinds
+        assert when.asked_for in (None, plan.kind)
+        if plan.kind in ("like", "comment"):
+            assert seen[plan.target or ""].author != when.username
+    if decision.action is None:
+        assert decision.thought

@@ -1,0 +1,260 @@
+"""The FloImg adapter on the wire: every header, every code of the table, every way a connection breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from fleet.core.errors import InvalidInput
+from fleet.platforms import base
+from fleet.platforms.base import Account, Action, ImageOrder, Verb
+from fleet.platforms.floimg import FloImg
+
+URL = "http://127.0.0.1:9"
+TOKEN = "fst_sesame_sesame"
+ADA = Account("0001", "ada_1", "Ada", "ai_artist", bio="Automated account", remote_id="u1")
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def surface() -> Iterator[FloImg]:
+    adapter = FloImg(URL, TOKEN, timeout_s=2)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture
+def wire() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=URL, assert_all_called=False) as router:
+        yield router
+
+
+def post(**changes: Any) -> Action:
+    values = {"verb": Verb.POST, "account": ADA, "key": "job-1", "text": "Dawn", "image_url": "http://x/1.png"}
+    return Action(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def sent(route: respx.Route, call: int = -1) -> Any:
+    return json.loads(route.calls[call].request.content)
+
+
+def test_a_post_carries_the_headers_and_omits_what_it_does_not_know(surface: FloImg, wire: respx.MockRouter) -> None:
+    route = wire.post("/api/showcase").respond(201, json={"showcaseItem": {"id": "s1"}})
+    assert surface.write(post(text="x" * 300), timeout_s=2).remote_id == "s1"
+    headers = route.calls[0].request.headers
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert (headers["x-agent-id"], headers["idempotency-key"]) == ("ada_1", "job-1")
+    assert headers["user-agent"].startswith("Fleet/")
+    assert sent(route) == {"imageUrl": "http://x/1.png", "title": "x" * 200, "description": "x" * 300}
+
+
+def test_an_account_is_asked_for_without_an_agents_name(surface: FloImg, wire: respx.MockRouter) -> None:
+    route = wire.post("/api/admin/users/invite").respond(200, json={"id": "u1", "username": "ada_1", "created": True})
+    receipt = surface.write(Action(Verb.PROVISION, ADA, "job-1"), timeout_s=2)
+    assert receipt.remote_id == "u1"
+    assert "x-agent-id" not in route.calls[0].request.headers
+    body = sent(route)
+    assert (body["isAgent"], body["agentPersonaId"], body["agentId"]) == (True, "ai_artist", "0001")
+
+
+@pytest.mark.parametrize("status", [200, 204, 404])
+def test_removing_an_account_that_is_gone_counts_as_done(surface: FloImg, wire: respx.MockRouter, status: int) -> None:
+    wire.delete("/api/admin/users/u1").respond(status)
+    assert surface.write(Action(Verb.DEPROVISION, ADA, "job-1"), timeout_s=2).remote_id == "u1"
+
+
+def test_a_like_that_turns_out_to_be_an_unlike_is_put_back(surface: FloImg, wire: respx.MockRouter) -> None:
+    answers = [httpx.Response(200, json={"success": True, "liked": liked}) for liked in (False, True)]
+    route = wire.post("/api/showcase/p1/like").mock(side_effect=answers)
+    receipt = surface.write(Action(Verb.LIKE, ADA, "job-1", target="p1"), timeout_s=2)
+    assert route.call_count == 2
+    assert receipt.detail["restored"] is True
+
+
+def test_ids_from_outside_cannot_change_the_path(surface: FloImg, wire: respx.MockRouter) -> None:
+    route = wire.post(path__regex=".*").respond(200, json={"liked": True})
+    surface.write(Action(Verb.LIKE, ADA, "k", target="../admin/users/1?x=#"), timeout_s=2)
+    assert route.calls[0].request.url.raw_path == b"/api/showcase/..%2Fadmin%2Fusers%2F1%3Fx%3D%23/like"
+
+
+def test_the_feed_is_read_as_the_agent(surface: FloImg, wire: respx.MockRouter) -> None:
+    items = [{"id": "p1", "title": "T", "description": None, "likeCount": 2, "commentCount": 3, "extra": 1,
+              "createdAt": "2026-11-21T12:00:00Z", "user": {"id": "u", "username": "zoe", "name": "Zoë"}}]  # fmt: skip
+    route = wire.get("/api/showcase").respond(200, json={"items": items})
+    (seen,) = surface.feed(ADA, limit=20)
+    assert (seen.id, seen.author, seen.author_name, seen.caption, seen.likes, seen.comments) == (
+        "p1", "zoe", "Zoë", "T", 2, 3
+    )  # fmt: skip
+    assert dict(route.calls[0].request.url.params) == {"limit": "20", "offset": "0", "sort": "recent"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "error"),
+    [
+        (401, {"error": "no"}, {}, base.TokenRefused),
+        (403, {"error": "who?"}, {}, base.AccountMissing),
+        (404, {"error": "gone"}, {}, base.Vanished),
+        (422, {"errors": [{"path": "title"}]}, {}, base.Refused),
+        (400, {}, {}, base.Refused),
+        (302, {}, {"location": "http://evil"}, base.Refused),
+        (429, {}, {"retry-after": "7"}, base.Throttled),
+        (503, {"code": "FLEET_PAUSED"}, {}, base.SurfacePaused),
+        (503, {}, {}, base.Uncertain),
+        (500, {}, {}, base.Uncertain),
+        (408, {}, {}, base.Uncertain),
+    ],
+)
+def test_each_code_means_what_the_table_says(
+    surface: FloImg, wire: respx.MockRouter, status: int, body: dict[str, Any], headers: dict[str, str],
+    error: type[Exception],
+) -> None:  # fmt: skip
+    wire.post("/api/showcase").respond(status, json=body, headers=headers)
+    with pytest.raises(error):
+        surface.write(post(), timeout_s=2)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("code", "whole_fleet"),
+    [
+        ("FLEET_DAILY_BUDGET_EXCEEDED", True),
+        ("FLEET_MONTHLY_BUDGET_EXCEEDED", True),
+        ("AGENT_DAILY_LIMIT_EXCEEDED", False),
+        ("AGENT_MONTHLY_LIMIT_EXCEEDED", False),
+    ],
+)
+def test_budgets_say_whom_they_concern_and_until_when(
+    surface: FloImg, wire: respx.MockRouter, code: str, whole_fleet: bool, nested: bool
+) -> None:
+    said: dict[str, Any] = {"code": code, "message": "enough", "resetAt": "2026-11-22T00:00:00Z"}
+    wire.post("/api/execute/sync").respond(429, json={"error": said} if nested else said)
+    with pytest.raises(base.BudgetSpent) as caught:
+        surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2)
+    assert caught.value.whole_fleet is whole_fleet
+    assert caught.value.reset_at == datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("reset", [None, "soon", 5, ""])
+def test_a_budget_without_a_readable_reset_is_still_a_budget(
+    surface: FloImg, wire: respx.MockRouter, reset: Any
+) -> None:
+    wire.post("/api/showcase").respond(429, json={"code": "FLEET_DAILY_BUDGET_EXCEEDED", "resetAt": reset})
+    with pytest.raises(base.BudgetSpent) as caught:
+        surface.write(post(), timeout_s=2)
+    assert caught.value.reset_at is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (httpx.ConnectError("refused"), base.Unreachable),
+        (httpx.ConnectTimeout("slow"), base.Unreachable),
+        (httpx.PoolTimeout("full"), base.Unreachable),
+        (httpx.ReadTimeout("slow"), base.Uncertain),
+        (httpx.WriteTimeout("slow"), base.Uncertain),
+        (httpx.ReadError("reset"), base.Uncertain),
+        (httpx.RemoteProtocolError("cut"), base.Uncertain),
+    ],
+)
+def test_only_what_never_left_the_house_is_certain(
+    surface: FloImg, wire: respx.MockRouter, fault: Exception, error: type[Exception]
+) -> None:
+    wire.post("/api/showcase").mock(side_effect=fault)
+    with pytest.raises(error):
+        surface.write(post(), timeout_s=2)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"showcaseItem": {}}', b'{"showcaseItem": null}'])
+def test_a_success_that_is_not_understood_may_have_happened(
+    surface: FloImg, wire: respx.MockRouter, body: bytes
+) -> None:
+    wire.post("/api/showcase").respond(200, content=body)
+    with pytest.raises(base.Uncertain):
+        surface.write(post(), timeout_s=2)
+
+
+def test_an_answer_without_end_is_no_answer(surface: FloImg, wire: respx.MockRouter) -> None:
+    wire.post("/api/showcase").respond(200, content=b"x" * (9 * 1024 * 1024))
+    with pytest.raises(base.Uncertain, match="too large"):
+        surface.write(post(), timeout_s=2)
+
+
+@pytest.mark.parametrize(
+    "body", [{"status": "failed", "error": "no"}, {"status": "completed", "imageUrls": []}, {"imageUrls": ["x"]}, {}]
+)
+def test_a_workflow_without_a_picture_is_refused(surface: FloImg, wire: respx.MockRouter, body: dict[str, Any]) -> None:
+    wire.post("/api/execute/sync").respond(200, json=body)
+    with pytest.raises(base.Refused):
+        surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2)
+
+
+def test_a_workflow_is_the_personas_own(surface: FloImg, wire: respx.MockRouter) -> None:
+    done = {"status": "completed", "imageUrls": ["http://x/1.png", "http://x/2.png"]}
+    route = wire.post("/api/execute/sync").respond(200, json=done)
+    assert surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2) == "http://x/1.png"
+    assert sent(route)["name"] == "fleet-ai_artist"
+    assert "a harbour" in json.dumps(sent(route)["steps"])
+    assert route.calls[0].request.headers["idempotency-key"] == "k"
+
+
+def _item(name: str, username: str, text: str, at: datetime = NOW) -> dict[str, Any]:
+    return {"id": name, "description": text, "createdAt": at.isoformat(), "user": {"username": username}}
+
+
+def test_a_probe_finds_our_own_post_by_its_words(surface: FloImg, wire: respx.MockRouter) -> None:
+    items = [_item("a", "zoe", "Dawn"), _item("b", "ada_1", "Dusk"), _item("c", "ada_1", "Dawn "),
+             _item("d", "ada_1", "Dawn")]  # fmt: skip
+    wire.get("/api/showcase").respond(200, json={"items": items})
+    found = surface.probe(post(), since=NOW, known=frozenset({"c"}))
+    assert found is not None and found.remote_id == "d"
+    assert surface.probe(post(), since=NOW, known=frozenset({"c", "d"})) is None
+
+
+def test_a_probe_reads_on_until_before_the_write(surface: FloImg, wire: respx.MockRouter) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        offset = int(request.url.params["offset"])
+        at = [NOW - timedelta(seconds=offset + n) for n in range(100)]
+        items = [_item(f"{offset}-{n}", "zoe", "x", when) for n, when in enumerate(at)]
+        if offset == 200:
+            items[5] = _item("mine", "ada_1", "Dawn", at[5])
+        return httpx.Response(200, json={"items": items})
+
+    route = wire.get("/api/showcase").mock(side_effect=page)
+    found = surface.probe(post(), since=NOW - timedelta(seconds=150), known=frozenset())
+    assert found is not None and found.remote_id == "mine"
+    assert surface.probe(post(text="other"), since=NOW, known=frozenset()) is None
+    assert route.call_count < 20
+
+
+def test_a_probe_finds_our_comment_by_its_author(surface: FloImg, wire: respx.MockRouter) -> None:
+    comments = [{"id": "c1", "content": "x", "user": {"username": "zoe"}},
+                {"id": "c2", "content": "y", "user": {"username": "ada_1"}}]  # fmt: skip
+    wire.get("/api/showcase/p1/comments").respond(200, json={"comments": comments})
+    action = Action(Verb.COMMENT, ADA, "k", target="p1", text="y")
+    found = surface.probe(action, since=NOW, known=frozenset())
+    assert found is not None and found.remote_id == "c2"
+    assert surface.probe(action, since=NOW, known=frozenset({"c2"})) is None
+
+
+@pytest.mark.parametrize("url", ["", "gallery", "ftp://x", "http://", "//x"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_GALLERY_URL"):
+        FloImg(url, TOKEN)
+
+
+def test_no_error_tells_the_token(surface: FloImg, wire: respx.MockRouter) -> None:
+    wire.post("/api/showcase").mock(side_effect=httpx.ConnectError(f"with {TOKEN}"))
+    with pytest.raises(base.Unreachable) as caught:
+        surface.write(post(), timeout_s=2)
+    assert TOKEN not in str(caught.value)
+
+
+def test_somebody_elses_host_is_a_third_party() -> None:
+    assert FloImg("https://gallery.example", TOKEN).third_party
+    assert not FloImg(URL, TOKEN).third_party

@@ -1,0 +1,64 @@
+"""Settings and logs: wrong values are named, secrets stay in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleet.core import logs, settings
+from fleet.core.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLEET_TEMPO", "0"), ("FLEET_TEMPO", "fast"), ("FLEET_LEASE_S", "-1"), ("FLEET_LOG_LEVEL", "loud"),
+        ("FLEET_POOL_SIZE", "0"), ("FLEET_LABEL_AGENTS", "false"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match=name if name != "FLEET_LABEL_AGENTS" else "LABEL_OFF_REASON"):
+        settings.load()
+
+
+def test_values_come_from_the_environment_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_TEMPO", "20")
+    monkeypatch.setenv("FLEET_ALLOWED_HOSTS", "a.example, b.example,")
+    monkeypatch.setenv("FLEET_DATABASE_URL", "postgres://me@host/db")
+    assert settings.load().tempo == 20
+    assert settings.load().allowed_hosts == ("a.example", "b.example")
+    assert settings.load().database_url == "postgresql+psycopg://me@host/db"
+    assert settings.load(tempo=3).tempo == 3
+
+
+def test_false_means_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_DRY_RUN", "false")
+    assert settings.load().dry_run is False
+
+
+def test_printing_settings_shows_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_SERVICE_TOKEN", "fst_sesame")
+    assert "sesame" not in repr(settings.load())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql+psycopg://fleet:sesame@127.0.0.1:5/db is down",
+        "redis://:sesame@127.0.0.1/0",
+        "Bearer fst_sesame-sesame_x refused",
+        "two: redis://:sesame@a/0 and redis://u:sesame@b/0",
+    ],
+)
+def test_masking_leaves_no_secret(text: str) -> None:
+    assert "sesame" not in logs.mask(text)
+
+
+def test_logs_mask_what_looks_like_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", json=True)
+    logs.get("t").info("told", service_token="sesame", url="redis://:sesame@h/0", lease_token=7)
+    line = capsys.readouterr().err.strip()
+    assert "sesame" not in line
+    assert json.loads(line)["lease_token"] == 7
