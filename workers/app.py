@@ -23,7 +23,12 @@ log = logs.get(__name__)
 def _make_app() -> Celery:
     config = settings.current()
     made = queue.make_app(config.broker_url, lease_s=config.lease_s)
-    made.conf.update(include=["workers.tasks"], beat_schedule=BEAT_SCHEDULE, beat_scheduler="celery.beat:Scheduler")
+    made.conf.update(
+        include=["workers.tasks"],
+        beat_schedule=BEAT_SCHEDULE,
+        beat_scheduler="celery.beat:Scheduler",
+        worker_consumer="workers.consumer:Consumer",
+    )
     made.set_default()
     return made
 
@@ -65,15 +70,16 @@ def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
 
 @signals.task_unknown.connect
 def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
-    _quarantine(name or "?", message, f"unknown task: {exc}")
+    quarantine(name or "?", message, f"unknown task: {exc}")
 
 
 @signals.task_rejected.connect
 def _keep_rejected(message: Any, exc: Any, **_: Any) -> None:
-    _quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
+    quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
 
 
-def _quarantine(task: str, message: Any, why: str) -> None:
+def quarantine(task: str, message: Any, why: str) -> None:
+    """Keep a message as a dead letter, or at least in the log when the database is away."""
     body = message.body if isinstance(message.body, str) else bytes(message.body or b"").decode(errors="replace")
     log.error("message_not_understood", task_name=task, reason=why)
     try:

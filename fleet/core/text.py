@@ -27,7 +27,10 @@ _EMOJI = (range(0x2190, 0x2BFF), range(0x1F000, 0x1FB00))
 _JOINED_SCRIPTS = (range(0x0600, 0x08FF), range(0x0900, 0x0DFF), range(0x0E80, 0x1100), range(0x1780, 0x18B0))
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|\x9b[0-?]*[ -/]*[@-~]")
-_TAG_OR_COMMENT = re.compile(r"<!--.{0,2000}?(?:-->|$)|</?[a-zA-Z!?][^<>]{0,2000}(?:>|$)", re.DOTALL)
+_TAG_OR_COMMENT = re.compile(
+    r"<(script|style)\b[^>]{0,500}>.{0,5000}?</\1\s*>|<!--.{0,2000}?(?:-->|$)|</?[a-zA-Z!?][^<>]{0,2000}(?:>|$)",
+    re.DOTALL | re.IGNORECASE,
+)
 _LINK = re.compile(
     r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)"  # markdown keeps its label
     r"|\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|javascript|data|vbscript|tel|file):)\S*"
@@ -38,7 +41,7 @@ _LINK = re.compile(
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
 _MENTION = re.compile(r"[@＠][\w.-]*")
-_LAST_HASHTAGS = re.compile(r"(?:\s*[#＃](?=\w*[^\W\d])\w+)+\s*$")
+_HASHTAG_WORD = re.compile(r"(?=\w*[^\W\d])\w+\s*")
 _HASH_BEFORE_WORD = re.compile(r"[#＃](?=\w*[^\W\d])")
 _BLANKS = re.compile(r"\s+")
 _BLANK_BEFORE_POINT = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
@@ -88,7 +91,7 @@ def without_markup(text: str) -> str:
 
 def without_links(text: str) -> str:
     """Remove addresses of the web and of mail; a markdown link keeps its label."""
-    return _close_up(_ADDRESS.sub(" ", _LINK.sub(lambda m: m[1] or " ", text)))
+    return _close_up(_LINK.sub(lambda m: m[1] or " ", _ADDRESS.sub(" ", text)))
 
 
 def without_mentions(text: str) -> str:
@@ -98,7 +101,12 @@ def without_mentions(text: str) -> str:
 
 def without_hashtags(text: str) -> str:
     """Remove the hashtags that end a text; one within a sentence becomes its plain word. `#1` is a number and stays."""
-    return _close_up(_HASH_BEFORE_WORD.sub("", _LAST_HASHTAGS.sub("", text)))
+    end = len(text)
+    while (hash_at := max(text.rfind("#", 0, end), text.rfind("＃", 0, end))) >= 0:
+        if not _HASHTAG_WORD.fullmatch(text, hash_at + 1, end):
+            break
+        end = hash_at
+    return _close_up(_HASH_BEFORE_WORD.sub("", text[:end]))
 
 
 def _close_up(text: str) -> str:

@@ -22,26 +22,27 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 def assert_ledger_and_gallery_agree(world: World) -> None:
     """Every job that is done stands on the gallery once, and nothing stands there that no job has done."""
     posts = {str(row.id): row for row in world.rows(
-        "SELECT s.id, u.username, s.description FROM showcase s JOIN users u ON u.id = s.user_id"
+        "SELECT s.id, u.username, s.description FROM posts s JOIN users u ON u.id = s.user_id"
         " WHERE u.username <> 'visitor'", gallery=True)}  # fmt: skip
     comments = {str(row.id): row for row in world.rows("SELECT id FROM comments", gallery=True)}
-    likes = Counter(world.rows("SELECT u.username, l.item_id FROM likes l JOIN users u ON u.id = l.user_id",
+    likes = Counter(world.rows("SELECT u.username, l.post_id FROM likes l JOIN users u ON u.id = l.user_id",
                                gallery=True))  # fmt: skip
     done = world.rows(
         "SELECT j.kind, j.remote_id, j.target, a.username, j.result FROM jobs j JOIN agents a ON a.id = j.agent_id"
         " WHERE j.state = 'done'"
     )
-    assert Counter(row.remote_id for row in done if row.kind == "post") == Counter(posts)
-    assert Counter(row.remote_id for row in done if row.kind == "comment") == Counter(comments)
+    assert Counter(row.remote_id for row in done if row.kind == "post") == Counter(posts.keys())
+    assert Counter(row.remote_id for row in done if row.kind == "comment") == Counter(comments.keys())
     liked = Counter((row.username, row.target) for row in done if row.kind == "like")
     assert liked == Counter({(name, str(item)): number for (name, item), number in likes.items()})
     assert all(posts[row.remote_id].username == row.username for row in done if row.kind == "post")
 
 
-def fill(world: World, number: int) -> None:
-    """Give every agent a post, a comment and a like to do."""
+def fill(world: World, number: int, **faults: float) -> None:
+    """Give every agent a post, a comment and a like to do, on a gallery that is out of order."""
     agents = world.agents(number)
     target = world.post_as_guest()
+    world.faults(**faults)
     world.add_jobs(agents, JobKind.POST)
     world.add_jobs(agents, JobKind.COMMENT, target=target)
     world.add_jobs(agents, JobKind.LIKE, target=target)
@@ -52,10 +53,9 @@ def sending(world: World) -> list[uuid.UUID]:
 
 
 def test_workers_killed_in_flight_and_replies_lost_cost_time_and_nothing_else(world: World) -> None:
-    world.faults(latency_ms=150, drop_rate=0.1, error_rate=0.05, seed=7)
     world.start_worker("worker")
     world.start_beat()
-    fill(world, 20)
+    fill(world, 20, latency_ms=150, drop_rate=0.1, error_rate=0.05, seed=7)
     for number in range(3):
         name = "worker" if number == 0 else f"worker{number}"
         wait_until("writes are in flight", lambda: len(sending(world)) >= 3 or world.all_ended())
@@ -70,10 +70,9 @@ def test_workers_killed_in_flight_and_replies_lost_cost_time_and_nothing_else(wo
 
 
 def test_a_suspended_worker_that_wakes_after_its_lease_does_nothing_twice(world: World) -> None:
-    world.faults(latency_ms=300)
     world.start_worker("worker")
     world.start_beat()
-    fill(world, 10)
+    fill(world, 10, latency_ms=300)
     wait_until("writes are in flight", lambda: len(sending(world)) >= 3)
     world.kill("worker", signal.SIGSTOP)
     world.start_worker("other")
@@ -107,7 +106,7 @@ def test_a_wiped_broker_costs_a_delay(world: World) -> None:
 
 
 def test_every_message_delivered_three_times_changes_nothing(world: World) -> None:
-    world.faults(duplicate_rate=0.0, latency_ms=30)
+    world.faults(latency_ms=30)
     agents = world.agents(10)
     target = world.post_as_guest()
     for kind, where in ((JobKind.POST, None), (JobKind.LIKE, target), (JobKind.COMMENT, target)):
@@ -119,6 +118,7 @@ def test_every_message_delivered_three_times_changes_nothing(world: World) -> No
         assert client.llen("normal") == 60 and client.llen("low") == 30
     world.start_worker()
     world.start_worker("other")
+    world.start_beat()
     world.wait_all_ended()
     wait_until("every message is taken", lambda: not any(world.deps.publisher.depths().values()))
     assert world.count("done") == 30
@@ -131,20 +131,22 @@ def test_the_kill_switch_stops_all_writes_within_one_action(world: World) -> Non
     world.start_worker()
     world.start_beat()
     agents = world.agents(40)
-    world.add_jobs(agents, JobKind.POST)
-    wait_until("posts are going out", lambda: world.count("done") >= 3)
+    targets = [world.post_as_guest() for _ in range(3)]
+    for target in targets[:2]:
+        world.add_jobs(agents, JobKind.LIKE, target=target, tick_no=targets.index(target))
+    wait_until("likes are going out", lambda: world.count("done") >= 3)
     fleetwide.throw_kill_switch(world.deps, by="tests", reason="drill")
     wait_until("writes under way have ended", lambda: not sending(world))
-    shown = world.rows("SELECT count(*) FROM showcase", gallery=True)[0][0]
-    assert shown < 40
-    world.add_jobs(agents, JobKind.POST, tick_no=2)
+    shown = world.rows("SELECT count(*) FROM likes", gallery=True)[0][0]
+    assert shown < 80
+    world.add_jobs(agents, JobKind.LIKE, target=targets[2], tick_no=2)
     wait_until("the workers have looked at every job", lambda: not world.rows(
         "SELECT 1 FROM jobs WHERE state = 'ready' AND held IS NULL"))  # fmt: skip
-    assert world.rows("SELECT count(*) FROM showcase", gallery=True)[0][0] == shown
+    assert world.rows("SELECT count(*) FROM likes", gallery=True)[0][0] == shown
     assert world.rows("SELECT max(attempts) FROM jobs")[0][0] == 0, "it costs no attempt"
     fleetwide.lift_kill_switch(world.deps, by="tests")
     world.wait_all_ended()
-    assert world.count("done") == 80
+    assert world.count("done") == 120
     assert_ledger_and_gallery_agree(world)
 
 

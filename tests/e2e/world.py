@@ -61,13 +61,13 @@ class World:
             "FLEET_BROKER_URL": self.broker_url,
             "FLEET_GALLERY_URL": self.gallery_url,
             "FLEET_SERVICE_TOKEN": TOKEN,
-            "FLEET_LEASE_S": "6",
+            "FLEET_LEASE_S": "10",
             "FLEET_SETTLE_S": "1",
             "FLEET_REPUBLISH_S": "2",
             "FLEET_POST_GAP_S": "0",
             "FLEET_COMMENT_GAP_S": "0",
             "FLEET_SURFACE_WRITES_PER_MINUTE": "100000",
-            "FLEET_HTTP_TIMEOUT_S": "3",
+            "FLEET_HTTP_TIMEOUT_S": "10",
             "FLEET_POOL_SIZE": "8",
             "FLEET_LOG_JSON": "true",
             **more,
@@ -153,8 +153,9 @@ class World:
         return response.json() if response.content else None
 
     def faults(self, **rates: Any) -> None:
-        """Switch faults on at the gallery; none for none."""
-        self.gallery("PUT", "/api/sandbox/faults", json=rates)
+        """Switch faults on at the gallery, latency for every request; none for none."""
+        rules = [{"latency_rate": 1.0 if rates.get("latency_ms") else 0.0, **rates}] if rates else []
+        self.gallery("PUT", "/api/sandbox/faults", json=rules)
 
     def agents(self, count: int, *, accounts: bool = True) -> list[uuid.UUID]:
         """Create agents, idle; with accounts on the gallery unless told otherwise."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hypothesis
+import hypothesis.stateful
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -84,24 +85,36 @@ class Ledger(RuleBasedStateMachine):
         self.states: dict[uuid.UUID, str] = {}
         self.paid: Counter[str] = Counter()
 
-    @rule(target=jobs, kind=st.sampled_from(KINDS), agent=st.integers(0, 2))
-    def add(self, kind: JobKind, agent: int) -> uuid.UUID:
+    @rule(target=jobs, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), agent=st.integers(0, 2))
+    def add(self, kinds: list[JobKind], agent: int) -> Any:
+        return hypothesis.stateful.multiple(*(self._add(kind, self.agents[agent]) for kind in kinds))
+
+    def _add(self, kind: JobKind, agent: uuid.UUID) -> uuid.UUID:
         number = len(self.born) + 1
         target = None if kind is JobKind.POST else f"p{number}"
-        job = NewJob(ids.job(self.agents[agent], number, 0), self.agents[agent], kind, "floimg", number, target)
+        job = NewJob(ids.job(agent, number, 0), agent, kind, "floimg", number, target)
         with self.fleet.deps.db.transaction() as tx:
             assert len(service.add(tx, [job])) == 1
             assert service.add(tx, [job]) == []
         self.born[job.id] = kind
         return job.id
 
-    @rule(job=jobs, fault=st.sampled_from(sorted(FAULTS)), while_preparing=st.booleans())
-    def deliver(self, job: uuid.UUID, fault: str, while_preparing: bool) -> None:
-        play = FAULTS[fault](self.fleet)
-        if while_preparing and fault.startswith("killed"):
-            self.fleet.surface.image_faults = [Killed()]  # type: ignore[list-item]
-        elif play is not None:
-            self.fleet.surface.faults = [play]
+    @rule(job=jobs, faults=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=5), patient=st.booleans())
+    def deliver(self, job: uuid.UUID, faults: list[str], patient: bool) -> None:
+        """Deliver a job's message some times, each with its fault; a patient deliverer waits until it is due."""
+        for fault in faults:
+            if patient:
+                self.fleet.time_passes()
+            self._deliver(job, FAULTS[fault](self.fleet))
+
+    @rule(job=jobs)
+    def killed_while_preparing(self, job: uuid.UUID) -> None:
+        self.fleet.surface.image_faults = [Killed()]  # type: ignore[list-item]
+        self._deliver(job, None)
+
+    def _deliver(self, job: uuid.UUID, fault: Any) -> None:
+        if fault is not None:
+            self.fleet.surface.faults = [fault]
         try:
             perform(self.fleet.deps, job)
         except Killed:
@@ -117,16 +130,14 @@ class Ledger(RuleBasedStateMachine):
     def leases_run_out(self) -> None:
         self.fleet.lease_runs_out()
 
-    @rule()
-    def time_passes(self) -> None:
+    @rule(job=jobs)
+    def kill_switch(self, job: uuid.UUID) -> None:
+        fleetwide.throw_kill_switch(self.fleet.deps, by="ada", reason="drill")
+        begun = self.fleet.surface.writes_begun
         self.fleet.time_passes()
-
-    @rule(on=st.booleans())
-    def kill_switch(self, on: bool) -> None:
-        if on:
-            fleetwide.throw_kill_switch(self.fleet.deps, by="ada", reason="drill")
-        else:
-            fleetwide.lift_kill_switch(self.fleet.deps, by="ada")
+        self._deliver(job, None)
+        assert self.fleet.surface.writes_begun == begun
+        fleetwide.lift_kill_switch(self.fleet.deps, by="ada")
 
     @rule()
     def replay_the_dead(self) -> None:
@@ -181,7 +192,6 @@ class Ledger(RuleBasedStateMachine):
         """Whatever happened: left alone, every job comes to an end."""
         if not hasattr(self, "born"):
             return
-        fleetwide.lift_kill_switch(self.fleet.deps, by="ada")
         for _ in range(40):
             open_jobs = [job.id for job in self.fleet.jobs() if job.state not in FINAL]
             if not open_jobs:
@@ -207,7 +217,7 @@ def test_the_invariants_hold_in_every_order(database_url: str) -> None:
 
     try:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
-            OnThisDatabase, settings=hypothesis.settings(max_examples=25, stateful_step_count=30, deadline=None)
+            OnThisDatabase, settings=hypothesis.settings(max_examples=30, stateful_step_count=20, deadline=None)
         )
     finally:
         OnThisDatabase.fleet.deps.close()

@@ -1,0 +1,90 @@
+# What can be done with this repository; `make` alone lists it.
+# Only relative names here: make splits names at blanks, and the folder's own path may hold some.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.NOTPARALLEL:
+
+BIN := .venv/bin
+CODE := fleet workers migrations tests bench beat_schedule.py
+READY := .venv/.ready
+# Two processes share the tests: more than the cores only wait for one another's servers.
+TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
+export PYTHON
+
+##@ Use
+
+.PHONY: run
+run: $(READY) ## Run a whole fleet in this terminal, 20 times faster than life; ARGS="--port 8000" and so on
+	@exec $(BIN)/fleet up --tempo 20 --agents 12 $(ARGS)
+
+.PHONY: test
+test: $(READY) ## Run all tests on embedded servers; ARGS="-k schedule" and so on
+	@$(TESTS) $(ARGS)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv from requirements.lock; nothing to do when it is there. PYTHON=... names another Python
+	@echo ".venv is ready"
+
+# Another folder's .venv (this one was moved or copied) does not do: its scripts name the old place.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup
+
+##@ Change
+
+.PHONY: check
+check: lint types floors lock-check test ## Everything that CI asks for: lint, types, floors, locks, house rules, tests
+
+.PHONY: lint
+lint: $(READY) ## ruff: rules and format
+	@echo "ruff" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check $(CODE)
+
+.PHONY: types
+types: $(READY) ## mypy --strict
+	@echo "mypy" && $(BIN)/mypy
+
+.PHONY: floors
+floors: $(READY) ## import-linter: who may import whom
+	@echo "import-linter" && $(BIN)/lint-imports --no-logo
+
+.PHONY: house
+house: $(READY) ## Only the tests of the house rules: sizes, preambles, charts, docs
+	@$(BIN)/python -m pytest tests/test_house.py $(ARGS)
+
+.PHONY: e2e
+e2e: $(READY) ## Only the tests with real worker processes
+	@$(BIN)/python -m pytest -m e2e $(ARGS)
+
+.PHONY: format
+format: $(READY) ## Put the code into its format
+	@$(BIN)/ruff check --fix --exit-zero --quiet $(CODE) && $(BIN)/ruff format $(CODE)
+
+.PHONY: bench
+bench: $(READY) ## Run the benchmarks
+	@for bench in bench/bench_*.py; do echo "$$bench" && $(BIN)/python "$$bench" $(ARGS) || exit; done
+
+##@ Keep
+
+.PHONY: lock
+lock: $(READY) ## Pin what pyproject.toml asks for; ARGS=--upgrade for newer versions. Needs the network
+	@.ci/lock $(ARGS)
+
+.PHONY: lock-check
+lock-check: $(READY) ## Whether the locks fit pyproject.toml
+	@echo "locks" && .ci/lock --check
+
+.PHONY: clean
+clean: ## Remove caches and build leftovers; .venv and the fleet's data in .fleet stay
+	@rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis .coverage build dist
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

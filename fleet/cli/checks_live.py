@@ -1,0 +1,104 @@
+"""The checks of what runs: broker, gallery, workers, beat. Called by `checks`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from typing import Any
+
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError
+
+from fleet.cli import render
+from fleet.cli.checks import Finding, Level
+from fleet.cli.door import Door
+from fleet.core import logs, queue
+from fleet.core.errors import FleetError
+from fleet.core.settings import Settings
+from fleet.platforms.base import Account, AccountMissing, TokenRefused
+from fleet.runtime import fleetwide
+
+_PING_S, _PATIENT_PING_S = 1.0, 4.0
+_BEAT_WARN_S, _BEAT_FAIL_S = 10.0, 60.0
+_SURFACE = "floimg"
+_NOT_REACHED = (KombuError, OperationalError, RedisError, OSError)
+
+
+def broker(settings: Settings) -> Generator[Finding, None, bool]:
+    """Yield what there is to say about the broker; returns whether it can be used."""
+    try:
+        app = queue.make_app(settings.broker_url, lease_s=settings.lease_s)
+        queue.Publisher(app).depths()
+        with app.connection_for_read(connect_timeout=3) as connection:
+            client = getattr(connection.default_channel, "client", None)
+            yield Finding("broker", Level.OK, f"{connection.transport.driver_type} answers")
+            if client is not None:
+                yield from _redis(client)
+    except FleetError as error:
+        yield Finding(
+            "broker",
+            Level.FAIL,
+            error.message,
+            "Is it up? Is FLEET_BROKER_URL right?" if settings.broker_url else error.fix,
+        )
+        return False
+    except _NOT_REACHED as error:
+        yield Finding("broker", Level.FAIL, logs.mask(str(error)), "Is it up? Is FLEET_BROKER_URL right?")
+        return False
+    return True
+
+
+def _redis(client: Any) -> Iterator[Finding]:
+    """Yield what Redis's own settings mean for messages. Hosts that forbid CONFIG are left alone."""
+    with suppress(RedisError):
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
+        if policy and policy != "noeviction":
+            yield Finding("eviction", Level.WARN, f"maxmemory-policy is {policy}: messages vanish when memory is full",
+                          "Set it to noeviction. (The sweep sends lost messages again, later.)")  # fmt: skip
+        if client.config_get("appendonly").get("appendonly") == "no":
+            yield Finding("persistence", Level.WARN, "no append-only file: a restart of the broker loses its messages",
+                          "Set appendonly yes. (The sweep sends lost messages again, later.)")  # fmt: skip
+
+
+def gallery(door: Door) -> Finding:
+    """Ask the surface for its feed with our token, as nobody in particular."""
+    platform = door.deps.gateway(_SURFACE).platform
+    place = f"{logs.mask(door.settings.gallery_url)} answers"
+    nobody = Account("00000000-0000-0000-0000-000000000000", "fleet_check", "fleet check", None)
+    try:
+        platform.feed(nobody, limit=1)
+    except AccountMissing:
+        return Finding("gallery", Level.OK, f"{place} and knows our token")
+    except TokenRefused as error:
+        return Finding("gallery", Level.FAIL, error.message, "Set FLEET_SERVICE_TOKEN to the gallery's token.")
+    except FleetError as error:
+        return Finding("gallery", Level.FAIL, error.message, "Is it up? Is FLEET_GALLERY_URL right?")
+    return Finding("gallery", Level.OK, f"{place} and takes our token")
+
+
+def workers(settings: Settings) -> Finding:
+    """Ask who is there; a worker that is busy in every thread answers all the same."""
+    app = queue.make_app(settings.broker_url, lease_s=settings.lease_s)
+    try:
+        # Each question waits its whole time for further answers, so the patient one is asked only if need be.
+        answers = app.control.ping(timeout=_PING_S) or app.control.ping(timeout=_PATIENT_PING_S) or []
+        names = sorted(name for answer in answers for name in answer)
+    except _NOT_REACHED as error:
+        return Finding("workers", Level.FAIL, logs.mask(str(error)), "Is the broker up?")
+    if not names:
+        return Finding("workers", Level.FAIL, "no worker answers", "Start one: `fleet worker`, or all: `fleet up`.")
+    return Finding("workers", Level.OK, ", ".join(names))
+
+
+def beat(door: Door) -> Finding:
+    """Infer from how late the agents are: beat itself leaves no trace, and any dispatcher does its work."""
+    seen = fleetwide.status(door.deps)
+    late_s = seen.most_overdue_agent_s
+    if any(hold.scope == "fleet" for hold in seen.holds):
+        return Finding("beat", Level.OK, "the whole fleet is held back, so nobody wakes; `fleet status` says why")
+    if late_s is None or late_s < _BEAT_WARN_S:
+        running = sum(number for (_, status), number in seen.agents.items() if status == "running")
+        return Finding("beat", Level.OK, f"no agent is late ({running} running)" if running else "no agent is running")
+    level = Level.FAIL if late_s > _BEAT_FAIL_S else Level.WARN
+    return Finding("beat", level, f"an agent has been due for {render.span(late_s)} and nobody wakes it",
+                   "Start beat: `fleet beat`. If it runs, look whether workers keep up: `fleet status`.")  # fmt: skip

@@ -1,0 +1,128 @@
+"""What a command holds: how to speak to the person, and the way to the fleet's verbs.
+
+One `Door` a call, made by the root command. Settings come from the environment, and where that names no database, from
+the fleet that `fleet up` runs in the home folder.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet.core.errors import FleetError, InvalidInput
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from fleet.core.settings import Settings
+    from fleet.runtime.deps import Deps
+
+
+class Door:
+    """The global options, the consoles, and the connections, each made when first used."""
+
+    def __init__(self) -> None:
+        self.home: Path | None = None
+        self.verbosity = 0
+        self.quiet = False
+        self.colour = not os.environ.get("NO_COLOR")
+        self._deps: Deps | None = None
+
+    @property
+    def by(self) -> str:
+        """Who asks, as it is recorded with what follows."""
+        try:
+            return f"cli:{getpass.getuser()}"
+        except (OSError, KeyError):  # a container's user without a name
+            return f"cli:uid {os.getuid()}"
+
+    @cached_property
+    def out(self) -> Console:
+        """Where answers go."""
+        from fleet.cli import render
+
+        return render.console(sys.stdout, colour=self.colour)
+
+    @cached_property
+    def err(self) -> Console:
+        """Where remarks go that are no part of the answer."""
+        from fleet.cli import render
+
+        return render.console(sys.stderr, colour=self.colour)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings to work with. Raises InvalidInput when no database is known."""
+        from fleet.cli import homes
+
+        self._configure_logs()
+        return homes.connected(self.home)
+
+    @property
+    def deps(self) -> Deps:
+        """The connections that the verbs need."""
+        if self._deps is None:
+            settings = self.settings
+            from fleet.runtime import deps
+
+            self._deps = deps.build(settings)
+        return self._deps
+
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if self._deps is not None:
+            self._deps.close()
+            self._deps = None
+
+    def show(self, *things: RenderableType) -> None:
+        """Print an answer."""
+        for thing in things:
+            self.out.print(thing)
+
+    def json(self, data: Any) -> None:
+        """Print an answer as JSON."""
+        from fleet.cli import views
+
+        click.echo(views.to_json(data))
+
+    def say(self, message: str) -> None:
+        """Confirm what was done, unless the person wants quiet."""
+        from fleet.cli import render
+
+        if not self.quiet:
+            self.out.print(render.words(message), soft_wrap=True)
+
+    def note(self, message: str) -> None:
+        """Remark on an answer, beside it."""
+        from fleet.cli import render
+
+        if not self.quiet:
+            self.err.print(render.words(message, "dim"), soft_wrap=True)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something that cannot be taken back. Raises FleetError when the answer is no.
+
+        Where nobody can answer, `--yes` is the only way; raises InvalidInput then.
+        """
+        if yes:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInput(f"This asks first: {question} Nobody is here to answer.", fix="Add --yes to do it.")
+        from fleet.cli.command import printable
+
+        if not click.confirm(printable(question), default=False, err=True):
+            raise FleetError("Nothing was done.")
+
+    def _configure_logs(self) -> None:
+        from fleet.cli import remarks
+
+        remarks.configure(self.verbosity)
+
+
+pass_door = click.make_pass_decorator(Door, ensure=True)

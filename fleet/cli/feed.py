@@ -1,0 +1,211 @@
+"""One line of the live feed for one event: when, who, what. Used by `up` and `activity`.
+
+Pure but for `Cast`, which asks the fleet once for each agent's name. All words of events come from outside and are
+cleaned; the story is told by kind and never by what a text claims.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.text import Text
+
+from fleet.cli import render
+from fleet.core.events import Event
+from fleet.runtime import people
+from fleet.runtime.deps import Deps
+from fleet.runtime.people import Named
+
+_QUOTE_CHARS = 160
+_WHY_CHARS = 140
+_NOUNS = {
+    "post": "a post", "comment": "a comment", "like": "a like", "browse": "a look around",
+    "provision": "its account", "deprovision": "the removal of its account", "message": "a message",
+}  # fmt: skip
+
+Told = tuple[str, str]
+"""Words and their style."""
+
+
+class Cast:
+    """Who is who: the names and emoji of agents, asked for once."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self.names: dict[uuid.UUID, Named] = {}
+
+    def meet(self, events: Iterable[Event]) -> None:
+        """Learn the names of those that the events are about. Raises Unavailable."""
+        strangers = {event.agent_id for event in events} - self.names.keys() - {None}
+        if strangers:
+            self.names.update(people.names(self._deps, strangers))
+
+    def name(self, event: Event) -> str:
+        """Return the name of the agent that an event is about; nothing if it is about none."""
+        if told := event.payload.get("agent"):
+            return str(told)
+        named = self.names.get(event.agent_id) if event.agent_id else None
+        return named.name if named else ""
+
+    def emoji(self, event: Event) -> str:
+        """Return the emoji of the agent's persona, if it has one."""
+        named = self.names.get(event.agent_id) if event.agent_id else None
+        persona_id = event.payload.get("persona") or (named.persona_id if named else None)
+        persona = self._deps.personas.personas.get(str(persona_id))
+        return persona.emoji if persona else ""
+
+
+def line(event: Event, cast: Cast, *, verbose: bool) -> Text | None:
+    """Return an event as one line; None for what is told only to those who want to know more."""
+    if not verbose and event.subject in _ONLY_VERBOSE:
+        return None
+    told = _STORIES.get(event.subject, _anything)(event.payload, event)
+    if told is None:
+        return None
+    words, style = told
+    text = Text(f"{event.occurred_at.astimezone():%H:%M:%S} ", style="bright_black")
+    if name := cast.name(event):
+        emoji = cast.emoji(event)
+        text.append(f"{render.safe(emoji)} " if emoji else "")
+        text.append(f"{render.clip(name, 60)} ", style="bold" if not style.startswith("dim") else "dim")
+    return text.append(words, style=style)
+
+
+def _done(said: Mapping[str, Any], _: Event) -> Told:
+    text = f": {_quoted(said['text'])}" if said.get("text") else ""
+    to = render.clip(said.get("to") or "somebody", 60)
+    match said.get("kind"):
+        case "post":
+            return f"📸 posted{text.removeprefix(':')}", "cyan"
+        case "comment":
+            return f"💬 said to {to}{text}", "green"
+        case "like":
+            return f"❤ liked what {to} made", "red"
+        case "browse":
+            return f"👀 looked at what {to} made" if said.get("to") else "👀 looked around", "dim"
+        case "provision":
+            return "👋 has an account now", "blue"
+        case "deprovision":
+            return "🚪 has no account any more", "blue"
+    return f"did {_noun(said)}", ""
+
+
+def _quoted(words: object) -> str:
+    return f"“{render.clip(words, _QUOTE_CHARS)}”"
+
+
+def _noun(said: Mapping[str, Any]) -> str:
+    return _NOUNS.get(str(said.get("kind")), f"a {render.clip(said.get('kind') or 'job', 20)}")
+
+
+def _why(said: Mapping[str, Any], *names: str) -> str:
+    why = next((said[name] for name in names if said.get(name)), None)
+    return f": {render.clip(why, _WHY_CHARS)}" if why else ""
+
+
+def _job(sign: str, verb: str, style: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    return lambda said, _: (f"{sign} {verb} {_noun(said)}{_why(said, 'why', 'error')}", style)
+
+
+def _dead(said: Mapping[str, Any], _: Event) -> Told:
+    reason = f" ({render.clip(said['reason'], 30)})" if said.get("reason") else ""
+    return f"✖ gave up {_noun(said)}{reason}{_why(said, 'why')}", "bold red"
+
+
+def _agent(sign: str, words: str, style: str, *why: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    return lambda said, _: (f"{sign} {words}{_why(said, *why)}", style)
+
+
+def _thought(said: Mapping[str, Any], _: Event) -> Told:
+    return f"💭 {render.clip(said.get('thought'), _QUOTE_CHARS)}", "dim italic"
+
+
+def _paused(said: Mapping[str, Any], event: Event) -> Told:
+    return f"⏸ rests{_until(said, event)}{_why(said, 'reason')}", "yellow"
+
+
+def _scope_paused(said: Mapping[str, Any], event: Event) -> Told:
+    return f"⏸ {_scope(said)} is paused{_until(said, event)} by {_by(said)}{_why(said, 'reason')}", "bold yellow"
+
+
+def _scope_resumed(said: Mapping[str, Any], _: Event) -> Told:
+    return f"▶ {_scope(said)} goes on, by {_by(said)}", "bold green"
+
+
+def _scope(said: Mapping[str, Any]) -> str:
+    scope = render.clip(said.get("scope"), 20)
+    return "the fleet" if scope == "fleet" else f"{scope} {render.clip(said.get('key'), 60)}"
+
+
+def _by(said: Mapping[str, Any]) -> str:
+    return render.clip(said.get("by") or "somebody", 60)
+
+
+def _until(said: Mapping[str, Any], event: Event) -> str:
+    try:
+        ends = datetime.fromisoformat(str(said["until"]))
+    except (KeyError, ValueError):
+        return ""
+    left = max(ends - event.occurred_at, timedelta())
+    return f" for {render.span(left.total_seconds())}"
+
+
+def _thrown(said: Mapping[str, Any], _: Event) -> Told:
+    return f"■ KILL SWITCH on, by {_by(said)}{_why(said, 'reason')}", "bold white on red"
+
+
+def _lifted(said: Mapping[str, Any], _: Event) -> Told:
+    return f"▶ kill switch off, by {_by(said)}", "bold green"
+
+
+def _triggered(said: Mapping[str, Any], _: Event) -> Told:
+    action = f" to {render.clip(said['action'], 20)}" if said.get("action") else ""
+    return f"👉 was asked{action} by {_by(said)}", "blue"
+
+
+def _discarded(said: Mapping[str, Any], _: Event) -> Told:
+    return f"{said.get('number', 'Some')} dead letters discarded by {_by(said)}", "dim"
+
+
+def _replayed(said: Mapping[str, Any], _: Event) -> Told:
+    return f"↻ {_noun(said)} came back to life, by {_by(said)}", "blue"
+
+
+def _anything(said: Mapping[str, Any], event: Event) -> Told:
+    values = ", ".join(f"{key} {value}" for key, value in said.items() if key not in ("agent", "persona"))
+    return f"{render.clip(event.subject, 60)} {render.clip(values, _WHY_CHARS)}".rstrip(), "dim"
+
+
+_STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
+    "job.done": _done,
+    "job.retrying": _job("↻", "will try again with", "yellow"),
+    "job.held": _job("⏸", "waits with", "dim yellow"),
+    "job.unknown": _job("?", "does not know about", "magenta"),
+    "job.recovered": _job("↻", "lost the worker, not", "yellow"),
+    "job.dead": _dead,
+    "job.skipped": _job("–", "let be", "dim"),
+    "job.cancelled": _job("–", "called off", "dim"),
+    "job.fenced": _job("–", "came too late with", "dim"),
+    "job.replayed": _replayed,
+    "job.discarded": _discarded,
+    "agent.thought": _thought,
+    "agent.tick.skipped": _agent("–", "did not decide", "dim", "reason"),
+    "agent.created": _agent("✦", "is new", "blue"),
+    "agent.updated": _agent("✎", "was changed", "dim"),
+    "agent.deleted": _agent("✖", "is deleted", "blue"),
+    "agent.started": _agent("▶", "lives", "blue"),
+    "agent.paused": _paused,
+    "agent.resumed": _agent("▶", "goes on", "blue"),
+    "agent.stopped": _agent("■", "went home", "blue"),
+    "agent.failed": _agent("✖", "is broken", "bold red", "error"),
+    "agent.triggered": _triggered,
+    "control.kill_switch.thrown": _thrown,
+    "control.kill_switch.lifted": _lifted,
+    "control.paused": _scope_paused,
+    "control.resumed": _scope_resumed,
+}
+
+_ONLY_VERBOSE = frozenset({"agent.thought", "job.fenced"})

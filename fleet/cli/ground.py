@@ -1,0 +1,57 @@
+"""What a fleet stands on before it lives: tables and agents."""
+
+from __future__ import annotations
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.door import Door, pass_door
+from fleet.cli.options import PERSONA
+
+
+@click.command(cls=Command)
+@click.option("--dry-run", is_flag=True, help="Only say which steps are missing.")
+@pass_door
+def migrate(door: Door, /, *, dry_run: bool) -> None:
+    """Bring the database to this version's tables.
+
+    Safe to run from several places at once, and again.
+    """
+    from fleet.core import db
+
+    url = door.settings.database_url
+    database = db.Database(url, pool_size=1)
+    try:
+        pending = db.pending_migrations(database)
+    finally:
+        database.close()
+    if not pending:
+        door.say("The database is up to date.")
+    elif dry_run:
+        door.say(f"Missing: {', '.join(pending)}.")
+    else:
+        db.migrate(url)
+        door.say(f"Done: {', '.join(pending)}.")
+
+
+@click.command(cls=Command)
+@click.option("-n", "--count", type=click.IntRange(1, 100_000), default=6, show_default=True, help="How many agents.")
+@click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="The same seed makes the same agents.")  # fmt: skip
+@click.option("-p", "--persona", "persona_id", type=PERSONA, help="Only this persona.")
+@click.option("--start", is_flag=True, help="Start them too.")
+@pass_door
+def seed(door: Door, /, *, count: int, seed_no: int, persona_id: str | None, start: bool) -> None:
+    """Create agents from the personas.
+
+    Which ones follows from the seed and how many there are already: a second run adds others, and never collides.
+    """
+    from fleet.runtime import fleetwide
+
+    made = fleetwide.seed(
+        door.deps, count=count, seed_no=seed_no, persona_id=persona_id, by=door.by, start=start
+    )  # fmt: skip
+    for username in made:
+        click.echo(username)
+    verb = "created and started" if start else "created; `fleet agents start-all` starts them"
+    door.note(f"{len(made)} agent{'s' if len(made) != 1 else ''} {verb}.")

@@ -1,0 +1,145 @@
+"""Kinds of arguments, and options that several commands share. Imports no more than click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from fleet.cli.door import Door
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LARGEST_PAGE = 1000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = timedelta(days=3660)
+
+
+class Span(click.ParamType[timedelta]):
+    """A length of time as people write it: 90s, 15m, 2h, 7d, 1h30m."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the length of time; fails for anything else, and for none."""
+        if isinstance(value, timedelta):
+            return value
+        written = str(value).strip().lower()
+        if not re.fullmatch(r"(?:[0-9]{1,9}[smhdw])+", written):
+            self.fail(f"{value!r} is no length of time; write 90s, 15m, 2h, 7d or 1h30m.", param, ctx)
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smhdw])", written))
+        if not 0 < seconds <= _LONGEST.total_seconds():
+            self.fail(f"{value!r} is not between 1 second and 10 years.", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+class Line(click.ParamType[str]):
+    """One line of text, cleaned of what no reader sees."""
+
+    name = "text"
+
+    def __init__(self, longest_chars: int) -> None:
+        self.longest_chars = longest_chars
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; fails when it is too long."""
+        from fleet.core import text
+
+        line = text.clean(str(value))
+        if len(line) > self.longest_chars:
+            self.fail(f"has {len(line)} characters; {self.longest_chars} is the most.", param, ctx)
+        return line
+
+
+class _Named(click.ParamType[str]):
+    """A name of something in the fleet, which the shell completes by asking the fleet."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; fails for bytes that are no text."""
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail("is not valid text.", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer what the fleet knows; nothing when it cannot be asked."""
+        try:
+            return [CompletionItem(name, help=line) for name, line in self.known(Door(), incomplete)]
+        except Exception:  # noqa: BLE001 - a shell's line editor is no place for errors
+            return []
+
+    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
+        raise NotImplementedError
+
+
+class Agent(_Named):
+    """An agent's username or id."""
+
+    name = "agent"
+
+    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
+        """Return the usernames that begin so, with the names."""
+        from fleet.runtime import people
+
+        try:
+            rows, _ = people.list_agents(door.deps, people.AgentFilter(text=incomplete), limit=50)
+        finally:
+            door.close()
+        return [(row.username, row.name) for row in rows if row.username.startswith(incomplete)]
+
+
+class Persona(_Named):
+    """A persona's id."""
+
+    name = "persona"
+
+    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
+        """Return the ids that begin so, with the vibes."""
+        from fleet.agents import personas
+        from fleet.cli import homes
+
+        library = personas.load(homes.given(door.home).personas_dir)
+        return [(persona.id, persona.vibe) for persona in library if persona.id.startswith(incomplete)]
+
+
+SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
+KINDS = click.Choice(["post", "comment", "like", "browse", "provision", "deprovision", "message"])
+DEAD_REASONS = click.Choice(
+    ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
+)  # fmt: skip
+STATES = click.Choice(["ready", "running", "sending", "unknown", "done", "dead", "skipped", "cancelled"])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys and ISO times.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
+
+
+def page_options(default: int) -> Callable[[F], F]:
+    """Add --limit and --offset."""
+
+    def add(command: F) -> F:
+        command = click.option("--offset", type=click.IntRange(0, 2**31), default=0, help="Leave out so many first.")(
+            command
+        )
+        limit = click.IntRange(1, LARGEST_PAGE)
+        return click.option("--limit", type=limit, default=default, show_default=True, help="Show so many.")(command)
+
+    return add
+
+
+def job_filters(command: F) -> F:
+    """Add the options that choose jobs by agent, kind and age."""
+    for option in reversed(
+        (
+            click.option("--agent", type=AGENT, help="Only of this agent (username or id)."),
+            click.option("--kind", "kinds", type=KINDS, multiple=True, help="Only of this kind; may be repeated."),
+            click.option("--older-than", type=SPAN, help="Only those that ended (or were made) before, e.g. 2h, 7d."),
+            click.option("--newer-than", type=SPAN, help="Only those that ended (or were made) since, e.g. 30m."),
+        )
+    ):
+        command = option(command)
+    return command

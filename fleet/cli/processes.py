@@ -1,0 +1,169 @@
+"""The processes of a fleet: how each is called, and the thin commands that become one of them.
+
+`up` runs the same ones below itself; `docker-compose.yml` and systemd run the commands. A process gets the resolved
+settings as FLEET_* variables, so that it sees what we saw, wherever it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from pydantic import SecretStr
+
+import fleet
+from fleet.cli.command import Command
+from fleet.cli.door import Door, pass_door
+from fleet.core.errors import InvalidInput
+from fleet.core.queue import QUEUES
+from fleet.core.settings import Settings
+
+_CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
+FLOWER_USER = "fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run, and what to add to the environment (it holds passwords)."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the settings that are not the defaults as FLEET_* variables, and where our packages are."""
+    found = {
+        f"FLEET_{name.upper()}": written
+        for name in sorted(settings.model_fields_set)
+        if (written := _written(getattr(settings, name))) != ""
+    }
+    root = Path(fleet.__file__).resolve().parents[1]
+    # An installed Fleet is found by itself; a folder of packages put first would hide the standard library's names.
+    if root.name not in ("site-packages", "dist-packages"):
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH", ""))))
+    return found
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return value.get_secret_value()
+        case bool():
+            return "true" if value else "false"
+        case Path():
+            return str(value.absolute())
+        case tuple():
+            return ",".join(map(str, value))
+    return str(value)
+
+
+def worker_program(settings: Settings, *, name: str, concurrency: int) -> Program:
+    """Return a worker of `concurrency` threads; threads wait on networks and models, and share one connection pool."""
+    argv = (
+        *_CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(QUEUES),
+        "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level.upper(),
+    )  # fmt: skip
+    pool_size = str(max(settings.pool_size, concurrency))
+    return Program(argv, {**environment(settings), "FLEET_POOL_SIZE": pool_size})
+
+
+def beat_program(settings: Settings) -> Program:
+    """Return the metronome. Two of them do no harm."""
+    return Program((*_CELERY, "beat", "--loglevel", settings.log_level.upper()), environment(settings))
+
+
+def flower_program(settings: Settings, *, address: str, port: int, password: str) -> Program:
+    """Return Flower, read-only and behind a password, which stands in the environment and in no process list."""
+    env = {
+        "FLOWER_ADDRESS": address, "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}",
+        "FLOWER_READ_ONLY": "true", "FLOWER_MAX_TASKS": "10000", "FLOWER_PURGE_OFFLINE_WORKERS": "60",
+    }  # fmt: skip
+    return Program((*_CELERY, "flower"), {**environment(settings), **env})
+
+
+def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int,
+                    faults: str = "") -> Program:  # fmt: skip
+    """Return the sandbox gallery over its own database."""
+    env = {
+        "FLEET_GALLERY_DATABASE_URL": database_url, "FLEET_GALLERY_IMAGES_DIR": str(images_dir.absolute()),
+        "FLEET_GALLERY_HOST": host, "FLEET_GALLERY_PORT": str(port),
+        **({"FLEET_GALLERY_FAULTS": faults} if faults else {}),
+    }  # fmt: skip
+    return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
+
+
+def _become(program: Program) -> NoReturn:
+    """Let this process become the program, with its pid and its terminal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(program.argv[0], program.argv, {**os.environ, **program.env})  # noqa: S606  no shell is wanted
+
+
+def _needs_broker(settings: Settings) -> Settings:
+    if not settings.broker_url:
+        raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or run the whole fleet with `fleet up`.")
+    return settings
+
+
+@click.command(cls=Command)
+@click.option("-c", "--concurrency", type=click.IntRange(1, 500), default=16, show_default=True, help="Threads.")
+@click.option("-n", "--name", default="worker", show_default=True, help="Its name in Flower, before the host's.")
+@pass_door
+def worker(door: Door, /, *, concurrency: int, name: str) -> None:
+    """Run a worker in the foreground. Any number may run; SIGTERM lets it finish first."""
+    _become(worker_program(_needs_broker(door.settings), name=name, concurrency=concurrency))
+
+
+@click.command(cls=Command)
+@pass_door
+def beat(door: Door) -> None:
+    """Run the metronome in the foreground. A second one does no harm."""
+    _become(beat_program(_needs_broker(door.settings)))
+
+
+@click.command(cls=Command)
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=5555, show_default=True)
+@click.option("--password", envvar="FLEET_FLOWER_PASSWORD", help="Of the user fleet; kept in the home if left out.")
+@pass_door
+def flower(door: Door, /, *, address: str, port: int, password: str | None) -> None:
+    """Run Flower in the foreground, read-only, for the user `fleet`."""
+    settings = _needs_broker(door.settings)
+    if password is None:
+        from fleet.sandbox import disk
+
+        kept = disk.private_folder(settings.home.absolute()) / "flower.password"
+        password = disk.kept_password(kept)
+        door.note(f"User {FLOWER_USER}, password in {kept}.")
+    _become(flower_program(settings, address=address, port=port, password=password))
+
+
+@click.command(cls=Command)
+@click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(1, 65_535), default=8000, show_default=True)
+@click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
+              help="Its own database, never Fleet's.")  # fmt: skip
+@click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of its pictures; in the home if left out.")  # fmt: skip
+@click.option("--faults", envvar="FLEET_GALLERY_FAULTS", default="", help="Faults to play, see docs/gallery.md.")
+@pass_door
+def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None, faults: str) -> None:
+    """Run the sandbox gallery in the foreground."""
+    from fleet.cli import homes
+
+    settings = homes.given(door.home)
+    if not settings.service_token.get_secret_value():
+        raise InvalidInput("The gallery needs a service token.", fix="Set FLEET_SERVICE_TOKEN to a secret (fst_...).")
+    images_dir = images if images is not None else settings.home / "gallery" / "images"
+    _become(
+        gallery_program(
+            settings, database_url=database_url, images_dir=images_dir, host=host, port=port, faults=faults
+        )
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""How things look on a terminal: consoles, tables, times as people say them, colours by what they mean.
+
+Whatever came from outside (names, captions, errors of servers) is cleaned here before it reaches the screen: no markup
+is interpreted and no control character gets through.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import IO, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fleet.core import text
+
+STYLES = {
+    "running": "green", "idle": "bright_black", "paused": "yellow", "error": "bold red",
+    "ready": "cyan", "sending": "blue", "unknown": "magenta", "done": "green", "dead": "bold red",
+    "skipped": "bright_black", "cancelled": "bright_black",
+    "due": "cyan", "deciding": "blue", "decided": "green",
+    "ok": "green", "warn": "yellow", "fail": "bold red",
+}  # fmt: skip
+"""Colour by status of agents, jobs, ticks and checks."""
+
+_PIPE_COLUMNS = 160
+_STEPS = ((86_400 * 2, 86_400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+
+
+class _PlainConsole(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(file: IO[str], *, colour: bool) -> Console:
+    """Return a console that interprets nothing in what it prints; a pipe gets wide lines instead of cut ones."""
+    is_pipe = not (hasattr(file, "isatty") and file.isatty())
+    width = _PIPE_COLUMNS if is_pipe and "COLUMNS" not in os.environ else None
+    made = _PlainConsole(
+        file=file, color_system="auto" if colour else None, markup=False, emoji=False, highlight=False, width=width
+    )  # fmt: skip
+    if not colour:
+        made.no_color = True
+    return made
+
+
+def safe(value: object) -> str:
+    """Return any value as one line that a terminal may show; nothing for None."""
+    return "" if value is None else text.clean(str(value))
+
+
+def words(value: object, style: str = "") -> Text:
+    """Return a value as cleaned text in a style."""
+    return Text(safe(value), style=style)
+
+
+def status(value: object) -> Text:
+    """Return a status in its colour."""
+    return words(value, STYLES.get(str(value), ""))
+
+
+def clip(value: object, longest_chars: int) -> str:
+    """Return a value as one line of at most so many characters."""
+    return text.cut(safe(value), longest_chars)
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit: 40 s, 12 min, 5 h, 3 d."""
+    for least, unit, name in _STEPS:
+        if seconds >= least:
+            return f"{int(seconds // unit)} {name}"
+    return "0 s"
+
+
+def when(moment: datetime | None, now: datetime) -> str:
+    """Return a moment as seen from now: 12 s ago, in 4 min; a dash for none."""
+    if moment is None:
+        return "–"
+    seconds = (moment - now).total_seconds()
+    if abs(seconds) < 1:
+        return "now"
+    return f"in {span(seconds)}" if seconds > 0 else f"{span(-seconds)} ago"
+
+
+def table(*columns: str | tuple[str, dict[str, Any]]) -> Table:
+    """Return an empty table; a column is its heading, or that with rich's column options."""
+    made = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for column in columns:
+        heading, options = column if isinstance(column, tuple) else (column, {})
+        made.add_column(Text(heading), **{"overflow": "ellipsis", "no_wrap": True, **options})
+    return made
+
+
+def row(into: Table, *cells: object) -> None:
+    """Add a row; what is no Text yet is cleaned and made one."""
+    into.add_row(*(cell if isinstance(cell, Text) else words(cell) for cell in cells))
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Table:
+    """Return names and values below one another; pairs without a value are left out."""
+    made = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        if value not in (None, "", [], {}):
+            made.add_row(Text(name), value if isinstance(value, Text) else words(value))
+    return made
+
+
+def page(shown: Sequence[object], total: int, offset: int, noun: str) -> str:
+    """Return what a list says below itself: 20 of 134 agents, and how to see the next ones."""
+    if not shown:
+        return f"No {noun}." if total == 0 else f"No {noun} from {offset}; there are {total}."
+    seen = offset + len(shown)
+    more = f"; --offset {seen} shows the next" if seen < total else ""
+    return f"{len(shown)} of {total} {noun}{more}."

@@ -1,0 +1,202 @@
+"""One run of `fleet up`, from the first line to the last: start everything, show what happens, stop in order.
+
+A second run of the same home goes on where the first one stopped, or was killed. One thread does it all, since the
+kernel ties a child's life to the thread that started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from fleet.cli import faults, homes
+from fleet.cli.board import Board, Wanted
+from fleet.cli.command import INTERRUPTED
+from fleet.cli.controls import held
+from fleet.cli.door import Door
+from fleet.cli.feed import Cast, line
+from fleet.cli.homes import Kept
+from fleet.cli.interrupts import Interrupts
+from fleet.cli.processes import FLOWER_USER
+from fleet.cli.screen import Screen
+from fleet.core import clock, db, logs
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.events import Position
+from fleet.core.settings import Settings
+from fleet.runtime import deps as runtime_deps
+from fleet.runtime import fleetwide, people
+from fleet.runtime.deps import Deps
+from fleet.sandbox import disk
+from fleet.sandbox.child import rotate_log
+from fleet.sandbox.services import Services
+
+_LOOK_EVERY_S = 0.2
+_PAGE = 500
+
+
+class Run:
+    """Everything that one `fleet up` holds."""
+
+    def __init__(self, door: Door, wanted: Wanted, *, tempo: float | None) -> None:
+        """Read the settings; start nothing. Raises InvalidInput."""
+        given = homes.given(door.home, **({} if tempo is None else {"tempo": tempo}))
+        self._door, self._wanted = door, wanted
+        self._home = given.home.absolute()
+        self._faults = faults.parse(wanted.faults)
+        self._known: dict[str, object] = {
+            "home": self._home, "tempo": given.tempo, "service_token": _token(given, self._home),
+        }  # fmt: skip
+        self.settings = self._learn()
+        self._screen = Screen(door)
+        self._services = Services(
+            self._home, database_url=given.database_url, broker_url=given.broker_url,
+            postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port, report=self._screen.step,
+        )  # fmt: skip
+        self._board = Board(self._services, self._screen)
+        self._deps: Deps | None = None
+        self._seen = Position()
+        self._began = False
+
+    def live(self) -> int:
+        """Start, show, stop; return the exit code. Raises the FleetError that ended it."""
+        failure: FleetError | None = None
+        with Interrupts() as interrupts:
+            try:
+                try:
+                    deps = self._start()
+                    interrupts.only_ask()
+                    self._watch(deps, interrupts)
+                except FleetError as error:
+                    failure = error
+                except KeyboardInterrupt:
+                    pass
+                interrupts.interrupt()
+                self._stop()
+            except KeyboardInterrupt:
+                self._board.kill()
+                self._screen.notice("Everything was ended at once; the next start recovers.", "bold red")
+                return INTERRUPTED
+            except BaseException:
+                self._board.kill()
+                raise
+        if failure is not None:
+            raise failure
+        return 0
+
+    def _start(self) -> Deps:
+        self._log_to_file()
+        urls = self._services.start()
+        self._began = True
+        self._screen.step("Bringing the tables up to date")
+        db.migrate(urls.database)
+        self.settings = self._learn(database_url=urls.database, broker_url=urls.broker)
+        deps = self._deps = runtime_deps.build(self.settings)
+        self._people(deps)
+        if self.settings.gallery_url:
+            self._services.record(urls={"gallery": self.settings.gallery_url})
+        else:
+            self._start_gallery()
+        homes.keep(self._home, Kept(self.settings.service_token.get_secret_value(), self.settings.tempo))
+        self._seen = people.activity_from_now(deps)
+        self._board.start_engine(self.settings, self._wanted)
+        flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
+        self._screen.step("All is running")
+        self._show_addresses(deps, flower)
+        return deps
+
+    def _learn(self, **more: object) -> Settings:
+        """Return the settings with what has become known; they reach every process by its environment."""
+        self._known |= more
+        return homes.given(None, **self._known)
+
+    def _log_to_file(self) -> None:
+        """Keep our own log beside the others', away from the live feed."""
+        path = disk.private_folder(self._services.logs_dir) / "fleet.log"
+        rotate_log(path)
+        logs.configure(self.settings.log_level, json=True)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(path.open("a", encoding="utf-8"))
+
+    def _people(self, deps: Deps) -> None:
+        """Make and start the agents that are missing; those who are there are left as people left them."""
+        _, there = people.list_agents(deps, people.AgentFilter(), limit=1)
+        missing = self._wanted.agents - there
+        if missing > 0:
+            self._screen.step(f"Making {missing} agents")
+            fleetwide.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
+
+    def _start_gallery(self) -> None:
+        database_url = self._wanted.gallery_database_url or self._services.database("gallery")
+        url = self._board.start_gallery(self.settings, self._wanted, database_url=database_url)
+        self.settings = self._learn(gallery_url=url)
+        if self._faults is not None:
+            faults.play(url, self.settings.service_token.get_secret_value(), self._faults)
+            self._screen.step(f"The gallery plays faults: {self._wanted.faults}")
+
+    def _show_addresses(self, deps: Deps, flower: tuple[str, str] | None) -> None:
+        seen = fleetwide.status(deps)
+        running = sum(number for (_, status), number in seen.agents.items() if status == "running")
+        rows = [("Gallery", logs.mask(self.settings.gallery_url))]
+        if flower is not None:
+            rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {flower[1]}"))
+        rows += [
+            ("Tempo", _tempo(self.settings.tempo)),
+            ("Agents", f"{sum(seen.agents.values())}, {running} of them running"),
+            ("Logs", str(self._services.logs_dir)),
+            ("Look", f"fleet{self._home_option()} status, in another terminal"),
+            ("Stop", "Ctrl-C; `fleet up` goes on with the same fleet later"),
+        ]
+        self._screen.box("Fleet", rows)
+        for hold in seen.holds:
+            self._screen.line(held(hold, clock.now()))
+
+    def _home_option(self) -> str:
+        return "" if self._home == Settings.model_fields["home"].default.absolute() else f" --home '{self._home}'"
+
+    def _watch(self, deps: Deps, interrupts: Interrupts) -> None:
+        """Show what happens and look after the processes, until somebody wants an end."""
+        cast = Cast(deps)
+        while not interrupts.asked and not self._screen.gone:
+            self._board.look_after()
+            with suppress(Unavailable):  # the database is being started again; nothing is missed
+                self._tell(deps, cast)
+            time.sleep(_LOOK_EVERY_S)
+
+    def _tell(self, deps: Deps, cast: Cast) -> None:
+        events = people.activity_after(deps, self._seen, limit=_PAGE)
+        cast.meet(events)
+        for event in events:
+            if (text := line(event, cast, verbose=self._door.verbosity > 0)) is not None:
+                self._screen.line(text)
+            self._seen = event.position
+
+    def _stop(self) -> None:
+        if not self._began:
+            return
+        self._screen.restart_clock()
+        self._board.stop()
+        if self._deps is not None:
+            self._deps.close()
+        self._services.stop()
+        self._screen.step("Stopped. `fleet up` goes on from here.")
+
+
+def _token(settings: Settings, home: Path) -> str:
+    """Return the service token: the one that was set, or this home's own for its own gallery."""
+    token = settings.service_token.get_secret_value()
+    if token:
+        return token
+    if settings.gallery_url:
+        raise InvalidInput(
+            "FLEET_GALLERY_URL is set without a token.", fix="Set FLEET_SERVICE_TOKEN to that gallery's."
+        )
+    return homes.service_token(home)
+
+
+def _tempo(tempo: float) -> str:
+    if tempo == 1:
+        return "1: real time; --tempo 20 lives 20 times faster"
+    return f"{tempo:g}: the fleet lives {tempo:g} times faster than life; --tempo 1 is real time"

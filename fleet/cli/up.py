@@ -1,0 +1,47 @@
+"""`fleet up`: a whole fleet in one terminal. The command and its options; the run itself is in `run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.door import Door, pass_door
+
+_PORT = click.IntRange(1, 65_535)
+
+
+@click.command(cls=Command)
+@click.option("--agents", type=click.IntRange(0, 100_000), default=12, show_default=True,
+              help="At least so many; missing ones are made and started.")  # fmt: skip
+@click.option("--tempo", type=click.FloatRange(0, 1000, min_open=True), envvar="FLEET_TEMPO",
+              help="How much faster than life the fleet lives; 1 is real time.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@click.option("--concurrency", type=click.IntRange(1, 500), default=8, show_default=True, help="Threads in each.")
+@click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="The same seed makes the same agents.")  # fmt: skip
+@click.option("--port", "--gallery-port", "gallery_port", type=_PORT, envvar="FLEET_GALLERY_PORT",
+              help="Of the gallery; any free one if left out.")  # fmt: skip
+@click.option("--flower-port", type=_PORT, envvar="FLEET_FLOWER_PORT", help="Of Flower; any free one if left out.")
+@click.option("--postgres-port", type=_PORT, envvar="FLEET_POSTGRES_PORT", help="Of the embedded database.")
+@click.option("--broker-port", "valkey_port", type=_PORT, envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"],
+              help="Of the embedded broker.")  # fmt: skip
+@click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
+              help="Of the gallery, if it shall not be a database beside Fleet's.")  # fmt: skip
+@click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
+@click.option("--faults", default="", metavar="SPEC",
+              help="Faults that the gallery plays, e.g. error=0.05,drop=0.02; docs/cli.md lists them.")  # fmt: skip
+@pass_door
+def up(door: Door, /, *, tempo: float | None, **options: Any) -> None:
+    """Run a whole fleet in this terminal, until Ctrl-C.
+
+    Database and broker are embedded unless FLEET_DATABASE_URL and FLEET_BROKER_URL are set; the sandbox gallery runs
+    unless FLEET_GALLERY_URL is set. A second `up` goes on with the same fleet and starts nobody whom a person stopped.
+    A second Ctrl-C ends everything at once.
+    """
+    from fleet.cli.board import Wanted
+    from fleet.cli.run import Run
+
+    code = Run(door, Wanted(**options), tempo=tempo).live()
+    click.get_current_context().exit(code)

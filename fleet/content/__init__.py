@@ -1,0 +1,8 @@
+"""Floor 3: what may be shown. Words are made fit for a surface here before they reach a gateway.
+
+Called by `fleet.runtime.handlers`. Must never know an agent's row, a job or a surface's API.
+"""
+
+from fleet.content.sanitise import clean_caption, clean_comment, clean_title, tidy
+
+__all__ = ["clean_caption", "clean_comment", "clean_title", "tidy"]

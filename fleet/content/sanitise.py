@@ -1,0 +1,57 @@
+"""Captions, titles and comments as surfaces take them: one line, in any script, within the limit.
+
+Called on every text that a writer gives back, whoever the writer is. Pure; what "unseen" means is said in `core.text`.
+"""
+
+from __future__ import annotations
+
+from fleet.core import text
+
+TITLE_LIMIT_CHARS = 200
+CAPTION_LIMIT_CHARS = 500
+COMMENT_LIMIT_CHARS = 300
+
+_READ_TIMES = 20  # of a text far beyond the limit nothing can be shown, so it is not read either
+
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」"}
+
+
+def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = True) -> str:
+    """Return the words on one line without unseen characters, at most `limit_chars` code points long.
+
+    Every script and emoji survives. With `hashtags` or `links` off, those are taken out too.
+    """
+    words = text.clean(words[: _READ_TIMES * limit_chars])
+    # Taking one thing out can put another together, such as a link inside a hashtag.
+    seen = ""
+    while seen != words:
+        seen = words
+        words = words if links else text.without_links(words)
+        words = words if hashtags else text.without_hashtags(words)
+        words = text.clean(words)
+    return text.cut(words, limit_chars)
+
+
+def clean_caption(words: str) -> str:
+    """Return a caption fit to publish: no hashtags, no links, no quotation marks around the whole."""
+    return tidy(_unquoted(words), CAPTION_LIMIT_CHARS, hashtags=False, links=False)
+
+
+def clean_title(caption: str) -> str:
+    """Return the title that goes with a caption: its beginning (facts 1.4)."""
+    return tidy(_unquoted(caption), TITLE_LIMIT_CHARS, hashtags=False, links=False)
+
+
+def clean_comment(words: str) -> str:
+    """Return a comment fit to publish: no hashtags, no links, no quotation marks around the whole."""
+    return tidy(_unquoted(words), COMMENT_LIMIT_CHARS, hashtags=False, links=False)
+
+
+def _unquoted(words: str) -> str:
+    """Take off the quotation marks in which models like to hand over their whole answer."""
+    words = words.strip()
+    closing = _QUOTES.get(words[:1])
+    inner = words[1:-1]
+    if closing and len(words) > 2 and words.endswith(closing) and words[0] not in inner and closing not in inner:
+        return inner
+    return words

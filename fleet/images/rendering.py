@@ -1,0 +1,38 @@
+"""Procedural pictures: from a prompt and a persona's style to an image, the same one each time.
+
+Called by the sandbox gallery's `generate` step and by `placeholder`. Pure: the dice are seeded by prompt and style,
+nothing else goes in. This is art by formula; what it stands in for (a model's picture) is said by the marks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from random import Random
+
+from PIL import Image
+
+from fleet.core.errors import InvalidInput
+from fleet.images.styles import packshot, vista
+from fleet.images.styles.order import Order
+
+_MIN_SIDE, _MAX_SIDE = 16, 2048
+
+_DRAW: dict[str, Callable[[Order], Image.Image]] = {
+    "product_photographer": packshot.draw,
+}
+
+STYLES = tuple(_DRAW)
+"""The personas that have a look of their own; any other style is drawn as a landscape."""
+
+
+def render(prompt: str, style: str, width: int, height: int) -> Image.Image:
+    """Draw the prompt's picture in a persona's style, in RGB.
+
+    Colours and subjects that the prompt names are heeded. Raises InvalidInput for sides outside 16 to 2048 pixels.
+    """
+    if not (_MIN_SIDE <= width <= _MAX_SIDE and _MIN_SIDE <= height <= _MAX_SIDE):
+        raise InvalidInput(f"A picture of {width} x {height} cannot be drawn; sides are {_MIN_SIDE} to {_MAX_SIDE}.")
+    seed = hashlib.sha256(f"{style}\x00{prompt}".encode(errors="surrogatepass")).digest()
+    order = Order.of(prompt, width, height, Random(int.from_bytes(seed)))
+    return _DRAW.get(style, vista.draw)(order)

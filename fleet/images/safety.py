@@ -1,0 +1,72 @@
+"""Pictures from outside: what they are by their first bytes, and whether they can be opened without harm.
+
+Called before anything keeps or shows a picture that somebody else sent. Believes no name and no content type.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from fleet.core.errors import InvalidInput
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_PIXELS = 40_000_000
+_PILLOW_NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+_FIX = "Send a PNG, JPEG, WebP or GIF."
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a picture turned out to be."""
+
+    content_type: str
+    width: int
+    height: int
+
+
+def sniff(data: bytes) -> str:
+    """Return the content type that the first bytes show. Raises InvalidInput for anything but the four kinds."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    raise InvalidInput("This is not a picture that can be shown.", fix=_FIX)
+
+
+def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS,
+          blank_ok: bool = True) -> Checked:  # fmt: skip
+    """Open a picture fully and return what it is.
+
+    Raises InvalidInput for what is too large in bytes or pixels, of another kind, broken or cut off, or (unless
+    `blank_ok`) all of one colour. The size in pixels is read from the header first, so a small file that unfolds to
+    gigabytes is never unfolded.
+    """
+    if len(data) > max_bytes:
+        raise InvalidInput(f"The picture has {len(data):,} bytes; at most {max_bytes:,} are accepted.")
+    content_type = sniff(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES[content_type],)) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise InvalidInput(f"The picture is {width} x {height}; at most {max_pixels:,} pixels are accepted.")
+            image.load()
+            if not blank_ok and is_blank(image):
+                raise InvalidInput("The picture is blank: all of it has one colour.")
+    except Image.DecompressionBombError as error:
+        raise InvalidInput(f"The picture is too large: at most {max_pixels:,} pixels are accepted.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise InvalidInput("The picture is broken or cut off.", fix=_FIX) from error
+    return Checked(content_type, width, height)
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Tell whether every pixel has the same colour."""
+    seen = image.convert("RGBA").getextrema()
+    return all(isinstance(band, tuple) and band[0] == band[1] for band in seen)

@@ -1,0 +1,152 @@
+"""The gallery as an ASGI app: its parts put together, its refusals turned into answers, its headers set.
+
+Called by `server` and by tests. Building the app opens the database and the folder, so what is wrong there is said
+before anything listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fleet.core import logs
+from fleet.sandbox.gallery import api, controls_api, errors, pages
+from fleet.sandbox.gallery.auth import Tokens
+from fleet.sandbox.gallery.config import GalleryConfig
+from fleet.sandbox.gallery.errors import ApiError
+from fleet.sandbox.gallery.faults import FaultLayer, Faults
+from fleet.sandbox.gallery.live import Hub
+from fleet.sandbox.gallery.pictures import MAX_UPLOAD_BYTES, Pictures
+from fleet.sandbox.gallery.state import Gallery
+from fleet.sandbox.gallery.store import controls
+from fleet.sandbox.gallery.store.database import open_storage
+
+_MAX_BODY_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 64 * 1024  # a data URL, and the words around it
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' http: https:; connect-src 'self'; "
+    b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+)
+
+log = logs.get(__name__)
+
+
+def create_app(config: GalleryConfig) -> FastAPI:
+    """Build the gallery. Raises InvalidInput or Unavailable when database or folder cannot be used."""
+    gallery = _open(config)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        gallery.hub.start()
+        try:
+            yield
+        finally:
+            gallery.hub.close()
+            gallery.storage.close()
+
+    app = FastAPI(
+        title="FloImg sandbox gallery", lifespan=lifespan, max_body_size=_MAX_BODY_BYTES,
+        docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
+    )  # fmt: skip
+    app.state.gallery = gallery
+    app.include_router(api.router)
+    app.include_router(controls_api.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(sa.exc.OperationalError, _database_away)
+    app.add_exception_handler(sa.exc.TimeoutError, _database_away)
+    app.add_exception_handler(Exception, _broken)
+    # The last one added is the outermost: a dropped reply must not be touched by anything else.
+    app.add_middleware(_Headers)
+    app.add_middleware(FaultLayer, faults=gallery.faults)
+    return app
+
+
+def _open(config: GalleryConfig) -> Gallery:
+    public_url = config.public_url or f"http://{config.host}:{config.port}"
+    pictures = Pictures(config.images_dir.absolute(), public_url)
+    storage = open_storage(config.database_url, pool_size=config.pool_size)
+    if config.budgets is not None:
+        with storage.transaction() as tx:
+            controls.set_budgets(tx, config.budgets)
+    return Gallery(config, storage, pictures, Tokens(config.service_tokens), Faults(config.faults), Hub(storage))
+
+
+class _Headers:
+    """Sets the headers that every answer carries, and the content policy where none was set."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", []))
+                names = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(h for h in (*_HEADERS, _POLICY) if h[0] not in names)]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _answer(request: Request, error: ApiError) -> Response:
+    """Answer a program with JSON and a person with a page that says what to do."""
+    if request.url.path.startswith("/api/"):
+        return JSONResponse(error.body(), error.status)
+    return pages.error_page(request, error)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # this is what it is registered for
+    return _answer(request, error)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # this is what it is registered for
+    found = [{"path": _path(item["loc"]), "message": str(item["msg"])} for item in error.errors()]
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return _answer(request, ApiError(400, "NOT_JSON", "The body is not JSON."))
+    return _answer(request, errors.problems(found))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # this is what it is registered for
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+    answer = _answer(request, ApiError(error.status_code, codes.get(error.status_code, "HTTP_ERROR"), error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("gallery_database_away", error=logs.mask(str(error).split("\n", maxsplit=1)[0]))
+    return _answer(request, ApiError(503, "DATABASE_UNAVAILABLE", "The gallery's database cannot be reached now."))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("gallery_request_failed", path=request.url.path, exc_info=error)
+    return _answer(request, ApiError(500, "INTERNAL_ERROR", "Something broke in the gallery."))
+
+
+def _path(location: tuple[Any, ...]) -> str:
+    """Return where a wrong value is, without the parts that only say it was in the body."""
+    return ".".join(str(part) for part in location if part not in ("body", "query", "header", "path"))

@@ -1,0 +1,129 @@
+"""The gallery's settings: a frozen value, read once from FLEET_GALLERY_* variables.
+
+Called by the doors (`__main__`, `fleet up`, tests). Nothing else in this room reads the environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fleet.core import logs
+from fleet.core.errors import InvalidInput
+from fleet.sandbox.gallery.faults import FaultRule
+
+DEFAULT_PORT = 8640
+TOKEN_PREFIX = "fst_"  # noqa: S105 - how tokens begin, not a token
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How many executions are paid for in a calendar day or month (UTC); None is without limit."""
+
+    fleet_daily: int | None = None
+    fleet_monthly: int | None = None
+    agent_daily: int | None = None
+    agent_monthly: int | None = None
+
+    @property
+    def any(self) -> bool:
+        return any(v is not None for v in (self.fleet_daily, self.fleet_monthly, self.agent_daily, self.agent_monthly))
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryConfig:
+    """All that a gallery needs. Port 0 takes any free one; `public_url` is the base of the addresses of pictures.
+
+    A service token may be followed by blanks and the scopes it is limited to, as in `fst_x showcase:write`; without
+    scopes it may do everything.
+    """
+
+    database_url: str = field(repr=False)
+    images_dir: Path
+    service_tokens: tuple[str, ...] = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    public_url: str = ""
+    budgets: Budgets | None = None
+    """Budgets to start with; None keeps those that were set last time."""
+    faults: tuple[FaultRule, ...] = ()
+    honour_keys: bool = False
+    """Whether posts and comments with a known Idempotency-Key are answered again instead of made again."""
+    operator: str = "the operator of this fleet"
+    pool_size: int = 20
+
+    def __post_init__(self) -> None:
+        if not any(token.split() for token in self.service_tokens):
+            raise InvalidInput("The gallery has no service token.", fix="Set FLEET_SERVICE_TOKEN to fst_ and a secret.")
+        for token in self.service_tokens:
+            if not token.startswith(TOKEN_PREFIX) or len(token.split()[0]) < len(TOKEN_PREFIX) + 8:
+                raise InvalidInput(
+                    "A service token of the gallery is malformed.",
+                    fix="Tokens are fst_ and at least eight more characters.",
+                )
+        _check_database_url(self.database_url)
+        if not 0 <= self.port <= 65_535:
+            raise InvalidInput(f"{self.port} is not a port.", fix="Set FLEET_GALLERY_PORT to 0 (any) or up to 65535.")
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="FLEET_GALLERY_", extra="ignore")
+
+    database_url: str = ""
+    images_dir: Path = Path(".fleet/gallery/images")
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    public_url: str = ""
+    honour_keys: bool = False
+    pool_size: int = Field(20, ge=2, le=200)
+    service_tokens: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("FLEET_GALLERY_SERVICE_TOKENS", "FLEET_SERVICE_TOKEN")
+    )
+    operator: str = Field(
+        "the operator of this fleet", validation_alias=AliasChoices("FLEET_GALLERY_OPERATOR", "FLEET_OPERATOR")
+    )
+    fleet_daily: int | None = Field(None, ge=0)
+    fleet_monthly: int | None = Field(None, ge=0)
+    agent_daily: int | None = Field(None, ge=0)
+    agent_monthly: int | None = Field(None, ge=0)
+
+
+def from_environment() -> GalleryConfig:
+    """Read the FLEET_GALLERY_* variables. Raises InvalidInput that names the variable."""
+    try:
+        env = _Environment()
+    except ValidationError as error:
+        problems = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
+        raise InvalidInput(f"The gallery's settings are wrong: {problems}.") from None
+    budgets = Budgets(env.fleet_daily, env.fleet_monthly, env.agent_daily, env.agent_monthly)
+    return GalleryConfig(
+        database_url=env.database_url, images_dir=env.images_dir, host=env.host, port=env.port,
+        service_tokens=_split(env.service_tokens.get_secret_value()), public_url=env.public_url,
+        budgets=budgets if budgets.any else None, honour_keys=env.honour_keys, operator=env.operator,
+        pool_size=env.pool_size,
+    )  # fmt: skip
+
+
+def _split(tokens: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in tokens.split(",") if part.strip())
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.startswith("FLEET_") else f"FLEET_GALLERY_{name.upper()}"
+
+
+def _check_database_url(url: str) -> None:
+    fix = "Set FLEET_GALLERY_DATABASE_URL, as postgresql+psycopg://user:password@host:5432/gallery."
+    if not url:
+        raise InvalidInput("The gallery has no database.", fix=fix)
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise InvalidInput(f"The gallery's database address cannot be read ({logs.mask(url)}).", fix=fix) from None
+    if not parsed.drivername.startswith("postgresql") or not parsed.database:
+        raise InvalidInput("The gallery's database address names no PostgreSQL database.", fix=fix)

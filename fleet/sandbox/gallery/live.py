@@ -1,0 +1,178 @@
+"""The live feed: changes sent to open pages as server-sent events, without a gap over reconnects and restarts.
+
+One poller a process reads the changes table while anybody listens, so several galleries on one database work. A
+stream that falls behind is closed; its page comes back with the position it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from starlette.concurrency import run_in_threadpool
+
+from fleet.core import logs
+from fleet.sandbox.gallery.errors import ApiError
+from fleet.sandbox.gallery.store import changes
+from fleet.sandbox.gallery.store.changes import Change, Position
+from fleet.sandbox.gallery.store.database import Storage
+
+_POLL_S = 0.4
+_HEARTBEAT_S = 15.0
+_QUEUE = 1000
+_MOST_STREAMS = 500
+_BACKLOG = 500
+_PRUNE_EVERY = 9000  # polls, about an hour
+
+log = logs.get(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
+
+
+class Hub:
+    """Streams of one process. Lives on the event loop."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._listeners: set[_Listener] = set()
+        self._position: Position | None = None
+        self._closed = False
+        self._somebody = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to poll. Call on the event loop."""
+        self._task = asyncio.create_task(self._poll())
+
+    def close(self) -> None:
+        """End all streams and the polling; a server cannot stop while a page listens."""
+        self._closed = True
+        for listener in self._listeners:
+            _offer(listener, None)
+        if self._task is not None:
+            self._task.cancel()
+
+    def refuse_when_full(self) -> None:
+        """Raise ApiError 503 when no further page can listen."""
+        if len(self._listeners) >= _MOST_STREAMS:
+            raise ApiError(503, "TOO_MANY_STREAMS", "Too many pages listen; try again later.")
+
+    async def stream(self, last: Position | None, post_id: str | None) -> AsyncIterator[bytes]:
+        """Yield events after `last` (from now on when None), of one post or of all, until the hub is closed."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        self._somebody.set()
+        try:
+            # The poller's position comes first: what happens after it reaches the queue, what was before is read here.
+            if self._position is None:
+                start = await run_in_threadpool(self._tail)
+                self._position = self._position or start
+            seen, backlog = await run_in_threadpool(self._catch_up, last)
+            yield f"retry: 2000\nid: {seen}\nevent: hello\ndata: {{}}\n\n".encode()
+            for change in backlog:
+                if _concerns(change, post_id):
+                    yield _event(change)
+                seen = change.position
+            if len(backlog) == _BACKLOG:
+                return  # there is more; the page comes back for it
+            async for fresh in self._following(listener):
+                if fresh is None:
+                    yield b": still here\n\n"
+                elif fresh.position > seen and _concerns(fresh, post_id):
+                    yield _event(fresh)
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("live_stream_ended", error=_first_line(error))
+        finally:
+            self._listeners.discard(listener)
+
+    async def _following(self, listener: _Listener) -> AsyncIterator[Change | None]:
+        """Yield changes as they come, None when nothing came for a while."""
+        while not self._closed:
+            try:
+                change = await asyncio.wait_for(listener.queue.get(), _HEARTBEAT_S)
+            except TimeoutError:
+                yield None
+                continue
+            if change is None:
+                return
+            yield change
+
+    def _tail(self) -> Position:
+        with self._storage.transaction() as tx:
+            return changes.tail(tx)
+
+    def _catch_up(self, last: Position | None) -> tuple[Position, list[Change]]:
+        with self._storage.transaction() as tx:
+            if last is None:
+                return changes.tail(tx), []
+            return last, changes.after(tx, last, _BACKLOG)
+
+    async def _poll(self) -> None:
+        polls = 0
+        while not self._closed:
+            await self._somebody.wait()
+            if not self._listeners:
+                self._somebody.clear()
+                self._position = None
+                continue
+            try:
+                await self._tell()
+                if polls % _PRUNE_EVERY == 0:
+                    await run_in_threadpool(self._prune)
+            except sa.exc.SQLAlchemyError as error:  # the database is away; pages wait
+                log.warning("live_feed_waits", error=_first_line(error))
+            polls += 1
+            await asyncio.sleep(_POLL_S)
+
+    async def _tell(self) -> None:
+        if self._position is None:
+            return  # the first listener is about to set it
+        found = await run_in_threadpool(self._after, self._position)
+        if found:
+            self._position = found[-1].position
+        self._send(found)
+
+    def _after(self, position: Position) -> list[Change]:
+        with self._storage.transaction() as tx:
+            return changes.after(tx, position, _BACKLOG)
+
+    def _prune(self) -> None:
+        with self._storage.transaction() as tx:
+            changes.prune(tx)
+
+    def _send(self, found: list[Change]) -> None:
+        for listener in list(self._listeners):
+            for change in found:
+                if not _offer(listener, change):
+                    break
+
+
+def _offer(listener: _Listener, change: Change | None) -> bool:
+    try:
+        listener.queue.put_nowait(change)
+    except asyncio.QueueFull:
+        while not listener.queue.empty():
+            listener.queue.get_nowait()
+        listener.queue.put_nowait(None)
+        return False
+    return True
+
+
+def _concerns(change: Change, post_id: str | None) -> bool:
+    if post_id is None:
+        return change.kind != "comment"
+    return change.payload.get("post", change.payload.get("id")) == post_id
+
+
+def _event(change: Change) -> bytes:
+    return f"id: {change.position}\nevent: {change.kind}\ndata: {json.dumps(change.payload)}\n\n".encode()
+
+
+def _first_line(error: Exception) -> str:
+    return logs.mask(str(error).split("\n", maxsplit=1)[0])

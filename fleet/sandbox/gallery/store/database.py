@@ -1,0 +1,96 @@
+"""The gallery's database: made if it is missing, with its tables, and a pool of connections to it.
+
+Called when the app is built. Safe when several galleries start on one database at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from fleet.core import logs
+from fleet.core.errors import InvalidInput, Unavailable
+from fleet.sandbox.gallery.store.tables import metadata
+
+_SETUP_LOCK = 0x67616C6C657279  # "gallery": any constant that all galleries share
+_DATABASE_MISSING = "3D000"
+_FIX = "Check FLEET_GALLERY_DATABASE_URL, and that the server is up."
+
+
+class Storage:
+    """A pool of connections to the gallery's database."""
+
+    def __init__(self, url: str, *, pool_size: int) -> None:
+        self.engine = sa.create_engine(
+            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=15,
+            connect_args={"connect_timeout": 5, "application_name": "fleet-gallery"},
+        )  # fmt: skip
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction that commits when the block ends and rolls back when it raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_storage(url: str, *, pool_size: int) -> Storage:
+    """Make the database and its tables where they are missing, and return a pool.
+
+    Raises Unavailable when the server cannot be reached, InvalidInput when it refuses.
+    """
+    _ensure_database(sa.make_url(url))
+    storage = Storage(url, pool_size=pool_size)
+    try:
+        with storage.transaction() as tx:
+            tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
+            metadata.create_all(tx)
+    except sa.exc.DBAPIError as error:
+        storage.close()
+        first_line = _first_line(error.orig)
+        raise InvalidInput(f"The gallery's database cannot be set up: {first_line}.", fix=_FIX) from error
+    return storage
+
+
+def _ensure_database(url: sa.URL) -> None:
+    try:
+        with _connect(url):
+            return
+    except psycopg.OperationalError as error:
+        # The driver gives a failed connection no SQLSTATE of its own.
+        if _DATABASE_MISSING not in (error.sqlstate or "") and "does not exist" not in str(error):
+            raise _explained(error) from error
+    try:
+        quicker = (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)  # somebody else was
+        with _connect(url.set(database="postgres")) as connection, suppress(*quicker):
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(url.database))))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise InvalidInput(
+            f"The database {url.database!r} of the gallery is missing and this user may not create it.",
+            fix=f'Create it by hand: CREATE DATABASE "{url.database}";',
+        ) from error
+    except psycopg.OperationalError as error:
+        raise _explained(error) from error
+
+
+def _connect(url: sa.URL) -> psycopg.Connection:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True, connect_timeout=5)
+
+
+def _explained(error: psycopg.OperationalError) -> InvalidInput | Unavailable:
+    words = _first_line(error)
+    if "authentication failed" in words or "role" in words:
+        return InvalidInput(f"The gallery's database refuses the connection: {words}.", fix=_FIX)
+    return Unavailable(f"The gallery's database cannot be reached: {words}.", fix=_FIX)
+
+
+def _first_line(error: BaseException | None) -> str:
+    return logs.mask(str(error).strip().split("\n", maxsplit=1)[0].rstrip("."))

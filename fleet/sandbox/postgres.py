@@ -1,0 +1,203 @@
+"""The embedded PostgreSQL: made once, then run in the foreground below our own process.
+
+Used by `services` and by the tests. It listens on TCP at 127.0.0.1 with a password and has no socket file,
+so neither the length of a path nor other users of the machine matter.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from fleet.core import logs
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.sandbox import binaries, cluster, disk, ports, proc
+from fleet.sandbox.child import Child, spawn
+from fleet.sandbox.embedded import Complaint, EmbeddedServer
+
+_CONNECT_TIMEOUT_S = 2  # libpq's least
+_SETTINGS = {
+    "listen_addresses": ports.LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "256MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+# Commits still reach the operating system (synchronous_commit stays on), so a killed server loses nothing.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
+
+class EmbeddedPostgres(EmbeddedServer):
+    """PostgreSQL over `data_dir`. `durable=False` is for tests: quick, and lost with the machine's power.
+
+    `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
+    """
+
+    title = "PostgreSQL"
+    port_setting = "FLEET_POSTGRES_PORT"
+    program_names = frozenset({"postgres"})
+    # "Fast": rolls back and goes. SIGTERM would wait for pooled clients, however long they stay.
+    stop_signal = signal.SIGINT
+    stop_timeout_s = 15.0
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        preferred_port: int | None = None,
+        log_path: Path | None = None,
+        durable: bool = True,
+    ) -> None:
+        super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path)
+        self.durable = durable
+        self.password_path = self.data_dir.with_name(f"{self.data_dir.name}.password")
+        self._password = ""
+        self._cluster: cluster.Cluster | None = None
+
+    def url(self, database: str = "fleet") -> str:
+        """Return the SQLAlchemy URL of one of its databases."""
+        return f"postgresql+psycopg://{cluster.SUPERUSER}:{self._password}@{ports.LOOPBACK}:{self.port}/{database}"
+
+    def ensure_database(self, name: str) -> str:
+        """Make a database unless it exists; returns its URL."""
+        with self.connect() as connection:
+            _create_unless_known(connection, name)
+        return self.url(name)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """Open an autocommit connection as the superuser, for administration."""
+        return psycopg.connect(
+            host=ports.LOOPBACK, port=self.port, user=cluster.SUPERUSER, password=self._password, dbname=database,
+            autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name="fleet-sandbox",
+        )  # fmt: skip
+
+    def _prepare(self) -> None:
+        self._password = disk.kept_password(self.password_path)
+        self._cluster = cluster.locate(self.data_dir, binaries.find_postgres())
+        if not self._cluster.exists():
+            cluster.create(self._cluster, self._password, durable=self.durable)
+
+    def _spawn(self, port: int) -> Child:
+        place = self._place()
+        settings = {**_SETTINGS, **({} if self.durable else _NOT_DURABLE), "port": str(port)}
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        return spawn(
+            "postgres",
+            [str(place.programs.postgres), "-D", str(place.data), *options],
+            log_path=self.log_path,
+            cwd=place.data.parent,
+            env=cluster.server_environment(),
+            stop_signal=self.stop_signal,
+            run_as=place.run_as,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError as error:
+            # Unless our own server says so too, somebody else answers on a port that ours is about to lose.
+            refused = "password authentication failed"
+            if refused in str(error) and refused in self.child.said():
+                raise InvalidInput(
+                    f"The password in {self.password_path} is not that of the database in {self.data_dir}.",
+                    fix="Restore that file, or move both away to begin anew.",
+                ) from error
+            return False
+        return True
+
+    def _complaint(self, said: str) -> Complaint:
+        if disk.sounds_full(said):
+            return Complaint.DISK_FULL
+        if "could not bind" in said or "could not create any TCP/IP sockets" in said:
+            return Complaint.PORT_TAKEN
+        if re.search(r'lock file "[^"]*" already exists|pre-existing shared memory block', said):
+            return Complaint.LEFTOVERS
+        return Complaint.OTHER
+
+    def _leftovers(self) -> list[proc.ProcessRef]:
+        """Return postmaster and backends of a killed run; drops a pid file whose number is nobody of ours.
+
+        PostgreSQL itself only looks whether that number is alive, and would wait for a stranger for ever.
+        """
+        data = self._place().data
+        found = {process.pid: process for process in proc.working_in(data, self.program_names)}
+        pid_file = data / "postmaster.pid"
+        recorded = _recorded_postmaster(pid_file)
+        if recorded is not None and recorded.pid not in found and _serves(recorded.pid, data):
+            found[recorded.pid] = recorded
+        if not found:
+            with disk.explained(data):
+                pid_file.unlink(missing_ok=True)
+        # The postmaster first: it ends its own children.
+        postmaster = recorded.pid if recorded else 0
+        return sorted(found.values(), key=lambda process: process.pid != postmaster)
+
+    def _stop_child(self, child: Child) -> bool:
+        """Stop fast; if that hangs, give up at once (SIGQUIT) and let the next start recover."""
+        child.signal(self.stop_signal)
+        if child.wait(self.stop_timeout_s):
+            return False
+        child.signal(signal.SIGQUIT)
+        if not child.wait(5.0):
+            child.kill()
+        return True
+
+    def _place(self) -> cluster.Cluster:
+        if self._cluster is None:
+            raise FleetError("PostgreSQL has no data folder yet; start it first.")
+        return self._cluster
+
+
+def ensure_sibling(url: str, name: str) -> str:
+    """Make a database `<that of url>_<name>` on a server of the user's, unless it is there; returns its URL.
+
+    Raises InvalidInput when the user may not create databases, Unavailable when the server is out of reach.
+    """
+    address = sa.make_url(url)
+    sibling = address.set(database=f"{address.database}_{name}")
+    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(plain, autocommit=True, connect_timeout=10) as connection:
+            _create_unless_known(connection, str(sibling.database))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise InvalidInput(
+            f"The database user may not create the database {sibling.database}.",
+            fix=f"Create it by hand: CREATE DATABASE {sibling.database};",
+        ) from error
+    except psycopg.OperationalError as error:
+        first_line = logs.mask(str(error).strip().split("\n", maxsplit=1)[0])
+        raise Unavailable(f"The database cannot be reached: {first_line}.", fix="Check FLEET_DATABASE_URL.") from error
+    return sibling.render_as_string(hide_password=False)
+
+
+def _create_unless_known(connection: psycopg.Connection, name: str) -> None:
+    # Asked first, since a user without the right to create may still use one that is there.
+    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+        with suppress(psycopg.errors.DuplicateDatabase):  # somebody else was quicker
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _recorded_postmaster(pid_file: Path) -> proc.ProcessRef | None:
+    """Return the living process whose number stands in postmaster.pid, whoever it is."""
+    with suppress(OSError, ValueError, IndexError):
+        return proc.ref(int(pid_file.read_text(errors="replace").splitlines()[0]))
+    return None
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """Tell whether a process was started as `postgres -D data`; works for processes of other users too."""
+    words = proc.command_line(pid)
+    return bool(words) and Path(words[0]).name == "postgres" and str(data) in words

@@ -1,0 +1,133 @@
+"""What /proc tells about other processes: who is alive, who belongs to a session, who works in a folder.
+
+Used to find and stop what a killed run left behind. A bare pid is never trusted: numbers are reused, so a
+process is known by its pid and the moment of its start. Linux only; reads, and signals when asked to.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRef:
+    """One process, and never another that got its number later. `started` is in clock ticks since boot."""
+
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    pid: int
+    name: str
+    state: str
+    session: int
+    started: int
+
+
+def ref(pid: int) -> ProcessRef | None:
+    """Return the living process with this number; None if there is none or it is a zombie."""
+    stat = _stat(pid)
+    return ProcessRef(pid, stat.started) if stat and stat.state not in "ZX" else None
+
+
+def is_alive(process: ProcessRef) -> bool:
+    """Tell whether this very process still runs."""
+    return ref(process.pid) == process
+
+
+def name(pid: int) -> str:
+    """Return the short name of a process (at most 15 characters), empty when it is gone."""
+    stat = _stat(pid)
+    return stat.name if stat else ""
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the arguments of a process; empty when it is gone. Readable for processes of any user."""
+    try:
+        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(part) for part in raw.split(b"\0") if part]
+
+
+def session_members(session: int) -> list[ProcessRef]:
+    """Return the living processes of a session, whichever process groups they formed inside it."""
+    return [ProcessRef(s.pid, s.started) for s in _all() if s.session == session and s.state not in "ZX"]
+
+
+def working_in(folder: Path, names: frozenset[str]) -> list[ProcessRef]:
+    """Return the living processes with one of these short names whose working folder is `folder`."""
+    wanted = os.path.realpath(folder)
+    return [
+        ProcessRef(stat.pid, stat.started)
+        for stat in _all()
+        if stat.name in names and stat.state not in "ZX" and _working_folder(stat.pid) == wanted
+    ]
+
+
+def send(process: ProcessRef, signal_no: signal.Signals) -> bool:
+    """Signal a process if it still is the one meant; tell whether it was."""
+    if not is_alive(process):
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal_no)
+        return True
+    return False
+
+
+def kill_session(session: int) -> None:
+    """SIGKILL whatever still lives in a session, including what its processes fork meanwhile."""
+    for _ in range(20):
+        members = session_members(session)
+        if not members:
+            return
+        for member in members:
+            send(member, signal.SIGKILL)
+
+
+def boot_id() -> str:
+    """Return what tells this boot from the one before; start times of two boots do not compare."""
+    with suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def describe_exit(code: int) -> str:
+    """Say in words how a process ended, from a return code in the manner of `subprocess`."""
+    if code >= 0:
+        return f"exit code {code}"
+    with suppress(ValueError):
+        return f"killed by {signal.Signals(-code).name}"
+    return f"killed by signal {-code}"
+
+
+def _all() -> Iterator[_Stat]:
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (stat := _stat(int(entry.name))) is not None:
+            yield stat
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # The name stands in parentheses and may itself hold spaces and parentheses.
+    head, _, tail = text.rpartition(")")
+    fields = tail.split()
+    return _Stat(pid, head.partition("(")[2], fields[0], int(fields[3]), int(fields[19]))
+
+
+def _working_folder(pid: int) -> str:
+    with suppress(OSError):
+        return str((_PROC / str(pid) / "cwd").readlink())
+    return ""

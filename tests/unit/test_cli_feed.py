@@ -1,0 +1,109 @@
+"""One line for each event, in words, whatever the event holds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.cli import feed
+from fleet.core.events import Event, Position
+from fleet.runtime.people import Named
+
+AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+AGENT = uuid.uuid4()
+
+
+class Cast:
+    """Who is who, without asking anybody."""
+
+    names = {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
+
+    def name(self, event: Event) -> str:
+        return str(event.payload.get("agent") or "")
+
+    def emoji(self, event: Event) -> str:
+        return "📷" if event.agent_id == AGENT else ""
+
+
+def told(subject: str, *, verbose: bool = False, agent_id: uuid.UUID | None = AGENT, **payload: Any) -> str | None:
+    """Return the line for an event, without its time."""
+    event = Event(Position(1, 1), AT, subject, agent_id, None, payload)
+    text = feed.line(event, Cast(), verbose=verbose)  # type: ignore[arg-type]
+    return None if text is None else text.plain[9:]
+
+
+DONE = {"agent": "Bright Studio"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "payload", "line"),
+    [
+        ("job.done", {**DONE, "kind": "post", "text": "A cup."}, "📷 Bright Studio 📸 posted “A cup.”"),
+        ("job.done", {**DONE, "kind": "post"}, "📷 Bright Studio 📸 posted"),
+        ("job.done", {**DONE, "kind": "comment", "to": "Neon Dreams", "text": "Lovely."},
+         "📷 Bright Studio 💬 said to Neon Dreams: “Lovely.”"),
+        ("job.done", {**DONE, "kind": "like", "to": "Neon Dreams"}, "📷 Bright Studio ❤ liked what Neon Dreams made"),
+        ("job.done", {**DONE, "kind": "browse"}, "📷 Bright Studio 👀 looked around"),
+        ("job.done", {**DONE, "kind": "provision"}, "📷 Bright Studio 👋 has an account now"),
+        ("job.retrying", {**DONE, "kind": "post", "why": "500"}, "📷 Bright Studio ↻ will try again with a post: 500"),
+        ("job.held", {**DONE, "kind": "like", "why": "cap"}, "📷 Bright Studio ⏸ waits with a like: cap"),
+        ("job.dead", {**DONE, "kind": "post", "reason": "permanent", "why": "no"},
+         "📷 Bright Studio ✖ gave up a post (permanent): no"),
+        ("agent.paused", {**DONE, "reason": "budget", "until": (AT + timedelta(hours=3)).isoformat()},
+         "📷 Bright Studio ⏸ rests for 3 h: budget"),
+        ("control.kill_switch.thrown", {"by": "cli:root", "reason": "fire"}, "■ KILL SWITCH on, by cli:root: fire"),
+        ("control.paused", {"scope": "fleet", "key": "*", "by": "ann"}, "⏸ the fleet is paused by ann"),
+        ("job.discarded", {"number": 3, "by": "ann"}, "3 dead letters discarded by ann"),
+    ],
+)  # fmt: skip
+def test_the_story_of_an_event(subject: str, payload: dict[str, Any], line: str) -> None:
+    agent_id = AGENT if "agent" in payload else None
+    assert told(subject, agent_id=agent_id, **payload) == line
+
+
+def test_thoughts_are_told_only_to_those_who_want_to_know_more() -> None:
+    assert told("agent.thought", agent="A", thought="Hm.") is None
+    assert told("agent.thought", verbose=True, agent="A", thought="Hm.") == "📷 A 💭 Hm."
+
+
+def test_an_event_of_tomorrow_is_told_too() -> None:
+    line = told("draft.approved", agent_id=None, by="ann", draft=7)
+    assert line == "draft.approved by ann, draft 7"
+
+
+def test_a_text_cannot_pretend_to_be_another_line_or_another_colour() -> None:
+    line = told("job.done", agent="[red]A[/red]", kind="post", text="x\n12:00:00 Admin ■ KILL SWITCH\x1b[31m\x07\u202e")
+    assert line is not None
+    assert "\n" not in line
+    assert not set("\x1b\x07\u202e") & set(line)
+    assert "[red]A[/red]" in line
+
+
+SUBJECTS = sorted(feed._STORIES) + ["something.else"]
+VALUES = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
+KEYS = ["agent", "kind", "text", "to", "why", "reason", "until", "by", "scope", "key", "number", "thought", "action"]
+
+
+@given(st.sampled_from(SUBJECTS), st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_no_payload_breaks_a_line(subject: str, payload: Mapping[str, Any]) -> None:
+    line = told(subject, verbose=True, **payload)
+    assert line is not None
+    assert "\n" not in line
+    assert len(line) < 600
+
+
+def test_every_subject_that_the_house_emits_has_a_story_of_its_own() -> None:
+    import re
+    from pathlib import Path
+
+    root = Path(feed.__file__).resolve().parents[1]
+    sources = "".join(p.read_text() for room in ("agents", "runtime", "jobs") for p in (root / room).rglob("*.py"))
+    emitted = set(re.findall(r'"((?:agent|job|control)\.[a-z_.]+)"', sources))
+    emitted |= {f"job.{word}" for word in ("held", "unknown", "retrying", "done", "dead", "skipped", "cancelled")}
+    assert emitted <= set(feed._STORIES)

@@ -1,0 +1,98 @@
+"""`fleet --help` answers at once, and the table of commands tells the truth."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from fleet.cli.app import SECTIONS, cli
+from fleet.cli.command import Root
+
+COMMANDS = [name for section in SECTIONS.values() for name in section]
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    """Return every command and subcommand with its words."""
+    assert isinstance(cli, Root)
+    found, ctx = [], click.Context(cli)
+    for name in cli.list_commands(ctx):
+        command = cli.get_command(ctx, name)
+        assert command is not None
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            found += [(f"{name} {sub}", inner) for sub, inner in command.commands.items()]
+    return found
+
+
+def test_help_imports_neither_database_nor_celery() -> None:
+    script = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from fleet.cli.app import cli\n"
+        "assert CliRunner().invoke(cli, ['--help']).exit_code == 0\n"
+        "heavy = {'sqlalchemy', 'celery', 'kombu', 'pydantic', 'httpx', 'rich', 'fleet.runtime'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_completion_of_a_command_name_imports_no_command() -> None:
+    script = (
+        "import os, sys\n"
+        "os.environ.update(_FLEET_COMPLETE='bash_complete', COMP_WORDS='fleet ag', COMP_CWORD='1')\n"
+        "from fleet.cli.app import cli\n"
+        "try:\n"
+        "    cli(prog_name='fleet')\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "assert 'sqlalchemy' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "plain,agents" in done.stdout
+
+
+def test_help_lists_every_command_with_its_section() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for section in SECTIONS:
+        assert f"{section}:" in shown
+    for name in COMMANDS:
+        assert f"  {name} " in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_helps(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: fleet {name}") or result.output.startswith(f"Usage: cli {name}")
+
+
+def test_every_command_says_what_it_does() -> None:
+    for words, command in every_command():
+        assert command.help, words
+        assert command.help.strip().split("\n")[0].endswith("."), words
+
+
+def test_every_option_but_self_explaining_ones_has_help() -> None:
+    for words, command in every_command():
+        for param in command.params:
+            if isinstance(param, click.Option) and param.name not in ("port", "json"):
+                assert param.help, f"{words} --{param.name}"
+
+
+def test_version() -> None:
+    from fleet import __version__
+
+    assert CliRunner().invoke(cli, ["--version"]).output.strip().endswith(__version__)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_scripts_call_fleet(shell: str) -> None:
+    result = CliRunner().invoke(cli, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_FLEET_COMPLETE" in result.stdout

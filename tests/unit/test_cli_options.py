@@ -1,0 +1,56 @@
+"""Arguments as people write them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.cli.options import AGENT, Line, Span
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+@given(st.lists(st.tuples(st.integers(1, 9_999), st.sampled_from(sorted(UNITS))), min_size=1, max_size=4))
+def test_a_span_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
+    seconds = sum(number * UNITS[unit] for number, unit in parts)
+    written = "".join(f"{number}{unit}" for number, unit in parts)
+    if seconds <= 3660 * 86_400:
+        assert Span().convert(written, None, None) == timedelta(seconds=seconds)
+    else:
+        with pytest.raises(click.BadParameter, match="10 years"):
+            Span().convert(written, None, None)
+
+
+@given(st.text())
+def test_a_span_is_positive_or_refused(written: str) -> None:
+    try:
+        assert Span().convert(written, None, None) > timedelta()
+    except click.BadParameter as error:
+        assert "write 90s" in error.message or "10 years" in error.message
+
+
+@pytest.mark.parametrize("written", ["", "2", "h", "2 h 3", "-2h", "1.5h", "0s", "99999999w", "٣h"])
+def test_what_is_no_span_is_refused(written: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Span().convert(written, None, None)
+
+
+@given(st.text())
+def test_a_line_holds_no_control_characters(written: str) -> None:
+    line = Line(10_000).convert(written, None, None)
+    assert "\n" not in line
+    assert "\x1b" not in line
+
+
+def test_a_line_that_is_too_long_is_refused_and_not_cut() -> None:
+    with pytest.raises(click.BadParameter, match="5 characters; 4 is the most"):
+        Line(4).convert("hello", None, None)
+
+
+def test_bytes_that_are_no_text_are_no_name() -> None:
+    with pytest.raises(click.BadParameter, match="valid text"):
+        AGENT.convert("caf\udce9", None, None)

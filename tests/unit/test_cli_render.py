@@ -1,0 +1,113 @@
+"""What reaches the screen: hostile text disarmed, times as people say them, JSON that no terminal obeys."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from fleet.cli import render, views
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+HOSTILE = "[red]x[/red] :smile: \x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u2066 \U000e0041 ok"
+
+
+def printed(thing: object, *, width: int = 80, colour: bool = False) -> str:
+    """Return what a terminal of that width would get."""
+    out = io.StringIO()
+    console = render.console(out, colour=colour)
+    console.width = width
+    console.print(thing)
+    return out.getvalue()
+
+
+def test_hostile_text_in_a_table_is_shown_and_not_obeyed() -> None:
+    table = render.table("Name")
+    render.row(table, HOSTILE)
+    shown = printed(table)
+    assert "[red]x[/red] :smile:" in shown
+    assert not set("\x1b\x07\x9b\u202e\u2066\U000e0041") & set(shown)
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_obeys_gets_through_a_table_or_facts(outside: str) -> None:
+    table = render.table("Name")
+    render.row(table, outside)
+    for shown in (printed(table), printed(render.facts([("Name", outside)]))):
+        assert all(char == "\n" or (char >= " " and char != "\x7f" and not "\x80" <= char <= "\x9f") for char in shown)
+
+
+@given(st.text())
+def test_json_round_trips_and_holds_nothing_that_a_terminal_obeys(outside: str) -> None:
+    written = views.to_json({"text": outside})
+    assert json.loads(written) == {"text": views.plain(outside)}
+    assert all(char == "\n" or (char >= " " and not "\x7f" <= char <= "\x9f") for char in written)
+    assert not set("\u202a\u202e\u2066\u200b\ufeff") & set(written)
+
+
+def test_json_masks_secrets_in_strings() -> None:
+    data = {"error": "redis://:hush@h/0 refused fst_secret123", "nested": [{"url": "http://u:p@h"}]}
+    assert "hush" not in views.to_json(data)
+    assert "secret123" not in views.to_json(data)
+    assert "u:p@" not in views.to_json(data)
+
+
+@pytest.mark.parametrize(
+    ("apart", "words"),
+    [
+        (timedelta(), "now"),
+        (timedelta(seconds=-12), "12 s ago"),
+        (timedelta(minutes=4), "in 4 min"),
+        (timedelta(seconds=-119), "119 s ago"),
+        (timedelta(hours=3), "in 3 h"),
+        (timedelta(days=-3), "3 d ago"),
+    ],
+)
+def test_when_is_said_from_now(apart: timedelta, words: str) -> None:
+    assert render.when(NOW + apart, NOW) == words
+
+
+def test_when_of_nothing_is_a_dash() -> None:
+    assert render.when(None, NOW) == "–"
+
+
+@given(st.floats(0, 1e9))
+def test_a_span_never_claims_more_than_there_is(seconds: float) -> None:
+    number, unit = render.span(seconds).split()
+    assert int(number) * {"s": 1, "min": 60, "h": 3600, "d": 86_400}[unit] <= seconds
+
+
+@pytest.mark.parametrize(
+    ("shown", "total", "offset", "words"),
+    [
+        (20, 134, 0, "20 of 134 agents; --offset 20 shows the next."),
+        (14, 134, 120, "14 of 134 agents."),
+        (0, 0, 0, "No agents."),
+        (0, 134, 200, "No agents from 200; there are 134."),
+    ],
+)
+def test_a_page_says_how_much_there_is(shown: int, total: int, offset: int, words: str) -> None:
+    assert render.page(range(shown), total, offset, "agents") == words
+
+
+def test_no_colour_means_no_escape_at_all() -> None:
+    assert "\x1b" not in printed(Text("loud", style="bold red"), colour=False)
+
+
+def test_facts_leave_out_what_has_no_value() -> None:
+    shown = printed(render.facts([("Name", "Anna"), ("Error", None), ("Held", ""), ("Zero", 0)]))
+    assert "Anna" in shown
+    assert "Zero" in shown
+    assert "Error" not in shown
+    assert "Held" not in shown
+
+
+def test_a_wide_table_fits_80_columns() -> None:
+    table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
+    render.row(table, "a" * 30, "n" * 100, "p" * 60, "running", "12 s ago", "in 4 min")
+    assert max(len(line) for line in printed(table).splitlines()) <= 80

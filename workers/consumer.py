@@ -1,0 +1,40 @@
+"""The worker's ear: Celery's consumer, except that a message it cannot read neither kills it nor vanishes.
+
+Celery decodes a message's body late, in the pool, or trips over it in its main loop and ends the worker; the broker
+would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu.exceptions import ContentDisallowed
+
+
+class Consumer(CeleryConsumer):
+    """Reads each message before it is worked on; `workers.app` keeps those that cannot be read."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Return Celery's handler behind a look at the body (about a hundred bytes: they carry ids alone)."""
+        handle = super().create_task_handler(*args, **kwargs)
+
+        def on_message(message: Any) -> None:
+            try:
+                message.decode()
+            except ContentDisallowed as error:
+                self.on_invalid_task(None, message, error)
+            except Exception as error:  # noqa: BLE001 - whatever junk does to a decoder
+                self.on_decode_error(message, error)
+            else:
+                handle(message)
+
+        return on_message
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Keep what cannot be decoded, which Celery would only log, then acknowledge it."""
+        from workers.app import quarantine
+
+        quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
+        message.ack()
