@@ -22,7 +22,7 @@ class Consumer(CeleryConsumer):
 
         def on_message(message: Any) -> None:
             try:
-                message.decode()
+                _check(message.decode())
             except ContentDisallowed as error:
                 self.on_invalid_task(None, message, error)
             except Exception as error:  # noqa: BLE001 - whatever junk does to a decoder
@@ -38,3 +38,15 @@ class Consumer(CeleryConsumer):
 
         quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
         message.ack()
+
+
+def _check(body: Any) -> None:
+    """Raise unless a body is what Celery sends, in either protocol: arguments, keywords and options."""
+    if isinstance(body, dict):
+        if not isinstance(body.get("args", []), list) or not isinstance(body.get("kwargs", {}), dict):
+            raise TypeError("the body holds no arguments")
+        return
+    match body:
+        case [list(), dict(), dict() | None]:
+            return
+    raise ValueError("the body is no task's")

@@ -78,7 +78,7 @@ def username(prefix: str, adjective: str, index: int, used: set[str] | frozenset
         head = f"{word[:room]}_" if word and room > 0 else ""
         candidate = f"{prefix}{head}{tail}"
         candidate = candidate if len(candidate) >= 3 else candidate.ljust(3, "_")
-        if True:
+        if candidate not in used:
             return candidate
         attempt += 1
 

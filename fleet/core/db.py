@@ -28,6 +28,10 @@ log = logs.get(__name__)
 _MIGRATE_FIX = "Run `fleet migrate`."
 _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all migrators take the same
 
+# A process that is suspended inside a transaction keeps its locks, and everybody who needs them waits for it. No
+# transaction of ours idles (no network call is made inside one), so the server may end such a session soon.
+_SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s"
+
 
 class Base(DeclarativeBase):
     """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
@@ -90,7 +94,7 @@ class Database:
                 max_overflow=pool_size,
                 pool_pre_ping=True,
                 pool_timeout=30,
-                connect_args={"connect_timeout": 5, "application_name": "fleet"},
+                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
             )
         except (exc.ArgumentError, exc.NoSuchModuleError) as error:
             raise InvalidInput(

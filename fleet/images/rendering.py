@@ -13,13 +13,16 @@ from random import Random
 from PIL import Image
 
 from fleet.core.errors import InvalidInput
-from fleet.images.styles import packshot, vista
+from fleet.images.styles import dream, packshot, pixels, poster, vista
 from fleet.images.styles.order import Order
 
 _MIN_SIDE, _MAX_SIDE = 16, 2048
 
 _DRAW: dict[str, Callable[[Order], Image.Image]] = {
     "product_photographer": packshot.draw,
+    "social_marketer": poster.draw,
+    "indie_game_dev": pixels.draw,
+    "ai_artist": dream.draw,
 }
 
 STYLES = tuple(_DRAW)

@@ -123,3 +123,10 @@ def test_a_server_that_is_away_or_refuses_is_said_so_without_the_password(
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="FLEET_DATABASE_URL"):
         Database(url)
+
+
+def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(database: Database) -> None:
+    with database.transaction() as tx:
+        timeout = tx.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
+        assert tx.scalar(sa.text("SHOW statement_timeout")) == "1min"
+    assert timeout == "5s"

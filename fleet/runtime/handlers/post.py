@@ -6,7 +6,7 @@ from typing import Any
 
 from fleet.content import sanitise
 from fleet.core import logs
-from fleet.images import placeholder
+from fleet.images.placeholder import data_url, render_jpeg
 from fleet.jobs import queries
 from fleet.jobs.outcomes import Skipped
 from fleet.jobs.policy import JobKind
@@ -25,7 +25,7 @@ def prepare(work: Work) -> Action | Skipped:
         return Skipped("nothing to say came out")
     image = work.step("image", lambda: _make_image(work, words["image_prompt"]))
     # Our own rendering is made anew from its prompt each time rather than kept in the database.
-    url = image.get("url") or placeholder.data_url(placeholder.render_jpeg(words["image_prompt"], _style(work)))
+    url = image.get("url") or data_url(render_jpeg(words["image_prompt"], _style(work)))
     return Action(
         Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
         alt_text=words["alt_text"],

@@ -1,0 +1,146 @@
+"""The docs are true: commands that they name exist and take those options, settings are all told, links lead somewhere.
+
+Messages in the code are held to the same: a fix that names a command names one that exists.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import SecretStr
+
+from fleet.cli.app import cli
+from fleet.cli.door import Door
+from fleet.core.settings import Settings
+from fleet.sandbox.gallery import config as gallery
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```", re.M | re.S)
+IN_WORDS = re.compile(r"`((?:fleet|make)(?: [^`\n]+)?)`")
+ENDS_A_COMMAND = set("|&;<>()")
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _command_lines(page: Path) -> Iterator[list[str]]:
+    """Return the lines of shell blocks that begin with `fleet` or `make`, as words, up to the first pipe."""
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            words = list(lexer)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words.pop(0)
+            end = next((at for at, word in enumerate(words) if set(word) <= ENDS_A_COMMAND), len(words))
+            if words[:1] in (["fleet"], ["make"]):
+                yield words[:end]
+
+
+@cache
+def _targets() -> frozenset[str]:
+    return frozenset(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+
+
+def _parse(words: list[str]) -> None:
+    """Let click read a command line without running it; raises for an unknown command, option or value."""
+    command: click.Command = cli
+    context = command.make_context("fleet", words[1:], obj=Door())
+    while isinstance(command, click.Group):
+        rest = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
+        if not rest:
+            return
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None
+        if {"--help", "-h"} & set(rest):
+            return
+        command, context = found, found.make_context(name, rest, parent=context)
+
+
+def _unknown_command(words: list[str]) -> str | None:
+    """Return the first word that should name a command and does not; what follows a command is not looked at."""
+    command: click.Command = cli
+    for word in words[1:]:
+        if not isinstance(command, click.Group) or not re.fullmatch(r"[a-z][a-z-]+", word):
+            return None
+        found = command.get_command(click.Context(command), word)
+        if found is None:
+            return word
+        command = found
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_commands_in_docs_can_be_called_as_written(page: Path) -> None:
+    wrong = []
+    for words in _command_lines(page):
+        try:
+            if words[0] == "fleet":
+                _parse(words)
+            else:
+                targets = [word for word in words[1:] if "=" not in word and not word.startswith("-")]
+                assert set(targets) <= _targets(), f"no target {set(targets) - _targets()}"
+        except (click.ClickException, AssertionError) as error:
+            wrong.append(f"{' '.join(words)}: {error}")
+    assert not wrong
+
+
+def test_commands_named_in_prose_and_messages_exist() -> None:
+    wrong = []
+    for path in [*PAGES, *sorted((ROOT / "fleet").rglob("*.py")), *sorted((ROOT / "workers").rglob("*.py"))]:
+        for span in IN_WORDS.findall(path.read_text(encoding="utf-8")):
+            words = span.split()
+            named = words[1:2] if words[0] == "make" and re.fullmatch("[a-z-]+", "".join(words[1:2]) or "-") else []
+            if (words[0] == "fleet" and _unknown_command(words)) or not set(named) - {"-"} <= _targets():
+                wrong.append(f"{_name(path)}: {span}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_to_files_of_the_repository(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    dead = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert not dead
+
+
+def _default(name: str) -> str:
+    value = Settings.model_fields[name].default
+    if isinstance(value, SecretStr) or value in ("", None):
+        return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def test_the_page_of_settings_tells_every_setting_as_it_is() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `FLEET_{name.upper()}` | {_default(name)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    lacking = [row for row in rows if row.replace("|  |", "| |") not in page.replace("|  |", "| |")]
+    assert not lacking, "docs/settings.md lacks these rows:\n" + "\n".join(lacking)
+    told = set(re.findall(r"^\| `FLEET_(\w+)`", page.partition("## Other variables")[0], re.M))
+    assert told == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_page_of_settings_names_the_gallerys_too() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert [name for name in gallery._Environment.model_fields if f"`FLEET_GALLERY_{name.upper()}`" not in page] == []
+
+
+def test_the_example_environment_names_what_compose_asks_for() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", compose))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    told = set(re.findall(r"^#? ?(\w+)=", example, re.M))
+    assert asked <= told

@@ -1,0 +1,300 @@
+"""The rules of the house that no tool knows: sizes, preambles, words, clocks, charts, constraints.
+
+Each test lists every offender, so that one run tells all there is to mend. Rules about who may import whom are in
+.importlinter; rules about docs are in test_docs.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import pytest
+import sqlalchemy as sa
+
+from fleet.agents.controls import SCOPES
+from fleet.agents.models import Status
+from fleet.cli import options
+from fleet.core import db
+from fleet.core.queue import QUEUES
+from fleet.jobs.policy import JobKind, Priority
+from fleet.jobs.states import MOVES, DeadReason, JobState
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 350
+LONGEST_PREAMBLE = 7  # six lines, and the blank one below the first
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(_text(path))
+
+
+def _named(path: Path, what: object = "") -> str:
+    return f"{path.relative_to(ROOT)} {what}".strip()
+
+
+def _modules(*roots: str) -> list[Path]:
+    found: list[Path] = []
+    for root in roots:
+        path = ROOT / root
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return found
+
+
+def _written_by_people(*roots: str) -> list[Path]:
+    """Return the modules but for migrations, which Alembic writes."""
+    return [path for path in _modules(*roots) if "versions" not in path.parts]
+
+
+def _own_files() -> Iterator[Path]:
+    """Return every text file of the repository; hidden folders hold caches and data, but for two."""
+    for path in sorted(ROOT.rglob("*")):
+        folders = path.relative_to(ROOT).parts[:-1]
+        hidden = any(part.startswith(".") and part not in (".ci", ".github") for part in folders)
+        made = any(part in ("__pycache__", "build", "dist", "node_modules") for part in folders)
+        if hidden or made or not path.is_file() or path.name == "uv.lock":
+            continue
+        if b"\0" not in path.read_bytes()[:4096]:
+            yield path
+
+
+def _functions(path: Path) -> Iterator[Function]:
+    return (node for node in ast.walk(_tree(path)) if isinstance(node, Function))
+
+
+def test_functions_fit_on_a_screen() -> None:
+    long = [
+        _named(path, f"{function.name}: {lines} lines")
+        for path in _written_by_people(*SHIPPED)
+        for function in _functions(path)
+        if (lines := (function.end_lineno or 0) - function.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert not long
+
+
+def test_files_hold_one_idea() -> None:
+    long = [
+        _named(path, f"{lines} lines")
+        for path in _written_by_people("fleet", "workers", "beat_schedule.py")
+        if (lines := len(_text(path).splitlines())) > LONGEST_FILE
+    ]
+    assert not long
+
+
+def test_every_module_says_what_lives_there() -> None:
+    lacking, long = [], []
+    for path in _modules(*SHIPPED, "tests", "bench"):
+        preamble = ast.get_docstring(_tree(path))
+        if preamble is None and not (path.name == "__init__.py" and "tests" in path.parts):
+            lacking.append(_named(path))
+        # Alembic's revisions and tests may tell more.
+        if preamble and path in _written_by_people(*SHIPPED) and len(preamble.splitlines()) > LONGEST_PREAMBLE:
+            long.append(_named(path))
+    assert not lacking
+    assert not long
+
+
+def test_every_package_has_a_face() -> None:
+    faceless = {
+        _named(path.parent)
+        for path in _modules("fleet", "workers", "migrations", "personas")
+        if not (path.parent / "__init__.py").exists() and path.parent.name != "versions"
+    }
+    assert not faceless
+
+
+def test_public_functions_say_what_they_do() -> None:
+    silent = [
+        _named(path, f"{'.'.join(place)}")
+        for path in _written_by_people("fleet", "workers")
+        for place, function in _public(_tree(path).body)
+        if ast.get_docstring(function) is None and not _explained_elsewhere(path, place, function)
+    ]
+    assert not silent
+
+
+def _public(body: Iterable[ast.stmt], owner: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Function]]:
+    for node in body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield (*owner, node.name), node
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _public(node.body, (*owner, node.name))
+
+
+def _explained_elsewhere(path: Path, place: tuple[str, ...], function: Function) -> bool:
+    """Say whether a method is one line that its name tells, or the override of one that is explained."""
+    if len(place) == 1:
+        return False
+    if len(function.body) == 1:
+        return True
+    found: Any = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for name in place:
+        found = getattr(found, name)
+    return bool(inspect.getdoc(found))
+
+
+def test_modules_are_named_by_what_is_in_them() -> None:
+    vague = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "managers"}
+    offenders = [
+        _named(path) for path in _modules(*SHIPPED, "tests", "bench") if vague & {path.stem, *path.stem.split("_")}
+    ]
+    assert not offenders
+
+
+def test_only_one_module_reads_the_wall_clock() -> None:
+    wall = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"),
+            ("time", "time_ns"), ("Instant", "now")}  # fmt: skip
+    readers = [
+        _named(path, f"line {node.lineno}")
+        for path in _modules(*SHIPPED)
+        if path != ROOT / "fleet/core/clock.py"
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Attribute) and (ast.unparse(node.value).rpartition(".")[2], node.attr) in wall
+    ]
+    assert not readers
+
+
+def test_no_error_is_swallowed_by_a_bare_except() -> None:
+    bare = [
+        _named(path, f"line {node.lineno}")
+        for path in _modules(*SHIPPED, "tests", "bench")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ExceptHandler) and node.type is None
+    ]
+    assert not bare
+
+
+def test_only_doors_print() -> None:
+    printers = [
+        _named(path, f"line {node.lineno}")
+        for path in _modules(*SHIPPED)
+        if path.relative_to(ROOT).parts[:2] not in (("fleet", "cli"), ("fleet", "sandbox"))
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
+    ]
+    assert not printers
+
+
+def test_nothing_is_left_for_later() -> None:
+    # Written so that this file does not find itself.
+    marks = re.compile(r"\b(?:TOD[O]|FIXM[E]|XX[X]|HAC[K]|NotImplementedErro[r])\b")
+    left = [
+        _named(path, f"line {number}")
+        for path in _own_files()
+        for number, line in enumerate(_text(path).splitlines(), 1)
+        if marks.search(line)
+    ]
+    assert not left
+
+
+def test_no_file_names_somebodys_machine_or_a_package_index() -> None:
+    places = re.compile(r"/(?:home|Users)/\w|/[r]oot/|pypi[.]org|pythonhosted[.]org|npmjs[.]org")
+    found = [
+        _named(path, f"line {number}")
+        for path in _own_files()
+        for number, line in enumerate(_text(path).splitlines(), 1)
+        if places.search(line)
+    ]
+    assert not found
+
+
+def test_locks_name_hashes_and_no_address() -> None:
+    for name in ("requirements.lock", "deploy/runtime.lock", "deploy/build.lock"):
+        lock = _text(ROOT / name)
+        pins = re.findall(r"^[a-z0-9][\w.-]*==\S+[^\n]*\n(?: {4}(--hash=sha256:))?", lock, re.M)
+        assert pins
+        assert all(pins), f"{name}: a pin without a hash"
+        assert "://" not in lock, f"{name}: an address"
+
+
+def test_the_beat_schedule_is_plain_data() -> None:
+    tree = _tree(ROOT / "beat_schedule.py")
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
+    (assignment,) = [node for node in tree.body if isinstance(node, ast.Assign)]
+    schedule = ast.literal_eval(assignment.value)
+    tasks = set(re.findall(r'name="(fleet\.[a-z_]+)"', _text(ROOT / "workers/tasks.py")))
+    assert {entry["task"] for entry in schedule.values()} <= tasks
+    assert {entry["options"]["queue"] for entry in schedule.values()} <= set(QUEUES)
+
+
+def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
+    page = _text(ROOT / "ARCHITECTURE.md")
+    chart = re.search(r"<!-- job states -->\s*```mermaid\s+stateDiagram-v2\n(.*?)```", page, re.S)
+    assert chart, "ARCHITECTURE.md has no chart below <!-- job states -->"
+    drawn = {(before, after) for before, after in re.findall(r"([\w*\[\]]+)\s*-->\s*([\w*\[\]]+)", chart[1])}
+    moves = {(str(before), str(after)) for before, followers in MOVES.items() for after in followers}
+    assert drawn - {("[*]", "ready")} == moves
+    assert ("[*]", "ready") in drawn
+
+
+def test_the_command_line_offers_exactly_what_exists() -> None:
+    assert list(options.KINDS.choices) == [str(kind) for kind in JobKind]
+    assert list(options.DEAD_REASONS.choices) == [str(reason) for reason in DeadReason]
+    assert list(options.STATES.choices) == [str(state) for state in JobState]
+
+
+@pytest.mark.parametrize(
+    ("constraint", "values"),
+    [
+        ("ck_jobs_state", JobState),
+        ("ck_jobs_kind", JobKind),
+        ("ck_jobs_priority", Priority),
+        ("ck_jobs_dead_reason", DeadReason),
+        ("ck_agents_status", Status),
+        ("ck_controls_scope", SCOPES),
+    ],
+)
+def test_the_database_allows_exactly_what_the_code_knows(
+    database_url: str, constraint: str, values: Iterable[str]
+) -> None:
+    query = sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name")
+    engine = sa.create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            definition = connection.scalar(query, {"name": constraint})
+    finally:
+        engine.dispose()
+    assert definition, f"the database has no {constraint}"
+    assert set(re.findall(r"'([^']*)'", definition)) == {str(value) for value in values}
+
+
+def test_models_and_migrations_make_the_same_tables(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            config = db._alembic_config()
+            config.attributes["connection"] = connection
+            alembic.command.check(config)  # raises, and names each difference
+    finally:
+        engine.dispose()
+
+
+def test_migrations_can_be_taken_back(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            config = db._alembic_config()
+            config.attributes["connection"] = connection
+            alembic.command.downgrade(config, "base")
+            connection.commit()
+            left = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}
+    finally:
+        engine.dispose()
+    assert not left
