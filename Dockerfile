@@ -14,9 +14,8 @@ COPY fleet fleet
 COPY workers workers
 COPY migrations migrations
 COPY personas personas
-RUN pip --python /opt/fleet/bin/python install --no-deps --no-build-isolation . || { \
-        pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
-        && pip --python /opt/fleet/bin/python install --no-deps /wheels/*.whl; }
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && pip --python /opt/fleet/bin/python install --no-deps /wheels/*.whl
 
 FROM python:3.12-slim
 # A user without a name, a shell or a home; its number is high enough to be nobody's on the host.

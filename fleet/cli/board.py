@@ -17,7 +17,7 @@ from fleet.cli import processes
 from fleet.cli.processes import Program
 from fleet.cli.screen import Screen
 from fleet.core import queue
-from fleet.core.errors import Unavailable
+from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.sandbox import disk, ports
 from fleet.sandbox.runfile import Recorded
@@ -104,7 +104,7 @@ class Board:
         if any(isinstance(event, Restarted) for event in self._supervisor.poll()):
             self._note()
         if self._given_up is not None:
-            raise Unavailable(f"{self._given_up} cannot be kept running.", fix="The log above says why.")
+            raise FleetError(f"{self._given_up} cannot be kept running.", fix="Its last lines stand above.")
 
     def stop(self) -> None:
         """End everything in the order in which nothing is missed: first what makes work, last what is worked on.

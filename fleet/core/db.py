@@ -151,6 +151,7 @@ def migrate(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         with database.engine.connect() as connection:
+            connection.execute(sa.text("SET statement_timeout = 0"))  # others' migrations and big tables take time
             connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
             config = _alembic_config()

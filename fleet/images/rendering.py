@@ -13,7 +13,7 @@ from random import Random
 from PIL import Image
 
 from fleet.core.errors import InvalidInput
-from fleet.images.styles import dream, packshot, pixels, poster, vista
+from fleet.images.styles import charts, dream, packshot, pixels, poster, vista, wires
 from fleet.images.styles.order import Order
 
 _MIN_SIDE, _MAX_SIDE = 16, 2048
@@ -22,7 +22,9 @@ _DRAW: dict[str, Callable[[Order], Image.Image]] = {
     "product_photographer": packshot.draw,
     "social_marketer": poster.draw,
     "indie_game_dev": pixels.draw,
+    "data_viz": charts.draw,
     "ai_artist": dream.draw,
+    "ux_designer": wires.draw,
 }
 
 STYLES = tuple(_DRAW)

@@ -108,11 +108,11 @@ def quote(caption: str) -> str:
     plain = inert(caption)
     if _ORDERS.search(plain):
         return ""
-    for clause in _CLAUSE_ENDS.split(plain):
-        clause = clause.strip(" .-–—'’*_~#@&/=")  # noqa: PLW2901
-        if sum(char.isalpha() for char in clause) >= 3:
-            return text.cut(clause, LONGEST_QUOTE_CHARS)
-    return ""
+    clauses = [clause.strip(" .-–—'’*_~#@&/=") for clause in _CLAUSE_ENDS.split(plain)]
+    telling = [clause for clause in clauses if sum(char.isalpha() for char in clause) >= 3]
+    # A lone word (`Noise, then a moth`) says little, except where words are not parted by blanks.
+    whole = [clause for clause in telling if " " in clause or not clause.isascii()]
+    return text.cut((whole or telling or [""])[0], LONGEST_QUOTE_CHARS)
 
 
 def subject(caption: str) -> str:

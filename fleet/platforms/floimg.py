@@ -11,14 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
 from fleet.platforms import base, workflows
 from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
-from fleet.platforms.http import HttpClient
+from fleet.platforms.http import HttpClient, Response
 
 TITLE_CHARS = 200
 _PAGE = 100
@@ -239,7 +238,7 @@ def _comments_path(action: Action) -> str:
     return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
 
 
-def _body(response: httpx.Response) -> dict[str, Any]:
+def _body(response: Response) -> dict[str, Any]:
     if not response.content:
         return {}
     try:
@@ -251,7 +250,7 @@ def _body(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _error(response: httpx.Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
+def _error(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
     """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
     nested = body.get("error")
     detail = {**body, **nested} if isinstance(nested, dict) else body
@@ -276,7 +275,7 @@ def _error(response: httpx.Response, body: dict[str, Any], *, as_agent: bool) ->
     return base.Uncertain(said)
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _retry_after_s(response: Response) -> float | None:
     value = response.headers.get("retry-after", "")
     try:
         return min(float(value), 86_400.0) if value else None

@@ -14,6 +14,7 @@ from fleet import __version__
 from fleet.core import clock, logs
 from fleet.platforms.base import Uncertain, Unreachable
 
+Response = httpx.Response
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _NEVER_SENT = (
     httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet.agents.personas import SHIPPED
+from fleet.cli import checks_live
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import fleetwide, people
 from fleet.runtime.dispatch import dispatch
@@ -29,6 +30,13 @@ STATUS_KEYS = {
 @pytest.fixture
 def cli(database_url: str, broker_url: str) -> Cli:
     return Cli(database_url, broker_url)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs here, so none needs time to answer."""
+    monkeypatch.setattr(checks_live, "_PING_S", 0.1)
+    monkeypatch.setattr(checks_live, "_PATIENT_PING_S", 0.1)
 
 
 def decided(fleet: Fleet) -> uuid.UUID:

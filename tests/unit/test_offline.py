@@ -139,6 +139,7 @@ def test_subject_is_the_noun_phrase_or_nothing(caption: str, about: str) -> None
     ("caption", "quote"),
     [
         ("One lamp, no fill.", "One lamp"),
+        ("Noise, then a moth", "then a moth"),
         ("夕焼けの海。きれい", "夕焼けの海"),
         ("🔥🔥🔥 — Zwei Stühle im Regen!", "Zwei Stühle im Regen"),
         ("<b>Bold</b> https://evil.example #x @someone", "Bold"),
@@ -241,6 +242,24 @@ def test_recent_captions_are_not_said_again() -> None:
     again, _ = WRITER.write_post(PostRequest(request.speaker, (said.caption,)), random.Random(3))
     assert again.caption != said.caption
     assert again.caption.split()[:2] != said.caption.split()[:2]
+
+
+def test_a_caption_said_long_ago_is_not_said_again_either() -> None:
+    small = custom(
+        caption=("Red door.", "Blue door."), image_prompt=("word " * 50,), alt_text=("x",), comment=("Fine, {author}.",)
+    )
+    recent = ("Blue house.", *(f"Other {number}." for number in range(9)), "Red door.")
+    written = {WRITER.write_post(PostRequest(small, recent), random.Random(seed))[0].caption for seed in range(20)}
+    assert written == {"Blue door."}, "an opening heard again is better than a whole caption heard again"
+
+
+def test_hashtags_in_material_are_not_written() -> None:
+    tagged = custom(
+        caption=("A door #one #two",), image_prompt=("word " * 50,), alt_text=("A #door.",), comment=("Hi {author} #x",)
+    )
+    words, _ = WRITER.write_post(PostRequest(tagged), random.Random(1))
+    said, _ = WRITER.write_comment(CommentRequest(tagged, "Ann", "A door."), random.Random(1))
+    assert (words.caption, words.alt_text, said.text) == ("A door", "A door.", "Hi Ann")
 
 
 def test_a_tiny_grammar_still_finds_the_one_caption_not_said_yet() -> None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from fleet.images.styles import brush, palette, vista
 from fleet.images.styles.order import Order
-from fleet.images.styles.palette import Color, Palette, luminance, mix, shade
+from fleet.images.styles.palette import Color, luminance, mix, shade
 
 
 def draw(order: Order) -> Image.Image:
@@ -29,7 +29,9 @@ def _landscape(order: Order) -> Image.Image:
     image = vista.draw(order)
     dice = order.dice
     colors = order.colors(palette.NEON)
-    veil = brush.tinted(brush.noise(image.width, image.height, dice, cells=2, octaves=3), [colors[0], colors[2], colors[4]])
+    veil = brush.tinted(
+        brush.noise(image.width, image.height, dice, cells=2, octaves=3), [colors[0], colors[2], colors[4]]
+    )
     image = Image.blend(image, ImageChops.soft_light(image, veil), 0.7)
     if dice.random() < 0.6:
         radius = image.height * dice.uniform(0.16, 0.34)
@@ -171,12 +173,22 @@ def _orbits(order: Order) -> Image.Image:
     top = math.log1p(max(counts))
     grey = Image.new("L", (side, side))
     grey.putdata([int(255 * math.log1p(count) / top) if count else 0 for count in counts])
-    grey = grey.resize((order.width, order.width), Image.Resampling.BICUBIC)
-    up = (order.width - order.height) // 2
-    grey = grey.crop((0, up, order.width, up + order.height))
-    image = brush.tinted(grey, [shade(colors[0], 0.6), colors[1], colors[2], colors[3], colors[4], colors[5], (255, 255, 255)])
+    grey = _framed(grey, order.width, order.height)
+    image = brush.tinted(
+        grey, [shade(colors[0], 0.6), colors[1], colors[2], colors[3], colors[4], colors[5], (255, 255, 255)]
+    )
     glow = image.reduce(8).filter(ImageFilter.GaussianBlur(6)).resize(image.size, Image.Resampling.BILINEAR)
     return brush.vignette(ImageChops.screen(image, glow.point(lambda v: v // 2)), 0.3)
+
+
+def _framed(grey: Image.Image, width: int, height: int) -> Image.Image:
+    """Return what is drawn on black, as large as it fits into the middle of a frame."""
+    drawn = grey.crop(grey.getbbox() or (0, 0, *grey.size))
+    scale = min(width / drawn.width, height / drawn.height) * 0.9
+    drawn = drawn.resize((int(drawn.width * scale), int(drawn.height * scale)), Image.Resampling.BICUBIC)
+    framed = Image.new("L", (width, height))
+    framed.paste(drawn, ((width - drawn.width) // 2, (height - drawn.height) // 2))
+    return framed
 
 
 def _facets(order: Order) -> Image.Image:

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from fleet.images.styles import brush, palette, sprites
 from fleet.images.styles.order import Order
-from fleet.images.styles.palette import Color, Palette, luminance, mix, shade
+from fleet.images.styles.palette import Color, Palette, mix, shade
 
 GRID = 128
 """Pixels of art across the picture."""
@@ -47,7 +47,9 @@ def _scene(order: Order) -> str:
         return "space"
     if order.mentions("dungeon"):
         return "dungeon"
-    if any(order.mentions(subject) for subject in ("castle", "city", "mountain", "tree", "snow", "dusk", "night", "desert")):
+    if any(
+        order.mentions(subject) for subject in ("castle", "city", "mountain", "tree", "snow", "dusk", "night", "desert")
+    ):
         return "platformer"
     return order.pick(("platformer", "platformer", "platformer", "creatures", "items", "tileset", "dungeon", "space"))
 
@@ -163,7 +165,11 @@ def _floor(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], earth:
 def _ledges(art: Image.Image, pen: ImageDraw.ImageDraw, dice: Random, colors: Palette, earth: Color,
             turf: Color) -> None:  # fmt: skip
     for _ in range(dice.randint(2, 4)):
-        x, y, tiles = dice.randint(2, art.width - 34), dice.randint(art.height // 3, art.height - 50), dice.randint(2, 4)
+        x, y, tiles = (
+            dice.randint(2, art.width - 34),
+            dice.randint(art.height // 3, art.height - 50),
+            dice.randint(2, 4),
+        )
         for tile in range(tiles):
             sprites.ground(pen, (x + tile * 8, y, y + 7), earth, turf, dice)
             if dice.random() < 0.7:
@@ -187,7 +193,9 @@ def _creatures(art: Image.Image, order: Order, colors: Palette) -> None:
             scale = max(1, int(cell * 0.86 / figure.width))
             big = figure.resize((figure.width * scale, figure.height * scale), Image.Resampling.NEAREST)
             left, top = x + int(cell - big.width) // 2, y + int(cell - big.height) // 2
-            pen.ellipse((left + 1, top + big.height - 2, left + big.width - 2, top + big.height + 2), shade(ground, 0.6))
+            pen.ellipse(
+                (left + 1, top + big.height - 2, left + big.width - 2, top + big.height + 2), shade(ground, 0.6)
+            )
             art.paste(big, (left, top), big)
 
 
@@ -256,7 +264,9 @@ def _space(art: Image.Image, order: Order, colors: Palette) -> None:
     dice, (width, height) = order.dice, art.size
     cloud = brush.noise(width, height, dice, cells=3, octaves=4, side=128)
     bands = cloud.point(lambda v: max(0, v - 110) // 28 * 28)
-    art.paste(brush.tinted(bands, [shade(colors[0], 0.5), mix(colors[0], colors[1], 0.6), colors[1], colors[2]]), (0, 0))
+    art.paste(
+        brush.tinted(bands, [shade(colors[0], 0.5), mix(colors[0], colors[1], 0.6), colors[1], colors[2]]), (0, 0)
+    )
     pen = ImageDraw.Draw(art)
     for _ in range(130):
         pen.point((dice.randrange(width), dice.randrange(height)), dice.choice((colors[-1], colors[-2], colors[8])))
@@ -265,7 +275,9 @@ def _space(art: Image.Image, order: Order, colors: Palette) -> None:
     x = dice.randint(30, width - 46)
     art.paste(ship, (x, height - 26), ship)
     for shot in range(5):
-        pen.line((x + ship.width // 2, height - 34 - shot * 14, x + ship.width // 2, height - 30 - shot * 14), colors[4])
+        pen.line(
+            (x + ship.width // 2, height - 34 - shot * 14, x + ship.width // 2, height - 30 - shot * 14), colors[4]
+        )
     for row in range(2):
         for column in range(dice.randint(3, 5)):
             foe = sprites.creature(dice, colors, 9)
@@ -278,7 +290,9 @@ _SCENES: dict[str, Callable[[Image.Image, Order, Palette], None]] = {
 }  # fmt: skip
 _WORDS = {
     **dict.fromkeys(("platformer", "sidescroller", "level", "runner", "parallax"), "platformer"),
-    **dict.fromkeys(("sprite", "sprites", "creature", "creatures", "monster", "enemy", "character", "slime"), "creatures"),
+    **dict.fromkeys(
+        ("sprite", "sprites", "creature", "creatures", "monster", "enemy", "character", "slime"), "creatures"
+    ),
     **dict.fromkeys(("item", "items", "inventory", "potion", "sword", "weapon", "icon", "gem", "pickup"), "items"),
     **dict.fromkeys(("tileset", "tile", "tilemap", "overworld", "map", "village", "island"), "tileset"),
 }

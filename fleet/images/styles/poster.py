@@ -82,14 +82,15 @@ def _on(color: Color) -> Color:
 
 
 def _headline(order: Order) -> list[str]:
-    words = order.title(4, order.dice.choice(_CALLS)).upper().split()
+    words, count = order.title(4, "").upper().split(), order.dice.randint(1, 3)
+    spoken = words[:count] or order.dice.choice(_CALLS).upper().split()
     lines: list[str] = []
-    for word in words[: order.dice.randint(1, 3)]:
+    for word in spoken:
         if lines and len(lines[-1]) + len(word) < 11:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines[:2]
+    return lines[:3]
 
 
 def _is_busy(image: Image.Image, box: _Box) -> bool:

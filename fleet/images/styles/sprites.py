@@ -177,8 +177,8 @@ def castle(pen: ImageDraw.ImageDraw, at: Spot, colors: Palette, dice: Random) ->
 def map_tile(pen: ImageDraw.ImageDraw, at: Spot, kind: str, colors: Palette, dice: Random) -> None:
     """Draw one tile of a map."""
     x, y = at
-    tone = {"water": mix(colors[9 % len(colors)], colors[10 % len(colors)], 0.5), "sand": (226, 200, 140),
-            "grass": mix(colors[6], colors[5], 0.45), "forest": mix(colors[6], colors[0], 0.25)}[kind]  # fmt: skip
+    plain = {"water": (62, 128, 206), "sand": (226, 200, 140), "grass": (112, 176, 84), "forest": (58, 122, 72)}[kind]
+    tone = mix(plain, colors[{"water": 9, "sand": 4, "grass": 5, "forest": 6}[kind]], 0.3)
     pen.rectangle((x, y, x + 7, y + 7), tone)
     if kind == "water":
         if dice.random() < 0.35:

@@ -6,6 +6,7 @@ sea, city, trees, night, dusk, desert, snow) is what is drawn; the dice choose w
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -129,7 +130,8 @@ def _snow(image: Image.Image, line: list[brush.Point], color: palette.Color, tal
     """Lay snow on what rises above two thirds of the range, with a ragged lower edge."""
     top = min(y for _, y in line)
     edge = top + tall * 0.32
-    under = [(x, max(y, edge + ((i * 7919) % 13 - 6) * tall * 0.02)) for i, (x, y) in enumerate(line)]
+    ragged = [math.sin(i * 0.9) + math.sin(i * 2.3 + 1) + 0.6 * math.sin(i * 5.1) for i in range(len(line))]
+    under = [(x, max(y, edge + lift * tall * 0.05)) for (x, y), lift in zip(line, ragged, strict=True)]
     ImageDraw.Draw(image).polygon([*line, *reversed(under)], fill=color)
 
 

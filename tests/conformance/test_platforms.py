@@ -1,0 +1,217 @@
+"""What every surface's adapter must do, against a real server of that surface. The gallery is the first."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet.images.placeholder import data_url, render_jpeg
+from fleet.platforms import base
+from fleet.platforms.base import Account, Action, ImageOrder, Verb
+from fleet.platforms.floimg import FloImg
+from tests.e2e.world import TOKEN, World, make_world
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.fixture(scope="module")
+def surface_world(tmp_path_factory: pytest.TempPathFactory, postgres_server: Any) -> Iterator[World]:
+    """A gallery that all tests of this file share; each brings its own accounts."""
+    database = postgres_server.create_database()
+    with make_world(tmp_path_factory.mktemp("surface"), "", database, "") as world:
+        world.start_gallery()
+        yield world
+    postgres_server.drop_database(database)
+
+
+@pytest.fixture
+def world(surface_world: World) -> Iterator[World]:
+    """The shared gallery, in order before and after."""
+    yield surface_world
+    surface_world.faults()
+    surface_world.gallery("PUT", "/api/sandbox/budgets", json={})
+    surface_world.gallery("PUT", "/api/sandbox/paused", json={"paused": False})
+
+
+@pytest.fixture
+def surface(world: World) -> Iterator[FloImg]:
+    adapter = FloImg(world.gallery_url, TOKEN, timeout_s=10)
+    yield adapter
+    adapter.close()
+
+
+@pytest.fixture
+def account(surface: FloImg) -> Account:
+    name = f"ada_{uuid.uuid4().hex[:8]}"
+    made = Account(str(uuid.uuid4()), name, "Ada 画室 🎨", "ux_designer", bio="Automated account: an AI agent.")
+    receipt = surface.write(Action(Verb.PROVISION, made, "k"), timeout_s=10)
+    return replace(made, remote_id=receipt.remote_id)
+
+
+def picture(surface: FloImg, account: Account, key: str = "k:image") -> str:
+    return surface.make_image(ImageOrder(account, "a quiet harbour at dawn, teal and amber", key), timeout_s=10)
+
+
+def posted(surface: FloImg, account: Account, text: str = "A harbour at dawn.") -> tuple[Action, str]:
+    image = data_url(render_jpeg(text, "ai_artist"))
+    action = Action(Verb.POST, account, str(uuid.uuid4()), text=text, image_url=image, alt_text="A harbour.")
+    receipt = surface.write(action, timeout_s=10)
+    assert receipt.remote_id is not None
+    return action, receipt.remote_id
+
+
+def test_an_account_is_made_once_and_says_that_it_is_an_agents(surface: FloImg, world: World, account: Account) -> None:
+    again = surface.write(Action(Verb.PROVISION, account, "k"), timeout_s=10)
+    assert again.remote_id == account.remote_id
+    assert again.detail["created"] is False
+    _, post = posted(surface, account)
+    shown = world.gallery("GET", f"/api/showcase/{post}")
+    user = shown.get("item", shown)["user"]
+    assert user["isAgent"] is True
+
+
+def test_an_account_is_removed_as_often_as_asked(surface: FloImg, account: Account) -> None:
+    for _ in range(2):
+        surface.write(Action(Verb.DEPROVISION, account, "k"), timeout_s=10)
+    with pytest.raises(base.AccountMissing):
+        posted(surface, account)
+
+
+@pytest.mark.parametrize(
+    "persona", ["product_photographer", "social_marketer", "indie_game_dev", "data_viz", "ai_artist", "ux_designer",
+                "a new one"]
+)  # fmt: skip
+def test_each_personas_workflow_is_carried_out(surface: FloImg, account: Account, persona: str) -> None:
+    url = picture(surface, replace(account, persona_id=persona))
+    assert url.startswith("http")
+
+
+def test_the_same_order_is_paid_once(surface: FloImg, world: World, account: Account) -> None:
+    key = f"{uuid.uuid4()}:image"
+    assert picture(surface, account, key) == picture(surface, account, key)
+    paid = world.rows("SELECT count(*) FROM executions WHERE idempotency_key = :k", gallery=True, k=key)
+    assert paid[0][0] == 1
+
+
+def test_what_is_posted_is_seen_as_it_was_said(surface: FloImg, account: Account) -> None:
+    text = "Dawn 🌅 über der Bucht — “ruhig”, 静か."
+    _, post = posted(surface, account, text)
+    seen = next(item for item in surface.feed(account, limit=20) if item.id == post)
+    assert (seen.caption, seen.author, seen.author_name) == (text, account.username, account.name)
+    assert surface.item(account, post).caption == text
+    assert seen.created_at is not None and abs(seen.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_what_is_not_there_is_said_to_be_gone(surface: FloImg, account: Account) -> None:
+    for target in (str(uuid.uuid4()), "no-id"):
+        with pytest.raises((base.Vanished, base.Refused)):
+            surface.item(account, target)
+        with pytest.raises((base.Vanished, base.Refused)):
+            surface.write(Action(Verb.LIKE, account, "k", target=target), timeout_s=10)
+
+
+def test_liking_twice_leaves_it_liked_once(surface: FloImg, account: Account) -> None:
+    _, post = posted(surface, account)
+    for key in ("first", "second"):
+        surface.write(Action(Verb.LIKE, account, key, target=post), timeout_s=10)
+        assert surface.item(account, post).likes == 1
+
+
+def test_a_probe_finds_what_was_written_and_nothing_else(surface: FloImg, account: Account) -> None:
+    since = datetime.now(UTC)
+    action, post = posted(surface, account)
+    found = surface.probe(action, since=since, known=NOBODY)
+    assert found is not None and found.remote_id == post
+    assert surface.probe(action, since=since, known=frozenset({post})) is None
+    assert surface.probe(replace(action, text="Something else."), since=since, known=NOBODY) is None
+    comment = Action(Verb.COMMENT, account, "k", target=post, text="Well seen.")
+    assert surface.probe(comment, since=since, known=NOBODY) is None
+    receipt = surface.write(comment, timeout_s=10)
+    assert surface.probe(comment, since=since, known=NOBODY) == base.Receipt(receipt.remote_id, {"adopted": True})
+
+
+def test_a_reply_that_is_lost_after_the_write_is_uncertain_and_can_be_found(
+    surface: FloImg, world: World, account: Account
+) -> None:
+    world.faults(drop_rate=1.0, limit=1, methods=["POST"])
+    action = Action(
+        Verb.POST, account, "k", text=f"Lost {uuid.uuid4()}", image_url=data_url(render_jpeg("x", "ai_artist"))
+    )
+    with pytest.raises(base.Uncertain):
+        surface.write(action, timeout_s=10)
+    assert surface.probe(action, since=datetime.now(UTC), known=NOBODY) is not None
+
+
+def test_a_like_delivered_twice_by_a_proxy_ends_up_liked(surface: FloImg, world: World, account: Account) -> None:
+    _, post = posted(surface, account)
+    world.faults(duplicate_rate=1.0, limit=1, match="/api/showcase/*/like")
+    receipt = surface.write(Action(Verb.LIKE, account, "k", target=post), timeout_s=10)
+    assert receipt.detail["restored"] is True
+    assert surface.item(account, post).likes == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"error_rate": 1.0}, base.Uncertain), ({"too_many_rate": 1.0, "retry_after_s": 7}, base.Throttled)],
+)
+def test_faults_are_told_apart(
+    surface: FloImg, world: World, account: Account, fault: dict[str, Any], error: type[Exception]
+) -> None:
+    world.faults(**fault)
+    with pytest.raises(error) as caught:
+        surface.feed(account, limit=20)
+    if isinstance(caught.value, base.Throttled):
+        assert caught.value.retry_after_s == 7
+
+
+def test_a_server_slower_than_the_deadline_is_uncertain(surface: FloImg, world: World, account: Account) -> None:
+    _, post = posted(surface, account)
+    world.faults(latency_ms=5000)
+    with pytest.raises(base.Uncertain):
+        surface.write(Action(Verb.LIKE, account, "k", target=post), timeout_s=0.3)
+
+
+@pytest.mark.parametrize(
+    ("budget", "whole_fleet"),
+    [("fleetDaily", True), ("fleetMonthly", True), ("agentDaily", False), ("agentMonthly", False)],
+)
+def test_budgets_stop_pictures_and_say_when_they_reset(
+    surface: FloImg, world: World, account: Account, budget: str, whole_fleet: bool
+) -> None:
+    world.gallery("PUT", "/api/sandbox/budgets", json={budget: 0})
+    with pytest.raises(base.BudgetSpent) as caught:
+        picture(surface, account, str(uuid.uuid4()))
+    assert caught.value.whole_fleet is whole_fleet
+    assert caught.value.reset_at is not None and caught.value.reset_at > datetime.now(UTC)
+
+
+def test_the_surfaces_own_kill_switch_is_understood(surface: FloImg, world: World, account: Account) -> None:
+    world.gallery("PUT", "/api/sandbox/paused", json={"paused": True})
+    with pytest.raises(base.SurfacePaused):
+        picture(surface, account, str(uuid.uuid4()))
+
+
+def test_a_wrong_token_is_refused(world: World, account: Account) -> None:
+    stranger = FloImg(world.gallery_url, "fst_somebody_elses", timeout_s=5)
+    with pytest.raises(base.TokenRefused):
+        stranger.feed(account, limit=20)
+    stranger.close()
+
+
+def test_a_surface_that_is_not_there_cannot_have_been_written_to(
+    account: Account, world: World, tmp_path: Path
+) -> None:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gone = FloImg(f"http://127.0.0.1:{free.getsockname()[1]}", TOKEN, timeout_s=2)
+        with pytest.raises(base.Unreachable):
+            gone.write(Action(Verb.LIKE, account, "k", target="p"), timeout_s=2)
+        gone.close()

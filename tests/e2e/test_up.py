@@ -1,0 +1,248 @@
+"""`fleet up` as a person runs it: a whole fleet in one process, looked at from outside, stopped, killed, run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fleet.sandbox import proc
+from fleet.sandbox.runfile import RunFile, RunInfo
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+# Beyond the tempo: a visitor's minute would be a long one.
+HASTE = {"FLEET_POST_GAP_S": "0", "FLEET_COMMENT_GAP_S": "0"}
+
+
+class Up:
+    """One home, in which a fleet is run again and again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.process: subprocess.Popen[bytes] | None = None
+        self.output = home.with_suffix(".out")
+
+    def start(self, *options: str, **env: str) -> None:
+        """Run `fleet up` and return when it says that all is running."""
+        before = self.said().count("All is running")
+        self.begin(*options, **env)
+        self.wait("all is running", lambda: self.said().count("All is running") > before)
+
+    def begin(self, *options: str, **env: str) -> None:
+        """Run `fleet up`, in a session of its own, as a terminal would."""
+        with self.output.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fleet.cli", "up", "--home", str(self.home), "--no-flower", *options],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, **HASTE, **env},
+            )  # fmt: skip
+
+    def said(self) -> str:
+        """Return all that it has printed, over all runs."""
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
+
+    def end(self, *signals: signal.Signals, apart_s: float = 0.0) -> int:
+        """Send signals and return the exit code."""
+        assert self.process is not None
+        for number in signals:
+            self.process.send_signal(number)
+            time.sleep(apart_s)
+        return self.process.wait(timeout=90)
+
+    def run_info(self) -> RunInfo:
+        info = RunFile.read(self.home)
+        assert info is not None, self.said()
+        return info
+
+    def cli(self, *arguments: str) -> Any:
+        """Run another command on this home, as from another terminal, and return its JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fleet.cli", "--home", str(self.home), *arguments, "--json"],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode in (0, 1), done.stderr
+        return json.loads(done.stdout)
+
+    def wait(self, what: str, true: Callable[[], Any], timeout_s: float = 90.0) -> Any:
+        """Return what `true` returns as soon as it is truthy."""
+        assert self.process is not None
+        deadline = time.monotonic() + timeout_s
+        while not (value := true()):
+            assert self.process.poll() is None, f"up ended early:\n{self.said()[-4000:]}"
+            assert time.monotonic() < deadline, f"never happened: {what}\n{self.said()[-4000:]}"
+            time.sleep(0.1)
+        return value
+
+    def items(self) -> list[Any]:
+        """Return the posts of the gallery, with the token that the home keeps."""
+        token = json.loads((self.home / "settings.json").read_text())["service_token"]
+        answer = httpx.get(
+            f"{self.run_info().gallery_url}/api/showcase", params={"limit": 100},
+            headers={"Authorization": f"Bearer {token}"}, timeout=10,
+        )  # fmt: skip
+        return list(answer.raise_for_status().json()["items"])
+
+    def lives(self) -> bool:
+        """Say whether the gallery shows a post, a comment and a like."""
+        items = self.items()
+        return bool(items) and any(i["commentCount"] for i in items) and any(i["likeCount"] for i in items)
+
+    def left(self) -> list[str]:
+        """Return the living processes that belong to this home."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with suppress(OSError):
+                where = os.readlink(entry / "cwd")
+                line = " ".join(proc.command_line(int(entry.name)))
+                if (where + "/").startswith(f"{self.home}/") or str(self.home) in line:
+                    found.append(f"{entry.name} {line}")
+        return found
+
+    def is_gone(self) -> bool:
+        deadline = time.monotonic() + 20
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return not self.left()
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    made = Up(tmp_path / "a home with spaces")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end(signal.SIGINT, signal.SIGINT, apart_s=0.5)
+    assert made.is_gone(), made.left()
+
+
+def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
+    up.start("--agents", "6", "--tempo", "200")
+    up.wait("a post, a comment and a like", up.lives)
+    said = up.said()
+    assert "200: the fleet lives 200 times faster than life" in said
+    assert said.index("Gallery") < said.index("📸 posted")
+    assert up.run_info().gallery_url in said
+    first = up.cli("status")
+    assert first["tempo"] == 200
+    assert first["agents"]["total"] == 6
+    assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
+    stopped = up.cli("agents", "list")["items"][0]["username"]
+    subprocess.run(
+        [sys.executable, "-m", "fleet.cli", "--home", str(up.home), "agents", "stop", stopped], check=True, timeout=60
+    )
+    posts = {item["id"] for item in up.items()}
+
+    assert up.end(signal.SIGINT) == 0
+    order = [up.said().index(f"Stopping {name}") for name in ("beat", "worker1", "gallery", "Valkey", "PostgreSQL")]
+    assert order == sorted(order)
+    assert up.is_gone(), up.left()
+
+    up.start("--agents", "6", "--tempo", "200")
+    assert up.cli("status")["agents"]["total"] == 6
+    assert up.cli("agents", "show", stopped)["status"] == "idle"
+    assert posts <= {item["id"] for item in up.items()}
+    assert up.end(signal.SIGTERM) == 0
+
+
+def test_after_kill_9_nothing_is_left_and_the_next_start_goes_on(up: Up) -> None:
+    up.start("--agents", "3", "--tempo", "200")
+    up.wait("a post", up.items)
+    posts = {item["id"] for item in up.items()}
+    assert up.process is not None
+    os.killpg(up.process.pid, signal.SIGKILL)
+    up.process.wait()
+    assert up.is_gone(), up.left()
+    up.start("--agents", "3", "--tempo", "200")
+    assert posts <= {item["id"] for item in up.items()}
+    assert up.end(signal.SIGINT) == 0
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
+    up.start("--agents", "1")
+    began = time.monotonic()
+    assert up.end(signal.SIGINT, signal.SIGINT, apart_s=0.3) == 130
+    assert time.monotonic() - began < 10
+    assert up.is_gone(), up.left()
+
+
+def test_a_process_that_dies_is_started_again_and_that_is_said(up: Up) -> None:
+    up.start("--agents", "1")
+    before = up.run_info().processes["worker2"].ref
+    os.kill(before.pid, signal.SIGKILL)
+    up.wait("worker2 runs again", lambda: "worker2 runs again" in up.said())
+    after = up.wait("the run file knows", lambda: (r := up.run_info().processes["worker2"].ref) != before and r)
+    assert proc.is_alive(after)
+    assert "worker2 ended (killed by SIGKILL)" in up.said()
+    assert up.end(signal.SIGINT) == 0
+
+
+def test_a_home_is_for_one_fleet_at_a_time(up: Up) -> None:
+    up.start("--agents", "0")
+    second = subprocess.run(
+        [sys.executable, "-m", "fleet.cli", "up", "--home", str(up.home)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert second.returncode == 4
+    assert "Fleet already runs from this folder" in second.stderr
+    assert up.run_info().gallery_url in second.stderr
+    assert up.end(signal.SIGINT) == 0
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        up.begin("--port", port)
+        assert up.process is not None
+        assert up.process.wait(timeout=90) == 2
+    assert f"Port {port}, named for the gallery, is taken" in up.said()
+    assert up.is_gone(), up.left()
+
+
+def test_given_servers_are_used_and_nothing_is_embedded(up: Up, database_url: str, broker_url: str) -> None:
+    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=database_url, FLEET_BROKER_URL=broker_url)
+    assert not {"postgres", "valkey"} & set(up.run_info().processes)
+    assert not (up.home / "postgres").exists()
+    up.wait("a post", up.items)
+    assert up.end(signal.SIGINT) == 0
+
+
+def test_a_process_that_keeps_dying_ends_the_fleet_with_its_last_words(up: Up) -> None:
+    up.start("--agents", "0", "--workers", "1")
+    assert up.process is not None
+    killed = set()
+    while up.process.poll() is None:
+        info = RunFile.read(up.home)
+        beat = info.processes.get("beat") if info else None
+        if beat is not None and beat.ref not in killed and proc.send(beat.ref, signal.SIGKILL):
+            killed.add(beat.ref)
+        time.sleep(0.05)
+    assert up.process.returncode == 1
+    assert len(killed) == 5
+    assert "beat ended 5 times in a row" in up.said()
+    assert "Error: beat cannot be kept running." in up.said()
+    assert up.is_gone(), up.left()
+
+
+def test_broken_persona_files_are_named_before_anything_acts(up: Up, tmp_path: Path) -> None:
+    broken = tmp_path / "broken personas"
+    broken.mkdir()
+    up.begin("--agents", "0", FLEET_PERSONAS_DIR=str(broken))
+    assert up.process is not None
+    assert up.process.wait(timeout=120) == 2
+    assert "holds no persona" in up.said()
+    assert up.is_gone(), up.left()

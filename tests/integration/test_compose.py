@@ -1,0 +1,310 @@
+"""docker-compose.yml without Docker: the file fits the specification and our promises, and its commands really run.
+
+No engine runs where this is tested, so each command of ours is started with the environment that the file gives it,
+against the embedded servers; only addresses, ports and folders are exchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+import redis
+import sqlalchemy as sa
+
+from fleet.cli.app import cli
+from fleet.core.settings import Settings
+from fleet.sandbox import binaries, ports
+from fleet.sandbox.gallery import config as gallery
+from tests.integration import compose_file
+
+ROOT = compose_file.ROOT
+SECRETS = {
+    "POSTGRES_PASSWORD": "postgrespassword",
+    "REDIS_PASSWORD": "redispassword",
+    "FLEET_FLOWER_PASSWORD": "flowerpassword",
+    "FLEET_SERVICE_TOKEN": "fst_for_tests_only",
+}
+FILE = compose_file.read(SECRETS)
+SERVICES: dict[str, Any] = FILE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("fleet:")}
+ONCE = {name for name, service in SERVICES.items() if service["restart"] == "no"}
+
+
+def test_the_file_fits_the_compose_specification() -> None:
+    validator = jsonschema.Draft202012Validator(compose_file.SCHEMA)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(FILE)] == []
+
+
+@pytest.mark.parametrize("secret", sorted(SECRETS))
+def test_a_secret_that_is_not_set_is_named(secret: str) -> None:
+    with pytest.raises(compose_file.Missing, match=secret):
+        compose_file.read({name: value for name, value in SECRETS.items() if name != secret})
+    with pytest.raises(compose_file.Missing, match=secret):
+        compose_file.read(SECRETS | {secret: ""})
+
+
+def test_no_secret_has_a_value_in_the_file() -> None:
+    text = json.dumps(compose_file.raw())
+    for address in re.findall(r"(?:postgresql\+psycopg|redis)://[^@\s]*@", text):
+        assert re.search(r":\$\{\w+:\?[^}]+\}@$", address), address
+    for name, value in re.findall(r'"(\w*(?:PASSWORD|TOKEN|AUTH))": "([^"]*)"', text):
+        assert value.startswith("${"), name
+        assert ":?" in value, name
+
+
+def test_every_service_says_how_it_is_or_ends_by_itself() -> None:
+    silent = {name for name, service in SERVICES.items() if "healthcheck" not in service}
+    assert silent == ONCE == {"migrate", "seed"}
+    for service in SERVICES.values():
+        if check := service.get("healthcheck"):
+            assert {"interval", "timeout", "retries", "start_period"} <= set(check)
+
+
+def test_services_wait_for_what_they_need() -> None:
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            ends = how["condition"] == "service_completed_successfully"
+            assert ends == (needed in ONCE), f"{name} waits for {needed}"
+            assert ends or "healthcheck" in SERVICES[needed]
+    for name in ("beat", "worker", "flower", "seed"):
+        assert {"migrate", "redis"} <= set(SERVICES[name]["depends_on"])
+    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_data_lives_in_named_volumes_and_nothing_of_the_host_is_mounted() -> None:
+    used = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert {volume.partition(":")[0] for volume in used} == set(FILE["volumes"])
+    assert not [volume for volume in used if volume.startswith((".", "/", "~"))]
+    configs = {config["source"] for service in SERVICES.values() for config in service.get("configs", [])}
+    assert configs == set(FILE["configs"])
+
+
+def test_workers_can_be_scaled() -> None:
+    assert not {"ports", "container_name", "hostname", "volumes"} & set(SERVICES["worker"])
+
+
+def test_only_this_machine_reaches_the_published_ports() -> None:
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(published) == 2
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_our_containers_may_do_nothing_that_they_need_not() -> None:
+    for name, service in OURS.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.search(r"^USER \d{5,}:\d{5,}$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.M)
+
+
+def test_a_worker_has_longer_to_stop_than_a_lease_lasts() -> None:
+    assert compose_file.seconds(SERVICES["worker"]["stop_grace_period"]) > Settings.model_fields["lease_s"].default
+
+
+def test_every_variable_of_ours_is_one_that_fleet_reads() -> None:
+    known = {f"FLEET_{name.upper()}" for name in Settings.model_fields}
+    known |= {f"FLEET_GALLERY_{name.upper()}" for name in gallery._Environment.model_fields}
+    for name in ("worker", "flower", "gallery"):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        for option in command.params:
+            known |= {f"FLEET_{name.upper()}_{str(option.name).upper()}"}
+            known |= set([option.envvar] if isinstance(option.envvar, str) else option.envvar or [])
+    told = {variable for service in OURS.values() for variable in service["environment"]}
+    assert told - known == {"FLEET_AGENTS"}  # read by the script of `seed`
+
+
+def test_the_image_gets_everything_that_the_wheel_is_made_of() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {*project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"], "pyproject.toml", "README.md"}
+    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    copied = {word for line in re.findall(r"^COPY (?!--from)(.*)$", recipe, re.M) for word in line.split()[:-1]}
+    let_through = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.M))
+    assert wanted <= copied
+    assert copied <= let_through | {"deploy/runtime.lock", "deploy/build.lock"}
+    assert "deploy/*.lock" in let_through
+
+
+def test_the_broker_keeps_its_messages_and_refuses_strangers(tmp_path: Path) -> None:
+    port = ports.choose(purpose="the broker", setting="a test", named=None, preferred=None)
+    settings = tmp_path / "redis.conf"
+    settings.write_text(FILE["configs"]["redis"]["content"].replace("dir /data", f"dir {tmp_path}"), encoding="utf-8")
+    argv = [str(binaries.find_valkey()), str(settings), "--port", str(port), "--bind", "127.0.0.1"]
+    with _started(argv, tmp_path / "redis.log", dict(os.environ)):
+        client = redis.Redis(port=port, password=SECRETS["REDIS_PASSWORD"])
+        _wait_until("the broker answers", lambda: _quietly(client.ping))
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=port).ping()
+        told = client.config_get("append*") | client.config_get("maxmemory*")
+    assert told["appendonly"] == "yes"
+    assert told["appendfsync"] == "everysec"
+    assert told["maxmemory-policy"] == "noeviction"
+    assert int(told["maxmemory"]) > 0
+
+
+class Containers:
+    """Runs the file's services as plain processes, with the environment that the file gives them and no other."""
+
+    def __init__(self, folder: Path, exchanges: dict[str, str]) -> None:
+        self.folder = folder
+        self.exchanges = exchanges
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def localised(self, text: str) -> str:
+        """Exchange what only exists between containers, the longest first."""
+        for old in sorted(self.exchanges, key=len, reverse=True):
+            text = text.replace(old, self.exchanges[old])
+        return text
+
+    def environment(self, name: str) -> dict[str, str]:
+        told = {key: self.localised(str(value)) for key, value in SERVICES[name]["environment"].items()}
+        if "FLEET_ALLOWED_HOSTS" in told:  # hosts with names of their own exist between containers only
+            told["FLEET_ALLOWED_HOSTS"] = "127.0.0.1"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {"PATH": path, "FLEET_HOME": str(self.folder / "home"), "LANG": "C.UTF-8", **told}
+
+    def run(self, name: str, argv: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command in a service's environment."""
+        return subprocess.run(
+            [self.localised(word) for word in argv], cwd=self.folder, env=self.environment(name),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def run_once(self, name: str) -> str:
+        """Run a service that ends by itself; return what it said."""
+        done = self.run(name, SERVICES[name]["command"])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def start(self, name: str) -> None:
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                [self.localised(word) for word in SERVICES[name]["command"]], cwd=self.folder, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, env=self.environment(name), start_new_session=True,
+            )  # fmt: skip
+
+    def wait_healthy(self, name: str) -> None:
+        """Ask as the file says until the service is well."""
+        how, *words = SERVICES[name]["healthcheck"]["test"]
+        argv = words if how == "CMD" else ["sh", "-c", *words]
+
+        def is_well() -> bool:
+            assert self.running[name].poll() is None, self.said(name)
+            return self.run(name, argv).returncode == 0
+
+        _wait_until(f"{name} is healthy", is_well, said=lambda: self.said(name))
+
+    def said(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
+
+    def stop(self, name: str) -> int:
+        """Ask a service to stop, as `docker compose stop` does; return how it ended."""
+        self.running[name].send_signal(signal.SIGTERM)
+        return self.running[name].wait(timeout=compose_file.seconds(SERVICES[name].get("stop_grace_period", "10s")))
+
+    def kill_all(self) -> None:
+        for process in self.running.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=10)
+
+
+@pytest.fixture
+def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterator[Containers]:
+    """The services of the file; nothing runs yet, and the databases are empty."""
+    database_url, gallery_database_url = postgres_server.create_database(), postgres_server.create_database()
+    page, flower = (ports.choose(purpose=what, setting="a test", named=None, preferred=None) for what in ("one", "two"))
+    server = f"postgresql+psycopg://fleet:{SECRETS['POSTGRES_PASSWORD']}@postgres:5432"
+    made = Containers(
+        tmp_path,
+        {
+            f"{server}/fleet": database_url,
+            f"{server}/gallery": gallery_database_url,
+            f"redis://:{SECRETS['REDIS_PASSWORD']}@redis:6379/0": broker_url,
+            "/var/lib/fleet/pictures": str(tmp_path / "pictures"),
+            "gallery:8000": f"127.0.0.1:{page}",
+            "0.0.0.0": "127.0.0.1",
+            "8000": str(page),
+            "5555": str(flower),
+        },
+    )
+    try:
+        yield made
+    finally:
+        made.kill_all()
+        for url in (database_url, gallery_database_url):
+            postgres_server.drop_database(url)
+
+
+@pytest.mark.e2e
+def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers: Containers) -> None:
+    assert "0001" in containers.run_once("migrate")
+    assert "up to date" in containers.run_once("migrate")
+    containers.start("gallery")
+    containers.wait_healthy("gallery")
+    assert "12 agents" in containers.run_once("seed")
+    assert "agents" not in containers.run_once("seed")
+    for name in ("beat", "worker", "flower"):
+        containers.start(name)
+    for name in ("beat", "worker", "flower"):
+        containers.wait_healthy(name)
+    engine = sa.create_engine(containers.environment("worker")["FLEET_DATABASE_URL"])
+    try:
+        _wait_until("all agents have accounts at the gallery", lambda: _accounts(engine) == 12,
+                    said=lambda: containers.said("worker"))  # fmt: skip
+    finally:
+        engine.dispose()
+    assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "gallery")} == {
+        "beat": 0, "worker": 0, "flower": 0, "gallery": 0,
+    }  # fmt: skip
+
+
+def _accounts(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.text("SELECT count(*) FROM agents WHERE remote_account IS NOT NULL")) or 0)
+
+
+def _started(argv: list[str], log: Path, environment: dict[str, str]) -> Any:
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
+    return _Ended(process)
+
+
+class _Ended:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(timeout=10)
+
+
+def _quietly(call: Callable[[], object]) -> bool:
+    try:
+        return bool(call())
+    except redis.ConnectionError:
+        return False
+
+
+def _wait_until(
+    what: str, true: Callable[[], object], *, timeout_s: float = 90.0, said: Callable[[], str] = str
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, f"never happened: {what}\n{said()}"
+        time.sleep(0.1)
