@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from fleet.cli.app import cli
@@ -112,6 +113,21 @@ def test_links_lead_to_files_of_the_repository(page: Path) -> None:
     assert not dead
 
 
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_sql_in_docs_fits_the_tables(page: Path, request: pytest.FixtureRequest) -> None:
+    blocks = re.findall(r"^```sql\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    blocks += re.findall(r"^ +query: >-\n((?: {10}.*\n)+)", page.read_text(encoding="utf-8"), re.M)
+    if not blocks:
+        return
+    engine = sa.create_engine(request.getfixturevalue("database_url"))
+    try:
+        with engine.begin() as connection:
+            for statement in ";".join(blocks).split(";"):
+                connection.execute(sa.text(statement))
+    finally:
+        engine.dispose()
+
+
 def _default(name: str) -> str:
     value = Settings.model_fields[name].default
     if isinstance(value, SecretStr) or value in ("", None):
@@ -124,7 +140,7 @@ def _default(name: str) -> str:
 def test_the_page_of_settings_tells_every_setting_as_it_is() -> None:
     page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     rows = [
-        f"| `FLEET_{name.upper()}` | {_default(name)} | {field.description} |"
+        f"| `FLEET_{name.upper()}` | {_default(name)} |" + (f" {field.description} |" if field.description else "")
         for name, field in Settings.model_fields.items()
     ]
     lacking = [row for row in rows if row.replace("|  |", "| |") not in page.replace("|  |", "| |")]

@@ -71,11 +71,15 @@ def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:
     """Write the agents' next times and tick numbers; wakes those whose budget sleep is over."""
     if not nexts:
         return
-    table = sa.func.unnest(
-        sa.literal([n.agent_id for n in nexts], sa.ARRAY(sa.Uuid)),
-        sa.literal([n.tick_no for n in nexts], sa.ARRAY(sa.BigInteger)),
-        sa.literal([n.next_tick_at for n in nexts], sa.ARRAY(sa.DateTime(timezone=True))),
-    ).table_valued("id", "tick_no", "next_tick_at", name="due").render_derived()
+    table = (
+        sa.func.unnest(
+            sa.literal([n.agent_id for n in nexts], sa.ARRAY(sa.Uuid)),
+            sa.literal([n.tick_no for n in nexts], sa.ARRAY(sa.BigInteger)),
+            sa.literal([n.next_tick_at for n in nexts], sa.ARRAY(sa.DateTime(timezone=True))),
+        )
+        .table_valued("id", "tick_no", "next_tick_at", name="due")
+        .render_derived()
+    )
     tx.execute(
         sa.update(AgentRow)
         .where(AgentRow.id == table.c.id)

@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from fleet.agents import personas
+from fleet.cli import homes
 from fleet.cli.door import Door
 from fleet.core import clock, db, logs
 from fleet.core.db import Database
@@ -53,6 +54,7 @@ def run(door: Door) -> Iterator[Finding]:
         settings = door.settings
     except FleetError as error:
         yield _failed("settings", error)
+        yield from _without_servers(door)
         return
     yield _settings(settings)
     yield from _home(settings)
@@ -66,6 +68,16 @@ def run(door: Door) -> Iterator[Finding]:
         yield checks_live.workers(settings)
     if sound and broker_ok and database_ok:
         yield from _guarded("beat", lambda: checks_live.beat(door))
+
+
+def _without_servers(door: Door) -> Iterator[Finding]:
+    """Look at what can be looked at when no database is known."""
+    try:
+        settings = homes.given(door.home)
+    except FleetError:
+        return
+    yield from _home(settings)
+    yield _personas(settings)
 
 
 def _failed(about: str, error: FleetError) -> Finding:

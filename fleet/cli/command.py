@@ -144,7 +144,7 @@ class Root(Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            _close_pipe()
+            drop_output()
             ctx.exit(READER_LEFT)
         return result
 
@@ -163,7 +163,7 @@ class Root(Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _close_pipe() -> None:
+def drop_output() -> None:
     """Let whatever is still buffered go nowhere, so that the interpreter's last flush does not complain either."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -88,13 +88,11 @@ def flower_program(settings: Settings, *, address: str, port: int, password: str
     return Program((*_CELERY, "flower"), {**environment(settings), **env})
 
 
-def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int,
-                    faults: str = "") -> Program:  # fmt: skip
+def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int) -> Program:
     """Return the sandbox gallery over its own database."""
     env = {
         "FLEET_GALLERY_DATABASE_URL": database_url, "FLEET_GALLERY_IMAGES_DIR": str(images_dir.absolute()),
         "FLEET_GALLERY_HOST": host, "FLEET_GALLERY_PORT": str(port),
-        **({"FLEET_GALLERY_FAULTS": faults} if faults else {}),
     }  # fmt: skip
     return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
 
@@ -152,9 +150,8 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
               help="Its own database, never Fleet's.")  # fmt: skip
 @click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of its pictures; in the home if left out.")  # fmt: skip
-@click.option("--faults", envvar="FLEET_GALLERY_FAULTS", default="", help="Faults to play, see docs/gallery.md.")
 @pass_door
-def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None, faults: str) -> None:
+def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""
     from fleet.cli import homes
 
@@ -162,8 +159,4 @@ def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: P
     if not settings.service_token.get_secret_value():
         raise InvalidInput("The gallery needs a service token.", fix="Set FLEET_SERVICE_TOKEN to a secret (fst_...).")
     images_dir = images if images is not None else settings.home / "gallery" / "images"
-    _become(
-        gallery_program(
-            settings, database_url=database_url, images_dir=images_dir, host=host, port=port, faults=faults
-        )
-    )  # fmt: skip
+    _become(gallery_program(settings, database_url=database_url, images_dir=images_dir, host=host, port=port))

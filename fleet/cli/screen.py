@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from fleet.cli import render
-from fleet.cli.command import printable
+from fleet.cli.command import drop_output, printable
 from fleet.cli.door import Door
 from fleet.core import clock
 from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
@@ -75,6 +75,7 @@ class Screen:
             self._door.out.print(what, soft_wrap=isinstance(what, Text))
         except OSError:
             self.gone = True
+            drop_output()
 
 
 def _last_words(how: str, last_lines: str) -> str:

@@ -129,7 +129,6 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
         .values(
             state=sa.case((may_be_out, JobState.UNKNOWN.value), else_=JobState.READY.value),
             dead_reason=None, finished_at=None, attempts=0, claims=0, held=None,
-            sending_at=sa.case((may_be_out, JobRow.sending_at), else_=None),
             lease_token=JobRow.lease_token + 1, lease_until=None,
             next_attempt_at=_CLOCK, published_at=_CLOCK, publishes=1,
             expires_at=sa.func.greatest(JobRow.expires_at, _CLOCK + _worth_doing()),

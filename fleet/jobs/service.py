@@ -203,9 +203,10 @@ def _consequence(claimed: Claim, outcome: Outcome, dice: random.Random) -> tuple
         case Absent():
             return _after_absence(claimed, outcome)
         case Dead(reason=reason, why=why):
-            return JobState.DEAD, {**ended, "dead_reason": reason, "error": why}
+            sent = {} if reason is DeadReason.UNKNOWN_OUTCOME else {"sending_at": None}
+            return JobState.DEAD, {**ended, **sent, "dead_reason": reason, "error": why}
         case Skipped(why=why, result=result):
-            return JobState.SKIPPED, {**ended, "error": why, "result": dict(result)}
+            return JobState.SKIPPED, {**ended, "sending_at": None, "error": why, "result": dict(result)}
         case _:
             assert_never(outcome)
 
@@ -216,7 +217,7 @@ def _after_failure(claimed: Claim, outcome: Retry, dice: random.Random) -> tuple
     if attempts >= claimed.max_attempts:
         unresolved = claimed.state is JobState.UNKNOWN
         reason = DeadReason.UNKNOWN_OUTCOME if unresolved else DeadReason.EXHAUSTED
-        return JobState.DEAD, {**failed, "dead_reason": reason, "finished_at": _CLOCK}
+        return JobState.DEAD, {**failed, **_unsent(claimed), "dead_reason": reason, "finished_at": _CLOCK}
     delay = RETRY[claimed.kind].delay(attempts, dice, retry_after_s=outcome.after_s)
     return _back(claimed), {**failed, "next_attempt_at": _CLOCK + delay, **_unsent(claimed)}
 
@@ -235,7 +236,7 @@ def _back(claimed: Claim) -> JobState:
 
 
 def _unsent(claimed: Claim) -> dict[str, Any]:
-    """Return the columns of a job whose write, if any, was definitely refused: it counts toward no cap."""
+    """Return the columns of a job whose write, if there was one, was definitely refused: it counts toward no cap."""
     return {"published_at": None} if claimed.state is JobState.UNKNOWN else {"published_at": None, "sending_at": None}
 
 

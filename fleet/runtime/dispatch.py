@@ -43,10 +43,8 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         nexts = [n for agent in due if (n := _next(deps, tx, agent, now, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, nexts)
         due_at = {agent.agent_id: agent.next_tick_at for agent in due}
-        fresh = [
-            (TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts if n.agent_id not in late
-        ]  # fmt: skip
-        opened = ticks.open_ticks(tx, fresh)
+        wanted = [(TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts]
+        opened = ticks.open_ticks(tx, wanted)
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, opened))
     return len(due), len(opened)
 

@@ -112,7 +112,7 @@ class EmbeddedPostgres(EmbeddedServer):
             refused = "password authentication failed"
             if refused in str(error) and refused in self.child.said():
                 raise InvalidInput(
-                    f"The password in {self.password_path} is not that of the database in {self.data_dir}.",
+                    f"The password in {self.password_path} is not that of the database in {self._place().data}.",
                     fix="Restore that file, or move both away to begin anew.",
                 ) from error
             return False

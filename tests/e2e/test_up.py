@@ -106,7 +106,7 @@ class Up:
             if not entry.name.isdigit():
                 continue
             with suppress(OSError):
-                where = os.readlink(entry / "cwd")
+                where = str((entry / "cwd").readlink())
                 line = " ".join(proc.command_line(int(entry.name)))
                 if (where + "/").startswith(f"{self.home}/") or str(self.home) in line:
                     found.append(f"{entry.name} {line}")
@@ -170,27 +170,8 @@ def test_after_kill_9_nothing_is_left_and_the_next_start_goes_on(up: Up) -> None
     assert up.end(signal.SIGINT) == 0
 
 
-def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
+def test_a_home_is_for_one_fleet_and_a_second_ctrl_c_ends_it_at_once(up: Up) -> None:
     up.start("--agents", "1")
-    began = time.monotonic()
-    assert up.end(signal.SIGINT, signal.SIGINT, apart_s=0.3) == 130
-    assert time.monotonic() - began < 10
-    assert up.is_gone(), up.left()
-
-
-def test_a_process_that_dies_is_started_again_and_that_is_said(up: Up) -> None:
-    up.start("--agents", "1")
-    before = up.run_info().processes["worker2"].ref
-    os.kill(before.pid, signal.SIGKILL)
-    up.wait("worker2 runs again", lambda: "worker2 runs again" in up.said())
-    after = up.wait("the run file knows", lambda: (r := up.run_info().processes["worker2"].ref) != before and r)
-    assert proc.is_alive(after)
-    assert "worker2 ended (killed by SIGKILL)" in up.said()
-    assert up.end(signal.SIGINT) == 0
-
-
-def test_a_home_is_for_one_fleet_at_a_time(up: Up) -> None:
-    up.start("--agents", "0")
     second = subprocess.run(
         [sys.executable, "-m", "fleet.cli", "up", "--home", str(up.home)],
         capture_output=True, text=True, check=False, timeout=60,
@@ -198,7 +179,10 @@ def test_a_home_is_for_one_fleet_at_a_time(up: Up) -> None:
     assert second.returncode == 4
     assert "Fleet already runs from this folder" in second.stderr
     assert up.run_info().gallery_url in second.stderr
-    assert up.end(signal.SIGINT) == 0
+    began = time.monotonic()
+    assert up.end(signal.SIGINT, signal.SIGINT, apart_s=0.3) == 130
+    assert time.monotonic() - began < 10
+    assert up.is_gone(), up.left()
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> None:
@@ -221,9 +205,13 @@ def test_given_servers_are_used_and_nothing_is_embedded(up: Up, database_url: st
     assert up.end(signal.SIGINT) == 0
 
 
-def test_a_process_that_keeps_dying_ends_the_fleet_with_its_last_words(up: Up) -> None:
+def test_a_process_that_dies_is_started_again_until_that_is_no_use(up: Up) -> None:
     up.start("--agents", "0", "--workers", "1")
     assert up.process is not None
+    worker = up.run_info().processes["worker1"].ref
+    os.kill(worker.pid, signal.SIGKILL)
+    up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said())
+    assert "worker1 ended (killed by SIGKILL)" in up.said()
     killed = set()
     while up.process.poll() is None:
         info = RunFile.read(up.home)

@@ -177,6 +177,12 @@ def test_check_finds_agents_that_nobody_wakes(cli: Cli, fleet: Fleet) -> None:
     assert "fleet beat" in findings["beat"]["fix"]
 
 
+def test_check_finds_a_gallery_that_agents_may_not_write_to(cli: Cli) -> None:
+    env = {"FLEET_GALLERY_URL": "https://gallery.example.org", "FLEET_SERVICE_TOKEN": "fst_abcdefgh"}
+    findings = {item["check"]: item for item in json.loads(cli("check", "--json", code=1, **env).stdout)["checks"]}
+    assert "FLEET_ALLOWED_HOSTS" in findings["gallery"]["message"]
+
+
 def test_check_names_the_broken_persona_file(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "names.yaml").write_bytes((SHIPPED / "names.yaml").read_bytes())
     (tmp_path / "broken.yaml").write_text("id: [")

@@ -26,7 +26,8 @@ def cli(database_url: str, broker_url: str) -> Cli:
 
 
 def dead(fleet: Fleet, agent: uuid.UUID, *, kind: JobKind = JobKind.POST, reason: DeadReason = DeadReason.EXHAUSTED,
-         target: str | None = None, hours_ago: float = 0, stale: bool = False, error: str = "503") -> uuid.UUID:  # fmt: skip
+         target: str | None = None, hours_ago: float = 0, stale: bool = False,
+         error: str = "503") -> uuid.UUID:  # fmt: skip
     """Add a dead letter."""
     job_id = add(fleet, agent, kind, target=target)
     fleet.sql(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.agents.models import Status
 from fleet.core import events, ids
@@ -385,15 +387,38 @@ def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url:
     agent = fleet.agent()
     jobs = [add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2)]
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
-    for thread in threads:
-        thread.start()
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with fleet.deps.db.transaction() as tx:
+        tx.execute(sa.text(f"SELECT pg_advisory_xact_lock(hashtextextended('agent:{agent}', 0))"))
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 4
+        while tx.scalar(sa.text(waiting)) < 2:
+            assert time.monotonic() < deadline, "two posts of one agent do not take turns"
     for thread in threads:
         thread.join()
-    states = sorted(fleet.job(job).state for job in jobs)
-    assert states == ["done", "ready"]
-    (waiting,) = [fleet.job(job) for job in jobs if fleet.job(job).state == "ready"]
-    assert waiting.held == "cap: one post in 30 min"
-    assert waiting.attempts == 0
+    assert sorted(fleet.job(job).state for job in jobs) == ["done", "ready"]
+    (held,) = [fleet.job(job) for job in jobs if fleet.job(job).state == "ready"]
+    assert (held.held, held.attempts) == ("cap: one post in 30 min", 0)
+    fleet.deps.close()
+
+
+def test_a_message_that_comes_too_early_claims_nothing(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 min'")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).claims, fleet.surface.writes_begun) == ("ready", 0, 0)
+
+
+@pytest.mark.parametrize("error", [base.Refused("422"), base.Vanished("404")])
+def test_a_write_that_ended_in_a_definite_no_counts_toward_no_cap(database_url: str, error: Exception) -> None:
+    fleet = make_fleet(database_url, post_gap_s=1800)
+    agent = fleet.agent()
+    refused, next_one = (add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2))
+    fleet.surface.faults = [raises(error)]
+    perform(fleet.deps, refused)
+    perform(fleet.deps, next_one)
+    assert fleet.job(next_one).state == "done"
     fleet.deps.close()
 
 

@@ -85,7 +85,7 @@ def test_a_text_cannot_pretend_to_be_another_line_or_another_colour() -> None:
     assert "[red]A[/red]" in line
 
 
-SUBJECTS = sorted(feed._STORIES) + ["something.else"]
+SUBJECTS = [*sorted(feed._STORIES), "something.else"]
 VALUES = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
 KEYS = ["agent", "kind", "text", "to", "why", "reason", "until", "by", "scope", "key", "number", "thought", "action"]
 

@@ -43,7 +43,8 @@ def mesh(width: int, height: int, colors: Sequence[Color], dice: Random, cells: 
     small = Image.new("RGB", (cells, cells))
     small.putdata([mix(dice.choice(colors), dice.choice(colors), dice.random() * 0.4) for _ in range(cells * cells)])
     middle = small.resize((64, 64), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(5))
-    return middle.resize((width, height), Image.Resampling.BICUBIC)
+    middle = middle.resize((256, 256), Image.Resampling.BICUBIC)
+    return middle.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def noise(width: int, height: int, dice: Random, *, cells: int = 3, octaves: int = 5, roughness: float = 0.5,

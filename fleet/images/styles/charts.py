@@ -170,7 +170,8 @@ def _ring(sheet: Sheet) -> None:
         sheet.pen.pieslice((cx - r, cy - r, cx + r, cy + r), angle, angle + span, sheet.tones[place], sheet.paper,
                            int(6 * sheet.unit))  # fmt: skip
         y = cy - (count - 1) * 36 * sheet.unit + place * 72 * sheet.unit
-        sheet.pen.rounded_rectangle((sheet.x(0.76), y - 14 * sheet.unit, sheet.x(0.76) + 28 * sheet.unit, y + 14 * sheet.unit),
+        x, half = sheet.x(0.76), 14 * sheet.unit
+        sheet.pen.rounded_rectangle((x, y - half, x + 2 * half, y + half),
                                     7 * sheet.unit, sheet.tones[place])  # fmt: skip
         sheet.say(
             (sheet.x(0.76) + 44 * sheet.unit, y), f"{names[place]} {value / total:.0%}", 24, sheet.ink, anchor="lm"

@@ -158,11 +158,16 @@ def _fractal(order: Order) -> Image.Image:
     return brush.vignette(image, 0.35)
 
 
+_RULES = (
+    (1.4, -2.3, 2.4, -2.1), (-2.0, -2.0, -1.2, 2.0), (2.01, -2.53, 1.61, -0.33), (-2.7, -0.09, -0.86, -2.2),
+    (-0.83, -2.3, 3.3, -1.8), (1.64, 1.9, 0.31, 1.5), (-1.4, 1.6, 1.0, 0.7), (1.7, 1.7, 0.6, 1.2),
+)  # fmt: skip
+
+
 def _orbits(order: Order) -> Image.Image:
     """The trace of a point that a strange rule throws about, as light on dark."""
     dice, colors = order.dice, order.colors(palette.NEON)
-    a, b, c, d = dice.choice(((1.4, -2.3, 2.4, -2.1), (-2.0, -2.0, -1.2, 2.0), (2.01, -2.53, 1.61, -0.33), (-2.7, -0.09, -0.86, -2.2),
-                              (-0.83, -2.3, 3.3, -1.8), (1.64, 1.9, 0.31, 1.5), (-1.4, 1.6, 1.0, 0.7), (1.7, 1.7, 0.6, 1.2)))  # fmt: skip
+    a, b, c, d = dice.choice(_RULES)
     a, b, c, d = (value + dice.uniform(-0.12, 0.12) for value in (a, b, c, d))
     side, counts = 360, [0] * (360 * 360)
     x = y = 0.1

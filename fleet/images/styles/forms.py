@@ -205,7 +205,8 @@ def _box(order: Order, tall: int, main: Color, second: Color) -> Layer:
 def _perfume(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.24, 0.32)
     parts = [
-        Part(smooth([(0.36, r * 0.82), (0.4, r), (0.97, r), (1.0, r * 0.97)]), mix(main, (255, 255, 255), 0.35), "glass",
+        Part(smooth([(0.36, r * 0.82), (0.4, r), (0.97, r), (1.0, r * 0.97)]), mix(main, (255, 255, 255), 0.35),
+             "glass",
              alpha=215),
         Part([(0.56, r * 0.86), (0.95, r * 0.86)], mix(main, second, 0.35), "glass", "flat", alpha=190),
         Part([(0.28, r * 0.36), (0.37, r * 0.36)], (206, 190, 150), "metal", "flat"),

@@ -6,6 +6,7 @@ tilesets: what the prompt names, or what the dice say.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from random import Random
@@ -25,7 +26,8 @@ _NIGHTS = (((10, 10, 34), (28, 28, 78), (74, 60, 130)), ((6, 16, 34), (14, 44, 7
 _DUSKS = (((60, 34, 92), (206, 86, 110), (255, 190, 120)), ((40, 60, 120), (230, 130, 120), (255, 214, 150)),
           ((92, 30, 60), (224, 92, 60), (255, 200, 90)))  # fmt: skip
 _DAYS = (((64, 140, 226), (130, 196, 244), (222, 242, 250)), ((40, 170, 190), (130, 220, 214), (236, 250, 226)),
-         ((110, 120, 224), (178, 178, 246), (250, 226, 240)), ((86, 176, 232), (176, 224, 240), (255, 244, 214)))  # fmt: skip
+         ((110, 120, 224), (178, 178, 246), (250, 226, 240)),
+         ((86, 176, 232), (176, 224, 240), (255, 244, 214)))  # fmt: skip
 
 
 def draw(order: Order) -> Image.Image:
@@ -70,7 +72,7 @@ def _platformer(art: Image.Image, order: Order, colors: Palette) -> None:
     ground, grass = dice.choice(((3, 5), (1, 6), (7, 5), (4, 5)))
     earth, turf = colors[ground % len(colors)], colors[grass % len(colors)]
     tops = _floor(pen, dice, art.size, earth, turf)
-    _ledges(art, pen, dice, colors, earth, turf)
+    _ledges(art, dice, colors, earth, turf)
     hero = sprites.hero(dice, colors)
     spot = width // 4 + dice.randint(-8, 8)
     art.paste(hero, (spot, tops[spot] - hero.height), hero)
@@ -162,8 +164,8 @@ def _floor(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], earth:
     return tops
 
 
-def _ledges(art: Image.Image, pen: ImageDraw.ImageDraw, dice: Random, colors: Palette, earth: Color,
-            turf: Color) -> None:  # fmt: skip
+def _ledges(art: Image.Image, dice: Random, colors: Palette, earth: Color, turf: Color) -> None:
+    pen = ImageDraw.Draw(art)
     for _ in range(dice.randint(2, 4)):
         x, y, tiles = (
             dice.randint(2, art.width - 34),
@@ -243,7 +245,7 @@ def _dungeon(art: Image.Image, order: Order, colors: Palette) -> None:
     rooms = [(dice.randrange(1, 12) * 8, (1 + 3 * (n // 3)) * 8 + dice.randrange(3) * 8, dice.randint(3, 6) * 8,
               dice.randint(2, 4) * 8) for n in range(12)]  # fmt: skip
     middles = [(x + w // 2, y + h // 2) for x, y, w, h in rooms]
-    for (ax, ay), (bx, by) in zip(middles, middles[1:], strict=False):
+    for (ax, ay), (bx, by) in itertools.pairwise(middles):
         sprites.paving(pen, (min(ax, bx) - 4, ay - 4, max(ax, bx) + 4, ay + 4), stone, wall, dice)
         sprites.paving(pen, (bx - 4, min(ay, by) - 4, bx + 4, max(ay, by) + 4), stone, wall, dice)
     for x, y, w, h in rooms:

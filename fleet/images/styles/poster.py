@@ -26,8 +26,8 @@ def draw(order: Order) -> Image.Image:
     ground = dice.random()
     if ground < 0.5:
         tones = dice.sample(colors[:5], 3)
-        image = brush.mesh(order.width, order.height, tones, dice, cells=dice.randint(3, 5))
-        image = image.resize((order.width * brush.SMOOTH, order.height * brush.SMOOTH), Image.Resampling.BILINEAR)
+        size = order.width * brush.SMOOTH, order.height * brush.SMOOTH
+        image = brush.mesh(*size, tones, dice, cells=dice.randint(3, 5))
     else:
         image = brush.canvas(order.width, order.height, colors[5] if ground < 0.75 else dice.choice(colors[:2]))
     motif = order.pick(tuple(_MOTIFS))
@@ -61,8 +61,8 @@ def _type(image: Image.Image, order: Order, colors: Palette) -> None:
     for number, line in enumerate(lines):
         middle = top + size * 1.18 * (number + 0.5)
         if taped:
-            pen.rectangle((margin - size * 0.2, middle - size * 0.57,
-                           margin + brush.text_width(line, size) + size * 0.24, middle + size * 0.57), tape)  # fmt: skip
+            end = margin + brush.text_width(line, size) + size * 0.24
+            pen.rectangle((margin - size * 0.2, middle - size * 0.57, end, middle + size * 0.57), tape)
         brush.write(pen, (margin, middle), line, size, ink, anchor="lm", bold=0.028)
     _tag(image, order, colors, margin if below else image.height - margin - side * 0.065)
 
@@ -117,8 +117,8 @@ def _tile(pen: ImageDraw.ImageDraw, dice: Random, at: tuple[float, float, float]
     x, y, side = at
     kind = dice.randrange(7)
     if kind <= 1:
-        turn, (cx, cy) = dice.choice(((0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (270, (0, 1))))
-        cx, cy = x + cx * side, y + cy * side
+        turn, right, low = dice.choice(((0, 0, 0), (90, 1, 0), (180, 1, 1), (270, 0, 1)))
+        cx, cy = x + right * side, y + low * side
         pen.pieslice((cx - side, cy - side, cx + side, cy + side), turn, turn + 90, color)
     elif kind == 2:
         turn = dice.choice((0, 90, 180, 270))
@@ -171,12 +171,13 @@ def _orbs(image: Image.Image, order: Order, colors: Palette) -> None:
     """Glassy balls with a light edge, floating over the ground."""
     dice = order.dice
     for _ in range(dice.randint(3, 6)):
-        side = int(image.width * dice.uniform(0.16, 0.52))
+        side = int(image.width * dice.uniform(0.16, 0.48)) // 2  # soft things need not be drawn large
         first, second = dice.sample(colors[:5], 2)
         orb = brush.gradient(64, 64, [first, second], across=dice.random() < 0.5)
         orb = orb.rotate(dice.uniform(0, 360), Image.Resampling.BILINEAR).crop((10, 10, 54, 54))
         orb = orb.resize((side, side), Image.Resampling.BILINEAR)
         brush.glow(orb, (side * 0.32, side * 0.26), side * 0.42, mix(first, (255, 255, 255), 0.75), 0.8)
+        side, orb = side * 2, orb.resize((side * 2, side * 2), Image.Resampling.BILINEAR)
         mask = Image.new("L", (side, side))
         ImageDraw.Draw(mask).ellipse((1, 1, side - 2, side - 2), 255)
         at = (int(dice.uniform(-0.1, 0.9) * image.width), int(dice.uniform(-0.05, 0.8) * image.height))

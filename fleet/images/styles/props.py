@@ -18,6 +18,8 @@ from fleet.images.styles.palette import Color, mix, shade
 Profile = Sequence[tuple[float, float]]
 """Points (height from the top, radius), both in parts of the form's height; heights rise downwards."""
 
+_Slice = tuple[tuple[int, int, int, int], tuple[float, ...]]
+
 TILT = 0.17
 """How far round edges open towards the viewer, who looks from a little above."""
 
@@ -169,13 +171,12 @@ def _rim(axis: int, y: float, radius: float) -> tuple[float, float, float, float
     return axis - radius, y - radius * TILT, axis + radius, y + radius * TILT
 
 
-def _bend(points: list[tuple[float, float]], axis: int, size: tuple[int, int]) -> list[tuple[tuple[int, int, int, int],
-                                                                                        tuple[float, ...]]]:  # fmt: skip
+def _bend(points: list[tuple[float, float]], axis: int, size: tuple[int, int]) -> list[_Slice]:
     """Return how the strip of shades is bent: each slice of the profile takes the whole strip across its width."""
-    mesh: list[tuple[tuple[int, int, int, int], tuple[float, ...]]] = []
+    mesh: list[_Slice] = []
     middle = _STRIP * 1.5
     for (y0, r0), (y1, r1) in itertools.pairwise(points):
-        top, bottom = max(0, int(y0)), min(size[1], int(math.ceil(y1)))
+        top, bottom = max(0, int(y0)), min(size[1], math.ceil(y1))
         if bottom <= top:
             continue
         upper, lower = (min(middle, _STRIP / 2 * axis / r) for r in (r0, r1))
@@ -186,7 +187,7 @@ def _bend(points: list[tuple[float, float]], axis: int, size: tuple[int, int]) -
 
 
 def _strip(part: Part) -> Image.Image:
-    """Return the shades across a form, continued evenly to both sides: a slope's slice reaches beyond its narrow end."""
+    """Return the shades across a form, continued to both sides: a slope's slice reaches beyond its narrow end."""
     shades = [_lit(part, 2 * x / (_STRIP - 1) - 1) for x in range(_STRIP)]
     strip = Image.new("RGB", (_STRIP * 3, 1))
     strip.putdata([shades[0]] * _STRIP + shades + [shades[-1]] * _STRIP)

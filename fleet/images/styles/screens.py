@@ -117,8 +117,8 @@ def tiles(kit: Kit, box: Box) -> None:
     for column in range(2):
         x = left + column * (wide + gap)
         kit.panel((x, top, x + wide, bottom), kit.face, round_u=2, edge=kit.soft)
-        kit.panel((x, top, x + wide, top + (bottom - top) * 0.55), kit.soft if column else mix(kit.accent, kit.face, 0.78),
-                  round_u=2)  # fmt: skip
+        tone = kit.soft if column else mix(kit.accent, kit.face, 0.78)
+        kit.panel((x, top, x + wide, top + (bottom - top) * 0.55), tone, round_u=2)
         kit.words((x + 1.6 * kit.u, bottom - 5.4 * kit.u), wide * 0.6, color=kit.ink)
         kit.words((x + 1.6 * kit.u, bottom - 3 * kit.u), wide * 0.4, high_u=0.8)
 

@@ -18,7 +18,8 @@ from fleet.images.styles.palette import Color, Palette, luminance, mix
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-THINGS = ("North", "South", "East", "West", "Coast", "Inland", "Metro", "Rural", "Online", "Retail", "Mobile", "Desktop",
+THINGS = ("North", "South", "East", "West", "Coast", "Inland", "Metro", "Rural", "Online", "Retail", "Mobile",
+          "Desktop",
            "Solar", "Wind", "Hydro", "Rail", "Bike", "Bus")  # fmt: skip
 _SUBTITLES = ("Index, 100 = first month", "Share of the total, per cent", "Thousands a week", "Median of all regions",
               "Twelve months, seasonally adjusted", "Survey answers, weighted")  # fmt: skip

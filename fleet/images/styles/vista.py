@@ -116,7 +116,7 @@ def _ranges(image: Image.Image, order: Order, colors: Palette, horizon: float, l
         if land == "mountain" and layer < 2 and (order.mentions("snow") or dice.random() < 0.5):
             _snow(image, line, palette.mix(color, colors[5], 0.55), tall)
         if land == "city":
-            _skyline(pen, dice, line, color, colors, near)
+            _skyline(pen, dice, line, (color, palette.mix(colors[4], (255, 232, 170), 0.5)), near)
         elif land == "tree" or (land == "mountain" and layer == count - 1):
             _trees(pen, dice, line, palette.shade(color, 0.85), image.height * (0.02 + 0.09 * near))
 
@@ -135,12 +135,13 @@ def _snow(image: Image.Image, line: list[brush.Point], color: palette.Color, tal
     ImageDraw.Draw(image).polygon([*line, *reversed(under)], fill=color)
 
 
-def _skyline(pen: ImageDraw.ImageDraw, dice: Random, line: list[brush.Point], color: palette.Color, colors: Palette,
-             near: float) -> None:  # fmt: skip
+def _skyline(pen: ImageDraw.ImageDraw, dice: Random, line: list[brush.Point],
+             tones: tuple[palette.Color, palette.Color], near: float) -> None:  # fmt: skip
+    """Build houses along a line, in the tone of the walls and that of lit windows."""
+    color, lit = tones
     width = line[-1][0]
     unit, x = width * (0.018 + 0.035 * near), 0.0
     ground = max(y for _, y in line)
-    lit = palette.mix(colors[4], (255, 232, 170), 0.5)
     while x < width:
         wide = unit * dice.uniform(0.7, 2.0)
         tall = unit * dice.choice((2, 3, 3, 4, 5, 7, 9)) * dice.uniform(0.7, 1.1)

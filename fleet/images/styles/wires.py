@@ -19,7 +19,8 @@ from fleet.images.styles.screens import Box, Kit
 def draw(order: Order) -> Image.Image:
     """Draw a design."""
     dice, colors = order.dice, order.colors(palette.CALM)
-    ground = dice.choice((colors[4], mix(colors[5], (255, 255, 255), 0.86), mix(colors[5], (255, 255, 255), 0.6), colors[1],
+    ground = dice.choice((colors[4], mix(colors[5], (255, 255, 255), 0.86), mix(colors[5], (255, 255, 255), 0.6),
+                          colors[1],
                           mix(colors[5], colors[0], 0.75)))  # fmt: skip
     image = brush.canvas(order.width, order.height)
     image.paste(brush.gradient(64, 64, [mix(ground, (255, 255, 255), 0.12), ground]).resize(image.size), (0, 0))
@@ -185,8 +186,8 @@ def _components(image: Image.Image, order: Order, colors: palette.Palette) -> No
     for place in range(4):
         x = (11 + place * 19.8) * u
         filled = place % 2 == 0
-        kit.panel((x, 32 * u, x + 17 * u, 37.4 * u), kit.accent if filled else kit.face, round_u=2.7 if place < 2 else 1,
-                  edge=kit.accent)  # fmt: skip
+        fill, corner = kit.accent if filled else kit.face, 2.7 if place < 2 else 1
+        kit.panel((x, 32 * u, x + 17 * u, 37.4 * u), fill, round_u=corner, edge=kit.accent)
         kit.words((x + 5 * u, 34.1 * u), 7 * u, high_u=1.2, color=(255, 255, 255) if filled else kit.accent)
     for place in range(5):
         x, on = (11 + place * 10) * u, dice.random() < 0.5

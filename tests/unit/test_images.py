@@ -1,0 +1,258 @@
+"""Pictures: a prompt always draws the same, styles differ, marks survive files, what comes from outside is checked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageStat
+from PIL.PngImagePlugin import PngInfo
+
+from fleet import images
+from fleet.core.errors import InvalidInput
+from fleet.images import Format, Marks, Source, placeholder
+from fleet.images.marks import packet
+
+STYLES = (*images.STYLES, "somebody_new")
+FORMATS = tuple(Format)
+
+
+def picture(width: int = 40, height: int = 20) -> Image.Image:
+    return images.render("a quiet mountain", "somebody_new", max(16, width), max(16, height)).resize((width, height))
+
+
+def pixels(image: Image.Image) -> bytes:
+    return image.convert("RGB").tobytes()
+
+
+def png_header_only(width: int, height: int) -> bytes:
+    """A PNG that claims a size and has nothing to show for it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+# Rendering
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_prompt_always_draws_the_same_picture(style: str) -> None:
+    first, again = (images.render("late light on a table", style, 160, 120) for _ in range(2))
+    assert first.size == (160, 120)
+    assert first.mode == "RGB"
+    assert pixels(first) == pixels(again)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_prompts_draw_pictures_that_look_different(style: str) -> None:
+    drawn = {tuple(images.render(f"picture {n}", style, 96, 96).resize((4, 4)).tobytes()) for n in range(24)}
+    assert len(drawn) == 24
+
+
+def test_styles_draw_the_same_prompt_differently() -> None:
+    assert len({pixels(images.render("a lamp", style, 96, 96)) for style in STYLES}) == len(STYLES)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=12)
+@given(prompt=st.text(max_size=60), width=st.integers(16, 400), height=st.integers(16, 400))
+def test_any_words_can_be_drawn_in_any_size(style: str, prompt: str, width: int, height: int) -> None:
+    image = images.render(prompt, style, width, height)
+    assert image.size == (width, height)
+
+
+@pytest.mark.parametrize("style", ["product_photographer", "social_marketer", "ux_designer", "somebody_new"])
+def test_a_named_colour_leads_the_picture(style: str) -> None:
+    def warmth(color: str) -> float:
+        means = [ImageStat.Stat(images.render(f"{n} {color}", style, 96, 96)).mean for n in range(8)]
+        return sum(red - blue for red, _, blue in means)
+
+    assert warmth("crimson") > warmth("cobalt") + 8 * 10
+
+
+def test_pixel_art_has_hard_edges_and_few_colours() -> None:
+    image = images.render("castle at dusk", "indie_game_dev", 1024, 1024)
+    assert len(image.getcolors(1 << 20) or []) < 400
+    small = image.resize((128, 128), Image.Resampling.NEAREST)
+    assert pixels(small.resize((1024, 1024), Image.Resampling.NEAREST)) == pixels(image)
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 100), (100, 5000), (-4, 16)])
+def test_absurd_sizes_are_refused(width: int, height: int) -> None:
+    with pytest.raises(InvalidInput, match="cannot be drawn"):
+        images.render("x", "ai_artist", width, height)
+
+
+# Editing
+
+
+def test_cover_fills_the_size_and_contain_stays_inside_it() -> None:
+    wide = picture(400, 200)
+    assert images.resize(wide, 100, 100, fit="cover").size == (100, 100)
+    assert images.resize(wide, 100, 100, fit="contain").size == (100, 50)
+    assert images.resize(wide, 100, 100, fit="fill").size == (100, 100)
+
+
+def test_cover_keeps_the_middle() -> None:
+    image = Image.new("RGB", (300, 100), (255, 0, 0))
+    image.paste((0, 0, 255), (100, 0, 200, 100))
+    assert images.resize(image, 50, 50, fit="cover", kernel="nearest").getcolors() == [(2500, (0, 0, 255))]
+
+
+def test_nearest_makes_no_new_colours() -> None:
+    image = Image.new("RGB", (2, 1), (0, 0, 0))
+    image.putpixel((1, 0), (255, 255, 255))
+    assert len(images.resize(image, 64, 32, kernel="nearest").getcolors() or []) == 2
+    assert len(images.resize(image, 64, 32, kernel="lanczos").getcolors() or []) > 2
+
+
+@pytest.mark.parametrize("change", [{"fit": "squeeze"}, {"kernel": "magic"}, {"width": 0}, {"height": 99_999}])
+def test_resize_refuses_what_it_cannot_do(change: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput):
+        images.resize(picture(), **{"width": 10, "height": 10, **change})  # type: ignore[arg-type]
+
+
+def test_adjust_changes_light_and_leaves_ones_alone() -> None:
+    image = picture(64, 64)
+    assert images.adjust(image) is image
+    brighter = images.adjust(image, brightness=1.5)
+    assert sum(ImageStat.Stat(brighter).mean) > sum(ImageStat.Stat(image).mean)
+    assert ImageStat.Stat(images.adjust(image, saturation=0.0).convert("HSV")).mean[1] < 1
+
+
+@pytest.mark.parametrize("factor", [-0.1, 4.1, float("nan"), float("inf")])
+def test_adjust_refuses_absurd_factors(factor: float) -> None:
+    with pytest.raises(InvalidInput, match="contrast"):
+        images.adjust(picture(), contrast=factor)
+
+
+# Marks
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("source", list(Source))
+def test_marks_survive_every_format(file_format: Format, source: Source) -> None:
+    data = images.encode(picture(), Marks(source, "Ein Bild, 一枚の絵, <b> & \"'"), file_format)
+    assert images.sniff(data) == file_format.content_type
+    assert images.read_marks(data) == Marks(source, "Ein Bild, 一枚の絵, <b> & \"'", "Fleet")
+    with Image.open(io.BytesIO(data)) as decoded:
+        decoded.load()
+        assert decoded.size == (40, 20)
+
+
+@given(description=st.text(max_size=300), file_format=st.sampled_from(FORMATS))
+@settings(max_examples=40)
+def test_no_description_breaks_the_mark(description: str, file_format: Format) -> None:
+    found = images.read_marks(images.encode(picture(), Marks(Source.AI, description), file_format))
+    assert found is not None
+    assert found.is_ai_made
+    assert found.source == Source.AI
+
+
+def test_only_what_a_model_made_counts_as_ai_made() -> None:
+    assert Marks(Source.AI).is_ai_made
+    assert not Marks(Source.FORMULA).is_ai_made
+
+
+def test_a_plain_file_has_no_marks() -> None:
+    out = io.BytesIO()
+    picture().save(out, "PNG")
+    assert images.read_marks(out.getvalue()) is None
+    assert images.read_marks(b"not a picture") is None
+
+
+def test_marks_written_by_others_as_elements_are_read() -> None:
+    theirs = packet(Marks(Source.AI)).decode()
+    as_attribute = f' Iptc4xmpExt:DigitalSourceType="{Source.AI}"'
+    assert as_attribute in theirs
+    element = f'<Iptc4xmpExt:DigitalSourceType rdf:resource="{Source.AI}"/>'
+    theirs = theirs.replace(as_attribute, "").replace("<dc:description>", f"{element}<dc:description>")
+    out, info = io.BytesIO(), PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", theirs)
+    picture().save(out, "PNG", pnginfo=info)
+    found = images.read_marks(out.getvalue())
+    assert found is not None
+    assert found.source == Source.AI
+
+
+def test_a_mark_with_a_document_type_is_not_parsed() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + packet(Marks(Source.AI)).decode()
+    out = io.BytesIO()
+    picture().save(out, "JPEG", xmp=bomb.encode())
+    assert images.read_marks(out.getvalue()) is None
+
+
+# Safety
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_check_tells_what_a_picture_is(file_format: Format) -> None:
+    checked = images.check(images.encode(picture(48, 32), Marks(Source.AI), file_format))
+    assert (checked.content_type, checked.width, checked.height) == (file_format.content_type, 48, 32)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"GIF", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<html>", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xffxx"],
+    ids=["empty", "short", "svg", "html", "png head", "jpeg head"],
+)  # fmt: skip
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        images.check(data)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_picture_that_was_cut_off_is_refused(file_format: Format) -> None:
+    data = images.encode(picture(200, 200), Marks(Source.AI), file_format)
+    with pytest.raises(InvalidInput, match="broken or cut off"):
+        images.check(data[: len(data) * 2 // 3])
+
+
+def test_a_small_file_that_unfolds_to_gigabytes_is_refused_by_its_header() -> None:
+    with pytest.raises(InvalidInput, match="pixels"):
+        images.check(png_header_only(60_000, 60_000))
+    with pytest.raises(InvalidInput, match="10 x 2000"):
+        images.check(png_header_only(10, 2000), max_pixels=10_000)
+
+
+def test_too_many_bytes_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="at most 10 are accepted"):
+        images.check(images.encode(picture(), Marks(Source.AI)), max_bytes=10)
+
+
+def test_a_blank_picture_is_refused_where_one_is_not_wanted() -> None:
+    blank = images.encode(Image.new("RGB", (20, 20), (1, 2, 3)), Marks(Source.AI))
+    assert images.check(blank).width == 20
+    with pytest.raises(InvalidInput, match="blank"):
+        images.check(blank, blank_ok=False)
+    assert images.check(images.encode(picture(), Marks(Source.AI)), blank_ok=False).height == 20
+
+
+# The placeholder
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_placeholder_is_a_small_jpeg_marked_as_drawn_by_formula(style: str) -> None:
+    data = placeholder.render_jpeg("flow of silk, sunset picnic, dashboard", style)
+    checked, marks = images.check(data, blank_ok=False), images.read_marks(data)
+    assert (checked.content_type, checked.width, checked.height) == ("image/jpeg", 768, 768)
+    assert len(data) < 120_000
+    assert marks is not None
+    assert marks.source == Source.FORMULA
+
+
+def test_a_data_url_holds_the_picture_unchanged() -> None:
+    data = images.encode(picture(), Marks(Source.AI), Format.WEBP)
+    head, _, body = placeholder.data_url(data).partition(",")
+    assert head == "data:image/webp;base64"
+    assert base64.b64decode(body, validate=True) == data
+    with pytest.raises(InvalidInput):
+        placeholder.data_url(b"<svg/>")
