@@ -10,7 +10,10 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -85,12 +88,24 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     if given := os.environ.get("FLEET_TEST_DATABASE_URL"):
         yield PostgresForTests(given)
         return
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", durable=False)
-    server.start()
-    try:
-        yield PostgresForTests(server.url("postgres"))
-    finally:
-        server.stop()
+    with _folder_in_memory(tmp_path_factory) as folder:
+        server = EmbeddedPostgres(folder / "data", durable=False)
+        server.start()
+        try:
+            yield PostgresForTests(server.url("postgres"))
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _folder_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder in memory where there is room: copying a database for each test is what the tests write most."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 * 1024**3:
+        with tempfile.TemporaryDirectory(prefix="fleet-tests-", dir=memory) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("postgres")
 
 
 @pytest.fixture

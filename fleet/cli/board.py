@@ -9,9 +9,9 @@ import socket
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
-from celery import Celery
 
 from fleet.cli import processes
 from fleet.cli.processes import Program
@@ -145,9 +145,8 @@ class Board:
             self._given_up = event.name
 
 
-def _takes_messages(app: Celery, name: str) -> bool:
-    answers = app.control.ping(timeout=_PING_S, limit=1, destination=[f"{name}@{socket.gethostname()}"])
-    return bool(answers)
+def _takes_messages(app: Any, name: str) -> bool:
+    return bool(queue.workers(app, timeout_s=_PING_S, names=[f"{name}@{socket.gethostname()}"]))
 
 
 def _answers(url: str) -> bool:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import suppress
-from typing import Any
-
-from kombu.exceptions import KombuError, OperationalError
-from redis.exceptions import RedisError
+from collections.abc import Generator
 
 from fleet.cli import render
 from fleet.cli.checks import Finding, Level
@@ -21,43 +16,24 @@ from fleet.runtime import fleetwide
 _PING_S, _PATIENT_PING_S = 1.0, 4.0
 _BEAT_WARN_S, _BEAT_FAIL_S = 10.0, 60.0
 _SURFACE = "floimg"
-_NOT_REACHED = (KombuError, OperationalError, RedisError, OSError)
 
 
 def broker(settings: Settings) -> Generator[Finding, None, bool]:
     """Yield what there is to say about the broker; returns whether it can be used."""
     try:
-        app = queue.make_app(settings.broker_url, lease_s=settings.lease_s)
-        queue.Publisher(app).depths()
-        with app.connection_for_read(connect_timeout=3) as connection:
-            client = getattr(connection.default_channel, "client", None)
-            yield Finding("broker", Level.OK, f"{connection.transport.driver_type} answers")
-            if client is not None:
-                yield from _redis(client)
+        told = queue.describe(queue.make_app(settings.broker_url, lease_s=settings.lease_s))
     except FleetError as error:
-        yield Finding(
-            "broker",
-            Level.FAIL,
-            error.message,
-            "Is it up? Is FLEET_BROKER_URL right?" if settings.broker_url else error.fix,
-        )
+        fix = "Is it up? Is FLEET_BROKER_URL right?" if settings.broker_url else error.fix
+        yield Finding("broker", Level.FAIL, error.message, fix)
         return False
-    except _NOT_REACHED as error:
-        yield Finding("broker", Level.FAIL, logs.mask(str(error)), "Is it up? Is FLEET_BROKER_URL right?")
-        return False
+    yield Finding("broker", Level.OK, f"{told.driver} answers")
+    if told.eviction not in (None, "", "noeviction"):
+        yield Finding("eviction", Level.WARN, f"maxmemory-policy is {told.eviction}: full memory costs messages",
+                      "Set it to noeviction. (The sweep sends lost messages again, later.)")  # fmt: skip
+    if told.append_only is False:
+        yield Finding("persistence", Level.WARN, "no append-only file: a restart of the broker loses its messages",
+                      "Set appendonly yes. (The sweep sends lost messages again, later.)")  # fmt: skip
     return True
-
-
-def _redis(client: Any) -> Iterator[Finding]:
-    """Yield what Redis's own settings mean for messages. Hosts that forbid CONFIG are left alone."""
-    with suppress(RedisError):
-        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
-        if policy and policy != "noeviction":
-            yield Finding("eviction", Level.WARN, f"maxmemory-policy is {policy}: messages vanish when memory is full",
-                          "Set it to noeviction. (The sweep sends lost messages again, later.)")  # fmt: skip
-        if client.config_get("appendonly").get("appendonly") == "no":
-            yield Finding("persistence", Level.WARN, "no append-only file: a restart of the broker loses its messages",
-                          "Set appendonly yes. (The sweep sends lost messages again, later.)")  # fmt: skip
 
 
 def gallery(door: Door) -> Finding:
@@ -84,10 +60,9 @@ def workers(settings: Settings) -> Finding:
     app = queue.make_app(settings.broker_url, lease_s=settings.lease_s)
     try:
         # Each question waits its whole time for further answers, so the patient one is asked only if need be.
-        answers = app.control.ping(timeout=_PING_S) or app.control.ping(timeout=_PATIENT_PING_S) or []
-        names = sorted(name for answer in answers for name in answer)
-    except _NOT_REACHED as error:
-        return Finding("workers", Level.FAIL, logs.mask(str(error)), "Is the broker up?")
+        names = queue.workers(app, timeout_s=_PING_S) or queue.workers(app, timeout_s=_PATIENT_PING_S)
+    except FleetError as error:
+        return Finding("workers", Level.FAIL, error.message, "Is the broker up?")
     if not names:
         return Finding("workers", Level.FAIL, "no worker answers", "Start one: `fleet worker`, or all: `fleet up`.")
     return Finding("workers", Level.OK, ", ".join(names))

@@ -145,7 +145,7 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
 
 @click.command(cls=Command)
 @click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(1, 65_535), default=8000, show_default=True)
+@click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True)
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
               help="Its own database, never Fleet's.")  # fmt: skip
 @click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=click.Path(file_okay=False, path_type=Path),
@@ -156,7 +156,7 @@ def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: P
     from fleet.cli import homes
 
     settings = homes.given(door.home)
-    if not settings.service_token.get_secret_value():
+    if not (settings.service_token.get_secret_value() or os.environ.get("FLEET_GALLERY_SERVICE_TOKENS")):
         raise InvalidInput("The gallery needs a service token.", fix="Set FLEET_SERVICE_TOKEN to a secret (fst_...).")
     images_dir = images if images is not None else settings.home / "gallery" / "images"
     _become(gallery_program(settings, database_url=database_url, images_dir=images_dir, host=host, port=port))

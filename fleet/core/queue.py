@@ -6,14 +6,15 @@ twice finds nothing to claim. `workers` builds its app from here; `fleet.runtime
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError, ResponseError
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput, Unavailable
@@ -134,3 +135,45 @@ def _depth(channel: Any, queue: str) -> int:
         return int(size(queue))
     declared = channel.queue_declare(queue, passive=True)
     return int(declared.message_count)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say in words that the broker is away, whichever library notices."""
+    try:
+        yield
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        raise Unavailable(
+            f"The broker cannot be reached ({logs.mask(str(error))}).", fix="Is it up? `fleet check` tells."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What a broker says of itself. None where it does not say (another kind of server, or one that forbids it)."""
+
+    driver: str
+    eviction: str | None = None
+    append_only: bool | None = None
+
+
+def describe(app: Celery) -> Broker:
+    """Ask the broker what it is and whether it may forget messages. Raises Unavailable."""
+    with _reached(), app.connection_for_read(connect_timeout=3) as connection:
+        channel: Any = connection.default_channel
+        driver = str(connection.transport.driver_type)
+        try:
+            told = {name: channel.client.config_get(name).get(name) for name in ("maxmemory-policy", "appendonly")}
+        except (AttributeError, ResponseError):
+            return Broker(driver)
+    return Broker(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
+
+
+def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:
+    """Return the workers that answer, all or those named; one that is busy in every thread answers all the same.
+
+    Waits the whole time for further answers unless every one of `names` has answered. Raises Unavailable.
+    """
+    with _reached():
+        answers = app.control.ping(timeout=timeout_s, limit=len(names) or None, destination=list(names) or None) or []
+    return sorted(name for answer in answers for name in answer)

@@ -97,5 +97,5 @@ def _covering_box(size: tuple[int, int], width: int, height: int) -> tuple[float
     """Return the middle part of a picture of `size` that has the proportions of width x height."""
     scale = max(width / size[0], height / size[1])
     part_w, part_h = width / scale, height / scale
-    left, top = (size[0] - part_w) / 2, (size[1] - part_h) / 2
-    return left, top, left + part_w, top + part_h
+    left, top = max(0.0, (size[0] - part_w) / 2), max(0.0, (size[1] - part_h) / 2)
+    return left, top, min(size[0], left + part_w), min(size[1], top + part_h)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +106,14 @@ def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     shown = cli.json("agents", "show", username)
     assert shown == page["items"][0]
     assert shown["created_at"].endswith("+00:00")
+
+
+def test_the_manual_lists_the_keys(cli: Cli, fleet: Fleet) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    rows = [line for line in manual.splitlines() if line.startswith("| `")]
+    for command, keys in (("agents list", AGENT_KEYS), ("status", set(cli.json("status")))):
+        (row,) = [row for row in rows if row.startswith(f"| `{command}`") and "," in row]
+        assert keys <= set(re.findall(r"[a-z_]+", row)), command
 
 
 def test_lists_filter(cli: Cli, fleet: Fleet) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -83,6 +84,12 @@ def test_every_option_but_self_explaining_ones_has_help() -> None:
         for param in command.params:
             if isinstance(param, click.Option) and param.name not in ("port", "json"):
                 assert param.help, f"{words} --{param.name}"
+
+
+def test_the_manual_names_every_command() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    for words, _ in every_command():
+        assert all(f"{word}" in manual for word in words.split()), words
 
 
 def test_version() -> None:

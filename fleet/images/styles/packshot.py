@@ -50,7 +50,7 @@ def _behind(scene: Image.Image, order: Order, colors: Palette, wall: Color, grou
     dice, (width, height) = order.dice, scene.size
     kind = dice.choice(("arch", "disc", "panels", "", ""))
     tone = mix(wall, dice.choice(colors[1:4]), dice.uniform(0.35, 0.75))
-    center, wide = width * dice.uniform(0.42, 0.58), width * dice.uniform(0.2, 0.3)
+    center, wide = width * dice.uniform(0.42, 0.58), min(scene.size) * dice.uniform(0.2, 0.3)
     foot = height * (ground - 0.07)
     if not kind:
         return
@@ -75,7 +75,7 @@ def _behind(scene: Image.Image, order: Order, colors: Palette, wall: Color, grou
 
 def _set(order: Order, colors: Palette, size: tuple[int, int]) -> list[tuple[float, Layer, float]]:
     """Return what stands in the studio: place across, the form, and how far it is lifted (a podium's height)."""
-    dice, tall = order.dice, size[1] * brush.SMOOTH
+    dice, tall = order.dice, min(size[1], int(size[0] * 1.1)) * brush.SMOOTH
     named = order.named(forms.KIND_OF)
     kind = forms.KIND_OF[named] if named else dice.choice(list(forms.FORMS))
     main, second = _object_colors(colors, dice)
@@ -85,7 +85,7 @@ def _set(order: Order, colors: Palette, size: tuple[int, int]) -> list[tuple[flo
         lift = dice.uniform(0.07, 0.14)
         block = turned([Part([(0, 2.1), (1, 2.1)], mix(colors[4], colors[2], 0.4), "matte", "flat")], int(tall * lift))
         hero = forms.FORMS[kind](order, int(tall * dice.uniform(0.38, 0.46)), main, second)
-        return [(0.5, block, 0), (0.5, hero, lift)]
+        return [(0.5, block, 0), (0.5, hero, lift * tall / (size[1] * brush.SMOOTH))]
     if arrangement in ("pair", "trio"):
         others = [forms.FORMS[kind](order, int(tall * dice.uniform(0.3, 0.4)), *_object_colors(colors, dice))
                   for _ in range(2)]  # fmt: skip

@@ -254,9 +254,10 @@ def _frames(image: Image.Image, order: Order, colors: Palette) -> None:
     steps = dice.randint(5, 8)
     tones = palette.ramp(dice.sample(colors, 3), steps)
     for step, tone in enumerate(tones):
-        inset = image.width * (0.04 + 0.42 * step / steps)
-        pen.rounded_rectangle((inset, inset * 0.9, image.width - inset, image.height - inset * 0.9),
-                              image.width * 0.08, (*tone, 255))  # fmt: skip
+        share = 0.04 + 0.42 * step / steps
+        x, y = image.width * share, image.height * share
+        box = (x, y, image.width - x, image.height - y)
+        pen.rounded_rectangle(box, min(image.size) * 0.08, (*tone, 255))
     turned = layer.rotate(lean, Image.Resampling.BILINEAR)
     mask = ImageChops.multiply(turned.getchannel("A"), Image.new("L", layer.size, 255))
     image.paste(turned.convert("RGB"), (0, 0), mask)
