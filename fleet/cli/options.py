@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -73,8 +74,9 @@ class _Named(click.ParamType[str]):
         except Exception:  # noqa: BLE001 - a shell's line editor is no place for errors
             return []
 
+    @abstractmethod
     def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
-        raise NotImplementedError
+        """Return names that begin with `incomplete`, each with a line of help."""
 
 
 class Agent(_Named):

@@ -76,10 +76,13 @@ def save_options(format_name: str, marks: Marks) -> dict[str, Any]:
 def read_marks(data: bytes) -> Marks | None:
     """Return what a PNG, JPEG or WebP file says about its making; None if it says nothing that can be read."""
     found = _packet_of(data)
-    if found is None or len(found) > _MOST_PACKET_BYTES or b"<!DOCTYPE" in found or b"<!ENTITY" in found:
+    if found is None or len(found) > _MOST_PACKET_BYTES:
         return None
     try:
-        tree = ElementTree.fromstring(found.strip(b"\x00 \r\n\t"))  # noqa: S314 - no DTD, bounded size
+        text = found.decode().strip("\x00 \r\n\t\ufeff")
+        if "<!DOCTYPE" in text:
+            return None
+        tree = ElementTree.fromstring(text)  # noqa: S314 - no DTD, so no entities to unfold; bounded size
     except (ElementTree.ParseError, ValueError):
         return None
     source = _property(tree, _IPTC, "DigitalSourceType")

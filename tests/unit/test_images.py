@@ -53,8 +53,8 @@ def test_a_prompt_always_draws_the_same_picture(style: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_prompts_draw_pictures_that_look_different(style: str) -> None:
-    drawn = {tuple(images.render(f"picture {n}", style, 96, 96).resize((4, 4)).tobytes()) for n in range(24)}
-    assert len(drawn) == 24
+    drawn = {tuple(images.render(f"picture {n}", style, 96, 96).resize((4, 4)).tobytes()) for n in range(12)}
+    assert len(drawn) == 12
 
 
 def test_styles_draw_the_same_prompt_differently() -> None:
@@ -62,7 +62,7 @@ def test_styles_draw_the_same_prompt_differently() -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(prompt=st.text(max_size=60), width=st.integers(16, 400), height=st.integers(16, 400))
 def test_any_words_can_be_drawn_in_any_size(style: str, prompt: str, width: int, height: int) -> None:
     image = images.render(prompt, style, width, height)

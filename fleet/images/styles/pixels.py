@@ -130,16 +130,7 @@ def _hills(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], tone: 
     width, height = size
     line = brush.ridge(dice, 65, 0.62 if land == "peaks" else 0.45)
     if land == "city":
-        x = 0
-        while x < width:
-            wide, high = dice.randint(5, 12), dice.randint(10, int(height * tall * 1.7))
-            top = int(height * base) - high
-            pen.rectangle((x, top, x + wide, height), tone)
-            for wy in range(top + 2, int(height * base), 4):
-                for wx in range(x + 1, x + wide - 1, 3):
-                    if dice.random() < 0.35:
-                        pen.point((wx, wy), mix(tone, (255, 230, 140), 0.7))
-            x += wide + dice.choice((1, 1, 2))
+        _houses(pen, dice, (width, height), tone, base=base, tall=tall)
         return
     for x in range(width):
         place = x / width * (len(line) - 1)
@@ -150,6 +141,18 @@ def _hills(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], tone: 
             pen.line((x, top, x, top + int((h - 0.4) * 12) + x % 2), mix(tone, (255, 255, 255), 0.55))
         if land == "trees" and x % 6 == 0:
             sprites.pine(pen, x, top + 1, dice.randint(7, 14), shade(tone, 0.85))
+
+
+def _houses(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], tone: Color, *, base: float,
+            tall: float) -> None:  # fmt: skip
+    (width, height), x, lit = size, 0, mix(tone, (255, 230, 140), 0.7)
+    while x < width:
+        wide, high = dice.randint(5, 12), dice.randint(10, int(height * tall * 1.7))
+        top = int(height * base) - high
+        pen.rectangle((x, top, x + wide, height), tone)
+        windows = itertools.product(range(top + 2, int(height * base), 4), range(x + 1, x + wide - 1, 3))
+        pen.point([(wx, wy) for wy, wx in windows if dice.random() < 0.35], lit)
+        x += wide + dice.choice((1, 1, 2))
 
 
 def _floor(pen: ImageDraw.ImageDraw, dice: Random, size: tuple[int, int], earth: Color, turf: Color) -> list[int]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from fleet.images.styles import brush, palette
 from fleet.images.styles.order import Order
@@ -249,18 +249,18 @@ def _frames(image: Image.Image, order: Order, colors: Palette) -> None:
     """Nested rounded frames, turned a little, as on a stage."""
     dice = order.dice
     lean = dice.uniform(-14, 14)
-    layer = Image.new("RGBA", (image.width, image.height))
+    # Turning smooths the edges by itself, so this is drawn in the final size.
+    layer = Image.new("RGBA", (image.width // brush.SMOOTH, image.height // brush.SMOOTH))
     pen = ImageDraw.Draw(layer)
     steps = dice.randint(5, 8)
     tones = palette.ramp(dice.sample(colors, 3), steps)
     for step, tone in enumerate(tones):
         share = 0.04 + 0.42 * step / steps
-        x, y = image.width * share, image.height * share
-        box = (x, y, image.width - x, image.height - y)
-        pen.rounded_rectangle(box, min(image.size) * 0.08, (*tone, 255))
-    turned = layer.rotate(lean, Image.Resampling.BILINEAR)
-    mask = ImageChops.multiply(turned.getchannel("A"), Image.new("L", layer.size, 255))
-    image.paste(turned.convert("RGB"), (0, 0), mask)
+        x, y = layer.width * share, layer.height * share
+        box = (x, y, layer.width - x, layer.height - y)
+        pen.rounded_rectangle(box, min(layer.size) * 0.08, (*tone, 255))
+    turned = layer.rotate(lean, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
+    image.paste(turned, (0, 0), turned)
 
 
 _MOTIFS: dict[str, Callable[[Image.Image, Order, Palette], None]] = {

@@ -49,6 +49,7 @@ class Kit:
 
 
 def kit_for(image: Image.Image, order: Order, colors: palette.Palette, unit: float) -> Kit:
+    """Return the tools for one sheet of screens, light or dark; `unit` is in pixels."""
     # One sheet shows one theme: a throw of the picture's own seed would differ from screen to screen.
     dark = "dark" in order.words or ("light" not in order.words and sum(colors[5]) % 4 == 0)
     face, ink = (mix(colors[0], (0, 0, 0), 0.2), colors[4]) if dark else ((255, 255, 255), colors[0])
@@ -98,6 +99,7 @@ def _picture(kit: Kit, box: Box) -> None:
 
 
 def rows(kit: Kit, box: Box) -> None:
+    """Draw a list: a thumbnail and two lines of words for each row."""
     left, top, right, bottom = box
     count = max(1, round((bottom - top) / (6.5 * kit.u)))
     for row in range(count):
@@ -111,6 +113,7 @@ def rows(kit: Kit, box: Box) -> None:
 
 
 def tiles(kit: Kit, box: Box) -> None:
+    """Draw two cards side by side."""
     left, top, right, bottom = box
     gap = 2 * kit.u
     wide = (right - left - gap) / 2
@@ -141,6 +144,7 @@ def _search(kit: Kit, box: Box) -> None:
 
 
 def graph(kit: Kit, box: Box) -> None:
+    """Draw a small bar chart with one bar in the accent colour."""
     left, top, right, bottom = box
     kit.panel(box, kit.face, round_u=2, edge=kit.soft)
     count = 7
@@ -154,6 +158,7 @@ def graph(kit: Kit, box: Box) -> None:
 
 
 def fields(kit: Kit, box: Box) -> None:
+    """Draw a form: a labelled field, and a button below it."""
     left, top, right, bottom = box
     half = (bottom - top) / 2
     for row in range(2):

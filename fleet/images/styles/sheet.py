@@ -95,6 +95,7 @@ def scale(sheet: Sheet, top: float, *, lines: int = 5) -> None:
 
 
 def below(sheet: Sheet, words: Sequence[str], *, between: bool = True) -> None:
+    """Write words under the axis, in the middle of their columns or at the points between."""
     count = len(words)
     for place, word in enumerate(words):
         share = (place + 0.5) / count if between else place / max(1, count - 1)
@@ -102,6 +103,7 @@ def below(sheet: Sheet, words: Sequence[str], *, between: bool = True) -> None:
 
 
 def legend(sheet: Sheet, words: Sequence[str]) -> None:
+    """Name the series above the plot, each with its colour."""
     x, y = sheet.left, sheet.top - 32 * sheet.unit
     for place, word in enumerate(words):
         tone = sheet.tones[place % len(sheet.tones)]
@@ -122,6 +124,7 @@ def walk(dice: Random, count: int, *, start: float = 0.4, drift: float = 0.01, w
 
 
 def smoothed(values: list[float]) -> list[float]:
+    """Return the values with their roughness taken off; as many as came in."""
     padded = [values[0], *values, values[-1]]
     once = [(a + 2 * b + c) / 4 for a, b, c in zip(padded, padded[1:], padded[2:], strict=False)]
     padded = [once[0], *once, once[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 from PIL import Image, ImageDraw
@@ -17,14 +18,12 @@ def creature(dice: Random, colors: Palette, side: int) -> Image.Image:
     body, spots = dice.sample([c for c in colors[1:] if luminance(c) > 0.25] or list(colors), 2)
     half = side // 2
     figure = Image.new("RGBA", (side + 2, side + 2), _CLEAR)
-    for y in range(side):
-        for x in range(half + side % 2):
-            inward = (x / max(1, half)) * (1.15 - abs(y - side * 0.5) / side * 1.3)
-            if dice.random() < inward * 1.25:
-                tone = spots if dice.random() < 0.22 else body
-                tone = shade(tone, 1.16 - 0.5 * y / side)
-                for px in (x, side - 1 - x):
-                    figure.putpixel((px + 1, y + 1), (*tone, 255))
+    for y, x in itertools.product(range(side), range(half + side % 2)):
+        inward = (x / max(1, half)) * (1.15 - abs(y - side * 0.5) / side * 1.3)
+        if dice.random() < inward * 1.25:
+            tone = shade(spots if dice.random() < 0.22 else body, 1.16 - 0.5 * y / side)
+            figure.putpixel((x + 1, y + 1), (*tone, 255))
+            figure.putpixel((side - x, y + 1), (*tone, 255))
     _fill_middle(figure, body, side)
     _outline(figure, shade(body, 0.25))
     eye_y, gap = int(side * dice.uniform(0.32, 0.5)) + 1, max(1, side // 6)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw
 
 from fleet.images.styles import brush, palette
 from fleet.images.styles.order import Order
@@ -190,17 +190,19 @@ def _far_coast(pen: ImageDraw.ImageDraw, order: Order, colors: Palette, horizon:
         start = dice.randint(0, 90)
         part = line[start : start + dice.randint(35, 90)]
         if len(part) > 2:
-            pen.polygon([(part[0][0], horizon * scale), *part, (part[-1][0], horizon * scale)], color)
+            shore, last = horizon * scale, len(part) - 1
+            slope = [min(1.0, 2.2 * math.sin(math.pi * i / last)) for i in range(len(part))]
+            pen.polygon([(x, shore - (shore - y) * s) for (x, y), s in zip(part, slope, strict=True)], color)
 
 
 def _water(image: Image.Image, order: Order, colors: Palette, shore: float) -> Image.Image:
     """Mirror what stands above the shore, ruffled, and lay the light of the sky on the waves."""
     dice, line = order.dice, int(shore * brush.SMOOTH)
     depth = image.height - line
-    above = image.crop((0, max(0, line - depth), image.width, line)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    above = above.reduce(4).resize((image.width, depth), Image.Resampling.BILINEAR)
+    above = image.crop((0, max(0, line - depth), image.width, line)).reduce(6)
+    above = above.transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize((image.width, depth), Image.Resampling.BILINEAR)
     deep = brush.gradient(image.width, depth, [palette.mix(colors[3], colors[4], 0.4), colors[1], colors[0]])
-    surface = Image.blend(above, deep, 0.5).filter(ImageFilter.BoxBlur(3))
+    surface = Image.blend(above, deep, 0.5)
     pen = ImageDraw.Draw(surface)
     light = palette.mix(colors[5], colors[4], 0.3)
     for _ in range(260):
@@ -209,6 +211,5 @@ def _water(image: Image.Image, order: Order, colors: Palette, shore: float) -> I
         thick = max(1, int(1 + 5 * y / depth))
         shine = palette.mix(deep.getpixel((0, int(y))), light, dice.uniform(0.15, 0.75))  # type: ignore[arg-type]
         pen.line((x, y, x + long, y), shine, thick)
-    finished = image.copy()
-    finished.paste(surface, (0, line))
-    return finished
+    image.paste(surface, (0, line))
+    return image

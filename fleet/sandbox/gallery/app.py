@@ -83,8 +83,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
 
 
 def _open(config: GalleryConfig) -> Gallery:
-    public_url = config.public_url or f"http://{config.host}:{config.port}"
-    pictures = Pictures(config.images_dir.absolute(), public_url)
+    pictures = Pictures(config.images_dir.absolute(), config.base_url)
     storage = open_storage(config.database_url, pool_size=config.pool_size)
     if config.budgets is not None:
         with storage.transaction() as tx:

@@ -56,6 +56,13 @@ class GalleryConfig:
     operator: str = "the operator of this fleet"
     pool_size: int = 20
 
+    @property
+    def base_url(self) -> str:
+        """Return the base of the addresses of pictures: the one that was set, else where the gallery listens."""
+        anywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+        host = "localhost" if anywhere else f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
     def __post_init__(self) -> None:
         if not any(token.split() for token in self.service_tokens):
             raise InvalidInput("The gallery has no service token.", fix="Set FLEET_SERVICE_TOKEN to fst_ and a secret.")
