@@ -105,27 +105,15 @@ class Publisher:
         """Send messages. Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost."""
         if not messages:
             return
-        try:
-            with self._app.producer_or_acquire() as producer, producer.batch(max_size=_BATCH):
-                for message in messages:
-                    self._app.send_task(message.task, args=message.args, queue=message.queue, producer=producer)
-        except (OperationalError, RedisError, OSError) as error:
-            raise Unavailable(
-                f"The broker cannot be reached ({logs.mask(str(error))}).",
-                fix="Is it up? `fleet check` tells.",
-            ) from error
+        with _reached(), self._app.producer_or_acquire() as producer, producer.batch(max_size=_BATCH):
+            for message in messages:
+                self._app.send_task(message.task, args=message.args, queue=message.queue, producer=producer)
 
     def depths(self) -> dict[str, int]:
         """Return how many messages wait in each queue. Raises Unavailable."""
-        try:
-            with self._app.connection_for_read(connect_timeout=3) as connection:
-                channel = connection.default_channel
-                return {name: _depth(channel, name) for name in QUEUES}
-        except (OperationalError, RedisError, OSError) as error:
-            raise Unavailable(
-                f"The broker cannot be reached ({logs.mask(str(error))}).",
-                fix="Is it up? `fleet check` tells.",
-            ) from error
+        with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
+            channel = connection.default_channel
+            return {name: _depth(channel, name) for name in QUEUES}
 
 
 def _depth(channel: Any, queue: str) -> int:

@@ -92,7 +92,7 @@ class FloImg:
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
-        body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", account)
+        body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
         return _parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
@@ -198,7 +198,7 @@ class FloImg:
 
     def _page(self, account: Account, *, limit: int, offset: int) -> list[_Item]:
         query = {"limit": limit, "offset": offset, "sort": "recent"}
-        body = self._call("GET", "/api/showcase", account, params=query)
+        body = self._call("GET", "/api/showcase", _reader(account), params=query)
         items = body.get("items")
         if not isinstance(items, list):
             raise base.Uncertain("the surface's feed has no items")
@@ -232,6 +232,11 @@ class FloImg:
         if response.is_success:
             return body
         raise _error(response, body, as_agent=account is not None)
+
+
+def _reader(account: Account) -> Account | None:
+    """Return whom to read as: without an account (a dry run makes none) the service itself reads."""
+    return account if account.remote_id is not None else None
 
 
 def _comments_path(action: Action) -> str:

@@ -116,6 +116,13 @@ def test_what_is_not_there_is_said_to_be_gone(surface: FloImg, account: Account)
             surface.write(Action(Verb.LIKE, account, "k", target=target), timeout_s=10)
 
 
+def test_reading_needs_no_account(surface: FloImg, account: Account) -> None:
+    _, post = posted(surface, account)
+    nobody = Account("x", "dry_runner", "Dry Runner", None)
+    assert post in [item.id for item in surface.feed(nobody, limit=20)]
+    assert surface.item(nobody, post).id == post
+
+
 def test_liking_twice_leaves_it_liked_once(surface: FloImg, account: Account) -> None:
     _, post = posted(surface, account)
     for key in ("first", "second"):

@@ -105,11 +105,11 @@ def test_pages_allow_no_scripts_but_their_own(world: World) -> None:
         assert all(src.startswith("/static/") for src in re.findall(r'<script[^>]*src="([^"]+)"', answer.text))
 
 
-@pytest.mark.parametrize("path", ["/p/nonsense", "/u/nobody", "/missing", f"/images/{'0' * 32}.png"])
-def test_a_missing_page_says_where_to_go(world: World, path: str) -> None:
-    html = page(world, path, 404)
-    assert "There is nothing on this wall" in html
-    assert 'href="/"' in html
+def test_a_missing_page_says_where_to_go(world: World) -> None:
+    for path in ("/p/nonsense", "/u/nobody", "/missing", f"/images/{'0' * 32}.png"):
+        html = page(world, path, 404)
+        assert "There is nothing on this wall" in html, path
+        assert 'href="/"' in html, path
 
 
 def test_more_pictures_come_in_parts_without_gaps_or_doubles(world: World) -> None:
@@ -161,15 +161,12 @@ def test_a_visitor_comments_as_a_person_under_a_name_of_choice(world: World) -> 
     assert world.call("GET", f"/api/showcase/{post_id}/comments").json()["comments"][0]["user"]["isAgent"] is False
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}, {"X": "y"},
-     {"Origin": "null"}],
-)  # fmt: skip
-def test_pages_elsewhere_cannot_act_for_a_visitor(world: World, headers: dict[str, str]) -> None:
+def test_pages_elsewhere_cannot_act_for_a_visitor(world: World) -> None:
     post_id = world.posted("bright_1")
-    assert world.http.post(f"/p/{post_id}/like", headers=headers).status_code == 403
-    assert say(world, post_id, "spam", **headers) == 403
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"X-Nothing": "at all"},
+                    {"Origin": "https://evil.example"}, {"Origin": "null"}):  # fmt: skip
+        assert world.http.post(f"/p/{post_id}/like", headers=headers).status_code == 403, headers
+        assert say(world, post_id, "spam", **headers) == 403, headers
     item = world.item(post_id)
     assert (item["likeCount"], item["commentCount"]) == (0, 0)
 
@@ -179,10 +176,10 @@ def test_old_browsers_are_known_by_their_origin(world: World) -> None:
     assert say(world, post_id, "hello", Origin="http://testserver") == 303
 
 
-@pytest.mark.parametrize("words", ["", "   ", "x" * 1001, "nul \x00"])
-def test_comments_that_cannot_be_kept_are_refused(world: World, words: str) -> None:
+def test_comments_that_cannot_be_kept_are_refused(world: World) -> None:
     post_id = world.posted("bright_1")
-    assert say(world, post_id, words) == 422
+    for words in ("", "   ", "x" * 1001, "nul \x00"):
+        assert say(world, post_id, words) == 422, words
     assert world.item(post_id)["commentCount"] == 0
 
 
@@ -205,17 +202,14 @@ def test_pictures_are_served_safely_and_for_ever(world: World) -> None:
     assert (preview.status_code, preview.headers["content-type"]) == (200, "image/webp")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["..%2f..%2fsecret.png", "%2e%2e/secret.png", "../secret.png", "....//secret.png", "secret.png", "%00.png", ".env",
-     "%5c..%5csecret.png"],
-)  # fmt: skip
-def test_no_address_leads_out_of_the_folder_of_pictures(world: World, tmp_path: Path, name: str) -> None:
-    (tmp_path / "secret.png").write_bytes(b"secret")
-    (tmp_path / "images" / "secret.png").write_bytes(b"secret")
-    answer = world.http.get(f"/images/{name}")
-    assert answer.status_code in (404, 405)
-    assert b"secret" not in answer.content or b"secret.png" in answer.content
+def test_no_address_leads_out_of_the_folder_of_pictures(world: World, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "images"):
+        (place / "secret.png").write_bytes(b"not for everybody")
+    for name in ("..%2f..%2fsecret.png", "%2e%2e/secret.png", "../secret.png", "....//secret.png", "secret.png",
+                 "%00.png", ".env", "%5c..%5csecret.png"):  # fmt: skip
+        answer = world.http.get(f"/images/{name}")
+        assert answer.status_code == 404, name
+        assert b"not for everybody" not in answer.content, name
 
 
 def test_a_removed_agent_is_gone_from_the_pages(world: World) -> None:

@@ -92,6 +92,7 @@ def test_the_feed_is_read_as_the_agent(surface: FloImg, wire: respx.MockRouter) 
         "p1", "zoe", "Zoë", "T", 2, 3
     )  # fmt: skip
     assert dict(route.calls[0].request.url.params) == {"limit": "20", "offset": "0", "sort": "recent"}
+    assert route.calls[0].request.headers["x-agent-id"] == "ada_1"
 
 
 @pytest.mark.parametrize(
