@@ -49,7 +49,7 @@ def claim_due(tx: Tx, *, limit: int) -> tuple[datetime, list[Due]]:
     Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
     among them.
     """
-    now: datetime = tx.scalar(sa.select(_CLOCK))
+    now = tx.now()
     rows = tx.execute(
         sa.select(
             AgentRow.id, AgentRow.name, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,

@@ -165,7 +165,7 @@ def _database(settings: Settings) -> Generator[Finding, None, bool]:
 def _server(database: Database) -> Iterator[Finding]:
     before = clock.now()
     with database.transaction() as tx:
-        there = tx.scalar(sa.select(sa.func.clock_timestamp()))
+        there = tx.now()
         after = clock.now()
         version = int(tx.scalar(sa.text("SELECT current_setting('server_version_num')::int")))
         vector = tx.scalar(sa.text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ class Tx:
     def scalar(self, statement: sa.Executable) -> Any:
         """Run one statement and return the first column of its first row, or None."""
         return self.session.scalar(statement)
+
+    def now(self) -> datetime:
+        """Return the database's time, by which leases and due times are compared; workers' clocks may be wrong."""
+        return self.session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call `call` when this transaction has committed; never if it rolls back.

@@ -84,7 +84,7 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
         .on_conflict_do_nothing()
         .returning(JobRow.id, JobRow.kind, JobRow.priority)
     )
-    now = tx.scalar(sa.select(_CLOCK))
+    now = tx.now()
     rows = tx.session.execute(statement, [_values(job, now) for job in jobs])
     return [_ring(row) for row in rows]
 

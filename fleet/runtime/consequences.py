@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleet.agents import commands, controls, loop
-from fleet.core import clock
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
@@ -40,9 +39,10 @@ def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
     return min(max(reset_at, now + timedelta(seconds=1)), now + _LONGEST_SLEEP)
 
 
-def judge(error: Exception, *, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta) -> Verdict:
+def judge(
+    error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
+) -> Verdict:
     """Return what follows from an error. `sent` says whether the write may have left the house."""
-    now = clock.now()
     match error:
         case base.BudgetSpent():
             until = budget_reset(error.reset_at, now)

@@ -8,14 +8,15 @@ import random
 import socket
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fleet.agents import controls
 from fleet.agents.models import AgentRow
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
-from fleet.core import queue
+from fleet.core import clock, queue
 from fleet.core.db import Database
+from fleet.core.errors import Unavailable
 from fleet.core.settings import Settings
 from fleet.llm.base import Provider, Speaker
 from fleet.llm.offline import OfflineProvider
@@ -78,6 +79,14 @@ class Deps:
     def settle(self) -> timedelta:
         """How long to wait before an unknown outcome is looked into."""
         return timedelta(seconds=self.settings.settle_s)
+
+    def now(self) -> datetime:
+        """Return the database's time, or this machine's while the database is away."""
+        try:
+            with self.db.transaction() as tx:
+                return tx.now()
+        except Unavailable:
+            return clock.now()
 
     def close(self) -> None:
         """Close all connections."""

@@ -59,8 +59,7 @@ def _staggered(tx: Tx, number: int) -> datetime:
 
 def first_tick_at(tx: Tx) -> datetime:
     """Return when an agent that is started now thinks first."""
-    now: datetime = tx.scalar(sa.select(sa.func.clock_timestamp()))
-    return now + FIRST_TICK
+    return tx.now() + FIRST_TICK
 
 
 def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
@@ -83,7 +82,7 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
           for_: timedelta | None = None) -> bool:  # fmt: skip
     """Hold a scope back, for good or for a while; False if it was held already. Raises InvalidInput, NotFound."""
     with deps.db.transaction() as tx:
-        until = None if for_ is None else tx.scalar(sa.select(sa.func.clock_timestamp())) + for_
+        until = None if for_ is None else tx.now() + for_
         return controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
 
 

@@ -195,8 +195,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
         key = ticks.ask(tx, agent.id, asked_for=action, requested_by=by)
         if key is None:
             key = TickKey(agent.id, agent.tick_no + 1)
-            now = tx.scalar(sa.select(sa.func.clock_timestamp()))
-            if not ticks.open_asked(tx, key, now, asked_for=action, requested_by=by):
+            if not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
             agent.tick_no = key.tick_no
         events.emit(tx, "agent.triggered", agent_id=agent.id, agent=agent.name, action=action, by=by)

@@ -7,13 +7,12 @@ between two of them leaves a row from which the sweep and the next attempt go on
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Hold, Subject
+from fleet.agents.controls import Subject
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
@@ -61,7 +60,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         agent = tx.session.get(AgentRow, row.agent_id)
         if agent is None:
             return None
-        held = _held_back(agent, row.kind, controls.in_force(tx)) if row.state == JobState.READY else None
+        held = _held_back(tx, agent, row.kind) if row.state == JobState.READY else None
         if held is not None:
             service.give_back(tx, job_id, why=held.why, until=held.until)
             return None
@@ -72,13 +71,13 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     return Work(deps, claim, agent, Lease(started_s + deps.settings.lease_s))
 
 
-def _held_back(agent: AgentRow, kind: str, holds: Sequence[Hold]) -> Held | None:
+def _held_back(tx: Tx, agent: AgentRow, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    hold = controls.covering(holds, Subject(agent.surface, agent.persona_id, str(agent.id), kind))
+    hold = controls.covering(controls.in_force(tx), Subject(agent.surface, agent.persona_id, str(agent.id), kind))
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
-        return Held(hold.words(), hold.until or clock.now() + _HELD_FOR)
+        return Held(hold.words(), hold.until or tx.now() + _HELD_FOR)
     if agent.status == Status.PAUSED:
-        return Held(f"the agent is paused: {agent.pause_reason}", agent.paused_until or clock.now() + _HELD_FOR)
+        return Held(f"the agent is paused: {agent.pause_reason}", agent.paused_until or tx.now() + _HELD_FOR)
     return None
 
 
@@ -105,7 +104,7 @@ def _announce(work: Work, action: Action) -> Outcome | None:
         agent = tx.session.get(AgentRow, claim.agent_id)
         if agent is None:
             return Skipped("the agent is gone")
-        obstacle = _held_back(agent, claim.kind, controls.in_force(tx)) or _capped(tx, work, action)
+        obstacle = _held_back(tx, agent, claim.kind) or _capped(tx, work, action)
         if obstacle is not None:
             return obstacle
         if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):
@@ -120,7 +119,7 @@ def _capped(tx: Tx, work: Work, action: Action) -> Held | Skipped | None:
         return None
     claim, caps = work.claim, work.gateway.policy.caps
     _take_turns(tx, f"agent:{claim.agent_id}")
-    now = tx.scalar(sa.select(sa.func.clock_timestamp()))
+    now = tx.now()
     usage = usage_of(queries.writes_since(tx, claim.agent_id, now - max(caps.day, caps.post_gap)))
     wait = wait_for(action.verb, usage, caps, now)
     if wait is not None:
@@ -152,7 +151,7 @@ def _resolve(work: Work) -> Outcome:
         case Resolution.ASK:
             return Dead(DeadReason.UNKNOWN_OUTCOME, "nobody can tell whether it happened")
         case Resolution.PROBE:
-            since = claim.sending_at or clock.now() - timedelta(days=1)
+            since = claim.sending_at or work.deps.now() - timedelta(days=1)
             receipt = platform.probe(action, since=since, known=_known(work))
             if receipt is None:
                 return Absent("looked for it: it is not there")
@@ -173,7 +172,12 @@ def _judge(work: Work, error: Exception) -> Verdict:
     if not isinstance(error, FleetError):
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
     return consequences.judge(
-        error, agent_id=work.claim.agent_id, surface=work.claim.surface, sent=work.sent, settle=work.deps.settle
+        error,
+        now=work.deps.now(),
+        agent_id=work.claim.agent_id,
+        surface=work.claim.surface,
+        sent=work.sent,
+        settle=work.deps.settle,
     )
 
 

@@ -77,7 +77,7 @@ def _claim(deps: Deps, key: TickKey) -> _Awake | None:
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
             return None
         loop.set_current_action(tx, agent.id, "deciding")
-        return _Awake(claimed, agent, holds, clock.now())
+        return _Awake(claimed, agent, holds, tx.now())
 
 
 def _why_not(agent: AgentRow | None, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
@@ -171,7 +171,7 @@ def _give_up(deps: Deps, awake: _Awake, error: Exception) -> None:
     if not isinstance(error, FleetError):
         log.exception("tick_failed", agent_id=str(agent.id), tick_no=key.tick_no)
     verdict = consequences.judge(
-        error, agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
+        error, now=deps.now(), agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
     )  # fmt: skip
     why = str(error) if isinstance(error, FleetError) else f"unexpected: {type(error).__name__}: {error}"[:1000]
     with deps.db.transaction() as tx:

@@ -589,3 +589,15 @@ def test_a_job_past_its_time_is_skipped_if_nobody_tried_and_dead_if_somebody_did
     sweep(fleet.deps)
     assert fleet.job(untried).state == "skipped"
     assert (fleet.job(tried).state, fleet.job(tried).dead_reason) == ("dead", "expired")
+
+
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
+) -> None:
+    monkeypatch.setattr("fleet.core.clock.now", lambda: datetime.now(UTC) + wrong_by)
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=30))]
+    perform(fleet.deps, job)
+    wait = fleet.job(job).next_attempt_at - datetime.now(UTC)
+    assert timedelta(seconds=20) < wait < timedelta(seconds=31)
