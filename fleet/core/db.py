@@ -65,7 +65,8 @@ class Tx:
 
     def now(self) -> datetime:
         """Return the database's time, by which leases and due times are compared; workers' clocks may be wrong."""
-        return self.session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        value: datetime = self.session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return value
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call `call` when this transaction has committed; never if it rolls back.
