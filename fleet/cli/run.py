@@ -7,6 +7,10 @@ kernel ties a child's life to the thread that started it.
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import shutil
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -146,8 +150,8 @@ class Run:
             ("Tempo", _tempo(self.settings.tempo)),
             ("Agents", f"{sum(seen.agents.values())}, {running} of them running"),
             ("Logs", str(self._services.logs_dir)),
-            ("Look", f"fleet{self._home_option()} status, in another terminal"),
-            ("Stop", "Ctrl-C; `fleet up` goes on with the same fleet later"),
+            ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
+            ("Stop", "Ctrl-C; started again, the same fleet goes on"),
         ]
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
@@ -200,3 +204,11 @@ def _tempo(tempo: float) -> str:
     if tempo == 1:
         return "1: real time; --tempo 20 lives 20 times faster"
     return f"{tempo:g}: the fleet lives {tempo:g} times faster than life; --tempo 1 is real time"
+
+
+def _ourselves() -> str:
+    """Return how this command is called from another terminal: `make run` finds it in .venv, which is not on PATH."""
+    called = Path(sys.argv[0])
+    if shutil.which("fleet") or called.name != "fleet":
+        return "fleet"
+    return shlex.quote(os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called))
