@@ -1,0 +1,78 @@
+"""The doorbell: what is sent, where it waits, and what is said when nobody hears it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import redis
+from fakeredis import TcpFakeServer
+
+from beat_schedule import BEAT_SCHEDULE
+from fleet.core import queue
+from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.queue import QUEUES, Message, Publisher
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    """A broker that lives in this process: enough for sending, and for counting what waits."""
+    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_messages_wait_in_their_queue_and_carry_ids_alone(broker: str) -> None:
+    publisher = Publisher(queue.make_app(broker))
+    publisher.publish([Message("fleet.tick", ("agent", 7), "ticks"), Message("fleet.post", ("job",), "normal")])
+    assert publisher.depths() == {"critical": 0, "high": 0, "normal": 1, "ticks": 1, "low": 0}
+    with redis.Redis.from_url(broker) as client:
+        waiting = json.loads(client.lrange("normal", 0, -1)[0])
+    assert waiting["headers"]["task"] == "fleet.post"
+    assert waiting["headers"]["argsrepr"] == "('job',)"
+    assert len(json.dumps(waiting)) < 2000
+
+
+def test_nothing_to_say_rings_nobody() -> None:
+    Publisher(queue.make_app("redis://127.0.0.1:1/0")).publish([])
+
+
+def test_a_broker_that_is_away_is_said_to_be_away_without_its_password() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        publisher = Publisher(queue.make_app(f"redis://:sesame@127.0.0.1:{free.getsockname()[1]}/0"))
+        with pytest.raises(Unavailable) as caught:
+            publisher.publish([Message("fleet.post", ("job",), "normal")])
+    assert "sesame" not in str(caught.value)
+
+
+def test_no_broker_at_all_is_said_so() -> None:
+    with pytest.raises(InvalidInput, match="FLEET_BROKER_URL"):
+        queue.make_app("")
+
+
+def test_the_engine_relies_on_these_settings() -> None:
+    conf = queue.make_app("redis://127.0.0.1:1/0", lease_s=120).conf
+    assert conf.task_acks_late and conf.task_retry_on_worker_lost and conf.task_ignore_result
+    assert conf.worker_disable_prefetch and conf.worker_prefetch_multiplier == 1
+    options = conf.broker_transport_options
+    assert options["visibility_timeout"] == 240
+    assert (options["unacked_restore_interval"], options["unacked_restore_throttle"]) == (10, 1)
+    assert options["queue_order_strategy"] == "priority"
+    assert options["socket_timeout"] and options["health_check_interval"]
+    assert [one.name for one in conf.task_queues] == list(QUEUES)
+
+
+def test_every_periodic_task_goes_to_a_queue_that_exists_and_grows_stale() -> None:
+    for entry in BEAT_SCHEDULE.values():
+        options = entry["options"]
+        assert isinstance(options, dict)
+        assert options["queue"] in QUEUES
+        assert options["expires"] > 0
