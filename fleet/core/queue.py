@@ -158,10 +158,13 @@ def describe(app: Celery) -> Broker:
 
 
 def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:
-    """Return the workers that answer, all or those named; one that is busy in every thread answers all the same.
+    """Return who answers: every worker, or those named; one that is busy in every thread answers all the same.
+
+    A beat answers to its name (`celerybeat@host`) and is no worker.
 
     Waits the whole time for further answers unless every one of `names` has answered. Raises Unavailable.
     """
     with _reached():
         answers = app.control.ping(timeout=timeout_s, limit=len(names) or None, destination=list(names) or None) or []
-    return sorted(name for answer in answers for name in answer)
+    found = sorted(name for answer in answers for name in answer)
+    return [name for name in found if names or not name.startswith("celerybeat@")]

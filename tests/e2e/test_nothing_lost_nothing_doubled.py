@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import uuid
 from collections import Counter
 
 import pytest
 import redis
 
+from fleet.core import queue
 from fleet.jobs.policy import JobKind
 from fleet.runtime import doorbell, fleetwide
 from fleet.runtime.dispatch import dispatch
@@ -166,6 +168,14 @@ def test_two_beats_at_once_wake_nobody_twice(world: World) -> None:
     assert min(row.gap for row in gaps if row.gap).total_seconds() >= 5, "never under five seconds"
     for name in ("beat", "second_beat"):
         world.kill(name)
+
+
+def test_a_beat_that_ticks_answers_who_asks(world: World) -> None:
+    world.start_beat()
+    app = world.deps.publisher._app
+    name = f"celerybeat@{socket.gethostname()}"
+    assert wait_until("beat answers", lambda: queue.workers(app, timeout_s=1, names=[name])) == [name]
+    assert queue.workers(app, timeout_s=1) == [], "a beat is no worker"
 
 
 def test_a_message_that_nobody_understands_is_kept_and_the_worker_lives_on(world: World) -> None:
