@@ -12,7 +12,7 @@ from typing import Any
 from celery import Celery, signals
 
 from beat_schedule import BEAT_SCHEDULE
-from fleet.core import logs, queue, settings
+from fleet.core import failpoints, logs, queue, settings
 from fleet.jobs import queries
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
@@ -31,6 +31,8 @@ def _make_app() -> Celery:
         # Health checks ask it; it stays silent once it no longer ticks.
         beat_enable_remote_control=True,
     )
+    if config.failpoints_dir is not None:
+        failpoints.arm(failpoints.strikes_from(config.failpoints_dir))
     made.set_default()
     return made
 

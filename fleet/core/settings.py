@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     surface_writes_per_minute: int = Field(100, ge=1, description="writes of the whole fleet to one surface")
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
+    failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 

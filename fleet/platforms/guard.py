@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from fleet.core import clock
 from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
 from fleet.platforms.base import Action, ImageOrder, Platform, Receipt, Verb
 
 MARGIN_S = 2.0
@@ -173,5 +174,6 @@ class Gateway:
         left_s = lease.left_s() - MARGIN_S
         if left_s <= 0:
             raise LeaseEnding("the lease ends before the write could")
+        reach(Point.JOB_CLEARED)
         # One limit for the first byte of the answer and one for the rest of it.
         return left_s / 2

@@ -11,6 +11,7 @@ from fleet.agents.schedule import next_wake
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
+from fleet.core.failpoints import Point, reach
 from fleet.jobs import ticks
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import doorbell
@@ -45,7 +46,10 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         due_at = {agent.agent_id: agent.next_tick_at for agent in due}
         wanted = [(TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts]
         opened = ticks.open_ticks(tx, wanted)
+        reach(Point.DISPATCH_CLAIMED)
+        tx.afterwards(lambda: reach(Point.DISPATCH_COMMITTED))
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, opened))
+        tx.afterwards(lambda: reach(Point.DISPATCH_PUBLISHED))
     return len(due), len(opened)
 
 

@@ -17,6 +17,7 @@ from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
 from fleet.jobs import queries, service
 from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
@@ -40,6 +41,7 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
     work = _claim(deps, job_id)
     if work is None:
         return
+    reach(Point.JOB_CLAIMED)
     try:
         verdict = Verdict(_resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work))
     except Fenced:
@@ -48,6 +50,7 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
     except Exception as error:  # noqa: BLE001 - every end of an attempt is an outcome
         verdict = _judge(work, error)
     _record(work, verdict)
+    reach(Point.JOB_FINISHED)
 
 
 def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
@@ -86,13 +89,16 @@ def _carry_out(work: Work) -> Outcome:
     prepared = PREPARE[work.claim.kind](work)
     if not isinstance(prepared, Action):
         return prepared
+    reach(Point.JOB_PREPARED)
     work.gateway.permit(prepared.verb)
     if not work.gateway.policy.dry_run:
         obstacle = _announce(work, prepared)
         if obstacle is not None:
             return obstacle
         work.sent = True
+        reach(Point.JOB_ANNOUNCED)
     receipt = work.gateway.write(prepared, work.lease)
+    reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(prepared) | dict(receipt.detail))
 
 
@@ -196,6 +202,7 @@ def _record(work: Work, verdict: Verdict) -> None:
         _apply(tx, work, outcome)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
+        reach(Point.JOB_RECORDING)
 
 
 def _apply(tx: Tx, work: Work, outcome: Outcome) -> None:

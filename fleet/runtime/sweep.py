@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.core.events import EventRow
+from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
 from fleet.runtime import doorbell
@@ -45,11 +46,13 @@ def sweep(deps: Deps) -> Swept:
         released_jobs = recovery.release_expired(tx, settle_s=settings.settle_s)
         ended_jobs = recovery.end_stale(tx)
         _tell(tx, [*released_jobs, *ended_jobs])
+        reach(Point.SWEEP_RELEASED)
     with deps.db.transaction() as tx:
         rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s)
         rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s)
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rung_jobs))
+        tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
     swept = Swept(
         len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs)
     )  # fmt: skip

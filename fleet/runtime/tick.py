@@ -19,6 +19,7 @@ from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError
+from fleet.core.failpoints import Point, reach
 from fleet.jobs import queries, service, ticks
 from fleet.jobs.outcomes import Held
 from fleet.jobs.policy import JobKind
@@ -49,6 +50,7 @@ def tick(deps: Deps, key: TickKey) -> None:
     awake = _claim(deps, key)
     if awake is None:
         return
+    reach(Point.TICK_CLAIMED)
     try:
         moment = _gather(deps, awake)
         decision = decide(moment, dice_of(key))
@@ -56,6 +58,7 @@ def tick(deps: Deps, key: TickKey) -> None:
         _give_up(deps, awake, error)
         return
     duration_ms = round((clock.monotonic_s() - started_s) * 1000)
+    reach(Point.TICK_DECIDED)
     _record(deps, awake, moment, decision, duration_ms)
 
 
@@ -150,7 +153,9 @@ def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, durat
             tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id, tick_no=key.tick_no,
             action=decision.action, thought=decision.thought,
         )  # fmt: skip
+        tx.afterwards(lambda: reach(Point.TICK_RECORDED))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
+        tx.afterwards(lambda: reach(Point.TICK_PUBLISHED))
 
 
 def _jobs(awake: _Awake, decision: Decision) -> list[NewJob]:

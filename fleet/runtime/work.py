@@ -10,6 +10,7 @@ from typing import Any
 from fleet.agents.models import AgentRow
 from fleet.core import ids
 from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
 from fleet.jobs import service
 from fleet.jobs.service import Claim
 from fleet.platforms.base import Account
@@ -52,9 +53,11 @@ class Work:
         """
         if name not in self._steps:
             value = make()
+            reach(Point.JOB_STEP_PAID)
             with self.deps.db.transaction() as tx:
                 if not service.save_step(tx, self.claim, name, value):
                     raise Fenced(f"step {name} came too late")
+            reach(Point.JOB_STEP_SAVED)
             self._steps[name] = value
         return self._steps[name]
 

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fleet.agents.models import Status
+from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
+from fleet.core.failpoints import Point
 from fleet.jobs.models import TickRow
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
@@ -346,3 +348,24 @@ def test_prune_deletes_what_is_old_but_never_dead_letters_or_reactions(fleet: Fl
     assert {job.kind: job.state for job in fleet.jobs()} == {"like": "done", "post": "dead"}
     assert fleet.sql("SELECT count(*) FROM ticks").scalar() == 0
     assert fleet.sql("SELECT count(*) FROM events").scalar() == 0
+
+
+def test_one_life_passes_every_failpoint_in_the_order_of_the_protocol(fleet: Fleet) -> None:
+    passed: list[Point] = []
+    fleet.agent(weights={"post": 1.0, "comment": 0.0, "like": 0.0, "browse": 0.0})
+    failpoints.arm(passed.append)
+    try:
+        dispatch(fleet.deps)
+        agent_id, tick_no = fleet.bell.take()[0].args
+        tick(fleet.deps, TickKey(uuid.UUID(str(agent_id)), int(tick_no)))
+        for job in fleet.jobs():
+            perform(fleet.deps, job.id)
+        sweep(fleet.deps)
+    finally:
+        failpoints.arm(None)
+    first_time = list(dict.fromkeys(passed))
+    # A paid picture is cleared too, before the job is prepared.
+    first_time.remove(Point.JOB_CLEARED)
+    assert [*first_time[: first_time.index(Point.JOB_SENT)], Point.JOB_CLEARED,
+            *first_time[first_time.index(Point.JOB_SENT) :]] == list(Point)  # fmt: skip
+    assert passed[passed.index(Point.JOB_SENT) - 1] is Point.JOB_CLEARED

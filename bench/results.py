@@ -1,0 +1,92 @@
+"""What a benchmark found, in one shape for all: written as JSON, from which `bench.report` makes docs/benchmarks.md.
+
+A benchmark measures what it is compared with in the same run, several times, and hands in medians. Figures here are
+plain numbers with their unit in the name of the column.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures were made on, as far as it matters to a reader."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": str(os.cpu_count()),
+        "memory": f"{memory:.0f} GiB",
+        "system": platform.system(),
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was aimed at, and what came out; `met` is judged by the benchmark."""
+
+    what: str
+    goal: str
+    measured: str
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of words and numbers under their columns."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float | int]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Lines over numbers, or bars over words; each series has one y for each x (None: not measured)."""
+
+    name: str  # file name, without ending
+    title: str
+    x_label: str
+    y_label: str
+    x: Sequence[float | str]
+    series: dict[str, Sequence[float | None]]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that one benchmark found. `order` says where it stands in the report."""
+
+    name: str
+    title: str
+    order: int
+    method: str
+    command: str
+    tables: Sequence[Table]
+    goals: Sequence[Goal] = ()
+    plots: Sequence[Plot] = ()
+    notes: Sequence[str] = ()
+    machine: dict[str, str] = field(default_factory=machine)
+
+
+def write(result: Result) -> Path:
+    """Write a result to its file in bench/results and return the path."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{result.name}.json"
+    path.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def median_of(rounds: int, measure: Callable[[], float]) -> float:
+    """Measure several times and return the median."""
+    return statistics.median(measure() for _ in range(rounds))
