@@ -1,0 +1,65 @@
+"""A worker whose engine is broken on purpose: `python -m tests.e2e.sabotage WHAT celery-arguments...`.
+
+For the test that the checker finds broken engines. Each way takes one safeguard out and leaves the rest alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import Any
+
+from fleet.jobs import service
+from fleet.platforms import guard
+from fleet.platforms.base import ImageOrder, Resolution, Verb
+from fleet.platforms.floimg import FloImg
+from fleet.runtime import perform
+
+
+def without_fencing() -> None:
+    """Whoever held a job once may go on with it, lease or not."""
+
+    def unguarded(tx: Any, claimed: Any, states: Any, *, still_leased: bool = False, **values: Any) -> bool:
+        del states, still_leased
+        return bool(tx.execute(service.sa.update(service.JobRow).where(service.JobRow.id == claimed.job_id)
+                               .values(**values)).rowcount)  # fmt: skip
+
+    vars(service)["_guarded"] = unguarded
+    guard.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
+
+
+def without_probe() -> None:
+    """What may have happened is simply sent again."""
+    FloImg.resolution = {**FloImg.resolution, Verb.POST: Resolution.RESEND, Verb.COMMENT: Resolution.RESEND}
+
+
+def without_checkpoints() -> None:
+    """Paid steps are not kept, and pictures are ordered without a key that holds."""
+    vars(service)["save_step"] = lambda *_: True
+    make = FloImg.make_image
+
+    def unkeyed(self: FloImg, order: ImageOrder, *, timeout_s: float) -> str:
+        return make(self, ImageOrder(order.account, order.prompt, f"{order.key}:{uuid.uuid4()}"), timeout_s=timeout_s)
+
+    FloImg.make_image = unkeyed  # type: ignore[method-assign]
+
+
+def without_kill_switch() -> None:
+    """Nobody asks whether writing is forbidden."""
+    guard.Gateway._clear_to_send = lambda _self, lease: lease.left_s() / 2  # type: ignore[method-assign]
+    vars(perform)["_held_back"] = lambda *_: None
+
+
+SABOTAGE = {
+    "fencing": without_fencing, "probe": without_probe, "checkpoints": without_checkpoints,
+    "kill_switch": without_kill_switch,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    if sys.argv[1] != "nothing":
+        SABOTAGE[sys.argv[1]]()
+    from celery.__main__ import main
+
+    sys.argv = ["celery", *sys.argv[2:]]
+    main()

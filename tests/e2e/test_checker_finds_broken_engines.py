@@ -1,0 +1,131 @@
+"""The checker is worth something: with a safeguard out it names the job; the sound engine passes the same ordeal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from pathlib import Path
+
+import pytest
+
+from fleet.chaos import checker, evidence
+from fleet.chaos.checker import Violation
+from fleet.core import failpoints
+from fleet.core.failpoints import Point, Strike
+from fleet.jobs.policy import JobKind
+from fleet.runtime import fleetwide
+from fleet.runtime.sweep import sweep
+from tests.e2e.world import World, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+LEASE_S = "6"
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    folder = tmp_path / "points"
+    folder.mkdir()
+    return folder
+
+
+def found(world: World) -> list[Violation]:
+    return list(checker.judge(evidence.read(world.database_url, world.gallery_database_url)).violations)
+
+
+def start(world: World, points: Path, engine: str, name: str = "victim") -> None:
+    world.start_worker(name, concurrency=2, launcher=("tests.e2e.sabotage", engine),
+                       FLEET_FAILPOINTS_DIR=str(points), FLEET_LEASE_S=LEASE_S)  # fmt: skip
+
+
+def one_post(world: World) -> uuid.UUID:
+    """Have one agent post, and return the job."""
+    world.add_jobs(world.agents(1), JobKind.POST)
+    (row,) = world.rows("SELECT id FROM jobs WHERE kind = 'post'")
+    return uuid.UUID(str(row.id))
+
+
+def struck(world: World, points: Path, point: Point) -> int:
+    """Wait until somebody is struck, and return who; a slow machine may need a second attempt to come so far."""
+
+    def there() -> list[int]:
+        sweep(world.deps)
+        return failpoints.suffered(points, point)
+
+    return int(wait_until(f"somebody is struck at {point}", there)[0])
+
+
+def end_all(world: World) -> None:
+    """Sweep until every job has ended."""
+
+    def swept() -> bool:
+        sweep(world.deps)
+        return world.all_ended()
+
+    wait_until("every job has ended", swept)
+
+
+@pytest.mark.parametrize("engine", ["fencing", "nothing"])
+def test_a_suspended_worker_that_goes_on_after_its_lease(world: World, points: Path, engine: str) -> None:
+    failpoints.lay(points, Point.JOB_ANNOUNCED, Strike.STOP)
+    start(world, points, engine)
+    job = one_post(world)
+    pid = struck(world, points, Point.JOB_ANNOUNCED)
+    start(world, points, "nothing", "other")
+    end_all(world)
+    os.kill(pid, signal.SIGCONT)
+    wait_until("the suspended one has ended its attempt", lambda: world.rows(
+        "SELECT 1 FROM job_attempts WHERE job_id = :id AND lease_token = 1 AND outcome <> 'lost'", id=job))  # fmt: skip
+    violations = found(world)
+    if engine == "nothing":
+        assert violations == []
+    else:
+        assert {one.job_id for one in violations} == {str(job)}
+        assert any(one.invariant == 1 and "stands 2 times" in one.what for one in violations)
+        assert any(one.invariant == 3 for one in violations)
+
+
+@pytest.mark.parametrize("engine", ["probe", "nothing"])
+def test_a_worker_killed_when_the_surface_had_answered(world: World, points: Path, engine: str) -> None:
+    failpoints.lay(points, Point.JOB_SENT, Strike.KILL)
+    start(world, points, engine)
+    job = one_post(world)
+    struck(world, points, Point.JOB_SENT)
+    world.kill("victim")
+    start(world, points, engine)
+    end_all(world)
+    expected = [] if engine == "nothing" else [(1, str(job))]
+    assert [(one.invariant, one.job_id) for one in found(world)] == expected
+
+
+@pytest.mark.parametrize("engine", ["checkpoints", "nothing"])
+def test_a_worker_killed_when_everything_was_paid(world: World, points: Path, engine: str) -> None:
+    failpoints.lay(points, Point.JOB_PREPARED, Strike.KILL)
+    start(world, points, engine)
+    job = one_post(world)
+    struck(world, points, Point.JOB_PREPARED)
+    world.kill("victim")
+    start(world, points, engine)
+    end_all(world)
+    violations = found(world)
+    if engine == "nothing":
+        assert violations == []
+    else:
+        assert (6, str(job), "the picture was paid 2 times") in {(v.invariant, v.job_id, v.what) for v in violations}
+
+
+@pytest.mark.parametrize("engine", ["kill_switch", "nothing"])
+def test_the_kill_switch_is_thrown_with_work_to_do(
+    world: World, points: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checker, "ON_THE_WIRE", -checker.ON_THE_WIRE / 1000)  # nothing is on the wire here
+    start(world, points, engine)
+    agents = world.agents(1)
+    fleetwide.throw_kill_switch(world.deps, by="tests", reason="drill")
+    world.add_jobs(agents, JobKind.POST)
+    wait_until("the worker has looked at the job", lambda: world.rows(
+        "SELECT 1 FROM jobs WHERE state = 'done' OR held IS NOT NULL"))  # fmt: skip
+    fleetwide.lift_kill_switch(world.deps, by="tests")
+    end_all(world)
+    assert {one.invariant for one in found(world)} == ({5} if engine == "kill_switch" else set())
