@@ -16,7 +16,7 @@ from fleet.core.failpoints import Point
 
 FIRST_S = 3.0
 GAP_S = (2.0, 9.0)
-_CALM = 0.75
+_CALM = 0.6
 """The share of acts that wait until the fleet is well, so that recovery can be told; others strike while it is not."""
 
 

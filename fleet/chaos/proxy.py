@@ -107,6 +107,8 @@ class _Link:
         if cut is Cut.REQUEST:
             return False
         self._swallow = cut is Cut.ANSWER
+        if cut is Cut.BLIND:
+            self._client.shutdown(socket.SHUT_RDWR)  # first, or a quick answer would still get through
         server.sendall(frame)
         return cut is not Cut.BLIND
 

@@ -6,6 +6,7 @@ machine makes of the plan differs in milliseconds, as it does in life.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from fleet.chaos.report import Report, Wanted
 from fleet.chaos.verdict import Verdict, check
 from fleet.chaos.world import World
 from fleet.core import clock
+from fleet.core.errors import InvalidInput
 
 ENDS_WITHIN_S = 180.0
 
@@ -40,6 +42,8 @@ class Chaos:
     def __init__(self, wanted: Wanted, kinds: Sequence[Kind], screen: Screen, *, home: Path | None = None,
                  plain_workers: int = 2) -> None:  # fmt: skip
         self._wanted, self._kinds, self._screen = wanted, kinds, screen
+        if home is not None and home.exists() and any(home.iterdir()):
+            raise InvalidInput(f"{home} is not empty.", fix="Name a folder that is, or none.")
         self.home = home if home is not None else Path(tempfile.mkdtemp(prefix="fleet-chaos-"))
         self.world = World(self.home, seed=wanted.seed, agents=wanted.agents, plain_workers=plain_workers)
 
@@ -71,7 +75,9 @@ class Chaos:
         self._screen.step("checking")
         verdict = self._check(acts_path)
         numbers = ledger.numbers(self.world)
-        return Report(wanted, began, shaken_s, len(planned), tuple(nemesis.deeds), numbers, left, verdict)
+        report = Report(wanted, began, shaken_s, len(planned), tuple(nemesis.deeds), numbers, left, verdict)
+        (self.home / "report.json").write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
+        return report
 
     def _check(self, acts_path: Path) -> Verdict:
         return check(self.world.ledger_url, self.world.gallery_database_url, list(act_log.read(acts_path)))

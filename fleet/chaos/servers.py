@@ -63,8 +63,12 @@ class Servers:
         return self.postgres.is_running() and self.valkey.is_running()
 
     def kill_postgres(self) -> int:
-        """SIGKILL the postmaster and every session; return the postmaster's number."""
-        return _killed(self.postgres)
+        """SIGKILL the postmaster and every process below it; return the postmaster's number."""
+        others = self._postgres_processes()
+        pid = _killed(self.postgres)
+        for process in others:
+            proc.send(process, signal.SIGKILL)
+        return pid
 
     def kill_valkey(self, *, empty: bool) -> int:
         """SIGKILL the broker, and let it come back empty if so wished; return its number."""
@@ -105,12 +109,20 @@ class Servers:
         same to it: write() fails (EFBIG where a full disk says ENOSPC), the journal cannot be written, Postgres panics.
         """
         self._held.add(self.postgres.title)
-        return sum(limit_file_size(member.pid, 0) for member in proc.session_members(self.postgres.child.pid))
+        return sum(limit_file_size(process.pid, 0) for process in self._postgres_processes())
 
     def empty_postgres_disk(self) -> None:
         """End what is left of Postgres and let it be started again, without the limit."""
-        self.postgres.kill()
+        self.kill_postgres()
         self._held.discard(self.postgres.title)
+
+    def _postgres_processes(self) -> list[proc.ProcessRef]:
+        """Return the postmaster, first, and all that it forked: each leads a session of its own, in the same folder."""
+        if not self.postgres.is_running():
+            return []
+        pid = self.postgres.child.pid
+        found = proc.working_in(Path(f"/proc/{pid}/cwd"), self.postgres.program_names)
+        return sorted(found, key=lambda process: process.pid != pid)
 
 
 def limit_file_size(pid: int, most_bytes: int) -> bool:

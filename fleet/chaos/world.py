@@ -38,7 +38,7 @@ LEASE_S, SETTLE_S, REPUBLISH_S = 8.0, 3.0, 3.0
 BY = "the fault harness"
 _LOOK_EVERY_S = 0.05
 _READY_S = 120.0
-_WEIGHTS = {"post_weight": 0.15, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
+_WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
 
 _Part = TypeVar("_Part")
 log = logs.get(__name__)

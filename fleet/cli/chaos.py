@@ -54,7 +54,11 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     with Interrupts():
         run = Chaos(wanted, kinds, Screen(screen.step, screen.deed), home=folder)
         _log_to(run.world.logs_dir / "harness.log")
-        report = run.live()
+        try:
+            report = run.live()
+        except BaseException:
+            door.note(f"The run ended early. Its logs and acts are in {run.home}.")
+            raise
     screen.report(report)
     _write(door, report, json_path, write_docs=write_docs)
     if report.clean and not keep:

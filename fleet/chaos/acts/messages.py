@@ -57,10 +57,16 @@ def duplicate(world: World, planned: Planned) -> Struck:
 
 def reorder(world: World, planned: Planned) -> Struck:
     """Let what waits change places, and ring in any order for what was rung lately."""
-    dice = random.Random(planned.dice)
+    dice, moved = random.Random(planned.dice), set[bytes]()
+
+    def shuffle() -> int:
+        taken = world.broker.take()
+        moved.update(body for bodies in taken.values() for body in bodies)
+        return world.broker.put(taken, dice)
+
     again = _ring_again(world, planned, dice)
-    moved = _keep_on(world, planned.detail["for_s"], lambda: world.broker.put(world.broker.take(), dice))
-    return Struck(_TARGET, {"moved": moved, "rung_again": again}, hit=moved + again > 0)
+    _keep_on(world, planned.detail["for_s"], shuffle)
+    return Struck(_TARGET, {"moved": len(moved), "rung_again": again}, hit=len(moved) + again > 0)
 
 
 def delay(world: World, planned: Planned) -> Struck:
