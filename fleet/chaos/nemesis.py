@@ -103,6 +103,8 @@ class Nemesis:
         if self._open is None:
             return
         ills = recovery.look(self._world, _end(self._open.act)).ills if stuck else ()
+        if ills:
+            self._world.slow_down()
         self._close(replace(self._open, stuck=ills))
 
     def _close(self, deed: Deed) -> None:

@@ -8,11 +8,12 @@ than `LAG_S`; and an effect has been shown since. Called by `nemesis` and `run`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from fleet.chaos.world import World
+from fleet.core import clock
 from fleet.core.errors import FleetError
 
 LAG_S = 5.0
@@ -31,6 +32,10 @@ _ILLS = {
                  " THEN 0 ELSE 1 END",
 }  # fmt: skip
 _LOOK = sa.text("SELECT " + ", ".join(f"({query})" for query in _ILLS.values()))
+
+
+SETTLE_IN_S = 10.0
+_SETTLE_IN_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +64,14 @@ def look(world: World, since: datetime) -> Health:
     if not ills and not world.gallery_answers():
         ills.append("the gallery is away")
     return Health(tuple(ills))
+
+
+def settle_in(world: World) -> bool:
+    """Let the fleet live until it is well by itself, slower where this machine asks for it; False if it never is."""
+    for _ in range(_SETTLE_IN_ROUNDS):
+        world.wait(SETTLE_IN_S)
+        since = clock.now() - timedelta(seconds=LAG_S)
+        if world.wait_until(lambda since=since: look(world, since).well, LAG_S):  # type: ignore[misc]
+            return True
+        world.slow_down()
+    return False

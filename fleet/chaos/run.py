@@ -19,11 +19,12 @@ from fleet.chaos.kinds import Kind
 from fleet.chaos.nemesis import Deed, Nemesis
 from fleet.chaos.plan import plan
 from fleet.chaos.quiet import quiet
+from fleet.chaos.recovery import settle_in
 from fleet.chaos.report import Report, Wanted
 from fleet.chaos.verdict import Verdict, check
 from fleet.chaos.world import World
 from fleet.core import clock
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, Unavailable
 
 ENDS_WITHIN_S = 180.0
 
@@ -64,6 +65,11 @@ class Chaos:
 
     def _shake(self) -> Report:
         wanted, acts_path = self._wanted, self.home / "acts.jsonl"
+        self._screen.step("letting the fleet settle in")
+        if not settle_in(self.world):
+            raise Unavailable(
+                "The fleet cannot keep up even unharmed.", fix="Try fewer --agents, or a less busy machine."
+            )
         planned = plan(wanted.seed, wanted.minutes, self._kinds)
         self._screen.step(f"{len(planned)} acts in {wanted.minutes:g} minutes; seed {wanted.seed}")
         began = clock.now()

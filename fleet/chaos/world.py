@@ -37,6 +37,7 @@ TOKEN = "fst_of_the_fault_harness"  # noqa: S105 - opens nothing but the gallery
 LEASE_S, SETTLE_S, REPUBLISH_S = 8.0, 3.0, 3.0
 BY = "the fault harness"
 _LOOK_EVERY_S = 0.05
+_TEMPO = 1000
 _READY_S = 120.0
 _WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
 
@@ -57,6 +58,8 @@ class World:
         self.beats = ("beat1", "beat2")
         self.servers = Servers(self.home, self.logs_dir, self._dice)
         self.supervisor = Supervisor(self.logs_dir)
+        self.pace_s = 3.0
+        """The longest gap between two ticks of an agent in its best hours; none is below five seconds."""
         self.ledger_url = self.gallery_database_url = self.gallery_url = ""
         self._deps: Deps | None = None
         self._broker: Broker | None = None
@@ -105,7 +108,7 @@ class World:
         """Return the settings of every process: short leases, so that a lost one costs seconds; caps wide open."""
         return Settings(
             _env_file=None, database_url=self.ledger_url, broker_url=self.servers.valkey.url(), home=self.home,
-            gallery_url=self.gallery_url, service_token=TOKEN, tempo=1000, http_timeout_s=10,
+            gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
             comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
             surface_writes_per_minute=1_000_000, pool_size=5, log_json=True,
@@ -125,8 +128,19 @@ class World:
     def _people(self) -> None:
         """Make the agents, as busy as agents may be: five seconds between two ticks is the least."""
         fleetwide.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
+        self._set_pace()
+
+    def _set_pace(self) -> None:
+        most_s = int(self.pace_s * _TEMPO)
         with self.deps.db.transaction() as tx:
-            tx.execute(sa.update(AgentRow).values(min_interval_s=60, max_interval_s=3000, **_WEIGHTS))
+            tx.execute(sa.update(AgentRow).values(min_interval_s=most_s // 50, max_interval_s=most_s, **_WEIGHTS))
+
+    def slow_down(self) -> None:
+        """Let agents wake more seldom: this machine cannot keep up, and a fleet that starves proves nothing."""
+        self.pace_s *= 1.6
+        with suppress(Unavailable):
+            self._set_pace()
+        log.info("agents_slowed_down", pace_s=round(self.pace_s, 1))
 
     def stop(self) -> None:
         """End everything in order."""
