@@ -26,6 +26,7 @@ from fleet.sandbox.gallery.state import Gallery, GalleryDep
 from fleet.sandbox.gallery.store import accounts, controls, engagement, executions, posts
 from fleet.sandbox.gallery.store.accounts import Invitation, User
 from fleet.sandbox.gallery.store.posts import NewPost
+from fleet.sandbox.gallery.witness import Arrival, ArrivalDep
 
 TITLE_CHARS, DESCRIPTION_CHARS, COMMENT_CHARS = 200, 2000, 1000
 _WAIT_S, _POLL_S = 25.0, 0.05
@@ -34,7 +35,6 @@ log = logs.get(__name__)
 router = APIRouter(prefix="/api")
 
 AgentHeader = Annotated[str | None, Header(alias="X-Agent-Id")]
-KeyHeader = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 
@@ -102,16 +102,17 @@ def remove(user_id: str, gallery: GalleryDep) -> dict[str, Any]:
 
 
 @router.post("/execute/sync", dependencies=[Depends(auth.requires("workflows:execute"))])
-def execute(body: workflows.Workflow, gallery: GalleryDep, agent: AgentHeader = None,
-            key: KeyHeader = None) -> dict[str, Any]:  # fmt: skip
+def execute(
+    body: workflows.Workflow, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
+) -> dict[str, Any]:
     """Run a workflow and answer with its pictures. The same key is carried out, and paid, once."""
     digest = _digest(workflows.canonical(body))
     with gallery.storage.transaction() as tx:
         user = auth.acting(tx, agent)
         controls.refuse_when_paused(tx)
-        execution = executions.begin(tx, user, executions.Ask(body.name, digest, key), clock.now())
+        execution = executions.begin(tx, user, executions.Ask(body.name, digest, arrival.key), clock.now())
     if execution.mine:
-        return _run(gallery, execution.id, user, body)
+        return _run(gallery, execution.id, user, body, arrival)
     execution = _outcome(gallery, execution)
     if execution.state == "failed":
         return {"executionId": str(execution.id), "status": "failed", "error": execution.error, "imageUrls": []}
@@ -119,8 +120,7 @@ def execute(body: workflows.Workflow, gallery: GalleryDep, agent: AgentHeader = 
 
 
 @router.post("/showcase", status_code=201, dependencies=[Depends(auth.requires("showcase:write"))])
-def create_post(body: PostBody, gallery: GalleryDep, agent: AgentHeader = None,
-                key: KeyHeader = None) -> dict[str, Any]:  # fmt: skip
+def create_post(body: PostBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None) -> dict[str, Any]:
     """Show a picture."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
@@ -130,13 +130,15 @@ def create_post(body: PostBody, gallery: GalleryDep, agent: AgentHeader = None,
     digest = _digest(body.model_dump())
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        if gallery.config.honour_keys and key and (earlier := posts.earlier_answer(tx, user, key, digest)):
+        if (earlier := _earlier_answer(tx, gallery, user, arrival.key, digest)) is not None:
             return earlier
         if stored is not None:
             executions.keep_image(tx, stored, user)
-        answer = {"showcaseItem": posts.get(tx, posts.create(tx, user, new)).public()}
-        if gallery.config.honour_keys and key:
-            posts.keep_answer(tx, user, key, digest, answer)
+        made = posts.create(tx, user, new)
+        arrival.took_effect(tx, "post", user, made, new.description)
+        answer = {"showcaseItem": posts.get(tx, made).public()}
+        if arrival.key:
+            posts.keep_answer(tx, user, arrival.key, digest, answer)
     return answer
 
 
@@ -161,27 +163,30 @@ def get_post(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> di
 
 
 @router.post("/showcase/{post_id}/like", dependencies=[Depends(auth.requires("showcase:write"))])
-def like(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> dict[str, Any]:
+def like(post_id: str, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None) -> dict[str, Any]:
     """Like a post, or take the like back."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
         liked, count = engagement.toggle_like(tx, user, _uuid(post_id, "Post"))
+        arrival.took_effect(tx, "like" if liked else "unlike", user, post_id)
     return {"success": True, "liked": liked, "likeCount": count}
 
 
 @router.post("/showcase/{post_id}/comments", status_code=201, dependencies=[Depends(auth.requires("showcase:write"))])
-def create_comment(post_id: str, body: CommentBody, gallery: GalleryDep, agent: AgentHeader = None,
-                   key: KeyHeader = None) -> dict[str, Any]:  # fmt: skip
+def create_comment(
+    post_id: str, body: CommentBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
+) -> dict[str, Any]:
     """Say something about a post."""
     digest = _digest({"post": post_id, "content": body.content})
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        if gallery.config.honour_keys and key and (earlier := posts.earlier_answer(tx, user, key, digest)):
+        if (earlier := _earlier_answer(tx, gallery, user, arrival.key, digest)) is not None:
             return earlier
         comment = engagement.add_comment(tx, user, _uuid(post_id, "Post"), body.content)
+        arrival.took_effect(tx, "comment", user, comment.id, body.content)
         answer = {"comment": comment.public()}
-        if gallery.config.honour_keys and key:
-            posts.keep_answer(tx, user, key, digest, answer)
+        if arrival.key:
+            posts.keep_answer(tx, user, arrival.key, digest, answer)
     return answer
 
 
@@ -203,7 +208,19 @@ def _writer(tx: sa.Connection, agent: str | None) -> User:
     return user
 
 
-def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workflows.Workflow) -> dict[str, Any]:
+def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: User, key: str | None,
+                    digest: str) -> dict[str, Any] | None:  # fmt: skip
+    """Return what was answered to this key, if keys are honoured now and there is something.
+
+    Answers are kept in any case, so that a switch holds for what came before it too.
+    """
+    if key is None or not controls.honours_keys(tx, configured=gallery.config.honour_keys):
+        return None
+    return posts.earlier_answer(tx, user, key, digest)
+
+
+def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workflows.Workflow,
+         arrival: Arrival) -> dict[str, Any]:  # fmt: skip
     """Carry a workflow out and record how it ended; the pictures are drawn outside any transaction."""
     try:
         saved = workflows.run(workflow, gallery.pictures)
@@ -218,6 +235,7 @@ def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workfl
         for stored in saved:
             executions.keep_image(tx, stored, user)
         executions.complete(tx, execution_id, urls, clock.now())
+        arrival.took_effect(tx, "image", user, execution_id)
     return _completed(execution_id, urls)
 
 

@@ -70,6 +70,12 @@ class PausedBody(_Camel):
     paused: bool
 
 
+class KeysBody(_Camel):
+    """Whether idempotency keys are honoured."""
+
+    honour_keys: bool | None
+
+
 @router.put("/faults")
 async def set_faults(body: RuleBody | list[RuleBody], gallery: GalleryDep) -> dict[str, Any]:
     """Replace the rules of faults, of this process: one rule or a list; an empty list switches all off."""
@@ -112,6 +118,21 @@ def get_paused(gallery: GalleryDep) -> dict[str, Any]:
     """Tell whether the kill switch is on."""
     with gallery.storage.transaction() as tx:
         return {"paused": controls.is_paused(tx)}
+
+
+@router.put("/keys")
+def set_keys(body: KeysBody, gallery: GalleryDep) -> dict[str, Any]:
+    """Switch whether idempotency keys of posts and comments are honoured; null goes back to the configuration."""
+    with gallery.storage.transaction() as tx:
+        controls.set_honour_keys(tx, body.honour_keys)
+    return get_keys(gallery)
+
+
+@router.get("/keys")
+def get_keys(gallery: GalleryDep) -> dict[str, Any]:
+    """Tell whether they are."""
+    with gallery.storage.transaction() as tx:
+        return {"honourKeys": controls.honours_keys(tx, configured=gallery.config.honour_keys)}
 
 
 def _camel(value: dict[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from random import Random
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fleet.core import logs
+from fleet.core import clock, logs
 
 log = logs.get(__name__)
 
 TRANSPORT = "fleet.transport"
 """Under this name in `scope["state"]` the server leaves the connection, so that a reply can really be dropped."""
+
+ARRIVED = "fleet.arrived"
+"""Under this name in `scope["state"]` stands when the request came, before any latency."""
 
 _UNTOUCHED = ("/api/sandbox", "/health")
 
@@ -114,6 +117,7 @@ class FaultLayer:
             await self._app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
+        scope.setdefault("state", {})[ARRIVED] = clock.now()
         await self._faults.latency(method, path)
         thrown = self._faults.throw(method, path)
         if thrown is None:

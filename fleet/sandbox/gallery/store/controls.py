@@ -38,6 +38,17 @@ def set_paused(tx: sa.Connection, paused: bool) -> None:
     _set(tx, "paused", paused)
 
 
+def honours_keys(tx: sa.Connection, *, configured: bool) -> bool:
+    """Tell whether a post or comment with a known Idempotency-Key is answered again instead of made again."""
+    switched = _get(tx, "honour_keys")
+    return configured if switched is None else switched is True
+
+
+def set_honour_keys(tx: sa.Connection, honour: bool | None) -> None:
+    """Switch that; None goes back to what is configured."""
+    _set(tx, "honour_keys", honour)
+
+
 def refuse_when_paused(tx: sa.Connection) -> None:
     """Raise ApiError 503 while the kill switch is on."""
     if is_paused(tx):

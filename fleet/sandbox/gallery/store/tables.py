@@ -111,6 +111,20 @@ answers = sa.Table(
     comment="what was answered to keys of posts and comments, when those are honoured",
 )  # fmt: skip
 
+witnessed = sa.Table(
+    "witnessed", metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, comment="Idempotency-Key of the request, honoured or not"),
+    sa.Column("user_id", sa.Uuid, nullable=False),
+    sa.Column("username", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, comment="post, comment or execution; for a like the post"),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False, comment="before any fault held it up"),
+    _time("effective_at"),
+    comment="every write that took effect, for whoever wants to prove what a client did",
+)  # fmt: skip
+
 controls = sa.Table(
     "controls", metadata,
     sa.Column("name", sa.Text, primary_key=True),

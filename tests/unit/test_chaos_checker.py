@@ -1,0 +1,191 @@
+"""The checker, purely: sound histories pass, and every way in which one can be wrong is named."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.chaos.checker import Violation, judge
+from fleet.chaos.evidence import Attempt, Effect, Evidence, Job, Stop, Tick
+from fleet.chaos.log import Act
+from fleet.core import ids
+
+START = datetime(2026, 11, 21, tzinfo=UTC)
+AGENT = uuid.UUID(int=7)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What became of one job, with all that it left behind."""
+
+    job: Job
+    attempts: tuple[Attempt, ...]
+    effects: tuple[Effect, ...]
+    tick: Tick
+
+
+ENDS = ["done", "skipped", "cancelled", "exhausted", "unknown_outcome", "unknown_outcome but shown"]
+
+
+def life(tick_no: int, kind: str, end: str, lost: int = 0) -> Life:
+    """Return a sound life: some attempts lost to killed workers, then the one that ended it."""
+    job_id = ids.job(AGENT, tick_no, 0)
+    dead = end not in ("done", "skipped", "cancelled")
+    shown = end == "done" or end.endswith("shown")
+    reason = end.split(maxsplit=1)[0] if dead else None
+    words = None if kind == "like" else f"words of {tick_no}"
+    target = None if kind == "post" else f"p{tick_no}"
+    attempts = [Attempt(job_id, n, at(n * 10), at(n * 10 + 9), "lost") for n in range(1, lost + 1)]
+    attempts.append(Attempt(job_id, 50, at(500), at(505), "done" if end == "done" else "dead"))
+    effects = []
+    if kind == "post":
+        effects.append(Effect("image", f"{job_id}:image", "ann", "x", "", at(3)))
+    if shown:
+        key = f"{job_id}:0" if kind == "like" else str(job_id)
+        effects.append(Effect(kind, key, "ann", target if kind == "like" else f"r{tick_no}", words or "", at(501)))  # type: ignore[arg-type]
+    remote = (target if kind == "like" else f"r{tick_no}") if end == "done" else None
+    state = "dead" if dead else end
+    job = Job(job_id, AGENT, "ann", tick_no, kind, state, reason, target, remote, words, 50, at(0), at(505))
+    return Life(job, tuple(attempts), tuple(effects), Tick(AGENT, tick_no, "decided", ((kind, target),), 1))
+
+
+def evidence(*lives: Life, stops: tuple[Stop, ...] = ()) -> Evidence:
+    visitor = Effect("post", None, "visitor", "g1", "hello", at(1))
+    return Evidence(
+        jobs=[one.job for one in lives],
+        attempts=[attempt for one in lives for attempt in one.attempts],
+        effects=[visitor, *(effect for one in lives for effect in one.effects)],
+        ticks=[one.tick for one in lives],
+        stops=stops, fleet=frozenset({"ann", "bob"}), fenced=0,
+    )  # fmt: skip
+
+
+histories = st.lists(
+    st.tuples(st.sampled_from(["post", "comment", "like"]), st.sampled_from(ENDS), st.integers(0, 3)), max_size=8
+).map(lambda drawn: [life(number, *one) for number, one in enumerate(drawn, start=1)])
+
+
+@given(histories)
+def test_a_sound_history_passes(lives: list[Life]) -> None:
+    verdict = judge(evidence(*lives))
+    assert verdict.violations == ()
+    assert (verdict.duplicates, verdict.losses) == (0, 0)
+    assert verdict.effects == sum(effect.kind != "image" for one in lives for effect in one.effects)
+
+
+def one_more(known: Life) -> Life:
+    return replace(known, effects=(*known.effects, replace(known.effects[-1], subject="again")))
+
+
+def with_job(**changes: object) -> Callable[[Life], Life]:
+    return lambda known: replace(known, job=replace(known.job, **changes))  # type: ignore[arg-type]
+
+
+def with_last_effect(**changes: object) -> Callable[[Life], Life]:
+    return lambda known: replace(
+        known,
+        effects=(*known.effects[:-1], replace(known.effects[-1], **changes)),  # type: ignore[arg-type]
+    )
+
+
+def with_tick(**changes: object) -> Callable[[Life], Life]:
+    return lambda known: replace(known, tick=replace(known.tick, **changes))  # type: ignore[arg-type]
+
+
+def second_done(known: Life) -> Life:
+    return replace(known, attempts=(*known.attempts, replace(known.attempts[-1], token=49)))
+
+
+def wrote_late(known: Life) -> Life:
+    late = Attempt(known.job.id, 40, at(400), at(502), "retry")
+    return replace(known, attempts=(*known.attempts, late))
+
+
+WRONGS: dict[str, tuple[int, str, Callable[[Life], Life], str]] = {
+    "shown twice": (1, "post", one_more, "stands 2 times"),
+    "done and not shown": (1, "post", lambda known: replace(known, effects=known.effects[:1]), "does not stand"),
+    "another's id": (1, "comment", with_job(remote_id="r99"), "the ledger says r99"),
+    "another's account": (1, "comment", with_last_effect(username="bob"), "under bob"),
+    "of nobody": (1, "comment", with_last_effect(key=None), "belongs to no job"),
+    "skipped and shown": (1, "post", with_job(state="skipped"), "skipped and stands"),
+    "exhausted and shown": (1, "post", with_job(state="dead", dead_reason="exhausted"), "(exhausted) and stands"),
+    "cancelled and shown": (1, "comment", with_job(state="cancelled"), "cancelled and stands"),
+    "like gone": (1, "like", with_last_effect(kind="unlike"), "-1 stand"),
+    "like never was": (1, "like", lambda known: replace(known, effects=()), "does not stand"),
+    "still live": (2, "post", with_job(state="sending", finished_at=None), "still sending"),
+    "tick open": (2, "post", with_tick(state="deciding", thoughts=0), "still deciding"),
+    "two say done": (3, "post", second_done, "2 attempts say"),
+    "done, then not": (3, "comment", with_job(state="dead", dead_reason="unknown_outcome"), "an attempt says done"),
+    "token fell": (3, "post", with_job(token=49), "holds token 50"),
+    "wrote late": (3, "post", wrote_late, "token 40 wrote retry after 50"),
+    "decided twice": (4, "post", with_tick(thoughts=2), "decided 2 times"),
+    "skipped and decided": (4, "post", with_tick(state="skipped"), "yet it was decided"),
+    "other words": (6, "comment", with_last_effect(content="cheaper words"), "was paid for"),
+    "paid twice": (6, "post", lambda known: replace(known, effects=(known.effects[0], *known.effects)), "paid 2 times"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+@given(others=histories)
+def test_each_wrong_is_found_with_its_job_and_nothing_else_is_blamed(wrong: str, others: list[Life]) -> None:
+    invariant, kind, spoil, words = WRONGS[wrong]
+    spoilt = spoil(life(1000, kind, "done", 1))
+    found = judge(evidence(*others, spoilt)).violations
+    assert any(one.invariant == invariant and words in one.what for one in found), found
+    named = {one.job_id for one in found if one.job_id}
+    assert named <= {str(spoilt.job.id)}
+
+
+def test_a_job_that_was_asked_for_and_is_not_there_is_a_loss() -> None:
+    lost = life(1, "post", "done")
+    verdict = judge(replace(evidence(lost), jobs=[], attempts=[], effects=[]))
+    assert [(one.invariant, one.job_id) for one in verdict.violations] == [(2, str(lost.job.id))]
+    assert verdict.losses == 1
+
+
+def test_a_second_like_of_one_post_that_the_ledger_refused_is_no_loss() -> None:
+    liked = life(1, "like", "done")
+    again = Tick(AGENT, 2, "decided", liked.tick.plans, 1)
+    assert judge(replace(evidence(liked), ticks=[liked.tick, again])).violations == ()
+
+
+def test_two_rows_of_one_tick_are_found() -> None:
+    known = life(1, "post", "done")
+    found = judge(replace(evidence(known), ticks=[known.tick, known.tick])).violations
+    assert [one.invariant for one in found] == [4]
+
+
+@pytest.mark.parametrize(("arrived_s", "guilty"), [(499, False), (501.5, False), (503, True), (561, False)])
+def test_nothing_may_arrive_while_the_kill_switch_is_on(arrived_s: float, guilty: bool) -> None:
+    known = life(1, "comment", "done")
+    effects = (replace(known.effects[0], arrived_at=at(arrived_s)),)
+    found = judge(evidence(replace(known, effects=effects), stops=(Stop(at(500), at(560)),))).violations
+    assert [one.invariant for one in found] == ([5] if guilty else [])
+
+
+def test_a_kill_switch_that_is_still_on_counts_for_ever() -> None:
+    known = life(1, "comment", "done")
+    assert judge(evidence(known, stops=(Stop(at(400), None),))).violations[0].invariant == 5
+
+
+def test_a_violation_names_the_acts_of_its_jobs_life_the_last_ones_first() -> None:
+    spoilt = one_more(life(1, "post", "done"))
+    acts = [
+        Act(1, at(-50), at(-40), "long over", ""), Act(2, at(-5), at(5), "began before", ""),
+        Act(3, at(100), None, "in the midst", ""), Act(4, at(600), at(700), "later", ""),
+    ]  # fmt: skip
+    assert judge(evidence(spoilt), acts).violations == (
+        Violation(1, f"the post stands 2 times: {', '.join(e.subject for e in spoilt.effects[1:])}",
+                  str(spoilt.job.id), (3, 2)),
+    )  # fmt: skip
+    assert judge(evidence(spoilt)).duplicates == 1
