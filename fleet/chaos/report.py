@@ -15,10 +15,10 @@ from importlib import metadata
 from math import ceil
 from typing import Any
 
+from fleet.chaos.checker import Verdict
 from fleet.chaos.kinds import KINDS
 from fleet.chaos.ledger import Numbers
 from fleet.chaos.nemesis import Deed
-from fleet.chaos.verdict import Verdict
 
 _VERSIONS = ("fleet", "celery", "kombu", "psycopg", "redis", "sqlalchemy")
 

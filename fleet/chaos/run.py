@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet.chaos import ledger
+from fleet.chaos import evidence, ledger
 from fleet.chaos import log as act_log
+from fleet.chaos.checker import Verdict, judge
 from fleet.chaos.kinds import Kind
 from fleet.chaos.nemesis import Deed, Nemesis
 from fleet.chaos.plan import plan
 from fleet.chaos.quiet import quiet
 from fleet.chaos.recovery import settle_in
 from fleet.chaos.report import Report, Wanted
-from fleet.chaos.verdict import Verdict, check
 from fleet.chaos.world import World
 from fleet.core import clock
 from fleet.core.errors import InvalidInput, Unavailable
@@ -86,4 +86,5 @@ class Chaos:
         return report
 
     def _check(self, acts_path: Path) -> Verdict:
-        return check(self.world.ledger_url, self.world.gallery_database_url, list(act_log.read(acts_path)))
+        seen = evidence.read(self.world.ledger_url, self.world.gallery_database_url)
+        return judge(seen, list(act_log.read(acts_path)))

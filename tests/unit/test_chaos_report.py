@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleet.chaos import log
+from fleet.chaos.checker import Verdict, Violation
 from fleet.chaos.kinds import BY_NAME
 from fleet.chaos.ledger import Numbers
 from fleet.chaos.log import Act
 from fleet.chaos.nemesis import Deed
 from fleet.chaos.page import page
 from fleet.chaos.report import Report, Wanted, p99
-from fleet.chaos.verdict import Verdict, Violation
 
 BROKEN = Verdict((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
