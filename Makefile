@@ -68,6 +68,10 @@ format: $(READY) ## Put the code into its format
 bench: $(READY) ## Run the benchmarks
 	@for bench in bench/bench_*.py; do echo "$$bench" && $(BIN)/python "$$bench" $(ARGS) || exit; done
 
+.PHONY: chaos
+chaos: $(READY) ## Break a fleet on purpose for 10 minutes and check what it promises; ARGS="--minutes 30 --seed 7"
+	@exec $(BIN)/fleet chaos $(ARGS)
+
 ##@ Keep
 
 .PHONY: lock

@@ -110,7 +110,9 @@ _TICKS = """
         FROM events WHERE subject = 'agent.thought' GROUP BY 1, 2
     ) told USING (agent_id, tick_no)"""
 _SWITCH = "SELECT subject, occurred_at FROM events WHERE subject LIKE 'control.kill\\_switch.%' ORDER BY id"
-_EFFECTS = "SELECT kind, key, username, subject, content, arrived_at FROM witnessed ORDER BY id"
+_EFFECTS = """
+    SELECT kind, key, username, subject, content, arrived_at FROM witnessed
+    WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image') ORDER BY id"""
 
 
 def read(ledger_url: str, gallery_url: str) -> Evidence:

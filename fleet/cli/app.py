@@ -22,6 +22,7 @@ SECTIONS = {
         "gallery": ("fleet.cli.processes:gallery", "Run the sandbox gallery in the foreground."),
         "dispatch": ("fleet.cli.rounds:dispatch", "Wake the agents that are due, once or periodically."),
         "sweep": ("fleet.cli.rounds:sweep", "Pick up what was left lying, once or periodically."),
+        "chaos": ("fleet.cli.chaos:chaos", "Break a fleet on purpose and check what it promises."),
     },
     "Look": {
         "status": ("fleet.cli.status:status", "Show the fleet at a glance."),

@@ -84,20 +84,22 @@ class CommentBody(_Body):
 
 
 @router.post("/admin/users/invite", dependencies=[Depends(auth.requires("users:write"))])
-def invite(body: InviteBody, gallery: GalleryDep, response: Response) -> dict[str, Any]:
+def invite(body: InviteBody, gallery: GalleryDep, arrival: ArrivalDep, response: Response) -> dict[str, Any]:
     """Make an agent's account, or find it."""
     invitation = Invitation(body.agent_id, body.username, body.name, body.is_agent, body.persona_id or None, body.bio)
     with gallery.storage.transaction() as tx:
         user, created = accounts.invite(tx, invitation)
+        arrival.took_effect(tx, "invite", user, user.id)
     response.status_code = 201 if created else 200
     return {**user.public(), "created": created}
 
 
 @router.delete("/admin/users/{user_id}", dependencies=[Depends(auth.requires("users:write"))])
-def remove(user_id: str, gallery: GalleryDep) -> dict[str, Any]:
+def remove(user_id: str, gallery: GalleryDep, arrival: ArrivalDep) -> dict[str, Any]:
     """Remove an account and hide what it made."""
     with gallery.storage.transaction() as tx:
-        accounts.remove(tx, _uuid(user_id, "Account"))
+        gone = accounts.remove(tx, _uuid(user_id, "Account"))
+        arrival.took_effect(tx, "remove", gone, gone.id)
     return {"success": True}
 
 
@@ -130,15 +132,14 @@ def create_post(body: PostBody, gallery: GalleryDep, arrival: ArrivalDep, agent:
     digest = _digest(body.model_dump())
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        if (earlier := _earlier_answer(tx, gallery, user, arrival.key, digest)) is not None:
+        if (earlier := _earlier_answer(tx, gallery, user, arrival, digest)) is not None:
             return earlier
         if stored is not None:
             executions.keep_image(tx, stored, user)
         made = posts.create(tx, user, new)
         arrival.took_effect(tx, "post", user, made, new.description)
         answer = {"showcaseItem": posts.get(tx, made).public()}
-        if arrival.key:
-            posts.keep_answer(tx, user, arrival.key, digest, answer)
+        _keep_answer(tx, user, arrival, digest, answer)
     return answer
 
 
@@ -165,11 +166,16 @@ def get_post(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> di
 @router.post("/showcase/{post_id}/like", dependencies=[Depends(auth.requires("showcase:write"))])
 def like(post_id: str, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None) -> dict[str, Any]:
     """Like a post, or take the like back."""
+    digest = _digest({"like": post_id})
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
+        if (earlier := _earlier_answer(tx, gallery, user, arrival, digest)) is not None:
+            return earlier
         liked, count = engagement.toggle_like(tx, user, _uuid(post_id, "Post"))
         arrival.took_effect(tx, "like" if liked else "unlike", user, post_id)
-    return {"success": True, "liked": liked, "likeCount": count}
+        answer = {"success": True, "liked": liked, "likeCount": count}
+        _keep_answer(tx, user, arrival, digest, answer)
+    return answer
 
 
 @router.post("/showcase/{post_id}/comments", status_code=201, dependencies=[Depends(auth.requires("showcase:write"))])
@@ -180,13 +186,12 @@ def create_comment(
     digest = _digest({"post": post_id, "content": body.content})
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        if (earlier := _earlier_answer(tx, gallery, user, arrival.key, digest)) is not None:
+        if (earlier := _earlier_answer(tx, gallery, user, arrival, digest)) is not None:
             return earlier
         comment = engagement.add_comment(tx, user, _uuid(post_id, "Post"), body.content)
         arrival.took_effect(tx, "comment", user, comment.id, body.content)
         answer = {"comment": comment.public()}
-        if arrival.key:
-            posts.keep_answer(tx, user, arrival.key, digest, answer)
+        _keep_answer(tx, user, arrival, digest, answer)
     return answer
 
 
@@ -208,15 +213,26 @@ def _writer(tx: sa.Connection, agent: str | None) -> User:
     return user
 
 
-def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: User, key: str | None,
+def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: User, arrival: Arrival,
                     digest: str) -> dict[str, Any] | None:  # fmt: skip
-    """Return what was answered to this key, if keys are honoured now and there is something.
+    """Return what was answered to a request's key, if keys are honoured now and there is something.
 
-    Answers are kept in any case, so that a switch holds for what came before it too.
+    Keys are held, and answers kept, in any case: the switch counts for requests that came before it, too.
     """
-    if key is None or not controls.honours_keys(tx, configured=gallery.config.honour_keys):
+    if arrival.key is None:
         return None
-    return posts.earlier_answer(tx, user, key, digest)
+    posts.hold_key(tx, user, arrival.key)
+    if not controls.honours_keys(tx, configured=gallery.config.honour_keys):
+        return None
+    answer = posts.earlier_answer(tx, user, arrival.key, digest)
+    if answer is not None:
+        arrival.took_effect(tx, "repeat", user, "")
+    return answer
+
+
+def _keep_answer(tx: sa.Connection, user: User, arrival: Arrival, digest: str, answer: dict[str, Any]) -> None:
+    if arrival.key is not None:
+        posts.keep_answer(tx, user, arrival.key, digest, answer)
 
 
 def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workflows.Workflow,
@@ -234,8 +250,8 @@ def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workfl
     with gallery.storage.transaction() as tx:
         for stored in saved:
             executions.keep_image(tx, stored, user)
-        executions.complete(tx, execution_id, urls, clock.now())
-        arrival.took_effect(tx, "image", user, execution_id)
+        if executions.complete(tx, execution_id, urls, clock.now()):
+            arrival.took_effect(tx, "image", user, execution_id, urls[0] if urls else "")
     return _completed(execution_id, urls)
 
 

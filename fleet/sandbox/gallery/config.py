@@ -52,7 +52,7 @@ class GalleryConfig:
     """Budgets to start with; None keeps those that were set last time."""
     faults: tuple[FaultRule, ...] = ()
     honour_keys: bool = False
-    """Whether posts and comments with a known Idempotency-Key are answered again instead of made again."""
+    """Whether a write with a known Idempotency-Key is answered again instead of made again; controls switch it."""
     operator: str = "the operator of this fleet"
     pool_size: int = 20
 

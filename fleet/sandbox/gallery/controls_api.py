@@ -1,4 +1,4 @@
-"""The sandbox's own controls: faults, budgets and the kill switch, changed while the gallery runs.
+"""The sandbox's own controls: faults, budgets, keys and the kill switch, changed while the gallery runs.
 
 Called by tests and by people who want to see Fleet cope. Needs a service token with sandbox:write; never disturbed
 by the faults that it sets.
@@ -43,12 +43,14 @@ class RuleBody(_Camel):
     retry_after_s: int = Field(1, ge=0, le=86_400)
     error_rate: float = _Rate
     drop_rate: float = _Rate
+    cut_rate: float = _Rate
     duplicate_rate: float = _Rate
 
     @model_validator(mode="after")
     def _one_fate(self) -> RuleBody:
-        if self.too_many_rate + self.error_rate + self.drop_rate + self.duplicate_rate > 1.0 + 1e-9:
-            raise ValueError("the rates of 429, 500, drop and duplicate may add up to 1 at most")
+        rates = (self.too_many_rate, self.error_rate, self.drop_rate, self.duplicate_rate, self.cut_rate)
+        if sum(rates) > 1.0 + 1e-9:
+            raise ValueError("the rates of 429, 500, drop, duplicate and cut may add up to 1 at most")
         return self
 
     def rule(self) -> FaultRule:
@@ -122,7 +124,7 @@ def get_paused(gallery: GalleryDep) -> dict[str, Any]:
 
 @router.put("/keys")
 def set_keys(body: KeysBody, gallery: GalleryDep) -> dict[str, Any]:
-    """Switch whether idempotency keys of posts and comments are honoured; null goes back to the configuration."""
+    """Switch whether the keys of posts, comments and likes are honoured; null goes back to the configuration."""
     with gallery.storage.transaction() as tx:
         controls.set_honour_keys(tx, body.honour_keys)
     return get_keys(gallery)

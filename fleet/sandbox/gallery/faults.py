@@ -1,4 +1,4 @@
-"""Faults on purpose: latency, 429, 500, replies lost after the write was done, requests delivered twice.
+"""Faults on purpose: latency, 429, 500, connections cut before or after the write was done, requests delivered twice.
 
 An ASGI layer round the whole gallery, driven by rules with their own seeded dice, so that a run of faults can be had
 again. Never active on the controls under /api/sandbox, or nobody could switch it off.
@@ -32,8 +32,8 @@ class FaultRule:
     """What goes wrong, how often (rates from 0 to 1), and where.
 
     `match` is a pattern of paths such as `/api/showcase/*/like`; `methods` empty means all. `limit` is how many faults
-    (latency not counted) the rule makes at most. One throw decides between the kinds, so the rates of 429, 500, drop
-    and duplicate add up to 1 at most.
+    (latency not counted) the rule makes at most. One throw decides between the kinds, so the rates of 429, 500, drop,
+    duplicate and cut add up to 1 at most. `drop` cuts the connection when the deed is done, `cut` before it is begun.
     """
 
     match: str = "/api/*"
@@ -47,6 +47,7 @@ class FaultRule:
     error_rate: float = 0.0
     drop_rate: float = 0.0
     duplicate_rate: float = 0.0
+    cut_rate: float = 0.0
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ class _Active:
         if self.rule.limit is not None and self.made >= self.rule.limit:
             return None
         for kind, rate in (("too_many", self.rule.too_many_rate), ("error", self.rule.error_rate),
-                           ("drop", self.rule.drop_rate), ("duplicate", self.rule.duplicate_rate)):  # fmt: skip
+                           ("drop", self.rule.drop_rate), ("duplicate", self.rule.duplicate_rate),
+                           ("cut", self.rule.cut_rate)):  # fmt: skip
             if point < rate:
                 self.made += 1
                 return kind
@@ -90,12 +92,10 @@ class Faults:
         """Return the rules and how many faults each has made."""
         return [{**asdict(active.rule), "made": active.made} for active in self._active]
 
-    async def latency(self, method: str, path: str) -> None:
-        """Wait as the rules say."""
-        for active in self._active:
-            rule = active.rule
-            if rule.latency_ms and active.matches(method, path) and active.dice.random() < rule.latency_rate:
-                await asyncio.sleep(rule.latency_ms / 1000)
+    def latency_s(self, method: str, path: str) -> float:
+        """Return how long the rules hold this request up."""
+        slow = [active for active in self._active if active.rule.latency_ms and active.matches(method, path)]
+        return sum(one.rule.latency_ms / 1000 for one in slow if one.dice.random() < one.rule.latency_rate)
 
     def throw(self, method: str, path: str) -> tuple[str, FaultRule] | None:
         """Return the fault for this request: the first that any matching rule makes."""
@@ -118,7 +118,11 @@ class FaultLayer:
             return
         method, path = scope["method"], scope["path"]
         scope.setdefault("state", {})[ARRIVED] = clock.now()
-        await self._faults.latency(method, path)
+        delay_s = self._faults.latency_s(method, path)
+        if delay_s:
+            # What has arrived is carried out, even if the client gives up waiting meanwhile.
+            receive = _replay(await _whole_body(receive), receive)
+            await asyncio.sleep(delay_s)
         thrown = self._faults.throw(method, path)
         if thrown is None:
             await self._app(scope, receive, send)
@@ -131,18 +135,15 @@ class FaultLayer:
             await _answer(send, 500, {"error": "Something broke in the gallery.", "code": "INTERNAL_ERROR"})
         elif kind == "drop":
             await self._drop(scope, receive)
+        elif kind == "cut":
+            await _cut(scope, receive)
         else:
             await self._twice(scope, receive, send)
 
     async def _drop(self, scope: Scope, receive: Receive) -> None:
         """Do what was asked, then cut the connection without a word."""
         await self._app(scope, receive, _swallow)
-        transport: asyncio.Transport | None = scope.get("state", {}).get(TRANSPORT)
-        if transport is None:
-            raise ConnectionResetError("the reply was dropped on purpose")
-        transport.abort()
-        while (await receive())["type"] != "http.disconnect":  # the server must see it before we return
-            pass
+        await _cut(scope, receive)
 
     async def _twice(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Deliver the request twice, one after the other, as a proxy that retries does; the second is answered."""
@@ -150,6 +151,16 @@ class FaultLayer:
         state = dict(scope.get("state", {}))
         await self._app({**scope, "state": dict(state)}, _replay(body, receive), _swallow)
         await self._app({**scope, "state": dict(state)}, _replay(body, receive), send)
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """Cut the connection without a word."""
+    transport: asyncio.Transport | None = scope.get("state", {}).get(TRANSPORT)
+    if transport is None:
+        raise ConnectionResetError("the connection was cut on purpose")
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":  # the server must see it before we return
+        pass
 
 
 async def _swallow(message: Message) -> None:

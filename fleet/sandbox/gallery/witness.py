@@ -18,7 +18,8 @@ from fleet.sandbox.gallery.faults import ARRIVED
 from fleet.sandbox.gallery.store.accounts import User
 from fleet.sandbox.gallery.store.tables import witnessed
 
-Kind = Literal["post", "comment", "like", "unlike", "image"]
+Kind = Literal["post", "comment", "like", "unlike", "image", "invite", "remove", "repeat"]
+"""An `image` is a workflow that was paid. A `repeat` changed nothing: its key was known and honoured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Arrival:
     at: datetime
 
     def took_effect(self, tx: sa.Connection, kind: Kind, user: User, subject: object, content: str = "") -> None:
-        """Note an effect. `subject` is the id of the post, comment or execution; for a like the post's."""
+        """Note an effect. `subject` is the id of the post, comment, execution or account; for a like the post's."""
         tx.execute(
             sa.insert(witnessed).values(
                 kind=kind, key=self.key, user_id=user.id, username=user.username, subject=str(subject),

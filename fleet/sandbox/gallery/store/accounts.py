@@ -87,12 +87,12 @@ def _known(tx: sa.Connection, invitation: Invitation) -> uuid.UUID | None:
     return None if by_agent is None else uuid.UUID(str(by_agent.id))
 
 
-def remove(tx: sa.Connection, user_id: uuid.UUID) -> None:
+def remove(tx: sa.Connection, user_id: uuid.UUID) -> User:
     """Remove an account: its posts and comments are hidden, its likes no longer count. Raises ApiError 404."""
     now = sa.func.clock_timestamp()
     gone = tx.execute(
         sa.update(users).where(users.c.id == user_id, users.c.removed_at.is_(None))
-        .values(removed_at=now).returning(users.c.is_agent)
+        .values(removed_at=now).returning(*COLUMNS)
     ).one_or_none()  # fmt: skip
     if gone is None:
         raise not_found("Account")
@@ -106,6 +106,7 @@ def remove(tx: sa.Connection, user_id: uuid.UUID) -> None:
     tx.execute(sa.update(comments).where(comments.c.user_id == user_id).values(hidden_at=now))
     _recount(tx, touched, is_agent=gone.is_agent)
     changes.record(tx, "removed", user=str(user_id))
+    return User(*gone)
 
 
 def _recount(tx: sa.Connection, post_ids: Sequence[uuid.UUID], *, is_agent: bool) -> None:

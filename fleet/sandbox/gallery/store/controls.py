@@ -1,4 +1,7 @@
-"""Budgets and the gallery's own kill switch. Kept in the database, so they hold over restarts and between processes."""
+"""Budgets, the gallery's own kill switch, and whether keys are honoured.
+
+Kept in the database, so they hold over restarts and between processes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def set_paused(tx: sa.Connection, paused: bool) -> None:
 
 
 def honours_keys(tx: sa.Connection, *, configured: bool) -> bool:
-    """Tell whether a post or comment with a known Idempotency-Key is answered again instead of made again."""
+    """Tell whether a write under a known Idempotency-Key is answered again instead of made again."""
     switched = _get(tx, "honour_keys")
     return configured if switched is None else switched is True
 

@@ -82,10 +82,11 @@ def state(tx: sa.Connection, execution_id: uuid.UUID) -> Execution:
     return Execution(row.id, row.state, tuple(row.image_urls), row.error)
 
 
-def complete(tx: sa.Connection, execution_id: uuid.UUID, image_urls: list[str], now: datetime) -> None:
-    """Record what came out."""
+def complete(tx: sa.Connection, execution_id: uuid.UUID, image_urls: list[str], now: datetime) -> bool:
+    """Record what came out and is paid; False when somebody who had been given up has completed it before."""
     done = {"state": "completed", "image_urls": image_urls, "finished_at": now}
-    tx.execute(sa.update(executions).where(executions.c.id == execution_id).values(done))
+    unpaid = (executions.c.id == execution_id, executions.c.state != "completed")
+    return tx.execute(sa.update(executions).where(*unpaid).values(done)).rowcount == 1
 
 
 def fail(tx: sa.Connection, execution_id: uuid.UUID, error: str, now: datetime) -> None:

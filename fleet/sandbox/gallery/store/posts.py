@@ -153,12 +153,13 @@ def liked_by(tx: sa.Connection, user: User | None, post_ids: Sequence[uuid.UUID]
     return frozenset(tx.scalars(query))
 
 
-def earlier_answer(tx: sa.Connection, user: User, key: str, digest: str) -> dict[str, Any] | None:
-    """Return what was answered to this key, and hold the key until the transaction ends.
-
-    Raises ApiError 422 when the key came with another request.
-    """
+def hold_key(tx: sa.Connection, user: User, key: str) -> None:
+    """Let requests under one key take turns, until the transaction ends."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{user.id}:{key}", 0))))
+
+
+def earlier_answer(tx: sa.Connection, user: User, key: str, digest: str) -> dict[str, Any] | None:
+    """Return what was answered to this key. Raises ApiError 422 when the key came with another request."""
     query = sa.select(answers).where(answers.c.user_id == user.id, answers.c.idempotency_key == key)
     row = tx.execute(query).one_or_none()
     if row is None:
@@ -169,9 +170,10 @@ def earlier_answer(tx: sa.Connection, user: User, key: str, digest: str) -> dict
 
 
 def keep_answer(tx: sa.Connection, user: User, key: str, digest: str, body: dict[str, Any]) -> None:
-    """Keep what is answered to a key."""
-    values = {"user_id": user.id, "idempotency_key": key, "request_digest": digest, "body": body}
-    tx.execute(insert(answers).values(values).on_conflict_do_nothing())
+    """Keep what is answered to a key; the last answer counts, since a like under it may have been taken back."""
+    last = {"request_digest": digest, "body": body}
+    statement = insert(answers).values(user_id=user.id, idempotency_key=key, **last)
+    tx.execute(statement.on_conflict_do_update(index_elements=["user_id", "idempotency_key"], set_=last))
 
 
 def _visible() -> sa.Select[Any]:

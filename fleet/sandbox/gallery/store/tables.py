@@ -108,7 +108,7 @@ answers = sa.Table(
     sa.Column("request_digest", sa.Text, nullable=False),
     sa.Column("body", JSONB, nullable=False),
     _time("created_at"),
-    comment="what was answered to keys of posts and comments, when those are honoured",
+    comment="what was answered to the keys of writes, for when they are honoured",
 )  # fmt: skip
 
 witnessed = sa.Table(
@@ -118,7 +118,7 @@ witnessed = sa.Table(
     sa.Column("key", sa.Text, comment="Idempotency-Key of the request, honoured or not"),
     sa.Column("user_id", sa.Uuid, nullable=False),
     sa.Column("username", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, comment="post, comment or execution; for a like the post"),
+    sa.Column("subject", sa.Text, nullable=False, comment="post, comment, execution or account; for a like the post"),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False, comment="before any fault held it up"),
     _time("effective_at"),

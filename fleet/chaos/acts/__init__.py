@@ -1,0 +1,49 @@
+"""What the nemesis does to the world, one function an act, by victim. Each returns what it really struck.
+
+Called by `nemesis` with what was drawn. An act takes back whatever it set before it returns or raises; what dies is
+started again by the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleet.chaos.acts import database, gallery, messages, operations, workers
+from fleet.chaos.acts.struck import Struck
+from fleet.chaos.plan import Planned
+from fleet.chaos.world import World
+
+ACTS: dict[str, Callable[[World, Planned], Struck]] = {
+    "worker.kill": workers.kill,
+    "worker.kill-at-point": workers.kill_at_point,
+    "worker.stop-at-point": workers.stop_at_point,
+    "worker.kill-child": workers.kill_child,
+    "worker.deploy": operations.deploy,
+    "beat.kill": workers.kill_beat,
+    "beat.stop": workers.stop_beat,
+    "broker.flush": messages.flush,
+    "broker.kill": messages.kill,
+    "broker.pause": messages.pause,
+    "broker.duplicate": messages.duplicate,
+    "broker.reorder": messages.reorder,
+    "broker.delay": messages.delay,
+    "database.kill": database.kill,
+    "database.kill-backend": database.kill_backend,
+    "database.terminate": database.terminate,
+    "database.cut-commit": database.cut_commit,
+    "database.disk-full": database.disk_full,
+    "gallery.errors": gallery.errors,
+    "gallery.throttle": gallery.throttle,
+    "gallery.budget": gallery.budget,
+    "gallery.paused": gallery.paused,
+    "gallery.slow": gallery.slow,
+    "gallery.lost-reply": gallery.lost_reply,
+    "gallery.twice": gallery.twice,
+    "gallery.like-twice": gallery.like_twice,
+    "gallery.kill": gallery.kill,
+    "gallery.disk-full": gallery.disk_full,
+    "fleet.kill-switch": operations.kill_switch,
+    "fleet.migrate": operations.migrate,
+}
+
+__all__ = ["ACTS", "Struck"]

@@ -1,0 +1,132 @@
+"""What the nemesis can do: every kind of act, how its particulars are drawn, and what people read about it. Pure.
+
+`plan` draws from this table; `acts` carries out what was drawn; `page` prints the words.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.core.errors import InvalidInput
+
+Detail = dict[str, Any]
+
+
+def _nothing(_: random.Random) -> Detail:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way to do harm. `draw` throws the dice for one act; `times` is how often it comes in a round."""
+
+    name: str
+    about: str
+    draw: Callable[[random.Random], Detail] = _nothing
+    times: int = 1
+    points: int = 0
+    """How many failpoints one act strikes at; they go round, so that every point has its turn."""
+
+
+def _for(least_s: float, most_s: float) -> Callable[[random.Random], Detail]:
+    return lambda dice: {"for_s": round(dice.uniform(least_s, most_s), 2)}
+
+
+def _rate(least: float, most: float, **more: Any) -> Callable[[random.Random], Detail]:
+    return lambda dice: {
+        "for_s": round(dice.uniform(3, 6), 2), "rate": round(dice.uniform(least, most), 2), **more,
+    }  # fmt: skip
+
+
+def _kill_at(dice: random.Random) -> Detail:
+    return {"folder": dice.choices(("threads", "forked"), (3, 1))[0]}
+
+
+def _stop_at(dice: random.Random) -> Detail:
+    return {"folder": dice.choice(("threads", "forked")), "past_lease_s": round(dice.uniform(0.5, 3), 2)}
+
+
+def _broker_pause(dice: random.Random) -> Detail:
+    """Most pauses are short of the socket timeout of 15 s, every fourth is beyond it."""
+    return {"for_s": round(dice.uniform(16, 18) if dice.random() < 0.25 else dice.uniform(2, 7), 2)}
+
+
+def _throttle(dice: random.Random) -> Detail:
+    return {**_rate(0.3, 0.9)(dice), "retry_after_s": dice.randint(1, 3)}
+
+
+def _slow(dice: random.Random) -> Detail:
+    return {**_rate(0.2, 0.6)(dice), "reads_only": dice.random() < 0.5, "beyond_lease_s": dice.randint(1, 3)}
+
+
+def _messages(dice: random.Random) -> Detail:
+    return {"for_s": round(dice.uniform(2, 4), 2), "recent": dice.randint(30, 120)}
+
+
+KINDS = (
+    Kind("worker.kill", "A worker gets SIGKILL at a random moment.", times=2),
+    Kind("worker.kill-at-point", "Whichever worker first reaches a named line of the protocol gets SIGKILL there; "
+         "three lines at once, every line in its turn.", _kill_at, times=5, points=3),
+    Kind("worker.stop-at-point", "Whichever worker first reaches a named line is suspended there until its lease has "
+         "run out, then goes on.", _stop_at, times=3, points=1),
+    Kind("worker.kill-child", "A pool child of the prefork worker gets SIGKILL."),
+    Kind("worker.deploy", "Every worker is asked to stop (SIGTERM), finishes what it has begun, and is started anew."),
+    Kind("beat.kill", "One metronome, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
+    Kind("beat.stop", "Both metronomes are suspended for a while.", _for(3, 8)),
+    Kind("broker.flush", "FLUSHALL."),
+    Kind("broker.kill", "The broker gets SIGKILL and comes back empty."),
+    Kind("broker.pause", "The broker is suspended, every fourth time for longer than the clients' socket timeout.",
+         _broker_pause),
+    Kind("broker.duplicate", "Messages are delivered twice, and those of jobs and ticks of the last minutes again.",
+         _messages),
+    Kind("broker.reorder", "Waiting messages change places, and those of the last minutes come again in any order.",
+         _messages),
+    Kind("broker.delay", "Messages are taken out of the broker and put back later.",
+         lambda dice: {"for_s": round(dice.uniform(1, 3), 2), "late_s": round(dice.uniform(3, 9), 2)}),
+    Kind("database.kill", "All of Postgres gets SIGKILL and recovers from its journal."),
+    Kind("database.kill-backend", "One session's server process gets SIGKILL; Postgres then ends all sessions and "
+         "recovers by itself."),
+    Kind("database.terminate", "Sessions are ended by pg_terminate_backend.",
+         lambda dice: {"share": round(dice.uniform(0.2, 1), 2), "rounds": dice.randint(1, 3)}),
+    Kind("database.cut-commit", "The connection of one worker is cut during COMMIT: before it arrives, right after, or "
+         "when it is done and its answer on the way.",
+         lambda dice: {"cuts": dice.randint(2, 6), "mode": dice.choice(("answer", "answer", "blind", "request"))},
+         times=2),
+    Kind("database.disk-full", "Postgres can write nothing more, its journal included, panics and stops; space comes "
+         "back, and it is started again.", _for(2, 4)),
+    Kind("gallery.errors", "The surface answers 500.", _rate(0.2, 0.8)),
+    Kind("gallery.throttle", "The surface answers 429 with Retry-After.", _throttle),
+    Kind("gallery.budget", "The surface says that a budget is spent, the whole fleet's or each agent's, until a person "
+         "grants more.", lambda dice: {"for_s": round(dice.uniform(3, 6), 2), "whole_fleet": dice.random() < 0.5}),
+    Kind("gallery.paused", "The surface's own kill switch is on for a while.", _for(3, 6)),
+    Kind("gallery.slow", "The surface needs longer than a lease, for reads alone or for everything.", _slow),
+    Kind("gallery.lost-reply", "The surface does what was asked and the reply is lost.", _rate(0.3, 0.9), times=2),
+    Kind("gallery.twice", "Requests are delivered twice, to a surface that honours keys.", _rate(0.3, 0.9)),
+    Kind("gallery.like-twice", "Likes are delivered twice, to a surface that knows no keys for them and takes a second "
+         "like as taking the first back.", _rate(0.2, 0.5)),
+    Kind("gallery.kill", "The surface gets SIGKILL and comes back."),
+    Kind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
+    Kind("fleet.kill-switch", "A person throws the kill switch under load and lifts it again.", _for(3, 6)),
+    Kind("fleet.migrate", "A person runs the migrations while everything runs: Fleet's own, and a column and an index "
+         "that come and go on the hottest table."),
+)  # fmt: skip
+BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def chosen(names: str) -> tuple[Kind, ...]:
+    """Return the kinds that a person named: `all`, or names and groups (`broker`) separated by commas.
+
+    Raises InvalidInput for a name that is none.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = {*BY_NAME, *(kind.name.partition(".")[0] for kind in KINDS), "all"}
+    wrong = [name for name in wanted if name not in known]
+    if wrong or not wanted:
+        what = f"There is no fault {wrong[0]!r}." if wrong else "No fault is named."
+        raise InvalidInput(what, fix=f"Faults: all, {', '.join(BY_NAME)}; or groups of them, such as broker.")
+    return tuple(
+        kind for kind in KINDS if {"all", kind.name, kind.name.partition(".")[0]} & set(wanted)
+    )  # fmt: skip

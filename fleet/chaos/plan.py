@@ -1,0 +1,70 @@
+"""The plan of a run: which act, when, on whom. Everything is drawn from the seed alone, so that a run can be had again.
+
+Pure. `nemesis` follows it; where the machine is slow it does so late, and perhaps not to the end.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.chaos.kinds import Kind
+from fleet.core.failpoints import Point
+
+FIRST_S = 3.0
+GAP_S = (2.0, 9.0)
+_CALM = 0.6
+"""The share of acts that wait until the fleet is well, so that recovery can be told; others strike while it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One act to come. It begins at `at_s` or later; a calm one waits until the fleet has recovered from the last.
+
+    `pick`, between 0 and 1, says which of the possible victims; `dice` seeds whatever else is left to chance.
+    """
+
+    seq: int
+    at_s: float
+    kind: str
+    calm: bool
+    pick: float
+    dice: int
+    detail: Mapping[str, Any]
+
+
+def plan(seed: int, minutes: float, kinds: Sequence[Kind]) -> list[Planned]:
+    """Draw a plan. The same arguments give the same plan; rounds make every kind come before any comes again often."""
+    dice = random.Random(seed)
+    points = {kind.name: _going_round(dice) for kind in kinds if kind.points}
+    planned: list[Planned] = []
+    at_s = FIRST_S
+    for kind in _rounds(kinds, dice):
+        if at_s >= minutes * 60:
+            return planned
+        detail = kind.draw(dice)
+        if kind.points:
+            detail["points"] = list(itertools.islice(points[kind.name], kind.points))
+        calm = dice.random() < _CALM
+        planned.append(
+            Planned(len(planned) + 1, round(at_s, 2), kind.name, calm, dice.random(), dice.getrandbits(32), detail)
+        )
+        at_s += dice.uniform(*GAP_S)
+    return planned
+
+
+def _rounds(kinds: Sequence[Kind], dice: random.Random) -> Iterator[Kind]:
+    """Give kinds for ever: each round holds every kind as often as its table says, in an order of its own."""
+    deck = [kind for kind in kinds for _ in range(kind.times)]
+    while deck:
+        dice.shuffle(deck)
+        yield from deck
+
+
+def _going_round(dice: random.Random) -> Iterator[str]:
+    points = [str(point) for point in Point]
+    dice.shuffle(points)
+    return itertools.cycle(points)

@@ -1,0 +1,85 @@
+"""The end of a run: everything that was set is taken back, the agents rest, and every job comes to its end.
+
+Called by `run` before anything is checked. What it does, people could do: lift, resume, restart, retry at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import sqlalchemy as sa
+
+from fleet.agents.models import AgentRow, Status
+from fleet.chaos.world import BY, SETTLE_S, World
+from fleet.core.errors import FleetError, Unavailable
+from fleet.runtime import fleetwide, people
+
+_UP_WITHIN_S = 120.0
+_PULL_EVERY_S = 3.0
+_LIVE = "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'sending', 'unknown')"
+_OPEN = "SELECT count(*) FROM ticks WHERE state IN ('due', 'deciding')"
+# What is unknown keeps its settling time: a surface may still be about to show it.
+_PULL = sa.text(
+    "UPDATE jobs SET next_attempt_at = CASE state WHEN 'ready' THEN clock_timestamp()"
+    " ELSE least(next_attempt_at, clock_timestamp() + make_interval(secs => :settle_s)) END,"
+    " published_at = NULL, publishes = 0, held = NULL"
+    " WHERE state IN ('ready', 'unknown') AND lease_until IS NULL"
+    " AND next_attempt_at > clock_timestamp() + make_interval(secs => :settle_s)"
+)
+
+
+def quiet(world: World, within_s: float) -> int:
+    """Bring the world to rest; return how many jobs and ticks have not come to an end in time (0 is well)."""
+    take_back(world)
+    _rest(world)
+    left = [1]
+
+    def ended() -> bool:
+        left[0] = _left(world)
+        return left[0] == 0
+
+    for _ in range(max(1, int(within_s / _PULL_EVERY_S))):
+        if world.wait_until(ended, _PULL_EVERY_S):
+            return 0
+        with suppress(Unavailable), world.deps.db.transaction() as tx:
+            tx.execute(_PULL, {"settle_s": SETTLE_S})
+    return left[0]
+
+
+def take_back(world: World) -> None:
+    """Undo whatever an act may have left, and wait until every process runs. Raises Unavailable if one does not."""
+    for folder in (world.points("threads"), world.points("forked")):
+        for strike in folder.iterdir():
+            strike.unlink()
+    world.resume_all()
+    if not world.wait_until(world.all_run, _UP_WITHIN_S):
+        raise Unavailable("Not every process came up again.", fix=f"Their logs are in {world.logs_dir}.")
+    world.gallery("PUT", "/api/sandbox/faults", [])
+    world.gallery("PUT", "/api/sandbox/budgets", {})
+    world.gallery("PUT", "/api/sandbox/paused", {"paused": False})
+
+
+def _rest(world: World) -> None:
+    """Let nobody wake any more: agents go idle, what they have begun goes on."""
+
+    def resting() -> bool:
+        try:
+            fleetwide.lift_kill_switch(world.deps, by=BY)
+            fleetwide.resume(world.deps, "surface", "floimg", by=BY)
+            people.resume_all(world.deps)
+            with world.deps.db.transaction() as tx:
+                tx.execute(sa.update(AgentRow).values(status=Status.IDLE, next_tick_at=None))
+        except Unavailable:
+            return False
+        return True
+
+    if not world.wait_until(resting, _UP_WITHIN_S):
+        raise FleetError("The agents could not be sent to rest.")
+
+
+def _left(world: World) -> int:
+    try:
+        with world.deps.db.transaction() as tx:
+            return int(tx.scalar(sa.text(f"SELECT ({_LIVE}) + ({_OPEN})")))
+    except Unavailable:
+        return 1

@@ -1,0 +1,92 @@
+"""`fleet chaos`: break a fleet on purpose and see what it keeps of its promises. The run itself is in `fleet.chaos`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.door import Door, pass_door
+
+if TYPE_CHECKING:
+    from fleet.chaos.report import Report
+
+
+@click.command(cls=Command)
+@click.option("--minutes", type=click.FloatRange(0.1, 24 * 60), default=10.0, show_default=True,
+              help="How long faults are injected; starting and checking come on top.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same seed draws the same faults; any if left out.")
+@click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="How many are at work.")
+@click.option("--faults", default="all", show_default=True, metavar="KINDS",
+              help="Kinds or groups, separated by commas: gallery.twice,broker; docs/cli.md lists them.")  # fmt: skip
+@click.option("--in-folder", "folder", type=click.Path(file_okay=False, path_type=Path),
+              help="Where the run lives, which must be empty; a temporary folder if left out.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep the folder of a run that went well; others are kept anyway.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH",
+              help="Write the report as JSON.")  # fmt: skip
+@click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
+@pass_door
+def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, faults: str, folder: Path | None,
+          keep: bool, json_path: Path | None, write_docs: bool) -> None:  # fmt: skip
+    """Break a fleet of its own on purpose, and prove that nothing is lost and nothing doubled.
+
+    Starts Postgres, Valkey, a gallery, two beats and several workers in a temporary folder, kills, suspends, floods and
+    cuts them by a plan that follows from the seed, waits until every job has ended, and compares the ledger with the
+    gallery's own tables. Exit code 1 when a promise was broken; the folder with all logs is kept then.
+    """
+    import secrets
+
+    from fleet.chaos.kinds import chosen
+    from fleet.chaos.report import Wanted
+    from fleet.chaos.run import Chaos, Screen
+    from fleet.cli.chaos_screen import ChaosScreen
+    from fleet.cli.interrupts import Interrupts
+
+    for name in [name for name in os.environ if name.startswith("FLEET_")]:
+        del os.environ[name]  # settings of another fleet are none of this world's
+    wanted = Wanted(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults)
+    kinds = chosen(faults)
+    screen = ChaosScreen(door)
+    with Interrupts():
+        run = Chaos(wanted, kinds, Screen(screen.step, screen.deed), home=folder)
+        _log_to(run.world.logs_dir / "harness.log")
+        try:
+            report = run.live()
+        except BaseException:
+            door.note(f"The run ended early. Its logs and acts are in {run.home}.")
+            raise
+    screen.report(report)
+    _write(door, report, json_path, write_docs=write_docs)
+    if report.clean and not keep:
+        run.forget()
+    else:
+        door.say(f"Logs, acts and data are kept in {run.home}.")
+    click.get_current_context().exit(0 if report.clean else 1)
+
+
+def _log_to(path: Path) -> None:
+    """Keep our own log beside the others', away from the lines on the screen."""
+    import logging
+
+    from fleet.core import logs
+
+    logs.configure("INFO", json=True)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(path.open("a", encoding="utf-8"))
+
+
+def _write(door: Door, report: Report, json_path: Path | None, *, write_docs: bool) -> None:
+    if json_path is not None:
+        json_path.write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
+        door.say(f"The report is in {json_path}.")
+    if write_docs:
+        from fleet.chaos.page import page
+
+        path = Path("docs/reliability.md")
+        path.write_text(page(report), encoding="utf-8")
+        door.say(f"{path} is written.")

@@ -1,0 +1,42 @@
+"""A short chaos: real processes, the strongest faults, a fixed seed. It must end with every promise kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fleet.chaos import log
+from fleet.chaos.kinds import chosen
+from fleet.chaos.plan import plan
+from fleet.chaos.report import Wanted
+from fleet.chaos.run import Chaos, Screen
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill"
+# Each once in a round: a minute has room for one of each.
+KINDS = [replace(kind, times=1) for kind in chosen(FAULTS)]
+WANTED = Wanted(minutes=0.8, seed=5094, agents=25, faults=FAULTS)
+
+
+def test_a_minute_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
+    said: list[str] = []
+    screen = Screen(said.append, lambda deed: said.append(f"{deed}"))
+    run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=1)
+    report = run.live()
+    story = "\n".join([*said, json.dumps(report.to_data(), indent=1)])
+    assert report.clean, story
+    assert sum(deed.hit for deed in report.deeds) >= 4, f"hardly anything was struck\n{story}"
+    assert sum(report.numbers.effects.values()) > 20, f"the fleet did next to nothing\n{story}"
+    _assert_the_log_is_the_plan(tmp_path / "a chaos" / "acts.jsonl")
+    run.forget()
+    assert not run.home.exists()
+
+
+def _assert_the_log_is_the_plan(path: Path) -> None:
+    acts = list(log.read(path))
+    planned = plan(WANTED.seed, WANTED.minutes, KINDS)
+    assert [(act.seq, act.kind) for act in acts] == [(act.seq, act.kind) for act in planned[: len(acts)]]
