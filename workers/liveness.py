@@ -24,6 +24,8 @@ EXIT_CODE = os.EX_TEMPFAIL
 
 _LOOK_EVERY_S = 5.0
 _LAST_WORDS_S = 10.0
+_RECONNECT_S = 60.0
+"""What a reconnect may take on top: Celery pauses for up to 30 s between two attempts, and each has its timeouts."""
 
 log = logs.get(__name__)
 
@@ -34,6 +36,7 @@ class Progress:
 
     taken: int = 0
     turns: int = 0
+    connected: bool = False
     taken_at_s: float = field(default_factory=clock.monotonic_s)
 
     def took_message(self) -> None:
@@ -51,7 +54,10 @@ PROGRESS = Progress()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the watch sees at one moment. `depths` is None while the broker is away; `busy` slots run a task."""
+    """What the watch sees at one moment.
+
+    `depths` is None while the broker is away; `connected` says whether the consumer has it; `busy` slots run a task.
+    """
 
     at_s: float
     depths: Mapping[str, int] | None
@@ -59,6 +65,12 @@ class Look:
     slots: int
     taken: int
     turns: int
+    connected: bool = True
+
+    @property
+    def could_take(self) -> bool:
+        """Whether a message waits for a slot that is free, with nothing between them but the consumer."""
+        return self.connected and self.busy < self.slots and sum((self.depths or {}).values()) > 0
 
 
 class Judge:
@@ -78,18 +90,17 @@ class Judge:
         if last is None:
             return None
         step_s = min(look.at_s - last.at_s, self._longest_step_s)
-        away = look.depths is None
-        nothing_to_take = away or not sum((look.depths or {}).values()) or look.busy >= look.slots
-        self._idle_s = 0.0 if nothing_to_take or look.taken != last.taken else self._idle_s + step_s
-        self._silent_s = 0.0 if away or look.turns != last.turns else self._silent_s + step_s
+        self._idle_s = self._idle_s + step_s if look.could_take and look.taken == last.taken else 0.0
+        stands = look.depths is not None and look.turns == last.turns
+        self._silent_s = self._silent_s + step_s if stands else 0.0
         if self._idle_s >= self._after_s:
             return "messages wait, slots are free, and none was taken"
-        if self._silent_s >= self._after_s:
+        if self._silent_s >= self._after_s + (0.0 if look.connected else _RECONNECT_S):
             return "the consumer's loop stands still"
         return None
 
 
-class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
+class Pulse(bootsteps.StartStopStep):
     """Counts the turns of the consumer's loop, anew after each reconnect."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -99,11 +110,13 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Begin to count."""
+        """Begin to count: the queues are listened to."""
+        PROGRESS.connected = True
         self._entry = consumer.timer.call_repeatedly(1.0, PROGRESS.turned)
 
     def stop(self, consumer: Any) -> None:
         """Stop counting: the loop ends, or its connection is made anew."""
+        PROGRESS.connected = False
         if self._entry is not None:
             consumer.timer.cancel(self._entry)
             self._entry = None
@@ -111,7 +124,7 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
     shutdown = stop
 
 
-class Watch(bootsteps.StartStopStep):  # type: ignore[misc]
+class Watch(bootsteps.StartStopStep):
     """Looks at the worker every few seconds from a thread of its own, and ends it when it stands still."""
 
     requires = ("celery.worker.components:Pool",)
@@ -151,7 +164,7 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc]
             "worker_makes_no_progress", why=why, after_s=self._after_s, depths=look.depths, busy=look.busy,
             slots=look.slots, taken=look.taken, last_message_age_s=round(look.at_s - PROGRESS.taken_at_s, 1),
         )  # fmt: skip
-        state.should_stop = EXIT_CODE
+        state.should_stop = EXIT_CODE  # type: ignore[assignment]
         deadline_s = clock.monotonic_s() + self._lease_s
         while state.active_requests and clock.monotonic_s() < deadline_s:
             time.sleep(0.1)
@@ -161,10 +174,11 @@ class Watch(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _look(worker: Any, served: frozenset[str]) -> Look:
-    taken, turns = PROGRESS.taken, PROGRESS.turns
+    taken, turns, connected = PROGRESS.taken, PROGRESS.turns, PROGRESS.connected
     depths = _depths(worker, served)
     # Tasks that run, not messages that were reserved: a count of those that leaks is one way to stop consuming.
-    return Look(clock.monotonic_s(), depths, len(state.active_requests), worker.pool.num_processes, taken, turns)
+    busy, slots = len(state.active_requests), worker.pool.num_processes
+    return Look(clock.monotonic_s(), depths, busy, slots, taken, turns, connected)
 
 
 def _depths(worker: Any, served: frozenset[str]) -> dict[str, int] | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.liveness import Judge, Look
+from workers.liveness import _RECONNECT_S, Judge, Look
 
 AFTER_S, EVERY_S = 30.0, 3.0
 BACKLOG = {"normal": 7, "low": 0}
@@ -24,12 +25,12 @@ class Watched:
 
     def look(
         self, depths: Mapping[str, int] | None = BACKLOG, *, busy: int = 0, takes: int = 0, turns: int = 1,
-        step_s: float = EVERY_S,
+        step_s: float = EVERY_S, connected: bool = True,
     ) -> str | None:  # fmt: skip
         self.at_s += step_s
         self.taken += takes
         self.turns += turns
-        return self.judge.verdict(Look(self.at_s, depths, busy, 4, self.taken, self.turns))
+        return self.judge.verdict(Look(self.at_s, depths, busy, 4, self.taken, self.turns, connected))
 
 
 @pytest.fixture
@@ -52,9 +53,11 @@ def test_one_free_slot_is_enough(watched: Watched) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [{"depths": None}, {"depths": {"normal": 0, "low": 0}}, {"depths": {}}, {"busy": 4}, {"busy": 5}, {"takes": 1}],
-    ids=["broker away", "queues empty", "no queue", "every slot busy", "more than busy", "takes messages"],
-)
+    [{"depths": None}, {"depths": {"normal": 0, "low": 0}}, {"depths": {}}, {"busy": 4}, {"busy": 5}, {"takes": 1},
+     {"connected": False}],
+    ids=["broker away", "queues empty", "no queue", "every slot busy", "more than busy", "takes messages",
+         "connecting"],
+)  # fmt: skip
 def test_a_good_reason_is_never_held_against_it(watched: Watched, reason: dict[str, object]) -> None:
     assert [watched.look(**reason) for _ in range(1000)] == [None] * 1000  # type: ignore[arg-type]
 
@@ -70,6 +73,13 @@ def test_a_loop_that_waits_for_its_broker_may_stand_still(watched: Watched) -> N
     assert [watched.look(None, turns=0) for _ in range(100)] == [None] * 100
 
 
+def test_a_reconnect_gets_its_own_time_and_no_more(watched: Watched) -> None:
+    steps = int((AFTER_S + _RECONNECT_S) / EVERY_S)
+    verdicts = [watched.look(turns=0, connected=False) for _ in range(steps)]
+    assert verdicts[:-1] == [None] * (steps - 1)
+    assert verdicts[-1] is not None
+
+
 def test_a_process_that_was_suspended_as_a_whole_gets_its_time_again(watched: Watched) -> None:
     assert watched.look(turns=0, step_s=3600.0) is None
     assert watched.look(takes=1) is None
@@ -83,19 +93,28 @@ LOOKS = st.fixed_dictionaries(
         "takes": st.sampled_from([0, 0, 0, 1]),
         "turns": st.sampled_from([0, 1]),
         "step_s": st.floats(0.1, 100.0),
+        "connected": st.booleans(),
     }
 )
 
 
 @given(st.lists(LOOKS, max_size=60))
-def test_nobody_ends_without_standing_still_for_the_whole_time(looks: list[dict[str, object]]) -> None:
+def test_nobody_ends_without_standing_still_for_the_whole_time(looks: list[dict[str, Any]]) -> None:
     watched = Watched()
     watched.look()
     idle_s = silent_s = 0.0
     for one in looks:
-        step_s = min(float(one["step_s"]), 2 * EVERY_S)  # type: ignore[arg-type]
-        may_take = one["depths"] == BACKLOG and int(one["busy"]) < 4 and not one["takes"]  # type: ignore[call-overload]
+        step_s = min(one["step_s"], 2 * EVERY_S)
+        may_take = one["depths"] == BACKLOG and one["busy"] < 4 and one["connected"] and not one["takes"]
         idle_s = idle_s + step_s if may_take else 0.0
         silent_s = silent_s + step_s if one["depths"] is not None and not one["turns"] else 0.0
-        ended = watched.look(**one) is not None  # type: ignore[arg-type]
-        assert ended == (max(idle_s, silent_s) >= AFTER_S - 1e-6) or abs(max(idle_s, silent_s) - AFTER_S) < 1e-6
+        over_s = max(idle_s - AFTER_S, silent_s - AFTER_S - (0.0 if one["connected"] else _RECONNECT_S))
+        ended = watched.look(**one) is not None
+        assert ended == (over_s >= 0) or abs(over_s) < 1e-6
+
+
+@given(st.lists(LOOKS, min_size=1, max_size=60), st.sampled_from(["away", "busy, and the loop turns"]))
+def test_neither_a_broker_that_is_away_nor_full_slots_ever_end_a_worker(looks: list[dict[str, Any]], why: str) -> None:
+    always: dict[str, Any] = {"depths": None} if why == "away" else {"busy": 4, "turns": 1}
+    watched = Watched()
+    assert [watched.look(**{**one, **always}) for one in looks] == [None] * len(looks)
