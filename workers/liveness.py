@@ -91,7 +91,9 @@ class Judge:
             return None
         step_s = min(look.at_s - last.at_s, self._longest_step_s)
         self._idle_s = self._idle_s + step_s if look.could_take and look.taken == last.taken else 0.0
-        stands = look.depths is not None and look.turns == last.turns
+        # What a reconnect took is not held against the loop that it brought back.
+        same = (look.turns, look.connected) == (last.turns, last.connected)
+        stands = look.depths is not None and same
         self._silent_s = self._silent_s + step_s if stands else 0.0
         if self._idle_s >= self._after_s:
             return "messages wait, slots are free, and none was taken"

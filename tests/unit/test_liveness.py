@@ -80,6 +80,12 @@ def test_a_reconnect_gets_its_own_time_and_no_more(watched: Watched) -> None:
     assert verdicts[-1] is not None
 
 
+def test_a_loop_that_is_back_after_a_long_reconnect_is_judged_anew(watched: Watched) -> None:
+    assert [watched.look(turns=0, connected=False) for _ in range(20)] == [None] * 20
+    assert watched.look(turns=0) is None
+    assert [watched.look(busy=4) for _ in range(20)] == [None] * 20
+
+
 def test_a_process_that_was_suspended_as_a_whole_gets_its_time_again(watched: Watched) -> None:
     assert watched.look(turns=0, step_s=3600.0) is None
     assert watched.look(takes=1) is None
@@ -102,12 +108,13 @@ LOOKS = st.fixed_dictionaries(
 def test_nobody_ends_without_standing_still_for_the_whole_time(looks: list[dict[str, Any]]) -> None:
     watched = Watched()
     watched.look()
-    idle_s = silent_s = 0.0
+    idle_s, silent_s, was_connected = 0.0, 0.0, True
     for one in looks:
         step_s = min(one["step_s"], 2 * EVERY_S)
         may_take = one["depths"] == BACKLOG and one["busy"] < 4 and one["connected"] and not one["takes"]
         idle_s = idle_s + step_s if may_take else 0.0
-        silent_s = silent_s + step_s if one["depths"] is not None and not one["turns"] else 0.0
+        stands = one["depths"] is not None and not one["turns"] and one["connected"] == was_connected
+        silent_s, was_connected = silent_s + step_s if stands else 0.0, one["connected"]
         over_s = max(idle_s - AFTER_S, silent_s - AFTER_S - (0.0 if one["connected"] else _RECONNECT_S))
         ended = watched.look(**one) is not None
         assert ended == (over_s >= 0) or abs(over_s) < 1e-6
