@@ -121,8 +121,11 @@ def test_nobody_ends_without_standing_still_for_the_whole_time(looks: list[dict[
         assert ended == (over_s >= 0) or abs(over_s) < 1e-6
 
 
-@given(st.lists(LOOKS, min_size=1, max_size=60), st.sampled_from(["away", "busy, and the loop turns"]))
-def test_neither_a_broker_that_is_away_nor_full_slots_ever_end_a_worker(looks: list[dict[str, Any]], why: str) -> None:
-    always: dict[str, Any] = {"depths": None} if why == "away" else {"busy": 4, "turns": 1}
+@given(
+    st.lists(st.floats(0.1, 100.0), min_size=1, max_size=60),
+    st.sampled_from([{"depths": None, "turns": 0}, {"busy": 4}, {"depths": {"normal": 0}}, {"takes": 1}]),
+)
+def test_no_time_is_too_long_for_a_worker_with_an_excuse(steps_s: list[float], excuse: dict[str, Any]) -> None:
     watched = Watched()
-    assert [watched.look(**{**one, **always}) for one in looks] == [None] * len(looks)
+    watched.look()
+    assert [watched.look(**excuse, step_s=step_s) for step_s in steps_s] == [None] * len(steps_s)
