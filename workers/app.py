@@ -16,6 +16,7 @@ from fleet.core import failpoints, logs, queue, settings
 from fleet.jobs import queries
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
+from workers import liveness
 
 log = logs.get(__name__)
 
@@ -31,6 +32,8 @@ def _make_app() -> Celery:
         # Health checks ask it; it stays silent once it no longer ticks.
         beat_enable_remote_control=True,
     )
+    made.steps["worker"].add(liveness.Watch)
+    made.steps["consumer"].add(liveness.Pulse)
     if config.failpoints_dir is not None:
         failpoints.arm(failpoints.strikes_from(config.failpoints_dir))
     made.set_default()

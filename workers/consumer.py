@@ -12,6 +12,8 @@ from typing import Any
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed
 
+from workers import liveness
+
 
 class Consumer(CeleryConsumer):
     """Reads each message before it is worked on; `workers.app` keeps those that cannot be read."""
@@ -21,6 +23,7 @@ class Consumer(CeleryConsumer):
         handle = super().create_task_handler(*args, **kwargs)
 
         def on_message(message: Any) -> None:
+            liveness.PROGRESS.took_message()
             try:
                 _check(message.decode())
             except ContentDisallowed as error:

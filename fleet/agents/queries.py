@@ -63,6 +63,16 @@ def counts(tx: Tx) -> dict[tuple[str, str], int]:
     return {(str(persona or "-"), status): number for persona, status, number in rows}
 
 
+def counts_by_status(tx: Tx) -> dict[str, int]:
+    """Return how many agents there are by status: one walk along an index, for a million agents too."""
+    rows = tx.execute(sa.select(AgentRow.status, sa.func.count()).group_by(AgentRow.status))
+    found = {status: int(number) for status, number in rows}
+    deleted = sa.select(sa.func.count()).where(AgentRow.status == Status.IDLE, AgentRow.deleted_at.is_not(None))
+    if Status.IDLE in found:
+        found[Status.IDLE] -= int(tx.scalar(deleted) or 0)  # who is deleted is idle, says a constraint
+    return found
+
+
 def usernames(tx: Tx) -> frozenset[str]:
     """Return every username ever given, deleted agents' too: they stay taken."""
     return frozenset(tx.session.scalars(sa.select(AgentRow.username)))

@@ -19,6 +19,7 @@ SECTIONS = {
         "worker": ("fleet.cli.processes:worker", "Run a worker in the foreground."),
         "beat": ("fleet.cli.processes:beat", "Run the metronome in the foreground."),
         "flower": ("fleet.cli.processes:flower", "Run Flower, the tasks' web page, in the foreground."),
+        "metrics": ("fleet.cli.metrics:metrics", "Serve the fleet's numbers to Prometheus, in the foreground."),
         "gallery": ("fleet.cli.processes:gallery", "Run the sandbox gallery in the foreground."),
         "dispatch": ("fleet.cli.rounds:dispatch", "Wake the agents that are due, once or periodically."),
         "sweep": ("fleet.cli.rounds:sweep", "Pick up what was left lying, once or periodically."),

@@ -28,7 +28,7 @@ _HOST = ports.LOOPBACK
 _READY_S = 60.0
 _PING_S = 1.0
 _WORKER_STOP_S = 25.0
-_OPTIONAL = frozenset({"flower"})
+_OPTIONAL = frozenset({"flower", "metrics"})
 """Without these a fleet still lives."""
 
 
@@ -45,7 +45,9 @@ class Wanted:
     postgres_port: int | None
     valkey_port: int | None
     gallery_database_url: str
+    metrics_port: int | None
     with_flower: bool
+    with_metrics: bool
     faults: str
 
 
@@ -97,6 +99,17 @@ class Board:
         self._services.record(urls={"flower": url}, ports={"flower": port})
         return url, password
 
+    def start_metrics(self, settings: Settings, wanted: Wanted) -> str:
+        """Start the exporter of the fleet's numbers and return its address."""
+        port = ports.choose(
+            purpose="the metrics", setting="FLEET_METRICS_PORT", named=wanted.metrics_port,
+            preferred=self._services.last_port("metrics"),
+        )  # fmt: skip
+        self._start("metrics", processes.metrics_program(settings, host=_HOST, port=port))
+        url = f"http://{_HOST}:{port}/metrics"
+        self._services.record(urls={"metrics": url}, ports={"metrics": port})
+        return url
+
     def look_after(self) -> None:
         """Start again what died, servers included. Raises FleetError when that is no use any more."""
         for event in self._services.poll():
@@ -113,7 +126,7 @@ class Board:
         """
         running = list(self._supervisor.running())
         workers = [name for name in running if name.startswith("worker")]
-        for name in ("beat", *workers, "flower", "gallery"):
+        for name in ("beat", *workers, "flower", "metrics", "gallery"):
             if name in running:
                 self._supervisor.stop(name)
         self._supervisor.stop_all()

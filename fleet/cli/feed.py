@@ -174,6 +174,10 @@ def _replayed(said: Mapping[str, Any], _: Event) -> Told:
     return f"↻ {_noun(said)} came back to life, by {_by(said)}", "blue"
 
 
+def _swept(words: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    return lambda said, _: (f"↻ the sweep {words.format(render.clip(said.get('number', 'some'), 12))}", "dim")
+
+
 def _anything(said: Mapping[str, Any], event: Event) -> Told:
     values = ", ".join(f"{key} {value}" for key, value in said.items() if key not in ("agent", "persona"))
     return f"{render.clip(event.subject, 60)} {render.clip(values, _WHY_CHARS)}".rstrip(), "dim"
@@ -189,6 +193,8 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "job.skipped": _job("–", "let be", "dim"),
     "job.cancelled": _job("–", "called off", "dim"),
     "job.fenced": _job("–", "came too late with", "dim"),
+    "job.duplicate": _job("–", "was told twice of", "dim"),
+    "tick.duplicate": _agent("–", "was woken twice for one tick", "dim"),
     "job.replayed": _replayed,
     "job.discarded": _discarded,
     "agent.thought": _thought,
@@ -208,4 +214,14 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "control.resumed": _scope_resumed,
 }
 
-_ONLY_VERBOSE = frozenset({"agent.thought", "job.fenced"})
+_SWEPT = {
+    "sweep.ticks_released": "took back {} wakings that nobody finished deciding",
+    "sweep.ticks_skipped": "let {} late wakings be",
+    "sweep.jobs_released": "took {} jobs back from workers that are gone",
+    "sweep.jobs_ended": "ended {} jobs past their time",
+    "sweep.ticks_rung": "rang again for {} wakings",
+    "sweep.jobs_rung": "rang for {} jobs that are due",
+}
+_STORIES |= {subject: _swept(words) for subject, words in _SWEPT.items()}
+
+_ONLY_VERBOSE = frozenset({"agent.thought", "job.fenced", "job.duplicate", "tick.duplicate", *_SWEPT})

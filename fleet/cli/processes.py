@@ -88,6 +88,12 @@ def flower_program(settings: Settings, *, address: str, port: int, password: str
     return Program((*_CELERY, "flower"), {**environment(settings), **env})
 
 
+def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
+    """Return the exporter of the fleet's numbers."""
+    argv = (sys.executable, "-m", "fleet.cli", "metrics", "--host", host, "--port", str(port))
+    return Program(argv, environment(settings))
+
+
 def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int) -> Program:
     """Return the sandbox gallery over its own database."""
     env = {

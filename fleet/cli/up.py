@@ -24,12 +24,16 @@ _PORT = click.IntRange(1, 65_535)
 @click.option("--port", "--gallery-port", "gallery_port", type=_PORT, envvar="FLEET_GALLERY_PORT",
               help="Of the gallery; any free one if left out.")  # fmt: skip
 @click.option("--flower-port", type=_PORT, envvar="FLEET_FLOWER_PORT", help="Of Flower; any free one if left out.")
+@click.option(
+    "--metrics-port", type=_PORT, envvar="FLEET_METRICS_PORT", help="Of the metrics; any free one if left out."
+)
 @click.option("--postgres-port", type=_PORT, envvar="FLEET_POSTGRES_PORT", help="Of the embedded database.")
 @click.option("--broker-port", "valkey_port", type=_PORT, envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"],
               help="Of the embedded broker.")  # fmt: skip
 @click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
               help="Of the gallery, if it shall not be a database beside Fleet's.")  # fmt: skip
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
+@click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Serve metrics to Prometheus too, or not.")
 @click.option("--faults", default="", metavar="SPEC",
               help="Faults that the gallery plays, e.g. error=0.05,drop=0.02; docs/cli.md lists them.")  # fmt: skip
 @pass_door

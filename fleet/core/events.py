@@ -96,6 +96,36 @@ def tail_position(tx: Tx) -> Position:
     return Position(txid=tx.scalar(sa.select(_SETTLED_BELOW)) - 1, id=2**62)
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often something was said: `number` sums the payloads' own `number` where one event stands for several."""
+
+    subject: str
+    kind: str | None
+    number: int
+
+
+_TALLY = sa.text("""
+WITH page AS MATERIALIZED (
+    SELECT txid, id, subject, payload FROM events
+    WHERE (txid, id) > (:txid, :id) AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+    ORDER BY txid, id LIMIT :limit)
+SELECT subject, payload->>'kind' AS kind, max(ARRAY[txid, id]) AS last,
+       sum(CASE WHEN jsonb_typeof(payload->'number') = 'number' THEN (payload->>'number')::numeric ELSE 1 END) AS number
+FROM page GROUP BY subject, kind
+""")
+
+
+def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[list[Tally], Position]:
+    """Count the settled events after `position` by subject and kind; return the counts and how far they reach.
+
+    At most `limit` events are read: whoever has fallen behind catches up with the next calls.
+    """
+    rows = list(tx.execute(_TALLY, {"txid": position.txid, "id": position.id, "limit": limit}))
+    reached = max((Position(*row.last) for row in rows), default=position)
+    return [Tally(row.subject, row.kind, int(row.number)) for row in rows], reached
+
+
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
            subjects: tuple[str, ...] = (), since: datetime | None = None, limit: int = 50,
            offset: int = 0) -> list[Event]:  # fmt: skip

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")
     settle_s: float = Field(20.0, ge=0, le=3600, description="wait before an unknown outcome is probed")
     republish_s: float = Field(30.0, gt=0, le=3600, description="when an unclaimed message is sent again")
+    liveness_s: float = Field(120.0, ge=0, le=86_400, description="when a worker that takes nothing ends; 0: never")
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
     retention_days: int = Field(30, ge=1, description="how long decided ticks, finished jobs and events are kept")
 

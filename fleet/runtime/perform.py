@@ -19,6 +19,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import queries, service
+from fleet.jobs.models import JobRow
 from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import DeadReason, JobState
@@ -59,6 +60,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     with deps.db.transaction() as tx:
         row = queries.get(tx, job_id)
         if row.agent_id is None or row.state not in (JobState.READY, JobState.UNKNOWN):
+            _suppress(tx, row)
             return None
         agent = tx.session.get(AgentRow, row.agent_id)
         if agent is None:
@@ -69,9 +71,15 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
             return None
         claim = service.claim(tx, job_id, worker=deps.worker, lease_s=deps.settings.lease_s)
         if claim is None:
+            _suppress(tx, row)
             return None
         loop.set_current_action(tx, agent.id, claim.kind)
     return Work(deps, claim, agent, Lease(started_s + deps.settings.lease_s))
+
+
+def _suppress(tx: Tx, row: JobRow) -> None:
+    """Note a message that found nothing to claim: a second delivery, an echo of the sweep's, or one that came early."""
+    events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
 
 
 def _held_back(tx: Tx, agent: AgentRow, kind: str) -> Held | None:

@@ -6,6 +6,7 @@ is past its retention.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -46,10 +47,13 @@ def sweep(deps: Deps) -> Swept:
         released_jobs = recovery.release_expired(tx, settle_s=settings.settle_s)
         ended_jobs = recovery.end_stale(tx)
         _tell(tx, [*released_jobs, *ended_jobs])
+        _count(tx, ticks_released=released_ticks, ticks_skipped=skipped_ticks, jobs_released=released_jobs,
+               jobs_ended=ended_jobs)  # fmt: skip
         reach(Point.SWEEP_RELEASED)
     with deps.db.transaction() as tx:
         rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s)
         rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s)
+        _count(tx, ticks_rung=rung_ticks, jobs_rung=rung_jobs)
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rung_jobs))
         tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
@@ -74,6 +78,13 @@ def _tell(tx: Tx, moved: list[Moved]) -> None:
             for job in moved
         ],
     )
+
+
+def _count(tx: Tx, **found: Sized) -> None:
+    """Record how much was found of each sort; nothing for nothing."""
+    rows = [{"subject": f"sweep.{what}", "agent_id": None, "job_id": None, "payload": {"number": len(rows)}}
+            for what, rows in found.items() if len(rows)]  # fmt: skip
+    events.emit_many(tx, rows)
 
 
 def prune(deps: Deps) -> int:

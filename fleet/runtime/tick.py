@@ -70,7 +70,8 @@ def dice_of(key: TickKey) -> random.Random:
 def _claim(deps: Deps, key: TickKey) -> _Awake | None:
     with deps.db.transaction() as tx:
         claimed = ticks.claim_tick(tx, key, lease_s=deps.settings.lease_s)
-        if claimed is None:
+        if claimed is None:  # a second delivery, or an echo of the sweep's
+            events.emit(tx, "tick.duplicate", agent_id=key.agent_id, tick_no=key.tick_no)
             return None
         agent = tx.session.get(AgentRow, key.agent_id)
         holds = controls.in_force(tx)

@@ -99,6 +99,12 @@ class Up:
         items = self.items()
         return bool(items) and any(i["commentCount"] for i in items) and any(i["likeCount"] for i in items)
 
+    def metrics(self) -> str:
+        """Return what Prometheus would be told; nothing while nobody listens yet."""
+        with suppress(httpx.TransportError):
+            return httpx.get(self.run_info().urls["metrics"], timeout=30, trust_env=False).text
+        return ""
+
     def left(self) -> list[str]:
         """Return the living processes that belong to this home."""
         found = []
@@ -139,6 +145,9 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert first["tempo"] == 200
     assert first["agents"]["total"] == 6
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
+    assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
+    assert 'fleet_agents{state="running"} 6.0' in up.metrics()
+    assert up.run_info().urls["metrics"] in said
     stopped = up.cli("agents", "list")["items"][0]["username"]
     subprocess.run(
         [sys.executable, "-m", "fleet.cli", "--home", str(up.home), "agents", "stop", stopped], check=True, timeout=60

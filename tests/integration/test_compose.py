@@ -79,7 +79,7 @@ def test_services_wait_for_what_they_need() -> None:
             ends = how["condition"] == "service_completed_successfully"
             assert ends == (needed in ONCE), f"{name} waits for {needed}"
             assert ends or "healthcheck" in SERVICES[needed]
-    for name in ("beat", "worker", "flower", "seed"):
+    for name in ("beat", "worker", "flower", "metrics", "seed"):
         assert {"migrate", "redis"} <= set(SERVICES[name]["depends_on"])
     assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
@@ -98,7 +98,7 @@ def test_workers_can_be_scaled() -> None:
 
 def test_only_this_machine_reaches_the_published_ports() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(published) == 2
+    assert len(published) == 3
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -117,7 +117,7 @@ def test_a_worker_has_longer_to_stop_than_a_lease_lasts() -> None:
 def test_every_variable_of_ours_is_one_that_fleet_reads() -> None:
     known = {f"FLEET_{name.upper()}" for name in Settings.model_fields}
     known |= {f"FLEET_GALLERY_{name.upper()}" for name in gallery._Environment.model_fields}
-    for name in ("worker", "flower", "gallery"):
+    for name in ("worker", "flower", "gallery", "metrics"):
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         for option in command.params:
@@ -226,7 +226,9 @@ class Containers:
 def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterator[Containers]:
     """The services of the file; nothing runs yet, and the databases are empty."""
     database_url, gallery_database_url = postgres_server.create_database(), postgres_server.create_database()
-    page, flower = (ports.choose(purpose=what, setting="a test", named=None, preferred=None) for what in ("one", "two"))
+    page, flower, metrics = (
+        ports.choose(purpose=what, setting="a test", named=None, preferred=None) for what in ("one", "two", "three")
+    )
     server = f"postgresql+psycopg://fleet:{SECRETS['POSTGRES_PASSWORD']}@postgres:5432"
     made = Containers(
         tmp_path,
@@ -239,6 +241,7 @@ def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterato
             "0.0.0.0": "127.0.0.1",
             "8000": str(page),
             "5555": str(flower),
+            "9464": str(metrics),
         },
     )
     try:
@@ -257,9 +260,9 @@ def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers
     containers.wait_healthy("gallery")
     assert "12 agents" in containers.run_once("seed")
     assert "agents" not in containers.run_once("seed")
-    for name in ("beat", "worker", "flower"):
+    for name in ("beat", "worker", "flower", "metrics"):
         containers.start(name)
-    for name in ("beat", "worker", "flower"):
+    for name in ("beat", "worker", "flower", "metrics"):
         containers.wait_healthy(name)
     engine = sa.create_engine(containers.environment("worker")["FLEET_DATABASE_URL"])
     try:
@@ -267,8 +270,8 @@ def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers
                     said=lambda: containers.said("worker"))  # fmt: skip
     finally:
         engine.dispose()
-    assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "gallery")} == {
-        "beat": 0, "worker": 0, "flower": 0, "gallery": 0,
+    assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "metrics", "gallery")} == {
+        "beat": 0, "worker": 0, "flower": 0, "metrics": 0, "gallery": 0,
     }  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+"""How the ledger stands at this moment, for metrics: what waits, how long, what is held by whom.
+
+Called by `fleet.runtime.metrics` at every scrape, so each query reads a partial index that holds only what is alive
+or dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+
+_LIVE = """
+SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
+UNION ALL
+SELECT kind, state, count(*) FROM jobs WHERE lease_until IS NOT NULL AND state IN ('running', 'sending') GROUP BY kind, state
+UNION ALL
+SELECT kind, 'dead', count(*) FROM jobs WHERE state = 'dead' GROUP BY kind
+"""  # noqa: E501
+_DUE = """
+SELECT priority, count(*), extract(epoch FROM clock_timestamp() - min(next_attempt_at))
+FROM jobs WHERE state IN ('ready', 'unknown') AND next_attempt_at <= clock_timestamp() AND lease_until IS NULL
+GROUP BY priority
+"""
+_DEAD = "SELECT dead_reason, count(*) AS number FROM jobs WHERE state = 'dead' GROUP BY dead_reason"
+_OLDEST_UNKNOWN = """
+SELECT extract(epoch FROM clock_timestamp() - min(sending_at))
+FROM jobs WHERE state IN ('ready', 'unknown') AND state = 'unknown'
+"""
+_LAPSED_JOBS = "SELECT count(*) FROM jobs WHERE lease_until IS NOT NULL AND lease_until < clock_timestamp()"
+_TICKS = """
+SELECT state, count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0),
+       count(*) FILTER (WHERE lease_until < clock_timestamp())
+FROM ticks WHERE state IN ('due', 'deciding') GROUP BY state
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of one priority may be claimed now: how many jobs, and how long the oldest has been due."""
+
+    number: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicks:
+    """Ticks nobody has decided yet, of one state. `lapsed` ones have a lease that ran out and was not taken back."""
+
+    number: int
+    oldest_s: float
+    lapsed: int
+
+
+def live_and_dead(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return how many jobs there are by (kind, state), of those that are alive or dead letters."""
+    return {(kind, state): number for kind, state, number in tx.execute(sa.text(_LIVE))}
+
+
+def waiting(tx: Tx) -> dict[str, Waiting]:
+    """Return what may be claimed now by priority; what waits for a pause, cap or retry is not due and not in it."""
+    rows = tx.execute(sa.text(_DUE))
+    return {priority: Waiting(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
+
+
+def dead_letters(tx: Tx) -> dict[str, int]:
+    """Return how many dead letters there are by reason."""
+    return {row.dead_reason: row.number for row in tx.execute(sa.text(_DEAD))}
+
+
+def oldest_unknown_s(tx: Tx) -> float:
+    """Return how long ago the oldest write went out of which nobody knows whether it happened; 0 without one."""
+    return max(0.0, float(tx.scalar(sa.text(_OLDEST_UNKNOWN)) or 0.0))
+
+
+def lapsed_jobs(tx: Tx) -> int:
+    """Return how many jobs are leased to somebody whose time is up and whom no sweep has replaced yet."""
+    return int(tx.scalar(sa.text(_LAPSED_JOBS)) or 0)
+
+
+def open_ticks(tx: Tx) -> dict[str, OpenTicks]:
+    """Return the ticks that nobody has decided yet, by state."""
+    rows = tx.execute(sa.text(_TICKS))
+    return {state: OpenTicks(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
