@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
-from fleet.core.db import Tx
+from fleet.core.db import Tx, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _TOTALS = {"post": "total_posts", "comment": "total_comments", "like": "total_likes", "browse": "total_browses"}
@@ -71,14 +71,10 @@ def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:
     """Write the agents' next times and tick numbers; wakes those whose budget sleep is over."""
     if not nexts:
         return
-    table = (
-        sa.func.unnest(
-            sa.literal([n.agent_id for n in nexts], sa.ARRAY(sa.Uuid)),
-            sa.literal([n.tick_no for n in nexts], sa.ARRAY(sa.BigInteger)),
-            sa.literal([n.next_tick_at for n in nexts], sa.ARRAY(sa.DateTime(timezone=True))),
-        )
-        .table_valued("id", "tick_no", "next_tick_at", name="due")
-        .render_derived()
+    table = table_of(
+        id=(sa.Uuid(), [n.agent_id for n in nexts]),
+        tick_no=(sa.BigInteger(), [n.tick_no for n in nexts]),
+        next_tick_at=(sa.DateTime(timezone=True), [n.next_tick_at for n in nexts]),
     )
     tx.execute(
         sa.update(AgentRow)
