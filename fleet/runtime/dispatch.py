@@ -7,7 +7,7 @@ import random
 from fleet.agents import commands, controls, loop
 from fleet.agents.loop import Due, Next
 from fleet.agents.schedule import next_wake
-from fleet.core import ids, logs
+from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point, reach
@@ -17,18 +17,17 @@ from fleet.runtime import doorbell
 from fleet.runtime.deps import Deps
 
 log = logs.get(__name__)
-_MOST_BATCHES = 20
+_TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns
 
 
 def dispatch(deps: Deps) -> int:
-    """Open a tick for every due agent and ring; return how many. Stops early after twenty batches."""
-    opened = 0
-    for _ in range(_MOST_BATCHES):
+    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
+    opened, since_s = 0, clock.monotonic_s()
+    while True:
         claimed, new = _one_batch(deps)
         opened += new
-        if claimed < deps.settings.dispatch_batch:
-            break
-    return opened
+        if claimed < deps.settings.dispatch_batch or clock.monotonic_s() - since_s > _TURN_S:
+            return opened
 
 
 def _one_batch(deps: Deps) -> tuple[int, int]:
