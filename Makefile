@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 BIN := .venv/bin
 CODE := fleet workers migrations tests bench beat_schedule.py
 READY := .venv/.ready
+BENCH_READY := .venv/.ready-bench
 # Two processes share the tests: more than the cores only wait for one another's servers.
 TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 export PYTHON
@@ -65,8 +66,14 @@ format: $(READY) ## Put the code into its format
 	@$(BIN)/ruff check --fix --exit-zero --quiet $(CODE) && $(BIN)/ruff format $(CODE)
 
 .PHONY: bench
-bench: $(READY) ## Run the benchmarks
-	@for bench in bench/bench_*.py; do echo "$$bench" && $(BIN)/python "$$bench" $(ARGS) || exit; done
+bench: $(BENCH_READY) ## Measure everything and write docs/benchmarks.md; ARGS=--quick for a short look
+	@for bench in bench/bench_*.py; do \
+		name=bench.$$(basename "$$bench" .py) && echo "$$name" && $(BIN)/python -m "$$name" $(ARGS) || exit; done
+	@$(BIN)/python -m bench.report $(ARGS)
+
+$(BENCH_READY): $(READY)
+	@echo "Installing what only the benchmarks need" && $(BIN)/uv pip install --quiet --python $(BIN)/python \
+		--constraints requirements.lock --group bench && touch $@
 
 ##@ Keep
 

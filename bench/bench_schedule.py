@@ -1,4 +1,4 @@
-"""How many wakes a second one process can plan; run `python -m bench.bench_schedule`, add `--profile` to see where.
+"""How many wakes a second one process can plan; run `python -m bench.bench_schedule`, `--profile` shows where.
 
 Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. The plain draw that
 knows no week (`now + uniform(min, max)`) is the floor that it is compared with. Best of several rounds, one thread.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from bench.results import Result, Table, write
 from fleet.agents import schedule as room
 from fleet.agents.schedule import ALWAYS, Schedule, next_wake
 
@@ -79,11 +80,25 @@ def microseconds_a_cold_day(load: Load) -> float:
     return (time.perf_counter() - since) / days * 1e6
 
 
-def report() -> None:
-    print(f"{'schedule':<22}{'calls/s':>10}{'us/call':>9}{'x plain draw':>14}{'us first of day':>17}")
+def result() -> Result:
+    rows: list[list[str | float | int]] = []
     for name, load in loads().items():
         ours, plain = microseconds_a_call(next_wake, load), microseconds_a_call(plain_draw, load)
-        print(f"{name:<22}{1e6 / ours:>10,.0f}{ours:>9.2f}{ours / plain:>14.1f}{microseconds_a_cold_day(load):>17.1f}")
+        rows.append([name.replace("_", " "), round(1e6 / ours), round(ours, 2), round(ours / plain, 1),
+                     round(microseconds_a_cold_day(load), 1)])  # fmt: skip
+    columns = ["schedule", "wakes/s", "µs/wake", "÷ plain draw", "µs, first wake of a day"]
+    return Result(
+        name="schedule",
+        title="Schedule: planning the next wake",
+        order=2,
+        method=(
+            "Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. Moments "
+            "are spread over a fortnight with a clock change in it. The plain draw that knows no week (now plus a "
+            f"uniform gap) is the floor. Best of {ROUNDS} rounds of {CALLS:,} calls, one thread."
+        ),
+        command="python -m bench.bench_schedule",
+        tables=[Table("Wakes a second, by persona", columns, rows)],
+    )
 
 
 def profile() -> None:
@@ -95,11 +110,15 @@ def profile() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", action="store_true", help="show where the time of next_wake goes")
-    if parser.parse_args().profile:
+    parser.add_argument("--profile", action="store_true", help="show where the time of next_wake goes, measure nothing")
+    parser.add_argument("--quick", action="store_true", help="fewer calls")
+    arguments = parser.parse_args()
+    global CALLS
+    CALLS = 2_000 if arguments.quick else CALLS
+    if arguments.profile:
         profile()
     else:
-        report()
+        print(write(result()))
 
 
 if __name__ == "__main__":

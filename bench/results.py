@@ -16,6 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "results"
+QUICK = FOLDER / "quick"
+
+
+def folder() -> Path:
+    """Return where results stand: those of a run with `--quick` apart, since nobody should quote them."""
+    return QUICK if "--quick" in sys.argv else FOLDER
 
 
 def machine() -> dict[str, str]:
@@ -81,8 +87,8 @@ class Result:
 
 def write(result: Result) -> Path:
     """Write a result to its file in bench/results and return the path."""
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{result.name}.json"
+    folder().mkdir(parents=True, exist_ok=True)
+    path = folder() / f"{result.name}.json"
     path.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
