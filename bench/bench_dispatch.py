@@ -74,8 +74,7 @@ class Found:
 def one_round(fleet: BenchFleet, world: Servers) -> Cost:
     """Let the dispatcher work for its turn (a second, or until nobody is due)."""
     fleet.consume(late=min(fleet.agents, 20_000))
-    backend = fleet.sql("SELECT pg_backend_pid()").scalar_one()
-    watched = (os.getpid(), int(str(backend)), world.valkey.child.pid)
+    watched = (os.getpid(), fleet.backend(), world.valkey.child.pid)
     before, since = [cpu_s(pid) for pid in watched], time.perf_counter()
     opened = dispatch(fleet.deps)
     took_s = time.perf_counter() - since
@@ -112,7 +111,7 @@ def together(fleet: BenchFleet, world: Servers, processes: int, seconds: float) 
 
 def _dispatch_for(settings: Settings, seconds: float, start: Any, told: Any) -> None:
     deps = runtime_deps.build(settings)
-    deps.publisher.depths()
+    deps.now()  # connects
     start.wait(30)
     opened, since = 0, time.perf_counter()
     while time.perf_counter() - since < seconds and (new := dispatch(deps)):

@@ -92,9 +92,9 @@ def result() -> Result:
         title="Schedule: planning the next wake",
         order=2,
         method=(
-            "Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. Moments "
-            "are spread over a fortnight with a clock change in it. The plain draw that knows no week (now plus a "
-            f"uniform gap) is the floor. Best of {ROUNDS} rounds of {CALLS:,} calls, one thread."
+            "Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. "
+            "Moments are spread over a fortnight with a clock change in it. The plain draw that knows no week (now "
+            f"plus a uniform gap) is the floor. Best of {ROUNDS} rounds of {CALLS:,} calls, one thread."
         ),
         command="python -m bench.bench_schedule",
         tables=[Table("Wakes a second, by persona", columns, rows)],

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 import sqlalchemy as sa
@@ -50,15 +51,23 @@ class BenchFleet:
     broker_url: str
     messages: redis.Redis = field(repr=False)
 
-    def sql(self, statement: str, **parameters: object) -> sa.CursorResult[*tuple[object, ...]]:
-        """Run SQL of the benchmark's own, and commit."""
+    def sql(self, statement: str, **parameters: object) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+        """Run SQL of the benchmark's own, commit, and return the rows if there are any."""
         with self.deps.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            return connection.execute(sa.text(statement), parameters)
+            # A million rows take longer to write than any statement of the loop may.
+            connection.execute(sa.text("SET statement_timeout = 0"))
+            done = connection.execute(sa.text(statement), parameters)
+            rows = done.all() if done.returns_rows else []
+            connection.execute(sa.text("RESET statement_timeout"))
+            return rows
+
+    def backend(self) -> int:
+        """Return the process id of the server's end of the one connection that the pool has."""
+        return int(self.sql("SELECT pg_backend_pid()")[0][0])
 
     def due(self) -> int:
         """Return how many agents wait for their tick."""
-        with self.deps.db.transaction() as tx:
-            return int(tx.scalar(sa.text("SELECT count(*) FROM agents WHERE next_tick_at <= clock_timestamp()")))
+        return int(self.sql("SELECT count(*) FROM agents WHERE next_tick_at <= clock_timestamp()")[0][0])
 
     def consume(self, *, late: int) -> None:
         """Do the workers' part (ticks decided, messages taken), and see that `late` agents are due."""
