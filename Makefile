@@ -10,6 +10,8 @@ BIN := .venv/bin
 CODE := fleet workers migrations tests bench beat_schedule.py
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
+# Whatever is called bench/bench_*.py takes part: it writes a result, and knows --quick.
+BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
 # Two processes share the tests: more than the cores only wait for one another's servers.
 TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 export PYTHON
@@ -67,13 +69,12 @@ format: $(READY) ## Put the code into its format
 
 .PHONY: bench
 bench: $(BENCH_READY) ## Measure everything and write docs/benchmarks.md; ARGS=--quick for a short look
-	@for bench in bench/bench_*.py; do \
-		name=bench.$$(basename "$$bench" .py) && echo "$$name" && $(BIN)/python -m "$$name" $(ARGS) || exit; done
+	@for bench in $(BENCHES); do echo "$$bench" && $(BIN)/python -m "$$bench" $(ARGS) || exit; done
 	@$(BIN)/python -m bench.report $(ARGS)
 
-$(BENCH_READY): $(READY)
-	@echo "Installing what only the benchmarks need" && $(BIN)/uv pip install --quiet --python $(BIN)/python \
-		--constraints requirements.lock --group bench && touch $@
+$(BENCH_READY): $(READY) bench/bench.lock
+	@echo "Installing what only the benchmarks need" && $(BIN)/python -m pip --disable-pip-version-check --no-input \
+		install --quiet --require-hashes -r bench/bench.lock && touch $@
 
 ##@ Keep
 
