@@ -65,7 +65,8 @@ def draw(plot: Plot, path: Path) -> None:
         if len(plot.series) > 1:
             axes.legend()
         drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        about = {"Date": None, "Creator": None, "Identifier": plot.fingerprint()}
+        figure.savefig(drawn, format="svg", transparent=True, metadata=about)
         plt.close(figure)
     path.write_text(re.sub(r"[ \t]+$", "", drawn.getvalue(), flags=re.MULTILINE), encoding="utf-8")
 

@@ -6,6 +6,7 @@ plain numbers with their unit in the name of the column.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -67,6 +68,10 @@ class Plot:
     series: dict[str, Sequence[float | None]]
     log_x: bool = False
     log_y: bool = False
+
+    def fingerprint(self) -> str:
+        """Return what tells this plot from one of other figures; a picture carries its plot's."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

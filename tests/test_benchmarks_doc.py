@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bench import report
 from bench.results import FOLDER, Goal, Plot, Result, Table
@@ -28,9 +31,27 @@ def test_the_page_is_what_the_report_makes_of_the_committed_results() -> None:
     assert PAGE.read_text(encoding="utf-8") == report.render(report.load(FOLDER)), "run `python -m bench.report`"
 
 
-def test_every_picture_of_the_page_is_there_and_no_other() -> None:
-    wanted = {f"{plot.name}.svg" for result in report.load(FOLDER) for plot in result.plots}
-    assert {path.name for path in (report.DOCS / report.PLOTS).glob("*")} == wanted
+def test_every_picture_of_the_page_is_drawn_from_these_results_and_there_is_no_other() -> None:
+    wanted = {f"{plot.name}.svg": plot for result in report.load(FOLDER) for plot in result.plots}
+    pictures = {path.name: path.read_text(encoding="utf-8") for path in (report.DOCS / report.PLOTS).glob("*")}
+    assert pictures.keys() == wanted.keys()
+    stale = [name for name, plot in wanted.items() if plot.fingerprint() not in pictures[name]]
+    assert not stale, "run `python -m bench.report`"
+
+
+def test_the_same_plot_gives_the_same_picture_and_another_gives_another(tmp_path: Path) -> None:
+    plots = pytest.importorskip("bench.plots", exc_type=ImportError)
+    lines = replace(RESULT.plots[0], x=[1, 10], series={"old": [3, None], "new": [4.5, 9]}, log_x=True, log_y=True)
+    for plot in (RESULT.plots[0], lines):
+        drawn = [_drawn(plots, plot, tmp_path / f"{number}.svg") for number in range(2)]
+        assert drawn[0] == drawn[1]
+        assert plot.fingerprint() in drawn[0]
+    assert RESULT.plots[0].fingerprint() != lines.fingerprint()
+
+
+def _drawn(plots: Any, plot: Plot, path: Path) -> str:
+    plots.draw(plot, path)
+    return path.read_text(encoding="utf-8")
 
 
 def test_results_are_read_back_as_they_were_written_in_the_reports_order(tmp_path: Path) -> None:
