@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import ticker
@@ -26,7 +26,7 @@ COLOURS = ("#2f7ed8", "#d9602b", "#1f9e78", "#b0569d", "#a8850d", "#7a7f87")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#7d858f"
 
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "fleet",
     "svg.fonttype": "none",
     "font.family": ["sans-serif"],

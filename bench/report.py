@@ -52,18 +52,16 @@ def render(found: Sequence[Result]) -> str:
 
 
 def _machines(found: Sequence[Result]) -> str:
-    machines = {", ".join(_spoken(result.machine)): [] for result in found}
+    machines: dict[str, list[str]] = {}
     for result in found:
-        machines[", ".join(_spoken(result.machine))].append(result.title)
+        machines.setdefault(_spoken(result.machine), []).append(result.title)
     if len(machines) == 1:
         return f"Measured on {next(iter(machines))}.\n"
     return "\n".join(f"- Measured on {machine}: {'; '.join(titles)}" for machine, titles in machines.items()) + "\n"
 
 
-def _spoken(machine: dict[str, str]) -> list[str]:
-    return [
-        f"{machine['cores']} cores", f"{machine['memory']} of memory", machine["system"], f"Python {machine['python']}"
-    ]  # fmt: skip
+def _spoken(machine: dict[str, str]) -> str:
+    return f"{machine['cores']} cores, {machine['memory']} of memory, {machine['system']}, Python {machine['python']}"
 
 
 def _goals(found: Sequence[Result]) -> str:
@@ -73,7 +71,7 @@ def _goals(found: Sequence[Result]) -> str:
         return ""
     met = sum(goal.met for result in found for goal in result.goals)
     head = f"## Goals\n\n{met} of {len(rows)} met.\n\n"
-    return head + _grid(["benchmark", "what", "goal", "measured", ""], rows)
+    return head + _grid(["benchmark", "what", "goal", "measured", "result"], rows)
 
 
 def _section(result: Result) -> str:
