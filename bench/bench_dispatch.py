@@ -140,10 +140,12 @@ def measure(plan: Plan) -> Found:
             for size in plan.rivals:
                 kept.rates[BEAT, size].append(beats[size]())
                 kept.rates[REDBEAT, size].append(redbeats[size]())
+        print("one dispatcher, and two together", flush=True)
         for _ in range(plan.rounds):
             for processes in (1, 2):
                 rate = together(fleets[largest], world, processes, 2 * plan.seconds)
                 found.rates[f"{processes} together", largest].append(rate)
+        print("nobody is due", flush=True)
         for size, fleet in fleets.items():
             found.idle_ms[size] = idle_ms(fleet, plan.polls)
     return found
