@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 BIN := .venv/bin
 CODE := fleet workers migrations tests bench beat_schedule.py
 READY := .venv/.ready
+BENCH_READY := .venv/.ready-bench
+# Whatever is called bench/bench_*.py takes part: it writes a result, and knows --quick.
+BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
 # Two processes share the tests: more than the cores only wait for one another's servers.
 TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 export PYTHON
@@ -65,8 +68,13 @@ format: $(READY) ## Put the code into its format
 	@$(BIN)/ruff check --fix --exit-zero --quiet $(CODE) && $(BIN)/ruff format $(CODE)
 
 .PHONY: bench
-bench: $(READY) ## Run the benchmarks
-	@for bench in bench/bench_*.py; do echo "$$bench" && $(BIN)/python "$$bench" $(ARGS) || exit; done
+bench: $(BENCH_READY) ## Measure everything and write docs/benchmarks.md; ARGS=--quick for a short look
+	@for bench in $(BENCHES); do echo "$$bench" && $(BIN)/python -m "$$bench" $(ARGS) || exit; done
+	@$(BIN)/python -m bench.report $(ARGS)
+
+$(BENCH_READY): $(READY) bench/bench.lock
+	@echo "Installing what only the benchmarks need" && $(BIN)/python -m pip --disable-pip-version-check --no-input \
+		install --quiet --require-hashes -r bench/bench.lock && touch $@
 
 .PHONY: chaos
 chaos: $(READY) ## Break a fleet on purpose for 10 minutes and check what it promises; ARGS="--minutes 30 --seed 7"

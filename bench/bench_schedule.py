@@ -1,4 +1,4 @@
-"""How many wakes a second one process can plan; run `python -m bench.bench_schedule`, add `--profile` to see where.
+"""How many wakes a second one process can plan; run `python -m bench.bench_schedule`, `--profile` shows where.
 
 Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. The plain draw that
 knows no week (`now + uniform(min, max)`) is the floor that it is compared with. Best of several rounds, one thread.
@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from bench.results import Result, Table, write
 from fleet.agents import schedule as room
 from fleet.agents.schedule import ALWAYS, Schedule, next_wake
 
-CALLS = 20_000
+CALLS, QUICK_CALLS = 20_000, 2_000
 ROUNDS = 5
 START = datetime(2026, 3, 6, tzinfo=UTC)
 EVERY_DAY = frozenset(range(7))
@@ -51,9 +52,9 @@ def plain_draw(_: Schedule, now: datetime, min_s: float, max_s: float, dice: ran
     return now + timedelta(seconds=dice.uniform(min_s, max_s))
 
 
-def loads() -> dict[str, Load]:
+def loads(calls: int) -> dict[str, Load]:
     dice = random.Random(1)
-    moments = [START + timedelta(seconds=dice.uniform(0, 14 * 86_400)) for _ in range(CALLS)]
+    moments = [START + timedelta(seconds=dice.uniform(0, 14 * 86_400)) for _ in range(calls)]
     return {name: Load(*persona, moments) for name, persona in PERSONAS.items()}
 
 
@@ -66,7 +67,7 @@ def microseconds_a_call(plan: Plan, load: Load) -> float:
         return time.perf_counter() - since
 
     once()
-    return min(once() for _ in range(ROUNDS)) / CALLS * 1e6
+    return min(once() for _ in range(ROUNDS)) / len(load.moments) * 1e6
 
 
 def microseconds_a_cold_day(load: Load) -> float:
@@ -79,15 +80,29 @@ def microseconds_a_cold_day(load: Load) -> float:
     return (time.perf_counter() - since) / days * 1e6
 
 
-def report() -> None:
-    print(f"{'schedule':<22}{'calls/s':>10}{'us/call':>9}{'x plain draw':>14}{'us first of day':>17}")
-    for name, load in loads().items():
+def result(calls: int) -> Result:
+    rows: list[list[str | float | int]] = []
+    for name, load in loads(calls).items():
         ours, plain = microseconds_a_call(next_wake, load), microseconds_a_call(plain_draw, load)
-        print(f"{name:<22}{1e6 / ours:>10,.0f}{ours:>9.2f}{ours / plain:>14.1f}{microseconds_a_cold_day(load):>17.1f}")
+        rows.append([name.replace("_", " "), round(1e6 / ours), round(ours, 2), round(ours / plain, 1),
+                     round(microseconds_a_cold_day(load), 1)])  # fmt: skip
+    columns = ["schedule", "wakes/s", "µs/wake", "÷ plain draw", "µs, first wake of a day"]
+    return Result(
+        name="schedule",
+        title="Schedule: planning the next wake",
+        order=2,
+        method=(
+            "Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. "
+            "Moments are spread over a fortnight with a clock change in it. The plain draw that knows no week (now "
+            f"plus a uniform gap) is the floor. Best of {ROUNDS} rounds of {calls:,} calls, one thread."
+        ),
+        command="python -m bench.bench_schedule",
+        tables=[Table("Wakes a second, by persona", columns, rows)],
+    )
 
 
 def profile() -> None:
-    load = loads()["indie_game_dev"]
+    load = loads(CALLS)["indie_game_dev"]
     with cProfile.Profile() as profiler:
         microseconds_a_call(next_wake, load)
     profiler.print_stats("tottime")
@@ -95,11 +110,13 @@ def profile() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", action="store_true", help="show where the time of next_wake goes")
-    if parser.parse_args().profile:
+    parser.add_argument("--profile", action="store_true", help="show where the time of next_wake goes, measure nothing")
+    parser.add_argument("--quick", action="store_true", help="fewer calls")
+    arguments = parser.parse_args()
+    if arguments.profile:
         profile()
     else:
-        report()
+        print(write(result(QUICK_CALLS if arguments.quick else CALLS)))
 
 
 if __name__ == "__main__":

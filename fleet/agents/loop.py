@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
-from fleet.core.db import Tx
+from fleet.core.db import Tx, table_of
 
 _CLOCK = sa.func.clock_timestamp()
+_CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
 _TOTALS = {"post": "total_posts", "comment": "total_comments", "like": "total_likes", "browse": "total_browses"}
 
 
@@ -31,7 +32,7 @@ class Due:
     next_tick_at: datetime
     min_interval_s: int
     max_interval_s: int
-    was_paused: bool
+    claimed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,42 +44,37 @@ class Next:
     next_tick_at: datetime
 
 
-def claim_due(tx: Tx, *, limit: int) -> tuple[datetime, list[Due]]:
-    """Lock and return the agents whose time has come, longest waiting first, with the database's time.
+def claim_due(tx: Tx, *, limit: int) -> list[Due]:
+    """Lock and return the agents whose time has come by the database's clock, longest waiting first.
 
     Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
     among them.
     """
-    now = tx.now()
     rows = tx.execute(
         sa.select(
             AgentRow.id, AgentRow.name, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
-            AgentRow.min_interval_s, AgentRow.max_interval_s, AgentRow.status == Status.PAUSED,
+            AgentRow.min_interval_s, AgentRow.max_interval_s, _CLAIMED_AT,
         )
         .where(
             AgentRow.status.in_((Status.RUNNING, Status.PAUSED)),
-            AgentRow.next_tick_at <= now,
-            sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= now),
+            AgentRow.next_tick_at <= _CLAIMED_AT,
+            sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
         )
         .order_by(AgentRow.next_tick_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )  # fmt: skip
-    return now, [Due(*row) for row in rows]
+    return [Due(*row) for row in rows]
 
 
 def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:
     """Write the agents' next times and tick numbers; wakes those whose budget sleep is over."""
     if not nexts:
         return
-    table = (
-        sa.func.unnest(
-            sa.literal([n.agent_id for n in nexts], sa.ARRAY(sa.Uuid)),
-            sa.literal([n.tick_no for n in nexts], sa.ARRAY(sa.BigInteger)),
-            sa.literal([n.next_tick_at for n in nexts], sa.ARRAY(sa.DateTime(timezone=True))),
-        )
-        .table_valued("id", "tick_no", "next_tick_at", name="due")
-        .render_derived()
+    table = table_of(
+        id=(sa.Uuid(), [n.agent_id for n in nexts]),
+        tick_no=(sa.BigInteger(), [n.tick_no for n in nexts]),
+        next_tick_at=(sa.DateTime(timezone=True), [n.next_tick_at for n in nexts]),
     )
     tx.execute(
         sa.update(AgentRow)

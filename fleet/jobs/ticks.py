@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fleet.core.db import Tx
+from fleet.core.db import Tx, table_of
 from fleet.core.errors import NotFound
 from fleet.jobs.models import TickRow
 
@@ -58,18 +58,22 @@ def with_open_tick(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
 
 def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey]:
     """Insert due ticks, marked as published; return those that are new. The caller holds the agents' rows."""
-    values = [
-        {"agent_id": key.agent_id, "tick_no": key.tick_no, "due_at": due_at, "publishes": 1} for key, due_at in rows
-    ]
-    if not values:
+    wanted = list(rows)
+    if not wanted:
         return []
+    due = table_of(
+        agent_id=(sa.Uuid(), [key.agent_id for key, _ in wanted]),
+        tick_no=(sa.BigInteger(), [key.tick_no for key, _ in wanted]),
+        due_at=(sa.DateTime(timezone=True), [due_at for _, due_at in wanted]),
+    )
+    columns = ["agent_id", "tick_no", "due_at", "published_at", "publishes"]
     statement = (
         insert(TickRow)
-        .values(published_at=_CLOCK)
+        .from_select(columns, sa.select(due.c.agent_id, due.c.tick_no, due.c.due_at, _CLOCK, sa.literal(1)))
         .on_conflict_do_nothing()
         .returning(TickRow.agent_id, TickRow.tick_no)
     )
-    return [TickKey(*row) for row in tx.session.execute(statement, values)]
+    return [TickKey(*row) for row in tx.execute(statement)]
 
 
 def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
 
 from fleet.agents import commands, controls, loop
 from fleet.agents.loop import Due, Next
 from fleet.agents.schedule import next_wake
-from fleet.core import ids, logs
+from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point, reach
@@ -18,30 +17,29 @@ from fleet.runtime import doorbell
 from fleet.runtime.deps import Deps
 
 log = logs.get(__name__)
-_MOST_BATCHES = 20
+_TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns
 
 
 def dispatch(deps: Deps) -> int:
-    """Open a tick for every due agent and ring; return how many. Stops early after twenty batches."""
-    opened = 0
-    for _ in range(_MOST_BATCHES):
+    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
+    opened, since_s = 0, clock.monotonic_s()
+    while True:
         claimed, new = _one_batch(deps)
         opened += new
-        if claimed < deps.settings.dispatch_batch:
-            break
-    return opened
+        if claimed < deps.settings.dispatch_batch or clock.monotonic_s() - since_s > _TURN_S:
+            return opened
 
 
 def _one_batch(deps: Deps) -> tuple[int, int]:
     with deps.db.transaction() as tx:
         if any(hold.scope == "fleet" for hold in controls.in_force(tx)):
             return 0, 0
-        now, due = loop.claim_due(tx, limit=deps.settings.dispatch_batch)
+        due = loop.claim_due(tx, limit=deps.settings.dispatch_batch)
         if not due:
             return 0, 0
         # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
         late = ticks.with_open_tick(tx, [agent.agent_id for agent in due])
-        nexts = [n for agent in due if (n := _next(deps, tx, agent, now, late=agent.agent_id in late)) is not None]
+        nexts = [n for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, nexts)
         due_at = {agent.agent_id: agent.next_tick_at for agent in due}
         wanted = [(TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts]
@@ -53,13 +51,13 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
     return len(due), len(opened)
 
 
-def _next(deps: Deps, tx: Tx, agent: Due, now: datetime, *, late: bool) -> Next | None:
+def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
     """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
     tick_no = agent.tick_no if late else agent.tick_no + 1
     dice = random.Random(ids.seed(agent.agent_id, tick_no, "schedule"))
     try:
         wake_at = next_wake(
-            deps.schedule(agent.persona_id), now, agent.min_interval_s, agent.max_interval_s, dice,
+            deps.schedule(agent.persona_id), agent.claimed_at, agent.min_interval_s, agent.max_interval_s, dice,
             tempo=deps.settings.tempo,
         )  # fmt: skip
     except InvalidInput as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem
 from fleet.runtime import fleetwide, people
+from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import prune, sweep
@@ -60,6 +63,25 @@ def test_many_dispatchers_at_once_open_each_tick_once(fleet: Fleet) -> None:
         thread.join()
     rung = [message.args for message in fleet.bell.take()]
     assert sorted(rung) == sorted((str(agent), 1) for agent in agents)
+
+
+def test_dispatch_goes_on_until_nobody_is_due(fleet: Fleet) -> None:
+    agents = [fleet.agent() for _ in range(7)]
+    assert dispatch(in_batches_of(2, fleet)) == len(agents)
+    assert len(fleet.bell.take()) == len(agents)
+
+
+def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count(step=0.6)
+    monkeypatch.setattr("fleet.runtime.dispatch.clock.monotonic_s", lambda: next(seconds))
+    for _ in range(7):
+        fleet.agent()
+    assert [dispatch(in_batches_of(2, fleet)) for _ in range(2)] == [4, 3]
+
+
+def in_batches_of(agents: int, fleet: Fleet) -> Deps:
+    settings = fleet.deps.settings.model_copy(update={"dispatch_batch": agents})
+    return dataclasses.replace(fleet.deps, settings=settings)
 
 
 def test_a_minute_without_a_metronome_makes_every_agent_late_once(fleet: Fleet) -> None:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 import redis
-from fakeredis import TcpFakeServer
 
 from beat_schedule import BEAT_SCHEDULE
 from fleet.core import queue
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.queue import QUEUES, Message, Publisher
+from tests.unit.fake_broker import fake_broker
 
 
 @pytest.fixture
 def broker() -> Iterator[str]:
-    """A broker that lives in this process: enough for sending, and for counting what waits."""
-    server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"redis://127.0.0.1:{server.server_address[1]}/0"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with fake_broker() as url:
+        yield url
 
 
 def test_messages_wait_in_their_queue_and_carry_ids_alone(broker: str) -> None:
