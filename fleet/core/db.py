@@ -8,7 +8,7 @@ returned. (SQLAlchemy's own after_commit event would fire at the release of a sa
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,18 @@ class Base(DeclarativeBase):
     )
 
 
+class _Compiler(psycopg_dialect.PGCompiler_psycopg):
+    """Writes what never changes into the text, where the planner sees it; only `sa.bindparam` stays open."""
+
+    def visit_bindparam(self, bindparam: Any, literal_binds: bool = False, **how: Any) -> Any:
+        return super().visit_bindparam(bindparam, literal_binds=literal_binds or not bindparam.required, **how)
+
+
+class _Dialect(psycopg_dialect.PGDialect_psycopg):
+    statement_compiler = _Compiler
+    supports_statement_cache = True
+
+
 class Statement:
     """A statement of the hot path: written in Core, compiled once, run by the driver itself.
 
@@ -60,21 +72,19 @@ class Statement:
     much again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
     """
 
-    def __init__(self, statement: sa.Executable) -> None:
+    def __init__(self, statement: sa.ClauseElement) -> None:
         self._statement = statement
 
     @functools.cached_property
-    def _compiled(self) -> tuple[bytes, Mapping[str, Any], Sequence[str]]:
-        """Return the SQL, the values that never change, and the names of those that are JSON."""
-        compiled = self._statement.compile(dialect=psycopg_dialect.dialect())  # type: ignore[attr-defined]
-        names = {name: bind for bind, name in compiled.bind_names.items()}
-        fixed = {name: bind.effective_value for name, bind in names.items() if not bind.required}
-        return str(compiled).encode(), fixed, [n for n, bind in names.items() if isinstance(bind.type, sa.JSON)]
+    def _compiled(self) -> tuple[bytes, Sequence[str]]:
+        """Return the SQL, and the names of the values that are JSON."""
+        compiled: Any = self._statement.compile(dialect=_Dialect())  # type: ignore[no-untyped-call]
+        json = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
+        return str(compiled).encode(), json
 
-    def run(self, connection: psycopg.Connection[Any], values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+    def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
         """Run it and return the driver's cursor; rows have their columns as attributes."""
-        sql, fixed, json = self._compiled
-        values = {**fixed, **values}
+        sql, json = self._compiled
         for name in json:
             if values.get(name) is not None:
                 values[name] = Jsonb(values[name])
