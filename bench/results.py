@@ -6,6 +6,7 @@ plain numbers with their unit in the name of the column.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -16,6 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "results"
+QUICK = FOLDER / "quick"
+
+
+def folder() -> Path:
+    """Return where results stand: those of a run with `--quick` apart, since nobody should quote them."""
+    return QUICK if "--quick" in sys.argv else FOLDER
 
 
 def machine() -> dict[str, str]:
@@ -62,6 +69,10 @@ class Plot:
     log_x: bool = False
     log_y: bool = False
 
+    def fingerprint(self) -> str:
+        """Return what tells this plot from one of other figures; a picture carries its plot's."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -81,8 +92,8 @@ class Result:
 
 def write(result: Result) -> Path:
     """Write a result to its file in bench/results and return the path."""
-    FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{result.name}.json"
+    folder().mkdir(parents=True, exist_ok=True)
+    path = folder() / f"{result.name}.json"
     path.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 

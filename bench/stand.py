@@ -57,6 +57,8 @@ class Pool:
         return f"{self.kind} {self.processes}x{self.concurrency}"
 
 
+# How long after the last effect its record may take to be written.
+_LAST_RECORDS_S = 0.5
 THREADS = Pool("threads", 2, 16)
 PREFORK = Pool("prefork", 1, 2)
 
@@ -239,12 +241,18 @@ class Stand:
         before = self.meter()
         self.suspended(signal.SIGCONT)
         since = time.perf_counter()
+        self.wait_for_effects(expected, timeout_s=timeout_s)
+        seconds = time.perf_counter() - since
+        time.sleep(_LAST_RECORDS_S)
+        return seconds, expected, self.meter().since(before)
+
+    def wait_for_effects(self, expected: int, *, timeout_s: float = 120.0) -> None:
+        """Wait until that many effects are shown. Raises with the workers' logs if they do not come."""
+        deadline = time.perf_counter() + timeout_s
         while (shown := self.effects.count()) < expected:
-            if time.perf_counter() - since > timeout_s:
+            if time.perf_counter() > deadline:
                 raise RuntimeError(f"only {shown} of {expected} effects came: {self.logs()}")
             time.sleep(0.01)
-        seconds = time.perf_counter() - since
-        return seconds, expected, self.meter().since(before)
 
     def logs(self) -> str:
         """Return the ends of the workers' logs."""
@@ -257,7 +265,10 @@ class Stand:
         )  # fmt: skip
 
     def ledger(self) -> Ledger:
-        """Read the database's counters; a session reports its share when it ends."""
+        """Read the database's counters. A session reports its share when it ends, so this process's are ended."""
+        self.deps.db.close()
+        self.engine.dispose()
+        time.sleep(_LAST_RECORDS_S)
         with self.postgres.connect("fleet") as connection:
             (wal,) = connection.execute("SELECT (pg_current_wal_lsn() - '0/0')::bigint").fetchone() or (0,)
             row = connection.execute(

@@ -56,8 +56,9 @@ class Base(DeclarativeBase):
 class _Compiler(psycopg_dialect.PGCompiler_psycopg):
     """Writes what never changes into the text, where the planner sees it; only `sa.bindparam` stays open."""
 
-    def visit_bindparam(self, bindparam: Any, literal_binds: bool = False, **how: Any) -> Any:
-        return super().visit_bindparam(bindparam, literal_binds=literal_binds or not bindparam.required, **how)
+    def visit_bindparam(self, bindparam: Any, *_: Any, **how: Any) -> Any:
+        how["literal_binds"] = how.get("literal_binds") or not bindparam.required
+        return super().visit_bindparam(bindparam, **how)  # type: ignore[no-untyped-call]
 
 
 class _Dialect(psycopg_dialect.PGDialect_psycopg):

@@ -214,8 +214,7 @@ def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> 
 
 def _finish_done(tx: Tx, claimed: Claim, outcome: Done) -> JobState | None:
     told = {"an_id": outcome.remote_id, "a_result": dict(outcome.result)}
-    row: Any = tx.run(_FINISH_DONE, **_mine(claimed), **told).fetchone()
-    return JobState.DONE if row.outcome == "done" else None
+    return JobState.DONE if tx.run(_FINISH_DONE, **_mine(claimed), **told).fetchone() else None
 
 
 _ANY = frozenset({JobState.RUNNING, JobState.SENDING, JobState.UNKNOWN})
@@ -230,7 +229,7 @@ _FROM: dict[type[Any], frozenset[JobState]] = {
 
 
 def _done() -> Statement:
-    """Return the end of an attempt that succeeded: the job if it is still ours, its attempt in any case."""
+    """Return the end of an attempt that succeeded: a row if the job was still ours; the attempt closes either way."""
     moved = (
         sa.update(JobRow)
         .where(*_IS_MINE, JobRow.state.in_(_ANY))
@@ -241,15 +240,16 @@ def _done() -> Statement:
         .returning(JobRow.id)
         .cte("moved")
     )  # fmt: skip
-    return Statement(
+    closed = (
         sa.update(AttemptRow)
         .where(
             AttemptRow.job_id == sa.bindparam("a_job", type_=sa.Uuid),
             AttemptRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
         )
         .values(ended_at=_CLOCK, outcome=sa.case((sa.exists(sa.select(moved.c.id)), "done"), else_="fenced"))
-        .returning(AttemptRow.outcome)
+        .cte("closed")
     )
+    return Statement(sa.select(moved.c.id).add_cte(closed))
 
 
 _FINISH_DONE = _done()

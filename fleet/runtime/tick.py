@@ -127,8 +127,9 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         interests=tuple(agent.interests),
         feed=tuple(
             Seen(
-                item.id, item.author, item.author_name, item.caption, item.likes, item.comments, known.ours.get(item.id, 0),
-                ("like", item.id) in known.reactions, ("comment", item.id) in known.reactions,
+                item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
+                known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
+                ("comment", item.id) in known.reactions,
             )
             for item in feed
         ),
