@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,7 +29,9 @@ from bench.stub_surface import EFFECTS, NAME, Effects
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, db, queue
 from fleet.core.settings import Settings
-from fleet.jobs import ticks
+from fleet.jobs import service, ticks
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime import doorbell
@@ -154,6 +157,14 @@ class Stand:
         doorbell.ring_ticks(self.deps.publisher, opened)
         return len(opened)
 
+    def ring_jobs(self, agents: Sequence[uuid.UUID]) -> int:
+        """Add one like for each agent, of a post of its own, and publish it."""
+        jobs = [NewJob(uuid.uuid4(), agent, JobKind.LIKE, NAME, target=agent.hex) for agent in agents]
+        with self.deps.db.transaction() as tx:
+            rings = service.add(tx, jobs)
+        doorbell.ring_jobs(self.deps.publisher, rings)
+        return len(rings)
+
     def ring_plain(self, agents: Sequence[uuid.UUID]) -> int:
         self.plain.publish([queue.Message("plain.tick", (str(agent),), "plain") for agent in agents])
         return len(agents)
@@ -263,6 +274,16 @@ class Stand:
             sum(_cpu_s(worker.pid) for worker in self.workers.values()),
             _cpu_s(self.postgres.child.pid), _cpu_s(self.valkey.child.pid),
         )  # fmt: skip
+
+    def in_flight(self) -> tuple[int, int]:
+        """Return how many outside calls the ledger knows to be under way, and how many connections workers hold."""
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.text(
+                "SELECT (SELECT count(*) FROM jobs WHERE state = 'sending'),"
+                " (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fleet')"
+            )).one()  # fmt: skip
+        ours: Any = self.deps.db.engine.pool
+        return int(row[0]), int(row[1]) - ours.checkedin() - ours.checkedout()
 
     def ledger(self) -> Ledger:
         """Read the database's counters. A session reports its share when it ends, so this process's are ended."""
