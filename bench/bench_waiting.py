@@ -158,8 +158,8 @@ def result(plan: Plan, found: Found) -> Result:
         method=(
             f"One worker process, the whole engine in it, is given {plan.waves} times as many jobs as its pool holds; "
             "each waits in its one outside call and is recorded in the ledger before and after. Jobs a second are "
-            "counted between the end of the first poolful and the start of the last. In flight is what the ledger calls "
-            "`sending`; RSS is the worker's and its children's, at its most, divided by the most jobs in flight. "
+            "counted between the end of the first poolful and the start of the last. In flight is what the ledger calls"
+            " `sending`; RSS is the worker's and its children's, at its most, divided by the most jobs in flight. "
             f"Medians of {plan.rounds} rounds in which the pools take turns in changing order."
         ),
         command="python -m bench.bench_waiting",
