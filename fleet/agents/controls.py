@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 
 from fleet.agents.models import ControlRow
 from fleet.core import events
-from fleet.core.db import Tx
+from fleet.core.db import Database, Statement, Tx
 from fleet.core.errors import InvalidInput
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
@@ -56,8 +57,28 @@ class Subject:
 
 def in_force(tx: Tx) -> list[Hold]:
     """Return every hold in force, the kill switch first."""
-    rows = tx.session.scalars(sa.select(ControlRow).where(_IN_FORCE).order_by(ControlRow.hold, ControlRow.set_at))
-    return [Hold(r.scope, r.key, r.hold, r.reason, r.until, r.set_by, r.set_at) for r in rows]
+    row: Any = tx.run(_ALL_IN_FORCE).fetchone()
+    return read(row.holds)
+
+
+def in_force_column() -> sa.Label[Any]:
+    """Return every hold in force as one column, `holds`, of a larger statement; `read` makes it a list."""
+    row = ControlRow
+    fields = sa.func.jsonb_build_array(row.scope, row.key, row.hold, row.reason, row.until, row.set_by, row.set_at)
+    found = sa.func.jsonb_agg(aggregate_order_by(fields, row.hold, row.set_at))
+    query = sa.select(sa.func.coalesce(found, sa.literal_column("'[]'::jsonb", JSONB))).where(_IN_FORCE)
+    return query.scalar_subquery().label("holds")
+
+
+def read(holds: Sequence[Any]) -> list[Hold]:
+    """Return the holds that stand in the column `holds`."""
+    return [
+        Hold(scope, key, hold, reason, datetime.fromisoformat(until) if until else None, by, datetime.fromisoformat(at))
+        for scope, key, hold, reason, until, by, at in holds
+    ]
+
+
+_ALL_IN_FORCE = Statement(sa.select(in_force_column()))
 
 
 def covering(holds: Sequence[Hold], subject: Subject) -> Hold | None:
@@ -73,10 +94,17 @@ def covering(holds: Sequence[Hold], subject: Subject) -> Hold | None:
     return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
 
 
-def kill_reason(tx: Tx) -> str | None:
+def kill_reason(db: Database) -> str | None:
     """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
-    row = tx.session.get(ControlRow, ("fleet", ALL, "kill"))
-    return None if row is None else f"kill switch: {row.reason or 'thrown by ' + row.set_by}"
+    thrown = db.run(_KILLED)
+    return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
+
+
+_KILLED = Statement(
+    sa.select(ControlRow.reason, ControlRow.set_by).where(
+        ControlRow.scope == "fleet", ControlRow.key == ALL, ControlRow.hold == "kill"
+    )
+)
 
 
 def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:

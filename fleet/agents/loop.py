@@ -14,11 +14,44 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
-from fleet.core.db import Tx, table_of
+from fleet.core.db import Statement, Tx, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
 _TOTALS = {"post": "total_posts", "comment": "total_comments", "like": "total_likes", "browse": "total_browses"}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An agent as the loop needs it, at the moment at which it was read."""
+
+    id: uuid.UUID
+    name: str
+    username: str
+    status: str
+    persona_id: str | None
+    personality: str
+    vibe: str
+    interests: Sequence[str]
+    post_weight: float
+    comment_weight: float
+    like_weight: float
+    browse_weight: float
+    surface: str
+    remote_account: str | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    current_action: str | None
+    deleted_at: datetime | None
+
+
+ACTOR = tuple(getattr(AgentRow, name).label(f"actor_{name}") for name in Actor.__slots__)
+"""An actor's columns, to stand last in a larger statement."""
+
+
+def actor(row: Sequence[Any]) -> Actor:
+    """Return the actor that stands in the last columns of a row."""
+    return Actor(*row[-len(ACTOR) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +132,14 @@ def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     tx.execute(woken.values(next_tick_at=_CLOCK))
 
 
-def set_thought(tx: Tx, agent_id: uuid.UUID, thought: str) -> None:
-    """Show what an agent thought last."""
-    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(last_thought=thought[:1000]))
+def show(tx: Tx, agent_id: uuid.UUID, *, thought: str, action: str | None) -> None:
+    """Show what an agent thought last, and what it is about to do; None for nothing."""
+    tx.run(_SHOW, an_agent=agent_id, thought=thought[:1000], action=action)
 
 
 def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
     """Show what an agent is doing at this moment; None for nothing."""
-    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(current_action=action))
+    tx.run(_SET_ACTION, an_agent=agent_id, action=action)
 
 
 def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None:
@@ -116,8 +149,18 @@ def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None
 
 def count_action(tx: Tx, agent_id: uuid.UUID, kind: str) -> None:
     """Count an action that happened, in the transaction that makes its job done."""
-    values: dict[str, Any] = {"last_action_at": _CLOCK, "current_action": None}
-    if kind in _TOTALS:
-        column = _TOTALS[kind]
-        values[column] = getattr(AgentRow, column) + 1
-    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(**values))
+    tx.run(_COUNT.get(kind, _COUNT_NOTHING), an_agent=agent_id)
+
+
+def _change(**values: Any) -> Statement:
+    return Statement(sa.update(AgentRow).where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid)).values(**values))
+
+
+_ACTION = sa.bindparam("action", type_=sa.String)
+_SHOW = _change(last_thought=sa.bindparam("thought", type_=sa.String), current_action=_ACTION)
+_SET_ACTION = _change(current_action=_ACTION)
+_COUNT_NOTHING = _change(last_action_at=_CLOCK, current_action=None)
+_COUNT = {
+    kind: _change(last_action_at=_CLOCK, current_action=None, **{total: getattr(AgentRow, total) + 1})
+    for kind, total in _TOTALS.items()
+}

@@ -65,13 +65,12 @@ def _written(value: object) -> str:
 
 
 def worker_program(settings: Settings, *, name: str, concurrency: int) -> Program:
-    """Return a worker of `concurrency` threads; threads wait on networks and models, and share one connection pool."""
+    """Return a worker of `concurrency` threads. They share one pool of connections, and hold none while they wait."""
     argv = (
         *_CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(QUEUES),
         "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level.upper(),
     )  # fmt: skip
-    pool_size = str(max(settings.pool_size, concurrency))
-    return Program(argv, {**environment(settings), "FLEET_POOL_SIZE": pool_size})
+    return Program(argv, environment(settings))
 
 
 def beat_program(settings: Settings) -> Program:

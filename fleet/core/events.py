@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base, Tx
+from fleet.core.db import Base, Statement, Tx
 
 _SETTLED_BELOW = sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
@@ -65,10 +65,17 @@ class Event:
     payload: Mapping[str, Any]
 
 
+_EMIT = Statement(
+    sa.insert(EventRow)
+    .inline()
+    .values({name: sa.bindparam(name) for name in ("subject", "agent_id", "job_id", "payload")})
+)
+
+
 def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
          **payload: Any) -> None:  # fmt: skip
     """Record that something happened, in the transaction in which it happens."""
-    tx.execute(sa.insert(EventRow).values(subject=subject, agent_id=agent_id, job_id=job_id, payload=payload))
+    tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=payload)
 
 
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:

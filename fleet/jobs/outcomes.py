@@ -68,4 +68,5 @@ class Skipped:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-Outcome = Done | Retry | Held | Unknown | Absent | Dead | Skipped
+Failure = Retry | Held | Unknown | Absent | Dead | Skipped
+Outcome = Done | Failure

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -198,49 +198,6 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
         "ids": JobRow.id.in_(which.ids),
     }
     return [clause for name, clause in optional.items() if getattr(which, name) not in (None, ())]
-
-
-def writes_since(tx: Tx, agent_id: uuid.UUID, since: datetime) -> dict[str, tuple[int, datetime]]:
-    """Return for each kind how often an agent's writes went out since then, and when the last one did."""
-    rows = tx.execute(
-        sa.select(JobRow.kind, sa.func.count(), sa.func.max(JobRow.sending_at))
-        .where(JobRow.agent_id == agent_id, JobRow.sending_at > since)
-        .group_by(JobRow.kind)
-    )
-    return {kind: (number, last) for kind, number, last in rows}
-
-
-def surface_writes_since(tx: Tx, surface: str, since: datetime) -> int:
-    """Return how many writes to a surface went out since then."""
-    query = sa.select(sa.func.count()).where(JobRow.surface == surface, JobRow.sending_at > since)
-    return int(tx.scalar(query) or 0)
-
-
-def comments_on(tx: Tx, targets: list[str]) -> dict[str, int]:
-    """Return how many of the fleet's comments stand or may stand on each of the posts."""
-    rows = tx.execute(
-        sa.select(JobRow.target, sa.func.count())
-        .where(
-            JobRow.target.in_(targets),
-            JobRow.kind == JobKind.COMMENT,
-            JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE)),
-        )
-        .group_by(JobRow.target)
-    )
-    return {str(target): number for target, number in rows}
-
-
-def reactions_of(tx: Tx, agent_id: uuid.UUID, targets: list[str]) -> set[tuple[str, str]]:
-    """Return the (kind, target) pairs that an agent has done, is doing, or must not try again."""
-    rows = tx.execute(
-        sa.select(JobRow.kind, JobRow.target).where(
-            JobRow.agent_id == agent_id,
-            JobRow.target.in_(targets),
-            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT)),
-            JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
-        )
-    )
-    return {(kind, target) for kind, target in rows}
 
 
 def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:

@@ -16,9 +16,9 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fleet.core.db import Tx
+from fleet.core.db import Statement, Tx
 from fleet.jobs.models import AttemptRow, JobRow
-from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Retry, Skipped, Unknown
+from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Retry, Skipped, Unknown
 from fleet.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, Priority
 from fleet.jobs.states import DeadReason, JobState
 from fleet.jobs.ticks import seconds
@@ -76,20 +76,11 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
 
     A job that exists already, or a second like or comment of an agent on one post, is left out.
     """
-    if not jobs:
-        return []
-    statement = (
-        insert(JobRow)
-        .values(published_at=_CLOCK, publishes=1)
-        .on_conflict_do_nothing()
-        .returning(JobRow.id, JobRow.kind, JobRow.priority)
-    )
-    now = tx.now()
-    rows = tx.session.execute(statement, [_values(job, now) for job in jobs])
-    return [_ring(row) for row in rows]
+    rows = [tx.run(_ADD, **_values(job)).fetchone() for job in jobs]
+    return [_ring(row) for row in rows if row is not None]
 
 
-def _values(job: NewJob, now: datetime) -> dict[str, Any]:
+def _values(job: NewJob) -> dict[str, Any]:
     return {
         "id": job.id,
         "agent_id": job.agent_id,
@@ -101,40 +92,54 @@ def _values(job: NewJob, now: datetime) -> dict[str, Any]:
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
         "max_attempts": RETRY[job.kind].max_attempts,
-        "expires_at": now + WORTH_DOING[job.kind],
+        "worth_doing": WORTH_DOING[job.kind],
     }
 
 
-def claim(tx: Tx, job_id: uuid.UUID, *, worker: str, lease_s: float) -> Claim | None:
-    """Take the right to carry out a job, or to resolve its unknown outcome.
+_GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", "payload", "requested_by",
+          "max_attempts")  # fmt: skip
+_ADD = Statement(
+    insert(JobRow)
+    .values(
+        {name: sa.bindparam(name) for name in _GIVEN}
+        | {"expires_at": _CLOCK + sa.bindparam("worth_doing", type_=sa.Interval), "published_at": _CLOCK}
+        | {"publishes": 1}
+    )
+    .on_conflict_do_nothing()
+    .returning(JobRow.id, JobRow.kind, JobRow.priority)
+)
 
-    None when it is finished, leased by somebody else, or not due yet: a duplicate or early message.
+
+def claiming() -> tuple[sa.CTE, sa.CTE]:
+    """Return the taking of the right to carry out a job, or to resolve its unknown outcome, and its attempt's row.
+
+    Both to be run with `claim_parameters` in a larger statement, from whose row `claimed` makes a Claim. No row when
+    the job is finished, leased by somebody else, or not due yet: a duplicate or early message.
     """
-    row = tx.execute(
+    taken = (
         sa.update(JobRow)
         .where(
-            JobRow.id == job_id,
+            JobRow.id == sa.bindparam("a_job", type_=sa.Uuid),
             JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
             JobRow.next_attempt_at <= _CLOCK,
             sa.or_(JobRow.lease_until.is_(None), JobRow.lease_until < _CLOCK),
             sa.or_(JobRow.state == JobState.UNKNOWN, JobRow.expires_at > _CLOCK),
+            JobRow.agent_id.is_not(None),
         )
         .values(
             state=sa.case((JobRow.state == JobState.READY, JobState.RUNNING.value), else_=JobRow.state),
             lease_token=JobRow.lease_token + 1,
-            lease_until=_CLOCK + seconds(lease_s),
+            lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
             claims=JobRow.claims + 1,
             publishes=0,
             held=None,
         )
         .returning(*_CLAIMED)
-    ).one_or_none()
-    if row is None:
-        return None
-    columns = row._mapping
-    claimed = Claim(**{**columns, "kind": JobKind(columns["kind"]), "state": JobState(columns["state"])})
-    tx.execute(sa.insert(AttemptRow).values(job_id=job_id, lease_token=claimed.token, worker=worker))
-    return claimed
+        .cte("claimed")
+    )
+    attempt = sa.select(taken.c.job_id, taken.c.token, sa.bindparam("worker", type_=sa.String))
+    begun = sa.insert(AttemptRow).inline().from_select(["job_id", "lease_token", "worker"], attempt)
+    return taken, begun.cte("begun")
 
 
 _CLAIMED = (
@@ -144,18 +149,49 @@ _CLAIMED = (
 )
 
 
+def claim_parameters(job_id: uuid.UUID, *, worker: str, lease_s: float) -> dict[str, Any]:
+    """Return what `claiming` needs to know."""
+    return {"a_job": job_id, "worker": worker, "lease_s": lease_s}
+
+
+def claimed(row: Any) -> Claim:
+    """Return the claim that stands in a row."""
+    columns = {name: getattr(row, name) for name in Claim.__slots__}
+    return Claim(**{**columns, "kind": JobKind(columns["kind"]), "state": JobState(columns["state"])})
+
+
 def save_step(tx: Tx, claimed: Claim, name: str, value: Any) -> bool:
     """Keep the result of a paid step, so that a retry neither pays again nor says something else; False if fenced."""
-    merged = JobRow.checkpoint.op("||")(sa.cast({name: value}, JSONB))
-    return _guarded(tx, claimed, {claimed.state}, checkpoint=merged)
+    return tx.run(_SAVE_STEP, **_mine(claimed), in_state=claimed.state, step={name: value}).rowcount == 1
 
 
 def enter_sending(tx: Tx, claimed: Claim, *, lease_s: float) -> bool:
     """Announce the one outside write, renewing the lease for it; False if fenced or the lease has run out."""
-    return _guarded(
-        tx, claimed, {JobState.RUNNING}, still_leased=True,
-        state=JobState.SENDING, sending_at=_CLOCK, lease_until=_CLOCK + seconds(lease_s),
-    )  # fmt: skip
+    return tx.run(_ENTER_SENDING, **_mine(claimed), lease_s=lease_s).rowcount == 1
+
+
+def _mine(claimed: Claim) -> dict[str, Any]:
+    return {"a_job": claimed.job_id, "a_token": claimed.token}
+
+
+_IS_MINE = (
+    JobRow.id == sa.bindparam("a_job", type_=sa.Uuid),
+    JobRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
+)
+_SAVE_STEP = Statement(
+    sa.update(JobRow)
+    .where(*_IS_MINE, JobRow.state == sa.bindparam("in_state", type_=sa.String))
+    .values(checkpoint=JobRow.checkpoint.op("||")(sa.bindparam("step", type_=JSONB)))
+)
+_ENTER_SENDING = Statement(
+    sa.update(JobRow)
+    .where(*_IS_MINE, JobRow.state == JobState.RUNNING, JobRow.lease_until > _CLOCK)
+    .values(
+        state=JobState.SENDING,
+        sending_at=_CLOCK,
+        lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
+    )
+)
 
 
 def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> JobState | None:
@@ -163,6 +199,8 @@ def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> 
 
     The attempt's own row is closed in any case: it is history, not state.
     """
+    if isinstance(outcome, Done):
+        return _finish_done(tx, claimed, outcome)
     state, values = _consequence(claimed, outcome, dice)
     moved = _guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
     why = getattr(outcome, "why", None)
@@ -174,9 +212,13 @@ def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> 
     return state if moved else None
 
 
+def _finish_done(tx: Tx, claimed: Claim, outcome: Done) -> JobState | None:
+    told = {"an_id": outcome.remote_id, "a_result": dict(outcome.result)}
+    return JobState.DONE if tx.run(_FINISH_DONE, **_mine(claimed), **told).fetchone() else None
+
+
 _ANY = frozenset({JobState.RUNNING, JobState.SENDING, JobState.UNKNOWN})
 _FROM: dict[type[Any], frozenset[JobState]] = {
-    Done: _ANY,
     Retry: _ANY,
     Held: _ANY,
     Unknown: frozenset({JobState.SENDING, JobState.UNKNOWN}),
@@ -186,12 +228,37 @@ _FROM: dict[type[Any], frozenset[JobState]] = {
 }
 
 
-def _consequence(claimed: Claim, outcome: Outcome, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
+def _done() -> Statement:
+    """Return the end of an attempt that succeeded: a row if the job was still ours; the attempt closes either way."""
+    moved = (
+        sa.update(JobRow)
+        .where(*_IS_MINE, JobRow.state.in_(_ANY))
+        .values(
+            state=JobState.DONE, lease_until=None, finished_at=_CLOCK, held=None, error=None,
+            remote_id=sa.bindparam("an_id", type_=sa.String), result=sa.bindparam("a_result", type_=JSONB),
+        )
+        .returning(JobRow.id)
+        .cte("moved")
+    )  # fmt: skip
+    closed = (
+        sa.update(AttemptRow)
+        .where(
+            AttemptRow.job_id == sa.bindparam("a_job", type_=sa.Uuid),
+            AttemptRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
+        )
+        .values(ended_at=_CLOCK, outcome=sa.case((sa.exists(sa.select(moved.c.id)), "done"), else_="fenced"))
+        .cte("closed")
+    )
+    return Statement(sa.select(moved.c.id).add_cte(closed))
+
+
+_FINISH_DONE = _done()
+
+
+def _consequence(claimed: Claim, outcome: Failure, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
     """Return the state that follows an outcome, and the columns that go with it."""
     ended = {"finished_at": _CLOCK, "held": None}
     match outcome:
-        case Done(remote_id=remote_id, result=result):
-            return JobState.DONE, {**ended, "remote_id": remote_id, "result": dict(result), "error": None}
         case Retry():
             return _after_failure(claimed, outcome, dice)
         case Held(why=why, until=until):
@@ -240,23 +307,20 @@ def _unsent(claimed: Claim) -> dict[str, Any]:
     return {"published_at": None} if claimed.state is JobState.UNKNOWN else {"published_at": None, "sending_at": None}
 
 
-def _guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState], *, still_leased: bool = False,
-             **values: Any) -> bool:  # fmt: skip
+def _guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState], **values: Any) -> bool:
     """Change a job only while the caller's token is the newest and the state allows it."""
-    where = [JobRow.id == claimed.job_id, JobRow.lease_token == claimed.token, JobRow.state.in_(states)]
-    if still_leased:
-        where.append(JobRow.lease_until > _CLOCK)
+    where = (JobRow.id == claimed.job_id, JobRow.lease_token == claimed.token, JobRow.state.in_(states))
     return tx.execute(sa.update(JobRow).where(*where).values(**values)).rowcount == 1
 
 
-def give_back(tx: Tx, job_id: uuid.UUID, *, why: str, until: datetime) -> None:
-    """Put a ready job aside without claiming it: something holds it until then."""
-    tx.execute(
-        sa.update(JobRow)
-        .where(JobRow.id == job_id, JobRow.state == JobState.READY)
-        .values(held=why[:300], published_at=None, publishes=0,
-                next_attempt_at=until)
-    )  # fmt: skip
+def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
+    """Undo a claim: something holds the job back until then. It costs nothing and leaves no trace of an attempt."""
+    waiting = {"held": why[:300], "next_attempt_at": until, "published_at": None, "publishes": 0}
+    if _guarded(tx, claimed, {JobState.RUNNING}, state=JobState.READY, lease_until=None, claims=JobRow.claims - 1,
+                **waiting):  # fmt: skip
+        tx.execute(
+            sa.delete(AttemptRow).where(AttemptRow.job_id == claimed.job_id, AttemptRow.lease_token == claimed.token)
+        )
 
 
 def free_held(tx: Tx) -> int:

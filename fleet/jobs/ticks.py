@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fleet.core.db import Tx, table_of
+from fleet.core.db import Statement, Tx, table_of
 from fleet.core.errors import NotFound
 from fleet.jobs.models import TickRow
 
@@ -44,9 +44,9 @@ class ClaimedTick:
     requested_by: str | None
 
 
-def seconds(value: float) -> sa.ColumnElement[Any]:
+def seconds(value: float | sa.BindParameter[float]) -> sa.ColumnElement[Any]:
     """Return an SQL interval of `value` seconds."""
-    return sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(value, sa.Double))
+    return sa.cast(value, sa.Double) * sa.literal_column("interval '1 second'")
 
 
 def with_open_tick(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -99,40 +99,68 @@ def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str
     return TickKey(*row) if row else None
 
 
-def claim_tick(tx: Tx, key: TickKey, *, lease_s: float) -> ClaimedTick | None:
-    """Take the right to decide a tick. None when it is decided, skipped or being decided: a duplicate message."""
-    row = tx.execute(
+def claiming() -> sa.CTE:
+    """Return the taking of the right to decide a tick, to be run with `claim_parameters` in a larger statement.
+
+    No row when the tick is decided, skipped or being decided: a duplicate message.
+    """
+    agent_id, tick_no = sa.bindparam("an_agent", type_=sa.Uuid), sa.bindparam("a_tick_no", type_=sa.BigInteger)
+    lost = sa.and_(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)
+    return (
         sa.update(TickRow)
-        .where(
-            _is(key),
-            sa.or_(TickRow.state == "due", sa.and_(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)),
-        )
+        .where(TickRow.agent_id == agent_id, TickRow.tick_no == tick_no, sa.or_(TickRow.state == "due", lost))
         .values(
-            state="deciding", lease_token=TickRow.lease_token + 1, lease_until=_CLOCK + seconds(lease_s), publishes=0
+            state="deciding", lease_token=TickRow.lease_token + 1, publishes=0,
+            lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
         )
-        .returning(TickRow.lease_token, TickRow.due_at, TickRow.asked_for, TickRow.requested_by)
-    ).one_or_none()
-    return ClaimedTick(key, *row) if row else None
+        .returning(
+            TickRow.agent_id, TickRow.tick_no, TickRow.lease_token.label("token"), TickRow.due_at, TickRow.asked_for,
+            TickRow.requested_by,
+        )
+        .cte("claimed")
+    )  # fmt: skip
+
+
+def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
+    """Return what `claiming` needs to know."""
+    return {"an_agent": key.agent_id, "a_tick_no": key.tick_no, "lease_s": lease_s}
 
 
 def record_decision(tx: Tx, claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
                     duration_ms: int) -> bool:  # fmt: skip
     """Write the decision down; False when the lease has gone to somebody else, and nothing may follow then."""
-    return _close(tx, claimed, state="decided", inputs=dict(inputs), outcome=dict(outcome), duration_ms=duration_ms)
+    return _close(tx, claimed, "decided", inputs=inputs, outcome=outcome, duration_ms=duration_ms)
 
 
 def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
     """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
-    return _close(tx, claimed, state="skipped", outcome={"skipped": why}, error=why if error else None)
+    return _close(tx, claimed, "skipped", outcome={"skipped": why}, error=why if error else None)
 
 
-def _close(tx: Tx, claimed: ClaimedTick, **values: Any) -> bool:
-    moved = tx.execute(
-        sa.update(TickRow)
-        .where(_is(claimed.key), TickRow.state == "deciding", TickRow.lease_token == claimed.token)
-        .values(decided_at=_CLOCK, lease_until=None, **values)
-    )
+def _close(tx: Tx, claimed: ClaimedTick, into: str, *, outcome: Mapping[str, Any],
+           inputs: Mapping[str, Any] | None = None, duration_ms: int | None = None,
+           error: str | None = None) -> bool:  # fmt: skip
+    moved = tx.run(
+        _CLOSE, an_agent=claimed.key.agent_id, a_tick_no=claimed.key.tick_no, a_token=claimed.token, into=into,
+        seen=inputs, decided=outcome, took_ms=duration_ms, why=error,
+    )  # fmt: skip
     return moved.rowcount == 1
+
+
+_CLOSE = Statement(
+    sa.update(TickRow)
+    .where(
+        TickRow.agent_id == sa.bindparam("an_agent", type_=sa.Uuid),
+        TickRow.tick_no == sa.bindparam("a_tick_no", type_=sa.BigInteger),
+        TickRow.state == "deciding",
+        TickRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
+    )
+    .values(
+        state=sa.bindparam("into", type_=sa.String), decided_at=_CLOCK, lease_until=None,
+        inputs=sa.bindparam("seen", type_=JSONB), outcome=sa.bindparam("decided", type_=JSONB),
+        duration_ms=sa.bindparam("took_ms", type_=sa.Integer), error=sa.bindparam("why", type_=sa.Text),
+    )
+)  # fmt: skip
 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
@@ -238,7 +266,3 @@ def prune_ticks(tx: Tx, *, days: int, limit: int = 5000) -> int:
     return tx.execute(
         sa.delete(TickRow).where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
     ).rowcount
-
-
-def _is(key: TickKey) -> sa.ColumnElement[bool]:
-    return sa.and_(TickRow.agent_id == key.agent_id, TickRow.tick_no == key.tick_no)

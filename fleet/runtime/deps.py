@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fleet.agents import controls
-from fleet.agents.models import AgentRow
+from fleet.agents.loop import Actor
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
 from fleet.core import clock, queue
@@ -48,26 +48,25 @@ class Deps:
             return self._gateways[surface]
 
     def _kill_reason(self) -> str | None:
-        with self.db.transaction() as tx:
-            return controls.kill_reason(tx)
+        return controls.kill_reason(self.db)
 
     def schedule(self, persona_id: str | None) -> Schedule:
         """Return a persona's schedule; without a persona every hour is like the other. Raises InvalidInput."""
         return ALWAYS if persona_id is None else self.personas.get(persona_id).schedule
 
-    def account(self, agent: AgentRow) -> Account:
+    def account(self, agent: Actor) -> Account:
         """Return the account that an agent acts with, and the bio line that says what it is."""
         return Account(
             str(agent.id), agent.username, agent.name, agent.persona_id, self._bio(agent), agent.remote_account
         )  # fmt: skip
 
-    def _bio(self, agent: AgentRow) -> str:
+    def _bio(self, agent: Actor) -> str:
         if not self.settings.label_agents:
             return agent.personality[:300]
         contact = f" ({self.settings.contact})" if self.settings.contact else ""
         return f"Automated account: an AI agent run by {self.settings.operator}{contact} with Fleet."
 
-    def speaker(self, agent: AgentRow) -> Speaker:
+    def speaker(self, agent: Actor) -> Speaker:
         """Return whose voice an agent's words are in."""
         persona = self.personas.get(agent.persona_id) if agent.persona_id else None
         return Speaker(

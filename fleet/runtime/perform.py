@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.agents import controls, loop
 from fleet.agents.controls import Subject
+from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, logs
-from fleet.core.db import Tx
+from fleet.core.db import Statement, Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.jobs import queries, service
-from fleet.jobs.models import JobRow
+from fleet.jobs import queries, service, usage
 from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import DeadReason, JobState
@@ -56,39 +57,67 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
 
 def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     """J1. A job that something holds back is put aside and costs nothing."""
-    started_s = clock.monotonic_s()
+    lease = Lease(clock.monotonic_s() + deps.settings.lease_s)
+    rows = deps.db.run(
+        _CLAIM, **service.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s)
+    )  # fmt: skip
+    if not rows:
+        _suppress(deps, job_id)
+        return None
+    (row,) = rows
+    claim, agent = service.claimed(row), loop.actor(row)
+    held = _held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
+    if held is None and agent.current_action == claim.kind:
+        return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
-        row = queries.get(tx, job_id)
-        if row.agent_id is None or row.state not in (JobState.READY, JobState.UNKNOWN):
-            _suppress(tx, row)
-            return None
-        agent = tx.session.get(AgentRow, row.agent_id)
-        if agent is None:
-            return None
-        held = _held_back(tx, agent, row.kind) if row.state == JobState.READY else None
         if held is not None:
-            service.give_back(tx, job_id, why=held.why, until=held.until)
-            return None
-        claim = service.claim(tx, job_id, worker=deps.worker, lease_s=deps.settings.lease_s)
-        if claim is None:
-            _suppress(tx, row)
+            service.put_aside(tx, claim, why=held.why, until=held.until)
             return None
         loop.set_current_action(tx, agent.id, claim.kind)
-    return Work(deps, claim, agent, Lease(started_s + deps.settings.lease_s))
+    return Work(deps, claim, agent, lease)
 
 
-def _suppress(tx: Tx, row: JobRow) -> None:
-    """Note a message that found nothing to claim: a second delivery, an echo of the sweep's, or one that came early."""
-    events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
+def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
+    """Note a message that found nothing to claim: a second delivery, an echo of the sweep's, or one that came early.
+
+    Raises NotFound for a job that is in no ledger.
+    """
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, job_id)
+        events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
 
 
-def _held_back(tx: Tx, agent: AgentRow, kind: str) -> Held | None:
+def _claiming() -> Statement:
+    """Return J1: the claim, the agent, and what holds anybody back, in one statement."""
+    claimed, begun = service.claiming()
+    query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
+    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
+    return Statement(query.add_cte(begun))
+
+
+def _looking() -> Statement:
+    """Return the second look at the agent and what holds it back, and the lock by which its writes take turns.
+
+    The lock stands before the statement that counts: one snapshot later than a lock sees what its holder wrote.
+    """
+    its_turn = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("turn", type_=sa.String), 0))
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(its_turn, now, controls.in_force_column(), *loop.ACTOR)
+    return Statement(query.where(AgentRow.id == sa.bindparam("agent_id", type_=sa.Uuid)))
+
+
+_CLAIM = _claiming()
+_LOOK = _looking()
+
+
+def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    hold = controls.covering(controls.in_force(tx), Subject(agent.surface, agent.persona_id, str(agent.id), kind))
+    subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
+    hold = controls.covering(controls.read(row.holds), subject)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
-        return Held(hold.words(), hold.until or tx.now() + _HELD_FOR)
+        return Held(hold.words(), hold.until or row.now + _HELD_FOR)
     if agent.status == Status.PAUSED:
-        return Held(f"the agent is paused: {agent.pause_reason}", agent.paused_until or tx.now() + _HELD_FOR)
+        return Held(f"the agent is paused: {agent.pause_reason}", agent.paused_until or row.now + _HELD_FOR)
     return None
 
 
@@ -115,10 +144,10 @@ def _announce(work: Work, action: Action) -> Outcome | None:
     claim = work.claim
     started_s = clock.monotonic_s()
     with work.deps.db.transaction() as tx:
-        agent = tx.session.get(AgentRow, claim.agent_id)
-        if agent is None:
+        row: Any = tx.run(_LOOK, agent_id=claim.agent_id, turn=f"agent:{claim.agent_id}").fetchone()
+        if row is None:
             return Skipped("the agent is gone")
-        obstacle = _held_back(tx, agent, claim.kind) or _capped(tx, work, action)
+        obstacle = _held_back(row, loop.actor(row), claim.kind) or _capped(tx, work, action)
         if obstacle is not None:
             return obstacle
         if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):
@@ -128,21 +157,19 @@ def _announce(work: Work, action: Action) -> Outcome | None:
 
 
 def _capped(tx: Tx, work: Work, action: Action) -> Held | Skipped | None:
-    """Return what the caps say. Locks make two jobs of one agent, or two comments on one post, take turns."""
+    """Return what the caps say; two jobs of one agent, or two comments on one post, take turns."""
     if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
         return None
     claim, caps = work.claim, work.gateway.policy.caps
-    _take_turns(tx, f"agent:{claim.agent_id}")
-    now = tx.now()
-    usage = usage_of(queries.writes_since(tx, claim.agent_id, now - max(caps.day, caps.post_gap)))
-    wait = wait_for(action.verb, usage, caps, now)
+    seen = usage.before_write(tx, claim.agent_id, claim.surface, within=max(caps.day, caps.post_gap))
+    wait = wait_for(action.verb, usage_of(seen.writes), caps, seen.now)
     if wait is not None:
         return Held(wait.why, wait.until)
-    if queries.surface_writes_since(tx, claim.surface, now - _MINUTE) >= caps.surface_writes_per_minute:
-        return Held(f"cap: {caps.surface_writes_per_minute} writes a minute", now + _MINUTE / 4)
+    if seen.surface_writes_in_a_minute >= caps.surface_writes_per_minute:
+        return Held(f"cap: {caps.surface_writes_per_minute} writes a minute", seen.now + _MINUTE / 4)
     if action.verb is Verb.COMMENT and claim.target is not None:
         _take_turns(tx, f"post:{claim.surface}:{claim.target}")
-        ours = queries.comments_on(tx, [claim.target]).get(claim.target, 0)
+        ours = usage.comments_on(tx, claim.target)
         human = max(0, int(claim.payload.get("comments", 0)) - int(claim.payload.get("ours", 0)))
         if comment_would_crowd(human + ours, ours, caps):
             return Skipped("enough of us have commented on this post")

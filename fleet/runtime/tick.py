@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from fleet.agents import commands, controls, loop
 from fleet.agents.controls import Hold, Subject
 from fleet.agents.decide import Decision, Moment, Seen, decide, from_data, to_data
+from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
-from fleet.core.db import Tx
+from fleet.core.db import Statement, Tx
 from fleet.core.errors import Conflict, FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.jobs import queries, service, ticks
+from fleet.jobs import service, ticks, usage
 from fleet.jobs.outcomes import Held
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
@@ -39,7 +42,7 @@ class _Awake:
     """An agent whose tick this process decides."""
 
     tick: ClaimedTick
-    agent: AgentRow
+    agent: Actor
     holds: Sequence[Hold]
     now: datetime
 
@@ -68,25 +71,38 @@ def dice_of(key: TickKey) -> random.Random:
 
 
 def _claim(deps: Deps, key: TickKey) -> _Awake | None:
-    with deps.db.transaction() as tx:
-        claimed = ticks.claim_tick(tx, key, lease_s=deps.settings.lease_s)
-        if claimed is None:  # a second delivery, or an echo of the sweep's
+    rows = deps.db.run(_CLAIM, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
+    if not rows:  # a second delivery, or an echo of the sweep's
+        with deps.db.transaction() as tx:
             events.emit(tx, "tick.duplicate", agent_id=key.agent_id, tick_no=key.tick_no)
-            return None
-        agent = tx.session.get(AgentRow, key.agent_id)
-        holds = controls.in_force(tx)
-        why = _why_not(agent, holds, claimed)
-        if agent is None or why is not None:
-            ticks.skip_tick(tx, claimed, why=why or "the agent is gone")
+        return None
+    (row,) = rows
+    claimed = ClaimedTick(key, row.token, row.due_at, row.asked_for, row.requested_by)
+    agent, holds = loop.actor(row), controls.read(row.holds)
+    why = _why_not(agent, holds, claimed)
+    if why is None:
+        return _Awake(claimed, agent, holds, row.now)
+    with deps.db.transaction() as tx:
+        if ticks.skip_tick(tx, claimed, why=why):
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
-            return None
-        loop.set_current_action(tx, agent.id, "deciding")
-        return _Awake(claimed, agent, holds, tx.now())
+    return None
 
 
-def _why_not(agent: AgentRow | None, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
+def _claiming() -> Statement:
+    """Return T1: the claim, the agent, and what holds anybody back, in one statement."""
+    claimed = ticks.claiming()
+    told = (claimed.c.token, claimed.c.due_at, claimed.c.asked_for, claimed.c.requested_by)
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(*told, now, controls.in_force_column(), *loop.ACTOR)
+    return Statement(query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id)))
+
+
+_CLAIM = _claiming()
+
+
+def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
     """Return why an agent must not act now, or None. What a person asks for also wakes an idle agent."""
-    if agent is None or agent.deleted_at is not None:
+    if agent.deleted_at is not None:
         return "the agent is gone"
     if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
         return f"the agent is {agent.status}"
@@ -101,11 +117,9 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
     gateway = deps.gateway(agent.surface)
     feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
-    with deps.db.transaction() as tx:
-        targets = [item.id for item in feed]
-        writes = queries.writes_since(tx, agent.id, awake.now - max(caps.day, caps.post_gap))
-        ours = queries.comments_on(tx, targets)
-        reactions = queries.reactions_of(tx, agent.id, targets)
+    known = usage.surroundings(
+        deps.db, agent.id, [item.id for item in feed], since=awake.now - max(caps.day, caps.post_gap)
+    )
     return Moment(
         now=awake.now,
         agent_id=agent.id,
@@ -115,24 +129,25 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         interests=tuple(agent.interests),
         feed=tuple(
             Seen(
-                item.id, item.author, item.author_name, item.caption, item.likes, item.comments, ours.get(item.id, 0),
-                ("like", item.id) in reactions, ("comment", item.id) in reactions,
+                item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
+                known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
+                ("comment", item.id) in known.reactions,
             )
             for item in feed
         ),
-        usage=usage_of(writes),
+        usage=usage_of(known.writes),
         caps=caps,
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
     )  # fmt: skip
 
 
-def usage_of(writes: dict[str, tuple[int, datetime]]) -> Usage:
+def usage_of(writes: usage.Writes) -> Usage:
     """Return what the ledger counted in the form that the caps want."""
     return Usage({kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()})
 
 
-def weights_of(agent: AgentRow) -> dict[str, float]:
+def weights_of(agent: Actor) -> dict[str, float]:
     """Return an agent's weights by action."""
     return {name: getattr(agent, f"{name}_weight") for name in commands.WEIGHT_NAMES}
 
@@ -148,8 +163,7 @@ def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, durat
             log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
             return
         rings = service.add(tx, _jobs(awake, decision))
-        loop.set_thought(tx, agent.id, decision.thought)
-        loop.set_current_action(tx, agent.id, decision.action if rings else None)
+        loop.show(tx, agent.id, thought=decision.thought, action=decision.action if rings else None)
         events.emit(
             tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id, tick_no=key.tick_no,
             action=decision.action, thought=decision.thought,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.agents.models import AgentRow
+from fleet.agents.loop import Actor
 from fleet.core import ids
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
@@ -28,7 +28,7 @@ class Work:
 
     deps: Deps
     claim: Claim
-    agent: AgentRow
+    agent: Actor
     lease: Lease
     sent: bool = False
     _steps: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,141 @@
+"""What the ledger knows that a decision or a cap needs: how much was written lately, by whom, on what.
+
+Called by `fleet.runtime` before every decision and every write, so each question is one statement.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from fleet.core.db import Database, Statement, Tx
+from fleet.jobs.models import JobRow
+from fleet.jobs.policy import JobKind
+from fleet.jobs.states import JobState
+
+Writes = Mapping[str, tuple[int, datetime]]
+"""For each kind how often an agent's writes went out lately, and when the last one did."""
+
+_MINUTE = timedelta(minutes=1)
+# Not clock_timestamp(), which may change from row to row: no index could be asked for what is later than it.
+_NOW = sa.func.statement_timestamp()
+_AGENT = JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid)
+_ON_TARGETS = JobRow.target == sa.func.any(sa.bindparam("targets", type_=ARRAY(sa.String)))
+_STANDS = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the ledger knows about an agent and the posts it sees.
+
+    `ours` counts the fleet's comments that stand or may stand on each; `reactions` are the (kind, target) pairs that
+    the agent has done, is doing, or must not try again.
+    """
+
+    writes: Writes
+    ours: Mapping[str, int]
+    reactions: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeWrite:
+    """What the caps are compared with. `now` is the database's time."""
+
+    now: datetime
+    writes: Writes
+    surface_writes_in_a_minute: int
+
+
+def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, since: datetime) -> Surroundings:
+    """Return what a decision needs, as it is now."""
+    (row,) = db.run(_SURROUNDINGS, agent_id=agent_id, targets=list(targets), since=since)
+    return Surroundings(_writes(row.writes), row.ours, frozenset((kind, target) for kind, target in row.reactions))
+
+
+def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta) -> BeforeWrite:
+    """Return what an agent, and the fleet on one surface, have written; the agent's within that span."""
+    row: Any = tx.run(_BEFORE_WRITE, agent_id=agent_id, surface=surface, within=within, minute=_MINUTE).fetchone()
+    return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
+
+
+def comments_on(tx: Tx, target: str) -> int:
+    """Return how many of the fleet's comments stand or may stand on a post."""
+    row: Any = tx.run(_COMMENTS_ON, target=target).fetchone()
+    return int(row.number)
+
+
+def _writes(data: Mapping[str, tuple[int, str]]) -> Writes:
+    return {kind: (number, datetime.fromisoformat(last)) for kind, (number, last) in data.items()}
+
+
+def _as_object(pairs: sa.Subquery, key: str, value: Any) -> sa.ScalarSelect[Any]:
+    """Return a subquery's rows as one JSON object."""
+    empty = sa.literal_column("'{}'::jsonb", JSONB)
+    return sa.select(sa.func.coalesce(sa.func.jsonb_object_agg(pairs.c[key], value), empty)).scalar_subquery()
+
+
+def _writes_after(moment: Any) -> sa.ScalarSelect[Any]:
+    counted = (
+        sa.select(JobRow.kind, sa.func.count().label("number"), sa.func.max(JobRow.sending_at).label("last"))
+        .where(_AGENT, JobRow.sending_at > moment)
+        .group_by(JobRow.kind)
+        .subquery()
+    )
+    return _as_object(counted, "kind", sa.func.jsonb_build_array(counted.c.number, counted.c.last))
+
+
+def _ours() -> sa.ScalarSelect[Any]:
+    counted = (
+        sa.select(JobRow.target, sa.func.count().label("number"))
+        .where(_ON_TARGETS, JobRow.kind == JobKind.COMMENT, _STANDS)
+        .group_by(JobRow.target)
+        .subquery()
+    )
+    return _as_object(counted, "target", counted.c.number)
+
+
+def _reactions() -> sa.ScalarSelect[Any]:
+    pairs = sa.func.jsonb_agg(sa.func.jsonb_build_array(JobRow.kind, JobRow.target))
+    return (
+        sa.select(sa.func.coalesce(pairs, sa.literal_column("'[]'::jsonb", JSONB)))
+        .where(
+            _AGENT,
+            _ON_TARGETS,
+            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT)),
+            JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
+        )
+        .scalar_subquery()
+    )
+
+
+_SURROUNDINGS = Statement(
+    sa.select(
+        _writes_after(sa.bindparam("since", type_=sa.DateTime(timezone=True))).label("writes"),
+        _ours().label("ours"),
+        _reactions().label("reactions"),
+    )
+)
+_BEFORE_WRITE = Statement(
+    sa.select(
+        _NOW.label("now"),
+        _writes_after(_NOW - sa.bindparam("within", type_=sa.Interval)).label("writes"),
+        sa.select(sa.func.count())
+        .where(
+            JobRow.surface == sa.bindparam("surface", type_=sa.String),
+            JobRow.sending_at > _NOW - sa.bindparam("minute", type_=sa.Interval),
+        )
+        .scalar_subquery()
+        .label("surface_writes"),
+    )
+)
+_COMMENTS_ON = Statement(
+    sa.select(sa.func.count().label("number")).where(
+        JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == JobKind.COMMENT, _STANDS
+    )
+)
