@@ -7,6 +7,7 @@ import itertools
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_dispatch_goes_on_until_nobody_is_due(fleet: Fleet) -> None:
 
 def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count(step=0.6)
-    monkeypatch.setattr("fleet.runtime.dispatch.clock.monotonic_s", lambda: next(seconds))
+    monkeypatch.setattr("fleet.runtime.dispatch.clock", SimpleNamespace(monotonic_s=lambda: next(seconds)))
     for _ in range(7):
         fleet.agent()
     assert [dispatch(in_batches_of(2, fleet)) for _ in range(2)] == [4, 3]
