@@ -7,13 +7,9 @@ is past its retention.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-
-import sqlalchemy as sa
 
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.core.events import EventRow
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
@@ -79,7 +75,7 @@ def _tell(tx: Tx, moved: list[Moved]) -> None:
 def prune(deps: Deps) -> int:
     """Delete ticks, jobs and events past their retention, in small transactions; return how many rows went."""
     days, gone = deps.settings.retention_days, 0
-    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, _prune_events):
+    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, events.prune):
         while True:
             with deps.db.transaction() as tx:
                 number = prune_some(tx, days=days)
@@ -88,8 +84,3 @@ def prune(deps: Deps) -> int:
                 break
     return gone
 
-
-def _prune_events(tx: Tx, *, days: int, limit: int = 5000) -> int:
-    cutoff = sa.func.clock_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
-    victims = sa.select(EventRow.id).where(EventRow.occurred_at < cutoff).limit(limit).subquery()
-    return tx.execute(sa.delete(EventRow).where(EventRow.id == victims.c.id)).rowcount
