@@ -3,6 +3,8 @@
 For benchmarks of the ledger: what a call costs is then the fleet's own doing.
 """
 
+# ruff: noqa: ARG002 - a quiet surface listens to nobody
+
 from __future__ import annotations
 
 import itertools

@@ -167,7 +167,7 @@ def _event(row: Any) -> Event:
     return Event(Position(row.txid, row.id), row.occurred_at, row.subject, row.agent_id, row.job_id, row.payload)
 
 
-def prune(tx: Tx, *, days: int, limit: int = 5000) -> int:
+def prune(tx: Tx, *, days: int, limit: int) -> int:
     """Delete the oldest events, if they are past their retention; return how many."""
     oldest = sa.select(EventRow.id).order_by(EventRow.id).limit(limit).scalar_subquery()
     cutoff = sa.func.clock_timestamp() - sa.literal(timedelta(days=days), sa.Interval)

@@ -130,12 +130,17 @@ class JobRow(Base):
             "ix_jobs_undone", "state", "created_at", postgresql_where=sa.text("state IN ('skipped', 'cancelled')")
         ),
         sa.Index(
-            "ix_jobs_odd_kinds", "kind", "created_at",
+            "ix_jobs_odd_kinds",
+            "kind",
+            "created_at",
             postgresql_where=sa.text("kind IN ('provision', 'deprovision', 'message')"),
         ),
         # Dead letters are listed, filtered and counted without a look at their rows.
         sa.Index(
-            "ix_jobs_dead_letters", "finished_at", "id", postgresql_where=sa.text("state = 'dead'"),
+            "ix_jobs_dead_letters",
+            "finished_at",
+            "id",
+            postgresql_where=sa.text("state = 'dead'"),
             postgresql_include=["dead_reason", "kind", "agent_id"],
         ),
         # Exactly what prune may delete: likes and comments that stand are kept for good and would be in its way.

@@ -111,7 +111,7 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[Ring]:
     return [_ring(row) for row in rows]
 
 
-def prune_jobs(tx: Tx, *, days: int, limit: int = 5000) -> int:
+def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
     """Delete jobs that ended well and long ago; dead letters stay until a person discards them.
 
     Likes and comments that stand are kept as long as their agent.

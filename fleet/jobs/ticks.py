@@ -223,7 +223,7 @@ def oldest_open_s(tx: Tx) -> float | None:
     return None if value is None else max(0.0, float(value))
 
 
-def prune_ticks(tx: Tx, *, days: int, limit: int = 5000) -> int:
+def prune_ticks(tx: Tx, *, days: int, limit: int) -> int:
     """Delete decided and skipped ticks past their retention; return how many (call again while it is `limit`)."""
     victims = (
         sa.select(TickRow.agent_id, TickRow.tick_no)

@@ -6,9 +6,12 @@ is past its retention.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from fleet.core import events, logs
+import sqlalchemy as sa
+
+from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
@@ -19,6 +22,8 @@ from fleet.runtime.deps import Deps
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
 """A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
+PRUNE_FOR_S = 20.0
+_PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +77,27 @@ def _tell(tx: Tx, moved: list[Moved]) -> None:
     )
 
 
-def prune(deps: Deps) -> int:
-    """Delete ticks, jobs and events past their retention, in small transactions; return how many rows went."""
-    days, gone = deps.settings.retention_days, 0
-    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, events.prune):
-        while True:
-            with deps.db.transaction() as tx:
-                number = prune_some(tx, days=days)
-            gone += number
-            if number < 5000:
-                break
+def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
+    """Delete ticks, jobs and events past their retention, a batch of each in turn; return how many rows went.
+
+    Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
+    jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
+    """
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [ticks.prune_ticks, recovery.prune_jobs, events.prune]
+    while left and clock.monotonic_s() < until_s:
+        numbers = [_prune_batch(deps, prune_some) for prune_some in left]
+        gone += sum(numbers)
+        left = [
+            prune_some for prune_some, number in zip(left, numbers, strict=True) if number >= deps.settings.prune_batch
+        ]
+    if left:
+        log.info("prune_goes_on", rows=gone)
     return gone
 
+
+def _prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
+    with deps.db.transaction() as tx:
+        # One at a time: two would wait for each other's rows, and find them gone.
+        if not tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PRUNE_LOCK))):
+            return 0
+        return prune_some(tx, days=deps.settings.retention_days, limit=deps.settings.prune_batch)
