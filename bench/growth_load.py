@@ -30,6 +30,11 @@ class Size:
     jobs: int
     events: int
 
+    def times(self, factor: float) -> Size:
+        """Return a ledger of so many times the rows; of agents there are a few hundred at least."""
+        rows = (max(1, round(factor * number)) for number in (self.ticks, self.jobs, self.events))
+        return Size(max(500, round(factor * self.agents)), *rows)
+
     def __str__(self) -> str:
         return f"{self.events:,} events, {self.jobs:,} jobs, {self.ticks:,} ticks, {self.agents:,} agents"
 
@@ -101,7 +106,7 @@ FROM (SELECT n, {_AGENT_ID} AS agent_id, {_KIND} AS kind, {_STATE} AS state,
       FROM generate_series(1, {{count}}) AS n) AS made, (SELECT clock_timestamp() AS now) AS clock
 """
 
-_ATTEMPTS = """
+ATTEMPTS = """
 INSERT INTO job_attempts (job_id, lease_token, worker, started_at, ended_at, outcome)
 SELECT id, 1, 'worker-7:4242', created_at, finished_at, CASE WHEN finished_at IS NOT NULL THEN state END
 FROM jobs WHERE state NOT IN ('ready', 'cancelled')
@@ -125,6 +130,12 @@ SELECT n - {{count}} - 1, {_AT},
 """
 
 
+def add_agents(connection: psycopg.Connection, number: int, personas: Sequence[str]) -> None:
+    """Add agents alone, to a ledger where nothing has happened yet."""
+    connection.execute(sql.SQL(_AGENTS.format(agents=number, ticks=0, personas=",".join(personas))))
+    connection.execute("ANALYZE agents")
+
+
 def load(server: EmbeddedPostgres, database: str, size: Size, personas: Sequence[str]) -> None:
     """Fill an empty, migrated database."""
     values = {
@@ -135,7 +146,7 @@ def load(server: EmbeddedPostgres, database: str, size: Size, personas: Sequence
     orders = {
         table: order.format(**values, count=counts.get(table, 0))
         for table, order in {
-            "agents": _AGENTS, "ticks": _TICKS, "jobs": _JOBS, "job_attempts": _ATTEMPTS, "events": _EVENTS,
+            "agents": _AGENTS, "ticks": _TICKS, "jobs": _JOBS, "job_attempts": ATTEMPTS, "events": _EVENTS,
         }.items()
     }  # fmt: skip
     with server.connect(database) as connection:

@@ -22,7 +22,8 @@ from fleet.runtime.deps import Deps
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
 """A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
-PRUNE_FOR_S = 20.0
+PRUNE_FOR_S = 45.0
+"""Less than beat's minute, so that messages do not pile up while there is much to delete."""
 _PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
 
 
@@ -77,15 +78,18 @@ def _tell(tx: Tx, moved: list[Moved]) -> None:
     )
 
 
+PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune)
+
+
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     """Delete ticks, jobs and events past their retention, a batch of each in turn; return how many rows went.
 
     Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
     jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
     """
-    until_s, gone, left = clock.monotonic_s() + for_s, 0, [ticks.prune_ticks, recovery.prune_jobs, events.prune]
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS]
     while left and clock.monotonic_s() < until_s:
-        numbers = [_prune_batch(deps, prune_some) for prune_some in left]
+        numbers = [prune_batch(deps, prune_some) for prune_some in left]
         gone += sum(numbers)
         left = [
             prune_some for prune_some, number in zip(left, numbers, strict=True) if number >= deps.settings.prune_batch
@@ -95,7 +99,8 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     return gone
 
 
-def _prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
+def prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
+    """Delete one batch of one kind of rows; return how many: none while somebody else prunes."""
     with deps.db.transaction() as tx:
         # One at a time: two would wait for each other's rows, and find them gone.
         if not tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PRUNE_LOCK))):
