@@ -11,8 +11,8 @@ import shutil
 import statistics
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -66,16 +66,12 @@ def measure(plan: Plan) -> Found:
         young, grown = (stack.enter_context(_ledger(servers, settings[name], name, size)) for name, size in
                         ledgers.items())  # fmt: skip
         timings = _time_all(young, grown)
-        memory: list[Memory] = []
-        work = threading.Thread(target=lambda: memory.append(one_worker.run(servers, settings["young"], plan.jobs)))
-        work.start()
-        with servers.postgres.connect("grown") as connection:
-            days = growth_prune.live_days(grown, connection, plan.days, told=live.say)
-        live.say("waiting for the worker")
-        work.join()
-        if not memory:
-            raise RuntimeError("the worker did not finish its jobs")
-        return Found(timings, days, memory[0])
+        with ThreadPoolExecutor(1) as pool:
+            memory = pool.submit(one_worker.run, servers, settings["young"], plan.jobs)
+            with servers.postgres.connect("grown") as connection:
+                days = growth_prune.live_days(grown, connection, plan.days, told=live.say)
+            live.say("waiting for the worker")
+            return Found(timings, days, memory.result())
 
 
 @contextmanager

@@ -251,7 +251,7 @@ def _loop(w: World) -> Iterator[Case]:
                prepare=w.open_tick)  # fmt: skip
     yield Case("loop", "a job, claim to done", lambda _: perform.perform(deps, w.ready.pop()),
                prepare=w.decide)  # fmt: skip
-    yield Case("loop", "sweep with nothing to find", lambda _: sweep.sweep(deps))
+    yield Case("loop", "a sweep", lambda _: sweep.sweep(deps))
     yield Case("loop", "an agent's last words", lambda d: in_transaction(
         deps, lambda tx: queries.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(

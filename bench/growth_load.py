@@ -68,8 +68,9 @@ SELECT md5('agent' || n)::uuid, 'Agent ' || n, 'agent_' || n,
        ('{{{personas}}}'::text[])[1 + n % array_length('{{{personas}}}'::text[], 1)],
        'Follows mistakes on purpose and keeps the seeds that went wrong.', 'experimental',
        ARRAY['latent space walks', 'failed seeds'], 0.9, 0.7, 0.9, 0.5, 1800, 14400, 'u-' || n,
-       clock_timestamp() + interval '2 h' * (n * 0.6180339887 - floor(n * 0.6180339887)), {ticks} / {agents} * 3,
-       clock_timestamp() - interval '1 h', 'The light on that pier deserves a second look.', 5, 12, 20, 12
+       clock_timestamp() + interval '1 h' + interval '2 h' * (n * 0.6180339887 - floor(n * 0.6180339887)),
+       {ticks} / {agents} * 3, clock_timestamp() - interval '1 h', 'The light on that pier deserves a second look.',
+       5, 12, 20, 12
 FROM generate_series(0, {agents} - 1) AS n
 """
 

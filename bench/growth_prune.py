@@ -33,8 +33,8 @@ _COPIES = {
     ),
 }
 _WHERE_DUE = """
-SELECT relname FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid
-WHERE relname = ANY(%s) AND n_dead_tup > 50 + 0.05 * reltuples
+SELECT pg_class.relname FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid
+WHERE pg_class.relname = ANY(%s) AND n_dead_tup > 50 + 0.05 * reltuples
 """
 
 

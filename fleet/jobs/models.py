@@ -17,7 +17,9 @@ from fleet.jobs.states import DeadReason, JobState
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _SENT = sa.text("sending_at IS NOT NULL")
-PRUNABLE = sa.text("state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment'))")
+UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
+# In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
+PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
 """Likes and comments stay as long as their agent: they are the memory that forbids a second one."""
 
 
@@ -127,7 +129,11 @@ class JobRow(Base):
         sa.Index("ix_jobs_agent", "agent_id", "kind", "created_at"),
         sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
         sa.Index(
-            "ix_jobs_undone", "state", "created_at", postgresql_where=sa.text("state IN ('skipped', 'cancelled')")
+            "ix_jobs_undone",
+            "state",
+            "kind",
+            "created_at",
+            postgresql_where=sa.text("state IN ('skipped', 'cancelled')"),
         ),
         sa.Index(
             "ix_jobs_odd_kinds",

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.models import UNDONE, AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, _ring
 from fleet.jobs.states import LEASED, DeadReason, JobState
@@ -72,7 +72,8 @@ def count(tx: Tx, which: Filter) -> int | None:
     tx.execute(_PLAN_EACH)
     now = tx.now()
     # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
-    parts = [sa.select(sa.literal(1)).where(*_where(part, now)).limit(MOST_COUNTED + 1) for part in _parts(which)]
+    one = sa.select(sa.literal(1)).select_from(JobRow).limit(MOST_COUNTED + 1)
+    parts = [one.where(*_where(part, now)) for part in _parts(which)]
     some = sa.union_all(*parts).subquery()
     number = int(tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
     return number if number <= MOST_COUNTED else None
@@ -110,12 +111,16 @@ def _place(tx: Tx, moment: sa.ColumnElement[Any], job_id: uuid.UUID) -> sa.Tuple
 
 
 def _parts(which: Filter) -> list[Filter]:
-    """Return a filter as several, each of which one index serves: an agent's jobs by kind, others by state."""
+    """Return a filter as several, each of which one index serves: by state, an agent's and undone jobs also by kind."""
     if which.states == (JobState.DEAD,):
         return [which]
+    each_kind = [replace(which, kinds=(kind,)) for kind in which.kinds or JobKind]
     if which.agent_id is not None:
-        return [replace(which, kinds=(kind,)) for kind in which.kinds or JobKind]
-    return [replace(which, states=(state,)) for state in which.states] or [which]
+        return each_kind
+    parts = []
+    for state in which.states:
+        parts += [replace(part, states=(state,)) for part in (each_kind if state in UNDONE else [which])]
+    return parts or [which]
 
 
 def counts(tx: Tx) -> dict[tuple[str, str], int]:

@@ -34,7 +34,7 @@ NEW: list[Index] = [
     ('ix_jobs_odd_kinds', 'jobs', ['kind', 'created_at'], _where("kind IN ('provision', 'deprovision', 'message')")),
     ('ix_jobs_prunable', 'jobs', ['finished_at'],
      _where("state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment'))")),
-    ('ix_jobs_undone', 'jobs', ['state', 'created_at'], _where("state IN ('skipped', 'cancelled')")),
+    ('ix_jobs_undone', 'jobs', ['state', 'kind', 'created_at'], _where("state IN ('skipped', 'cancelled')")),
 ]
 
 # Nobody asks for an event by its time, nor for a job by a target that is no comment's. What stood in the way of new
