@@ -25,11 +25,11 @@ _COPIES = {
     "events": ("ORDER BY id DESC", {"id": None, "txid": None, "occurred_at": "clock_timestamp()"}),
     "ticks": (
         "ORDER BY decided_at DESC",
-        {"tick_no": "tick_no + 1000000", "due_at": "clock_timestamp()", "decided_at": "clock_timestamp()"},
+        {"tick_no": "tick_no + 10000000 * 2 ^ {day}", "due_at": "clock_timestamp()", "decided_at": "clock_timestamp()"},
     ),
     "jobs": (
         f"WHERE {PRUNABLE.text} ORDER BY finished_at DESC",
-        {"id": "md5(id::text)::uuid", "created_at": "clock_timestamp()", "finished_at": "clock_timestamp()"},
+        {"id": "gen_random_uuid()", "created_at": "clock_timestamp()", "finished_at": "clock_timestamp()"},
     ),
 }
 _WHERE_DUE = """
@@ -72,7 +72,7 @@ def live_days(deps: Deps, connection: psycopg.Connection, number: int, *, told: 
         kept = replace(deps, settings=deps.settings.model_copy(update={"retention_days": DAYS - 1 - day}))
         pruned, batches_s = _prune(kept)
         _vacuum_where_due(connection)
-        _refill(connection, pruned)
+        _refill(connection, pruned, day)
         found.days.append(Day(pruned, batches_s, sum(batches_s), sizes(connection)))
         told(f"day {day + 1} of {number}: {sum(pruned.values()):,} rows in {sum(batches_s):.0f} s of pruning")
     return found
@@ -93,13 +93,14 @@ def _prune(deps: Deps) -> tuple[dict[str, int], list[float]]:
     return pruned, batches_s
 
 
-def _refill(connection: psycopg.Connection, pruned: dict[str, int]) -> None:
+def _refill(connection: psycopg.Connection, pruned: dict[str, int], day: int) -> None:
     """Write as many rows as went, as copies of the newest of their kind, and the attempts of the jobs."""
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     for table, number in pruned.items():
         which, changes = _COPIES[table]
         columns = [name for name in _columns(connection, table) if changes.get(name, "") is not None]
         values = ", ".join(changes.get(name) or name for name in columns)
+        values = values.replace("{day}", str(day))  # powers of two: no sum of copies' numbers comes twice
         order = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} {which} LIMIT {number}"
         connection.execute(sql.SQL(order))
     connection.execute(f"{ATTEMPTS} AND created_at >= %s", row)
