@@ -74,8 +74,7 @@ def count(tx: Tx, which: Filter) -> int | None:
     # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
     one = sa.select(sa.literal(1)).select_from(JobRow).limit(MOST_COUNTED + 1)
     parts = [one.where(*_where(part, now)) for part in _parts(which)]
-    some = sa.union_all(*parts).subquery()
-    number = int(tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
+    number = int(tx.scalar(sa.select(sa.func.count()).select_from(sa.union_all(*parts).subquery())) or 0)
     return number if number <= MOST_COUNTED else None
 
 
