@@ -18,7 +18,8 @@ BEAT_SCHEDULE = {
     },
     "delete what is past its retention": {
         "task": "fleet.prune",
-        "schedule": 3600.0,
-        "options": {"queue": "low", "expires": 1800},
+        # Little and often, and never behind a queue that is hours long.
+        "schedule": 60.0,
+        "options": {"queue": "critical", "expires": 60},
     },
 }

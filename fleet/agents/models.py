@@ -84,9 +84,12 @@ class AgentRow(Base):
             "next_tick_at",
             postgresql_where=sa.text("status IN ('running', 'paused') AND next_tick_at IS NOT NULL"),
         ),
-        sa.Index("ix_agents_status", "status"),
-        sa.Index("ix_agents_persona", "persona_id"),
-        {"postgresql_with": {"fillfactor": 80}},
+        # Those who do not run are few; those who do are met on the way through the usernames, and are written to at
+        # each of their ticks: an index that leaves them out costs a tick nothing.
+        sa.Index(
+            "ix_agents_at_rest", "status", "username", postgresql_where=sa.text("status IN ('idle', 'paused', 'error')")
+        ),
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -53,14 +54,24 @@ def count(tx: Tx, which: Filter) -> int:
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
 
 
-def counts(tx: Tx) -> dict[tuple[str, str], int]:
-    """Return how many agents there are by (persona, status); agents without a persona count as "-"."""
-    rows = tx.execute(
-        sa.select(AgentRow.persona_id, AgentRow.status, sa.func.count())
-        .where(AgentRow.deleted_at.is_(None))
-        .group_by(AgentRow.persona_id, AgentRow.status)
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many agents there are by (persona, status), and how much all agents ever did by kind, deleted ones too."""
+
+    agents: Mapping[tuple[str, str], int]
+    totals: Mapping[str, int]
+
+
+def census(tx: Tx) -> Census:
+    """Count agents and add up what they did, in one look at each; those without a persona count as "-"."""
+    totals = {kind: sa.func.sum(getattr(AgentRow, f"total_{kind}s")) for kind in ("post", "comment", "like", "browse")}
+    living = sa.func.count().filter(AgentRow.deleted_at.is_(None))
+    query = sa.select(AgentRow.persona_id, AgentRow.status, living, *totals.values())
+    rows = tx.execute(query.group_by(AgentRow.persona_id, AgentRow.status)).all()
+    return Census(
+        {(str(persona or "-"), status): number for persona, status, number, *_ in rows if number},
+        {kind: int(sum(row[3 + at] for row in rows)) for at, kind in enumerate(totals)},
     )
-    return {(str(persona or "-"), status): number for persona, status, number in rows}
 
 
 def counts_by_status(tx: Tx) -> dict[str, int]:
@@ -80,12 +91,10 @@ def usernames(tx: Tx) -> frozenset[str]:
 
 def overdue_s(tx: Tx) -> float | None:
     """Return by how many seconds the most overdue agent is late for its tick; None if nobody is."""
-    late = sa.func.clock_timestamp() - sa.func.min(AgentRow.next_tick_at)
-    query = sa.select(sa.extract("epoch", late)).where(
-        AgentRow.status == Status.RUNNING, AgentRow.next_tick_at < sa.func.clock_timestamp()
-    )
-    value = tx.scalar(query)
-    return None if value is None else float(value)
+    # The earliest time of all, late or not, is the first entry of an index; the earliest late one may be none of many.
+    late = sa.extract("epoch", sa.func.clock_timestamp() - sa.func.min(AgentRow.next_tick_at))
+    value = tx.scalar(sa.select(late).where(AgentRow.status == Status.RUNNING))
+    return None if value is None or value <= 0 else float(value)
 
 
 def _where(which: Filter) -> list[sa.ColumnElement[bool]]:

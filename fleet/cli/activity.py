@@ -12,9 +12,9 @@ from fleet.cli import views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import Cast, line
-from fleet.cli.options import AGENT, json_option, page_options
+from fleet.cli.options import AGENT, before_option, json_option, page_options
 from fleet.core.errors import Unavailable
-from fleet.core.events import Event
+from fleet.core.events import Event, matches
 from fleet.runtime import people
 
 _LOOK_EVERY_S = 0.5
@@ -24,22 +24,23 @@ _LOOK_EVERY_S = 0.5
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@before_option("EVENT", click.IntRange(1))
 @page_options(50)
 @json_option
 @pass_door
-def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, limit: int, offset: int,
-             as_json: bool) -> None:  # fmt: skip
+def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, before: int | None,
+             limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
     """Show what happened, the newest last.
 
     With --json a page of events, newest first; with --json --follow one event a line, as they come. -v tells thoughts.
     """
-    if follow and offset:
-        raise click.UsageError("--follow goes forward from now; --offset goes back. Choose one.")
+    if follow and (offset or before):
+        raise click.UsageError("--follow goes forward from now; --before and --offset go back. Choose one.")
     position = people.activity_from_now(door.deps) if follow else None
-    events = people.activity(door.deps, name=name, subjects=subjects, limit=limit, offset=offset)
+    events = people.activity(door.deps, name=name, subjects=subjects, before=before, limit=limit, offset=offset)
     cast = Cast(door.deps)
     if position is None:
-        _page(door, events, cast, limit=limit, offset=offset, as_json=as_json)
+        _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
         return
     agent_id = people.get_agent(door.deps, name, include_deleted=True).id if name else None
     _tell(door, [event for event in reversed(events) if event.position <= position], cast, as_json=as_json)
@@ -55,7 +56,8 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
         time.sleep(_LOOK_EVERY_S)
 
 
-def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, as_json: bool) -> None:
+def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, before: int | None,
+          as_json: bool) -> None:  # fmt: skip
     if as_json:
         cast.meet(events)
         items = [views.event(event, cast.names) for event in events]
@@ -63,9 +65,9 @@ def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset
         return
     _tell(door, list(reversed(events)), cast, as_json=False)
     if not events:
-        door.note("Nothing happened." if not offset else f"Nothing more from {offset}.")
+        door.note("Nothing more." if offset or before else "Nothing happened.")
     elif len(events) == limit:
-        door.note(f"The newest {limit}; --offset {offset + limit} shows older ones.")
+        door.note(f"{limit} of very many; --before {events[-1].position.id} shows older ones.")
 
 
 def _tell(door: Door, events: Sequence[Event], cast: Cast, *, as_json: bool) -> None:
@@ -80,7 +82,4 @@ def _tell(door: Door, events: Sequence[Event], cast: Cast, *, as_json: bool) -> 
 def _wanted(event: Event, agent_id: UUID | None, subjects: Sequence[str]) -> bool:
     if agent_id is not None and event.agent_id != agent_id:
         return False
-    return not subjects or any(
-        event.subject.startswith(subject[:-1]) if subject.endswith("*") else event.subject == subject
-        for subject in subjects
-    )
+    return not subjects or any(matches(event.subject, subject) for subject in subjects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import click
 from rich.text import Text
@@ -12,7 +13,7 @@ from fleet.cli import activity as activity_command
 from fleet.cli import agents_act, render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, json_option, page_options
+from fleet.cli.options import AGENT, PERSONA, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import TickRow
 from fleet.runtime import people
@@ -114,16 +115,13 @@ def _facts(row: AgentRow, now: datetime) -> list[tuple[str, object]]:
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@before_option("EVENT", click.IntRange(1))
 @page_options(50)
 @json_option
 @click.pass_context
-def activity(ctx: click.Context, /, *, name: str, follow: bool, subjects: tuple[str, ...], limit: int, offset: int,
-             as_json: bool) -> None:  # fmt: skip
+def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
     """Show what one agent did, oldest first."""
-    ctx.invoke(
-        activity_command.activity, name=name, follow=follow, subjects=subjects, limit=limit, offset=offset,
-        as_json=as_json,
-    )  # fmt: skip
+    ctx.invoke(activity_command.activity, name=name, **options)
 
 
 @agents.command()

@@ -10,7 +10,15 @@ import click
 from fleet.cli import jobs, render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import DEAD_REASONS, LARGEST_PAGE, job_filters, json_option, page_options, yes_option
+from fleet.cli.options import (
+    DEAD_REASONS,
+    LARGEST_PAGE,
+    before_option,
+    job_filters,
+    json_option,
+    page_options,
+    yes_option,
+)
 from fleet.core import clock
 from fleet.core.errors import Conflict
 from fleet.jobs.models import JobRow
@@ -51,18 +59,19 @@ _LIMIT = click.option(
 
 @dead.command("list")
 @_filters
+@before_option("JOB", str)
 @page_options(20)
 @json_option
 @pass_door
-def list_(door: Door, /, *, limit: int, offset: int, as_json: bool, **options: Any) -> None:
-    """List dead letters, newest first."""
-    rows, total = people.list_jobs(door.deps, _chosen(door, options), limit=limit, offset=offset)
+def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+    """List dead letters, the last to die first."""
+    rows, total = people.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
     if as_json:
         names = people.names(door.deps, [row.agent_id for row in rows])
         door.json(views.page([views.job(row, names) for row in rows], total=total, limit=limit, offset=offset))
         return
     _show(door, rows)
-    door.note(render.page(rows, total, offset, "dead letters"))
+    door.note(render.page(rows, total, offset, "dead letters", below=jobs.below(rows, limit)))
 
 
 def _show(door: Door, rows: Sequence[JobRow]) -> None:
@@ -142,5 +151,5 @@ def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **options: A
     door.say(f"Discarded {_letters(number)}.")
 
 
-def _letters(number: int) -> str:
-    return f"{number} dead letter{'' if number == 1 else 's'}"
+def _letters(number: int | None) -> str:
+    return f"{render.many(number)} dead letter{'' if number == 1 else 's'}"

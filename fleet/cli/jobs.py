@@ -12,7 +12,7 @@ from rich.text import Text
 from fleet.cli import render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import STATES, job_filters, json_option, page_options
+from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
@@ -22,6 +22,7 @@ from fleet.runtime import people
 from fleet.runtime.people import Names
 
 ID_CHARS = 8
+_SURELY_ONE_CHARS = 13  # twelve digits and a dash: among ten million jobs no two share them
 
 
 @click.group(cls=Group)
@@ -50,12 +51,13 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
 @jobs.command("list")
 @click.option("--state", "states", type=STATES, multiple=True, help="Only in this state; may be repeated.")
 @job_filters
+@before_option("JOB", str)
 @page_options(20)
 @json_option
 @pass_door
-def list_(door: Door, /, *, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
     """List jobs, newest first."""
-    rows, total = people.list_jobs(door.deps, chosen(door, **options), limit=limit, offset=offset)
+    rows, total = people.list_jobs(door.deps, chosen(door, **options), before=before, limit=limit, offset=offset)
     names = people.names(door.deps, [row.agent_id for row in rows])
     if as_json:
         items = [views.job(row, names) for row in rows]
@@ -68,7 +70,12 @@ def list_(door: Door, /, *, limit: int, offset: int, as_json: bool, **options: A
                    _when(row, now), about(row))  # fmt: skip
     if rows:
         door.show(table)
-    door.note(render.page(rows, total, offset, "jobs"))
+    door.note(render.page(rows, total, offset, "jobs", below=below(rows, limit)))
+
+
+def below(rows: Sequence[JobRow], limit: int) -> str | None:
+    """Return what to give --before for the next page; None when this one is not full."""
+    return str(rows[-1].id)[:_SURELY_ONE_CHARS] if len(rows) == limit else None
 
 
 def who(row: JobRow, names: Names) -> str:

@@ -133,6 +133,12 @@ def page_options(default: int) -> Callable[[F], F]:
     return add
 
 
+def before_option(metavar: str, type_: click.ParamType[Any] | type) -> Callable[[F], F]:
+    """Add --before, the way down a long list: a page costs the same however far down it is."""
+    words = "Show what comes below this one in the list."
+    return click.option("--before", metavar=metavar, type=type_, default=None, help=words)
+
+
 def job_filters(command: F) -> F:
     """Add the options that choose jobs by agent, kind and age."""
     for option in reversed(

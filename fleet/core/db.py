@@ -8,6 +8,7 @@ returned. (SQLAlchemy's own after_commit event would fire at the release of a sa
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -306,8 +307,7 @@ def migrate(url: str) -> None:
     try:
         with database.engine.connect() as connection:
             connection.execute(sa.text("SET statement_timeout = 0"))  # others' migrations and big tables take time
-            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-            connection.commit()
+            _wait_for_turn(connection)
             config = _alembic_config()
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
@@ -317,6 +317,15 @@ def migrate(url: str) -> None:
         raise _translated(error) from error
     finally:
         database.close()
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Take the migration lock. Asked for again and again: who waits inside a statement stops CREATE INDEX CONCURRENTLY,
+    which waits for all statements that began before it."""
+    while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}):
+        connection.rollback()
+        time.sleep(0.2)
+    connection.commit()
 
 
 def pending_migrations(database: Database) -> list[str]:

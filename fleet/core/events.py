@@ -8,9 +8,9 @@ position is therefore (transaction id, event id), and only transactions older th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Statement, Tx
 
+# Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
+APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}
 _SETTLED_BELOW = sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 
@@ -40,8 +42,9 @@ class EventRow(Base):
     __table_args__ = (
         sa.Index("ix_events_position", "txid", "id"),
         sa.Index("ix_events_agent", "agent_id", "id"),
+        sa.Index("ix_events_subject", "subject", "id"),
         sa.Index("ix_events_job", "job_id", postgresql_where=sa.text("job_id IS NOT NULL")),
-        sa.Index("ix_events_occurred_at", "occurred_at"),
+        {"postgresql_with": APPENDED},
     )
 
 
@@ -87,7 +90,7 @@ def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
 def read_after(tx: Tx, position: Position, *, limit: int = 500) -> list[Event]:
     """Return the settled events after `position`, oldest first. No event is ever missed or seen twice."""
     query = (
-        sa.select(EventRow)
+        sa.select(*_TOLD)
         .where(
             sa.tuple_(EventRow.txid, EventRow.id) > sa.tuple_(sa.literal(position.txid), sa.literal(position.id)),
             EventRow.txid < _SETTLED_BELOW,
@@ -95,7 +98,7 @@ def read_after(tx: Tx, position: Position, *, limit: int = 500) -> list[Event]:
         .order_by(EventRow.txid, EventRow.id)
         .limit(limit)
     )
-    return [_event(row) for row in tx.session.scalars(query)]
+    return [_event(row) for row in tx.execute(query)]
 
 
 def tail_position(tx: Tx) -> Position:
@@ -134,26 +137,77 @@ def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[lis
 
 
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
-           subjects: tuple[str, ...] = (), since: datetime | None = None, limit: int = 50,
-           offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return events newest first. A subject may end in `*`, which stands for any ending."""
-    query = sa.select(EventRow).order_by(EventRow.id.desc()).limit(limit).offset(offset)
+           subjects: tuple[str, ...] = (), since: datetime | None = None, before: int | None = None,
+           limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
+    """Return events newest first. A subject may end in `*`, which stands for any ending.
+
+    `before` is an event's id: the page after the one that ended with it, however far down, costs what the first does.
+    """
+    where = [] if before is None else [EventRow.id < before]
     if agent_id is not None:
-        query = query.where(EventRow.agent_id == agent_id)
+        where.append(EventRow.agent_id == agent_id)
     if job_id is not None:
-        query = query.where(EventRow.job_id == job_id)
-    if since is not None:
-        query = query.where(EventRow.occurred_at >= since)
+        where.append(EventRow.job_id == job_id)
     if subjects:
-        query = query.where(sa.or_(*(_matches(subject) for subject in subjects)))
-    return [_event(row) for row in tx.session.scalars(query)]
+        wanted = _spelled_out(tx, subjects)
+        if agent_id is None and job_id is None:
+            where, offset = [EventRow.id.in_(_newest_of(tx, wanted, where, limit, offset))], 0
+        else:
+            where.append(EventRow.subject.in_(wanted))
+    query = sa.select(*_TOLD).where(*where).order_by(EventRow.id.desc()).limit(limit).offset(offset)
+    events = [_event(row) for row in tx.execute(query)]
+    # Ids are handed out in the order of time, so what is too old stands at the end: no index on the time is needed.
+    return events if since is None else [event for event in events if event.occurred_at >= since]
 
 
-def _matches(subject: str) -> sa.ColumnElement[bool]:
-    if subject.endswith("*"):
-        return EventRow.subject.startswith(subject[:-1], autoescape=True)
-    return EventRow.subject == subject
+def _spelled_out(tx: Tx, subjects: Sequence[str]) -> list[str]:
+    """Return the subjects in use that are asked for; there are some dozens, each found by one step in the index."""
+    if not any(subject.endswith("*") for subject in subjects):
+        return list(subjects)
+    first = sa.select(sa.func.min(EventRow.subject).label("subject")).cte("used", recursive=True)
+    following = sa.select(sa.func.min(EventRow.subject)).where(EventRow.subject > first.c.subject).scalar_subquery()
+    used = first.union_all(sa.select(following).where(first.c.subject.is_not(None)))
+    known = [row.subject for row in tx.execute(sa.select(used.c.subject).where(used.c.subject.is_not(None)))]
+    return [name for name in known if any(matches(name, subject) for subject in subjects)]
 
 
-def _event(row: EventRow) -> Event:
+def _newest_of(tx: Tx, subjects: Sequence[str], where: Sequence[sa.ColumnElement[bool]], limit: int,
+               offset: int) -> list[int]:  # fmt: skip
+    """Return the ids of a page of events with these subjects.
+
+    A page needs no more of each subject than its length, and an index holds those. Walking all events from the newest
+    would be as quick for a subject of every day, and read the whole table for a rare one.
+    """
+    if not subjects:
+        return []
+    each = [
+        sa.select(EventRow.id).where(EventRow.subject == subject, *where).order_by(EventRow.id.desc())
+        .limit(limit + offset)
+        for subject in subjects
+    ]  # fmt: skip
+    some = sa.union_all(*each).subquery()
+    return list(tx.session.scalars(sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset)))
+
+
+def matches(subject: str, wanted: str) -> bool:
+    """Say whether a subject is the wanted one; `job.*` stands for all that begin with `job.`."""
+    return subject.startswith(wanted[:-1]) if wanted.endswith("*") else subject == wanted
+
+
+_TOLD = (
+    EventRow.txid, EventRow.id, EventRow.occurred_at, EventRow.subject, EventRow.agent_id, EventRow.job_id,
+    EventRow.payload,
+)  # fmt: skip
+
+
+def _event(row: Any) -> Event:
     return Event(Position(row.txid, row.id), row.occurred_at, row.subject, row.agent_id, row.job_id, row.payload)
+
+
+def prune(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete the oldest events, if they are past their retention; return how many."""
+    oldest = sa.select(EventRow.id).order_by(EventRow.id).limit(limit).scalar_subquery()
+    cutoff = sa.func.clock_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
+    # The oldest first, then their age: a search by age would step over every young event in the last batch.
+    gone = sa.delete(EventRow).where(EventRow.id.in_(oldest), EventRow.occurred_at < cutoff)
+    return tx.execute(gone.execution_options(synchronize_session=False)).rowcount

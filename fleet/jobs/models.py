@@ -16,6 +16,11 @@ from fleet.jobs.states import DeadReason, JobState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
+_SENT = sa.text("sending_at IS NOT NULL")
+UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
+# In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
+PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
+"""Likes and comments stay as long as their agent: they are the memory that forbids a second one."""
 
 
 def one_of(column: str, values: type[Any]) -> str:
@@ -50,7 +55,7 @@ class TickRow(Base):
         sa.Index("uq_ticks_open", "agent_id", unique=True, postgresql_where=sa.text("state IN ('due', 'deciding')")),
         sa.Index("ix_ticks_open_due_at", "due_at", postgresql_where=sa.text("state IN ('due', 'deciding')")),
         sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
 
 
@@ -107,16 +112,46 @@ class JobRow(Base):
             unique=True,
             postgresql_where=sa.text("kind IN ('like', 'comment') AND state NOT IN ('skipped', 'cancelled')"),
         ),
+        # The sweep: what is due, whose lease has run out, what waits for a pause or a cap.
         sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
         sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
-        sa.Index("ix_jobs_agent_writes", "agent_id", "kind", "sending_at"),
-        sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=sa.text("sending_at IS NOT NULL")),
         sa.Index("ix_jobs_held", "surface", postgresql_where=sa.text("held IS NOT NULL")),
-        sa.Index("ix_jobs_target", "target", "kind", postgresql_where=sa.text("target IS NOT NULL")),
-        sa.Index("ix_jobs_dead", "finished_at", postgresql_where=sa.text("state = 'dead'")),
-        sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
+        # The caps: what an agent, and the fleet on one surface, wrote lately; whose comments stand on a post.
+        sa.Index("ix_jobs_agent_sent", "agent_id", "sending_at", "kind", postgresql_where=_SENT),
+        sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=_SENT),
+        sa.Index(
+            "ix_jobs_comments",
+            "target",
+            postgresql_where=sa.text("kind = 'comment' AND state IN ('sending', 'unknown', 'done')"),
+        ),
+        # Lists, newest first; what is rare has small indexes of its own, what is common is met soon on the way down.
         sa.Index("ix_jobs_created_at", "created_at"),
-        {"postgresql_with": {"fillfactor": 80}},
+        sa.Index("ix_jobs_agent", "agent_id", "kind", "created_at"),
+        sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
+        sa.Index(
+            "ix_jobs_undone",
+            "state",
+            "kind",
+            "created_at",
+            postgresql_where=sa.text("state IN ('skipped', 'cancelled')"),
+        ),
+        sa.Index(
+            "ix_jobs_odd_kinds",
+            "kind",
+            "created_at",
+            postgresql_where=sa.text("kind IN ('provision', 'deprovision', 'message')"),
+        ),
+        # Dead letters are listed, filtered and counted without a look at their rows.
+        sa.Index(
+            "ix_jobs_dead_letters",
+            "finished_at",
+            "id",
+            postgresql_where=sa.text("state = 'dead'"),
+            postgresql_include=["dead_reason", "kind", "agent_id"],
+        ),
+        # Exactly what prune may delete: likes and comments that stand are kept for good and would be in its way.
+        sa.Index("ix_jobs_prunable", "finished_at", postgresql_where=PRUNABLE),
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
 
 
@@ -132,3 +167,5 @@ class AttemptRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(_TIME)
     outcome: Mapped[str | None] = mapped_column(sa.String(20))
     error: Mapped[str | None] = mapped_column(sa.Text)
+
+    __table_args__ = ({"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05}},)

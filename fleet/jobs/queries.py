@@ -6,9 +6,9 @@ Called by doors through `fleet.runtime`, inside its transactions.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,12 +16,16 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.models import UNDONE, AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, _ring
-from fleet.jobs.states import DeadReason, JobState
+from fleet.jobs.states import LEASED, DeadReason, JobState
 
 _CLOCK = sa.func.clock_timestamp()
+MOST_COUNTED = 1000
+"""Lists say how many there are up to this number."""
+# A plan for any state serves common ones: for a rare one it walks the whole table instead of the rare one's index.
+_PLAN_EACH = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +55,78 @@ def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
     return list(tx.session.scalars(query))
 
 
-def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0) -> list[JobRow]:
-    """Return the jobs that match, newest first."""
-    query = sa.select(JobRow).where(*_where(which)).order_by(JobRow.created_at.desc(), JobRow.id)
-    return list(tx.session.scalars(query.limit(limit).offset(offset)))
+def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uuid.UUID | None = None) -> list[JobRow]:
+    """Return the jobs that match, newest first; dead letters by when they died.
+
+    `before` is a job's id: the page after the one that ended with it, however far down, costs what the first does.
+    Raises NotFound if that job is gone.
+    """
+    tx.execute(_PLAN_EACH)
+    page = _newest(tx, which, limit=limit, offset=offset, before=before)
+    query = sa.select(JobRow).join(page, page.c.id == JobRow.id).order_by(page.c.moment.desc(), page.c.id.desc())
+    return list(tx.session.scalars(query))
 
 
-def count(tx: Tx, which: Filter) -> int:
-    """Return how many jobs match."""
-    return int(tx.scalar(sa.select(sa.func.count()).select_from(JobRow).where(*_where(which))) or 0)
+def count(tx: Tx, which: Filter) -> int | None:
+    """Return how many jobs match; None for more than MOST_COUNTED, since counting millions helps nobody."""
+    tx.execute(_PLAN_EACH)
+    now = tx.now()
+    # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
+    one = sa.select(sa.literal(1)).select_from(JobRow).limit(MOST_COUNTED + 1)
+    parts = [one.where(*_where(part, now)) for part in _parts(which)]
+    number = int(tx.scalar(sa.select(sa.func.count()).select_from(sa.union_all(*parts).subquery())) or 0)
+    return number if number <= MOST_COUNTED else None
+
+
+def _newest(tx: Tx, which: Filter, *, limit: int, offset: int = 0, before: uuid.UUID | None = None) -> sa.Subquery:
+    """Return ids and moments of the newest jobs that match.
+
+    Each part of a filter has an index that holds its jobs in order, so a page needs no more of each than its length.
+    """
+    moment = _moment(which)
+    now = tx.now()
+    newer = [] if before is None else [sa.tuple_(moment, JobRow.id) < _place(tx, moment, before)]
+    parts = [
+        sa.select(JobRow.id, moment.label("moment"))
+        .where(*_where(part, now), *newer)
+        .order_by(moment.desc(), JobRow.id.desc())
+        .limit(limit + offset)
+        for part in _parts(which)
+    ]
+    some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
+    page = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
+    return page.subquery("page")
+
+
+def _moment(which: Filter) -> sa.ColumnElement[Any]:
+    return JobRow.finished_at.expression if which.states == (JobState.DEAD,) else JobRow.created_at.expression
+
+
+def _place(tx: Tx, moment: sa.ColumnElement[Any], job_id: uuid.UUID) -> sa.Tuple:
+    row = tx.execute(sa.select(moment, JobRow.id).where(JobRow.id == job_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no job {job_id}; a page cannot begin below it.")
+    return sa.tuple_(*(sa.literal(value) for value in row))
+
+
+def _parts(which: Filter) -> list[Filter]:
+    """Return a filter as several, each of which one index serves: by state, an agent's and undone jobs also by kind."""
+    if which.states == (JobState.DEAD,):
+        return [which]
+    each_kind = [replace(which, kinds=(kind,)) for kind in which.kinds or JobKind]
+    if which.agent_id is not None:
+        return each_kind
+    parts = []
+    for state in which.states:
+        parts += [replace(part, states=(state,)) for part in (each_kind if state in UNDONE else [which])]
+    return parts or [which]
 
 
 def counts(tx: Tx) -> dict[tuple[str, str], int]:
-    """Return how many jobs there are by (kind, state)."""
-    rows = tx.execute(sa.select(JobRow.kind, JobRow.state, sa.func.count()).group_by(JobRow.kind, JobRow.state))
+    """Return how many unfinished and dead jobs there are by (kind, state); the others are too many to count."""
+    by_kind = sa.select(JobRow.kind, JobRow.state, sa.func.count()).group_by(JobRow.kind, JobRow.state)
+    each = ((JobState.READY, JobState.UNKNOWN), tuple(LEASED), (JobState.DEAD,))  # those that one index holds
+    rows = tx.execute(sa.union_all(*(by_kind.where(*_in_states(states)) for states in each)))
     return {(kind, state): number for kind, state, number in rows}
 
 
@@ -118,10 +180,10 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
     One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
     that no task understands cannot be replayed.
     """
-    where = [*_where(which), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
+    where = [*_where(which, tx.now()), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
     if not allow_stale:
         where.append(JobRow.expires_at > _CLOCK)
-    victims = sa.select(JobRow.id).where(*where).limit(limit).with_for_update(skip_locked=True).subquery()
+    victims = _newest_dead(where, limit)
     may_be_out = JobRow.dead_reason == DeadReason.UNKNOWN_OUTCOME
     rows = tx.execute(
         sa.update(JobRow)
@@ -140,14 +202,20 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
 
 def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
     """Put dead letters away for good; the rows stay. Returns how many."""
-    where = [*_where(which), JobRow.state == JobState.DEAD]
-    victims = sa.select(JobRow.id).where(*where).limit(limit).with_for_update(skip_locked=True).subquery()
+    where = [*_where(which, tx.now()), JobRow.state == JobState.DEAD]
+    victims = _newest_dead(where, limit)
     moved = tx.execute(
         sa.update(JobRow)
         .where(JobRow.id == victims.c.id)
         .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1)
     )
     return moved.rowcount
+
+
+def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subquery:
+    """Lock the same ones that a list of as many shows."""
+    query = sa.select(JobRow.id).where(*where).order_by(JobRow.finished_at.desc(), JobRow.id.desc()).limit(limit)
+    return query.with_for_update(skip_locked=True).subquery()
 
 
 def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
@@ -172,8 +240,12 @@ def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
         pass
     if len(prefix) < 4 or not all(c in "0123456789abcdef-" for c in prefix.lower()):
         raise InvalidInput(f"{prefix!r} is not a job id.", fix="Give the whole id or its first 4 or more characters.")
-    text_id = sa.cast(JobRow.id, sa.Text)
-    found = list(tx.session.scalars(sa.select(JobRow.id).where(text_id.startswith(prefix.lower())).limit(2)))
+    digits = prefix.lower().replace("-", "")
+    if len(digits) > 32:
+        raise InvalidInput(f"{prefix!r} is too long for a job id.")
+    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    near = tx.session.scalars(sa.select(JobRow.id).where(JobRow.id.between(lowest, highest)).limit(2))
+    found = [job_id for job_id in near if str(job_id).startswith(prefix.lower())]
     if not found:
         raise NotFound(f"There is no job whose id begins with {prefix}.")
     if len(found) > 1:
@@ -186,18 +258,31 @@ def _worth_doing() -> sa.ColumnElement[Any]:
     return sa.case(*whens, else_=sa.literal(timedelta(hours=1), sa.Interval))
 
 
-def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
-    moment = sa.func.coalesce(JobRow.finished_at, JobRow.created_at)
-    optional: Mapping[Any, sa.ColumnElement[bool]] = {
-        "states": JobRow.state.in_(which.states),
-        "agent_id": JobRow.agent_id == which.agent_id,
-        "kinds": JobRow.kind.in_(which.kinds),
-        "reason": JobRow.dead_reason == which.reason,
-        "older_than": moment < _CLOCK - sa.literal(which.older_than, sa.Interval),
-        "newer_than": moment >= _CLOCK - sa.literal(which.newer_than, sa.Interval),
-        "ids": JobRow.id.in_(which.ids),
-    }
-    return [clause for name, clause in optional.items() if getattr(which, name) not in (None, ())]
+def _where(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
+    """Return a filter as SQL. Ages are compared with columns, never with an expression, which no index holds."""
+    where = _in_states(which.states) if which.states else []
+    if which.agent_id is not None:
+        where.append(JobRow.agent_id == which.agent_id)
+    if which.kinds:
+        where.append(JobRow.kind.in_(which.kinds))
+    if which.reason is not None:
+        where.append(JobRow.dead_reason == which.reason)
+    if which.ids:
+        where.append(JobRow.id.in_(which.ids))
+    ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.states == (JobState.DEAD,)
+    if which.older_than is not None:
+        moment = now - which.older_than
+        where += [ended < moment] if all_ended else [made < moment, sa.or_(ended.is_(None), ended < moment)]
+    if which.newer_than is not None:
+        moment = now - which.newer_than
+        where.append(ended >= moment if all_ended else sa.or_(ended >= moment, made >= moment))
+    return where
+
+
+def _in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
+    """Say that a job is in one of the states; of the leased ones also what a CHECK says, for their index knows that."""
+    leased = [JobRow.lease_until.is_not(None)] if LEASED.issuperset(states) else []
+    return [JobRow.state.in_(states), *leased]
 
 
 def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:

@@ -255,11 +255,13 @@ def oldest_open_s(tx: Tx) -> float | None:
     return None if value is None else max(0.0, float(value))
 
 
-def prune_ticks(tx: Tx, *, days: int, limit: int = 5000) -> int:
+def prune_ticks(tx: Tx, *, days: int, limit: int) -> int:
     """Delete decided and skipped ticks past their retention; return how many (call again while it is `limit`)."""
     victims = (
         sa.select(TickRow.agent_id, TickRow.tick_no)
-        .where(TickRow.decided_at < _CLOCK - seconds(days * 86400))
+        # Read once and first: no index can be searched for what changes from row to row.
+        .where(TickRow.decided_at < sa.select(_CLOCK).scalar_subquery() - seconds(days * 86400))
+        .order_by(TickRow.decided_at)
         .limit(limit)
         .subquery()
     )

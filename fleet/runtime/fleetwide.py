@@ -115,7 +115,10 @@ def holds(deps: Deps) -> list[Hold]:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds."""
+    """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds.
+
+    `jobs` holds the unfinished and the dead ones by (kind, state); `totals` what was ever done by kind.
+    """
 
     agents: Mapping[tuple[str, str], int]
     jobs: Mapping[tuple[str, str], int]
@@ -138,8 +141,9 @@ def status(deps: Deps) -> Status:
         queues, problem = None, str(error)
     with deps.db.transaction() as tx:
         jobs = job_queries.counts(tx)
+        census = queries.census(tx)
         return Status(
-            agents=queries.counts(tx),
+            agents=census.agents,
             jobs=jobs,
             dead=job_queries.dead_by_reason(tx),
             holds=controls.in_force(tx),
@@ -149,5 +153,5 @@ def status(deps: Deps) -> Status:
             most_overdue_agent_s=queries.overdue_s(tx),
             in_flight=service.in_flight(tx),
             unknown=sum(number for (_, state), number in jobs.items() if state == JobState.UNKNOWN),
-            totals={kind: number for (kind, state), number in jobs.items() if state == JobState.DONE},
+            totals=census.totals,
         )

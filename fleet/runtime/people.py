@@ -239,12 +239,14 @@ def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any]
         return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
 
 
-def activity(deps: Deps, *, name: str | None = None, subjects: Sequence[str] = (), limit: int = 50,
-             offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return what happened, newest first."""
+def activity(deps: Deps, *, name: str | None = None, subjects: Sequence[str] = (), before: int | None = None,
+             limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
+    """Return what happened, newest first; `before` is the id of the last event of the page above."""
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name, include_deleted=True).id if name else None
-        return events.latest(tx, agent_id=agent_id, subjects=tuple(subjects), limit=limit, offset=offset)
+        return events.latest(
+            tx, agent_id=agent_id, subjects=tuple(subjects), before=before, limit=limit, offset=offset
+        )  # fmt: skip
 
 
 def activity_from_now(deps: Deps) -> Position:
@@ -259,10 +261,15 @@ def activity_after(deps: Deps, position: Position, *, limit: int = 500) -> list[
         return events.read_after(tx, position, limit=limit)
 
 
-def list_jobs(deps: Deps, which: JobFilter, *, limit: int = 50, offset: int = 0) -> tuple[list[JobRow], int]:
-    """Return a page of jobs, newest first, and how many there are in all."""
+def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
+              offset: int = 0) -> tuple[list[JobRow], int | None]:  # fmt: skip
+    """Return a page of jobs, newest first, and how many there are in all, or None for very many.
+
+    `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
+    """
     with deps.db.transaction() as tx:
-        return job_queries.find(tx, which, limit=limit, offset=offset), job_queries.count(tx, which)
+        above = job_queries.resolve_prefix(tx, before) if before else None
+        return job_queries.find(tx, which, limit=limit, offset=offset, before=above), job_queries.count(tx, which)
 
 
 def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:

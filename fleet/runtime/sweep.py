@@ -6,15 +6,13 @@ is past its retention.
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
-from datetime import timedelta
 
 import sqlalchemy as sa
 
-from fleet.core import events, logs
+from fleet.core import clock, events, logs
 from fleet.core.db import Tx
-from fleet.core.events import EventRow
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
@@ -24,6 +22,9 @@ from fleet.runtime.deps import Deps
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
 """A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
+PRUNE_FOR_S = 45.0
+"""Less than beat's minute, so that messages do not pile up while there is much to delete."""
+_PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +88,31 @@ def _count(tx: Tx, **found: Sized) -> None:
     events.emit_many(tx, rows)
 
 
-def prune(deps: Deps) -> int:
-    """Delete ticks, jobs and events past their retention, in small transactions; return how many rows went."""
-    days, gone = deps.settings.retention_days, 0
-    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, _prune_events):
-        while True:
-            with deps.db.transaction() as tx:
-                number = prune_some(tx, days=days)
-            gone += number
-            if number < 5000:
-                break
+PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune)
+
+
+def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
+    """Delete ticks, jobs and events past their retention, a batch of each in turn; return how many rows went.
+
+    Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
+    jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
+    """
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS]
+    while left and clock.monotonic_s() < until_s:
+        numbers = [prune_batch(deps, prune_some) for prune_some in left]
+        gone += sum(numbers)
+        left = [
+            prune_some for prune_some, number in zip(left, numbers, strict=True) if number >= deps.settings.prune_batch
+        ]
+    if left:
+        log.info("prune_goes_on", rows=gone)
     return gone
 
 
-def _prune_events(tx: Tx, *, days: int, limit: int = 5000) -> int:
-    cutoff = sa.func.clock_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
-    victims = sa.select(EventRow.id).where(EventRow.occurred_at < cutoff).limit(limit).subquery()
-    return tx.execute(sa.delete(EventRow).where(EventRow.id == victims.c.id)).rowcount
+def prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
+    """Delete one batch of one kind of rows; return how many: none while somebody else prunes."""
+    with deps.db.transaction() as tx:
+        # One at a time: two would wait for each other's rows, and find them gone.
+        if not tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PRUNE_LOCK))):
+            return 0
+        return prune_some(tx, days=deps.settings.retention_days, limit=deps.settings.prune_batch)

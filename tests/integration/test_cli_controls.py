@@ -230,7 +230,7 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     thoughts = cli.json("activity", "--subject", "agent.thought", "--agent", "ann_1")["items"]
     assert [event["agent"] for event in thoughts] == ["ann_1"]
     assert "💭" in cli("activity", "-v", "--subject", "agent.*").stdout
-    assert "The newest 1; --offset 1 shows older ones." in cli("activity", "--limit", "1").stderr
+    assert "1 of very many; --before " in cli("activity", "--limit", "1").stderr
     assert "✦ is new" in cli("agents", "activity", "ann_1").stdout
 
 

@@ -1,0 +1,82 @@
+"""A surface that answers at once and remembers nothing, in the place of the gallery, and a doorbell that rings nowhere.
+
+For benchmarks of the ledger: what a call costs is then the fleet's own doing.
+"""
+
+
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from fleet.core.queue import Message
+from fleet.core.settings import Settings
+from fleet.platforms import registry
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Platform, Receipt, Resolution, Verb
+
+CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
+NO_CAPS = {
+    "post_gap_s": 0.0, "comment_gap_s": 0.0, "comments_per_day": 1_000_000, "posts_per_day": 1_000_000,
+    "likes_per_day": 1_000_000, "ai_comment_lead": 1_000_000, "surface_writes_per_minute": 100_000_000,
+}  # fmt: skip
+"""Settings under which no write waits."""
+
+
+class QuietSurface:
+    """Takes every write; its posts are always ones that nobody has seen."""
+
+    name = "floimg"
+    host = "127.0.0.1"
+    third_party = False
+    capabilities = frozenset(Verb)
+    resolution: Mapping[Verb, Resolution] = dict.fromkeys(Verb, Resolution.NATURAL)
+
+    def __init__(self) -> None:
+        self._prefix, self._numbers = os.urandom(4).hex(), itertools.count()
+
+    def _name(self) -> str:
+        return f"{self._prefix}{next(self._numbers)}"
+
+    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+        return [FeedItem(self._name(), f"guest_{n}", f"Guest {n}", CAPTION, None, n) for n in range(limit)]
+
+    def item(self, account: Account, item_id: str) -> FeedItem:
+        return FeedItem(item_id, "guest_1", "Guest 1", CAPTION, None, 1)
+
+    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+        return f"http://127.0.0.1/images/{order.key}.png"
+
+    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+        return Receipt(self._name())
+
+    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        return None
+
+
+class Bell:
+    """Keeps the messages that it was given, for whoever answers them."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
+
+    def depths(self) -> dict[str, int]:
+        return {}
+
+    def take(self) -> list[Message]:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+def register() -> None:
+    """Put the quiet surface in the gallery's place, in this process."""
+
+    def connect(_: Settings) -> Platform:
+        return QuietSurface()
+
+    registry.ADAPTERS[QuietSurface.name] = connect
