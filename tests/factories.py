@@ -169,7 +169,7 @@ class Words:
 
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
-        return CommentWords(f"Well seen, {request.author}, number {self.calls}."), Usage("test", "1")
+        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), Usage("test", "1")
 
 
 class Bell:

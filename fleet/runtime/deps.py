@@ -18,8 +18,8 @@ from fleet.core import clock, queue
 from fleet.core.db import Database
 from fleet.core.errors import Unavailable
 from fleet.core.settings import Settings
+from fleet.llm import registry as models
 from fleet.llm.base import Provider, Speaker
-from fleet.llm.offline import OfflineProvider
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
@@ -119,7 +119,7 @@ def build(settings: Settings) -> Deps:
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s)),
         personas=_library(settings),
-        words=OfflineProvider(),
+        words=models.connect(settings),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
 

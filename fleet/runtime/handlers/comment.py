@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.content import sanitise
 from fleet.jobs.outcomes import Skipped
-from fleet.llm.base import CommentRequest
+from fleet.llm.base import CommentRequest, SeenPost
 from fleet.platforms.base import Action, Verb
 from fleet.runtime.work import Work
 
@@ -19,10 +19,8 @@ def prepare(work: Work) -> Action | Skipped:
 
 def _write(work: Work) -> dict[str, object]:
     payload = work.claim.payload
-    request = CommentRequest(
-        work.deps.speaker(work.agent),
-        str(payload.get("author_name") or payload.get("author") or ""),
-        str(payload.get("caption", "")),
-    )
+    author = str(payload.get("author_name") or payload.get("author") or "")
+    post = SeenPost(str(work.claim.target), author, str(payload.get("caption", "")))
+    request = CommentRequest(work.deps.speaker(work.agent), (post,))
     words, usage = work.deps.words.write_comment(request, work.dice("words"))
     return {"text": sanitise.clean_comment(words.text), "by": f"{usage.provider}/{usage.model}"}

@@ -40,7 +40,7 @@ def _write(work: Work) -> dict[str, Any]:
     return {
         "image_prompt": words.image_prompt,
         "caption": sanitise.clean_caption(words.caption),
-        "alt_text": sanitise.tidy(words.alt_text, 300),
+        "alt_text": sanitise.clean_alt_text(words.alt_text),
         "by": f"{usage.provider}/{usage.model}",
     }
 
