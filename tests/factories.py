@@ -21,7 +21,7 @@ from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.jobs.models import JobRow
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.platforms import base
 from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
 from fleet.platforms.guard import Gateway
@@ -153,6 +153,11 @@ def reply_lost(_: Action) -> Callable[[], None]:
         raise base.Uncertain("no answer")
 
     return lose
+
+
+def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
+    """Ask for a comment on one post."""
+    return CommentRequest(speaker, (SeenPost("post-1", author, caption),))
 
 
 class Words:

@@ -52,7 +52,7 @@ _KEY = re.compile(
     r"|\b(?:sk|pk|rk|fst|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|npm|AKIA|ASIA|AIza|ya29)[-_.]?[A-Za-z0-9_-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"
     r"|\b(?:0x|bc1|ltc1)[A-Za-z0-9]{20,}"
-    r"|(?<![\w+/-])(?=[A-Za-z_+/-]*\d)(?=[\d_+/-]*[A-Za-z])[A-Za-z0-9_+/-]{20,}={0,2}"  # letters and digits without end
+    r"|(?<![\w+/-])(?=[A-Za-z_+/]*\d)(?=[\d_+/]*[A-Za-z])[A-Za-z0-9_+/]{24,}={0,2}"  # letters and digits without end
 )
 _ADDRESS = re.compile(r"[\w.+-]{1,64}[@＠][\w-]+(?:\.[\w-]+)*")
 _MENTION = re.compile(r"[@＠][\w.-]*")
@@ -105,7 +105,7 @@ def without_markup(text: str) -> str:
 
 
 def without_links(text: str) -> str:
-    """Remove addresses of the web and of mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label."""
+    """Remove addresses of web and mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label."""
     text = _ADDRESS.sub(" ", text)
     kept, end = [], 0
     for found in _LINK.finditer(text.translate(_PLAIN)):

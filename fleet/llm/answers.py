@@ -91,7 +91,7 @@ def read_comment(raw: str, seen: tuple[SeenPost, ...]) -> CommentWords:
 
 
 def fit_to_show(words: str) -> str:
-    """Return words on one line without what is never shown: unseen characters, markup, links, keys, handles, hashtags."""
+    """Return words on one line without what is never shown: the unseen, markup, links, keys, handles, hashtags."""
     seen = ""
     words = text.clean(words)
     # Taking one thing out can put another together.

@@ -98,7 +98,7 @@ class Prices:
                 return next((row for row in reversed(rows) if row.since <= on), rows[0])
         raise InvalidInput(
             f"Nobody knows what the model {model!r} costs, so it is not used.",
-            fix=f"Say it in dollars for a million tokens: FLEET_LLM_PRICES={model}=INPUT/OUTPUT (0/0 if it is your own).",
+            fix=f"Say it in dollars per million tokens: FLEET_LLM_PRICES={model}=INPUT/OUTPUT , 0/0 if it is your own.",
         )
 
     def cost(self, usage: Usage, on: date) -> int:
