@@ -138,7 +138,7 @@ class ModelServer:
 
     def note(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
         with self._lock:
-            self.asked.append((path, headers, body))
+            self.asked.append((path, {name.lower(): value for name, value in headers.items()}, body))
 
     def message(self, body: dict[str, Any], reply: Reply, *, batch: bool = False) -> dict[str, Any]:
         """An answer of the Messages API."""
