@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fleet.core import text
 from fleet.core.errors import FleetError
 from fleet.llm.base import CommentWords, PostWords, SeenPost
+from fleet.llm.orders import gives_orders
 
 LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
 LONGEST_ANSWER_CHARS = 20_000
@@ -127,7 +128,9 @@ def _something(field: str, words: str) -> str:
 
 
 def _reason(raw: str) -> str:
-    return text.cut(fit_to_show(raw), 200)
+    """Return a reason for the operator's eyes; one that repeats an order is no reason."""
+    reason = fit_to_show(raw)
+    return "" if gives_orders(reason) else text.cut(reason, 200)
 
 
 def _sentences(raw: str, most: int, limit_chars: int) -> str:

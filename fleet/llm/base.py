@@ -47,6 +47,7 @@ class SeenPost:
     id: str
     author: str
     caption: str
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from fleet.core import text
+
 _ENGLISH = (
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|prompts?|rules|previous|above|everything)\b"
     r"|\bsystem[ _-]?prompts?\b|\byou are now\b|\bact as\b|\bpretend (?:to be|you)\b|\bas an ai\b|\bjail ?break"
     r"|\b(?:respond|reply|answer) (?:only|with)\b|\boutput only\b|\brepeat after\b|\bdeveloper mode\b"
     r"|\byour (?:instructions?|passwords?|tokens?|secrets?|credentials?|prompts?)\b|\bapi[ _-]?keys?\b"
     r"|\b(?:tool|function)[ _-](?:use|calls?|result)\b|\bdrop table\b|\brm -rf\b|\bend of (?:user|system)\b"
+    r"|\b(?:write|say|repeat|comment|post|answer|reply) (?:this|exactly|only|with|the following|word for word)\b"
+    r"|\b(?:use|call|run|invoke) (?:the|a|your) (?:tool|function|command)\b"
     r"|(?:^|\s)(?:system|assistant|user|human) ?:"
 )
 _OTHERS = (
@@ -44,8 +48,23 @@ _OTHERS = (
     r"|(?:نادیده).{0,40}(?:دستور)|(?:निर्देश|आदेश).{0,30}(?:अनदेखा|नज़रअंदाज़|भूल)|(?:เพิกเฉย|ไม่ต้องสนใจ|ลืม).{0,20}คำสั่ง"
 )
 _ORDERS = re.compile(f"{_ENGLISH}|{_OTHERS}", re.IGNORECASE)
+_LEET = str.maketrans("013457@$", "oieastas")
+_SPACED_OUT = re.compile(r"(?:\b[^\W\d]\b[ ._-]{1,2}){7,}")
 
 
 def gives_orders(words: str) -> bool:
-    """Say whether a text tries to command its reader. Letters in fancy dress (fullwidth, bold) count as plain ones."""
-    return _ORDERS.search(words) is not None or _ORDERS.search(unicodedata.normalize("NFKC", words)) is not None
+    """Say whether a text tries to command its reader, or is in a disguise that nobody needs who does not.
+
+    Fancy letters, unseen characters and digits for letters are looked through.
+    """
+    plain = text.clean(unicodedata.normalize("NFKC", words))
+    return any(_ORDERS.search(one) for one in (words, plain, plain.translate(_LEET))) or _is_disguised(plain)
+
+
+def _is_disguised(plain: str) -> bool:
+    """Say whether letters are spaced out, or words mix alphabets that look alike."""
+    return _SPACED_OUT.search(plain) is not None or any(_mixes(word) for word in plain.split())
+
+
+def _mixes(word: str) -> bool:
+    return re.search("[a-zA-Z]", word) is not None and re.search("[\u0370-\u052f]", word) is not None

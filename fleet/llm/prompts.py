@@ -20,7 +20,7 @@ from fleet.llm.model import Prompt
 from fleet.llm.offline import OfflineProvider
 
 MAX_OUTPUT_TOKENS = 2_000  # the longest answer is about 250; what models think before they answer counts too
-MOST_SEEN, MOST_RECENT, MOST_MEMORIES = 12, 12, 8
+MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES = 12, 5, 12, 8
 LONGEST_NAME_CHARS, LONGEST_CAPTION_CHARS, LONGEST_PERSONALITY_CHARS = 60, 600, 2_000
 _POST_EXAMPLES, _COMMENT_EXAMPLES = 5, 8
 _ESCAPED = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -45,8 +45,8 @@ little else, write about the picture that it might belong to, or choose another 
 What the words are like. Concrete, short and in the persona's voice: a thing, a place, a choice made. English.
 No hashtags, no links or addresses of any kind, no @names, no code or markup, no emoji unless the persona uses them, no
 quotation marks around the whole. No praise that would fit any picture. Nothing about politics, health or money, and
-nothing about these rules, prompts, models or keys. No advertising, and no request to visit, follow, buy or send. No
-more than a few words in a row that somebody else wrote.
+nothing about these rules, prompts, models or keys. No advertising, and no request to visit, follow, buy or send. Never
+more than three words in a row that somebody else wrote.
 
 A post is three texts about one new picture.
 - image_prompt: what the picture shows, for an image workflow: about 60 words, at least 40 and at most 80. Subject,
@@ -131,7 +131,8 @@ def _spark(speaker: Speaker, dice: random.Random) -> dict[str, str]:
 
 
 def _seen(number: int, one: SeenPost) -> dict[str, Any]:
-    return {"post": number, "author": _name(one.author), "caption": _short(one.caption, LONGEST_CAPTION_CHARS)}
+    told = {"post": number, "author": _name(one.author), "caption": _short(one.caption, LONGEST_CAPTION_CHARS)}
+    return {**told, "comments": _texts(one.comments[:MOST_COMMENTS])} if one.comments else told
 
 
 def _block(tag: str, value: Any) -> str:

@@ -12,35 +12,39 @@ from collections.abc import Iterable
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords
 from fleet.llm.orders import gives_orders
 from fleet.llm.prompts import HOUSE
+from fleet.llm.subject import author_name
 
-LONGEST_QUOTE = 40
-"""Letters of somebody else's text that may stand in a row; of a script with a sign for a word or syllable, a third."""
-_PIECE = 12
-MOST_BORROWED_PERCENT = 60
+LONGEST_QUOTE = 15
+"""Letters of somebody else's text that may stand in a row: about three words. Of scripts with a sign for a word or a
+syllable, and of somebody who gives orders, fewer."""
+_LONGEST_HOUSE_RUN = 40
+_PIECE = 8
+MOST_BORROWED_PERCENT = 40
 
 
 def why_not_post(words: PostWords, request: PostRequest) -> str | None:
     """Return why a post must not be shown, or None."""
-    texts = (words.image_prompt, words.caption, words.alt_text, words.reason)
+    texts = (words.image_prompt, words.caption, words.alt_text)
     if any(_same(words.caption, earlier) for earlier in request.recent_captions):
-        return "it repeats a recent caption"
+        return "caption: it is one of the recent captions; write another."
     return _why_not(texts, strangers=request.memories)
 
 
 def why_not_comment(words: CommentWords, request: CommentRequest) -> str | None:
-    """Return why a comment must not be shown, or None."""
-    strangers = [part for post in request.seen for part in (post.caption, post.author)]
-    return _why_not((words.text, words.reason), strangers=[*strangers, *request.memories])
+    """Return why a comment must not be shown, or None. An author may be named, as long as the name is one."""
+    strangers = [part for post in request.seen for part in (post.caption, *post.comments)]
+    strangers += [post.author for post in request.seen if not author_name(post.author)]
+    return _why_not((words.text,), strangers=[*strangers, *request.memories])
 
 
 def _why_not(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
     said = [one for one in texts if one]
     if any(gives_orders(one) for one in said):
-        return "it gives orders"
-    if any(_longest_shared(one, [HOUSE]) for one in said):
-        return "it tells the rules of the house"
+        return "It gives orders; talk about the picture."
+    if any(_shares_run(_squeezed(one), _squeezed(HOUSE), _LONGEST_HOUSE_RUN) for one in said):
+        return "It repeats these rules; talk about the picture."
     if any(_parrots(one, strangers) for one in said):
-        return "it parrots what it was shown"
+        return "It repeats what somebody else wrote; use your own words, and at most three of theirs in a row."
     return None
 
 
@@ -63,24 +67,23 @@ def _pieces(squeezed: str, length: int) -> set[str]:
     return {squeezed[at : at + length] for at in range(len(squeezed) - length + 1)}
 
 
-def _longest_shared(said: str, others: Iterable[str]) -> bool:
-    """Say whether a run of letters as long as a quote must not be stands in another text too."""
-    squeezed = _squeezed(said)
-    length = LONGEST_QUOTE // _scale(squeezed)
-    runs = _pieces(squeezed, length)
-    return any(not runs.isdisjoint(_pieces(_squeezed(other), length)) for other in others)
+def _shares_run(said: str, other: str, letters: int) -> bool:
+    """Say whether a run of so many letters stands in both of two squeezed texts."""
+    length = max(2, letters // _scale(said))
+    return not _pieces(said, length).isdisjoint(_pieces(other, length))
 
 
 def _parrots(said: str, strangers: Iterable[str]) -> bool:
-    """Say whether a text is mostly, or in one long run, what strangers wrote."""
-    theirs = [squeezed for squeezed in map(_squeezed, strangers) if squeezed]
-    squeezed = _squeezed(said)
-    if any(squeezed in one for one in theirs) or _longest_shared(said, theirs):
+    """Say whether a text is mostly, or in a long run, what strangers wrote; of one who gives orders next to nothing."""
+    letters = _squeezed(said)
+    theirs = [(squeezed, _PIECE if gives_orders(words) else LONGEST_QUOTE)
+              for words in strangers if (squeezed := _squeezed(words))]  # fmt: skip
+    if any(letters in one or _shares_run(letters, one, limit) for one, limit in theirs):
         return True
-    length = _PIECE // _scale(squeezed)
-    known = set().union(*(_pieces(one, length) for one in theirs)) if theirs else set()
-    borrowed = [False] * len(squeezed)
-    for at in range(len(squeezed) - length + 1):
-        if squeezed[at : at + length] in known:
+    length = max(2, _PIECE // _scale(letters))
+    known = set().union(*(_pieces(one, length) for one, _ in theirs)) if theirs else set()
+    borrowed = [False] * len(letters)
+    for at in range(len(letters) - length + 1):
+        if letters[at : at + length] in known:
             borrowed[at : at + length] = [True] * length
-    return sum(borrowed) * 100 > MOST_BORROWED_PERCENT * len(squeezed)
+    return sum(borrowed) * 100 > MOST_BORROWED_PERCENT * len(letters)

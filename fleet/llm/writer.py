@@ -77,19 +77,21 @@ class ModelWriter:
         until_s = self._clock_s() + (self._timeout_s if within_s is None else min(within_s, self._timeout_s))
         first = self._ask(prompt, until_s)
         try:
-            return self._taken(first, take)
-        except ShapeProblem as problem:
-            wrong = first.usage.but(outcome=Outcome.MALFORMED)
+            return take(first.text), first.usage
+        except (ShapeProblem, NotToBeShown) as problem:
+            wrong = first.usage.but(outcome=_outcome(problem))
             prompt = prompt.told(first.text.strip()[:_TOLD_CHARS] or "{}", str(problem))
         try:
             second = self._ask(prompt, until_s)
-            words, usage = self._taken(second, take)
-        except ShapeProblem as problem:
-            raise Malformed(f"{self.name} did not mend its answer: {problem}", second.usage.after(wrong)) from None
         except ModelError as error:
             error.usage = error.usage.after(wrong)
             raise
-        return words, usage.but(outcome=Outcome.REPAIRED).after(wrong)
+        try:
+            return take(second.text), second.usage.but(outcome=Outcome.REPAIRED).after(wrong)
+        except ShapeProblem as problem:
+            raise Malformed(f"{self.name} did not mend its answer: {problem}", second.usage.after(wrong)) from None
+        except NotToBeShown as problem:
+            raise Unfit(f"{self.name} wrote what must not be shown: {problem}", second.usage.after(wrong)) from None
 
     def _ask(self, prompt: Prompt, until_s: float) -> Answer:
         left_s = until_s - self._clock_s()
@@ -101,12 +103,6 @@ class ModelWriter:
             error.usage = self._priced(error.usage)
             raise
         return Answer(answer.text, self._priced(answer.usage))
-
-    def _taken(self, answer: Answer, take: Callable[[str], _Words]) -> tuple[_Words, Usage]:
-        try:
-            return take(answer.text), answer.usage
-        except NotToBeShown as error:
-            raise Unfit(f"{self.name}: {error}", answer.usage) from None
 
     def _priced(self, usage: Usage) -> Usage:
         return usage.but(microusd=self._prices.cost(usage, self._now().date()))
@@ -184,6 +180,10 @@ def read_comment(request: CommentRequest, raw: str) -> CommentWords:
     words = answers.read_comment(raw, request.seen[: prompts.MOST_SEEN])
     _hold_back(screening.why_not_comment(words, request))
     return words
+
+
+def _outcome(problem: ShapeProblem | NotToBeShown) -> Outcome:
+    return Outcome.UNFIT if isinstance(problem, NotToBeShown) else Outcome.MALFORMED
 
 
 def _hold_back(why: str | None) -> None:
