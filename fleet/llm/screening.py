@@ -16,9 +16,11 @@ from fleet.llm.subject import author_name
 
 LONGEST_QUOTE = 15
 """Letters of somebody else's text that may stand in a row: about three words. Of scripts with a sign for a word or a
-syllable, and of somebody who gives orders, fewer."""
+syllable, fewer."""
 _LONGEST_HOUSE_RUN = 40
 _PIECE = 8
+_ORDERED_QUOTE = 6
+"""Letters in a row that may not be taken from one who gives orders: hardly a word."""
 MOST_BORROWED_PERCENT = 40
 
 
@@ -76,7 +78,7 @@ def _shares_run(said: str, other: str, letters: int) -> bool:
 def _parrots(said: str, strangers: Iterable[str]) -> bool:
     """Say whether a text is mostly, or in a long run, what strangers wrote; of one who gives orders next to nothing."""
     letters = _squeezed(said)
-    theirs = [(squeezed, _PIECE if gives_orders(words) else LONGEST_QUOTE)
+    theirs = [(squeezed, _ORDERED_QUOTE if gives_orders(words) else LONGEST_QUOTE)
               for words in strangers if (squeezed := _squeezed(words))]  # fmt: skip
     if any(letters in one or _shares_run(letters, one, limit) for one, limit in theirs):
         return True

@@ -1,7 +1,7 @@
 """Attempts to publish through an agent, against a model that obeys every one of them.
 
 The model is gullible on purpose: what keeps the words clean must be structure, screening and cleaning, since no model
-can be trusted to. The last test takes these away and sees the same attempts succeed, so that the others are known to bite.
+can be trusted to. The last test takes these away and sees the same attempts succeed, so that the others can fail.
 """
 
 from __future__ import annotations
