@@ -273,7 +273,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=load(), words=words, worker="test:1", dice=random.Random(1),
+        personas=load(), writer=words, worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)

@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     settle_s: float = Field(20.0, ge=0, le=3600, description="wait before an unknown outcome is probed")
     republish_s: float = Field(30.0, gt=0, le=3600, description="when an unclaimed message is sent again")
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
-    retention_days: int = Field(30, ge=1, description="how long decided ticks, finished jobs and events are kept")
+    retention_days: int = Field(
+        30, ge=1, description="how long decided ticks, finished jobs, events and calls to models are kept"
+    )
 
     post_gap_s: float = Field(1800.0, ge=0, description="least time between two posts of one agent")
     comment_gap_s: float = Field(20.0, ge=0, description="least time between two comments of one agent")

@@ -60,6 +60,11 @@ class AnthropicModel:
             message = self._client.messages.create(**self._params(prompt), timeout=wire.timeout(timeout_s))
             return self._answer(message, began_s)
 
+    def look(self, *, timeout_s: float) -> None:
+        """Ask for the model's card."""
+        with self._translated(clock.monotonic_s()):
+            self._client.models.retrieve(self.model, timeout=wire.timeout(timeout_s))
+
     def submit(self, prompts: Mapping[str, Prompt], *, timeout_s: float) -> str:
         """Hand in a batch and return its id."""
         requests = [Request(custom_id=name, params=self._params(prompt)) for name, prompt in prompts.items()]
@@ -147,7 +152,9 @@ class AnthropicModel:
             raise self._ours(error, began_s) from error
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-            raise Transient(f"the answer is none of this API ({type(error).__name__})", usage) from error
+            raise Transient(
+                f"the answer is none of this API ({type(error).__name__})", usage, unmetered=True
+            ) from error
 
     def _ours(self, error: Exception, began_s: float) -> ModelError:
         usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
@@ -167,7 +174,7 @@ class AnthropicModel:
             case anthropic.APIStatusError():
                 return Rejected(_words(error), usage, fix="Look at FLEET_ANTHROPIC_MODEL and FLEET_LLM_EFFORT.")
             case _:  # timeouts, cut connections, answers that cannot be read
-                return Transient(f"no answer ({type(error).__name__})", usage)
+                return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
 
     def _wish_s(self, error: anthropic.APIStatusError) -> float | None:
         return wire.retry_after_s(error.response.headers, self._now())

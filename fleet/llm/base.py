@@ -7,10 +7,10 @@ posts seen it answers and its one sentence. Providers take frozen values and dic
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from fleet.core.errors import InvalidInput
 
@@ -139,9 +139,8 @@ class Usage:
 
 
 class Provider(Protocol):
-    """A writer of words.
+    """A writer of words. Raises `fleet.llm.errors.ModelError`.
 
-    Raises `fleet.llm.errors.ModelError`; only a chain never does, since it ends with a writer that cannot fail.
     `within_s` is how long the caller can wait, and shorter than its lease; without it the provider's own limit holds.
     The same request and dice in the same state give the same words where the provider is deterministic.
     """
@@ -158,4 +157,27 @@ class Provider(Protocol):
 
     def estimate(self, request: PostRequest | CommentRequest) -> int:
         """Return the most that these words can cost, in microusd, for a budget to be asked beforehand."""
+        ...
+
+
+class Till(Protocol):
+    """Who pays for the calls of one errand: asked before each, told after it."""
+
+    def reserve(self, provider: str, microusd: int) -> Any:
+        """Set aside the most that a call can cost, and return what `settle` wants to see again.
+
+        Raises `fleet.llm.errors.NotPaidFor` when this provider must not be asked; anything else ends the errand.
+        """
+        ...
+
+    def settle(self, reserved: Any, calls: Iterable[Usage]) -> None:
+        """Say what the call took, failed or not. Must not raise: the words are there and paid for."""
+        ...
+
+
+class Words(Provider, Protocol):
+    """What a fleet writes with. Never raises on behalf of a model: its last resort is a writer that cannot fail."""
+
+    def paid_by(self, till: Till) -> Self:
+        """Return the same writer, whose calls to models are paid by `till`."""
         ...

@@ -1,22 +1,23 @@
 """Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
 
-Put together by `fleet.llm.registry`, called by `fleet.runtime.handlers` through `fleet.llm.base.Provider`. Safe for
-many threads. Never raises on behalf of a model; what every try took is told in the usage of the words that came out.
+Put together by `fleet.llm.registry`, called by `fleet.runtime.handlers` through `fleet.llm.base.Words`. Safe for many
+threads. Never raises on behalf of a model, only for its till; the usage of the words tells what every try took.
 """
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from fleet.core import clock, logs
-from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Provider, Usage
-from fleet.llm.breaker import Breaker, Rule
-from fleet.llm.errors import AuthFailed, ModelError, Rejected, Transient
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Provider, Till, Usage
+from fleet.llm.breaker import Breaker, Rule, State
+from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
 
 log = logs.get(__name__)
 
@@ -25,7 +26,27 @@ BACKOFF_S = (1.0, 2.0, 4.0)
 
 LEAST_S = 1.0
 _Words = TypeVar("_Words")
-Ask = Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
+
+
+class _Unlimited:
+    """The till of whoever counts nothing."""
+
+    def reserve(self, provider: str, microusd: int) -> None: ...
+
+    def settle(self, reserved: Any, calls: Iterable[Usage]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand(Generic[_Words]):
+    """One text to be written. Every try asks the same question, which caches and recordings know again."""
+
+    request: PostRequest | CommentRequest
+    ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
+    seed: int
+    spent: list[Usage] = field(default_factory=list)
+
+    def put_to(self, provider: Provider, within_s: float) -> tuple[_Words, Usage]:
+        return self.ask(provider, random.Random(self.seed), within_s)
 
 
 class _Link:
@@ -41,14 +62,25 @@ class _Link:
             admitted, self.breaker = self.breaker.admit(now_s)
             return admitted
 
+    def release(self) -> None:
+        """Take back an admission that no call followed."""
+        with self.lock:
+            self.breaker = self.breaker.released()
+
     def note(self, error: ModelError | None, now_s: float) -> None:
         """Let the breaker know how a call ended. What is wrong with one question says nothing about the provider."""
         with self.lock:
+            before = self.breaker.state
             if error is None or not error.unwell:
                 self.breaker = self.breaker.succeeded()
             else:
                 at_once = isinstance(error, AuthFailed | Rejected)
                 self.breaker = self.breaker.failed(now_s, at_once=at_once, retry_after_s=_wish_s(error))
+            after = self.breaker
+        if after.state is State.OPEN and before is not State.OPEN:
+            log.warning("provider_rests", provider=self.provider.name, for_s=round(after.until_s - now_s))
+        elif after.state is State.CLOSED and before is not State.CLOSED:
+            log.info("provider_is_back", provider=self.provider.name)
 
 
 class Chain:
@@ -71,60 +103,68 @@ class Chain:
         self._within_s = within_s
         self._sleep = sleep
         self._clock_s = clock_s
-        self._counts: Counter[tuple[str, Outcome]] = Counter()
-        self._counting = threading.Lock()
+        self._till: Till = _Unlimited()
+
+    def paid_by(self, till: Till) -> Chain:
+        """Return the same chain, breakers and all, whose calls are paid by `till`."""
+        other = copy.copy(self)
+        other._till = till
+        return other
 
     def write_post(
         self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[PostWords, Usage]:
-        """Write a post, by whoever can."""
-        return self._write(lambda one, dice, left_s: one.write_post(request, dice, within_s=left_s), dice, within_s)
+        """Write a post, by whoever can. Raises what the till raises."""
+        errand = _Errand(
+            request, lambda one, dice, left_s: one.write_post(request, dice, within_s=left_s), dice.getrandbits(64)
+        )
+        return self._write(errand, within_s)
 
     def write_comment(
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]:
-        """Write a comment, by whoever can."""
-        return self._write(lambda one, dice, left_s: one.write_comment(request, dice, within_s=left_s), dice, within_s)
+        """Write a comment, by whoever can. Raises what the till raises."""
+        errand = _Errand(
+            request, lambda one, dice, left_s: one.write_comment(request, dice, within_s=left_s), dice.getrandbits(64)
+        )
+        return self._write(errand, within_s)
 
     def estimate(self, request: PostRequest | CommentRequest) -> int:
         """Return the most that these words can cost if every provider is tried as often as allowed, and bills it."""
         return sum(link.provider.estimate(request) for link in self._links) * (len(BACKOFF_S) + 1)
 
-    def counts(self) -> Mapping[tuple[str, Outcome], int]:
-        """Return how many calls ended how, by provider, since this process began."""
-        with self._counting:
-            return dict(self._counts)
-
-    def breakers(self) -> Mapping[str, Breaker]:
-        """Return where the breaker of each provider stands."""
-        return {link.provider.name: link.breaker for link in self._links}
-
-    def _write(self, ask: Ask[_Words], dice: random.Random, within_s: float | None) -> tuple[_Words, Usage]:
+    def _write(self, errand: _Errand[_Words], within_s: float | None) -> tuple[_Words, Usage]:
         until_s = self._clock_s() + min(self._within_s, self._within_s if within_s is None else within_s)
-        seed = dice.getrandbits(64)  # every try asks the same question, which caches and recordings know again
-        spent: list[Usage] = []
         for place, link in enumerate(self._links):
             left_s = until_s - self._clock_s()
             # A slow provider may use up its own share of the time, not that of those after it.
             share_s = self._clock_s() + left_s / (len(self._links) - place)
-            answer = self._try(link, ask, seed, share_s, spent)
+            answer = self._try(link, errand, share_s)
             if answer is not None:
-                return self._told(answer, spent)
-        return self._told(ask(self._last, random.Random(seed), max(LEAST_S, until_s - self._clock_s())), spent)
+                break
+        else:
+            answer = errand.put_to(self._last, max(LEAST_S, until_s - self._clock_s()))
+        words, usage = answer
+        return words, usage.after(*errand.spent)
 
-    def _try(
-        self, link: _Link, ask: Ask[_Words], seed: int, until_s: float, spent: list[Usage]
-    ) -> tuple[_Words, Usage] | None:
-        jitter = random.Random(seed)
+    def _try(self, link: _Link, errand: _Errand[_Words], until_s: float) -> tuple[_Words, Usage] | None:
+        jitter = random.Random(errand.seed)
         for wait_s in (*BACKOFF_S, None):
             left_s = until_s - self._clock_s()
             if left_s < LEAST_S or not link.admit(self._clock_s()):
                 return None
-            answer, error = self._ask(link, ask, seed, left_s)
+            try:
+                answer, error = self._ask(link.provider, errand, left_s)
+            except BaseException:
+                link.release()
+                raise
+            if answer is None and error is None:
+                link.release()
+                return None
             link.note(error, self._clock_s())
             if error is None:
                 return answer
-            spent.append(error.usage)
+            errand.spent.append(error.usage)
             if not error.retriable or wait_s is None:
                 return None
             pause_s = max(wait_s * jitter.uniform(0.5, 1.0), _wish_s(error))
@@ -134,25 +174,29 @@ class Chain:
         return None
 
     def _ask(
-        self, link: _Link, ask: Ask[_Words], seed: int, left_s: float
+        self, provider: Provider, errand: _Errand[_Words], left_s: float
     ) -> tuple[tuple[_Words, Usage] | None, ModelError | None]:
-        name = link.provider.name
+        """Make one call and pay for it; return its answer, or its error, or neither when nobody pays."""
+        most = provider.estimate(errand.request)
         try:
-            return ask(link.provider, random.Random(seed), left_s), None
+            reserved = self._till.reserve(provider.name, most)
+        except NotPaidFor as error:
+            log.info("provider_passed_over", provider=provider.name, reason=str(error))
+            return None, None
+        try:
+            answer = errand.put_to(provider, left_s)
         except ModelError as error:
-            log.warning("words_not_written", provider=name, outcome=error.outcome, reason=str(error)[:300])
+            log.warning("words_not_written", provider=provider.name, outcome=error.outcome, reason=str(error)[:300])
+            self._till.settle(reserved, error.usage.calls)
             return None, error
         except Exception as error:
-            # Nothing that a vendor's library may come up with silences an agent.
-            log.exception("words_failed", provider=name)
-            return None, Transient(f"unexpected: {type(error).__name__}", Usage(name, "unknown"))
-
-    def _told(self, answer: tuple[_Words, Usage], spent: list[Usage]) -> tuple[_Words, Usage]:
-        words, usage = answer
-        usage = usage.after(*spent)
-        with self._counting:
-            self._counts.update((call.provider, call.outcome) for call in usage.calls)
-        return words, usage
+            # Nothing that a vendor's library may come up with silences an agent; what the call took nobody knows.
+            log.exception("words_failed", provider=provider.name)
+            lost = Transient(f"unexpected: {type(error).__name__}", Usage(provider.name, "unknown", microusd=most))
+            self._till.settle(reserved, lost.usage.calls)
+            return None, lost
+        self._till.settle(reserved, answer[1].calls)
+        return answer, None
 
 
 def _wish_s(error: ModelError) -> float:

@@ -13,8 +13,15 @@ from fleet.core.errors import FleetError
 from fleet.llm.base import Outcome, Usage
 
 
+class NotPaidFor(FleetError):
+    """Nobody pays for a call to this provider now. Another one may be asked."""
+
+
 class ModelError(FleetError):
-    """A model was asked and gave nothing to publish. `usage` is the call, unbilled unless it says tokens."""
+    """A model was asked and gave nothing to publish. `usage` is the call, unbilled unless it says tokens.
+
+    `unmetered` says that the question went out and no usable answer tells what it took: it may have been billed.
+    """
 
     outcome: ClassVar[Outcome] = Outcome.REJECTED
     retriable: ClassVar[bool] = False
@@ -25,6 +32,7 @@ class ModelError(FleetError):
     def __init__(self, message: str, usage: Usage, *, fix: str | None = None) -> None:
         super().__init__(text.without_keys(logs.mask(message)), fix=fix)  # servers like to repeat the key they refuse
         self.usage = usage.but(outcome=self.outcome)
+        self.unmetered = False
 
 
 class Transient(ModelError):
@@ -34,9 +42,12 @@ class Transient(ModelError):
     retriable = True
     unwell = True
 
-    def __init__(self, message: str, usage: Usage, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, usage: Usage, *, retry_after_s: float | None = None, unmetered: bool = False
+    ) -> None:
         super().__init__(message, usage)
         self.retry_after_s = retry_after_s
+        self.unmetered = unmetered
 
 
 class Overloaded(Transient):

@@ -36,10 +36,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, unread."""
+    """What came back, unread. `unmetered` when the server does not say what it took."""
 
     text: str
     usage: Usage
+    unmetered: bool = False
 
 
 class Model(Protocol):
@@ -49,6 +50,10 @@ class Model(Protocol):
     model: str
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer: ...
+
+    def look(self, *, timeout_s: float) -> None:
+        """Raise ModelError unless the server answers, takes the key and has the model. Costs nothing."""
+        ...
 
 
 class BatchModel(Model, Protocol):

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from fleet.core import clock, text
 from fleet.llm import grammar, phrases, subject
-from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 
 MOST_DRAFTS = 12
 LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
@@ -55,6 +55,10 @@ class OfflineProvider:
     def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
         """Return 0: rules and dice cost nothing."""
         return 0
+
+    def paid_by(self, till: Till) -> OfflineProvider:  # noqa: ARG002
+        """Return this writer: there is nothing to pay."""
+        return self
 
     def _timed(self, write: Callable[[], _Words]) -> tuple[_Words, Usage]:
         began_s = clock.monotonic_s()

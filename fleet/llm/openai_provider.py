@@ -71,6 +71,16 @@ class OpenAIModel:
                 dialect += 1
                 self._dialect = max(self._dialect, dialect)
 
+    def look(self, *, timeout_s: float) -> None:
+        """Ask for the list of models, which every server of this kind has, unlike their cards."""
+        began_s = clock.monotonic_s()
+        with self._translated(began_s):
+            known = [one.id for one in self._client.models.list(timeout=wire.timeout(timeout_s)).data]
+        # Ollama lists `llama3.2:latest` and answers to `llama3.2`.
+        if self.model not in known and f"{self.model}:latest" not in known:
+            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+            raise Rejected(f"the server has no model {self.model}", usage, fix="Look at FLEET_OPENAI_MODEL.")
+
     def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> ChatCompletion:
         messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}]
         messages.append({"role": "user", "content": prompt.moment})
@@ -96,7 +106,7 @@ class OpenAIModel:
         if choice.finish_reason == "length":
             raise TooLong("the answer did not come to its end within its tokens", usage)
         # Tools were never offered, so a call of one is as good as no answer.
-        return Answer(choice.message.content or "", usage)
+        return Answer(choice.message.content or "", usage, unmetered=completion.usage is None)
 
     def _usage(self, completion: ChatCompletion, began_s: float) -> Usage:
         took = completion.usage
@@ -123,7 +133,9 @@ class OpenAIModel:
             raise self._ours(error, began_s) from error
         except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
             usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-            raise Transient(f"the answer is none of this API ({type(error).__name__})", usage) from error
+            raise Transient(
+                f"the answer is none of this API ({type(error).__name__})", usage, unmetered=True
+            ) from error
 
     def _ours(self, error: Exception, began_s: float) -> Exception:
         usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
@@ -141,7 +153,7 @@ class OpenAIModel:
             case openai.APIStatusError():
                 return Rejected(_words(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_OPENAI_BASE_URL.")
             case _:  # timeouts, cut connections, answers that cannot be read
-                return Transient(f"no answer ({type(error).__name__})", usage)
+                return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
 
     def _of_the_question(self, error: openai.APIStatusError, usage: Usage) -> Exception:
         said = f"{error.code} {error.param} {error.message}".casefold()

@@ -6,6 +6,7 @@ they took. The request itself is not kept, keys are masked, and what is returned
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -13,13 +14,12 @@ import os
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
-from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Provider, Usage
+from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
 
 FORMAT = 1
 _SHAPES: dict[str, type[PostWords] | type[CommentWords]] = {"post": PostWords, "comment": CommentWords}
@@ -31,7 +31,13 @@ class NotRecorded(InvalidInput):
 
 
 def key_of(request: PostRequest | CommentRequest) -> str:
-    """Return the hash under which a request is known: equal requests have equal keys, in every process."""
+    """Return the hash under which a request is known: equal requests have equal keys, in every process.
+
+    Ids of posts do not count: a surface gives others in every run.
+    """
+    if isinstance(request, CommentRequest):
+        seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
+        request = dataclasses.replace(request, seen=seen)
     told = {"kind": type(request).__name__, "request": request}
     return hashlib.sha256(_line(told).encode()).hexdigest()
 
@@ -39,7 +45,7 @@ def key_of(request: PostRequest | CommentRequest) -> str:
 class Recorder:
     """Writes by another provider, and adds every text to a file. Many threads and processes may share the file."""
 
-    def __init__(self, provider: Provider, path: Path) -> None:
+    def __init__(self, provider: Words, path: Path) -> None:
         self.name = provider.name
         self._provider = provider
         self._path = path
@@ -48,6 +54,12 @@ class Recorder:
             path.open("ab").close()
         except OSError as error:
             raise InvalidInput(f"FLEET_LLM_RECORD: {path} cannot be written ({error.strerror}).") from None
+
+    def paid_by(self, till: Till) -> Recorder:
+        """Return the same recorder, around the provider whose calls are paid by `till`."""
+        other = copy.copy(self)
+        other._provider = self._provider.paid_by(till)
+        return other
 
     def write_post(
         self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
@@ -70,7 +82,7 @@ class Recorder:
     ) -> tuple[_Words, Usage]:
         words, usage = _masked(made[0]), made[1]
         told = {
-            "format": FORMAT, "kind": kind, "key": key_of(request), "words": dataclasses.asdict(words),
+            "format": FORMAT, "kind": kind, "key": key_of(request), "words": _placed(words, request),
             "usage": dataclasses.asdict(usage),
         }  # fmt: skip
         self._append(f"{_line(told)}\n".encode())
@@ -94,7 +106,7 @@ class Replayer:
         self._path = path
         self._lock = threading.Lock()
         self._asked: defaultdict[str, int] = defaultdict(int)
-        self._answers: defaultdict[str, list[tuple[PostWords | CommentWords, Usage]]] = defaultdict(list)
+        self._answers: defaultdict[str, list[tuple[dict[str, Any], Usage]]] = defaultdict(list)
         for number, line in enumerate(self._lines(), 1):
             self._learn(number, line)
 
@@ -106,7 +118,8 @@ class Replayer:
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[PostWords, Usage]:
         """Return the recorded post. Raises NotRecorded."""
-        return self._again(request, PostWords)
+        told, usage = self._again(request)
+        return PostWords(**told), usage
 
     def write_comment(
         self,
@@ -116,11 +129,18 @@ class Replayer:
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[CommentWords, Usage]:
         """Return the recorded comment. Raises NotRecorded."""
-        return self._again(request, CommentWords)
+        told, usage = self._again(request)
+        place = told["answers"]
+        answers = request.seen[place].id if isinstance(place, int) and place < len(request.seen) else ""
+        return CommentWords(**{**told, "answers": answers}), usage
 
     def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
         """Return 0: nothing is asked of anybody."""
         return 0
+
+    def paid_by(self, till: Till) -> Replayer:  # noqa: ARG002
+        """Return this replayer: what is played again was paid when it was recorded."""
+        return self
 
     def _lines(self) -> list[str]:
         try:
@@ -133,14 +153,14 @@ class Replayer:
             told = json.loads(line)
             if told["format"] != FORMAT:
                 raise ValueError("another format")
-            words = _SHAPES[told["kind"]](**told["words"])
-            self._answers[told["key"]].append((words, _usage(told["usage"])))
+            _SHAPES[told["kind"]](**told["words"])  # raises unless every field is one of the words'
+            self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInput(
                 f"FLEET_LLM_REPLAY: line {number} of {self._path} is not of a recording ({type(error).__name__})."
             ) from None
 
-    def _again(self, request: PostRequest | CommentRequest, shape: Callable[..., _Words]) -> tuple[_Words, Usage]:
+    def _again(self, request: PostRequest | CommentRequest) -> tuple[dict[str, Any], Usage]:
         key = key_of(request)
         with self._lock:
             answers = self._answers.get(key, [])
@@ -150,8 +170,16 @@ class Replayer:
             raise NotRecorded(
                 f"{self._path} has no words for this request ({key[:12]}).", fix="Record the run again, from its start."
             )
-        words, usage = answers[place]
-        return shape(**dataclasses.asdict(words)), usage
+        return answers[place]
+
+
+def _placed(words: PostWords | CommentWords, request: PostRequest | CommentRequest) -> dict[str, Any]:
+    """Return the words as they are kept: which post a comment answers is its place among those seen."""
+    told = dataclasses.asdict(words)
+    if isinstance(request, CommentRequest):
+        ids = [post.id for post in request.seen]
+        told["answers"] = ids.index(told["answers"]) if told["answers"] in ids else None
+    return told
 
 
 def _masked(words: _Words) -> _Words:

@@ -6,68 +6,79 @@ take half a second. Whatever is set, the last in the chain writes without a mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
-from fleet.llm.base import Provider
+from fleet.llm.base import Words
 from fleet.llm.chain import Chain
-from fleet.llm.model import BatchModel, Model
+from fleet.llm.model import Model
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.recording import Recorder, Replayer
-from fleet.llm.writer import BatchWriter, ModelWriter
+from fleet.llm.writer import ModelWriter
 
 
-def _anthropic(settings: Settings) -> BatchModel | None:
-    key = settings.anthropic_api_key.get_secret_value()
-    if not key:
-        return None
+def _anthropic(settings: Settings) -> Model:
     from fleet.llm.anthropic_provider import AnthropicModel
 
     return AnthropicModel(
-        key, settings.anthropic_model, base_url=settings.anthropic_base_url,
+        settings.anthropic_api_key.get_secret_value(), settings.anthropic_model, base_url=settings.anthropic_base_url,
         effort="low" if settings.llm_effort == "none" else settings.llm_effort,
     )  # fmt: skip
 
 
-def _openai(settings: Settings) -> Model | None:
-    key = settings.openai_api_key.get_secret_value()
-    if not key and not settings.openai_base_url:
-        return None
+def _openai(settings: Settings) -> Model:
     from fleet.llm.openai_provider import OpenAIModel
 
-    return OpenAIModel(key, settings.openai_model, base_url=settings.openai_base_url, effort=settings.llm_effort)
+    return OpenAIModel(
+        settings.openai_api_key.get_secret_value(), settings.openai_model, base_url=settings.openai_base_url,
+        effort=settings.llm_effort,
+    )  # fmt: skip
 
 
-MODELS: dict[str, Callable[[Settings], Model | None]] = {"anthropic": _anthropic, "openai": _openai}
+MODELS: dict[str, Callable[[Settings], Model]] = {"anthropic": _anthropic, "openai": _openai}
+_KEYLESS = frozenset({"openai"})
+"""Servers of this kind on one's own machine need an address and no key."""
 
 
-def connect(settings: Settings) -> Provider:
-    """Return the writer of this fleet's words.
-
-    Raises InvalidInput for an unknown name in FLEET_LLM_ORDER, a model without a price, or a file that cannot be used.
-    """
-    if settings.llm_replay is not None:
-        return Replayer(settings.llm_replay)
-    prices = price_list(settings.llm_prices)
-    within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
-    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in _models(settings)]
-    words: Provider = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
-    return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
-
-
-def connect_batches(settings: Settings) -> BatchWriter | None:
-    """Return the writer of words that can wait, or None when no model for it is set. Raises InvalidInput."""
-    model = _anthropic(settings) if "anthropic" in settings.llm_order else None
-    return None if model is None else BatchWriter(model, price_list(settings.llm_prices))
-
-
-def _models(settings: Settings) -> list[Model]:
+def check(settings: Settings) -> None:
+    """Raise InvalidInput for settings with which nothing can be written. Imports and asks no vendor."""
     unknown = [name for name in settings.llm_order if name not in MODELS]
     if unknown:
         raise InvalidInput(
             f"FLEET_LLM_ORDER: there is no {', '.join(unknown)}.", fix=f"Known: {', '.join(MODELS)}; empty for none."
         )
-    models = (MODELS[name](settings) for name in dict.fromkeys(settings.llm_order))
-    return [model for model in models if model is not None]
+    if settings.llm_record is not None and settings.llm_replay is not None:
+        raise InvalidInput("What is replayed cannot be recorded too.", fix="Set FLEET_LLM_RECORD or FLEET_LLM_REPLAY.")
+    prices = price_list(settings.llm_prices)
+    for name in configured(settings):
+        prices.of(getattr(settings, f"{name}_model"), clock.now().date())
+
+
+def configured(settings: Settings) -> list[str]:
+    """Return the names of the models that will be asked, in their order."""
+    return [name for name in dict.fromkeys(settings.llm_order) if name in MODELS and _is_set(settings, name)]
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    key = getattr(settings, f"{name}_api_key").get_secret_value()
+    return bool(key or (name in _KEYLESS and getattr(settings, f"{name}_base_url")))
+
+
+def connect(settings: Settings) -> Words:
+    """Return the writer of this fleet's words. Raises InvalidInput, also for a recording that cannot be used."""
+    check(settings)
+    if settings.llm_replay is not None:
+        return Replayer(settings.llm_replay)
+    prices = price_list(settings.llm_prices)
+    within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
+    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in models(settings)]
+    words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
+    return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
+
+
+def models(settings: Settings) -> Iterator[Model]:
+    """Connect the models that are set, in their order."""
+    return (MODELS[name](settings) for name in configured(settings))

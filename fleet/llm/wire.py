@@ -54,6 +54,15 @@ def bound(response: httpx2.Response) -> None:
         response.stream = _Bounded(response.stream, until_s=until_s, limit_bytes=limit_bytes)
 
 
+def went_out(error: BaseException | None) -> bool:
+    """Say whether a question may have reached the server before this error, whose causes are looked through."""
+    while error is not None:
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
+
+
 def timeout(timeout_s: float) -> httpx2.Timeout:
     """Return a vendor client's timeout for one call."""
     return httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))

@@ -23,6 +23,7 @@ from fleet.llm.prices import Prices
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0
 _OVERHEAD_TOKENS = 1_000  # what a vendor adds around a prompt: roles, the schema in words, its own rules
+_PROBLEM_BYTES = 2_000
 _TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
 
 Request = PostRequest | CommentRequest
@@ -62,16 +63,10 @@ class ModelWriter:
         return self._write(prompts.comment(request, dice), lambda raw: read_comment(request, raw), within_s)
 
     def estimate(self, request: Request) -> int:
-        """Return the most that one try can cost: the call, and its repair. A token is never less than a byte."""
+        """Return the most that one try can cost: the call, and its repair."""
         prompt = ask_for(request, random.Random(0))
-        asked = _input_at_most(prompt)
-        again = asked + 4 * _TOLD_CHARS + _OVERHEAD_TOKENS
-        return sum(
-            self._prices.at_most(
-                self.model.model, self._now().date(), input_tokens=tokens, output_tokens=prompt.max_output_tokens
-            )
-            for tokens in (asked, again)
-        )
+        # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
+        return self._at_most(prompt) + self._at_most(prompt.told("\U0010ffff" * _TOLD_CHARS, "x" * _PROBLEM_BYTES))
 
     def _write(self, prompt: Prompt, take: Callable[[str], _Words], within_s: float | None) -> tuple[_Words, Usage]:
         until_s = self._clock_s() + (self._timeout_s if within_s is None else min(within_s, self._timeout_s))
@@ -100,12 +95,21 @@ class ModelWriter:
         try:
             answer = self.model.ask(prompt, timeout_s=left_s)
         except ModelError as error:
-            error.usage = self._priced(error.usage)
+            error.usage = self._priced(error.usage, prompt, unmetered=error.unmetered)
             raise
-        return Answer(answer.text, self._priced(answer.usage))
+        return Answer(answer.text, self._priced(answer.usage, prompt, unmetered=answer.unmetered))
 
-    def _priced(self, usage: Usage) -> Usage:
-        return usage.but(microusd=self._prices.cost(usage, self._now().date()))
+    def _priced(self, usage: Usage, prompt: Prompt, *, unmetered: bool) -> Usage:
+        """Return usage with its price: of a call that nobody measured the most that it can have cost."""
+        cost = self._at_most(prompt) if unmetered else self._prices.cost(usage, self._now().date())
+        return usage.but(microusd=cost)
+
+    def _at_most(self, prompt: Prompt) -> int:
+        """Return the most that one call can cost. A token is never less than a byte."""
+        return self._prices.at_most(
+            self.model.model, self._now().date(), input_tokens=_input_at_most(prompt),
+            output_tokens=prompt.max_output_tokens,
+        )  # fmt: skip
 
 
 class BatchWriter:
@@ -192,5 +196,6 @@ def _hold_back(why: str | None) -> None:
 
 
 def _input_at_most(prompt: Prompt) -> int:
-    parts = (prompt.house, prompt.persona, prompt.moment, str(dict(prompt.schema)))
+    turns = [part for turn in prompt.turns for part in turn]
+    parts = (prompt.house, prompt.persona, prompt.moment, str(dict(prompt.schema)), *turns)
     return sum(len(part.encode("utf-8")) for part in parts) + _OVERHEAD_TOKENS

@@ -17,8 +17,9 @@ from fleet.core.events import EventRow
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
-from fleet.runtime import doorbell
+from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
+from fleet.spending import ledger
 
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
@@ -35,6 +36,7 @@ class Swept:
     jobs_ended: int
     ticks_rung: int
     jobs_rung: int
+    amounts_charged: int
 
 
 def sweep(deps: Deps) -> Swept:
@@ -53,11 +55,13 @@ def sweep(deps: Deps) -> Swept:
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rung_jobs))
         tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
+    charged = paying.charge_abandoned(deps)
     swept = Swept(
-        len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs)
+        len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs),
+        charged,
     )  # fmt: skip
-    if released_ticks or released_jobs:
-        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs))
+    if released_ticks or released_jobs or charged:
+        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
     return swept
 
 
@@ -77,9 +81,9 @@ def _tell(tx: Tx, moved: list[Moved]) -> None:
 
 
 def prune(deps: Deps) -> int:
-    """Delete ticks, jobs and events past their retention, in small transactions; return how many rows went."""
+    """Delete ticks, jobs, events and calls past their retention, in small transactions; return how many rows went."""
     days, gone = deps.settings.retention_days, 0
-    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, _prune_events):
+    for prune_some in (ticks.prune_ticks, recovery.prune_jobs, _prune_events, ledger.prune_calls):
         while True:
             with deps.db.transaction() as tx:
                 number = prune_some(tx, days=days)

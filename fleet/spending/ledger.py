@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -23,6 +23,7 @@ from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, 
 from fleet.spending.models import BudgetRow, CallRow, ReservationRow
 
 _CLOCK = sa.func.clock_timestamp()
+_LONGEST_PERIOD_DAYS = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ def charge_abandoned(tx: Tx) -> bool:
     lost = Reservation(None, Spender(row.agent_id, row.persona_id, None, ""), row.provider, row.microusd)
     _charge(tx, lost, set_aside=row.microusd, cost=row.microusd)
     return True
+
+
+def prune_calls(tx: Tx, *, days: int, limit: int = 5000) -> int:
+    """Delete some of the calls older than `days`, but none that the budget of a month may still be summed from."""
+    cutoff = _CLOCK - sa.literal(timedelta(days=max(days, _LONGEST_PERIOD_DAYS)), sa.Interval)
+    victims = sa.select(CallRow.id).where(CallRow.called_at < cutoff).limit(limit).subquery()
+    return tx.execute(sa.delete(CallRow).where(CallRow.id == victims.c.id)).rowcount
 
 
 def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> None:
