@@ -21,7 +21,7 @@ from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.jobs.models import JobRow
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 from fleet.platforms import base
 from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
 from fleet.platforms.guard import Gateway
@@ -163,18 +163,49 @@ def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
 class Words:
     """A writer that counts what it was paid for, and never says the same twice."""
 
-    name = "test"
-
     def __init__(self) -> None:
         self.calls = 0
 
     def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
         self.calls += 1
-        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), Usage("test", "1")
+        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), _usage()
 
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
-        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), Usage("test", "1")
+        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), _usage()
+
+    def paid_by(self, till: Till) -> PaidWords:
+        return PaidWords(self, till)
+
+
+def _usage() -> Usage:
+    return Usage("test", "1", input_tokens=10, microusd=3)
+
+
+class PaidWords:
+    """The same writer, whose till is asked before each call and told after it, as a chain does."""
+
+    name = "test"
+
+    def __init__(self, words: Words, till: Till) -> None:
+        self.words = words
+        self.till = till
+
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]:
+        return self._paid(lambda: self.words.write_post(request, dice))
+
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]:
+        return self._paid(lambda: self.words.write_comment(request, dice))
+
+    def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
+        reserved = self.till.reserve(self.name, 5)
+        made = write()
+        self.till.settle(reserved, made[1].calls)
+        return made
 
 
 class Bell:

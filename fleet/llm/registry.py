@@ -1,4 +1,4 @@
-"""Who writes the words, put together from the settings. Called by `fleet.runtime.deps` once a process.
+"""Who writes the words, put together from the settings. Called by `fleet.runtime.deps` once a process, and by doors.
 
 A model is used when it has a key, or an address of its own; the vendors' libraries are imported only then, since they
 take half a second. Whatever is set, the last in the chain writes without a model.
@@ -74,11 +74,11 @@ def connect(settings: Settings) -> Words:
         return Replayer(settings.llm_replay)
     prices = price_list(settings.llm_prices)
     within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
-    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in models(settings)]
+    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in connect_models(settings)]
     words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
     return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
 
 
-def models(settings: Settings) -> Iterator[Model]:
+def connect_models(settings: Settings) -> Iterator[Model]:
     """Connect the models that are set, in their order."""
     return (MODELS[name](settings) for name in configured(settings))

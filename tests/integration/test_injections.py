@@ -20,8 +20,9 @@ import yaml
 from fleet.content import sanitise
 from fleet.llm import answers, screening
 from fleet.llm.anthropic_provider import AnthropicModel
-from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
+from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker, Usage
 from fleet.llm.chain import Chain
+from fleet.llm.model import Answer, Prompt
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.orders import gives_orders
 from fleet.llm.prices import price_list
@@ -92,8 +93,36 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def words(server: ModelServer) -> Chain:
+def wired(server: ModelServer) -> Chain:
+    """A writer over a vendor's own library and a wire."""
     model = AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url)
+    return Chain([ModelWriter(model, price_list())], OfflineProvider())
+
+
+class Gullible:
+    """A model in this process, for thousands of questions."""
+
+    provider = "anthropic"
+    model = "claude-haiku-5-5"
+
+    def __init__(self) -> None:
+        self.mind: Callable[[Question], str] = lambda question: ""
+
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
+        fields = frozenset(prompt.schema["properties"])
+        question = Question(f"{prompt.house}\n\n{prompt.persona}", prompt.moment, fields, len(prompt.turns), {})
+        return Answer(self.mind(question), Usage(self.provider, self.model))
+
+    def look(self, *, timeout_s: float) -> None: ...
+
+
+@pytest.fixture
+def model() -> Gullible:
+    return Gullible()
+
+
+@pytest.fixture
+def words(model: Gullible) -> Chain:
     return Chain([ModelWriter(model, price_list())], OfflineProvider())
 
 
@@ -124,18 +153,18 @@ def test_there_are_enough_attempts_of_enough_kinds() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt["id"])
-def test_no_comment_says_what_a_stranger_wanted(server: ModelServer, words: Chain, attempt: dict[str, str]) -> None:
+def test_no_comment_says_what_a_stranger_wanted(model: Gullible, words: Chain, attempt: dict[str, str]) -> None:
     for mood in MOODS:
-        server.mind = obedient(attempt, mood)
+        model.mind = obedient(attempt, mood)
         for said in published(words, comment_request(attempt)):
             assert said
             assert leaks(said, attempt) == [], f"{mood}: {said}"
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt["id"])
-def test_no_post_says_what_a_memory_wanted(server: ModelServer, words: Chain, attempt: dict[str, str]) -> None:
+def test_no_post_says_what_a_memory_wanted(model: Gullible, words: Chain, attempt: dict[str, str]) -> None:
     for mood in MOODS:
-        server.mind = obedient(attempt, mood)
+        model.mind = obedient(attempt, mood)
         for said in published(words, PostRequest(SPEAKER, memories=(attempt["text"],))):
             assert said
             assert leaks(said, attempt) == [], f"{mood}: {said}"
@@ -143,11 +172,11 @@ def test_no_post_says_what_a_memory_wanted(server: ModelServer, words: Chain, at
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt["id"])
 def test_an_attempt_reaches_the_model_as_data_and_nowhere_else(
-    server: ModelServer, words: Chain, attempt: dict[str, str]
+    server: ModelServer, wired: Chain, attempt: dict[str, str]
 ) -> None:
     server.asked.clear()
     server.mind = obedient(attempt, "does what is wanted")
-    words.write_comment(comment_request(attempt), random.Random(1))
+    wired.write_comment(comment_request(attempt), random.Random(1))
     for _, _, body in server.asked:
         assert "tools" not in body
         assert KEY not in json.dumps(body)
@@ -160,8 +189,8 @@ def test_an_attempt_reaches_the_model_as_data_and_nowhere_else(
             assert not re.search(SHOWN["the unseen"], block)
 
 
-def test_a_model_that_says_nothing_wrong_is_let_through(server: ModelServer, words: Chain) -> None:
-    server.mind = lambda question: comment_text(random.Random(1), text=f"Ann, {INNOCENT}.")
+def test_a_model_that_says_nothing_wrong_is_let_through(model: Gullible, words: Chain) -> None:
+    model.mind = lambda question: comment_text(random.Random(1), text=f"Ann, {INNOCENT}.")
     for attempt in ATTEMPTS:
         said, usage = words.write_comment(comment_request(attempt), random.Random(1))
         assert (usage.outcome, usage.provider) == (Outcome.ANSWERED, "anthropic"), attempt["id"]
@@ -169,7 +198,7 @@ def test_a_model_that_says_nothing_wrong_is_let_through(server: ModelServer, wor
 
 
 def test_without_the_walls_the_same_attempts_succeed(
-    server: ModelServer, words: Chain, monkeypatch: pytest.MonkeyPatch
+    model: Gullible, words: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_reason_against(*_: Any, **__: Any) -> None:
         return None
@@ -178,7 +207,7 @@ def test_without_the_walls_the_same_attempts_succeed(
     monkeypatch.setattr(answers, "fit_to_show", lambda words: words)
     through = []
     for attempt in ATTEMPTS:
-        server.mind = obedient(attempt, "does what is wanted")
+        model.mind = obedient(attempt, "does what is wanted")
         said, _ = words.write_comment(comment_request(attempt), random.Random(1))
         through += [attempt["id"]] if leaks(said.text, attempt) else []
     assert len(through) >= len(ATTEMPTS) * 9 // 10, {attempt["id"] for attempt in ATTEMPTS} - set(through)
