@@ -106,6 +106,7 @@ class ModelServer:
         self.mind = mind
         self.knows = knows
         """Options of a plain OpenAI-like server; any other is refused with 400. None: all."""
+        self.models = ["claude-haiku-5-5", "gpt-6-luna"]
         self.script: deque[Reply] = deque()
         self.always: Reply | None = None
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
@@ -230,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self.world.completion(body, reply)
 
     def _get(self) -> dict[str, Any] | bytes:
+        if self.path.startswith("/v1/models"):
+            return self._models()
         batch_id = self.path.split("/")[4]
         if not self.path.endswith("/results"):
             return self._batch(batch_id)
@@ -242,6 +245,17 @@ class _Handler(BaseHTTPRequestHandler):
             for one in reversed(requests)
         ]  # fmt: skip
         return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+    def _models(self) -> dict[str, Any]:
+        """The card of one model, as at Anthropic, or the list of all, as at OpenAI."""
+        cards = [{"id": name, "object": "model", "type": "model", "created": 1, "owned_by": "x", "display_name": name,
+                  "created_at": "2026-10-07T00:00:00Z"} for name in self.world.models]  # fmt: skip
+        wanted = self.path.partition("?")[0].removeprefix("/v1/models").strip("/")
+        if not wanted:
+            return {"object": "list", "data": cards}
+        if wanted not in self.world.models:
+            raise _Refused(404, f"model: {wanted}")
+        return next(card for card in cards if card["id"] == wanted)
 
     def _batch(self, batch_id: str) -> dict[str, Any]:
         counts = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}

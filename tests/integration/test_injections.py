@@ -189,6 +189,22 @@ def test_an_attempt_reaches_the_model_as_data_and_nowhere_else(
             assert not re.search(SHOWN["the unseen"], block)
 
 
+def test_what_plainly_gives_orders_is_not_even_read(model: Gullible, words: Chain) -> None:
+    seen: list[Question] = []
+
+    def note(question: Question) -> str:
+        seen.append(question)
+        return comment_text(random.Random(1))
+
+    model.mind = note
+    ordering = [attempt for attempt in ATTEMPTS if gives_orders(attempt["text"])]
+    assert len(ordering) > len(ATTEMPTS) // 2
+    for attempt in ordering:
+        words.write_comment(comment_request(attempt), random.Random(1))
+        assert squeezed(attempt["text"])[:15] not in squeezed(seen[-1].user), attempt["id"]
+        assert [post["post"] for post in seen[-1].seen] == [1]
+
+
 def test_a_model_that_says_nothing_wrong_is_let_through(model: Gullible, words: Chain) -> None:
     model.mind = lambda question: comment_text(random.Random(1), text=f"Ann, {INNOCENT}.")
     for attempt in ATTEMPTS:

@@ -161,8 +161,9 @@ def test_a_server_that_drips_is_cut_off(server: ModelServer, model: Model) -> No
 
 def test_a_server_that_is_not_there_is_transient() -> None:
     gone = AnthropicModel(KEY, "claude-haiku-5-5", base_url="http://127.0.0.1:1")
-    with pytest.raises(errors.Transient):
+    with pytest.raises(errors.Transient) as caught:
         write(gone)
+    assert caught.value.usage.microusd == 0
 
 
 def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
@@ -182,6 +183,46 @@ def test_a_block_that_calls_a_tool_is_not_read(server: ModelServer) -> None:
     server.script.append(Reply(extra_blocks=(tool,)))
     words, _ = write(make_anthropic(server))
     assert "mail" not in str(words)
+
+
+def test_a_look_at_a_model_asks_for_no_words(server: ModelServer, model: Model) -> None:
+    model.look(timeout_s=5)
+    [(path, _, body)] = server.asked
+    assert path.startswith("/v1/models")
+    assert body == {}
+
+
+@pytest.mark.parametrize(("reply", "kind"), [(Reply(401), errors.AuthFailed), (Reply(529), errors.Overloaded)])
+def test_a_look_says_what_is_wrong(
+    server: ModelServer, model: Model, reply: Reply, kind: type[errors.ModelError]
+) -> None:
+    server.always = reply
+    with pytest.raises(kind):
+        model.look(timeout_s=5)
+
+
+def test_a_look_for_a_model_that_the_server_lacks_is_rejected(server: ModelServer, model: Model) -> None:
+    server.models = ["another"]
+    with pytest.raises(errors.Rejected):
+        model.look(timeout_s=5)
+
+
+@pytest.mark.parametrize("reply", [Reply(cut=True), Reply(body=b"hello"), Reply(body=b'{"id": "x"}')])
+def test_a_call_that_nobody_measured_counts_with_the_most_that_it_can_cost(
+    server: ModelServer, model: Model, reply: Reply
+) -> None:
+    server.always = reply
+    with pytest.raises(errors.Transient) as caught:
+        write(model)
+    assert 0 < caught.value.usage.microusd < ModelWriter(model, PRICES).estimate(POST)
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(429), Reply(401), Reply(400)])
+def test_a_call_that_the_server_turned_away_costs_nothing(server: ModelServer, model: Model, reply: Reply) -> None:
+    server.always = reply
+    with pytest.raises(errors.ModelError) as caught:
+        write(model)
+    assert caught.value.usage.microusd == 0
 
 
 # Malformed answers
