@@ -51,7 +51,7 @@ class Recorder:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("ab").close()
+            self._append(b"")
         except OSError as error:
             raise InvalidInput(f"FLEET_LLM_RECORD: {path} cannot be written ({error.strerror}).") from None
 

@@ -15,7 +15,14 @@ from fleet.llm.offline import OfflineProvider
 from fleet.llm.recording import NotRecorded, Recorder, Replayer, key_of
 from tests.factories import comment_on
 
-SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",), grammar={"caption": ("A bridge.", "Two bridges.", "No bridge.")})
+SPEAKER = Speaker(
+    "Ann",
+    None,
+    "Likes bridges.",
+    "curious",
+    ("bridges",),
+    grammar={"caption": ("A bridge.", "Two bridges.", "No bridge.")},
+)
 POST = PostRequest(SPEAKER, ("An earlier one.",))
 DICE = random.Random
 
