@@ -134,7 +134,7 @@ def _spark(speaker: Speaker, dice: random.Random) -> dict[str, str]:
 
 def _seen(number: int, one: SeenPost) -> dict[str, Any]:
     told: dict[str, Any] = {"post": number, "author": _name(_harmless(one.author)), "caption": _theirs(one.caption)}
-    comments = [told for comment in one.comments[:MOST_COMMENTS] if (told := _theirs(comment))]
+    comments = [words for comment in one.comments[:MOST_COMMENTS] if (words := _theirs(comment))]
     return {**told, "comments": comments} if comments else told
 
 
