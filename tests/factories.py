@@ -21,7 +21,7 @@ from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.jobs.models import JobRow
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 from fleet.platforms import base
 from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
 from fleet.platforms.guard import Gateway
@@ -155,21 +155,57 @@ def reply_lost(_: Action) -> Callable[[], None]:
     return lose
 
 
+def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
+    """Ask for a comment on one post."""
+    return CommentRequest(speaker, (SeenPost("post-1", author, caption),))
+
+
 class Words:
     """A writer that counts what it was paid for, and never says the same twice."""
-
-    name = "test"
 
     def __init__(self) -> None:
         self.calls = 0
 
     def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
         self.calls += 1
-        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), Usage("test", "1")
+        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), _usage()
 
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
-        return CommentWords(f"Well seen, {request.author}, number {self.calls}."), Usage("test", "1")
+        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), _usage()
+
+    def paid_by(self, till: Till) -> PaidWords:
+        return PaidWords(self, till)
+
+
+def _usage() -> Usage:
+    return Usage("test", "1", input_tokens=10, microusd=3)
+
+
+class PaidWords:
+    """The same writer, whose till is asked before each call and told after it, as a chain does."""
+
+    name = "test"
+
+    def __init__(self, words: Words, till: Till) -> None:
+        self.words = words
+        self.till = till
+
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]:
+        return self._paid(lambda: self.words.write_post(request, dice))
+
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]:
+        return self._paid(lambda: self.words.write_comment(request, dice))
+
+    def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
+        reserved = self.till.reserve(self.name, 5)
+        made = write()
+        self.till.settle(reserved, made[1].calls)
+        return made
 
 
 class Bell:
@@ -268,7 +304,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=load(), words=words, worker="test:1", dice=random.Random(1),
+        personas=load(), writer=words, worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)

@@ -18,6 +18,7 @@ from fleet.core.events import Event
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Named
+from fleet.spending.budgets import dollars
 
 _QUOTE_CHARS = 160
 _WHY_CHARS = 140
@@ -153,6 +154,20 @@ def _until(said: Mapping[str, Any], event: Event) -> str:
     return f" for {render.span(left.total_seconds())}"
 
 
+def _spent(said: Mapping[str, Any], event: Event) -> Told:
+    what = "is passed over" if said.get("scope") == "provider" else "rests"
+    return f"💸 {_scope(said)} {what}{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
+
+
+def _budget(words: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    def story(said: Mapping[str, Any], _: Event) -> Told:
+        amount = f" {dollars(int(said['microusd']))}" if "microusd" in said else ""
+        period = render.clip(said.get("period"), 10)
+        return f"💰 {_scope(said)} {words}{amount} a {period}, by {_by(said)}{_why(said, 'reason')}", "blue"
+
+    return story
+
+
 def _thrown(said: Mapping[str, Any], _: Event) -> Told:
     return f"■ KILL SWITCH on, by {_by(said)}{_why(said, 'reason')}", "bold white on red"
 
@@ -210,6 +225,10 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "agent.triggered": _triggered,
     "control.kill_switch.thrown": _thrown,
     "control.kill_switch.lifted": _lifted,
+    "budget.spent": _spent,
+    "budget.set": _budget("may spend"),
+    "budget.allowed": _budget("may once spend, beyond its budget,"),
+    "budget.removed": _budget("has no limit any more"),
     "control.paused": _scope_paused,
     "control.resumed": _scope_resumed,
 }

@@ -46,6 +46,11 @@ class Work:
         """The account to act with."""
         return self.deps.account(self.agent)
 
+    @property
+    def words_within_s(self) -> float:
+        """How long words may take: half of the lease that is left, since the rest of the job needs some too."""
+        return max(1.0, self.lease.left_s() / 2)
+
     def step(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fleet.content import sanitise
 from fleet.jobs.outcomes import Skipped
-from fleet.llm.base import CommentRequest
+from fleet.llm.base import CommentRequest, SeenPost
 from fleet.platforms.base import Action, Verb
+from fleet.runtime import paying
 from fleet.runtime.work import Work
 
 
@@ -19,10 +20,8 @@ def prepare(work: Work) -> Action | Skipped:
 
 def _write(work: Work) -> dict[str, object]:
     payload = work.claim.payload
-    request = CommentRequest(
-        work.deps.speaker(work.agent),
-        str(payload.get("author_name") or payload.get("author") or ""),
-        str(payload.get("caption", "")),
-    )
-    words, usage = work.deps.words.write_comment(request, work.dice("words"))
+    author = str(payload.get("author_name") or payload.get("author") or "")
+    post = SeenPost(str(work.claim.target), author, str(payload.get("caption", "")))
+    request = CommentRequest(work.deps.speaker(work.agent), (post,))
+    words, usage = paying.words_of(work).write_comment(request, work.dice("words"), within_s=work.words_within_s)
     return {"text": sanitise.clean_comment(words.text), "by": f"{usage.provider}/{usage.model}"}

@@ -13,6 +13,7 @@ from fleet.jobs.policy import JobKind
 from fleet.llm.base import PostRequest
 from fleet.platforms import base, guard
 from fleet.platforms.base import Action, ImageOrder, Verb
+from fleet.runtime import paying
 from fleet.runtime.work import Work
 
 log = logs.get(__name__)
@@ -36,11 +37,11 @@ def _write(work: Work) -> dict[str, Any]:
     with work.deps.db.transaction() as tx:
         recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
     request = PostRequest(work.deps.speaker(work.agent), tuple(recent))
-    words, usage = work.deps.words.write_post(request, work.dice("words"))
+    words, usage = paying.words_of(work).write_post(request, work.dice("words"), within_s=work.words_within_s)
     return {
         "image_prompt": words.image_prompt,
         "caption": sanitise.clean_caption(words.caption),
-        "alt_text": sanitise.tidy(words.alt_text, 300),
+        "alt_text": sanitise.clean_alt_text(words.alt_text),
         "by": f"{usage.provider}/{usage.model}",
     }
 
