@@ -256,10 +256,41 @@ def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[st
 
 def recent_results(tx: Tx, agent_id: uuid.UUID, kind: JobKind, field: str, *, limit: int = 50) -> list[str]:
     """Return one field of the newest checkpoints' words, for not saying the same again."""
+    said = _words(field)
     query = (
-        sa.select(JobRow.checkpoint["words"][field].astext)
-        .where(JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.checkpoint["words"][field].astext.is_not(None))
+        sa.select(said)
+        .where(JobRow.agent_id == agent_id, JobRow.kind == kind, said.is_not(None))
         .order_by(JobRow.created_at.desc())
         .limit(limit)
     )
     return [str(value) for value in tx.session.scalars(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text that went out, or may have."""
+
+    job_id: uuid.UUID
+    agent_id: uuid.UUID
+    sending_at: datetime
+    text: str
+
+
+def texts_sent(tx: Tx, surface: str, since: datetime | None, *, limit: int) -> list[Sent]:
+    """Return the captions and comments that went to a surface after a moment, newest first (ix_jobs_surface_writes)."""
+    said = sa.func.coalesce(_words("caption"), _words("text"))
+    where = [JobRow.surface == surface, JobRow.sending_at.is_not(None), said.is_not(None)]
+    if since is not None:
+        where.append(JobRow.sending_at > since)
+    query = (
+        sa.select(JobRow.id, JobRow.agent_id, JobRow.sending_at, said)
+        .where(*where, JobRow.kind.in_((JobKind.POST, JobKind.COMMENT)))
+        .order_by(JobRow.sending_at.desc())
+        .limit(limit)
+    )
+    return [Sent(*row) for row in tx.execute(query)]
+
+
+def _words(field: str) -> sa.ColumnElement[str]:
+    """Return a field of the words that passed the review, which is the second draft where the first was refused."""
+    return sa.func.coalesce(JobRow.checkpoint["words:2"][field].astext, JobRow.checkpoint["words"][field].astext)

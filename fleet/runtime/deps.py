@@ -23,6 +23,7 @@ from fleet.llm.offline import OfflineProvider
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
+from fleet.runtime.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Deps:
                 platform = registry.connect(surface, self.settings)
                 self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason)
             return self._gateways[surface]
+
+    @functools.cached_property
+    def quality(self) -> Quality:
+        """What is let pass, and what has been said lately."""
+        return Quality(self.db, self.settings)
 
     def _kill_reason(self) -> str | None:
         with self.db.transaction() as tx:
@@ -109,7 +115,8 @@ def policy(settings: Settings) -> Policy:
         surface_writes_per_minute=settings.surface_writes_per_minute,
         day=timedelta(days=1 / settings.tempo),
     )
-    return Policy(frozenset(settings.allowed_hosts), settings.dry_run, settings.label_agents, caps)
+    hosts, image_hosts = frozenset(settings.allowed_hosts), frozenset(settings.image_hosts)
+    return Policy(hosts, settings.dry_run, settings.label_agents, caps, image_hosts)
 
 
 def build(settings: Settings) -> Deps:
