@@ -6,6 +6,7 @@ ending, and scripts that write no blanks are searched as they stand. "Scunthorpe
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import defaultdict
@@ -42,7 +43,7 @@ class Lexicon:
     def find(self, words: str) -> list[str]:
         """Return the entries that stand in a text, each once, in the order of the text."""
         plain = _folded(words)
-        tokens = [*_tokens(plain)]
+        tokens = _tokens(plain)
         hits = [phrase.entry for place in range(len(tokens)) for phrase in self._starting(tokens, place)]
         if self._unspaced and _UNSPACED.search(plain):
             together = "".join(plain.split())
@@ -61,7 +62,7 @@ class Lexicon:
         for first in words[0]:
             (self._by_beginning if first.endswith("*") else self._by_word)[first.rstrip("*")].append(phrase)
 
-    def _starting(self, tokens: list[frozenset[str]], place: int) -> Iterator[_Phrase]:
+    def _starting(self, tokens: tuple[frozenset[str], ...], place: int) -> Iterator[_Phrase]:
         for form in tokens[place]:
             candidates = list(self._by_word.get(form, ()))
             if form.startswith(self._beginnings):
@@ -90,20 +91,23 @@ def _folded(words: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTS.sub("", _APOSTROPHES.sub("", apart)))
 
 
-def _tokens(plain: str) -> Iterator[frozenset[str]]:
+@functools.lru_cache(maxsize=16)  # one text is looked at with several lists
+def _tokens(plain: str) -> tuple[frozenset[str], ...]:
     """Return for each word what it may have been meant to be; letters spelt out one by one are a word too."""
-    spelt: list[str] = []
-    for match in _TOKEN.finditer(plain):
-        forms = _forms(match[0])
+    found: list[frozenset[str]] = []
+    spelt = ""
+    for token in (*_TOKEN.findall(plain), ""):
+        forms = _forms(token)
         letter = next((form for form in forms if len(form) == 1), "")
         if not letter and len(spelt) >= _LEAST_SPELT_OUT:
-            yield frozenset({"".join(spelt)})
-        spelt = [*spelt, letter] if letter else []
-        yield forms
-    if len(spelt) >= _LEAST_SPELT_OUT:
-        yield frozenset({"".join(spelt)})
+            found.append(frozenset({spelt}))
+        spelt = spelt + letter if letter else ""
+        if token:
+            found.append(forms)
+    return tuple(found)
 
 
+@functools.lru_cache(maxsize=8192)
 def _forms(token: str) -> frozenset[str]:
     bare = token.strip("@$!_").replace("_", "")
     forms = {bare, token.translate(_LOOK_ALIKES)} if re.search("[a-z]", token) else {bare}

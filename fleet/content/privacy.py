@@ -20,10 +20,10 @@ _EMAIL = re.compile(
 )
 _PHONE = re.compile(
     r"(?<![\w+])(?:\+|00)[1-9](?:[ ./-]?\(?\d\)?){7,14}(?![\w])"  # international
-    r"|(?<![\w.+-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"  # North America
-    r"|(?<![\w.+-])\(?0[1-9]\d{0,4}\)?[ /-]\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"  # national, with its leading zero
+    r"|(?<![\w.+-])(?<!\d )(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"  # North America
+    r"|(?<![\w.+-])(?<!\d )\(?0[1-9]\d{0,4}\)?[ /-]{1,3}\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"  # national, with its leading zero
 )
-_CARD = re.compile(r"(?<![\w-])[3-6](?:[ -]?\d){12,18}(?![\w-])")
+_CARD = re.compile(r"(?<![\w-])(?<!\d )[3-6](?:[ -]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _NINO = re.compile(
@@ -38,7 +38,7 @@ _SECRET = re.compile(
     r"|(?<!\w)(?:sk|pk|rk)[-_][\w-]{12,}|(?<!\w)(?:fst|ghp|gho|ghs|ghu|hf|npm)_\w{8,}|(?<!\w)github_pat_\w{10,}"
     r"|(?<!\w)(?:glpat|xox[abprs])-[\w-]{8,}|(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{12,}|(?<!\w)AIza[\w-]{20,}"
     r"|(?<!\w)eyJ[\w-]{8,}\.[\w-]{4,}|(?i:(?<!\w)bearer\s+[\w.~+/-]{16,})"
-    r"|(?i:(?<!\w)(?:password|passwd|passphrase|secret|api[ _-]?key|access[ _-]?token)\s?[:=]\s?\S{4,})"
+    r"|(?i:(?<!\w)(?:password|passwd|passphrase|secret|api[ _-]?key|access[ _-]?token)\s?[:=]\s?(?=\S*\d)\S{6,})"
 )
 _LONG_TOKEN = re.compile(r"(?<![\w/+-])[A-Za-z0-9_+/=-]{24,}(?![\w/+-])")
 _LEAST_BITS = 3.6

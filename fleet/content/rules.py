@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fleet.content import sanitise
 from fleet.content.findings import Finding, Severity
+from fleet.content.sanitise import _unquoted, tidy
 from fleet.content.surfaces import Form
 from fleet.core import text
 
@@ -28,7 +28,7 @@ _DOT = r"(?:[.．｡]|\s?[\[({]\s?(?:\.|dot|punkt|punto)\s?[\])}]\s?)"
 _LINK = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,20}://|hxxps?:|(?:mailto|javascript|data|vbscript|tel|file):)\S*"
     rf"|\bwww\.\S+|(?<![\w@-])(?:[\w-]{{1,63}}{_DOT}){{1,5}}(?:(?:{_ENDINGS})(?![\w-])(?:[/?#:]\S*)?|[a-z]{{2,24}}/\S+)"
-    r"|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])(?::\d+)?(?:/\S*)?",
+    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])(?::\d+)?(?:/\S*)?",
     re.IGNORECASE,
 )
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|$)", re.IGNORECASE)
@@ -84,12 +84,15 @@ def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: li
 
 
 def _finish(words: str, form: Form) -> str:
-    """Pass every line through the sanitiser, which is the last to touch what is published."""
-    lines = words.split("\n")
-    tidied = [
-        sanitise.tidy(line, form.limit_chars, hashtags=form.hashtags > 0, links=form.links) for line in lines
-    ]  # fmt: skip
-    return "\n".join(line for line in tidied if line)
+    """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves."""
+    seen = ""
+    while seen != words:
+        seen = words
+        tidied = (
+            tidy(line, form.limit_chars, hashtags=form.hashtags > 0, links=form.links) for line in words.split("\n")
+        )
+        words = _unquoted("\n".join(line for line in tidied if line))
+    return words
 
 
 def _host(link: str) -> str:

@@ -28,6 +28,8 @@ _WORD = re.compile(
     r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 
+_WORDS_LAST = 1 << 31
+
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
@@ -113,7 +115,12 @@ def pieces(words: str) -> frozenset[int]:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
     said = _WORD.findall(_joined(plain)) or ["".join(plain.split())]
     pairs = (f"{one} {other}" for one, other in itertools.pairwise(said))
-    return frozenset(zlib.crc32(piece.encode(errors="surrogatepass")) for piece in (*said, *pairs))
+    # Pairs are rare and words are not: pairs come first in the order, so that few texts are found under each piece.
+    return frozenset([*(_number(pair) for pair in pairs), *(_number(word) | _WORDS_LAST for word in said)])
+
+
+def _number(piece: str) -> int:
+    return zlib.crc32(piece.encode(errors="surrogatepass")) & ~_WORDS_LAST
 
 
 def _joined(plain: str) -> str:
