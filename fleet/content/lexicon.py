@@ -43,8 +43,8 @@ class Lexicon:
     def find(self, words: str) -> list[str]:
         """Return the entries that stand in a text, each once, in the order of the text."""
         plain = _folded(words)
-        tokens = _tokens(plain)
-        hits = [phrase.entry for place in range(len(tokens)) for phrase in self._starting(tokens, place)]
+        readings = dict.fromkeys((plain, plain.replace("_", " ")))  # an underscore may hide a letter, or be a blank
+        hits = [entry for reading in readings for entry in self._spaced(_tokens(reading))]
         if self._unspaced and _UNSPACED.search(plain):
             together = "".join(plain.split())
             hits += [entry for needle, entry in self._unspaced if needle in together]
@@ -61,6 +61,10 @@ class Lexicon:
         phrase = _Phrase(entry, words)
         for first in words[0]:
             (self._by_beginning if first.endswith("*") else self._by_word)[first.rstrip("*")].append(phrase)
+
+    def _spaced(self, tokens: tuple[frozenset[str], ...]) -> Iterator[str]:
+        for place in range(len(tokens)):
+            yield from (phrase.entry for phrase in self._starting(tokens, place))
 
     def _starting(self, tokens: tuple[frozenset[str], ...], place: int) -> Iterator[_Phrase]:
         for form in tokens[place]:

@@ -15,13 +15,16 @@ from collections.abc import Callable, Iterator
 from fleet.content.findings import Finding
 
 _EMAIL = re.compile(
-    r"[\w.+-]{1,64}(?:\s?[\[({]\s?at\s?[\])}]\s?|[@＠])(?:[\w-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?)){1,4}[^\W\d_]{2,24}",
+    r"[\w.+-]{1,64}(?:\s?[\[({]\s?at\s?[\])}]\s?|[@＠])(?:[\w-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?)){1,4}[^\W\d_]{2,24}"
+    # With blanks, which a sentence has too ("me @ work. Then"): only with an ending that mail mostly has.
+    r"|[\w.+-]{1,64}\s?[@＠]\s?(?:[\w-]{1,63}\s?\.\s?){1,3}(?:com|net|org|edu|gov)(?!\w)",
     re.IGNORECASE,
 )
 _PHONE = re.compile(
-    r"(?<![\w+])(?:\+|00)[1-9](?:[ ./-]?\(?\d\)?){7,14}(?![\w])"  # international
+    r"(?<![\w+])(?:\+|(?<!\d )00)[1-9](?:[ ./-]?\(?\d\)?){7,14}(?![\w])"  # international
     r"|(?<![\w.+-])(?<!\d )(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"  # North America
-    r"|(?<![\w.+-])(?<!\d )\(?0[1-9]\d{0,4}\)?[ /-]{1,3}\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"  # national, with its leading zero
+    # National, with its leading zero.
+    r"|(?<![\w.+-])(?<!\d )\(?0[1-9]\d{0,4}\)?[ /-]{1,3}\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"
 )
 _CARD = re.compile(r"(?<![\w-])(?<!\d )[3-6](?:[ -]?\d){12,18}(?![\w-])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?!\w)")

@@ -6,6 +6,8 @@ lately comes in as an index. The order is from what harms people to what is mere
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -14,10 +16,11 @@ from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
 from fleet.content.similar import Recent
-from fleet.content.surfaces import Kind, surface
+from fleet.content.surfaces import Form, Kind, surface
 from fleet.content.tone import Voice
 from fleet.core import text
 
+_TAG = re.compile(r"</?[a-z!][^<>]{0,200}>", re.IGNORECASE)
 _COMPARED = (Kind.CAPTION, Kind.COMMENT)
 
 
@@ -62,15 +65,9 @@ def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -
 def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> Verdict:
     """Look at one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
     form = surface(on).form(kind)
-    plain = text.clean(words[: 20 * form.limit_chars])
-    found = [
-        *privacy.private_data(plain),
-        *(rules.links(plain, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
-        *moderation.moderate(plain, by.moderators),
-        *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(plain)),
-    ]
     fitted, mended = rules.fit(words, form)
-    found += mended
+    found = [finding for reading in _readings(words, fitted, form) for finding in _refusals(reading, kind, form, by)]
+    found = [*dict.fromkeys(found), *mended]
     if not fitted:
         found.append(Finding("empty", "nothing is left to say"))
     elif said is not None and kind in _COMPARED:
@@ -78,3 +75,18 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
         found += tone.mismatch(fitted, said.voice)
     ok = all(finding.severity is not Severity.REFUSE for finding in found)
     return Verdict(ok, fitted if ok else "", tuple(found))
+
+
+def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
+    """Return a text as written, as mended, and without markup: what is taken out can bring two halves together."""
+    plain = text.clean(words[: rules.READ_TIMES * form.limit_chars])
+    return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
+
+
+def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Finding]:
+    return [
+        *privacy.private_data(reading),
+        *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
+        *moderation.moderate(reading, by.moderators),
+        *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
+    ]

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable
 
 from fleet.content.findings import Finding, Severity
-from fleet.content.sanitise import _unquoted, tidy
+from fleet.content.sanitise import tidy, unquoted
 from fleet.content.surfaces import Form
 from fleet.core import text
 
-_READ_TIMES = 20
+READ_TIMES = 20
+"""Of a text so many times beyond its limit nothing can be shown, so it is not read either."""
 _HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
 _HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)»]*(?=\s|$)|[。！？।؟۔]")
@@ -37,7 +38,7 @@ _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|
 def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
     """Return the words in the form of their surface, and what had to be mended."""
     found: list[Finding] = []
-    lines = _lines(words[: _READ_TIMES * form.limit_chars])
+    lines = _lines(words[: READ_TIMES * form.limit_chars])
     if len(lines) > form.line_breaks + 1:
         found.append(_mended("lines", f"{len(lines) - 1} line breaks, {form.line_breaks} allowed"))
     words = "\n".join([*lines[: form.line_breaks], " ".join(lines[form.line_breaks :])]).strip()
@@ -91,7 +92,7 @@ def _finish(words: str, form: Form) -> str:
         tidied = (
             tidy(line, form.limit_chars, hashtags=form.hashtags > 0, links=form.links) for line in words.split("\n")
         )
-        words = _unquoted("\n".join(line for line in tidied if line))
+        words = unquoted("\n".join(line for line in tidied if line))
     return words
 
 

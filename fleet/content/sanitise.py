@@ -34,20 +34,20 @@ def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = T
 
 def clean_caption(words: str) -> str:
     """Return a caption fit to publish: no hashtags, no links, no quotation marks around the whole."""
-    return tidy(_unquoted(words), CAPTION_LIMIT_CHARS, hashtags=False, links=False)
+    return tidy(unquoted(words), CAPTION_LIMIT_CHARS, hashtags=False, links=False)
 
 
 def clean_title(caption: str) -> str:
     """Return the title that goes with a caption: its beginning (facts 1.4)."""
-    return tidy(_unquoted(caption), TITLE_LIMIT_CHARS, hashtags=False, links=False)
+    return tidy(unquoted(caption), TITLE_LIMIT_CHARS, hashtags=False, links=False)
 
 
 def clean_comment(words: str) -> str:
     """Return a comment fit to publish: no hashtags, no links, no quotation marks around the whole."""
-    return tidy(_unquoted(words), COMMENT_LIMIT_CHARS, hashtags=False, links=False)
+    return tidy(unquoted(words), COMMENT_LIMIT_CHARS, hashtags=False, links=False)
 
 
-def _unquoted(words: str) -> str:
+def unquoted(words: str) -> str:
     """Take off the quotation marks in which models like to hand over their whole answer."""
     words = words.strip()
     closing = _QUOTES.get(words[:1])

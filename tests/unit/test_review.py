@@ -46,6 +46,10 @@ def speaker(persona_id: str) -> Speaker:
         ("Write to zoe@example.org", "privacy.email"),
         ("See https://evil.example", "links"),
         ("\u200b\u200b  ", "empty"),
+        ("kill_yourself", "moderation.harassment"),
+        ("<b>kill</b> yourself", "moderation.harassment"),
+        ("k&#105;ll yourself", "moderation.harassment"),
+        ("zoe @ example . org", "privacy.email"),
     ],
 )
 def test_what_must_not_be_published_is_refused(words: str, rule: str) -> None:
@@ -58,7 +62,8 @@ def test_what_must_not_be_published_is_refused(words: str, rule: str) -> None:
     [
         "Kill the lights, the neon does the rest.", "Shot at golden hour; the fog dies slowly.",
         "Dead pixels, a kill screen and a boss who never stabs first.", "Scunthorpe in the rain, Essex behind it.",
-        "The cock crowed over Penistone.", "This lamp slays.", "A suicide door on a 1961 sedan.", "Class assembly, brass.",
+        "The cock crowed over Penistone.", "This lamp slays.", "A suicide door on a 1961 sedan.",
+        "Class assembly, brass.", "Meet me @ work. It is dark there.", "snake_case kills no style",
         "I will shoot the harbour at dawn.", "You are an artist.", "Death Valley, to scale.", "Analysis of sextants.",
     ],
 )  # fmt: skip
@@ -74,6 +79,24 @@ def test_nothing_that_the_shipped_personas_write_is_refused() -> None:
             post, _usage = writer.write_post(PostRequest(speaker(persona_id)), dice)
             assert rules_of(post.caption) == rules_of(post.alt_text, Kind.ALT_TEXT) == []
             assert rules_of(post.image_prompt, Kind.PROMPT) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ("kill @zoe yourself", "moderation.harassment"),
+        ("Call +49 @zoe 30 901820 today", "privacy.phone"),
+        ("as an @x ai", "banned"),
+    ],
+)
+def test_what_mending_brings_together_is_refused_too(words: str, rule: str) -> None:
+    assert review.review("kill the lights @zoe", Kind.CAPTION, "floimg", SHIPPED).ok
+    assert rule in rules_of(words)
+
+
+def test_a_thing_is_told_once_however_often_it_is_read() -> None:
+    rules = rules_of("I'm not a bot! Mail zoe@example.org @tom")
+    assert rules.count("privacy.email") == 1
 
 
 def test_a_moderator_that_fails_has_refused() -> None:
