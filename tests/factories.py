@@ -67,7 +67,7 @@ class Surface:
         self.image_faults: list[Exception] = []
         self.fetch_faults: list[Exception] = []
         self.images_fetched: list[str] = []
-        self.picture = a_picture()
+        self.picture, self.picture_type = a_picture(), "image/jpeg"
         self.feed_faults: list[Exception] = []
         self.probe_faults: list[Exception] = []
         self.probes = 0
@@ -98,7 +98,7 @@ class Surface:
         self.images_fetched.append(url)
         if self.fetch_faults:
             raise self.fetch_faults.pop(0)
-        return PictureFile(self.picture, "image/jpeg")
+        return PictureFile(self.picture, self.picture_type)
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         self.writes_begun += 1

@@ -16,6 +16,8 @@ LEAST_SPREAD = 3.0
 LEAST_BITS = 0.6
 """Entropy of brightness a point; the plainest charts and wireframes have 2.4."""
 _SAMPLE_PX = 64
+_SAYS_NOTHING = ("", "application/octet-stream", "binary/octet-stream")
+"""Content types of stores of files. With any other wrong one, browsers that heed it would not show the picture."""
 
 
 def why_unfit(data: bytes, declared: str = "") -> str | None:
@@ -27,7 +29,7 @@ def why_unfit(data: bytes, declared: str = "") -> str | None:
     except InvalidInput as error:
         return error.message
     said = declared.partition(";")[0].strip().lower().replace("image/jpg", "image/jpeg")
-    if said.startswith("image/") and said != found:
+    if said not in (found, *_SAYS_NOTHING):
         return f"The picture came as {said[:40]} and is {found}."
     if min(image.size) < LEAST_SIDE_PX:
         return f"The picture is {image.width} x {image.height}; each side must have {LEAST_SIDE_PX} pixels."

@@ -267,28 +267,36 @@ def recent_results(tx: Tx, agent_id: uuid.UUID, kind: JobKind, field: str, *, li
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A text that went out, or may have."""
+class Worded:
+    """A caption or comment that passed the review. `sending_at` is None until it goes out."""
 
     job_id: uuid.UUID
     agent_id: uuid.UUID
-    sending_at: datetime
+    sending_at: datetime | None
     text: str
 
 
-def texts_sent(tx: Tx, surface: str, since: datetime | None, *, limit: int) -> list[Sent]:
+def texts_sent(tx: Tx, surface: str, since: datetime | None, *, limit: int) -> list[Worded]:
     """Return the captions and comments that went to a surface after a moment, newest first (ix_jobs_surface_writes)."""
-    said = sa.func.coalesce(_words("caption"), _words("text"))
-    where = [JobRow.surface == surface, JobRow.sending_at.is_not(None), said.is_not(None)]
+    sent = _worded(surface).where(JobRow.sending_at.is_not(None)).order_by(JobRow.sending_at.desc()).limit(limit)
     if since is not None:
-        where.append(JobRow.sending_at > since)
-    query = (
-        sa.select(JobRow.id, JobRow.agent_id, JobRow.sending_at, said)
-        .where(*where, JobRow.kind.in_((JobKind.POST, JobKind.COMMENT)))
-        .order_by(JobRow.sending_at.desc())
-        .limit(limit)
+        sent = sent.where(JobRow.sending_at > since)
+    return [Worded(*row) for row in tx.execute(sent)]
+
+
+def texts_under_way(tx: Tx, surface: str) -> list[Worded]:
+    """Return what workers have written and not sent yet: between a caption and its post lies a picture, half a minute
+    long (ix_jobs_leases).
+    """
+    under_way = _worded(surface).where(JobRow.lease_until.is_not(None), JobRow.sending_at.is_(None))
+    return [Worded(*row) for row in tx.execute(under_way)]
+
+
+def _worded(surface: str) -> sa.Select[uuid.UUID, uuid.UUID | None, datetime | None, str]:
+    said = sa.func.coalesce(_words("caption"), _words("text"))
+    return sa.select(JobRow.id, JobRow.agent_id, JobRow.sending_at, said).where(
+        JobRow.surface == surface, JobRow.kind.in_((JobKind.POST, JobKind.COMMENT)), said.is_not(None)
     )
-    return [Sent(*row) for row in tx.execute(query)]
 
 
 def _words(field: str) -> sa.ColumnElement[str]:

@@ -55,7 +55,9 @@ class Quality:
         since = read_to - _SLOWEST_COMMIT if read_to else None
         with self._db.transaction() as tx:
             sent = queries.texts_sent(tx, surface, since, limit=self._capacity)
-        for text in reversed(sent):
+            under_way = queries.texts_under_way(tx, surface)
+        for text in (*reversed(sent), *under_way):
             texts.add(str(text.job_id), str(text.agent_id), text.text)
-        if sent:
-            self._read_to[surface] = max(read_to or sent[0].sending_at, sent[0].sending_at)
+        newest = sent[0].sending_at if sent else None
+        if newest is not None:
+            self._read_to[surface] = max(read_to or newest, newest)

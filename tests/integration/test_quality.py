@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,10 +21,11 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.platforms import base
-from fleet.platforms.base import Action
+from fleet.platforms.base import Action, ImageOrder
 from fleet.runtime import work as work_module
+from fleet.runtime.handlers import post
 from fleet.runtime.perform import perform
-from tests.factories import Fleet, make_fleet
+from tests.factories import Fleet, make_fleet, reply_lost
 
 POEMS = ["Fog over the quiet harbour.", "Seven lamps, one window.", "A train that never comes.", "Salt on the glass."]
 SECRET = "fst_abcdefgh12345678"
@@ -153,14 +155,45 @@ def test_a_second_draft_counts_as_what_was_said(fleet: Fleet) -> None:
         assert [sent.text for sent in queries.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
 
 
-def test_the_query_for_recent_texts_uses_its_index(fleet: Fleet) -> None:
+def test_what_another_process_has_written_is_known_before_it_is_sent(fleet: Fleet, database_url: str) -> None:
+    other = make_fleet(database_url)
+    others = add(other, other.agent())
+    says(other, POEMS[0], POEMS[1])
+
+    def meanwhile(order: ImageOrder, *, timeout_s: float) -> str:
+        perform(other.deps, others)
+        return "http://127.0.0.1/images/1.png"
+
+    try:
+        says(fleet, POEMS[0])
+        fleet.surface.make_image = meanwhile  # type: ignore[method-assign]
+        perform(fleet.deps, add(fleet, fleet.agent(), tick_no=2))
+        assert (shown(other), shown(fleet)) == ([POEMS[1]], [POEMS[0]])
+    finally:
+        other.deps.close()
+
+
+def test_the_queries_for_recent_texts_use_their_indexes(fleet: Fleet) -> None:
+    many = """
+        INSERT INTO jobs (id, agent_id, kind, priority, max_attempts, expires_at, state, sending_at, finished_at)
+        SELECT gen_random_uuid(), :agent, 'post', 'normal', 3, now(), 'done', now() - n * interval '1 min', now()
+        FROM generate_series(1, 5000) n
+    """
+    agent = fleet.agent()
     with fleet.deps.db.transaction() as tx:
-        tx.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        plan = tx.execute(sa.text(
-            "EXPLAIN SELECT id FROM jobs WHERE surface = 'floimg' AND sending_at IS NOT NULL "
-            "AND sending_at > now() - interval '1 h' AND kind IN ('post', 'comment') ORDER BY sending_at DESC LIMIT 50"
-        )).scalars()  # fmt: skip
-        assert "ix_jobs_surface_writes" in " ".join(plan)
+        tx.execute(sa.text(many), {"agent": agent})
+        tx.execute(sa.text("ANALYZE jobs"))
+        asked: list[tuple[str, Any]] = []
+        sa.event.listen(
+            tx.session.connection(), "before_cursor_execute", lambda *call: asked.append((call[2], call[3]))
+        )
+        queries.texts_sent(tx, "floimg", fleet.deps.now(), limit=50)
+        queries.texts_under_way(tx, "floimg")
+        plans = [
+            " ".join(row[0] for row in tx.session.connection().exec_driver_sql(f"EXPLAIN {sql}", params))
+            for sql, params in [*asked]
+        ]
+    assert ["ix_jobs_surface_writes" in plans[0], "ix_jobs_leases" in plans[1]] == [True, True]
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -212,21 +245,40 @@ GOOD = picture(Image.effect_noise((128, 128), 60).convert("RGB"))
 )
 def test_a_bad_picture_is_paid_once_and_replaced_by_our_own(fleet: Fleet, data: bytes, why: str) -> None:
     assert why in str(why_unfit(data))
-    fleet.surface.picture = data
+    fleet.surface.picture, fleet.surface.picture_type = data, ""
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job).startswith("data:image/jpeg;base64,")
     row = fleet.job(job)
     assert (row.state, len(fleet.surface.images_paid)) == ("done", 1)
     assert row.checkpoint["image"]["by"] == "workflow"
-    assert row.checkpoint["picture"]["unfit"]
+    assert why in row.checkpoint["picture"]["why"]
+    assert [(subject, payload.get("why")) for subject, payload in told(fleet, job)] == [
+        ("picture.replaced", row.checkpoint["picture"]["why"]), ("job.done", None)
+    ]  # fmt: skip
 
 
 def test_a_good_picture_is_posted_by_its_address(fleet: Fleet) -> None:
     assert why_unfit(GOOD, "image/png; charset=binary") is None
     assert "came as image/gif" in str(why_unfit(GOOD, "image/gif"))
+    assert "came as text/html" in str(why_unfit(GOOD, "Text/HTML; charset=utf-8"))
+    assert why_unfit(GOOD, "application/octet-stream") is None
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job) == "http://127.0.0.1/images/1.png"
-    assert fleet.job(job).checkpoint["picture"] == {"unfit": None}
+    assert fleet.job(job).checkpoint["picture"] == {"fit": True}
+    assert [subject for subject, _ in told(fleet, job)] == ["job.done"]
+
+
+def test_a_post_whose_outcome_is_unknown_is_looked_for_without_its_picture(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = add(fleet, fleet.agent())
+    fleet.surface.faults = [reply_lost]
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "unknown"
+    monkeypatch.setattr(post, "_picture", lambda *_: pytest.fail("a picture was made for a look"))
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, len(fleet.surface.effects)) == ("done", 1)
 
 
 def test_a_picture_that_cannot_be_fetched_is_tried_once_more_and_never_paid_again(fleet: Fleet) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fleet.content.surfaces import Kind
-from fleet.core import logs
+from fleet.core import events, logs
+from fleet.core.db import Tx
 from fleet.images import checks
 from fleet.images.placeholder import data_url, render_jpeg
 from fleet.jobs import queries
 from fleet.jobs.outcomes import Skipped
 from fleet.jobs.policy import JobKind
+from fleet.jobs.states import JobState
 from fleet.llm.base import PostRequest
 from fleet.platforms import base, guard
 from fleet.platforms.base import Action, ImageOrder, Verb
@@ -26,10 +30,8 @@ def prepare(work: Work) -> Action | Skipped:
     words = reviewed(work, lambda dice: _write(work, dice))
     if isinstance(words, Skipped):
         return words
-    image = work.step("image", lambda: _make_image(work, words["image_prompt"]))
-    made = image.get("url") if _is_fit(work, image) else None
-    # Our own rendering is made anew from its prompt each time rather than kept in the database.
-    url = made or data_url(render_jpeg(words["image_prompt"], _style(work)))
+    # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
+    url = "" if work.claim.state is JobState.UNKNOWN else _picture(work, words["image_prompt"])
     return Action(
         Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
         alt_text=words["alt_text"],
@@ -49,6 +51,14 @@ def _write(work: Work, dice: random.Random) -> Draft:
     return Draft(texts, usage)
 
 
+def _picture(work: Work, prompt: str) -> str:
+    """Return the address of the workflow's picture if it may be posted, else our own as a data URL."""
+    image = work.step("image", lambda: _make_image(work, prompt), also=partial(_replaced, work))
+    made = image.get("url") if _is_fit(work, image) else None
+    # Our own rendering is made anew from its prompt each time rather than kept in the database.
+    return made or data_url(render_jpeg(prompt, _style(work)))
+
+
 def _make_image(work: Work, prompt: str) -> dict[str, Any]:
     """Have the surface's workflow make the picture; if that fails, and only then, Fleet renders one itself.
 
@@ -58,7 +68,7 @@ def _make_image(work: Work, prompt: str) -> dict[str, Any]:
     try:
         return {"url": work.gateway.make_image(order, work.lease), "by": "workflow"}
     except guard.DryRun:
-        return {"by": "placeholder", "why": "dry run"}
+        return {"by": "placeholder"}
     except base.Refused as error:
         why = str(error)
     except base.Uncertain as error:
@@ -66,7 +76,6 @@ def _make_image(work: Work, prompt: str) -> dict[str, Any]:
         if work.claim.attempts == 0:
             raise
         why = str(error)
-    log.warning("placeholder_image", job_id=str(work.claim.job_id), reason=why)
     return {"by": "placeholder", "why": why}
 
 
@@ -74,8 +83,23 @@ def _is_fit(work: Work, image: dict[str, Any]) -> bool:
     """Look at the workflow's picture once. It is paid and kept already, so that looking again never pays again."""
     if "url" not in image or not work.deps.settings.check_images:
         return True
-    why = work.step("picture", lambda: {"unfit": _why_unfit(work, image["url"])})["unfit"]
-    return why is None
+    looked = work.step("picture", lambda: _look_at(work, image["url"]), also=partial(_replaced, work))
+    return "why" not in looked
+
+
+def _look_at(work: Work, url: str) -> dict[str, Any]:
+    why = _why_unfit(work, url)
+    return {"fit": True} if why is None else {"fit": False, "why": why}
+
+
+def _replaced(work: Work, tx: Tx, step: Mapping[str, Any]) -> None:
+    """Record that our own picture takes the place of the workflow's, paid or not, and why."""
+    if "why" in step:
+        events.emit(
+            tx, "picture.replaced", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
+            persona=work.agent.persona_id, why=step["why"][:500],
+        )  # fmt: skip
+        log.warning("picture_replaced", job_id=str(work.claim.job_id), reason=step["why"])
 
 
 def _why_unfit(work: Work, url: str) -> str | None:
@@ -88,8 +112,6 @@ def _why_unfit(work: Work, url: str) -> str | None:
         if work.claim.attempts == 0:
             raise
         why = str(error)
-    if why is not None:
-        log.warning("picture_is_unfit", job_id=str(work.claim.job_id), reason=why)
     return why
 
 
