@@ -80,11 +80,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ImageOrder:
-    """One picture to be made by the surface's workflow. `key` makes it be made, and paid, once where honoured."""
+    """One picture to be made by the surface's workflow. `key` makes it be made, and paid, once where honoured.
+
+    `workflow_type` is one of the persona's ways to work, or empty.
+    """
 
     account: Account
     prompt: str
     key: str
+    workflow_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

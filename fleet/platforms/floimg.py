@@ -103,7 +103,7 @@ class FloImg:
         Raises a PlatformError; a workflow that ends in failure is Refused.
         """
         persona = order.account.persona_id or "default"
-        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt)}
+        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt, order.workflow_type)}
         body = self._call(
             "POST", "/api/execute/sync", order.account, json=request, key=order.key, timeout_s=timeout_s
         )  # fmt: skip

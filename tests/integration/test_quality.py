@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 import uuid
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from fleet.core import events, ids
 from fleet.core.failpoints import Point
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
-from fleet.images.marks import Marks, Source
+from fleet.images.marks import Marks, Source, read_marks
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
@@ -25,7 +27,7 @@ from fleet.platforms.base import Action, ImageOrder
 from fleet.runtime import work as work_module
 from fleet.runtime.handlers import post
 from fleet.runtime.perform import perform
-from tests.factories import Fleet, make_fleet, reply_lost
+from tests.factories import Fleet, make_fleet, raises, reply_lost
 
 POEMS = ["Fog over the quiet harbour.", "Seven lamps, one window.", "A train that never comes.", "Salt on the glass."]
 SECRET = "fst_abcdefgh12345678"
@@ -264,7 +266,7 @@ def test_a_good_picture_is_posted_by_its_address(fleet: Fleet) -> None:
     assert why_unfit(GOOD, "application/octet-stream") is None
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job) == "http://127.0.0.1/images/1.png"
-    assert fleet.job(job).checkpoint["picture"] == {"fit": True}
+    assert fleet.job(job).checkpoint["picture"] == {"fit": True, "marked": True}
     assert [subject for subject, _ in told(fleet, job)] == ["job.done"]
 
 
@@ -275,10 +277,57 @@ def test_a_post_whose_outcome_is_unknown_is_looked_for_without_its_picture(
     fleet.surface.faults = [reply_lost]
     perform(fleet.deps, job)
     assert fleet.job(job).state == "unknown"
-    monkeypatch.setattr(post, "_picture", lambda *_: pytest.fail("a picture was made for a look"))
+    monkeypatch.setattr(post, "picture", lambda *_: pytest.fail("a picture was made for a look"))
     fleet.time_passes()
     perform(fleet.deps, job)
     assert (fleet.job(job).state, len(fleet.surface.effects)) == ("done", 1)
+
+
+def test_a_picture_that_came_without_a_mark_is_posted_with_one(fleet: Fleet) -> None:
+    out = io.BytesIO()
+    Image.effect_noise((128, 128), 60).convert("RGB").save(out, "JPEG")
+    fleet.surface.picture = out.getvalue()
+    job = add(fleet, fleet.agent())
+    fleet.surface.faults = [raises(base.Uncertain("no answer"))]
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    posted = sent_picture(fleet, job)
+    marks = read_marks(base64.b64decode(posted.partition(",")[2]))
+    assert (marks and marks.source, len(fleet.surface.images_paid), fleet.job(job).state) == (Source.AI, 1, "done")
+
+
+def test_own_surfaces_may_stay_unmarked_when_their_owner_says_so(database_url: str) -> None:
+    fleet = make_fleet(database_url, label_agents=False, label_off_reason="a test")
+    try:
+        out = io.BytesIO()
+        Image.effect_noise((128, 128), 60).save(out, "JPEG")
+        fleet.surface.picture = out.getvalue()
+        assert sent_picture(fleet, add(fleet, fleet.agent())) == "http://127.0.0.1/images/1.png"
+    finally:
+        fleet.deps.close()
+
+
+def test_a_picture_is_ordered_in_one_of_the_personas_ways_the_same_in_every_attempt(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordered: list[ImageOrder] = []
+
+    def refuse_once(order: ImageOrder, *, timeout_s: float) -> str:
+        ordered.append(order)
+        if len(ordered) == 1:
+            raise base.Uncertain("timeout")
+        return "http://127.0.0.1/images/1.png"
+
+    monkeypatch.setattr(fleet.surface, "make_image", refuse_once)
+    job = add(fleet, fleet.agent(persona_id="ai_artist"))
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert ordered[0] == ordered[1]
+    assert fleet.job(job).checkpoint["image"]["workflow"] == ordered[0].workflow_type
+    assert ordered[0].workflow_type in fleet.deps.personas.get(str(ordered[0].account.persona_id)).workflow_types
 
 
 def test_a_picture_that_cannot_be_fetched_is_tried_once_more_and_never_paid_again(fleet: Fleet) -> None:
