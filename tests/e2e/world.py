@@ -107,11 +107,14 @@ class World:
 
         self.gallery_url = wait_until("the gallery listens", address)
 
-    def start_worker(self, name: str = "worker", *, concurrency: int = 8, pool: str = "threads") -> None:
+    def start_worker(
+        self, name: str = "worker", *, concurrency: int = 8, pool: str = "threads", **environment: str
+    ) -> None:
         """Start a Celery worker and wait until it takes messages."""
         self.start(
             name, "-m", "celery", "-A", "workers.app", "worker", "--pool", pool, "--concurrency", str(concurrency),
             "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle",
+            **environment,
         )  # fmt: skip
         wait_until(f"{name} is ready", lambda: self._ready(name))
 
