@@ -22,7 +22,7 @@ _EMAIL = re.compile(
 )
 _PHONE = re.compile(
     r"(?<![\w+])(?:\+|(?<!\d )00)[1-9](?:[ ./-]?\(?\d\)?){7,14}(?![\w])"  # international
-    r"|(?<![\w.+-])(?<!\d )(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"  # North America
+    r"|(?<![\w.+-])(?<!\d )(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"  # North America
     # National, with its leading zero.
     r"|(?<![\w.+-])(?<!\d )\(?0[1-9]\d{0,4}\)?[ /-]{1,3}\d{2,4}(?:[ -]?\d{2,4}){1,3}(?![\w-])"
 )
@@ -38,7 +38,9 @@ _CHINESE_ID = re.compile(r"(?<!\w)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0
 
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]{3,40}-----"
-    r"|(?<!\w)(?:sk|pk|rk)[-_][\w-]{12,}|(?<!\w)(?:fst|ghp|gho|ghs|ghu|hf|npm)_\w{8,}|(?<!\w)github_pat_\w{10,}"
+    # With a digit or a capital, or it is_a_name_of_something.
+    r"|(?<!\w)(?:sk|pk|rk)[-_](?=[\w-]*[\dA-Z])[\w-]{12,}|(?<!\w)(?:fst|ghp|gho|ghs|ghu|hf|npm)_(?=\w*[\dA-Z])\w{8,}"
+    r"|(?<!\w)github_pat_\w{10,}"
     r"|(?<!\w)(?:glpat|xox[abprs])-[\w-]{8,}|(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{12,}|(?<!\w)AIza[\w-]{20,}"
     r"|(?<!\w)eyJ[\w-]{8,}\.[\w-]{4,}|(?i:(?<!\w)bearer\s+[\w.~+/-]{16,})"
     r"|(?i:(?<!\w)(?:password|passwd|passphrase|secret|api[ _-]?key|access[ _-]?token)\s?[:=]\s?(?=\S*\d)\S{6,})"

@@ -27,7 +27,7 @@ _ENDINGS = (
 )
 _DOT = r"(?:[.．｡]|\s?[\[({]\s?(?:\.|dot|punkt|punto)\s?[\])}]\s?)"
 _LINK = re.compile(
-    r"\b(?:[a-z][a-z0-9+.-]{1,20}://|hxxps?:|(?:mailto|javascript|data|vbscript|tel|file):)\S*"
+    r"\b(?:(?:[a-z][a-z0-9+.-]{1,20}://|hxxps?:)\S*|(?:mailto|javascript|data|vbscript|tel|file):\S+)"
     rf"|\bwww\.\S+|(?<![\w@-])(?:[\w-]{{1,63}}{_DOT}){{1,5}}(?:(?:{_ENDINGS})(?![\w-])(?:[/?#:]\S*)?|[a-z]{{2,24}}/\S+)"
     r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])(?::\d+)?(?:/\S*)?",
     re.IGNORECASE,

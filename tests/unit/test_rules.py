@@ -26,6 +26,7 @@ def found(words: str) -> list[str]:
         ("zoe (at) example (dot) org", "privacy.email"),
         ("Call +49 30 901820 today", "privacy.phone"),
         ("call (415) 555-2671", "privacy.phone"),
+        ("or 1-800-555-0199 now", "privacy.phone"),
         ("Ruf an: 030 / 90 18 20 77", "privacy.phone"),
         ("اتصل ‎+٤٤ ٢٠ ٧٩٤٦ ٠٩٥٨", "privacy.phone"),
         ("4111 1111 1111 1111, exp 12/29", "privacy.card"),
@@ -61,6 +62,8 @@ def test_data_about_people_and_secrets_are_found_and_never_repeated(words: str, 
         "The token of our affection, a secret: none. Password-free since 1999.",
         "one-column-keyboard-first-right-to-left-settings-screen",
         "Meet @ the corner at 8",
+        "sk_harbour_at_dawn_blue, pk-resize-lanczos-sharp, hf_something",
+        "Nos. 1-2, 100-200 and 2024-2025",
     ],
 )
 def test_figures_of_a_photographer_are_not_taken_for_private_data(words: str) -> None:
@@ -76,7 +79,18 @@ def test_a_link_refuses_the_text(link: str) -> None:
     assert [f.rule for f in rules.links(f"See {link} now", CAPTION)] == ["links"]
 
 
-@pytest.mark.parametrize("words", ["Well. It is late.", "f/2.8 and 1.5x", "and/or", "No. 7 came e.g. last", "v2.0.1.9"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Well. It is late.",
+        "f/2.8 and 1.5x",
+        "and/or",
+        "No. 7 came e.g. last",
+        "v2.0.1.9",
+        "The data: three peaks",
+        "a file: lost",
+    ],
+)
 def test_points_within_a_sentence_are_no_link(words: str) -> None:
     assert rules.links(words, CAPTION) == []
 
