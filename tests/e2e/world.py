@@ -107,14 +107,12 @@ class World:
 
         self.gallery_url = wait_until("the gallery listens", address)
 
-    def start_worker(
-        self, name: str = "worker", *, concurrency: int = 8, pool: str = "threads", **environment: str
-    ) -> None:
-        """Start a Celery worker and wait until it takes messages."""
+    def start_worker(self, name: str = "worker", *, concurrency: int = 8, pool: str = "threads",
+                     launcher: tuple[str, ...] = ("celery",), **environment: str) -> None:  # fmt: skip
+        """Start a Celery worker and wait until it takes messages. `launcher` is a module that becomes Celery."""
         self.start(
-            name, "-m", "celery", "-A", "workers.app", "worker", "--pool", pool, "--concurrency", str(concurrency),
-            "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle",
-            **environment,
+            name, "-m", *launcher, "-A", "workers.app", "worker", "--pool", pool, "--concurrency", str(concurrency),
+            "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle", **environment,
         )  # fmt: skip
         wait_until(f"{name} is ready", lambda: self._ready(name))
 
