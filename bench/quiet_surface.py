@@ -3,8 +3,6 @@
 For benchmarks of the ledger: what a call costs is then the fleet's own doing.
 """
 
-
-
 from __future__ import annotations
 
 import itertools

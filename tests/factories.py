@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import threading
@@ -20,10 +21,11 @@ from fleet.agents.personas import load
 from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
+from fleet.images.placeholder import render_jpeg
 from fleet.jobs.models import JobRow
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 from fleet.platforms import base
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
 from fleet.platforms.guard import Gateway
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
@@ -63,6 +65,9 @@ class Surface:
         self.posts: list[FeedItem] = []
         self.faults: list[Callable[[Action], Callable[[], None] | None]] = []
         self.image_faults: list[Exception] = []
+        self.fetch_faults: list[Exception] = []
+        self.images_fetched: list[str] = []
+        self.picture, self.picture_type = a_picture(), "image/jpeg"
         self.feed_faults: list[Exception] = []
         self.probe_faults: list[Exception] = []
         self.probes = 0
@@ -88,6 +93,12 @@ class Surface:
             raise self.image_faults.pop(0)
         self.images_paid.append(order.key)
         return f"http://127.0.0.1/images/{len(self.images_paid)}.png"
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+        self.images_fetched.append(url)
+        if self.fetch_faults:
+            raise self.fetch_faults.pop(0)
+        return PictureFile(self.picture, self.picture_type)
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         self.writes_begun += 1
@@ -158,6 +169,12 @@ def reply_lost(_: Action) -> Callable[[], None]:
 def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
     """Ask for a comment on one post."""
     return CommentRequest(speaker, (SeenPost("post-1", author, caption),))
+
+
+@functools.cache
+def a_picture() -> bytes:
+    """Return a picture as a workflow makes them."""
+    return render_jpeg("a quiet harbour at dawn", "ai_artist")
 
 
 class Words:

@@ -116,6 +116,11 @@ def _dead(said: Mapping[str, Any], _: Event) -> Told:
     return f"✖ gave up {_noun(said)}{reason}{_why(said, 'why')}", "bold red"
 
 
+def _refused(said: Mapping[str, Any], _: Event) -> Told:
+    rules = ", ".join(map(str, said["rules"])) if isinstance(said.get("rules"), list) else "a rule"
+    return f"✋ was kept from publishing a draft of {_noun(said)} ({render.clip(rules, 80)})", "yellow"
+
+
 def _agent(sign: str, words: str, style: str, *why: str) -> Callable[[Mapping[str, Any], Event], Told]:
     return lambda said, _: (f"{sign} {words}{_why(said, *why)}", style)
 
@@ -212,6 +217,8 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "tick.duplicate": _agent("–", "was woken twice for one tick", "dim"),
     "job.replayed": _replayed,
     "job.discarded": _discarded,
+    "content.refused": _refused,
+    "picture.replaced": _agent("🖼", "drew the picture itself", "yellow", "why"),
     "agent.thought": _thought,
     "agent.tick.skipped": _agent("–", "did not decide", "dim", "reason"),
     "agent.created": _agent("✦", "is new", "blue"),

@@ -7,21 +7,15 @@ from __future__ import annotations
 
 from fleet.core import text
 
-TITLE_LIMIT_CHARS = 200
-CAPTION_LIMIT_CHARS = 500
-COMMENT_LIMIT_CHARS = 300
-ALT_TEXT_LIMIT_CHARS = 300
-
 _READ_TIMES = 20  # of a text far beyond the limit nothing can be shown, so it is not read either
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」"}
 
 
-def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = True, calls: bool = True) -> str:
+def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = True) -> str:
     """Return the words on one line without unseen characters, at most `limit_chars` code points long.
 
-    Every script and emoji survives. With `hashtags` or `links` off, those are taken out too; with `calls` off, handles
-    and whatever looks like a key.
+    Every script and emoji survives. With `hashtags` or `links` off, those are taken out too.
     """
     words = text.clean(words[: _READ_TIMES * limit_chars])
     # Taking one thing out can put another together, such as a link inside a hashtag.
@@ -30,36 +24,11 @@ def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = T
         seen = words
         words = words if links else text.without_links(words)
         words = words if hashtags else text.without_hashtags(words)
-        words = words if calls else text.without_keys(text.without_mentions(words))
         words = text.clean(words)
     return text.cut(words, limit_chars)
 
 
-def clean_caption(words: str) -> str:
-    """Return a caption fit to publish: no hashtags, links, handles or keys, no quotation marks around the whole."""
-    return _publishable(_unquoted(words), CAPTION_LIMIT_CHARS)
-
-
-def clean_title(caption: str) -> str:
-    """Return the title that goes with a caption: its beginning (facts 1.4)."""
-    return _publishable(_unquoted(caption), TITLE_LIMIT_CHARS)
-
-
-def clean_comment(words: str) -> str:
-    """Return a comment fit to publish: no hashtags, links, handles or keys, no quotation marks around the whole."""
-    return _publishable(_unquoted(words), COMMENT_LIMIT_CHARS)
-
-
-def clean_alt_text(words: str) -> str:
-    """Return an alt text fit to publish: no hashtags, links, handles or keys."""
-    return _publishable(words, ALT_TEXT_LIMIT_CHARS)
-
-
-def _publishable(words: str, limit_chars: int) -> str:
-    return tidy(words, limit_chars, hashtags=False, links=False, calls=False)
-
-
-def _unquoted(words: str) -> str:
+def unquoted(words: str) -> str:
     """Take off the quotation marks in which models like to hand over their whole answer."""
     words = words.strip()
     closing = _QUOTES.get(words[:1])

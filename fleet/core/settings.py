@@ -92,12 +92,26 @@ class Settings(BaseSettings):
     ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
     surface_writes_per_minute: int = Field(100, ge=1, description="writes of the whole fleet to one surface")
 
+    banned_words: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="words that agents never publish, beside the shipped ones, separated by commas"
+    )
+    link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts that texts may link to, where the surface has links"
+    )
+    recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
+    check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
+    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts of the surface's pictures, if not its own"
+    )
+
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 
-    @field_validator("allowed_hosts", "llm_order", "llm_prices", mode="before")
+    @field_validator(
+        "allowed_hosts", "banned_words", "link_hosts", "image_hosts", "llm_order", "llm_prices", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

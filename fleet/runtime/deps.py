@@ -23,6 +23,7 @@ from fleet.llm.base import Speaker, Words
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
+from fleet.runtime.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Deps:
             if not self._writers:
                 self._writers.append(self.writer or models.connect(self.settings))
             return self._writers[0]
+
+    @functools.cached_property
+    def quality(self) -> Quality:
+        """What is let pass, and what has been said lately."""
+        return Quality(self.db, self.settings)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)
@@ -120,7 +126,8 @@ def policy(settings: Settings) -> Policy:
         surface_writes_per_minute=settings.surface_writes_per_minute,
         day=timedelta(days=1 / settings.tempo),
     )
-    return Policy(frozenset(settings.allowed_hosts), settings.dry_run, settings.label_agents, caps)
+    hosts, image_hosts = frozenset(settings.allowed_hosts), frozenset(settings.image_hosts)
+    return Policy(hosts, settings.dry_run, settings.label_agents, caps, image_hosts)
 
 
 def build(settings: Settings) -> Deps:

@@ -104,8 +104,9 @@ def test_every_message_delivered_three_times_changes_nothing(world: World) -> No
             for message in client.lrange(queue, 0, -1):
                 client.lpush(queue, message, message)
         assert client.llen("normal") == 60 and client.llen("low") == 30
-    world.start_worker()
-    world.start_worker("other")
+    patient = {"FLEET_LEASE_S": "60", "FLEET_HTTP_TIMEOUT_S": "30"}  # ten pictures at once are no second claim
+    world.start_worker(**patient)
+    world.start_worker("other", **patient)
     world.start_beat()
     world.wait_all_ended()
     wait_until("every message is taken", lambda: not any(world.deps.publisher.depths().values()))

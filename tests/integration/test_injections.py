@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.content import sanitise
+from fleet.content import review
+from fleet.content.surfaces import Kind
 from fleet.llm import answers, screening
 from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker, Usage
@@ -29,6 +30,8 @@ from fleet.llm.prices import price_list
 from fleet.llm.prompts import HOUSE
 from fleet.llm.writer import ModelWriter
 from tests.model_server import ModelServer, Question, comment_text, post_text
+
+STANDARDS = review.standards()
 
 ATTEMPTS: list[dict[str, str]] = yaml.safe_load(
     (Path(__file__).parents[1] / "data/injections.yaml").read_text(encoding="utf-8")
@@ -127,11 +130,17 @@ def words(model: Gullible) -> Chain:
 
 
 def published(words: Chain, request: CommentRequest | PostRequest) -> list[str]:
-    """What an agent would publish, cleaned as the handlers do."""
+    """What an agent would publish: what the handlers' review lets pass."""
     if isinstance(request, CommentRequest):
-        return [sanitise.clean_comment(words.write_comment(request, random.Random(1))[0].text)]
+        comment, _ = words.write_comment(request, random.Random(1))
+        return [passed(comment.text, Kind.COMMENT)]
     post, _ = words.write_post(request, random.Random(1))
-    return [post.image_prompt, sanitise.clean_caption(post.caption), sanitise.clean_alt_text(post.alt_text)]
+    texts = ((post.image_prompt, Kind.PROMPT), (post.caption, Kind.CAPTION), (post.alt_text, Kind.ALT_TEXT))
+    return [passed(text, kind) for text, kind in texts]
+
+
+def passed(text: str, kind: Kind) -> str:
+    return review.review(text, kind, "floimg", STANDARDS).text
 
 
 def leaks(said: str, attempt: dict[str, str]) -> list[str]:
