@@ -104,9 +104,9 @@ def result(plan: Plan, found: Found) -> Result:
             f"A ledger of {plan.size} is loaded in bulk, and beside it one with {YOUNGER:,} times fewer rows on the "
             "same server. Every verb that people and the loop call is timed on both in turn, transaction and Python "
             f"included. Then {plan.days} days are lived: prune deletes the oldest day, and as many new rows are "
-            f"written. Meanwhile one real worker process of eight threads carries out {found.memory.done:,} jobs on the "
-            f"young ledger, on a surface that answers at once ({plan.jobs:,} jobs, or what it can in "
-            f"{plan.worker_s / 60:.0f} minutes: --worker-minutes)."
+            f"written. Meanwhile one real worker process of eight threads carries out {found.memory.done:,} jobs on "
+            f"the young ledger, on a surface that answers at once ({plan.jobs:,} jobs, or what it can in "
+            f"{plan.worker_s / 60:g} minutes: --worker-minutes)."
         ),
         command="python -m bench.bench_growth",
         tables=[_goal_table(found), _every_table(found), _files_table(found), _prune_table(found)],
