@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     posts_per_day: int = Field(48, ge=0, description="most posts of one agent in 24 hours")
     likes_per_day: int = Field(500, ge=0, description="most likes of one agent in 24 hours")
     ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
-    surface_writes_per_minute: int = Field(100, ge=1, description="writes of the whole fleet to one surface")
+    surface_writes_per_minute: int = Field(
+        100, ge=0, description="writes of the whole fleet to one surface; 0: no limit"
+    )
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
