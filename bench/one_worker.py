@@ -37,30 +37,37 @@ class Memory:
     rss: list[int] = field(default_factory=list)
     took_s: float = 0.0
 
+    @property
+    def done(self) -> int:
+        """How many jobs were done in all."""
+        return self.jobs[-1]
+
     def grown(self, *, warm: int) -> float:
         """Return by what part memory grew from the median of the first look after `warm` jobs to the last."""
         first = next(rss for jobs, rss in zip(self.jobs, self.rss, strict=True) if jobs >= warm)
         return self.rss[-1] / first - 1
 
 
-def run(servers: Servers, settings: Settings, jobs: int, *, looks: int = 100) -> Memory:
-    """Let one worker do so many jobs; look at its memory a hundred times."""
+def run(servers: Servers, settings: Settings, jobs: int, *, most_s: float, looks: int = 100) -> Memory:
+    """Let one worker do so many jobs, or those that it can do in the time; look at its memory a hundred times."""
     deps = runtime_deps.build(settings)
     worker = servers.start_worker(settings, name="one", concurrency=8)
     found, asked, since_s = Memory(), 0, time.monotonic()
     agents = _agents(deps)
     try:
         while (done := asked - sum(deps.publisher.depths().values())) < jobs:
+            if time.monotonic() - since_s > most_s:
+                break
             if asked < jobs and asked - done < _AHEAD:
                 asked += _hand_over(deps, agents, asked, min(_CHUNK, jobs - asked))
             elif done * looks // jobs > len(found.jobs):
                 _look(found, worker, done)
             else:
                 servers.check()
-                time.sleep(0.02)
+                time.sleep(0.25)
         servers.wait_until("all jobs are done", lambda: not _unfinished(deps), timeout_s=180)
         found.took_s = time.monotonic() - since_s
-        _look(found, worker, jobs)
+        _look(found, worker, asked)
     finally:
         deps.close()
     return found

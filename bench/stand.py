@@ -44,7 +44,7 @@ FLEET_WORKER = "bench.stub_worker"
 PLAIN_WORKER = "bench.plain_fleet"
 _NO_CAPS = {
     "post_gap_s": "0", "comment_gap_s": "0", "comments_per_day": "1000000", "posts_per_day": "1000000",
-    "likes_per_day": "1000000", "ai_comment_lead": "1000000", "surface_writes_per_minute": "1000000",
+    "likes_per_day": "1000000", "ai_comment_lead": "1000000", "surface_writes_per_minute": "0",
 }  # fmt: skip
 
 

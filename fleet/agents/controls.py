@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 
 from fleet.agents.models import ControlRow
 from fleet.core import events
-from fleet.core.db import Database, Statement, Tx
+from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
+from fleet.core.sql import Statement
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
 ALL = "*"

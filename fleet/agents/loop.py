@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
-from fleet.core.db import Statement, Tx, table_of
+from fleet.core.db import Tx
+from fleet.core.sql import Statement, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used

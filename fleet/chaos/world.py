@@ -111,7 +111,7 @@ class World:
             gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
             comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
-            surface_writes_per_minute=1_000_000, pool_size=5, log_json=True,
+            surface_writes_per_minute=0, pool_size=5, log_json=True,
         )  # fmt: skip
 
     def _environment(self) -> dict[str, str]:

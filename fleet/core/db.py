@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,14 +21,12 @@ import alembic.script
 import psycopg
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
-from psycopg.rows import namedtuple_row
-from psycopg.types.json import Jsonb
 from sqlalchemy import event, exc
-from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.sql import Statement
 
 log = logs.get(__name__)
 
@@ -52,45 +50,6 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class _Compiler(psycopg_dialect.PGCompiler_psycopg):
-    """Writes what never changes into the text, where the planner sees it; only `sa.bindparam` stays open."""
-
-    def visit_bindparam(self, bindparam: Any, *_: Any, **how: Any) -> Any:
-        how["literal_binds"] = how.get("literal_binds") or not bindparam.required
-        return super().visit_bindparam(bindparam, **how)  # type: ignore[no-untyped-call]
-
-
-class _Dialect(psycopg_dialect.PGDialect_psycopg):
-    statement_compiler = _Compiler
-    supports_statement_cache = True
-
-
-class Statement:
-    """A statement of the hot path: written in Core, compiled once, run by the driver itself.
-
-    SQLAlchemy's own way through a statement costs three times the driver's (measured), and building one anew costs as
-    much again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
-    """
-
-    def __init__(self, statement: sa.ClauseElement) -> None:
-        self._statement = statement
-
-    @functools.cached_property
-    def _compiled(self) -> tuple[bytes, Sequence[str]]:
-        """Return the SQL, and the names of the values that are JSON."""
-        compiled: Any = self._statement.compile(dialect=_Dialect())  # type: ignore[no-untyped-call]
-        json = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
-        return str(compiled).encode(), json
-
-    def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
-        """Run it and return the driver's cursor; rows have their columns as attributes."""
-        sql, json = self._compiled
-        for name in json:
-            if values.get(name) is not None:
-                values[name] = Jsonb(values[name])
-        return connection.cursor(row_factory=namedtuple_row).execute(sql, values)
 
 
 class Tx:
@@ -154,20 +113,6 @@ class Tx:
 
 
 _NOW = Statement(sa.select(sa.func.clock_timestamp()))
-
-
-def table_of(**columns: tuple[sa.types.TypeEngine[Any], Sequence[object]]) -> sa.TableValuedAlias:
-    """Return values as a table to join with: for each column its type and its values (uuids, numbers, instants).
-
-    One array a column, written here as text: a parameter for each value makes a statement that takes longer to read
-    than to run, and the driver takes ten times as long to write an array.
-    """
-    arrays = [sa.cast(sa.literal(_array(values), sa.Text), sa.ARRAY(kind)) for kind, values in columns.values()]
-    return sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-
-
-def _array(values: Sequence[object]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
 
 
 class Database:

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base, Statement, Tx
+from fleet.core.db import Base, Tx
+from fleet.core.sql import Statement
 
 # Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
 APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}

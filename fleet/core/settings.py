@@ -90,7 +90,9 @@ class Settings(BaseSettings):
     posts_per_day: int = Field(48, ge=0, description="most posts of one agent in 24 hours")
     likes_per_day: int = Field(500, ge=0, description="most likes of one agent in 24 hours")
     ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
-    surface_writes_per_minute: int = Field(100, ge=1, description="writes of the whole fleet to one surface")
+    surface_writes_per_minute: int = Field(
+        100, ge=0, description="writes of the whole fleet to one surface; 0: no limit"
+    )
 
     banned_words: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="words that agents never publish, beside the shipped ones, separated by commas"

@@ -16,7 +16,8 @@ from typing import Any, assert_never
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fleet.core.db import Statement, Tx
+from fleet.core.db import Tx
+from fleet.core.sql import Statement
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Retry, Skipped, Unknown
 from fleet.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, Priority

@@ -15,8 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fleet.core.db import Statement, Tx, table_of
+from fleet.core.db import Tx
 from fleet.core.errors import NotFound
+from fleet.core.sql import Statement, table_of
 from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()

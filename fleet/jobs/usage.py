@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from fleet.core.db import Database, Statement, Tx
+from fleet.core.db import Database, Tx
+from fleet.core.sql import Statement
 from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
@@ -45,7 +46,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class BeforeWrite:
-    """What the caps are compared with. `now` is the database's time."""
+    """What the caps are compared with. `now` is the database's time; nobody counts on once the surface is full."""
 
     now: datetime
     writes: Writes
@@ -58,9 +59,13 @@ def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, s
     return Surroundings(_writes(row.writes), row.ours, frozenset((kind, target) for kind, target in row.reactions))
 
 
-def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta) -> BeforeWrite:
-    """Return what an agent, and the fleet on one surface, have written; the agent's within that span."""
-    row: Any = tx.run(_BEFORE_WRITE, agent_id=agent_id, surface=surface, within=within, minute=_MINUTE).fetchone()
+def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> BeforeWrite:
+    """Return what an agent, and the fleet on one surface, have written; the agent's within that span.
+
+    `full` is how many writes a minute fill the surface; 0 when nothing does, and then nobody counts.
+    """
+    given = {"agent_id": agent_id, "surface": surface, "within": within, "minute": _MINUTE, "full": full}
+    row: Any = tx.run(_BEFORE_WRITE, **given).fetchone()
     return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
 
 
@@ -126,9 +131,14 @@ _BEFORE_WRITE = Statement(
         _NOW.label("now"),
         _writes_after(_NOW - sa.bindparam("within", type_=sa.Interval)).label("writes"),
         sa.select(sa.func.count())
-        .where(
-            JobRow.surface == sa.bindparam("surface", type_=sa.String),
-            JobRow.sending_at > _NOW - sa.bindparam("minute", type_=sa.Interval),
+        .select_from(
+            sa.select(sa.literal_column("1"))
+            .where(
+                JobRow.surface == sa.bindparam("surface", type_=sa.String),
+                JobRow.sending_at > _NOW - sa.bindparam("minute", type_=sa.Interval),
+            )
+            .limit(sa.bindparam("full", type_=sa.Integer))
+            .subquery()
         )
         .scalar_subquery()
         .label("surface_writes"),

@@ -17,9 +17,10 @@ from fleet.agents.controls import Subject
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, logs
-from fleet.core.db import Statement, Tx
+from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
+from fleet.core.sql import Statement
 from fleet.jobs import queries, service, usage
 from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
@@ -161,12 +162,13 @@ def _capped(tx: Tx, work: Work, action: Action) -> Held | Skipped | None:
     if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
         return None
     claim, caps = work.claim, work.gateway.policy.caps
-    seen = usage.before_write(tx, claim.agent_id, claim.surface, within=max(caps.day, caps.post_gap))
+    full = caps.surface_writes_per_minute
+    seen = usage.before_write(tx, claim.agent_id, claim.surface, within=max(caps.day, caps.post_gap), full=full)
     wait = wait_for(action.verb, usage_of(seen.writes), caps, seen.now)
     if wait is not None:
         return Held(wait.why, wait.until)
-    if seen.surface_writes_in_a_minute >= caps.surface_writes_per_minute:
-        return Held(f"cap: {caps.surface_writes_per_minute} writes a minute", seen.now + _MINUTE / 4)
+    if full and seen.surface_writes_in_a_minute >= full:
+        return Held(f"cap: {full} writes a minute", seen.now + _MINUTE / 4)
     if action.verb is Verb.COMMENT and claim.target is not None:
         _take_turns(tx, f"post:{claim.surface}:{claim.target}")
         ours = usage.comments_on(tx, claim.target)

@@ -20,9 +20,10 @@ from fleet.agents.decide import Decision, Moment, Seen, decide, from_data, to_da
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
-from fleet.core.db import Statement, Tx
+from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError
 from fleet.core.failpoints import Point, reach
+from fleet.core.sql import Statement
 from fleet.jobs import service, ticks, usage
 from fleet.jobs.outcomes import Held
 from fleet.jobs.policy import JobKind

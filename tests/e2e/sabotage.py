@@ -25,6 +25,9 @@ def without_fencing() -> None:
                                .values(**values)).rowcount)  # fmt: skip
 
     vars(service)["_guarded"] = unguarded
+    vars(service)["_IS_MINE"] = (service.JobRow.id == service.sa.bindparam("a_job", type_=service.sa.Uuid),)
+    vars(service)["_ANY"] = frozenset(service.JobState)
+    vars(service)["_FINISH_DONE"] = service._done()
     guard.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
 
 
