@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
-from fleet.core.db import Tx
+from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement, table_of
 
 _CLOCK = sa.func.clock_timestamp()
@@ -78,6 +78,19 @@ class Next:
     next_tick_at: datetime
 
 
+_DUE = (
+    AgentRow.status.in_((Status.RUNNING, Status.PAUSED)),
+    AgentRow.next_tick_at <= _CLAIMED_AT,
+    sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
+)
+_ANYBODY = Statement(sa.select(sa.literal_column("1")).where(*_DUE).order_by(AgentRow.next_tick_at).limit(1))
+
+
+def anybody_due(db: Database) -> bool:
+    """Tell whether any agent's time has come: one round trip, for a metronome that mostly finds nobody."""
+    return bool(db.run(_ANYBODY))
+
+
 def claim_due(tx: Tx, *, limit: int) -> list[Due]:
     """Lock and return the agents whose time has come by the database's clock, longest waiting first.
 
@@ -89,11 +102,7 @@ def claim_due(tx: Tx, *, limit: int) -> list[Due]:
             AgentRow.id, AgentRow.name, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
             AgentRow.min_interval_s, AgentRow.max_interval_s, _CLAIMED_AT,
         )
-        .where(
-            AgentRow.status.in_((Status.RUNNING, Status.PAUSED)),
-            AgentRow.next_tick_at <= _CLAIMED_AT,
-            sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
-        )
+        .where(*_DUE)
         .order_by(AgentRow.next_tick_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -31,10 +31,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Not now (pause, cap, budget, 429). Costs no attempt."""
+    """Not now (pause, cap, budget, 429). Costs no attempt. `by_people`: who lifts it frees the jobs that wait."""
 
     why: str
     until: datetime
+    by_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)

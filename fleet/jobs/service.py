@@ -324,8 +324,17 @@ def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
         )
 
 
+_FREEING = 0x66726565  # "free": any constant does, as long as both sides take the same
+
+
+def let_nobody_free(tx: Tx) -> None:
+    """Hold off `free_held` until this transaction ends, which is about to put a job aside that it could not see yet."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
+
+
 def free_held(tx: Tx) -> int:
     """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))
     freed = sa.update(JobRow).where(JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
     return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount
 

@@ -81,7 +81,7 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
         case guard.NotAllowed():
             return Dead(DeadReason.POLICY, str(error))
         case guard.Stopped():
-            return Held(str(error), now + _LOOK_AGAIN)
+            return Held(str(error), now + _LOOK_AGAIN, by_people=True)
         case guard.LeaseEnding():
             return Held(str(error), now)
         case base.Refused() | InvalidInput():

@@ -24,6 +24,7 @@ from fleet.core.sql import Statement
 from fleet.jobs import queries, service, usage
 from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
+from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution, Verb
 from fleet.platforms.guard import Lease, comment_would_crowd, wait_for
@@ -72,6 +73,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
         if held is not None:
+            held = _looked_again(tx, claim, held)
             service.put_aside(tx, claim, why=held.why, until=held.until)
             return None
         loop.set_current_action(tx, agent.id, claim.kind)
@@ -116,9 +118,10 @@ def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
     hold = controls.covering(controls.read(row.holds), subject)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
-        return Held(hold.words(), hold.until or row.now + _HELD_FOR)
+        return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
     if agent.status == Status.PAUSED:
-        return Held(f"the agent is paused: {agent.pause_reason}", agent.paused_until or row.now + _HELD_FOR)
+        until = agent.paused_until or row.now + _HELD_FOR
+        return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
 
 
@@ -138,6 +141,14 @@ def _carry_out(work: Work) -> Outcome:
     receipt = work.gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(prepared) | dict(receipt.detail))
+
+
+def _looked_again(tx: Tx, claim: Claim, held: Held) -> Held:
+    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
+    service.let_nobody_free(tx)
+    row: Any = tx.run(_LOOK, agent_id=claim.agent_id, turn=f"agent:{claim.agent_id}").fetchone()
+    still = None if row is None else _held_back(row, loop.actor(row), claim.kind)
+    return still or Held(held.why, tx.now())
 
 
 def _announce(work: Work, action: Action) -> Outcome | None:
@@ -228,6 +239,8 @@ def _record(work: Work, verdict: Verdict) -> None:
     """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
     claim, outcome = work.claim, verdict.outcome
     with work.deps.db.transaction() as tx:
+        if isinstance(outcome, Held) and outcome.by_people:
+            outcome = _looked_again(tx, claim, outcome)
         state = service.finish(tx, claim, outcome, dice=work.deps.dice)
         if state is None:
             log.warning("outcome_came_too_late", job_id=str(claim.job_id), outcome=type(outcome).__name__)

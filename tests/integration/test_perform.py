@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from fleet.agents.models import Status
 from fleet.core import events, ids
+from fleet.core.db import Tx
 from fleet.core.errors import Unavailable
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
@@ -19,6 +20,7 @@ from fleet.jobs.service import NewJob
 from fleet.platforms import base, guard
 from fleet.platforms.base import Action, Resolution, Verb
 from fleet.runtime import fleetwide
+from fleet.runtime import perform as perform_module
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
 from tests.factories import Fleet, make_fleet, raises, reply_lost
@@ -173,10 +175,9 @@ def test_failures_cost_attempts_until_they_are_used_up(fleet: Fleet) -> None:
     assert (row.dead_reason, row.attempts) == ("exhausted", row.max_attempts)
 
 
-@pytest.mark.parametrize("error", [base.Throttled("429", retry_after_s=7), guard.Stopped("kill switch")])
-def test_being_told_to_wait_costs_no_attempt(fleet: Fleet, error: Exception) -> None:
+def test_being_told_to_wait_costs_no_attempt(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
-    fleet.surface.faults = [raises(error)]
+    fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=7))]
     perform(fleet.deps, job)
     row = fleet.job(job)
     assert (row.state, row.attempts, row.claims, row.sending_at) == ("ready", 0, 0, None)
@@ -316,6 +317,59 @@ def test_the_kill_switch_stops_every_kind_and_lifting_it_sets_them_going(fleet: 
     assert {fleet.job(job).state for job in jobs} == {"done"}
 
 
+def test_a_claimed_job_is_not_put_aside_for_a_switch_that_is_lifted_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    _throw(fleet)
+    lift = _before(perform_module._looked_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
+    monkeypatch.setattr(perform_module, "_looked_again", lift)
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "ready"
+    assert waits_s(fleet, job) <= 0
+
+
+def test_a_stopped_write_does_not_wait_for_a_switch_that_is_lifted_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    gateway = fleet.deps.gateway("floimg")
+    gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
+    lift = _before(perform_module._record, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
+    monkeypatch.setattr(perform_module, "_record", lift)
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.surface.writes_begun) == ("ready", 0)
+    assert waits_s(fleet, job) <= 0
+
+
+def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet: Fleet) -> None:
+    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    _throw(fleet)
+    lifting = threading.Thread(target=fleetwide.lift_kill_switch, args=(fleet.deps,), kwargs={"by": "ada"})
+    with fleet.deps.db.transaction() as tx:
+        service.let_nobody_free(tx)
+        lifting.start()
+        until_somebody_waits(tx)
+        tx.execute(sa.text("UPDATE jobs SET held = 'drill', next_attempt_at = clock_timestamp() + interval '5 min'"))
+    lifting.join(10)
+    assert waits_s(fleet, job) <= 0
+
+
+def until_somebody_waits(tx: Tx, number: int = 1) -> None:
+    """Return when so many sessions wait for an advisory lock of this database."""
+    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    deadline = time.monotonic() + 4
+    while tx.scalar(sa.text(waiting)) < number:
+        assert time.monotonic() < deadline, "nobody takes turns"
+
+
+def waits_s(fleet: Fleet, job_id: uuid.UUID) -> float:
+    """Return in how many seconds a job is due."""
+    query = "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) FROM jobs WHERE id = :id"
+    return float(fleet.sql(query, id=job_id).scalar())
+
+
 def test_a_kill_switch_thrown_while_words_are_written_stops_the_write(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.POST)
     fleet.words.write_post = _then(fleet.words.write_post, lambda: _throw(fleet))  # type: ignore[method-assign]
@@ -387,14 +441,11 @@ def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url:
     agent = fleet.agent()
     jobs = [add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2)]
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with fleet.deps.db.transaction() as tx:
         tx.execute(sa.text(f"SELECT pg_advisory_xact_lock(hashtextextended('agent:{agent}', 0))"))
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 4
-        while tx.scalar(sa.text(waiting)) < 2:
-            assert time.monotonic() < deadline, "two posts of one agent do not take turns"
+        until_somebody_waits(tx, 2)
     for thread in threads:
         thread.join()
     assert sorted(fleet.job(job).state for job in jobs) == ["done", "ready"]
