@@ -85,12 +85,16 @@ def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: li
 
 
 def _finish(words: str, form: Form) -> str:
-    """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves."""
+    """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves.
+
+    What looks like a key goes in silence: whole ones have been refused, and of the rest nobody needs to hear.
+    """
     seen = ""
     while seen != words:
         seen = words
         tidied = (
-            tidy(line, form.limit_chars, hashtags=form.hashtags > 0, links=form.links) for line in words.split("\n")
+            tidy(text.without_keys(line), form.limit_chars, hashtags=form.hashtags > 0, links=form.links)
+            for line in words.split("\n")
         )
         words = unquoted("\n".join(line for line in tidied if line))
     return words

@@ -6,6 +6,7 @@ It must not retry: the chain does, once, for all vendors. What the SDK raises is
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,6 +26,10 @@ from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel,
 from fleet.llm.model import Answer, Prompt
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
+
+# Below that it writes whole answers, and servers like to repeat the key that they refuse.
+logging.getLogger("anthropic").setLevel(logging.WARNING)
+
 _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tokens")
 
 

@@ -7,6 +7,7 @@ not retry: the chain does. Servers that lack an option are asked again without i
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +24,10 @@ from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel,
 from fleet.llm.model import Answer, Prompt
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+# Below that it writes whole answers, and servers like to repeat the key that they refuse.
+logging.getLogger("openai").setLevel(logging.WARNING)
+
 _NO_KEY = "none"  # servers on one's own machine ask for no key, and the SDK insists on one
 _OPTIONS = ("response_format", "json_schema", "json_object", "reasoning_effort", "max_completion_tokens",
             "prompt_cache_key", "structured output", "guided", "grammar")  # fmt: skip

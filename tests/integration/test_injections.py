@@ -130,7 +130,7 @@ def words(model: Gullible) -> Chain:
 
 
 def published(words: Chain, request: CommentRequest | PostRequest) -> list[str]:
-    """What an agent would publish: what the handlers' review lets pass."""
+    """What an agent would publish: what the handlers' review lets pass, and nothing for what it refuses."""
     if isinstance(request, CommentRequest):
         comment, _ = words.write_comment(request, random.Random(1))
         return [passed(comment.text, Kind.COMMENT)]
@@ -166,7 +166,6 @@ def test_no_comment_says_what_a_stranger_wanted(model: Gullible, words: Chain, a
     for mood in MOODS:
         model.mind = obedient(attempt, mood)
         for said in published(words, comment_request(attempt)):
-            assert said
             assert leaks(said, attempt) == [], f"{mood}: {said}"
 
 
@@ -175,7 +174,6 @@ def test_no_post_says_what_a_memory_wanted(model: Gullible, words: Chain, attemp
     for mood in MOODS:
         model.mind = obedient(attempt, mood)
         for said in published(words, PostRequest(SPEAKER, memories=(attempt["text"],))):
-            assert said
             assert leaks(said, attempt) == [], f"{mood}: {said}"
 
 

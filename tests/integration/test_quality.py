@@ -52,6 +52,9 @@ class Script:
     def write_comment(self, request: CommentRequest, dice: random.Random, **_: object) -> tuple[CommentWords, Usage]:
         return CommentWords(self._next(dice)), Usage("script", "1")
 
+    def paid_by(self, _: object) -> Script:
+        return self
+
     def _next(self, dice: random.Random) -> str:
         self.dice.append(dice.random())
         return self.texts.pop(0)
@@ -59,7 +62,7 @@ class Script:
 
 def says(fleet: Fleet, *texts: str, **more: str) -> Script:
     script = Script(*texts, **more)
-    object.__setattr__(fleet.deps, "words", script)
+    fleet.deps._writers[:] = [script]
     return script
 
 
