@@ -51,8 +51,8 @@ def test_workers_killed_in_flight_and_replies_lost_cost_time_and_nothing_else(wo
         world.start_worker(f"worker{number + 1}")
     world.faults()
     world.wait_all_ended(150)
-    assert world.count("done") >= 55, "only a server error may end in a dead letter here"
-    assert world.count("done") + world.count("dead") == 60
+    assert world.count("done") >= 55, "few may end in a dead letter, or be skipped for what was said before"
+    assert world.count("done") + world.count("dead") + world.count("skipped") == 60
     assert_ledger_and_gallery_agree(world)
     assert world.rows("SELECT count(*) FROM job_attempts WHERE outcome = 'lost'")[0][0] > 0, "nothing was killed"
 
