@@ -4,7 +4,8 @@ from alembic import context
 
 import fleet.agents.models
 import fleet.core.events
-import fleet.jobs.models  # noqa: F401 - the imports fill the metadata
+import fleet.jobs.models
+import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet.core.db import Base
 
 connection = context.config.attributes["connection"]

@@ -78,7 +78,8 @@ class PostgresForTests:
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in list(os.environ):
-        if name.startswith("FLEET_") and not name.startswith("FLEET_TEST_"):
+        models = name.startswith(("ANTHROPIC_", "OPENAI_"))  # a key in the environment is used, and must not be here
+        if models or (name.startswith("FLEET_") and not name.startswith("FLEET_TEST_")):
             monkeypatch.delenv(name)
 
 

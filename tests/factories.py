@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import threading
@@ -20,10 +21,11 @@ from fleet.agents.personas import load
 from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
+from fleet.images.placeholder import render_jpeg
 from fleet.jobs.models import JobRow
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 from fleet.platforms import base
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
 from fleet.platforms.guard import Gateway
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
@@ -63,6 +65,9 @@ class Surface:
         self.posts: list[FeedItem] = []
         self.faults: list[Callable[[Action], Callable[[], None] | None]] = []
         self.image_faults: list[Exception] = []
+        self.fetch_faults: list[Exception] = []
+        self.images_fetched: list[str] = []
+        self.picture, self.picture_type = a_picture(), "image/jpeg"
         self.feed_faults: list[Exception] = []
         self.probe_faults: list[Exception] = []
         self.probes = 0
@@ -88,6 +93,12 @@ class Surface:
             raise self.image_faults.pop(0)
         self.images_paid.append(order.key)
         return f"http://127.0.0.1/images/{len(self.images_paid)}.png"
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+        self.images_fetched.append(url)
+        if self.fetch_faults:
+            raise self.fetch_faults.pop(0)
+        return PictureFile(self.picture, self.picture_type)
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         self.writes_begun += 1
@@ -155,21 +166,63 @@ def reply_lost(_: Action) -> Callable[[], None]:
     return lose
 
 
+def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
+    """Ask for a comment on one post."""
+    return CommentRequest(speaker, (SeenPost("post-1", author, caption),))
+
+
+@functools.cache
+def a_picture() -> bytes:
+    """Return a picture as a workflow makes them."""
+    return render_jpeg("a quiet harbour at dawn", "ai_artist")
+
+
 class Words:
     """A writer that counts what it was paid for, and never says the same twice."""
-
-    name = "test"
 
     def __init__(self) -> None:
         self.calls = 0
 
     def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
         self.calls += 1
-        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), Usage("test", "1")
+        return PostWords("a quiet harbour at dawn", f"A harbour, take {self.calls}.", "A harbour."), _usage()
 
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
-        return CommentWords(f"Well seen, {request.author}, number {self.calls}."), Usage("test", "1")
+        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), _usage()
+
+    def paid_by(self, till: Till) -> PaidWords:
+        return PaidWords(self, till)
+
+
+def _usage() -> Usage:
+    return Usage("test", "1", input_tokens=10, microusd=3)
+
+
+class PaidWords:
+    """The same writer, whose till is asked before each call and told after it, as a chain does."""
+
+    name = "test"
+
+    def __init__(self, words: Words, till: Till) -> None:
+        self.words = words
+        self.till = till
+
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]:
+        return self._paid(lambda: self.words.write_post(request, dice))
+
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]:
+        return self._paid(lambda: self.words.write_comment(request, dice))
+
+    def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
+        reserved = self.till.reserve(self.name, 5)
+        made = write()
+        self.till.settle(reserved, made[1].calls)
+        return made
 
 
 class Bell:
@@ -268,7 +321,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=load(), words=words, worker="test:1", dice=random.Random(1),
+        personas=load(), writer=words, worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)

@@ -130,7 +130,7 @@ def test_sql_in_docs_fits_the_tables(page: Path, request: pytest.FixtureRequest)
 
 def _default(name: str) -> str:
     value = Settings.model_fields[name].default
-    if isinstance(value, SecretStr) or value in ("", None):
+    if isinstance(value, SecretStr) or value in ("", None, ()):
         return ""
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"

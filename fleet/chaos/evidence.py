@@ -98,9 +98,11 @@ class Evidence:
 
 _JOBS = """
     SELECT j.id, j.agent_id, coalesce(a.username, '') AS username, j.tick_no, j.kind, j.state, j.dead_reason, j.target,
-           j.remote_id, coalesce(j.checkpoint->'words'->>'caption', j.checkpoint->'words'->>'text') AS text,
+           j.remote_id, coalesce(w.words->>'caption', w.words->>'text') AS text,
            j.lease_token AS token, j.created_at, j.finished_at
-    FROM jobs j LEFT JOIN agents a ON a.id = j.agent_id WHERE j.kind <> 'message'"""
+    FROM jobs j LEFT JOIN agents a ON a.id = j.agent_id,
+         LATERAL (SELECT coalesce(j.checkpoint->'words:2', j.checkpoint->'words') AS words) w
+    WHERE j.kind <> 'message'"""
 _ATTEMPTS = "SELECT job_id, lease_token AS token, started_at, ended_at, outcome FROM job_attempts"
 _TICKS = """
     SELECT t.agent_id, t.tick_no, t.state,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fleet.chaos.kinds import BY_NAME
+from fleet.chaos.plan import POINTS
 from fleet.chaos.recovery import LAG_S
 from fleet.chaos.report import Report, versions
 from fleet.chaos.world import LEASE_S, REPUBLISH_S, SETTLE_S
-from fleet.core.failpoints import Point
 
 _HEAD = """\
 # Reliability
@@ -107,7 +107,7 @@ def _faults(report: Report) -> str:
 
 def _points(report: Report) -> str:
     strikes = report.strikes()
-    rows = [(f"`{point}`", strikes.get(point, 0)) for point in Point]
+    rows = [(f"`{point}`", strikes.get(point, 0)) for point in POINTS]
     note = "How often a process was killed or suspended exactly there:\n"
     return "## The lines of the protocol\n\n" + note + "\n" + _table(("point", "times"), rows)
 

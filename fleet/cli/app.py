@@ -29,6 +29,7 @@ SECTIONS = {
         "status": ("fleet.cli.status:status", "Show the fleet at a glance."),
         "activity": ("fleet.cli.activity:activity", "Show what happened, and with --follow what happens."),
         "persona": ("fleet.cli.personas:persona", "Show, check and draw personas."),
+        "costs": ("fleet.cli.costs:costs", "Show what calls to models cost, and today's forecast."),
         "replay": ("fleet.cli.replay:replay", "Decide a recorded tick again and compare."),
     },
     "Act": {
@@ -36,6 +37,7 @@ SECTIONS = {
         "trigger": ("fleet.cli.controls:trigger", "Wake one agent now."),
         "jobs": ("fleet.cli.jobs:jobs", "List, show, retry and cancel jobs."),
         "dead": ("fleet.cli.dead:dead", "List, show, replay and discard dead letters."),
+        "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),
         "pause": ("fleet.cli.controls:pause", "Hold back the fleet, a surface, a persona, an agent or a kind."),
         "resume": ("fleet.cli.controls:resume", "Let it go on."),
         "kill-switch": ("fleet.cli.controls:kill_switch", "Forbid every outside write, or allow them again."),

@@ -19,7 +19,7 @@ _SIGNS = {Level.OK: "✓", Level.WARN: "!", Level.FAIL: "✗"}
 @json_option
 @pass_door
 def check(door: Door, /, *, as_json: bool) -> None:
-    """Say what is wrong with settings, database, broker, gallery, workers and beat, and the fix.
+    """Say what is wrong with settings, models, database, broker, gallery, workers and beat, and the fix.
 
     Exit code 1 when anything fails; warnings do not count.
     """

@@ -60,6 +60,7 @@ def run(door: Door) -> Iterator[Finding]:
     yield from _home(settings)
     found = _personas(settings)
     yield found
+    yield from checks_live.words(settings)
     sound = found.level is not Level.FAIL
     database_ok = yield from _database(settings)
     broker_ok = yield from checks_live.broker(settings)

@@ -1,20 +1,25 @@
-"""The checks of what runs: broker, gallery, workers, beat. Called by `checks`."""
+"""The checks of what runs: models, broker, gallery, workers, beat. Called by `checks`."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from fleet.cli import render
 from fleet.cli.checks import Finding, Level
 from fleet.cli.door import Door
-from fleet.core import logs, queue
+from fleet.core import clock, logs, queue
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
+from fleet.llm import registry as models
+from fleet.llm.errors import ModelError, Transient
+from fleet.llm.model import Model
+from fleet.llm.prices import Prices, price_list
 from fleet.platforms.base import Account, AccountMissing, TokenRefused
 from fleet.runtime import fleetwide
 
 _PING_S, _PATIENT_PING_S = 1.0, 4.0
 _BEAT_WARN_S, _BEAT_FAIL_S = 10.0, 60.0
+_LOOK_S = 10.0
 _SURFACE = "floimg"
 
 
@@ -34,6 +39,40 @@ def broker(settings: Settings) -> Generator[Finding, None, bool]:
         yield Finding("persistence", Level.WARN, "no append-only file: a restart of the broker loses its messages",
                       "Set appendonly yes. (The sweep sends lost messages again, later.)")  # fmt: skip
     return True
+
+
+def words(settings: Settings) -> Iterator[Finding]:
+    """Say who writes the words: which models are asked, what they cost, and whether they answer. Costs nothing."""
+    try:
+        models.check(settings)
+        if settings.llm_replay is not None:
+            models.connect(settings)
+            yield Finding("words", Level.OK, f"replayed from {settings.llm_replay}; no model is asked")
+            return
+        prices = price_list(settings.llm_prices)
+        for model in models.connect_models(settings):
+            yield _model(model, prices)
+    except FleetError as error:
+        yield Finding("words", Level.FAIL, error.message, error.fix)
+        return
+    if not models.configured(settings):
+        yield Finding("words", Level.OK, "no model is set: the personas' own grammar writes them (docs/models.md)")
+
+
+def _model(model: Model, prices: Prices) -> Finding:
+    price = prices.of(model.model, clock.now().date())
+    about = f"{model.provider} {model.model}, {_rate(price.input)}/{_rate(price.output)} for a million tokens in/out"
+    try:
+        model.look(timeout_s=_LOOK_S)
+    except Transient as error:
+        return Finding("words", Level.WARN, f"{about}: {error.message}", "Until it answers, the next one writes.")
+    except ModelError as error:
+        return Finding("words", Level.FAIL, f"{about}: {error.message}", error.fix)
+    return Finding("words", Level.OK, f"{about}; it answers")
+
+
+def _rate(microusd: int) -> str:
+    return f"${microusd / 1_000_000:g}"
 
 
 def gallery(door: Door) -> Finding:

@@ -18,6 +18,7 @@ from fleet.core.events import Event
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Named
+from fleet.spending.budgets import dollars
 
 _QUOTE_CHARS = 160
 _WHY_CHARS = 140
@@ -115,6 +116,11 @@ def _dead(said: Mapping[str, Any], _: Event) -> Told:
     return f"✖ gave up {_noun(said)}{reason}{_why(said, 'why')}", "bold red"
 
 
+def _refused(said: Mapping[str, Any], _: Event) -> Told:
+    rules = ", ".join(map(str, said["rules"])) if isinstance(said.get("rules"), list) else "a rule"
+    return f"✋ was kept from publishing a draft of {_noun(said)} ({render.clip(rules, 80)})", "yellow"
+
+
 def _agent(sign: str, words: str, style: str, *why: str) -> Callable[[Mapping[str, Any], Event], Told]:
     return lambda said, _: (f"{sign} {words}{_why(said, *why)}", style)
 
@@ -151,6 +157,20 @@ def _until(said: Mapping[str, Any], event: Event) -> str:
         return ""
     left = max(ends - event.occurred_at, timedelta())
     return f" for {render.span(left.total_seconds())}"
+
+
+def _spent(said: Mapping[str, Any], event: Event) -> Told:
+    what = "is passed over" if said.get("scope") == "provider" else "rests"
+    return f"💸 {_scope(said)} {what}{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
+
+
+def _budget(words: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    def story(said: Mapping[str, Any], _: Event) -> Told:
+        amount = f" {dollars(int(said['microusd']))}" if "microusd" in said else ""
+        period = render.clip(said.get("period"), 10)
+        return f"💰 {_scope(said)} {words}{amount} a {period}, by {_by(said)}{_why(said, 'reason')}", "blue"
+
+    return story
 
 
 def _thrown(said: Mapping[str, Any], _: Event) -> Told:
@@ -197,6 +217,8 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "tick.duplicate": _agent("–", "was woken twice for one tick", "dim"),
     "job.replayed": _replayed,
     "job.discarded": _discarded,
+    "content.refused": _refused,
+    "picture.replaced": _agent("🖼", "drew the picture itself", "yellow", "why"),
     "agent.thought": _thought,
     "agent.tick.skipped": _agent("–", "did not decide", "dim", "reason"),
     "agent.created": _agent("✦", "is new", "blue"),
@@ -210,6 +232,10 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
     "agent.triggered": _triggered,
     "control.kill_switch.thrown": _thrown,
     "control.kill_switch.lifted": _lifted,
+    "budget.spent": _spent,
+    "budget.set": _budget("may spend"),
+    "budget.allowed": _budget("may once spend, beyond its budget,"),
+    "budget.removed": _budget("has no limit any more"),
     "control.paused": _scope_paused,
     "control.resumed": _scope_resumed,
 }

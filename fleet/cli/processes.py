@@ -36,11 +36,14 @@ class Program:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the settings that are not the defaults as FLEET_* variables, and where our packages are."""
+    """Return the settings that were given as FLEET_* variables, and where our packages are.
+
+    What was set to nothing is passed on as that: an empty key keeps a model out that the vendor's own variable names.
+    """
     found = {
         f"FLEET_{name.upper()}": written
         for name in sorted(settings.model_fields_set)
-        if (written := _written(getattr(settings, name))) != ""
+        if (written := _written(getattr(settings, name))) is not None
     }
     root = Path(fleet.__file__).resolve().parents[1]
     # An installed Fleet is found by itself; a folder of packages put first would hide the standard library's names.
@@ -49,10 +52,10 @@ def environment(settings: Settings) -> dict[str, str]:
     return found
 
 
-def _written(value: object) -> str:
+def _written(value: object) -> str | None:
     match value:
         case None:
-            return ""
+            return None
         case SecretStr():
             return value.get_secret_value()
         case bool():

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from fleet.core import clock, db, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
+from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime import fleetwide, people
 from fleet.runtime.deps import Deps
@@ -43,14 +45,15 @@ _PAGE = 500
 class Run:
     """Everything that one `fleet up` holds."""
 
-    def __init__(self, door: Door, wanted: Wanted, *, tempo: float | None) -> None:
-        """Read the settings; start nothing. Raises InvalidInput."""
-        given = homes.given(door.home, **({} if tempo is None else {"tempo": tempo}))
+    def __init__(self, door: Door, wanted: Wanted, said: Mapping[str, object]) -> None:
+        """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
+        given = homes.given(door.home, **said)
+        models.check(given)
         self._door, self._wanted = door, wanted
         self._home = given.home.absolute()
         self._faults = faults.parse(wanted.faults)
         self._known: dict[str, object] = {
-            "home": self._home, "tempo": given.tempo, "service_token": _token(given, self._home),
+            **said, "home": self._home, "tempo": given.tempo, "service_token": _token(given, self._home),
         }  # fmt: skip
         self.settings = self._learn()
         self._screen = Screen(door)
@@ -151,6 +154,7 @@ class Run:
             rows.append(("Metrics", metrics))
         rows += [
             ("Tempo", _tempo(self.settings.tempo)),
+            ("Words", words(self.settings)),
             ("Agents", f"{sum(seen.agents.values())}, {running} of them running"),
             ("Logs", str(self._services.logs_dir)),
             ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
@@ -201,6 +205,16 @@ def _token(settings: Settings, home: Path) -> str:
             "FLEET_GALLERY_URL is set without a token.", fix="Set FLEET_SERVICE_TOKEN to that gallery's."
         )
     return homes.service_token(home)
+
+
+def words(settings: Settings) -> str:
+    """Say who writes the words."""
+    if settings.llm_replay is not None:
+        return f"replayed from {settings.llm_replay}; no model is asked"
+    asked = [f"{name} {getattr(settings, f'{name}_model')}" for name in models.configured(settings)]
+    return ", then ".join([*asked, "the personas' own grammar"]) + (
+        f"; recorded to {settings.llm_record}" if settings.llm_record is not None else ""
+    )
 
 
 def _tempo(tempo: float) -> str:

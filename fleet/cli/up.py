@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 
 _PORT = click.IntRange(1, 65_535)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(cls=Command)
@@ -34,10 +36,14 @@ _PORT = click.IntRange(1, 65_535)
               help="Of the gallery, if it shall not be a database beside Fleet's.")  # fmt: skip
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
 @click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Serve metrics to Prometheus too, or not.")
+@click.option("--record", "llm_record", type=_FILE, metavar="FILE", envvar="FLEET_LLM_RECORD",
+              help="Add every text that is written to this file.")  # fmt: skip
+@click.option("--replay", "llm_replay", type=_FILE, metavar="FILE", envvar="FLEET_LLM_REPLAY",
+              help="Take every text from such a file and ask no model.")  # fmt: skip
 @click.option("--faults", default="", metavar="SPEC",
               help="Faults that the gallery plays, e.g. error=0.05,drop=0.02; docs/cli.md lists them.")  # fmt: skip
 @pass_door
-def up(door: Door, /, *, tempo: float | None, **options: Any) -> None:
+def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_replay: Path | None, **options: Any) -> None:
     """Run a whole fleet in this terminal, until Ctrl-C.
 
     Database and broker are embedded unless FLEET_DATABASE_URL and FLEET_BROKER_URL are set; the sandbox gallery runs
@@ -47,5 +53,6 @@ def up(door: Door, /, *, tempo: float | None, **options: Any) -> None:
     from fleet.cli.board import Wanted
     from fleet.cli.run import Run
 
-    code = Run(door, Wanted(**options), tempo=tempo).live()
+    said = {"tempo": tempo, "llm_record": llm_record, "llm_replay": llm_replay}
+    code = Run(door, Wanted(**options), {name: value for name, value in said.items() if value is not None}).live()
     click.get_current_context().exit(code)

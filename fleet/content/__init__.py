@@ -3,6 +3,6 @@
 Called by `fleet.runtime.handlers`. Must never know an agent's row, a job or a surface's API.
 """
 
-from fleet.content.sanitise import clean_caption, clean_comment, clean_title, tidy
+from fleet.content.sanitise import tidy, unquoted
 
-__all__ = ["clean_caption", "clean_comment", "clean_title", "tidy"]
+__all__ = ["tidy", "unquoted"]

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from fleet.core import text
 
-TITLE_LIMIT_CHARS = 200
-CAPTION_LIMIT_CHARS = 500
-COMMENT_LIMIT_CHARS = 300
-
 _READ_TIMES = 20  # of a text far beyond the limit nothing can be shown, so it is not read either
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」"}
@@ -32,22 +28,7 @@ def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = T
     return text.cut(words, limit_chars)
 
 
-def clean_caption(words: str) -> str:
-    """Return a caption fit to publish: no hashtags, no links, no quotation marks around the whole."""
-    return tidy(_unquoted(words), CAPTION_LIMIT_CHARS, hashtags=False, links=False)
-
-
-def clean_title(caption: str) -> str:
-    """Return the title that goes with a caption: its beginning (facts 1.4)."""
-    return tidy(_unquoted(caption), TITLE_LIMIT_CHARS, hashtags=False, links=False)
-
-
-def clean_comment(words: str) -> str:
-    """Return a comment fit to publish: no hashtags, no links, no quotation marks around the whole."""
-    return tidy(_unquoted(words), COMMENT_LIMIT_CHARS, hashtags=False, links=False)
-
-
-def _unquoted(words: str) -> str:
+def unquoted(words: str) -> str:
     """Take off the quotation marks in which models like to hand over their whole answer."""
     words = words.strip()
     closing = _QUOTES.get(words[:1])

@@ -26,6 +26,8 @@ class Point(StrEnum):
     TICK_RECORDED = "tick.recorded"  # the decision and its jobs stand, no message sent
     TICK_PUBLISHED = "tick.published"
     JOB_CLAIMED = "job.claimed"
+    CALL_RESERVED = "call.reserved"  # money is set aside, no model was asked
+    CALL_SETTLED = "call.settled"  # the words are paid, not yet saved
     JOB_STEP_PAID = "job.step.paid"  # a paid step is done and not yet saved
     JOB_STEP_SAVED = "job.step.saved"
     JOB_PREPARED = "job.prepared"

@@ -18,11 +18,13 @@ _SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key|cookie", 
 _NOT_SECRET = frozenset({"lease_token", "input_tokens", "output_tokens"})
 _URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
 _SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
+_MODEL_KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}")
 
 
 def mask(text: str) -> str:
-    """Return `text` without the passwords of URLs and without service tokens."""
-    return _SERVICE_TOKEN.sub("fst_***", _URL_PASSWORD.sub(r"\g<head>:***@", text))
+    """Return `text` without the passwords of URLs, service tokens and keys of models."""
+    text = _URL_PASSWORD.sub(r"\g<head>:***@", text)
+    return _MODEL_KEY.sub("sk-***", _SERVICE_TOKEN.sub("fst_***", text))
 
 
 def _mask_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -53,7 +55,17 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "httpcore", "alembic.runtime.migration", "kombu", "amqp"):
+    for noisy in (
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "anthropic",
+        "openai",
+        "alembic.runtime.migration",
+        "kombu",
+        "amqp",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fleet.core.errors import InvalidInput
@@ -17,10 +17,17 @@ from fleet.core.errors import InvalidInput
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
+def _vendors(name: str, default: object, description: str) -> Any:
+    """Describe a setting that its vendor's tools know too, without our prefix; ours wins, also when it is empty."""
+    names = AliasChoices(f"FLEET_{name.upper()}", name.upper())
+    return Field(default, validation_alias=names, description=description)
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Durations end in `_s` (seconds)."""
 
-    model_config = SettingsConfigDict(env_prefix="FLEET_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FLEET_", env_file=".env", extra="ignore", frozen=True,
+                                      populate_by_name=True)  # fmt: skip
 
     database_url: str = Field("", description="Postgres, as postgresql+psycopg://user:password@host:port/name")
     broker_url: str = Field("", description="Celery broker, as redis://:password@host:port/0")
@@ -37,6 +44,32 @@ class Settings(BaseSettings):
     label_agents: bool = Field(True, description="label accounts and pictures as made by AI")
     label_off_reason: str = Field("", description="why labels are off; only own surfaces may be unlabelled")
 
+    llm_order: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("anthropic", "openai"),
+        description="models to ask, in this order, each if it has a key or an address of its own",
+    )
+    anthropic_api_key: SecretStr = _vendors("anthropic_api_key", SecretStr(""), "key of Anthropic's API")
+    anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="which of its models")
+    anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a gateway that speaks its API")
+    openai_api_key: SecretStr = _vendors("openai_api_key", SecretStr(""), "key of OpenAI's API, or of a server like it")
+    openai_model: str = Field("gpt-6-luna", min_length=1, description="which of its models")
+    openai_base_url: str = _vendors(
+        "openai_base_url", "", "a server like it, e.g. http://127.0.0.1:11434/v1 for Ollama"
+    )
+    llm_effort: str = Field(
+        "low",
+        pattern="^(none|low|medium|high|xhigh|max|)$",
+        description="how long models may think; empty: as they like",
+    )
+    llm_timeout_s: float = Field(
+        45.0, ge=1, le=600, description="how long one text may take, over all tries and models"
+    )
+    llm_prices: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
+    )
+    llm_record: Path | None = Field(None, description="file to which every text and its cost is added")
+    llm_replay: Path | None = Field(None, description="such a file, to be used instead of any model")
+
     tempo: float = Field(1.0, gt=0, le=1000, description="how much faster than life the fleet lives")
     personas_dir: Path | None = Field(None, description="folder of persona files; the shipped ones if empty")
 
@@ -46,7 +79,9 @@ class Settings(BaseSettings):
     republish_s: float = Field(30.0, gt=0, le=3600, description="when an unclaimed message is sent again")
     liveness_s: float = Field(120.0, ge=0, le=86_400, description="when a worker that takes nothing ends; 0: never")
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
-    retention_days: int = Field(30, ge=1, description="how long decided ticks, finished jobs and events are kept")
+    retention_days: int = Field(
+        30, ge=1, description="how long decided ticks, finished jobs, events and calls to models are kept"
+    )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
 
     post_gap_s: float = Field(1800.0, ge=0, description="least time between two posts of one agent")
@@ -59,14 +94,28 @@ class Settings(BaseSettings):
         100, ge=0, description="writes of the whole fleet to one surface; 0: no limit"
     )
 
+    banned_words: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="words that agents never publish, beside the shipped ones, separated by commas"
+    )
+    link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts that texts may link to, where the surface has links"
+    )
+    recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
+    check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
+    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts of the surface's pictures, if not its own"
+    )
+
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator(
+        "allowed_hosts", "banned_words", "link_hosts", "image_hosts", "llm_order", "llm_prices", mode="before"
+    )
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("database_url")
@@ -91,10 +140,14 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"FLEET_{'_'.join(str(part) for part in item['loc']).upper() or 'SETTINGS'}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False)
+            f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False, include_input=False)
         )
         raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    name = "_".join(str(part) for part in loc).upper() or "SETTINGS"
+    return f"FLEET_{name.removeprefix('FLEET_')}"
 
 
 @functools.cache

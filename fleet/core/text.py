@@ -31,15 +31,30 @@ _TAG_OR_COMMENT = re.compile(
     r"<(script|style)\b[^>]{0,500}>.{0,5000}?</\1\s*>|<!--.{0,2000}?(?:-->|$)|</?[a-zA-Z!?][^<>]{0,2000}(?:>|$)",
     re.DOTALL | re.IGNORECASE,
 )
+# Endings that are also words (lamp.It is late) count as an address only when a path follows.
+_ENDINGS = (
+    "com|net|org|io|ai|dev|app|co|xyz|info|me|gg|ly|ru|cn|de|uk|tk|top|shop|site|online|link|zip|mov|eu|fr|es|pl|nl|cz|jp"
+    "|kr|br|ch|tv|cc|biz|ws|su|icu|club|live|page|store|cloud|space|website|tech|click|lol|art|pro|finance|bank|exchange"
+    "|crypto|sh|id|vn|ir|ua|tr|mx|edu|gov|mil|example|test|onion|rest|chat|news|games|рф|укр|中国|中國|公司|网络|한국"
+)
+_DOT = r"(?:[.．｡]|\s?[\[({]\s?(?:\.|dot|punkt|punto|точка)\s?[\])}]\s?|\s(?:dot|punkt|punto|точка)\s)"
 _LINK = re.compile(
     r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)"  # markdown keeps its label
-    r"|\b(?:[a-z][a-z0-9+.-]{1,20}://|(?:mailto|javascript|data|vbscript|tel|file):)\S*"
-    r"|\b(?:www\.\S+|(?:[a-z0-9-]{1,63}\.){1,5}"
-    r"(?:com|net|org|io|ai|dev|app|co|xyz|info|me|gg|ly|ru|cn|de|uk|tk|top|shop|site|online|link|zip|mov)\b(?:[/?#]\S*)?)"
+    r"|\b(?:[a-z][a-z0-9+.-]{1,20}:\s?//|hxxps?:|(?:mailto|javascript|data|vbscript|tel|file|tg|magnet|bitcoin):)\S*"
+    rf"|\bwww{_DOT}\S+"
+    rf"|(?<![\w-])(?:[\w-]{{1,63}}{_DOT}){{1,5}}(?:(?:{_ENDINGS})(?![\w-])(?:[/?#:]\S*)?|xn--\S+|[a-z]{{2,24}}/\S+)"
     r"|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/\S*)?",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)*")
+_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # fullwidth ASCII, one sign for one sign
+_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{3,40}-----\S*"
+    r"|\b(?:sk|pk|rk|fst|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|npm|AKIA|ASIA|AIza|ya29)[-_.]?[A-Za-z0-9_-]{8,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"
+    r"|\b(?:0x|bc1|ltc1)[A-Za-z0-9]{20,}"
+    r"|(?<![\w+/-])(?=[A-Za-z_+/]*\d)(?=[\d_+/]*[A-Za-z])[A-Za-z0-9_+/]{24,}={0,2}"  # letters and digits without end
+)
+_ADDRESS = re.compile(r"[\w.+-]{1,64}[@＠][\w-]+(?:\.[\w-]+)*")
 _MENTION = re.compile(r"[@＠][\w.-]*")
 _HASHTAG_WORD = re.compile(r"(?=\w*[^\W\d])\w+\s*")
 _HASH_BEFORE_WORD = re.compile(r"[#＃](?=\w*[^\W\d])")
@@ -90,8 +105,18 @@ def without_markup(text: str) -> str:
 
 
 def without_links(text: str) -> str:
-    """Remove addresses of the web and of mail; a markdown link keeps its label."""
-    return _close_up(_LINK.sub(lambda m: m[1] or " ", _ADDRESS.sub(" ", text)))
+    """Remove addresses of web and mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label."""
+    text = _ADDRESS.sub(" ", text)
+    kept, end = [], 0
+    for found in _LINK.finditer(text.translate(_PLAIN)):
+        kept += [text[end : found.start()], text[found.start(1) : found.end(1)] if found[1] else " "]
+        end = found.end()
+    return _close_up("".join(kept) + text[end:])
+
+
+def without_keys(text: str) -> str:
+    """Remove what looks like a key, token or wallet, whosever it may be."""
+    return _close_up(_KEY.sub(" ", text))
 
 
 def without_mentions(text: str) -> str:

@@ -48,6 +48,11 @@ class Marks:
         """Tell whether a model made the whole picture or a part of it."""
         return self.source.rsplit("/", 1)[-1] in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
 
+    @property
+    def is_machine_made(self) -> bool:
+        """Tell whether the file says that a model or a formula made it."""
+        return self.is_ai_made or self.source == Source.FORMULA
+
 
 def packet(marks: Marks) -> bytes:
     """Return the XMP packet that says `marks`."""

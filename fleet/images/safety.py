@@ -48,22 +48,28 @@ def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXE
     `blank_ok`) all of one colour. The size in pixels is read from the header first, so a small file that unfolds to
     gigabytes is never unfolded.
     """
+    content_type, image = decode(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    if not blank_ok and is_blank(image):
+        raise InvalidInput("The picture is blank: all of it has one colour.")
+    return Checked(content_type, *image.size)
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> tuple[str, Image.Image]:
+    """Return a picture's content type and its pixels. Raises InvalidInput as `check` does."""
     if len(data) > max_bytes:
         raise InvalidInput(f"The picture has {len(data):,} bytes; at most {max_bytes:,} are accepted.")
     content_type = sniff(data)
     try:
-        with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES[content_type],)) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                raise InvalidInput(f"The picture is {width} x {height}; at most {max_pixels:,} pixels are accepted.")
-            image.load()
-            if not blank_ok and is_blank(image):
-                raise InvalidInput("The picture is blank: all of it has one colour.")
+        image = Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES[content_type],))
+        width, height = image.size
+        if width * height > max_pixels:
+            raise InvalidInput(f"The picture is {width} x {height}; at most {max_pixels:,} pixels are accepted.")
+        image.load()
     except Image.DecompressionBombError as error:
         raise InvalidInput(f"The picture is too large: at most {max_pixels:,} pixels are accepted.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         raise InvalidInput("The picture is broken or cut off.", fix=_FIX) from error
-    return Checked(content_type, width, height)
+    return content_type, image
 
 
 def is_blank(image: Image.Image) -> bool:

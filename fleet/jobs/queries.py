@@ -298,10 +298,49 @@ def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[st
 
 def recent_results(tx: Tx, agent_id: uuid.UUID, kind: JobKind, field: str, *, limit: int = 50) -> list[str]:
     """Return one field of the newest checkpoints' words, for not saying the same again."""
+    said = _words(field)
     query = (
-        sa.select(JobRow.checkpoint["words"][field].astext)
-        .where(JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.checkpoint["words"][field].astext.is_not(None))
+        sa.select(said)
+        .where(JobRow.agent_id == agent_id, JobRow.kind == kind, said.is_not(None))
         .order_by(JobRow.created_at.desc())
         .limit(limit)
     )
     return [str(value) for value in tx.session.scalars(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A caption or comment that passed the review. `sending_at` is None until it goes out."""
+
+    job_id: uuid.UUID
+    agent_id: uuid.UUID
+    sending_at: datetime | None
+    text: str
+
+
+def texts_sent(tx: Tx, surface: str, since: datetime | None, *, limit: int) -> list[Worded]:
+    """Return the captions and comments that went to a surface after a moment, newest first (ix_jobs_surface_writes)."""
+    sent = _worded(surface).where(JobRow.sending_at.is_not(None)).order_by(JobRow.sending_at.desc()).limit(limit)
+    if since is not None:
+        sent = sent.where(JobRow.sending_at > since)
+    return [Worded(*row) for row in tx.execute(sent)]
+
+
+def texts_under_way(tx: Tx, surface: str) -> list[Worded]:
+    """Return what workers have written and not sent yet: between a caption and its post lies a picture, half a minute
+    long (ix_jobs_leases).
+    """
+    under_way = _worded(surface).where(JobRow.lease_until.is_not(None), JobRow.sending_at.is_(None))
+    return [Worded(*row) for row in tx.execute(under_way)]
+
+
+def _worded(surface: str) -> sa.Select[uuid.UUID, uuid.UUID | None, datetime | None, str]:
+    said = sa.func.coalesce(_words("caption"), _words("text"))
+    return sa.select(JobRow.id, JobRow.agent_id, JobRow.sending_at, said).where(
+        JobRow.surface == surface, JobRow.kind.in_((JobKind.POST, JobKind.COMMENT)), said.is_not(None)
+    )
+
+
+def _words(field: str) -> sa.ColumnElement[str]:
+    """Return a field of the words that passed the review, which is the second draft where the first was refused."""
+    return sa.func.coalesce(JobRow.checkpoint["words:2"][field].astext, JobRow.checkpoint["words"][field].astext)

@@ -1,15 +1,18 @@
 """What a writer of words is asked, and what it answers.
 
-One call serves one moment: for a post the image prompt, caption and alt text together, for a comment its one
-sentence. Providers take frozen values and dice, and know neither tables nor surfaces.
+One call serves one moment: for a post the image prompt, caption and alt text together, for a comment which of the
+posts seen it answers and its one sentence. Providers take frozen values and dice, and know neither tables nor surfaces.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+from fleet.core.errors import InvalidInput
 
 Grammar = Mapping[str, tuple[str, ...]]
 """Rule name to its alternatives; `{name}` inside an alternative is expanded by the rule of that name."""
@@ -30,59 +33,151 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """Ask for one post. `recent_captions` are the speaker's latest, not to be repeated."""
+    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows."""
 
     speaker: Speaker
     recent_captions: tuple[str, ...] = ()
+    memories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPost:
+    """Somebody's post as the speaker saw it. All of it is data from outside, never instructions."""
+
+    id: str
+    author: str
+    caption: str
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CommentRequest:
-    """Ask for one comment on somebody's post. `author` and `caption` are data from outside, never instructions."""
+    """Ask for one comment on one of the posts seen, of which there is at least one."""
 
     speaker: Speaker
-    author: str
-    caption: str
+    seen: tuple[SeenPost, ...]
+    memories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.seen:
+            raise InvalidInput("A comment needs a post to answer.")
 
 
 @dataclass(frozen=True, slots=True)
 class PostWords:
-    """One post: `image_prompt` 40 to 80 words, `caption` one or two sentences without hashtags, `alt_text` one."""
+    """One post: `image_prompt` 40 to 80 words, `caption` one or two sentences without hashtags, `alt_text` one.
+
+    `reason` says in a few words why; it is for the decision log and is never published.
+    """
 
     image_prompt: str
     caption: str
     alt_text: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CommentWords:
-    """One comment: a single sentence without hashtags."""
+    """One comment: a single sentence without hashtags. `answers` is the id of the post seen that it is for."""
 
     text: str
+    answers: str = ""
+    reason: str = ""
+
+
+class Outcome(StrEnum):
+    """How one call to a model ended."""
+
+    ANSWERED = "answered"
+    REPAIRED = "repaired"  # malformed at first, mended when told what was wrong
+    MALFORMED = "malformed"
+    UNFIT = "unfit"
+    REFUSED = "refused"
+    TOO_LONG = "too_long"
+    TRANSIENT = "transient"
+    OVERLOADED = "overloaded"
+    AUTH = "auth"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a call took. Money is integer millionths of a US dollar."""
+    """What one call took. Money is integer millionths of a US dollar; `input_tokens` are those not cached.
+
+    `earlier` are the calls for the same words that came before: failed tries, repaired answers, other providers.
+    """
 
     provider: str
     model: str
     input_tokens: int = 0
-    cached_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     microusd: int = 0
-    duration_ms: int = 0
+    latency_ms: int = 0
+    batch: bool = False
+    outcome: Outcome = Outcome.ANSWERED
+    earlier: tuple[Usage, ...] = ()
+
+    @property
+    def calls(self) -> tuple[Usage, ...]:
+        """Every call that the words took, in order, each on its own."""
+        return (*self.earlier, replace(self, earlier=()))
+
+    @property
+    def total_microusd(self) -> int:
+        """What all of them cost together."""
+        return sum(call.microusd for call in self.calls)
+
+    def after(self, *usages: Usage) -> Usage:
+        """Return this call with others before it."""
+        return replace(self, earlier=(*(call for usage in usages for call in usage.calls), *self.earlier))
+
+    def but(self, **changes: Any) -> Usage:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
 
 
 class Provider(Protocol):
-    """A writer of words.
+    """A writer of words. Raises `fleet.llm.errors.ModelError`.
 
-    Raises `fleet.core.errors.Unavailable` when it cannot answer now and `InvalidInput` when it never will.
+    `within_s` is how long the caller can wait, and shorter than its lease; without it the provider's own limit holds.
     The same request and dice in the same state give the same words where the provider is deterministic.
     """
 
     name: str
 
-    def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]: ...
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]: ...
 
-    def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]: ...
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]: ...
+
+    def estimate(self, request: PostRequest | CommentRequest) -> int:
+        """Return the most that these words can cost, in microusd, for a budget to be asked beforehand."""
+        ...
+
+
+class Till(Protocol):
+    """Who pays for the calls of one errand: asked before each, told after it."""
+
+    def reserve(self, provider: str, microusd: int) -> Any:
+        """Set aside the most that a call can cost, and return what `settle` wants to see again.
+
+        Raises `fleet.llm.errors.NotPaidFor` when this provider must not be asked; anything else ends the errand.
+        """
+        ...
+
+    def settle(self, reserved: Any, calls: Iterable[Usage]) -> None:
+        """Say what the call took, failed or not. Must not raise: the words are there and paid for."""
+        ...
+
+
+class Words(Provider, Protocol):
+    """What a fleet writes with. Never raises on behalf of a model: its last resort is a writer that cannot fail."""
+
+    def paid_by(self, till: Till) -> Self:
+        """Return the same writer, whose calls to models are paid by `till`."""
+        ...

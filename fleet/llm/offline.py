@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from fleet.core import clock, text
 from fleet.llm import grammar, phrases, subject
-from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, Speaker, Usage
+from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 
 MOST_DRAFTS = 12
 LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
@@ -31,19 +31,40 @@ class OfflineProvider:
     name = "offline"
     model = "grammar-1"
 
-    def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
+    def write_post(
+        self,
+        request: PostRequest,
+        dice: random.Random,
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[PostWords, Usage]:
         """Write prompt, caption and alt text about one subject, unlike the recent captions."""
         return self._timed(lambda: _post(request, dice))
 
-    def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
-        """Write one sentence that names the author, the subject or the words of the post."""
-        return self._timed(lambda: CommentWords(_comment(request, dice)))
+    def write_comment(
+        self,
+        request: CommentRequest,
+        dice: random.Random,
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[CommentWords, Usage]:
+        """Write one sentence that names the author, the subject or the words of the post seen first."""
+        first = request.seen[0]
+        return self._timed(lambda: CommentWords(_comment(request.speaker, first, dice), answers=first.id))
+
+    def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
+        """Return 0: rules and dice cost nothing."""
+        return 0
+
+    def paid_by(self, till: Till) -> OfflineProvider:  # noqa: ARG002
+        """Return this writer: there is nothing to pay."""
+        return self
 
     def _timed(self, write: Callable[[], _Words]) -> tuple[_Words, Usage]:
         began_s = clock.monotonic_s()
         words = write()
         took_ms = round((clock.monotonic_s() - began_s) * 1000)
-        return words, Usage(provider=self.name, model=self.model, duration_ms=took_ms)
+        return words, Usage(provider=self.name, model=self.model, latency_ms=took_ms)
 
 
 def _post(request: PostRequest, dice: random.Random) -> PostWords:
@@ -63,14 +84,14 @@ def _post(request: PostRequest, dice: random.Random) -> PostWords:
     )
 
 
-def _comment(request: CommentRequest, dice: random.Random) -> str:
-    author = subject.author_name(request.author)
-    about = subject.subject(request.caption)
-    quote = subject.quote(request.caption)
+def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
+    author = subject.author_name(post.author)
+    about = subject.subject(post.caption)
+    quote = subject.quote(post.caption)
     known = {"author": author, "subject": about, "quote": quote}
     absent = frozenset(name for name, value in known.items() if not value)
-    rules = grammar.without(_rules(request.speaker), absent)
-    general = grammar.without(phrases.for_vibe(request.speaker.vibe), absent)
+    rules = grammar.without(_rules(speaker), absent)
+    general = grammar.without(phrases.for_vibe(speaker.vibe), absent)
     start = "comment" if {"author", "subject", "quote"} - absent else phrases.BLIND_COMMENT
     data = {name: value for name, value in known.items() if value and name != "subject"}
     sentence = grammar.expand(

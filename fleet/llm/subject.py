@@ -11,20 +11,12 @@ import unicodedata
 from collections.abc import Iterator
 
 from fleet.core import text
+from fleet.llm.orders import gives_orders
 
 LONGEST_SUBJECT_CHARS = 60
 LONGEST_QUOTE_CHARS = 60
 LONGEST_AUTHOR_CHARS = 40
 _LONGEST_READ_CHARS = 2_000
-
-_ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|prompts?|rules|previous|above|everything)\b"
-    r"|\bsystem[ _-]?prompts?\b|\byou are now\b|\bact as\b|\bpretend (?:to be|you)\b|\bas an ai\b|\bjail ?break"
-    r"|\b(?:respond|reply|answer) (?:only|with)\b|\boutput only\b|\brepeat after\b|\bdeveloper mode\b"
-    r"|\byour (?:instructions?|passwords?|tokens?|secrets?|credentials?|prompts?)\b|\bapi[ _-]?keys?\b"
-    r"|\bdrop table\b|\brm -rf\b|\bend of (?:user|system)\b|(?:^|\s)(?:system|assistant|user|human) ?:",
-    re.IGNORECASE,
-)
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -98,7 +90,7 @@ def author_name(raw: str) -> str:
     """Return an author's name fit to be said in a sentence, or an empty string when it is none."""
     name = re.sub(r"[\"“”«»()#@:;,!?…=*/\\|]+", " ", inert(raw))
     name = re.sub(r"\s+", " ", name).strip(" .-–—'’_")
-    if len(name.split()) > 4 or _ORDERS.search(name) or not any(char.isalnum() for char in name):
+    if len(name.split()) > 4 or gives_orders(name) or not any(char.isalnum() for char in name):
         return ""
     return text.cut(name, LONGEST_AUTHOR_CHARS)
 
@@ -106,7 +98,7 @@ def author_name(raw: str) -> str:
 def quote(caption: str) -> str:
     """Return the caption's first clause that says something, short enough to quote, or an empty string."""
     plain = inert(caption)
-    if _ORDERS.search(plain):
+    if gives_orders(plain):
         return ""
     clauses = [clause.strip(" .-–—'’*_~#@&/=") for clause in _CLAUSE_ENDS.split(plain)]
     telling = [clause for clause in clauses if sum(char.isalpha() for char in clause) >= 3]
@@ -121,7 +113,7 @@ def subject(caption: str) -> str:
     A heuristic that prefers silence: where it is unsure, the quote serves better.
     """
     plain = inert(caption)
-    if _ORDERS.search(plain):
+    if gives_orders(plain):
         return ""
     for sentence in _SENTENCE_ENDS.split(plain):
         phrases = [found for clause in _CLAUSE_ENDS.split(sentence) for found in _noun_phrases(clause)]

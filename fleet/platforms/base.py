@@ -80,11 +80,23 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ImageOrder:
-    """One picture to be made by the surface's workflow. `key` makes it be made, and paid, once where honoured."""
+    """One picture to be made by the surface's workflow. `key` makes it be made, and paid, once where honoured.
+
+    `workflow_type` is one of the persona's ways to work, or empty.
+    """
 
     account: Account
     prompt: str
     key: str
+    workflow_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture as its address gave it. `content_type` is what the server said; believe the bytes."""
+
+    data: bytes
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,8 @@ class Platform(Protocol):
     def item(self, account: Account, item_id: str) -> FeedItem: ...
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile: ...
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt: ...
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
 from fleet.platforms import base, workflows
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Receipt, Resolution, Verb
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
 from fleet.platforms.http import HttpClient, Response
 
 TITLE_CHARS = 200
@@ -85,6 +85,8 @@ class FloImg:
         self.host = parts.hostname
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
         self._http = HttpClient(url, timeout_s=timeout_s, headers={"Authorization": f"Bearer {token}"})
+        # Pictures may lie on another host, which must not learn the token.
+        self._pictures = HttpClient(url, timeout_s=timeout_s, headers={"Accept": "image/*"})
 
     def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
         """Return the newest posts, at most `limit`."""
@@ -101,7 +103,7 @@ class FloImg:
         Raises a PlatformError; a workflow that ends in failure is Refused.
         """
         persona = order.account.persona_id or "default"
-        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt)}
+        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt, order.workflow_type)}
         body = self._call(
             "POST", "/api/execute/sync", order.account, json=request, key=order.key, timeout_s=timeout_s
         )  # fmt: skip
@@ -109,6 +111,17 @@ class FloImg:
         if body.get("status") != "completed" or not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
             raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
         return urls[0]
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+        """Fetch a picture that a workflow made, without our token. Raises a PlatformError; redirects are refused."""
+        response = self._pictures.request("GET", url, timeout_s=timeout_s)
+        if response.is_success:
+            return PictureFile(response.content, response.headers.get("content-type", ""))
+        if response.status_code in (404, 410):
+            raise base.Vanished(f"{response.status_code} the picture is not there")
+        if 300 <= response.status_code < 500 and response.status_code not in (408, 429):
+            raise base.Refused(f"{response.status_code} the picture is not handed out")
+        raise base.Unreachable(f"{response.status_code} the picture cannot be had now")
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         """Make one write. Raises a PlatformError."""
@@ -143,6 +156,7 @@ class FloImg:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        self._pictures.close()
 
     # Writes
 

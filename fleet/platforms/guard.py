@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.platforms.base import Action, ImageOrder, Platform, Receipt, Verb
+from fleet.platforms.base import Action, ImageOrder, PictureFile, Platform, Receipt, Refused, Verb
 
 MARGIN_S = 2.0
 """A write must be able to end this long before its lease does."""
@@ -112,6 +113,7 @@ class Policy:
     dry_run: bool = False
     label: bool = True
     caps: Caps = field(default_factory=Caps)
+    image_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,28 @@ class Gateway:
         if self.policy.dry_run:
             raise DryRun({"verb": "image", "as": order.account.username, "prompt": order.prompt})
         return self.platform.make_image(order, timeout_s=self._clear_to_send(lease))
+
+    def fetch_image(self, url: str, lease: Lease) -> PictureFile:
+        """Fetch a picture that a workflow made, to look at it. Raises NotAllowed, LeaseEnding or a PlatformError.
+
+        An address comes from outside: only hosts that the owner trusts are called, and never with our token.
+        """
+        try:
+            parts = urlsplit(url)
+            host, good = parts.hostname or "", parts.scheme in ("http", "https") and "@" not in parts.netloc
+        except ValueError:
+            host, good = "", False
+        if not host or not good:
+            raise Refused("the picture has no address that can be fetched")
+        if host not in {self.platform.host} | self.policy.image_hosts | self.policy.allowed_hosts:
+            raise NotAllowed(
+                f"The surface keeps its pictures on {host[:200]}, which this fleet does not fetch from.",
+                fix="If that is right, add it to FLEET_IMAGE_HOSTS, then replay the job.",
+            )
+        left_s = lease.left_s() - MARGIN_S
+        if left_s <= 0:
+            raise LeaseEnding("the lease ends before the picture could be looked at")
+        return self.platform.fetch_image(url, timeout_s=left_s / 2)
 
     def _clear_to_send(self, lease: Lease) -> float:
         """Return how many seconds the call may take."""

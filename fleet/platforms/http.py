@@ -7,6 +7,7 @@ answers are bounded in size and time.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -55,14 +56,18 @@ class HttpClient:
             finally:
                 response.close()
         except _NEVER_SENT as error:
-            raise Unreachable(f"{self._client.base_url.host} cannot be reached ({_words(error)})") from error
+            raise Unreachable(f"{self._host(path)} cannot be reached ({_words(error)})") from error
         except httpx.TransportError as error:
-            raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
+            raise Uncertain(f"no answer from {self._host(path)} ({_words(error)})") from error
         return response
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def _host(self, path: str) -> str:
+        """Return whom a call is for: a whole address names somebody else than the client's own host."""
+        return urlsplit(path).hostname or self._client.base_url.host
 
 
 def _read(response: httpx.Response, *, until_s: float) -> None:

@@ -1,4 +1,8 @@
-"""FloImg workflows by persona: how each makes its pictures (facts 1.4). Pure data in the surface's step format."""
+"""FloImg workflows by persona: how each makes its pictures (facts 1.4). Pure data in the surface's step format.
+
+A persona's `workflow_types` add to that: what is a matter of size or light becomes one more step. The others are ways
+to work that the prompt tells of.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,28 @@ _TRANSFORM: dict[str, dict[str, Any]] = {
         "operation": "resize", "params": {"width": 512, "height": 512, "fit": "contain", "kernel": "nearest"}
     },
 }  # fmt: skip
+_OF_TYPE: dict[str, dict[str, Any]] = {
+    "color_correction": {"operation": "adjust", "params": {"brightness": 1.03, "contrast": 1.05}},
+    "shadow_add": {"operation": "adjust", "params": {"brightness": 0.96, "contrast": 1.12}},
+    "filter_apply": {"operation": "adjust", "params": {"contrast": 1.08, "saturation": 1.3}},
+    "palette_apply": {"operation": "adjust", "params": {"contrast": 1.1, "saturation": 1.35}},
+    "style_transfer": {"operation": "adjust", "params": {"brightness": 0.95, "saturation": 1.2}},
+    "resize_stories": {"operation": "resize", "params": {"width": 1080, "height": 1920, "fit": "cover"}},
+    "resize_presentation": {"operation": "resize", "params": {"width": 1920, "height": 1080, "fit": "cover"}},
+    "resize_devices": {"operation": "resize", "params": {"width": 1280, "height": 800, "fit": "cover"}},
+    "upscale": {"operation": "resize", "params": {"width": 2688, "height": 1536, "fit": "contain"}},
+}
 
 
-def steps(persona_id: str, prompt: str) -> list[dict[str, Any]]:
+def steps(persona_id: str, prompt: str, workflow_type: str = "") -> list[dict[str, Any]]:
     """Return the steps that make one picture: generate, perhaps transform, save."""
     params = {"prompt": prompt, **_GENERATE.get(persona_id, {"size": "1024x1024", "quality": "standard"})}
     made: list[dict[str, Any]] = [
         {"kind": "generate", "generator": "openai", "model": "dall-e-3", "params": params, "out": "image"}
     ]
     last = "image"
-    if persona_id in _TRANSFORM:
-        made.append({"kind": "transform", **_TRANSFORM[persona_id], "in": last, "out": "final"})
-        last = "final"
+    for table, name, out in ((_TRANSFORM, persona_id, "final"), (_OF_TYPE, workflow_type, "finished")):
+        if name in table:
+            made.append({"kind": "transform", **table[name], "in": last, "out": out})
+            last = out
     return [*made, {"kind": "save", "in": last, "destination": "cloud"}]

@@ -1,7 +1,7 @@
 """What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
 
-One table for ticks and jobs (facts 1.4): budgets put an agent or the whole surface to sleep until they reset, the
-surface's own kill switch and a refused token pause the surface until a person has looked.
+One table for ticks and jobs (facts 1.4): the surface's budgets and our own put whom they cover to sleep until they
+reset, the surface's own kill switch and a refused token pause the surface until a person has looked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
 from fleet.jobs.states import DeadReason
 from fleet.platforms import base, guard
+from fleet.runtime import paying
+from fleet.spending import budgets
 
 _BUDGET_SLEEP = timedelta(hours=1)
 _LONGEST_SLEEP = timedelta(hours=24)
@@ -47,6 +49,8 @@ def judge(
         case base.BudgetSpent():
             until = budget_reset(error.reset_at, now)
             return Verdict(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
+        case budgets.BudgetSpent():
+            return Verdict(Held(str(error), error.until), _save_money(agent_id, error))
         case base.SurfacePaused():
             return Verdict(
                 Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")
@@ -97,6 +101,21 @@ def _sleep(agent_id: uuid.UUID, surface: str, error: base.BudgetSpent, until: da
             controls.pause(tx, "surface", surface, by="budget", reason=str(error), until=until)
         else:
             commands.pause(tx, agent_id, reason=f"budget: {error}", until=until)
+
+    return write
+
+
+def _save_money(agent_id: uuid.UUID, spent: budgets.BudgetSpent) -> Callable[[Tx], None]:
+    """Let whom a budget covers rest until it is full again; it is recorded by the first who meets it."""
+    budget = spent.budget
+
+    def write(tx: Tx) -> None:
+        if budget.scope is budgets.Scope.AGENT:
+            rests = commands.pause(tx, agent_id, reason=str(spent), until=spent.until)
+        else:
+            rests = controls.pause(tx, budget.scope, budget.key, by="budget", reason=str(spent), until=spent.until)
+        if rests:
+            paying.tell(tx, spent)
 
     return write
 

@@ -18,11 +18,12 @@ from fleet.core import clock, queue
 from fleet.core.db import Database
 from fleet.core.errors import Unavailable
 from fleet.core.settings import Settings
-from fleet.llm.base import Provider, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm import registry as models
+from fleet.llm.base import Speaker, Words
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
+from fleet.runtime.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,14 @@ class Deps:
     db: Database
     publisher: queue.Publisher
     personas: Library
-    words: Provider
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
+    writer: Words | None = None
+    """Who writes the words, if not whom the settings name."""
+    passed_over: set[tuple[str, datetime]] = field(default_factory=set)
+    """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
+    _writers: list[Words] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gateway(self, surface: str) -> Gateway:
@@ -46,6 +51,19 @@ class Deps:
                 platform = registry.connect(surface, self.settings)
                 self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason)
             return self._gateways[surface]
+
+    @property
+    def words(self) -> Words:
+        """Who writes the words. Made on first use: the vendors' libraries take half a second. Raises InvalidInput."""
+        with self._lock:
+            if not self._writers:
+                self._writers.append(self.writer or models.connect(self.settings))
+            return self._writers[0]
+
+    @functools.cached_property
+    def quality(self) -> Quality:
+        """What is let pass, and what has been said lately."""
+        return Quality(self.db, self.settings)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)
@@ -108,17 +126,18 @@ def policy(settings: Settings) -> Policy:
         surface_writes_per_minute=settings.surface_writes_per_minute,
         day=timedelta(days=1 / settings.tempo),
     )
-    return Policy(frozenset(settings.allowed_hosts), settings.dry_run, settings.label_agents, caps)
+    hosts, image_hosts = frozenset(settings.allowed_hosts), frozenset(settings.image_hosts)
+    return Policy(hosts, settings.dry_run, settings.label_agents, caps, image_hosts)
 
 
 def build(settings: Settings) -> Deps:
     """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
+    models.check(settings)
     return Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s)),
         personas=_library(settings),
-        words=OfflineProvider(),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
 

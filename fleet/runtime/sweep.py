@@ -16,8 +16,9 @@ from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
-from fleet.runtime import doorbell
+from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
+from fleet.spending import ledger
 
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
@@ -37,6 +38,7 @@ class Swept:
     jobs_ended: int
     ticks_rung: int
     jobs_rung: int
+    amounts_charged: int
 
 
 def sweep(deps: Deps) -> Swept:
@@ -58,11 +60,13 @@ def sweep(deps: Deps) -> Swept:
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rung_jobs))
         tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
+    charged = paying.charge_abandoned(deps)
     swept = Swept(
-        len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs)
+        len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs),
+        charged,
     )  # fmt: skip
-    if released_ticks or released_jobs:
-        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs))
+    if released_ticks or released_jobs or charged:
+        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
     return swept
 
 
@@ -88,7 +92,7 @@ def _count(tx: Tx, **found: Sized) -> None:
     events.emit_many(tx, rows)
 
 
-PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune)
+PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls)
 
 
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fleet.agents.loop import Actor
 from fleet.core import ids
+from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import service
@@ -46,10 +47,15 @@ class Work:
         """The account to act with."""
         return self.deps.account(self.agent)
 
-    def step(self, name: str, make: Callable[[], Any]) -> Any:
+    @property
+    def words_within_s(self) -> float:
+        """How long words may take: half of the lease that is left, since the rest of the job needs some too."""
+        return max(1.0, self.lease.left_s() / 2)
+
+    def step(self, name: str, make: Callable[[], Any], *, also: Callable[[Tx, Any], None] | None = None) -> Any:
         """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
 
-        Raises Fenced if the lease has gone to somebody else.
+        `also` writes in the transaction that saves it. Raises Fenced if the lease has gone to somebody else.
         """
         if name not in self._steps:
             value = make()
@@ -57,6 +63,8 @@ class Work:
             with self.deps.db.transaction() as tx:
                 if not service.save_step(tx, self.claim, name, value):
                     raise Fenced(f"step {name} came too late")
+                if also is not None:
+                    also(tx, value)
             reach(Point.JOB_STEP_SAVED)
             self._steps[name] = value
         return self._steps[name]

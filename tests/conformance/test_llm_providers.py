@@ -5,15 +5,24 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from fleet.agents import personas
-from fleet.llm.base import CommentRequest, PostRequest, Provider, Speaker
+from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.llm.base import CommentRequest, PostRequest, Provider, SeenPost, Speaker
+from fleet.llm.chain import Chain
 from fleet.llm.offline import OfflineProvider
+from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.prices import price_list
+from fleet.llm.writer import ModelWriter
+from tests.factories import comment_on
+from tests.model_server import ModelServer
 
-PROVIDERS: dict[str, Callable[[], Provider]] = {"offline": OfflineProvider}
+PROVIDERS = ("offline", "anthropic", "openai", "plain_server", "chain")
+PRICES = price_list(("llama3.2=0/0",))
 LIBRARY = personas.load()
 
 SPEAKERS = {
@@ -66,9 +75,35 @@ LINK = re.compile(r"https?:|www\.|javascript:|evil\.", re.IGNORECASE)
 SENTENCE_END = re.compile(r"[.!?…][\"”’)]?(?:\s|$)")
 
 
+@pytest.fixture(scope="module")
+def all_providers() -> Iterator[dict[str, Provider]]:
+    with ExitStack() as stack:
+        server = stack.enter_context(ModelServer().running())
+        # What Ollama and others understand: a limit, and JSON without a schema.
+        plain = stack.enter_context(
+            ModelServer(knows=frozenset({"max_tokens", "response_format", "json_object"})).running()
+        )
+        anthropic = ModelWriter(AnthropicModel("sk-ant-test", "claude-haiku-5-5", base_url=server.url), PRICES)
+        openai = ModelWriter(OpenAIModel("sk-test", "gpt-6-luna", base_url=f"{server.url}/v1", effort="low"), PRICES)
+        llama = ModelWriter(OpenAIModel("", "llama3.2", base_url=f"{plain.url}/v1", effort="low"), PRICES)
+        yield {
+            "offline": OfflineProvider(), "anthropic": anthropic, "openai": openai, "plain_server": llama,
+            "chain": Chain([llama, anthropic], OfflineProvider()),
+        }  # fmt: skip
+
+
 @pytest.fixture(params=PROVIDERS)
-def provider(request: pytest.FixtureRequest) -> Provider:
-    return PROVIDERS[request.param]()
+def provider(request: pytest.FixtureRequest, all_providers: dict[str, Provider]) -> Provider:
+    return all_providers[request.param]
+
+
+def seeds(provider: Provider, many: int = 60) -> range:
+    """As many tries as a provider is worth that has to be asked over a wire."""
+    return range(many if provider.name == "offline" else 3)
+
+
+def voices(provider: Provider) -> list[Speaker]:
+    return list(SPEAKERS.values()) if provider.name == "offline" else [SPEAKERS["ai_artist"], SPEAKERS["bare"]]
 
 
 @pytest.fixture(params=SPEAKERS)
@@ -91,7 +126,7 @@ def assert_inert(said: str) -> None:
 
 
 def test_post_is_within_its_limits(provider: Provider, speaker: Speaker) -> None:
-    for seed in range(60):
+    for seed in seeds(provider):
         words, _ = provider.write_post(PostRequest(speaker), random.Random(seed))
         assert 40 <= len(words.image_prompt.split()) <= 80
         assert len(SENTENCE_END.findall(words.caption)) <= 2
@@ -104,8 +139,8 @@ def test_post_is_within_its_limits(provider: Provider, speaker: Speaker) -> None
 
 
 def test_comment_is_one_sentence_within_its_limit(provider: Provider, speaker: Speaker) -> None:
-    for seed in range(60):
-        request = CommentRequest(speaker, "Neon Fox", "A brass lamp on wet slate, no fill. Third try! Better?")
+    for seed in seeds(provider):
+        request = comment_on(speaker, "Neon Fox", "A brass lamp on wet slate, no fill. Third try! Better?")
         said = provider.write_comment(request, random.Random(seed))[0].text
         assert len(SENTENCE_END.findall(said)) <= 1, said
         assert len(said) <= 300
@@ -113,29 +148,30 @@ def test_comment_is_one_sentence_within_its_limit(provider: Provider, speaker: S
 
 
 def test_same_dice_give_the_same_words(provider: Provider, speaker: Speaker) -> None:
-    post, comment = PostRequest(speaker, ("An earlier one.",)), CommentRequest(speaker, "Neon Fox", "A brass lamp.")
+    post, comment = PostRequest(speaker, ("An earlier one.",)), comment_on(speaker, "Neon Fox", "A brass lamp.")
     assert provider.write_post(post, random.Random(9))[0] == provider.write_post(post, random.Random(9))[0]
     assert provider.write_comment(comment, random.Random(9))[0] == provider.write_comment(comment, random.Random(9))[0]
 
 
 def test_other_dice_give_other_words(provider: Provider, speaker: Speaker) -> None:
-    captions = {provider.write_post(PostRequest(speaker), random.Random(seed))[0].caption for seed in range(30)}
-    assert len(captions) >= 25
+    tries = seeds(provider, 30)
+    captions = {provider.write_post(PostRequest(speaker), random.Random(seed))[0].caption for seed in tries}
+    assert len(captions) * 6 >= len(tries) * 5
 
 
 def test_usage_names_who_wrote_and_what_it_took(provider: Provider) -> None:
     for _, usage in (
         provider.write_post(PostRequest(SPEAKERS["bare"]), random.Random(1)),
-        provider.write_comment(CommentRequest(SPEAKERS["bare"], "Ann", "A door."), random.Random(1)),
+        provider.write_comment(comment_on(SPEAKERS["bare"], "Ann", "A door."), random.Random(1)),
     ):
-        assert usage.provider == provider.name
+        assert usage.provider == ("openai" if provider.name == "chain" else provider.name)
         assert usage.model
-        assert min(usage.microusd, usage.input_tokens, usage.output_tokens, usage.duration_ms) >= 0
+        assert min(usage.microusd, usage.input_tokens, usage.output_tokens, usage.latency_ms) >= 0
 
 
 def test_recent_captions_are_avoided(provider: Provider, speaker: Speaker) -> None:
     recent: list[str] = []
-    for seed in range(30):
+    for seed in seeds(provider, 30):
         words, _ = provider.write_post(PostRequest(speaker, tuple(recent)), random.Random(seed))
         assert words.caption not in recent
         recent.insert(0, words.caption)
@@ -143,8 +179,8 @@ def test_recent_captions_are_avoided(provider: Provider, speaker: Speaker) -> No
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_caption_stays_data(provider: Provider, hostile: str) -> None:
-    for seed, writer in enumerate(SPEAKERS.values()):
-        said = provider.write_comment(CommentRequest(writer, "Neon Fox", hostile), random.Random(seed))[0].text
+    for seed, writer in enumerate(voices(provider)):
+        said = provider.write_comment(comment_on(writer, "Neon Fox", hostile), random.Random(seed))[0].text
         assert_inert(said)
         assert len(said) <= 300
         assert not re.search(r"ignore all|system prompt|api key|password|reveal|disregard", said, re.IGNORECASE)
@@ -152,8 +188,8 @@ def test_hostile_caption_stays_data(provider: Provider, hostile: str) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_author_stays_data(provider: Provider, hostile: str) -> None:
-    for seed, writer in enumerate(SPEAKERS.values()):
-        said = provider.write_comment(CommentRequest(writer, hostile, "A brass lamp."), random.Random(seed))[0].text
+    for seed, writer in enumerate(voices(provider)):
+        said = provider.write_comment(comment_on(writer, hostile, "A brass lamp."), random.Random(seed))[0].text
         assert_inert(said)
         assert len(said) <= 300
         assert not re.search(r"ignore all|system prompt|api key|password|reveal|disregard", said, re.IGNORECASE)
@@ -166,3 +202,16 @@ def test_hostile_profile_and_history_are_survived(provider: Provider, hostile: s
     assert 40 <= len(words.image_prompt.split()) <= 80
     for said in (words.image_prompt, words.caption, words.alt_text):
         assert_inert(said)
+
+
+def test_comment_answers_one_of_the_posts_seen(provider: Provider, speaker: Speaker) -> None:
+    seen = tuple(SeenPost(f"id-{number}", "Ann", f"A door, take {number}.") for number in range(4))
+    words, _ = provider.write_comment(CommentRequest(speaker, seen), random.Random(1))
+    assert words.answers in {post.id for post in seen}
+
+
+def test_estimate_is_never_less_than_the_cost(provider: Provider, speaker: Speaker) -> None:
+    for request in (PostRequest(speaker, ("An earlier one.",)), comment_on(speaker, "Ann", "A door.")):
+        write = provider.write_post if isinstance(request, PostRequest) else provider.write_comment
+        _, usage = write(request, random.Random(3))  # type: ignore[arg-type]
+        assert usage.total_microusd <= provider.estimate(request)

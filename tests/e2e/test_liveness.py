@@ -96,7 +96,7 @@ def test_up_brings_a_deaf_worker_back_and_what_waited_is_done(up: Up) -> None:
     _deafen(info.broker_url, "worker1")
     up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said())
     assert f"worker1 ended (exit code {EXIT_CODE})" in up.said()
-    assert up.run_info().processes["worker1"].ref != deaf
+    up.wait("the new one is written down", lambda: up.run_info().processes["worker1"].ref != deaf)
     before = {item["id"] for item in up.items()}
     up.wait("a further post", lambda: {item["id"] for item in up.items()} - before)
     assert up.end(signal.SIGINT) == 0

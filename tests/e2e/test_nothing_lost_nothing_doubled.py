@@ -51,8 +51,8 @@ def test_workers_killed_in_flight_and_replies_lost_cost_time_and_nothing_else(wo
         world.start_worker(f"worker{number + 1}")
     world.faults()
     world.wait_all_ended(150)
-    assert world.count("done") >= 55, "only a server error may end in a dead letter here"
-    assert world.count("done") + world.count("dead") == 60
+    assert world.count("done") >= 55, "few may end in a dead letter, or be skipped for what was said before"
+    assert world.count("done") + world.count("dead") + world.count("skipped") == 60
     assert_ledger_and_gallery_agree(world)
     assert world.rows("SELECT count(*) FROM job_attempts WHERE outcome = 'lost'")[0][0] > 0, "nothing was killed"
 
@@ -104,8 +104,9 @@ def test_every_message_delivered_three_times_changes_nothing(world: World) -> No
             for message in client.lrange(queue, 0, -1):
                 client.lpush(queue, message, message)
         assert client.llen("normal") == 60 and client.llen("low") == 30
-    world.start_worker()
-    world.start_worker("other")
+    patient = {"FLEET_LEASE_S": "60", "FLEET_HTTP_TIMEOUT_S": "30"}  # ten pictures at once are no second claim
+    world.start_worker(**patient)
+    world.start_worker("other", **patient)
     world.start_beat()
     world.wait_all_ended()
     wait_until("every message is taken", lambda: not any(world.deps.publisher.depths().values()))

@@ -10,12 +10,12 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageStat
+from PIL import Image, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from fleet import images
 from fleet.core.errors import InvalidInput
-from fleet.images import Format, Marks, Source, placeholder
+from fleet.images import Format, Marks, Source, placeholder, stamping
 from fleet.images.marks import packet
 
 STYLES = (*images.STYLES, "somebody_new")
@@ -234,6 +234,60 @@ def test_a_blank_picture_is_refused_where_one_is_not_wanted() -> None:
     with pytest.raises(InvalidInput, match="blank"):
         images.check(blank, blank_ok=False)
     assert images.check(images.encode(picture(), Marks(Source.AI)), blank_ok=False).height == 20
+
+
+# Stamping
+
+
+def plain_file(file_format: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture(90, 70).save(out, file_format, **options)
+    return out.getvalue()
+
+
+def pixels_of(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return pixels(image)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        plain_file("PNG"), plain_file("JPEG"), plain_file("WEBP", lossless=True), plain_file("GIF"),
+        plain_file("JPEG", progressive=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"),
+        plain_file("JPEG", xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'></x:xmpmeta>"),
+        images.encode(picture(90, 70), Marks("http://example.org/camera")),
+        images.encode(picture(90, 70), Marks("http://example.org/camera"), Format.JPEG),
+    ],
+)  # fmt: skip
+def test_a_stamped_picture_has_the_mark_and_the_same_pixels(data: bytes) -> None:
+    stamped = stamping.stamp(data, Marks(Source.AI, "ein Hafen, 港"))
+    assert images.read_marks(stamped) == Marks(Source.AI, "ein Hafen, 港")
+    assert pixels_of(stamped) == pixels_of(data)
+    assert images.check(stamped)
+
+
+def test_stamping_keeps_what_else_a_file_tells() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for file_format in ("PNG", "JPEG"):
+        stamped = stamping.stamp(plain_file(file_format, icc_profile=profile, dpi=(300, 300)), Marks(Source.AI))
+        with Image.open(io.BytesIO(stamped)) as image:
+            assert image.info["icc_profile"] == profile
+            assert round(image.info["dpi"][0]) == 300
+
+
+def test_a_file_too_large_to_send_becomes_a_smaller_one() -> None:
+    noise = Image.effect_noise((2400, 2400), 90)
+    data = images.encode(noise, Marks(""))
+    stamped = stamping.stamp(data, Marks(Source.AI))
+    assert len(data) > stamping.MAX_BYTES > len(stamped)
+    assert images.check(stamped) == images.Checked("image/jpeg", 2048, 2048)
+    assert images.read_marks(stamped) == Marks(Source.AI)
+
+
+def test_what_is_no_picture_is_not_stamped() -> None:
+    with pytest.raises(InvalidInput):
+        stamping.stamp(b"\x89PNG\r\n\x1a\n", Marks(Source.AI))
 
 
 # The placeholder

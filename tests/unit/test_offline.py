@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from fleet.agents import personas
 from fleet.core.errors import InvalidInput
 from fleet.llm import grammar, phrases, subject
-from fleet.llm.base import CommentRequest, PostRequest, PostWords, Speaker
+from fleet.llm.base import PostRequest, PostWords, Speaker
 from fleet.llm.offline import OfflineProvider
+from tests.factories import comment_on
 
 LIBRARY = personas.load()
 IDS = LIBRARY.ids
@@ -258,7 +259,7 @@ def test_hashtags_in_material_are_not_written() -> None:
         caption=("A door #one #two",), image_prompt=("word " * 50,), alt_text=("A #door.",), comment=("Hi {author} #x",)
     )
     words, _ = WRITER.write_post(PostRequest(tagged), random.Random(1))
-    said, _ = WRITER.write_comment(CommentRequest(tagged, "Ann", "A door."), random.Random(1))
+    said, _ = WRITER.write_comment(comment_on(tagged, "Ann", "A door."), random.Random(1))
     assert (words.caption, words.alt_text, said.text) == ("A door", "A door.", "Hi Ann")
 
 
@@ -325,7 +326,7 @@ def test_comments_refer_to_the_post_they_answer(persona_id: str) -> None:
     answered = [post for other in IDS for post in posts(other, 40)]
     refers = 0
     for number, post in enumerate(answered):
-        request = CommentRequest(speaker(persona_id), "Neon Fox", post.caption)
+        request = comment_on(speaker(persona_id), "Neon Fox", post.caption)
         said = WRITER.write_comment(request, random.Random(number))[0].text.casefold()
         about, quote = subject.subject(post.caption).casefold(), subject.quote(post.caption).casefold()
         refers += "neon fox" in said or bool(about and about in said) or bool(quote and quote in said)
@@ -334,7 +335,7 @@ def test_comments_refer_to_the_post_they_answer(persona_id: str) -> None:
 
 @pytest.mark.parametrize("persona_id", IDS)
 def test_a_persona_has_many_comments_for_one_post(persona_id: str) -> None:
-    request = CommentRequest(speaker(persona_id), "Neon Fox", "A brass lamp on slate, no fill.")
+    request = comment_on(speaker(persona_id), "Neon Fox", "A brass lamp on slate, no fill.")
     said = {WRITER.write_comment(request, random.Random(seed))[0].text for seed in range(300)}
     assert len(said) >= 24
 
@@ -342,6 +343,6 @@ def test_a_persona_has_many_comments_for_one_post(persona_id: str) -> None:
 @pytest.mark.parametrize("persona_id", IDS)
 def test_post_that_says_nothing_still_gets_a_whole_sentence(persona_id: str) -> None:
     for seed in range(20):
-        said = WRITER.write_comment(CommentRequest(speaker(persona_id), "", "🔥"), random.Random(seed))[0].text
+        said = WRITER.write_comment(comment_on(speaker(persona_id), "", "🔥"), random.Random(seed))[0].text
         assert said[0].isupper()
         assert said[-1] in ".?"

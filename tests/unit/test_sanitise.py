@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.content import clean_caption, clean_comment, clean_title, tidy
+from fleet.content import tidy, unquoted
 from fleet.core import text
 
 FAMILY = "👩‍👩‍👧‍👦"
@@ -37,7 +37,7 @@ SCRIPTS = [
 @pytest.mark.parametrize("words", SCRIPTS)
 def test_every_script_and_emoji_survives(words: str) -> None:
     assert text.clean(words) == unicodedata.normalize("NFC", words)
-    assert clean_caption(words) == unicodedata.normalize("NFC", words)
+    assert tidy(words, 500) == unicodedata.normalize("NFC", words)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_markup_becomes_words() -> None:
     assert "<" not in text.without_markup("<<script>script>alert(1)<</script>/script><img src=x onerror=alert(1)")
 
 
-@pytest.mark.parametrize(("clean", "limit"), [(clean_title, 200), (clean_caption, 500), (clean_comment, 300)])
-def test_surface_limits_hold(clean: object, limit: int) -> None:
-    made = clean("ž word " * 400)  # type: ignore[operator]
+@pytest.mark.parametrize("limit", [200, 300, 500])
+def test_limits_hold_between_words(limit: int) -> None:
+    made = tidy("ž word " * 400, limit)
     assert limit - 10 < len(made) <= limit
     assert made.endswith(("word…", "ž…"))
 
@@ -168,7 +168,7 @@ def test_surface_limits_hold(clean: object, limit: int) -> None:
     ],
 )
 def test_quotation_marks_around_the_whole_come_off(given_words: str, kept: str) -> None:
-    assert clean_comment(given_words) == kept
+    assert unquoted(given_words) == kept
 
 
 @given(st.text(max_size=700))

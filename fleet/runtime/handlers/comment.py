@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from fleet.content import sanitise
+import random
+
+from fleet.content.surfaces import Kind
 from fleet.jobs.outcomes import Skipped
-from fleet.llm.base import CommentRequest
+from fleet.llm.base import CommentRequest, SeenPost
 from fleet.platforms.base import Action, Verb
+from fleet.runtime import paying
+from fleet.runtime.reviewing import Draft, reviewed
 from fleet.runtime.work import Work
 
 
 def prepare(work: Work) -> Action | Skipped:
     """Return the comment, written once for all attempts."""
-    words = work.step("words", lambda: _write(work))
-    if not words["text"]:
-        return Skipped("nothing to say came out")
+    words = reviewed(work, lambda dice: _write(work, dice))
+    if isinstance(words, Skipped):
+        return words
     return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=work.claim.target, text=words["text"])
 
 
-def _write(work: Work) -> dict[str, object]:
+def _write(work: Work, dice: random.Random) -> Draft:
     payload = work.claim.payload
-    request = CommentRequest(
-        work.deps.speaker(work.agent),
-        str(payload.get("author_name") or payload.get("author") or ""),
-        str(payload.get("caption", "")),
-    )
-    words, usage = work.deps.words.write_comment(request, work.dice("words"))
-    return {"text": sanitise.clean_comment(words.text), "by": f"{usage.provider}/{usage.model}"}
+    author = str(payload.get("author_name") or payload.get("author") or "")
+    post = SeenPost(str(work.claim.target), author, str(payload.get("caption", "")))
+    request = CommentRequest(work.deps.speaker(work.agent), (post,))
+    words, usage = paying.words_of(work).write_comment(request, dice, within_s=work.words_within_s)
+    return Draft({"text": (Kind.COMMENT, words.text)}, usage)

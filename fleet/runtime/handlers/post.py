@@ -2,69 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+import random
 
-from fleet.content import sanitise
-from fleet.core import logs
-from fleet.images.placeholder import data_url, render_jpeg
+from fleet.content.surfaces import Kind
 from fleet.jobs import queries
 from fleet.jobs.outcomes import Skipped
 from fleet.jobs.policy import JobKind
+from fleet.jobs.states import JobState
 from fleet.llm.base import PostRequest
-from fleet.platforms import base, guard
-from fleet.platforms.base import Action, ImageOrder, Verb
+from fleet.platforms.base import Action, Verb
+from fleet.runtime import paying
+from fleet.runtime.pictures import picture
+from fleet.runtime.reviewing import Draft, reviewed
 from fleet.runtime.work import Work
-
-log = logs.get(__name__)
 
 
 def prepare(work: Work) -> Action | Skipped:
     """Return the post, with a caption and a picture that are the same in every attempt."""
-    words = work.step("words", lambda: _write(work))
-    if not words["caption"]:
-        return Skipped("nothing to say came out")
-    image = work.step("image", lambda: _make_image(work, words["image_prompt"]))
-    # Our own rendering is made anew from its prompt each time rather than kept in the database.
-    url = image.get("url") or data_url(render_jpeg(words["image_prompt"], _style(work)))
+    words = reviewed(work, lambda dice: _write(work, dice))
+    if isinstance(words, Skipped):
+        return words
+    # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
+    url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
     return Action(
         Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
         alt_text=words["alt_text"],
     )  # fmt: skip
 
 
-def _write(work: Work) -> dict[str, Any]:
+def _write(work: Work, dice: random.Random) -> Draft:
     with work.deps.db.transaction() as tx:
         recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
     request = PostRequest(work.deps.speaker(work.agent), tuple(recent))
-    words, usage = work.deps.words.write_post(request, work.dice("words"))
-    return {
-        "image_prompt": words.image_prompt,
-        "caption": sanitise.clean_caption(words.caption),
-        "alt_text": sanitise.tidy(words.alt_text, 300),
-        "by": f"{usage.provider}/{usage.model}",
+    words, usage = paying.words_of(work).write_post(request, dice, within_s=work.words_within_s)
+    texts = {
+        "image_prompt": (Kind.PROMPT, words.image_prompt),
+        "caption": (Kind.CAPTION, words.caption),
+        "alt_text": (Kind.ALT_TEXT, words.alt_text),
     }
-
-
-def _make_image(work: Work, prompt: str) -> dict[str, Any]:
-    """Have the surface's workflow make the picture; if that fails, and only then, Fleet renders one itself.
-
-    Budgets, the kill switch and the like are no failures of the workflow and never lead to a placeholder (facts 1.4).
-    """
-    order = ImageOrder(work.account, prompt, f"{work.claim.job_id}:image")
-    try:
-        return {"url": work.gateway.make_image(order, work.lease), "by": "workflow"}
-    except guard.DryRun:
-        return {"by": "placeholder", "why": "dry run"}
-    except base.Refused as error:
-        why = str(error)
-    except base.Uncertain as error:
-        # It may have been made and paid: the same key asks for it again before we give it up.
-        if work.claim.attempts == 0:
-            raise
-        why = str(error)
-    log.warning("placeholder_image", job_id=str(work.claim.job_id), reason=why)
-    return {"by": "placeholder", "why": why}
-
-
-def _style(work: Work) -> str:
-    return work.agent.persona_id or "default"
+    return Draft(texts, usage)

@@ -1,0 +1,210 @@
+"""OpenAI's models, and every server that speaks its chat completions: Ollama, vLLM, gateways.
+
+The only file that imports the openai SDK; made by `fleet.llm.registry`, called through `fleet.llm.model.Model`. It must
+not retry: the chain does. Servers that lack an option are asked again without it, once, and the lesson is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion
+
+from fleet.core import clock
+from fleet.llm import wire
+from fleet.llm.base import Usage
+from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
+from fleet.llm.model import Answer, Prompt
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
+# Below that it writes whole answers, and servers like to repeat the key that they refuse.
+logging.getLogger("openai").setLevel(logging.WARNING)
+
+_NO_KEY = "none"  # servers on one's own machine ask for no key, and the SDK insists on one
+_OPTIONS = ("response_format", "json_schema", "json_object", "reasoning_effort", "max_completion_tokens",
+            "prompt_cache_key", "structured output", "guided", "grammar")  # fmt: skip
+_TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
+_REFUSED = ("content_policy", "content_filter", "moderation_blocked")
+
+
+class OpenAIModel:
+    """One model at OpenAI or at a server that speaks its API. Safe for many threads."""
+
+    provider = "openai"
+
+    def __init__(
+        self,
+        api_key: str,
+        model: str,
+        *,
+        base_url: str = "",
+        effort: str = "",
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        self.model = model
+        self._effort = effort
+        self._now = now
+        self._dialect = 0
+        self._client = openai.OpenAI(
+            api_key=api_key or _NO_KEY,
+            base_url=base_url or DEFAULT_BASE_URL,
+            max_retries=0,
+            default_headers={"User-Agent": wire.USER_AGENT},
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+        )
+
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
+        """Ask one question and wait for the answer."""
+        began_s = clock.monotonic_s()
+        dialect = self._dialect
+        while True:
+            try:
+                with self._translated(began_s):
+                    left_s = max(0.1, timeout_s - (clock.monotonic_s() - began_s))
+                    return self._answer(self._complete(prompt, dialect, left_s), began_s)
+            except _OptionUnknown as lesson:
+                if dialect == _MOST_PLAIN:
+                    raise lesson.rejected from lesson
+                dialect += 1
+                self._dialect = max(self._dialect, dialect)
+
+    def look(self, *, timeout_s: float) -> None:
+        """Ask for the list of models, which every server of this kind has, unlike their cards."""
+        began_s = clock.monotonic_s()
+        with self._translated(began_s):
+            known = [one.id for one in self._client.models.list(timeout=wire.timeout(timeout_s)).data]
+        # Ollama lists `llama3.2:latest` and answers to `llama3.2`.
+        if self.model not in known and f"{self.model}:latest" not in known:
+            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+            raise Rejected(f"the server has no model {self.model}", usage, fix="Look at FLEET_OPENAI_MODEL.")
+
+    def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> ChatCompletion:
+        messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}]
+        messages.append({"role": "user", "content": prompt.moment})
+        for answer, problem in prompt.turns:
+            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": _mend(problem)}]
+        if dialect >= 2:
+            schema = json.dumps(dict(prompt.schema), ensure_ascii=False)
+            messages[0]["content"] += f"\n\nThe schema of the JSON object:\n{schema}"
+        made: Any = self._client.chat.completions.create
+        completion: ChatCompletion = made(
+            model=self.model,
+            messages=messages,
+            timeout=wire.timeout(timeout_s),
+            **_options(prompt, self._effort, dialect),
+        )
+        return completion
+
+    def _answer(self, completion: ChatCompletion, began_s: float) -> Answer:
+        usage = self._usage(completion, began_s)
+        choice = completion.choices[0]
+        if choice.message.refusal or choice.finish_reason == "content_filter":
+            raise RefusedByModel("the model would not answer this", usage)
+        if choice.finish_reason == "length":
+            raise TooLong("the answer did not come to its end within its tokens", usage)
+        # Tools were never offered, so a call of one is as good as no answer.
+        return Answer(choice.message.content or "", usage, unmetered=completion.usage is None)
+
+    def _usage(self, completion: ChatCompletion, began_s: float) -> Usage:
+        took = completion.usage
+        unbilled = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+        if took is None:
+            return unbilled
+        details = took.prompt_tokens_details
+        read = (details.cached_tokens or 0) if details else 0
+        written = (details.cache_write_tokens or 0) if details else 0
+        return unbilled.but(
+            # Here the prompt's tokens include those read from the cache and written to it.
+            input_tokens=max(0, (took.prompt_tokens or 0) - read - written),
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            output_tokens=took.completion_tokens or 0,
+        )
+
+    @contextmanager
+    def _translated(self, began_s: float) -> Iterator[None]:
+        """Raise in our own words whatever the SDK raises, also for answers that are none (no JSON, no choices)."""
+        try:
+            yield
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
+            raise self._ours(error, began_s) from error
+        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+            raise Transient(
+                f"the answer is none of this API ({type(error).__name__})", usage, unmetered=True
+            ) from error
+
+    def _ours(self, error: Exception, began_s: float) -> Exception:
+        usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+        match error:
+            case openai.APIStatusError(status_code=429, code="insufficient_quota"):
+                return AuthFailed(_words(error), usage, fix="The account has no money left.")
+            case openai.APIStatusError(status_code=429 | 503 | 529):
+                return Overloaded(_words(error), usage, retry_after_s=self._wish_s(error))
+            case openai.APIStatusError(status_code=401 | 402 | 403):
+                return AuthFailed(_words(error), usage, fix="Look at FLEET_OPENAI_API_KEY and the account behind it.")
+            case openai.APIStatusError(status_code=400 | 413 | 422):
+                return self._of_the_question(error, usage)
+            case openai.APIStatusError(status_code=code) if code in (408, 409) or code >= 500:
+                return Transient(_words(error), usage, retry_after_s=self._wish_s(error))
+            case openai.APIStatusError():
+                return Rejected(_words(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_OPENAI_BASE_URL.")
+            case _:  # timeouts, cut connections, answers that cannot be read
+                return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
+
+    def _of_the_question(self, error: openai.APIStatusError, usage: Usage) -> Exception:
+        said = f"{error.code} {error.param} {error.message}".casefold()
+        if error.status_code == 413 or any(sign in said for sign in _TOO_LONG):
+            return TooLong(_words(error), usage)
+        if any(sign in said for sign in _REFUSED):
+            return RefusedByModel(_words(error), usage)
+        rejected = Rejected(_words(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_LLM_EFFORT.")
+        return _OptionUnknown(rejected) if any(option in said for option in _OPTIONS) else rejected
+
+    def _wish_s(self, error: openai.APIStatusError) -> float | None:
+        return wire.retry_after_s(error.response.headers, self._now())
+
+
+class _OptionUnknown(Exception):
+    """The server does not know one of our options: ask in a plainer dialect."""
+
+    def __init__(self, rejected: ModelError) -> None:
+        super().__init__(str(rejected))
+        self.rejected = rejected
+
+
+_MOST_PLAIN = 3
+"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking and with the
+older name of the limit, 2 any JSON object instead of a schema, 3 nothing but the limit."""
+
+
+def _options(prompt: Prompt, effort: str, dialect: int) -> dict[str, Any]:
+    schema = {"name": prompt.kind, "strict": True, "schema": dict(prompt.schema)}
+    options: dict[str, Any] = {"max_tokens" if dialect else "max_completion_tokens": prompt.max_output_tokens}
+    if dialect == 0 and effort:
+        options["reasoning_effort"] = effort
+    if dialect < 2:
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif dialect == 2:
+        options["response_format"] = {"type": "json_object"}
+    return options
+
+
+def _mend(problem: str) -> str:
+    return f"That answer cannot be used. {problem} Answer again, with the JSON object alone."
+
+
+def _words(error: openai.APIStatusError) -> str:
+    return f"{error.status_code} {error.code or ''}: {error.message}"[:300]
+
+
+def _since_ms(began_s: float) -> int:
+    return round((clock.monotonic_s() - began_s) * 1000)

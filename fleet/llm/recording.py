@@ -1,0 +1,208 @@
+"""Recording words and playing them again, so that a run with a model repeats byte for byte without one.
+
+Put around a provider by `fleet.llm.registry`. One file, one JSON object a line: a hash of the request, the words, what
+they took. The request itself is not kept, keys are masked, and what is returned is what was written down.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import os
+import random
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fleet.core import logs, text
+from fleet.core.errors import InvalidInput
+from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
+
+FORMAT = 1
+_SHAPES: dict[str, type[PostWords] | type[CommentWords]] = {"post": PostWords, "comment": CommentWords}
+_Words = TypeVar("_Words", PostWords, CommentWords)
+
+
+class NotRecorded(InvalidInput):
+    """The recording has no words for this request."""
+
+
+def key_of(request: PostRequest | CommentRequest) -> str:
+    """Return the hash under which a request is known: equal requests have equal keys, in every process.
+
+    Ids of posts do not count: a surface gives others in every run.
+    """
+    if isinstance(request, CommentRequest):
+        seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
+        request = dataclasses.replace(request, seen=seen)
+    told = {"kind": type(request).__name__, "request": request}
+    return hashlib.sha256(_line(told).encode()).hexdigest()
+
+
+class Recorder:
+    """Writes by another provider, and adds every text to a file. Many threads and processes may share the file."""
+
+    def __init__(self, provider: Words, path: Path) -> None:
+        self.name = provider.name
+        self._provider = provider
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(b"")
+        except OSError as error:
+            raise InvalidInput(f"FLEET_LLM_RECORD: {path} cannot be written ({error.strerror}).") from None
+
+    def paid_by(self, till: Till) -> Recorder:
+        """Return the same recorder, around the provider whose calls are paid by `till`."""
+        other = copy.copy(self)
+        other._provider = self._provider.paid_by(till)
+        return other
+
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]:
+        """Write a post and keep it."""
+        return self._keep("post", request, self._provider.write_post(request, dice, within_s=within_s))
+
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]:
+        """Write a comment and keep it."""
+        return self._keep("comment", request, self._provider.write_comment(request, dice, within_s=within_s))
+
+    def estimate(self, request: PostRequest | CommentRequest) -> int:
+        """Return the provider's own estimate."""
+        return self._provider.estimate(request)
+
+    def _keep(
+        self, kind: str, request: PostRequest | CommentRequest, made: tuple[_Words, Usage]
+    ) -> tuple[_Words, Usage]:
+        words, usage = _masked(made[0]), made[1]
+        told = {
+            "format": FORMAT, "kind": kind, "key": key_of(request), "words": _placed(words, request),
+            "usage": dataclasses.asdict(usage),
+        }  # fmt: skip
+        self._append(f"{_line(told)}\n".encode())
+        return words, usage
+
+    def _append(self, line: bytes) -> None:
+        # One write to a file opened for appending is not torn by other threads and processes.
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+
+class Replayer:
+    """Gives the words of a recording again. The same request asked several times gets its answers in their order."""
+
+    name = "replay"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._asked: defaultdict[str, int] = defaultdict(int)
+        self._answers: defaultdict[str, list[tuple[dict[str, Any], Usage]]] = defaultdict(list)
+        for number, line in enumerate(self._lines(), 1):
+            self._learn(number, line)
+
+    def write_post(
+        self,
+        request: PostRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[PostWords, Usage]:
+        """Return the recorded post. Raises NotRecorded."""
+        told, usage = self._again(request)
+        return PostWords(**told), usage
+
+    def write_comment(
+        self,
+        request: CommentRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[CommentWords, Usage]:
+        """Return the recorded comment. Raises NotRecorded."""
+        told, usage = self._again(request)
+        place = told["answers"]
+        answers = request.seen[place].id if isinstance(place, int) and place < len(request.seen) else ""
+        return CommentWords(**{**told, "answers": answers}), usage
+
+    def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
+        """Return 0: nothing is asked of anybody."""
+        return 0
+
+    def paid_by(self, till: Till) -> Replayer:  # noqa: ARG002
+        """Return this replayer: what is played again was paid when it was recorded."""
+        return self
+
+    def _lines(self) -> list[str]:
+        try:
+            return self._path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"FLEET_LLM_REPLAY: {self._path} cannot be read ({error}).") from None
+
+    def _learn(self, number: int, line: str) -> None:
+        try:
+            told = json.loads(line)
+            if told["format"] != FORMAT:
+                raise ValueError("another format")
+            _SHAPES[told["kind"]](**told["words"])  # raises unless every field is one of the words'
+            self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInput(
+                f"FLEET_LLM_REPLAY: line {number} of {self._path} is not of a recording ({type(error).__name__})."
+            ) from None
+
+    def _again(self, request: PostRequest | CommentRequest) -> tuple[dict[str, Any], Usage]:
+        key = key_of(request)
+        with self._lock:
+            answers = self._answers.get(key, [])
+            place = min(self._asked[key], len(answers) - 1)
+            self._asked[key] += 1
+        if not answers:
+            raise NotRecorded(
+                f"{self._path} has no words for this request ({key[:12]}).", fix="Record the run again, from its start."
+            )
+        return answers[place]
+
+
+def _placed(words: PostWords | CommentWords, request: PostRequest | CommentRequest) -> dict[str, Any]:
+    """Return the words as they are kept: which post a comment answers is its place among those seen."""
+    told = dataclasses.asdict(words)
+    if isinstance(request, CommentRequest):
+        ids = [post.id for post in request.seen]
+        told["answers"] = ids.index(told["answers"]) if told["answers"] in ids else None
+    return told
+
+
+def _masked(words: _Words) -> _Words:
+    changes: dict[str, Any] = {
+        name: text.without_keys(logs.mask(value))
+        for name, value in dataclasses.asdict(words).items()
+        if name != "answers"
+    }
+    return dataclasses.replace(words, **changes)
+
+
+def _usage(told: dict[str, Any]) -> Usage:
+    told["outcome"] = Outcome(told["outcome"])
+    told["earlier"] = tuple(_usage(one) for one in told["earlier"])
+    return Usage(**told)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return a frozen value as JSON has it; mappings of any kind (a grammar may be read-only) count as their items."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value)

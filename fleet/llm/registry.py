@@ -1,0 +1,84 @@
+"""Who writes the words, put together from the settings. Called by `fleet.runtime.deps` once a process, and by doors.
+
+A model is used when it has a key, or an address of its own; the vendors' libraries are imported only then, since they
+take half a second. Whatever is set, the last in the chain writes without a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fleet.core import clock
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import Settings
+from fleet.llm.base import Words
+from fleet.llm.chain import Chain
+from fleet.llm.model import Model
+from fleet.llm.offline import OfflineProvider
+from fleet.llm.prices import price_list
+from fleet.llm.recording import Recorder, Replayer
+from fleet.llm.writer import ModelWriter
+
+
+def _anthropic(settings: Settings) -> Model:
+    from fleet.llm.anthropic_provider import AnthropicModel
+
+    return AnthropicModel(
+        settings.anthropic_api_key.get_secret_value(), settings.anthropic_model, base_url=settings.anthropic_base_url,
+        effort="low" if settings.llm_effort == "none" else settings.llm_effort,
+    )  # fmt: skip
+
+
+def _openai(settings: Settings) -> Model:
+    from fleet.llm.openai_provider import OpenAIModel
+
+    return OpenAIModel(
+        settings.openai_api_key.get_secret_value(), settings.openai_model, base_url=settings.openai_base_url,
+        effort=settings.llm_effort,
+    )  # fmt: skip
+
+
+MODELS: dict[str, Callable[[Settings], Model]] = {"anthropic": _anthropic, "openai": _openai}
+_KEYLESS = frozenset({"openai"})
+"""Servers of this kind on one's own machine need an address and no key."""
+
+
+def check(settings: Settings) -> None:
+    """Raise InvalidInput for settings with which nothing can be written. Imports and asks no vendor."""
+    unknown = [name for name in settings.llm_order if name not in MODELS]
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_LLM_ORDER: there is no {', '.join(unknown)}.", fix=f"Known: {', '.join(MODELS)}; empty for none."
+        )
+    if settings.llm_record is not None and settings.llm_replay is not None:
+        raise InvalidInput("What is replayed cannot be recorded too.", fix="Set FLEET_LLM_RECORD or FLEET_LLM_REPLAY.")
+    prices = price_list(settings.llm_prices)
+    for name in configured(settings):
+        prices.of(getattr(settings, f"{name}_model"), clock.now().date())
+
+
+def configured(settings: Settings) -> list[str]:
+    """Return the names of the models that will be asked, in their order."""
+    return [name for name in dict.fromkeys(settings.llm_order) if name in MODELS and _is_set(settings, name)]
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    key = getattr(settings, f"{name}_api_key").get_secret_value()
+    return bool(key or (name in _KEYLESS and getattr(settings, f"{name}_base_url")))
+
+
+def connect(settings: Settings) -> Words:
+    """Return the writer of this fleet's words. Raises InvalidInput, also for a recording that cannot be used."""
+    check(settings)
+    if settings.llm_replay is not None:
+        return Replayer(settings.llm_replay)
+    prices = price_list(settings.llm_prices)
+    within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
+    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in connect_models(settings)]
+    words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
+    return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
+
+
+def connect_models(settings: Settings) -> Iterator[Model]:
+    """Connect the models that are set, in their order."""
+    return (MODELS[name](settings) for name in configured(settings))

@@ -1,0 +1,86 @@
+"""What both vendors' clients need of the wire: answers bounded in size and time, a server's wish to be left alone.
+
+Called by `anthropic_provider` and `openai_provider` alone. Their SDKs bound each read, not the whole answer, so a
+server that drips would hold a worker for hours; and they read as much as it sends.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import httpx2
+
+from fleet import __version__
+from fleet.core import clock
+
+USER_AGENT = f"Fleet/{__version__}"
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+MAX_BATCH_BYTES = 64 * 1024 * 1024
+CONNECT_S = 5.0
+LONGEST_WISH_S = 3_600.0
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """A stream that ends with an error when it is too long or too late."""
+
+    def __init__(self, stream: httpx2.SyncByteStream, *, until_s: float, limit_bytes: int) -> None:
+        self._stream = stream
+        self._until_s = until_s
+        self._limit_bytes = limit_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._stream:
+            size += len(chunk)
+            if size > self._limit_bytes:
+                raise httpx2.ReadError("the answer is too large")
+            if clock.monotonic_s() > self._until_s:
+                raise httpx2.ReadTimeout("the answer takes too long")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def bound(response: httpx2.Response) -> None:
+    """Bound an answer before it is read; a hook for a client. The time is the request's own timeout, once more."""
+    timeout_s = response.request.extensions.get("timeout", {}).get("read")
+    limit_bytes = MAX_BATCH_BYTES if response.request.url.path.endswith("/results") else MAX_ANSWER_BYTES
+    until_s = clock.monotonic_s() + (timeout_s if timeout_s is not None else math.inf)
+    if isinstance(response.stream, httpx2.SyncByteStream):
+        response.stream = _Bounded(response.stream, until_s=until_s, limit_bytes=limit_bytes)
+
+
+def went_out(error: BaseException | None) -> bool:
+    """Say whether a question may have reached the server before this error, whose causes are looked through."""
+    while error is not None:
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
+
+
+def timeout(timeout_s: float) -> httpx2.Timeout:
+    """Return a vendor client's timeout for one call."""
+    return httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return how long a server wants to be left alone, in seconds up to an hour; None when it says nothing usable."""
+    for name, scale in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
+        try:
+            wish_s = float(headers.get(name, "")) / scale
+        except ValueError:
+            continue
+        if math.isfinite(wish_s) and wish_s >= 0:
+            return min(wish_s, LONGEST_WISH_S)
+    try:
+        at = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        return None
+    return min(max((at - now).total_seconds(), 0.0), LONGEST_WISH_S)

@@ -1,0 +1,201 @@
+"""A writer that has a model: prompt, one call, read, at most one repair, screen, price.
+
+Put together by `fleet.llm.registry` and called through `fleet.llm.base.Provider`, mostly by a chain. Knows no vendor.
+It never tries again by itself: an answer that cannot be used is told to the model once, everything else is raised.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from fleet.core import clock
+from fleet.core.errors import FleetError
+from fleet.llm import answers, prompts, screening
+from fleet.llm.answers import ShapeProblem
+from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Usage
+from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
+from fleet.llm.model import Answer, BatchModel, Model, Prompt
+from fleet.llm.prices import Prices
+
+DEFAULT_TIMEOUT_S = 30.0
+LEAST_TIMEOUT_S = 1.0
+_OVERHEAD_TOKENS = 1_000  # what a vendor adds around a prompt: roles, the schema in words, its own rules
+_PROBLEM_BYTES = 2_000
+_TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
+
+Request = PostRequest | CommentRequest
+_Words = TypeVar("_Words", PostWords, CommentWords)
+
+
+class ModelWriter:
+    """Writes with one model. `prices` must know it; a model that nobody can price is not used."""
+
+    def __init__(
+        self,
+        model: Model,
+        prices: Prices,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        now: Callable[[], datetime] = clock.now,
+        clock_s: Callable[[], float] = clock.monotonic_s,
+    ) -> None:
+        self.name = model.provider
+        self.model = model
+        self._prices = prices
+        self._timeout_s = timeout_s
+        self._now = now
+        self._clock_s = clock_s
+        prices.of(model.model, now().date())
+
+    def write_post(
+        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[PostWords, Usage]:
+        """Write a post."""
+        return self._write(prompts.post(request, dice), lambda raw: read_post(request, raw), within_s)
+
+    def write_comment(
+        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CommentWords, Usage]:
+        """Write a comment on one of the posts seen."""
+        return self._write(prompts.comment(request, dice), lambda raw: read_comment(request, raw), within_s)
+
+    def estimate(self, request: Request) -> int:
+        """Return the most that one try can cost: the call, and its repair."""
+        prompt = ask_for(request, random.Random(0))
+        # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
+        return self._at_most(prompt) + self._at_most(prompt.told("\U0010ffff" * _TOLD_CHARS, "x" * _PROBLEM_BYTES))
+
+    def _write(self, prompt: Prompt, take: Callable[[str], _Words], within_s: float | None) -> tuple[_Words, Usage]:
+        until_s = self._clock_s() + (self._timeout_s if within_s is None else min(within_s, self._timeout_s))
+        first = self._ask(prompt, until_s)
+        try:
+            return take(first.text), first.usage
+        except (ShapeProblem, NotToBeShown) as problem:
+            wrong = first.usage.but(outcome=_outcome(problem))
+            prompt = prompt.told(first.text.strip()[:_TOLD_CHARS] or "{}", str(problem))
+        try:
+            second = self._ask(prompt, until_s)
+        except ModelError as error:
+            error.usage = error.usage.after(wrong)
+            raise
+        try:
+            return take(second.text), second.usage.but(outcome=Outcome.REPAIRED).after(wrong)
+        except ShapeProblem as problem:
+            raise Malformed(f"{self.name} did not mend its answer: {problem}", second.usage.after(wrong)) from None
+        except NotToBeShown as problem:
+            raise Unfit(f"{self.name} wrote what must not be shown: {problem}", second.usage.after(wrong)) from None
+
+    def _ask(self, prompt: Prompt, until_s: float) -> Answer:
+        left_s = until_s - self._clock_s()
+        if left_s < LEAST_TIMEOUT_S:
+            raise Transient(f"no time is left to ask {self.name}", Usage(self.name, self.model.model))
+        try:
+            answer = self.model.ask(prompt, timeout_s=left_s)
+        except ModelError as error:
+            error.usage = self._priced(error.usage, prompt, unmetered=error.unmetered)
+            raise
+        return Answer(answer.text, self._priced(answer.usage, prompt, unmetered=answer.unmetered))
+
+    def _priced(self, usage: Usage, prompt: Prompt, *, unmetered: bool) -> Usage:
+        """Return usage with its price: of a call that nobody measured the most that it can have cost."""
+        cost = self._at_most(prompt) if unmetered else self._prices.cost(usage, self._now().date())
+        return usage.but(microusd=cost)
+
+    def _at_most(self, prompt: Prompt) -> int:
+        """Return the most that one call can cost. A token is never less than a byte."""
+        return self._prices.at_most(
+            self.model.model, self._now().date(), input_tokens=_input_at_most(prompt),
+            output_tokens=prompt.max_output_tokens,
+        )  # fmt: skip
+
+
+class BatchWriter:
+    """Writes what can wait, at the price of batches. The caller keeps the batch's id and asks again later."""
+
+    def __init__(self, model: BatchModel, prices: Prices, *, timeout_s: float = DEFAULT_TIMEOUT_S,
+                 now: Callable[[], datetime] = clock.now) -> None:  # fmt: skip
+        self.name = model.provider
+        self._model = model
+        self._prices = prices
+        self._timeout_s = timeout_s
+        self._now = now
+        prices.of(model.model, now().date())
+
+    def submit(self, requests: Mapping[str, tuple[Request, random.Random]]) -> str:
+        """Hand in requests by id and return the batch's id. Raises ModelError."""
+        asked = {name: ask_for(request, dice) for name, (request, dice) in requests.items()}
+        return self._model.submit(asked, timeout_s=self._timeout_s)
+
+    def ended(self, batch_id: str) -> bool:
+        """Say whether the batch can be collected. Raises ModelError."""
+        return self._model.ended(batch_id, timeout_s=self._timeout_s)
+
+    def collect(
+        self, batch_id: str, requests: Mapping[str, Request]
+    ) -> dict[str, tuple[PostWords | CommentWords, Usage] | ModelError]:
+        """Return the words for each request, or why there are none: nothing is repaired, the caller asks anew.
+
+        Each request of the batch has an entry, also one that the results do not tell of. Raises ModelError when the
+        results cannot be had at all.
+        """
+        results = self._model.collect(batch_id, timeout_s=self._timeout_s)
+        unbilled = Usage(self.name, self._model.model, batch=True)
+        lost = Transient("the batch came back without it", unbilled)
+        return {name: self._read(request, results.get(name, lost)) for name, request in requests.items()}
+
+    def _read(
+        self, request: Request, result: Answer | ModelError
+    ) -> tuple[PostWords | CommentWords, Usage] | ModelError:
+        usage = result.usage.but(microusd=self._prices.cost(result.usage, self._now().date()))
+        if isinstance(result, ModelError):
+            result.usage = usage
+            return result
+        try:
+            if isinstance(request, PostRequest):
+                return read_post(request, result.text), usage
+            return read_comment(request, result.text), usage
+        except ShapeProblem as problem:
+            return Malformed(f"{self.name}: {problem}", usage)
+        except NotToBeShown as error:
+            return Unfit(f"{self.name}: {error}", usage)
+
+
+class NotToBeShown(FleetError):
+    """Words of the right shape that must not be published."""
+
+
+def ask_for(request: Request, dice: random.Random) -> Prompt:
+    """Return the prompt of a request."""
+    return prompts.post(request, dice) if isinstance(request, PostRequest) else prompts.comment(request, dice)
+
+
+def read_post(request: PostRequest, raw: str) -> PostWords:
+    """Return the post in an answer. Raises ShapeProblem, or NotToBeShown."""
+    words = answers.read_post(raw)
+    _hold_back(screening.why_not_post(words, request))
+    return words
+
+
+def read_comment(request: CommentRequest, raw: str) -> CommentWords:
+    """Return the comment in an answer. Raises ShapeProblem, or NotToBeShown."""
+    words = answers.read_comment(raw, request.seen[: prompts.MOST_SEEN])
+    _hold_back(screening.why_not_comment(words, request))
+    return words
+
+
+def _outcome(problem: ShapeProblem | NotToBeShown) -> Outcome:
+    return Outcome.UNFIT if isinstance(problem, NotToBeShown) else Outcome.MALFORMED
+
+
+def _hold_back(why: str | None) -> None:
+    if why is not None:
+        raise NotToBeShown(why)
+
+
+def _input_at_most(prompt: Prompt) -> int:
+    turns = [part for turn in prompt.turns for part in turn]
+    parts = (prompt.house, prompt.persona, prompt.moment, str(dict(prompt.schema)), *turns)
+    return sum(len(part.encode("utf-8")) for part in parts) + _OVERHEAD_TOKENS

@@ -1,0 +1,142 @@
+"""Budgets: whom one covers, when its period begins and ends, and whether an amount still fits. Pure.
+
+Called by `fleet.spending.ledger`. Periods are days and months of UTC, so that they are the same wherever a worker
+runs. Money is integer millionths of a US dollar.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from fleet.core.errors import FleetError, InvalidInput
+
+ALL = "*"
+
+
+class Scope(StrEnum):
+    """Whom a budget covers."""
+
+    FLEET = "fleet"
+    PERSONA = "persona"
+    AGENT = "agent"
+    PROVIDER = "provider"
+
+
+class Period(StrEnum):
+    """How long a budget lasts before it is full again."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """On whose account a call is made, and for what."""
+
+    agent_id: uuid.UUID | None
+    persona_id: str | None
+    job_id: uuid.UUID | None
+    purpose: str
+
+    def keys(self, provider: str) -> dict[Scope, str]:
+        """Return the key under which each scope would have a budget for a call to this provider."""
+        keys = {Scope.FLEET: ALL, Scope.PROVIDER: provider}
+        if self.persona_id is not None:
+            keys[Scope.PERSONA] = self.persona_id
+        if self.agent_id is not None:
+            keys[Scope.AGENT] = str(self.agent_id)
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit and how much of it is used in the current period. `allowance_microusd` is what a person added to it."""
+
+    scope: Scope
+    key: str
+    period: Period
+    limit_microusd: int
+    allowance_microusd: int
+    spent_microusd: int
+    reserved_microusd: int
+
+    @property
+    def left_microusd(self) -> int:
+        """What may still be reserved; never below zero."""
+        used = self.spent_microusd + self.reserved_microusd
+        return max(0, self.limit_microusd + self.allowance_microusd - used)
+
+    def words(self) -> str:
+        """Return what people are told."""
+        whose = "the fleet" if self.scope is Scope.FLEET else f"{self.scope} {self.key}"
+        limit = dollars(self.limit_microusd + self.allowance_microusd)
+        return f"budget of {whose}: {limit} a {self.period}, {dollars(self.spent_microusd)} spent"
+
+
+class BudgetSpent(FleetError):
+    """A call does not fit into a budget. `until` is when that is full again."""
+
+    def __init__(self, budget: Budget, until: datetime) -> None:
+        super().__init__(budget.words(), fix="`fleet budgets allow` lets it spend more in this period.")
+        self.budget = budget
+        self.until = until
+
+
+def begins(period: Period, now: datetime) -> datetime:
+    """Return when the period that holds `now` began."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if period is Period.DAY else midnight.replace(day=1)
+
+
+def ends(period: Period, now: datetime) -> datetime:
+    """Return when the period that holds `now` ends and the next begins."""
+    start = begins(period, now)
+    if period is Period.DAY:
+        return start + timedelta(days=1)
+    return (start + timedelta(days=32)).replace(day=1)
+
+
+def first_spent(budgets: Iterable[Budget], microusd: int, now: datetime) -> BudgetSpent | None:
+    """Return why an amount does not fit, or None if it fits into all budgets.
+
+    A provider's budget counts last: where another one is spent too, another provider is no way out. Among the rest
+    the one that is full again last decides.
+    """
+    over = [budget for budget in budgets if budget.left_microusd < microusd]
+    if not over:
+        return None
+    worst = max(over, key=lambda budget: (budget.scope is not Scope.PROVIDER, ends(budget.period, now)))
+    return BudgetSpent(worst, ends(worst.period, now))
+
+
+def forecast(spent_microusd: int, now: datetime, period: Period = Period.DAY) -> int:
+    """Return what a period will have cost at its end if it goes on at its average pace, in microusd.
+
+    In its first tenth the pace says little, and what was spent is taken as a tenth's worth at most.
+    """
+    start, end = begins(period, now), ends(period, now)
+    gone = max(0.1, (now - start) / (end - start))
+    return round(spent_microusd / gone)
+
+
+def dollars(microusd: int) -> str:
+    """Return an amount for people: cents where they matter, more digits where they alone are there."""
+    amount = microusd / 1_000_000
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.6f}".rstrip("0")
+
+
+def microusd(amount: str) -> int:
+    """Return an amount that a person typed in dollars, such as `2.50`. Raises InvalidInput."""
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        value = Decimal(amount.strip().removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or not 0 <= value <= 1_000_000:
+        raise InvalidInput(f"{amount!r} is not an amount.", fix="Write dollars, such as 2.50.")
+    return round(value * 1_000_000)

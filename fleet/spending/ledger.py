@@ -1,0 +1,225 @@
+"""The ledger of money: set an amount aside before a call, settle it after, and count every call.
+
+Called by `fleet.runtime` inside its transactions. An amount is set aside in the budgets that cover the call, under
+their rows' locks, so that any number of workers together stay within them. One whose maker died counts as spent: the
+call may have been made and billed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+from fleet.llm.base import Usage
+from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent
+from fleet.spending.models import BudgetRow, CallRow, ReservationRow
+
+_CLOCK = sa.func.clock_timestamp()
+_LONGEST_PERIOD_DAYS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An amount set aside for one call. `id` is None where no budget covers it."""
+
+    id: uuid.UUID | None
+    spender: Spender
+    provider: str
+    microusd: int
+
+
+def reserve(tx: Tx, spender: Spender, provider: str, microusd: int, *, lease_s: float) -> Reservation:
+    """Set aside the most that a call can cost. Raises BudgetSpent if it does not fit into every budget."""
+    rows = _covering(tx, spender.keys(provider))
+    if not rows or microusd == 0:
+        return Reservation(None, spender, provider, microusd)
+    now = tx.now()
+    for row in rows:
+        _roll_over(row, now)
+    spent = first_spent([_budget(row) for row in rows], microusd, now)
+    if spent is not None:
+        raise spent
+    for row in rows:
+        row.reserved_microusd += microusd
+    reservation = Reservation(ids.new(), spender, provider, microusd)
+    tx.execute(
+        sa.insert(ReservationRow).values(
+            id=reservation.id, agent_id=spender.agent_id, persona_id=spender.persona_id, provider=provider,
+            microusd=microusd, until=_CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double)),
+        )
+    )  # fmt: skip
+    return reservation
+
+
+def settle(tx: Tx, reservation: Reservation, calls: Iterable[Usage]) -> None:
+    """Record the calls that were made and charge what they cost instead of what was set aside."""
+    calls = list(calls)
+    record(tx, reservation.spender, calls)
+    if reservation.id is None:
+        return
+    gone = sa.delete(ReservationRow).where(ReservationRow.id == reservation.id)
+    if tx.execute(gone).rowcount == 1:
+        _charge(tx, reservation, set_aside=reservation.microusd, cost=sum(call.microusd for call in calls))
+
+
+def record(tx: Tx, spender: Spender, calls: Iterable[Usage]) -> None:
+    """Write a row for each call; they belong to no budget's sum unless they were reserved."""
+    rows = [
+        {
+            "agent_id": spender.agent_id, "persona_id": spender.persona_id, "job_id": spender.job_id,
+            "purpose": spender.purpose, "provider": call.provider, "model": call.model, "outcome": call.outcome,
+            "input_tokens": call.input_tokens, "cache_read_tokens": call.cache_read_tokens,
+            "cache_write_tokens": call.cache_write_tokens, "output_tokens": call.output_tokens,
+            "microusd": call.microusd, "latency_ms": call.latency_ms, "batch": call.batch,
+        }
+        for call in calls
+    ]  # fmt: skip
+    if rows:
+        tx.execute(sa.insert(CallRow), rows)
+
+
+def charge_abandoned(tx: Tx) -> bool:
+    """Count one amount as spent whose maker never settled it; False when there is none. For the sweep.
+
+    One in a transaction: budgets' rows are locked in order, and a second amount would have to begin anew.
+    """
+    victim = (
+        sa.select(ReservationRow.id)
+        .where(ReservationRow.until < _CLOCK)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    gone = sa.delete(ReservationRow).where(ReservationRow.id == victim)
+    row = tx.execute(
+        gone.returning(
+            ReservationRow.agent_id, ReservationRow.persona_id, ReservationRow.provider, ReservationRow.microusd
+        )
+    ).one_or_none()
+    if row is None:
+        return False
+    lost = Reservation(None, Spender(row.agent_id, row.persona_id, None, ""), row.provider, row.microusd)
+    _charge(tx, lost, set_aside=row.microusd, cost=row.microusd)
+    return True
+
+
+def prune_calls(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete some of the calls older than `days`, but none that the budget of a month may still be summed from."""
+    cutoff = _CLOCK - sa.literal(timedelta(days=max(days, _LONGEST_PERIOD_DAYS)), sa.Interval)
+    victims = sa.select(CallRow.id).where(CallRow.called_at < cutoff).limit(limit).subquery()
+    return tx.execute(sa.delete(CallRow).where(CallRow.id == victims.c.id)).rowcount
+
+
+def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> None:
+    now = tx.now()
+    for row in _covering(tx, reservation.spender.keys(reservation.provider)):
+        _roll_over(row, now)
+        # A budget that was set while the call was under way knows nothing of the amount.
+        row.reserved_microusd = max(0, row.reserved_microusd - set_aside)
+        row.spent_microusd += cost
+
+
+def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> None:
+    """Set a limit. What its period has cost so far is counted from the calls. Raises InvalidInput."""
+    _check(scope, key)
+    start = begins(period, tx.now())
+    values = {"limit_microusd": limit_microusd, "set_by": by[:100], "set_at": _CLOCK}
+    statement = insert(BudgetRow).values(
+        scope=scope, key=key, period=period, period_start=start, spent_microusd=_cost_since(tx, scope, key, start),
+        **values,
+    )  # fmt: skip
+    tx.execute(statement.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values))
+    events.emit(tx, "budget.set", scope=scope, key=key, period=period, microusd=limit_microusd, by=by)
+
+
+def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) -> None:
+    """Lift a limit. Raises NotFound."""
+    gone = sa.delete(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
+    if tx.execute(gone).rowcount == 0:
+        raise _unknown(scope, key, period)
+    events.emit(tx, "budget.removed", scope=scope, key=key, period=period, by=by)
+
+
+def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *, by: str, reason: str) -> Budget:
+    """Let a scope spend more in the current period: a person's act, recorded. Raises NotFound."""
+    query = sa.select(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
+    row = tx.session.scalars(query.with_for_update()).one_or_none()
+    if row is None:
+        raise _unknown(scope, key, period)
+    _roll_over(row, tx.now())
+    row.allowance_microusd += more_microusd
+    events.emit(
+        tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason
+    )  # fmt: skip
+    return _budget(row)
+
+
+def list_budgets(tx: Tx) -> list[Budget]:
+    """Return every budget as it stands in its current period."""
+    rows = list(tx.session.scalars(sa.select(BudgetRow).order_by(BudgetRow.scope, BudgetRow.key, BudgetRow.period)))
+    now = tx.now()
+    for row in rows:
+        tx.session.expunge(row)  # rolled over for the reader's eyes only
+        _roll_over(row, now)
+    return [_budget(row) for row in rows]
+
+
+def _covering(tx: Tx, keys: Mapping[Scope, str]) -> list[BudgetRow]:
+    """Lock the budgets of these scopes, always in the same order, so that no two workers wait for one another."""
+    query = (
+        sa.select(BudgetRow)
+        .where(sa.tuple_(BudgetRow.scope, BudgetRow.key).in_([(str(scope), key) for scope, key in keys.items()]))
+        .order_by(BudgetRow.scope, BudgetRow.key, BudgetRow.period)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(tx.session.scalars(query))
+
+
+def _roll_over(row: BudgetRow, now: datetime) -> None:
+    """Begin a new period where the old one is over. What is set aside stays so: its calls are yet to be charged."""
+    start = begins(Period(row.period), now)
+    if row.period_start < start:
+        row.period_start, row.spent_microusd, row.allowance_microusd = start, 0, 0
+
+
+def _budget(row: BudgetRow) -> Budget:
+    return Budget(
+        Scope(row.scope), row.key, Period(row.period), row.limit_microusd, row.allowance_microusd, row.spent_microusd,
+        row.reserved_microusd,
+    )  # fmt: skip
+
+
+_COLUMN = {Scope.PERSONA: CallRow.persona_id, Scope.PROVIDER: CallRow.provider}
+
+
+def _cost_since(tx: Tx, scope: Scope, key: str, since: datetime) -> int:
+    query = sa.select(sa.func.coalesce(sa.func.sum(CallRow.microusd), 0)).where(CallRow.called_at >= since)
+    if scope is Scope.AGENT:
+        query = query.where(CallRow.agent_id == uuid.UUID(key))
+    elif scope is not Scope.FLEET:
+        query = query.where(_COLUMN[scope] == key)
+    return int(tx.scalar(query))
+
+
+def _check(scope: Scope, key: str) -> None:
+    if (key == ALL) != (scope is Scope.FLEET):
+        raise InvalidInput(f"A budget of scope {scope} names {'nothing' if scope is Scope.FLEET else f'one {scope}'}.")
+    if scope is Scope.AGENT:
+        try:
+            uuid.UUID(key)
+        except ValueError:
+            raise InvalidInput(f"{key!r} is no agent's id.") from None
+
+
+def _unknown(scope: Scope, key: str, period: Period) -> NotFound:
+    whose = "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
+    return NotFound(f"There is no budget a {period} of {whose}.", fix="`fleet budgets list` shows them all.")

@@ -1,0 +1,83 @@
+"""Tables of what is paid: calls to models, amounts set aside for calls under way, and budgets."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base
+
+_TIME = sa.DateTime(timezone=True)
+_NOW = sa.text("clock_timestamp()")
+_ZERO = sa.text("0")
+
+
+class CallRow(Base):
+    """One call to a model, whatever came of it. Jobs are pruned earlier, so their id is no foreign key."""
+
+    __tablename__ = "llm_calls"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    called_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="SET NULL"))
+    persona_id: Mapped[str | None] = mapped_column(sa.String(60))
+    job_id: Mapped[uuid.UUID | None]
+    purpose: Mapped[str] = mapped_column(sa.String(20))
+    provider: Mapped[str] = mapped_column(sa.String(60))
+    model: Mapped[str] = mapped_column(sa.String(100))
+    outcome: Mapped[str] = mapped_column(sa.String(20))
+    input_tokens: Mapped[int] = mapped_column(server_default=_ZERO)  # not cached
+    cache_read_tokens: Mapped[int] = mapped_column(server_default=_ZERO)
+    cache_write_tokens: Mapped[int] = mapped_column(server_default=_ZERO)
+    output_tokens: Mapped[int] = mapped_column(server_default=_ZERO)
+    microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
+    latency_ms: Mapped[int] = mapped_column(server_default=_ZERO)
+    batch: Mapped[bool] = mapped_column(server_default=sa.false())
+
+    __table_args__ = (
+        sa.CheckConstraint("microusd >= 0", name="microusd"),
+        sa.Index("ix_llm_calls_called_at", "called_at"),
+        sa.Index("ix_llm_calls_agent", "agent_id", "called_at"),
+    )
+
+
+class ReservationRow(Base):
+    """An amount set aside for a call that may be under way. One that outlives its maker counts as spent."""
+
+    __tablename__ = "llm_reservations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="SET NULL"))
+    persona_id: Mapped[str | None] = mapped_column(sa.String(60))
+    provider: Mapped[str] = mapped_column(sa.String(60))
+    microusd: Mapped[int] = mapped_column(sa.BigInteger)
+    until: Mapped[datetime] = mapped_column(_TIME)
+
+    __table_args__ = (sa.Index("ix_llm_reservations_until", "until"),)
+
+
+class BudgetRow(Base):
+    """How much a scope may spend in a period. No row, no limit."""
+
+    __tablename__ = "budgets"
+
+    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    period: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    limit_microusd: Mapped[int] = mapped_column(sa.BigInteger)
+    period_start: Mapped[datetime] = mapped_column(_TIME)
+    allowance_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
+    spent_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
+    reserved_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
+    set_by: Mapped[str] = mapped_column(sa.String(100))
+    set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+    __table_args__ = (
+        sa.CheckConstraint("scope IN ('fleet', 'persona', 'agent', 'provider')", name="scope"),
+        sa.CheckConstraint("period IN ('day', 'month')", name="period"),
+        sa.CheckConstraint("(scope = 'fleet') = (key = '*')", name="fleet_is_all"),
+        sa.CheckConstraint("limit_microusd >= 0 AND allowance_microusd >= 0 AND spent_microusd >= 0", name="amounts"),
+    )

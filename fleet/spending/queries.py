@@ -1,0 +1,78 @@
+"""What was spent: sums over the calls, for people. Reading only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.spending.models import CallRow
+
+
+class By(StrEnum):
+    """What the calls are summed by."""
+
+    DAY = "day"
+    PROVIDER = "provider"
+    MODEL = "model"
+    PERSONA = "persona"
+    AGENT = "agent"
+    PURPOSE = "purpose"
+    OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Calls that have something in common. `key` is None for calls without it."""
+
+    key: str | None
+    calls: int
+    failed: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    microusd: int
+    latency_ms: int  # of all calls together
+
+
+_DAY = sa.cast(sa.func.timezone("UTC", CallRow.called_at), sa.Date)
+_KEYS: dict[By, Any] = {
+    By.DAY: _DAY, By.PROVIDER: CallRow.provider, By.MODEL: CallRow.model, By.PERSONA: CallRow.persona_id,
+    By.AGENT: CallRow.agent_id, By.PURPOSE: CallRow.purpose, By.OUTCOME: CallRow.outcome,
+}  # fmt: skip
+_ADDED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "microusd", "latency_ms")
+_ANSWERED = CallRow.outcome.in_(("answered", "repaired"))
+
+
+def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, limit: int = 100) -> list[Sum]:
+    """Return the calls since a moment, summed: days in order, anything else dearest first."""
+    key = _KEYS[by]
+    total = sa.func.sum(CallRow.microusd)
+    query = (
+        sa.select(key, sa.func.count(), sa.func.count().filter(~_ANSWERED),
+                  *(sa.func.coalesce(sa.func.sum(getattr(CallRow, name)), 0) for name in _ADDED))
+        .where(CallRow.called_at >= since)
+        .group_by(key)
+        .order_by(key if by is By.DAY else total.desc(), key)
+        .limit(limit)
+    )  # fmt: skip
+    if until is not None:
+        query = query.where(CallRow.called_at < until)
+    return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
+
+
+def spent_since(tx: Tx, since: datetime) -> int:
+    """Return what all calls since a moment cost, in microusd."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(CallRow.microusd), 0)).where(CallRow.called_at >= since)
+    return int(tx.scalar(query))
+
+
+def _text(key: object) -> str | None:
+    if key is None:
+        return None
+    return key.isoformat() if isinstance(key, date) else str(key)

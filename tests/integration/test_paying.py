@@ -1,0 +1,289 @@
+"""Money and the loop: set aside before a call, settled after it, charged when the process died between; who rests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fleet.agents.models import Status
+from fleet.core.errors import Unavailable
+from fleet.jobs.policy import JobKind
+from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.llm.base import Outcome
+from fleet.llm.chain import Chain
+from fleet.llm.offline import OfflineProvider
+from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.prices import price_list
+from fleet.llm.writer import ModelWriter
+from fleet.runtime import fleetwide, money, paying
+from fleet.runtime.dispatch import dispatch
+from fleet.runtime.perform import perform
+from fleet.runtime.sweep import prune, sweep
+from fleet.spending import ledger
+from fleet.spending.budgets import Budget, Period, Scope
+from tests.factories import Fleet, make_fleet
+from tests.integration.test_perform import add
+from tests.model_server import ModelServer, Reply
+
+KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
+PLENTY = 1_000_000
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(database_url: str, server: ModelServer) -> Iterator[Fleet]:
+    """The loop, with two real clients over a local server."""
+    made = make_fleet(database_url)
+    prices = price_list()
+    models = (
+        AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url),
+        OpenAIModel(KEY, "gpt-6-luna", base_url=f"{server.url}/v1"),
+    )
+    chain = Chain([ModelWriter(model, prices) for model in models], OfflineProvider(), sleep=lambda _: None)
+    made.deps._writers.append(chain)
+    yield made
+    made.deps.close()
+
+
+def post(fleet: Fleet, agent: uuid.UUID, tick_no: int = 1) -> uuid.UUID:
+    job = add(fleet, agent, JobKind.POST, tick_no=tick_no)
+    perform(fleet.deps, job)
+    return job
+
+
+def limit(fleet: Fleet, microusd: int, scope: Scope = Scope.FLEET, name: str | None = None) -> None:
+    money.set_budget(fleet.deps, scope, name, Period.DAY, microusd, by="ada")
+
+
+def budget(fleet: Fleet) -> Budget:
+    (only,) = money.budgets(fleet.deps)
+    return only
+
+
+def calls(fleet: Fleet) -> list[Any]:
+    return list(fleet.sql("SELECT * FROM llm_calls ORDER BY id"))
+
+
+def told(fleet: Fleet, subject: str) -> list[Any]:
+    return list(fleet.sql("SELECT payload FROM events WHERE subject = :subject", subject=subject).scalars())
+
+
+def midnight() -> datetime:
+    return (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def test_a_post_is_paid_by_its_agent_and_says_who_wrote_it(fleet: Fleet) -> None:
+    limit(fleet, PLENTY)
+    agent = fleet.agent(persona_id="ai_artist")
+    job = post(fleet, agent)
+    assert fleet.job(job).checkpoint["words"]["by"] == "anthropic/claude-haiku-5-5"
+    [call] = calls(fleet)
+    assert (call.agent_id, call.persona_id, call.job_id) == (agent, "ai_artist", job)
+    assert (call.purpose, call.provider, call.outcome) == ("post", "anthropic", Outcome.ANSWERED)
+    assert (budget(fleet).spent_microusd, budget(fleet).reserved_microusd) == (call.microusd, 0)
+    assert call.microusd > 0
+
+
+def test_calls_that_failed_are_counted_one_by_one(fleet: Fleet, server: ModelServer) -> None:
+    limit(fleet, PLENTY)
+    server.script.extend([Reply(529), Reply(text="prose"), Reply(text="prose again")])
+    job = post(fleet, fleet.agent())
+    assert [(call.provider, call.outcome) for call in calls(fleet)] == [
+        ("anthropic", "overloaded"), ("anthropic", "malformed"), ("anthropic", "malformed"), ("openai", "answered")
+    ]  # fmt: skip
+    assert fleet.job(job).checkpoint["words"]["by"] == "openai/gpt-6-luna"
+    assert budget(fleet).spent_microusd == sum(call.microusd for call in calls(fleet))
+    assert budget(fleet).reserved_microusd == 0
+
+
+def test_words_without_a_model_cost_nothing_and_are_no_call(fleet: Fleet, server: ModelServer) -> None:
+    limit(fleet, PLENTY)
+    server.always = Reply(401)
+    job = post(fleet, fleet.agent())
+    assert fleet.job(job).state == "done"
+    assert fleet.job(job).checkpoint["words"]["by"].startswith("offline/")
+    assert {call.outcome for call in calls(fleet)} == {"auth"}
+    assert budget(fleet).spent_microusd == 0
+
+
+def test_a_provider_whose_budget_is_spent_is_passed_over_and_that_is_told_once(
+    fleet: Fleet, server: ModelServer
+) -> None:
+    limit(fleet, 1, Scope.PROVIDER, "anthropic")
+    agent = fleet.agent()
+    jobs = [post(fleet, agent, tick_no) for tick_no in (1, 2)]
+    assert {fleet.job(job).checkpoint["words"]["by"] for job in jobs} == {"openai/gpt-6-luna"}
+    assert {path for path, _, _ in server.asked} == {"/v1/chat/completions"}
+    [said] = told(fleet, "budget.spent")
+    assert (said["scope"], said["key"], datetime.fromisoformat(said["until"])) == ("provider", "anthropic", midnight())
+    assert fleet.row(agent).status == Status.RUNNING
+
+
+WHO: dict[str, tuple[Scope, Callable[[Fleet, uuid.UUID], str | None]]] = {
+    "agent": (Scope.AGENT, lambda fleet, agent: fleet.row(agent).username),
+    "persona": (Scope.PERSONA, lambda fleet, agent: "ai_artist"),
+    "fleet": (Scope.FLEET, lambda fleet, agent: None),
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_who_has_spent_a_budget_rests_until_it_is_full_again(fleet: Fleet, server: ModelServer, who: str) -> None:
+    scope, name = WHO[who]
+    agent = fleet.agent(persona_id="ai_artist")
+    limit(fleet, 1, scope, name(fleet, agent))
+    job = post(fleet, agent)
+    row = fleet.job(job)
+    assert (row.state, row.attempts, row.next_attempt_at) == ("ready", 0, midnight())
+    assert "budget" in (row.held or "")
+    assert server.asked == []
+    assert [said["scope"] for said in told(fleet, "budget.spent")] == [who]
+    for _ in range(5):  # nobody comes back to it before
+        fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE status = 'running'")
+        sweep(fleet.deps)
+        dispatch(fleet.deps)
+        perform(fleet.deps, job)
+    assert fleet.sql("SELECT count(*) FROM job_attempts").scalar() == 1
+    assert len(told(fleet, "budget.spent")) == 1
+    assert server.asked == []
+
+
+def test_another_agent_goes_on_while_one_rests(fleet: Fleet) -> None:
+    poor, rich = fleet.agent(), fleet.agent()
+    limit(fleet, 1, Scope.AGENT, fleet.row(poor).username)
+    assert fleet.job(post(fleet, poor)).state == "ready"
+    assert fleet.job(post(fleet, rich)).state == "done"
+    assert fleet.row(poor).status == Status.PAUSED
+
+
+def test_a_person_lets_the_fleet_spend_more_and_it_goes_on_at_once(fleet: Fleet) -> None:
+    limit(fleet, 1)
+    job = post(fleet, fleet.agent())
+    assert fleet.job(job).state == "ready"
+    money.allow(fleet.deps, Scope.FLEET, None, Period.DAY, PLENTY, by="ada", reason="launch")
+    assert fleetwide.resume(fleet.deps, "fleet", "*", by="ada")
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+    assert [said["by"] for said in told(fleet, "budget.allowed")] == ["ada"]
+
+
+CHILD = """
+import os, signal, sys, uuid
+from fleet.core import failpoints
+from fleet.core.failpoints import Point
+from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.llm.chain import Chain
+from fleet.llm.offline import OfflineProvider
+from fleet.llm.prices import price_list
+from fleet.llm.writer import ModelWriter
+from fleet.runtime.perform import perform
+from tests.factories import make_fleet
+database_url, server_url, job_id, point = sys.argv[1:]
+failpoints.arm(lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == Point(point) else None)
+fleet = make_fleet(database_url)
+model = AnthropicModel("sk-test", "claude-haiku-5-5", base_url=server_url)
+fleet.deps._writers.append(Chain([ModelWriter(model, price_list())], OfflineProvider()))
+perform(fleet.deps, uuid.UUID(job_id))
+"""
+
+
+@pytest.mark.parametrize(("point", "asked"), [("call.reserved", 0), ("call.settled", 1)])
+def test_what_a_killed_process_had_set_aside_is_charged_and_its_job_goes_on(
+    fleet: Fleet, server: ModelServer, database_url: str, point: str, asked: int
+) -> None:
+    limit(fleet, PLENTY)
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, database_url, server.url, str(job), point],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False, timeout=120,
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL
+    assert len(server.asked) == asked
+    at_death = budget(fleet)
+    assert (at_death.reserved_microusd > 0, at_death.spent_microusd > 0) == (asked == 0, asked == 1)
+    assert paying.charge_abandoned(fleet.deps) == 0, "its lease is not over yet"
+    fleet.lease_runs_out()
+    fleet.sql("UPDATE llm_reservations SET until = clock_timestamp() - interval '1 s'")
+    assert sweep(fleet.deps).amounts_charged == 1 - asked
+    assert sweep(fleet.deps).amounts_charged == 0
+    lost = budget(fleet)
+    assert (lost.spent_microusd, lost.reserved_microusd) == (at_death.reserved_microusd + at_death.spent_microusd, 0)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "done"
+    assert budget(fleet).spent_microusd == lost.spent_microusd + calls(fleet)[-1].microusd
+
+
+def test_words_are_not_lost_when_the_database_is_away_while_they_are_settled(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(fleet, PLENTY)
+
+    def gone(*_: Any) -> None:
+        raise Unavailable("The database cannot be reached.")
+
+    monkeypatch.setattr(ledger, "settle", gone)
+    job = post(fleet, fleet.agent())
+    assert (fleet.job(job).state, fleet.job(job).attempts) == ("done", 0)
+    reserved = budget(fleet).reserved_microusd
+    fleet.sql("UPDATE llm_reservations SET until = clock_timestamp()")
+    assert paying.charge_abandoned(fleet.deps) == 1
+    assert budget(fleet).spent_microusd == reserved > 0
+
+
+def test_old_calls_are_pruned_but_none_that_a_month_is_summed_from(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    for tick_no, days in ((1, 90), (2, 20)):
+        post(fleet, agent, tick_no)
+        fleet.sql("UPDATE llm_calls SET called_at = clock_timestamp() - make_interval(days => :days)"
+                  " WHERE called_at > clock_timestamp() - interval '1 day'", days=days)  # fmt: skip
+    object.__setattr__(fleet.deps.settings, "retention_days", 1)
+    prune(fleet.deps)
+    assert len(calls(fleet)) == 1
+
+
+def test_a_key_is_in_nothing_that_a_run_writes(
+    fleet: Fleet, server: ModelServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    error = {"type": "error", "error": {"type": "authentication_error", "message": f"bad key {KEY}"}}
+    server.always = Reply(401, body=json.dumps(error).encode())
+    agent = fleet.agent()
+    post(fleet, agent)
+    answer = {"reason": KEY, "image_prompt": f"word {KEY} " * 25, "caption": f"It is {KEY}.", "alt_text": f"A {KEY}."}
+    server.always = Reply(text=json.dumps(answer))
+    for link in fleet.deps._writers[0]._links:  # type: ignore[attr-defined]
+        link.breaker = link.breaker.succeeded()
+    post(fleet, agent, 2)
+    assert {path for path, _, _ in server.asked} == {"/v1/messages", "/v1/chat/completions"}
+    tables = fleet.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'").scalars().all()
+    rows = "".join(str(fleet.sql(f'SELECT row_to_json(t)::text FROM "{name}" t').scalars().all()) for name in tables)
+    said = capfd.readouterr()
+    everything = rows + caplog.text + said.out + said.err + str([effect.text for effect in fleet.surface.effects])
+    assert "words_not_written" in everything
+    assert KEY not in everything
+    assert KEY[7:] not in everything
+
+
+def test_the_fleet_never_spends_beyond_its_budget_however_many_write_at_once(fleet: Fleet) -> None:
+    agents = [fleet.agent() for _ in range(8)]
+    jobs = [add(fleet, agent, JobKind.COMMENT, target=f"p{number}", caption="A lamp.", author="bob")
+            for number, agent in enumerate(agents)]  # fmt: skip
+    limit(fleet, 20_000)  # some three estimates, and fifty calls
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda job: perform(fleet.deps, job), jobs))
+    assert 0 < budget(fleet).spent_microusd <= 20_000
+    assert budget(fleet).reserved_microusd == 0

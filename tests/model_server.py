@@ -1,0 +1,321 @@
+"""A local server that speaks the wire formats of Anthropic's and OpenAI's APIs, with every fault that a test asks for.
+
+It counts tokens, remembers cached prefixes, keeps what it was asked, and thinks with a `mind`: a function from a
+question to the answer's text. Replies put into `script` come first, one a request. A thread serves it on a free port.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+SUBJECTS = [
+    "lighthouse",
+    "orchard",
+    "turbine",
+    "staircase",
+    "kiln",
+    "harbour",
+    "greenhouse",
+    "loom",
+    "observatory",
+    "ferry",
+]
+PLACES = ["in fog", "on wet slate", "under one lamp", "behind frosted glass", "at low tide", "before the storm"]
+NOTES = ["The second try kept its shadow.", "Nothing else needed saying.", "The grain stayed.", "One edge is wrong."]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the model was asked, whichever wire it came by."""
+
+    system: str
+    user: str
+    fields: frozenset[str]
+    turns: int
+    body: Mapping[str, Any]
+
+    @property
+    def is_post(self) -> bool:
+        return "image_prompt" in self.fields
+
+    @property
+    def seen(self) -> list[dict[str, Any]]:
+        """The posts in the gallery data."""
+        found = re.search(r"<gallery_data>\n(.*)\n</gallery_data>", self.user)
+        return json.loads(found[1]) if found else []
+
+
+Mind = Callable[[Question], str]
+
+
+def post_text(dice: random.Random, **changes: str) -> str:
+    """A post of the right shape, other for other dice."""
+    subject, place, number = dice.choice(SUBJECTS), dice.choice(PLACES), dice.randrange(10**6)
+    words = f"Wide view of a {subject} {place}, number {number}, " + "quiet light and worn matter all around it, " * 6
+    return json.dumps({
+        "reason": "It came to mind.", "image_prompt": f"{words}and nothing more.",
+        "caption": f"A {subject} {place}, take {number}. {dice.choice(NOTES)}", "alt_text": f"A {subject} {place}.",
+        **changes,
+    })  # fmt: skip
+
+
+def comment_text(dice: random.Random, **changes: Any) -> str:
+    """A comment of the right shape, other for other dice."""
+    said = f"That {dice.choice(SUBJECTS)} of a shadow, {dice.randrange(10**6)} greys deep, carries all of it."
+    return json.dumps({"reason": "It is the strongest.", "post": 1, "text": said, **changes})
+
+
+def honest(question: Question) -> str:
+    """Answer as asked, the same to the same question."""
+    told = hashlib.sha256(f"{question.system}{question.user}".encode()).hexdigest()
+    dice = random.Random(told)
+    return post_text(dice) if question.is_post else comment_text(dice)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What to do with one request instead of thinking about it."""
+
+    status: int = 200
+    text: str | None = None
+    """The model's answer; None lets the mind answer."""
+    stop: str = "end_turn"
+    body: bytes | None = None
+    """The whole answer of the server, instead of one of its API."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+    hang: bool = False
+    drip: bool = False
+    extra_blocks: tuple[Mapping[str, Any], ...] = ()
+
+
+class ModelServer:
+    """One server; `url` is its address without a path."""
+
+    def __init__(self, mind: Mind = honest, *, knows: frozenset[str] | None = None) -> None:
+        self.mind = mind
+        self.knows = knows
+        """Options of a plain OpenAI-like server; any other is refused with 400. None: all."""
+        self.models = ["claude-haiku-5-5", "gpt-6-luna"]
+        self.script: deque[Reply] = deque()
+        self.always: Reply | None = None
+        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.batch_status = "ended"
+        self.batch_results: Callable[[list[dict[str, Any]]], bytes] | None = None
+        self.release = threading.Event()
+        self._prefixes: set[str] = set()
+        self._lock = threading.Lock()
+        server = self
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"world": server}))
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator[ModelServer]:
+        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.release.set()
+            self._http.shutdown()
+            self._http.server_close()
+            thread.join()
+
+    def next_reply(self) -> Reply:
+        with self._lock:
+            return self.script.popleft() if self.script else self.always or Reply()
+
+    def note(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
+        with self._lock:
+            self.asked.append((path, {name.lower(): value for name, value in headers.items()}, body))
+
+    def message(self, body: dict[str, Any], reply: Reply, *, batch: bool = False) -> dict[str, Any]:
+        """An answer of the Messages API."""
+        question = _from_messages(body)
+        text = self.mind(question) if reply.text is None else reply.text
+        prefix = json.dumps(body["system"])
+        with self._lock:
+            known = prefix in self._prefixes
+            self._prefixes.add(prefix)
+        cached = len(prefix) // 4
+        return {
+            "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"],
+            "content": [*reply.extra_blocks, {"type": "text", "text": text}], "stop_reason": reply.stop,
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": len(json.dumps(body["messages"])) // 4, "output_tokens": len(text) // 4,
+                "cache_read_input_tokens": cached if known else 0,
+                "cache_creation_input_tokens": 0 if known else cached,
+                "service_tier": "batch" if batch else "standard",
+            },
+        }  # fmt: skip
+
+    def completion(self, body: dict[str, Any], reply: Reply) -> dict[str, Any]:
+        """An answer of chat completions."""
+        question = _from_chat(body)
+        text = self.mind(question) if reply.text is None else reply.text
+        finish = {"end_turn": "stop", "max_tokens": "length", "refusal": "stop"}.get(reply.stop, reply.stop)
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if reply.stop == "refusal":
+            message |= {"content": None, "refusal": "No."}
+        prompt = len(json.dumps(body["messages"])) // 4
+        return {
+            "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
+            "usage": {
+                "prompt_tokens": prompt, "completion_tokens": len(text) // 4, "total_tokens": prompt + len(text) // 4,
+                "prompt_tokens_details": {"cached_tokens": prompt // 2, "cache_write_tokens": 0},
+            },
+        }  # fmt: skip
+
+
+def _from_messages(body: dict[str, Any]) -> Question:
+    system = "\n\n".join(block["text"] for block in body["system"])
+    fields = frozenset(body["output_config"]["format"]["schema"]["properties"])
+    return Question(system, body["messages"][0]["content"], fields, len(body["messages"]), body)
+
+
+def _from_chat(body: dict[str, Any]) -> Question:
+    messages = body["messages"]
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    fields = schema["properties"] if schema else re.findall(r'"(image_prompt|post|text)": {', messages[0]["content"])
+    return Question(messages[0]["content"], messages[1]["content"], frozenset(fields), len(messages) - 1, body)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    world: ModelServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.world.note(self.path, dict(self.headers), body)
+        reply = self.world.next_reply()
+        if reply.hang:
+            self.world.release.wait()
+            self.close_connection = True
+            return
+        self._answer(reply, lambda: self._post(body, reply))
+
+    def do_GET(self) -> None:
+        self.world.note(self.path, dict(self.headers), {})
+        self._answer(self.world.next_reply(), self._get)
+
+    def _post(self, body: dict[str, Any], reply: Reply) -> dict[str, Any] | bytes:
+        if self.path == "/v1/messages/batches":
+            batch_id = f"msgbatch_{len(self.world.batches) + 1}"
+            self.world.batches[batch_id] = body
+            return self._batch(batch_id)
+        if self.path == "/v1/messages":
+            return self.world.message(body, reply)
+        unknown = set(body) - (self.world.knows or set(body)) - {"model", "messages"}
+        wanted = body.get("response_format", {}).get("type")
+        if self.world.knows is not None and wanted and wanted not in self.world.knows:
+            unknown.add(f"response_format {wanted}")
+        if unknown:
+            raise _Refused(400, f"Unsupported parameter: {sorted(unknown)[0]}")
+        return self.world.completion(body, reply)
+
+    def _get(self) -> dict[str, Any] | bytes:
+        if self.path.startswith("/v1/models"):
+            return self._models()
+        batch_id = self.path.split("/")[4]
+        if not self.path.endswith("/results"):
+            return self._batch(batch_id)
+        requests = self.world.batches[batch_id]["requests"]
+        if self.world.batch_results is not None:
+            return self.world.batch_results(requests)
+        lines = [
+            {"custom_id": one["custom_id"], "result": {
+                "type": "succeeded", "message": self.world.message(one["params"], Reply(), batch=True)}}
+            for one in reversed(requests)
+        ]  # fmt: skip
+        return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+    def _models(self) -> dict[str, Any]:
+        """The card of one model, as at Anthropic, or the list of all, as at OpenAI."""
+        cards = [{"id": name, "object": "model", "type": "model", "created": 1, "owned_by": "x", "display_name": name,
+                  "created_at": "2026-10-07T00:00:00Z"} for name in self.world.models]  # fmt: skip
+        wanted = self.path.partition("?")[0].removeprefix("/v1/models").strip("/")
+        if not wanted:
+            return {"object": "list", "data": cards}
+        if wanted not in self.world.models:
+            raise _Refused(404, f"model: {wanted}")
+        return next(card for card in cards if card["id"] == wanted)
+
+    def _batch(self, batch_id: str) -> dict[str, Any]:
+        counts = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+        return {
+            "id": batch_id, "type": "message_batch", "processing_status": self.world.batch_status,
+            "request_counts": counts, "created_at": "2026-11-20T00:00:00Z", "expires_at": "2026-11-21T00:00:00Z",
+            "ended_at": None, "archived_at": None, "cancel_initiated_at": None,
+            "results_url": f"{self.world.url}/v1/messages/batches/{batch_id}/results",
+        }  # fmt: skip
+
+    def _answer(self, reply: Reply, make: Callable[[], dict[str, Any] | bytes]) -> None:
+        status, made = reply.status, reply.body
+        if made is None and status == 200:
+            try:
+                answer = make()
+                made = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+            except _Refused as refused:
+                status, made = refused.status, _error(refused.status, refused.message)
+        self._send(status, made if made is not None else _error(status, "made to fail"), reply)
+
+    def _send(self, status: int, made: bytes, reply: Reply) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(made)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            if reply.drip:
+                self._drip(made)
+            elif reply.cut:
+                self.wfile.write(made[: len(made) // 2])
+                self.close_connection = True
+            else:
+                self.wfile.write(made)
+        except OSError:  # the client has had enough, as it should
+            self.close_connection = True
+
+    def _drip(self, made: bytes) -> None:
+        for byte in made:
+            self.wfile.write(bytes([byte]))
+            if self.world.release.wait(0.01):
+                return
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def _error(status: int, message: str) -> bytes:
+    kinds = {
+        401: "authentication_error",
+        429: "rate_limit_error",
+        529: "overloaded_error",
+        400: "invalid_request_error",
+    }
+    kind = kinds.get(status, "api_error")
+    return json.dumps({
+        "type": "error", "error": {"type": kind, "message": message, "code": None, "param": None}, "request_id": "req_1"
+    }).encode()  # fmt: skip
