@@ -74,11 +74,11 @@ class Found:
 def one_round(fleet: BenchFleet, world: Servers) -> Cost:
     """Let the dispatcher work for its turn (a second, or until nobody is due)."""
     fleet.consume(late=min(fleet.agents, 20_000))
-    watched = (os.getpid(), fleet.backend(), world.valkey.child.pid)
-    before, since = [cpu_s(pid) for pid in watched], time.perf_counter()
+    watched = ([os.getpid()], fleet.backends(), [world.valkey.child.pid])
+    before, since = [cpu_s(pids) for pids in watched], time.perf_counter()
     opened = dispatch(fleet.deps)
     took_s = time.perf_counter() - since
-    spent = [(cpu_s(pid) - was) / opened * 1e6 for pid, was in zip(watched, before, strict=True)]
+    spent = [(cpu_s(pids) - was) / opened * 1e6 for pids, was in zip(watched, before, strict=True)]
     return Cost(opened / took_s, *spent)
 
 
@@ -211,7 +211,7 @@ def _costs(plan: Plan, found: Found) -> Table:
                 for name in ("python_us", "postgres_us", "valkey_us")]  # fmt: skip
 
     rows = [[f"{size:,}", round(1e6 / (found.rate(FLEET, size) or 1), 1), *medians(size)] for size in plan.fleets]
-    columns = ["agents", "elapsed, µs/tick", "CPU dispatcher, µs/tick", "CPU Postgres backend, µs/tick",
+    columns = ["agents", "elapsed, µs/tick", "CPU dispatcher, µs/tick", "CPU Postgres backends, µs/tick",
                "CPU Valkey, µs/tick"]  # fmt: skip
     return Table("What one tick costs", columns, rows)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 import sqlalchemy as sa
 
@@ -65,9 +66,10 @@ class BenchFleet:
             connection.execute(sa.text("RESET statement_timeout"))
             return rows
 
-    def backend(self) -> int:
-        """Return the process id of the server's end of the one connection that the pool has."""
-        return int(self.sql("SELECT pg_backend_pid()")[0][0])
+    def backends(self) -> list[int]:
+        """Return the process ids of the server's ends of the connections that the pool has."""
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        return [int(row[0]) for row in self.sql(query)]
 
     def due(self) -> int:
         """Return how many agents wait for their tick."""
@@ -118,9 +120,10 @@ class Servers:
         return Settings(database_url=url, broker_url=self.valkey.url())
 
 
-def cpu_s(pid: int) -> float:
-    """Return the CPU time that a process of one thread has had."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+def cpu_s(pids: Iterable[int]) -> float:
+    """Return the CPU time that processes have had, with threads that have ended."""
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(one.user + one.system for one in times)
 
 
 @contextmanager

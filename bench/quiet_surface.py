@@ -5,6 +5,7 @@ For benchmarks of the ledger: what a call costs is then the fleet's own doing.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from datetime import datetime
 
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
+from fleet.images.placeholder import render_jpeg
 from fleet.platforms import registry
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Platform, Receipt, Resolution, Verb
+from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Platform, Receipt, Resolution, Verb
 
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
 NO_CAPS = {
@@ -45,13 +47,22 @@ class QuietSurface:
         return FeedItem(item_id, "guest_1", "Guest 1", CAPTION, None, 1)
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
-        return f"http://127.0.0.1/images/{order.key}.png"
+        return f"http://127.0.0.1/images/{order.key}.jpg"
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+        return a_picture()
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         return Receipt(self._name())
 
     def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         return None
+
+
+@functools.cache
+def a_picture() -> PictureFile:
+    """Return a picture as a workflow makes them; a surface that answers at once always has the same one."""
+    return PictureFile(render_jpeg("a quiet harbour at dawn", "ai_artist"), "image/jpeg")
 
 
 class Bell:

@@ -16,9 +16,21 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from bench.quiet_surface import a_picture
 from fleet.core.settings import Settings
 from fleet.platforms import registry
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, Platform, Receipt, Resolution, Uncertain, Verb
+from fleet.platforms.base import (
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    PictureFile,
+    Platform,
+    Receipt,
+    Resolution,
+    Uncertain,
+    Verb,
+)
 
 NAME = "stub"
 EFFECTS = "BENCH_EFFECTS"
@@ -55,7 +67,10 @@ class StubSurface:
         return FeedItem(item_id, "guest_1", "Guest 1", CAPTION, None, 1)
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
-        return f"http://127.0.0.1/images/{order.key}.png"
+        return f"http://127.0.0.1/images/{order.key}.jpg"
+
+    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+        return a_picture()
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         if self._wait_s:
