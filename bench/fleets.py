@@ -68,7 +68,8 @@ class BenchFleet:
 
     def backends(self) -> list[int]:
         """Return the process ids of the server's ends of the connections that the pool has."""
-        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        query = """SELECT pid FROM pg_stat_activity
+                   WHERE datname = current_database() AND backend_type = 'client backend'"""
         return [int(row[0]) for row in self.sql(query)]
 
     def due(self) -> int:
