@@ -59,7 +59,7 @@ class Plan:
     seconds: float
 
 
-FULL = Plan(agents=30_000, workers=2, threads=8, backlog=4_000, rounds=3, seconds=25.0)
+FULL = Plan(agents=30_000, workers=2, threads=8, backlog=1_000, rounds=3, seconds=25.0)
 QUICK = Plan(agents=2_000, workers=1, threads=8, backlog=200, rounds=1, seconds=5.0)
 
 

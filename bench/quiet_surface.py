@@ -20,9 +20,9 @@ from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureF
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
 NO_CAPS = {
     "post_gap_s": 0.0, "comment_gap_s": 0.0, "comments_per_day": 1_000_000, "posts_per_day": 1_000_000,
-    "likes_per_day": 1_000_000, "ai_comment_lead": 1_000_000, "surface_writes_per_minute": 0,
+    "likes_per_day": 1_000_000, "ai_comment_lead": 1_000_000, "surface_writes_per_minute": 0, "recent_texts": 0,
 }  # fmt: skip
-"""Settings under which no write waits."""
+"""Settings under which no write waits, and none is skipped: who always sees the same caption repeats itself."""
 
 
 class QuietSurface:
