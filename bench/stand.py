@@ -303,7 +303,7 @@ class Stand:
         with redis.Redis.from_url(self.valkey.url()) as client:
             client.flushdb()
         with psycopg.connect(self._libpq(), autocommit=True) as connection:
-            connection.execute("TRUNCATE events, job_attempts, jobs, ticks, agents, plain_activity, plain_agents")
+            connection.execute("TRUNCATE agents, events, plain_activity, plain_agents CASCADE")
             connection.execute("CHECKPOINT")
 
     def _libpq(self) -> str:

@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 def _make_app() -> Celery:
     config = settings.current()
-    made = queue.make_app(config.broker_url, lease_s=config.lease_s)
+    made = queue.make_app(config.broker_url)
     made.conf.update(
         include=["workers.tasks"],
         beat_schedule=BEAT_SCHEDULE,

@@ -14,6 +14,9 @@ from kombu.exceptions import ContentDisallowed
 
 from workers import liveness
 
+_EVENTS_EVERY_S = 0.5
+_EVENTS_AT_ONCE = 300
+
 
 class Consumer(CeleryConsumer):
     """Reads each message before it is worked on; `workers.app` keeps those that cannot be read."""
@@ -21,9 +24,13 @@ class Consumer(CeleryConsumer):
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return Celery's handler behind a look at the body (about a hundred bytes: they carry ids alone)."""
         handle = super().create_task_handler(*args, **kwargs)
+        unacknowledged = all(queue.no_ack for queue in self.app.amqp.queues.values())
 
         def on_message(message: Any) -> None:
             liveness.PROGRESS.took_message()
+            if unacknowledged:
+                # Kombu acknowledges all the same, in two round trips with a new client for each.
+                message.ack = message.reject = _nothing
             try:
                 _check(message.decode())
             except ContentDisallowed as error:
@@ -35,12 +42,38 @@ class Consumer(CeleryConsumer):
 
         return on_message
 
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Send what Flower shows twice a second: by itself Celery sends it in every round of its loop."""
+        super().register_with_event_loop(hub)
+        self._dispatcher.buffer_limit = _EVENTS_AT_ONCE
+        hub.call_repeatedly(_EVENTS_EVERY_S, self._send_events)
+
+    def on_send_event_buffered(self) -> Any:
+        """Wait for the next round of events."""
+
+    def _send_events(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.flush()
+
+    @property
+    def _dispatcher(self) -> Any:
+        return self.event_dispatcher  # type: ignore[attr-defined]
+
+    def shutdown(self) -> None:
+        """Send the last events, then end."""
+        self._send_events()
+        super().shutdown()
+
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Keep what cannot be decoded, which Celery would only log, then acknowledge it."""
         from workers.app import quarantine
 
         quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
         message.ack()
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Acknowledge to nobody."""
 
 
 def _check(body: Any) -> None:

@@ -142,9 +142,23 @@ def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     tx.execute(woken.values(next_tick_at=_CLOCK))
 
 
-def show(tx: Tx, agent_id: uuid.UUID, *, thought: str, action: str | None) -> None:
-    """Show what an agent thought last, and what it is about to do; None for nothing."""
-    tx.run(_SHOW, an_agent=agent_id, thought=thought[:1000], action=action)
+def showing(*, of: sa.FromClause, when: sa.FromClause) -> sa.CTE:
+    """Return the showing of what an agent thought, and of what it is about to do when there is a row in `when`.
+
+    To be run with a `thought` and an `action` in a larger statement; `of` has the agent's id, or no row.
+    """
+    at_work = sa.exists(sa.select(sa.literal_column("1")).select_from(when))
+    thought, action = sa.bindparam("thought", type_=sa.String), sa.bindparam("action", type_=sa.String)
+    shown = sa.update(AgentRow).where(AgentRow.id == of.c.agent_id)
+    return shown.values(last_thought=thought, current_action=sa.case((at_work, action))).cte("shown")
+
+
+def counting(kind: str, *, of: sa.FromClause) -> sa.CTE:
+    """Return the counting of an action that happened; `of` has the agent's id, or no row."""
+    total = _TOTALS.get(kind)
+    counted = {} if total is None else {total: getattr(AgentRow, total) + 1}
+    done = sa.update(AgentRow).where(AgentRow.id == of.c.agent_id)
+    return done.values(last_action_at=_CLOCK, current_action=None, **counted).cte("counted")
 
 
 def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
@@ -157,20 +171,8 @@ def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None
     tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))
 
 
-def count_action(tx: Tx, agent_id: uuid.UUID, kind: str) -> None:
-    """Count an action that happened, in the transaction that makes its job done."""
-    tx.run(_COUNT.get(kind, _COUNT_NOTHING), an_agent=agent_id)
-
-
-def _change(**values: Any) -> Statement:
-    return Statement(sa.update(AgentRow).where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid)).values(**values))
-
-
-_ACTION = sa.bindparam("action", type_=sa.String)
-_SHOW = _change(last_thought=sa.bindparam("thought", type_=sa.String), current_action=_ACTION)
-_SET_ACTION = _change(current_action=_ACTION)
-_COUNT_NOTHING = _change(last_action_at=_CLOCK, current_action=None)
-_COUNT = {
-    kind: _change(last_action_at=_CLOCK, current_action=None, **{total: getattr(AgentRow, total) + 1})
-    for kind, total in _TOTALS.items()
-}
+_SET_ACTION = Statement(
+    sa.update(AgentRow)
+    .where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid))
+    .values(current_action=sa.bindparam("action", type_=sa.String))
+)

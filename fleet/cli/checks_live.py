@@ -26,7 +26,7 @@ _SURFACE = "floimg"
 def broker(settings: Settings) -> Generator[Finding, None, bool]:
     """Yield what there is to say about the broker; returns whether it can be used."""
     try:
-        told = queue.describe(queue.make_app(settings.broker_url, lease_s=settings.lease_s))
+        told = queue.describe(queue.make_app(settings.broker_url))
     except FleetError as error:
         fix = "Is it up? Is FLEET_BROKER_URL right?" if settings.broker_url else error.fix
         yield Finding("broker", Level.FAIL, error.message, fix)
@@ -96,7 +96,7 @@ def gallery(door: Door) -> Finding:
 
 def workers(settings: Settings) -> Finding:
     """Ask who is there; a worker that is busy in every thread answers all the same."""
-    app = queue.make_app(settings.broker_url, lease_s=settings.lease_s)
+    app = queue.make_app(settings.broker_url)
     try:
         # Each question waits its whole time for further answers, so the patient one is asked only if need be.
         names = queue.workers(app, timeout_s=_PING_S) or queue.workers(app, timeout_s=_PATIENT_PING_S)

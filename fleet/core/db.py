@@ -128,8 +128,9 @@ class Database:
             self.engine = sa.create_engine(
                 url,
                 pool_size=pool_size,
-                max_overflow=pool_size,
+                max_overflow=0,
                 pool_timeout=30,
+                pool_use_lifo=True,  # the last one back goes first: its statements are prepared
                 connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
             )
         except (exc.ArgumentError, exc.NoSuchModuleError) as error:

@@ -1,9 +1,9 @@
 """Many messages of one kind for the price of one: Celery renders the first, the others are copies with their own ids.
 
-Called by `fleet.core.queue` for batches on a Redis broker. The mould is cast anew for each batch from what Celery and
-kombu themselves would push, so headers, key prefix and the parent task are theirs; whatever is not plainly one LPUSH
-of JSON (another broker or serializer, compression, events, somebody's hook on publishing) gives no mould, and the
-caller sends message by message. It must never invent a field.
+Called by `fleet.core.queue` on a Redis broker. The mould is cast once from what Celery and kombu themselves would
+push, so headers and key prefix are theirs; whatever is not plainly one LPUSH of JSON (another broker or serializer,
+compression, events, somebody's hook on publishing) gives no mould, and the caller sends message by message. It must
+never invent a field.
 """
 
 from __future__ import annotations
@@ -21,67 +21,87 @@ from kombu.transport.redis import Channel
 
 Args = tuple[str | int, ...]
 
-_TASK_ID, _ARG = "@task-id@", "@arg@"
+_TASK_ID, _ROOT, _PARENT, _ARG = "@task-id@", "@root@", "@parent@", "@arg@"
 _ARGS_JSON, _ARGS_REPR = json.dumps([_ARG]), json.dumps(repr((_ARG,)))[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Mould:
-    """One kind of message with holes where the ids go. Cast it and use it up within one batch."""
+class Family:
+    """The running task and the first of its line, which Celery writes into what it sends; None outside of any."""
 
-    channel: Channel
+    root: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mould:
+    """One kind of message with holes where the ids go."""
+
     key: str
     envelope: str
     body: str
 
-    def push(self, many_args: Iterable[Args]) -> None:
+    def push(self, channel: Channel, many_args: Iterable[Args], family: Family) -> None:
         """Send a message for each tuple of ids, all in one command. Raises RedisError."""
-        with self.channel.conn_or_acquire() as client:
-            client.lpush(self.key, *map(self.fill, many_args))
+        channel.client.lpush(self.key, *(self.fill(args, family) for args in many_args))
 
-    def fill(self, args: Args) -> str:
+    def fill(self, args: Args, family: Family) -> str:
         """Return the envelope of one message. Arguments are ids: short, and nothing in them needs escaping."""
+        task_id = str(uuid4())
         return self.envelope % {
-            "task_id": uuid4(),
+            "task_id": task_id,
             "delivery_tag": uuid4(),
+            "root": json.dumps(family.root or task_id),
+            "parent": json.dumps(family.parent),
             "args_repr": json.dumps(repr(args))[1:-1],
             "body": b64encode((self.body % json.dumps(args)).encode()).decode(),
         }
 
 
+def family_of(app: Celery) -> Family:
+    """Return what a message that is sent now has to say of where it comes from."""
+    task = app.current_worker_task
+    return Family() if task is None else Family(task.request.root_id or task.request.id, task.request.id)
+
+
+def suits(producer: Producer) -> bool:
+    """Say whether messages may be moulded: on Redis, and nobody wants to see each one as it is published."""
+    hooks = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
+    return isinstance(producer.channel, Channel) and not any(hook.receivers for hook in hooks)
+
+
 def cast(app: Celery, producer: Producer, task: str, queue: str) -> Mould | None:
     """Return a mould for messages of a task to a queue; None when they must be sent one by one."""
-    channel = producer.channel
-    if not isinstance(channel, Channel) or _somebody_listens():
-        return None
+    channel: Any = producer.channel
     tap: Any = _Tap(channel)
-    app.send_task(task, args=(_ARG,), queue=queue, task_id=_TASK_ID, add_to_parent=False, producer=Producer(tap))
+    app.send_task(
+        task, args=(_ARG,), queue=queue, task_id=_TASK_ID, root_id=_ROOT, parent_id=_PARENT, add_to_parent=False,
+        producer=Producer(tap),
+    )  # fmt: skip
     match tap.commands:
         case [("lpush", key, str(text))]:
-            return _mould(channel, key, text)
+            return _mould(key, text)
     return None
 
 
-def _mould(channel: Channel, key: str, text: str) -> Mould | None:
+def _mould(key: str, text: str) -> Mould | None:
     """Cut the holes. Every mark must stand where Celery 5.7 puts it, or this is a message that we do not know."""
     message = json.loads(text)
     encoded, properties = message["body"], message["properties"]
     if properties.get("body_encoding") != "base64" or message["content-type"] != "application/json":
         return None
     body = b64decode(encoded).decode(errors="replace")
-    if body.count(_ARGS_JSON) != 1 or _TASK_ID in body or text.count(_ARGS_REPR) != 1:
+    once = (_ARGS_REPR, f'"{_ROOT}"', f'"{_PARENT}"')
+    if body.count(_ARGS_JSON) != 1 or _TASK_ID in body or any(text.count(mark) != 1 for mark in once):
         return None
-    holes = {_TASK_ID: "task_id", properties["delivery_tag"]: "delivery_tag", _ARGS_REPR: "args_repr", encoded: "body"}
+    holes = {
+        _TASK_ID: "task_id", f'"{_ROOT}"': "root", f'"{_PARENT}"': "parent", properties["delivery_tag"]: "delivery_tag",
+        _ARGS_REPR: "args_repr", encoded: "body",
+    }  # fmt: skip
     envelope = text.replace("%", "%%")
     for mark, name in holes.items():
         envelope = envelope.replace(mark, f"%({name})s")
-    return Mould(channel, key, envelope, body.replace("%", "%%").replace(_ARGS_JSON, "%s"))
-
-
-def _somebody_listens() -> bool:
-    """Say whether publishing a task calls hooks, such as those of a tracer: each message must pass them then."""
-    hooks = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
-    return any(hook.receivers for hook in hooks)
+    return Mould(key, envelope, body.replace("%", "%%").replace(_ARGS_JSON, "%s"))
 
 
 class _Tap:

@@ -82,6 +82,20 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
     tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=payload)
 
 
+def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
+    """Return the recording of an event, to be run with a `subject` and a `payload` in a larger statement.
+
+    `of` has the agent's id, or no row, and then nothing has happened.
+    """
+    told: dict[str, Any] = {
+        "subject": sa.bindparam("subject", type_=sa.String),
+        "payload": sa.bindparam("payload", type_=JSONB),
+        "agent_id": of.c.agent_id,
+        "job_id": sa.null() if job_id is None else job_id,
+    }
+    return sa.insert(EventRow).inline().from_select(list(told), sa.select(*told.values())).cte("emitted")
+
+
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Record many events at once; each row has subject, agent_id, job_id and payload."""
     if rows:

@@ -34,7 +34,7 @@ class Point(StrEnum):
     JOB_ANNOUNCED = "job.announced"  # `sending` is committed, nothing has left the house
     JOB_CLEARED = "job.cleared"  # lease and kill switch were read for the last time
     JOB_SENT = "job.sent"  # the surface has answered, nothing is recorded
-    JOB_RECORDING = "job.recording"  # the end is written, not committed
+    JOB_RECORDING = "job.recording"  # the end is being written, not committed
     JOB_FINISHED = "job.finished"  # committed; the message is not yet acknowledged
     SWEEP_RELEASED = "sweep.released"  # leases taken back, not committed
     SWEEP_PUBLISHED = "sweep.published"

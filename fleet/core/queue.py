@@ -17,6 +17,7 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
 from fleet.core import envelope, logs
+from fleet.core.envelope import Mould
 from fleet.core.errors import InvalidInput, Unavailable
 
 QUEUES = ("critical", "high", "normal", "ticks", "low")
@@ -24,7 +25,6 @@ QUEUES = ("critical", "high", "normal", "ticks", "low")
 later instead of piling up decisions that nobody carries out."""
 
 _BATCH = 500
-_WORTH_A_MOULD = 8  # casting one costs about as much as sending two messages
 
 log = logs.get(__name__)
 
@@ -38,16 +38,18 @@ class Message:
     queue: str
 
 
-def make_app(broker_url: str, *, lease_s: float = 120.0) -> Celery:
+def make_app(broker_url: str) -> Celery:
     """Build the Celery app with the settings that the engine relies on (docs/adr/001)."""
     if not broker_url:
         raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or start the embedded one with `fleet up`.")
     app = Celery("fleet", broker=broker_url, set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(name, Exchange(""), routing_key=name) for name in QUEUES],
+        # What Redis handed over is gone from it: the ledger decides what is done, and the sweep rings again. Telling
+        # Redis as well costs more than all else that a message costs (docs/adr/008).
+        task_queues=[Queue(name, Exchange(""), routing_key=name, no_ack=_is_redis(broker_url)) for name in QUEUES],
         task_default_queue="normal",
         task_create_missing_queues=False,
-        # The ledger decides what is done; a message is put away only after its task has ended.
+        # Other brokers hand out by what is acknowledged; there a message is put away after its task has ended.
         task_acks_late=True,
         task_retry_on_worker_lost=True,
         task_default_retry_delay=1,
@@ -70,7 +72,7 @@ def make_app(broker_url: str, *, lease_s: float = 120.0) -> Celery:
         timezone="UTC",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(broker_url, lease_s),
+        broker_transport_options=_transport_options(broker_url),
         task_publish_retry_policy={
             "max_retries": 2,
             "interval_start": 0,
@@ -81,14 +83,14 @@ def make_app(broker_url: str, *, lease_s: float = 120.0) -> Celery:
     return app
 
 
-def _transport_options(broker_url: str, lease_s: float) -> dict[str, Any]:
-    if not broker_url.startswith(("redis", "valkey")):
+def _is_redis(broker_url: str) -> bool:
+    return broker_url.startswith(("redis", "valkey"))
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    if not _is_redis(broker_url):
         return {}
     return {
-        "visibility_timeout": max(60, int(lease_s * 2)),
-        # Defaults look for lost messages every 100 s only.
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
         "queue_order_strategy": "priority",
         "socket_timeout": 15,
         "socket_connect_timeout": 5,
@@ -102,6 +104,7 @@ class Publisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._moulds: dict[tuple[str, str], Mould | None] = {}
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Send messages. Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost."""
@@ -111,13 +114,22 @@ class Publisher:
         if not kinds:
             return
         with _reached(), self._app.producer_or_acquire() as producer:
-            for (task, queue), alike in kinds.items():
-                mould = envelope.cast(self._app, producer, task, queue) if len(alike) >= _WORTH_A_MOULD else None
+            family = envelope.family_of(self._app)
+            for kind, alike in kinds.items():
+                mould = self._mould(producer, *kind)
                 if mould is None:
                     self._send_each(producer, alike)
-                else:
-                    for start in range(0, len(alike), _BATCH):
-                        mould.push(message.args for message in alike[start : start + _BATCH])
+                    continue
+                for start in range(0, len(alike), _BATCH):
+                    mould.push(producer.channel, (one.args for one in alike[start : start + _BATCH]), family)
+
+    def _mould(self, producer: Any, task: str, queue: str) -> Mould | None:
+        """Return the mould of a kind of message, cast at its first use; None when each is sent by itself."""
+        if not envelope.suits(producer):
+            return None
+        if (task, queue) not in self._moulds:
+            self._moulds[task, queue] = envelope.cast(self._app, producer, task, queue)
+        return self._moulds[task, queue]
 
     def _send_each(self, producer: Any, messages: Sequence[Message]) -> None:
         with producer.batch(max_size=_BATCH):

@@ -52,7 +52,7 @@ class Statement:
         for name in json:
             if values.get(name) is not None:
                 values[name] = Jsonb(values[name])
-        return connection.cursor(row_factory=namedtuple_row).execute(sql, values)
+        return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=True)
 
 
 def table_of(**columns: tuple[sa.types.TypeEngine[Any], Sequence[object]]) -> sa.TableValuedAlias:

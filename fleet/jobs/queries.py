@@ -18,7 +18,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.jobs.models import UNDONE, AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
-from fleet.jobs.service import Ring, _ring
+from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 
 _CLOCK = sa.func.clock_timestamp()
@@ -150,7 +150,7 @@ def retry_now(tx: Tx, job_id: uuid.UUID) -> Ring:
         state = get(tx, job_id).state
         hint = "Use `fleet dead replay`." if state == JobState.DEAD else None
         raise Conflict(f"Job {job_id} is {state}; only waiting jobs can be retried at once.", fix=hint)
-    return _ring(row)
+    return rings([row])[0]
 
 
 def cancel(tx: Tx, job_id: uuid.UUID) -> None:
@@ -197,7 +197,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
         )
         .returning(JobRow.id, JobRow.kind, JobRow.priority)
     )  # fmt: skip
-    return [_ring(row) for row in rows]
+    return rings(rows)
 
 
 def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:

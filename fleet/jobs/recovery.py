@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fleet.core.db import Tx
 from fleet.jobs.models import PRUNABLE, AttemptRow, JobRow
 from fleet.jobs.policy import RETRY
-from fleet.jobs.service import Ring, _ring
+from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 from fleet.jobs.ticks import overdue, seconds
 
@@ -108,7 +108,7 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[Ring]:
         .values(published_at=_CLOCK, publishes=JobRow.publishes + 1)
         .returning(JobRow.id, JobRow.kind, JobRow.priority)
     )
-    return [_ring(row) for row in rows]
+    return rings(rows)
 
 
 def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:

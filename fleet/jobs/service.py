@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Tx
 from fleet.core.sql import Statement
+from fleet.jobs.endings import consequence
 from fleet.jobs.models import AttemptRow, JobRow
-from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Retry, Skipped, Unknown
+from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
 from fleet.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, Priority
-from fleet.jobs.states import DeadReason, JobState
+from fleet.jobs.states import JobState
 from fleet.jobs.ticks import seconds
 
 _CLOCK = sa.func.clock_timestamp()
@@ -77,14 +78,49 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
 
     A job that exists already, or a second like or comment of an agent on one post, is left out.
     """
-    rows = [tx.run(_ADD, **_values(job)).fetchone() for job in jobs]
-    return [_ring(row) for row in rows if row is not None]
+    return rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
+
+
+def adding(*, after: sa.FromClause | None = None) -> sa.CTE:
+    """Return the insertion of jobs, to be run with `add_parameters` in a larger statement; `rings` reads its rows.
+
+    `after` is what must have happened: without a row there, nothing is inserted.
+    """
+    # A foreign key has no type before its table is known, and that one is another room's.
+    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double()}
+    kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
+    given = (
+        sa.func.jsonb_to_recordset(sa.bindparam("jobs", type_=JSONB))
+        .table_valued(*(sa.column(name, kind) for name, kind in kinds.items()), name="given")
+        .render_derived(with_types=True)
+    )
+    told = [given.c[name] for name in _GIVEN]
+    made = sa.select(*told, _CLOCK + seconds(given.c.worth_doing_s), _CLOCK, sa.literal(1))
+    if after is not None:
+        made = made.where(sa.exists(sa.select(sa.literal_column("1")).select_from(after)))
+    return (
+        insert(JobRow)
+        .from_select([*_GIVEN, "expires_at", "published_at", "publishes"], made)
+        .on_conflict_do_nothing()
+        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+        .cte("added")
+    )
+
+
+def add_parameters(jobs: Sequence[NewJob]) -> dict[str, Any]:
+    """Return what `adding` needs to know."""
+    return {"jobs": [_values(job) for job in jobs]}
+
+
+def rings(rows: Iterable[Any]) -> list[Ring]:
+    """Return what messages must say, from rows with a job's id, kind and priority."""
+    return [Ring(row.id, JobKind(row.kind), Priority(row.priority)) for row in rows]
 
 
 def _values(job: NewJob) -> dict[str, Any]:
     return {
-        "id": job.id,
-        "agent_id": job.agent_id,
+        "id": str(job.id),
+        "agent_id": str(job.agent_id),
         "tick_no": job.tick_no,
         "kind": job.kind,
         "priority": job.priority or (Priority.HIGH if job.requested_by else PRIORITY[job.kind]),
@@ -93,22 +129,13 @@ def _values(job: NewJob) -> dict[str, Any]:
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
         "max_attempts": RETRY[job.kind].max_attempts,
-        "worth_doing": WORTH_DOING[job.kind],
+        "worth_doing_s": WORTH_DOING[job.kind].total_seconds(),
     }
 
 
 _GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", "payload", "requested_by",
           "max_attempts")  # fmt: skip
-_ADD = Statement(
-    insert(JobRow)
-    .values(
-        {name: sa.bindparam(name) for name in _GIVEN}
-        | {"expires_at": _CLOCK + sa.bindparam("worth_doing", type_=sa.Interval), "published_at": _CLOCK}
-        | {"publishes": 1}
-    )
-    .on_conflict_do_nothing()
-    .returning(JobRow.id, JobRow.kind, JobRow.priority)
-)
+_ADD = Statement(sa.select(adding()))
 
 
 def claiming() -> tuple[sa.CTE, sa.CTE]:
@@ -195,14 +222,12 @@ _ENTER_SENDING = Statement(
 )
 
 
-def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> JobState | None:
-    """Record how an attempt ended; return the job's new state, or None if the lease has gone to somebody else.
+def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> JobState | None:
+    """Record how an attempt failed; return the job's new state, or None if the lease has gone to somebody else.
 
     The attempt's own row is closed in any case: it is history, not state.
     """
-    if isinstance(outcome, Done):
-        return _finish_done(tx, claimed, outcome)
-    state, values = _consequence(claimed, outcome, dice)
+    state, values = consequence(claimed, outcome, dice)
     moved = _guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
     why = getattr(outcome, "why", None)
     tx.execute(
@@ -211,11 +236,6 @@ def finish(tx: Tx, claimed: Claim, outcome: Outcome, *, dice: random.Random) -> 
         .values(ended_at=_CLOCK, outcome=type(outcome).__name__.lower() if moved else "fenced", error=why)
     )
     return state if moved else None
-
-
-def _finish_done(tx: Tx, claimed: Claim, outcome: Done) -> JobState | None:
-    told = {"an_id": outcome.remote_id, "a_result": dict(outcome.result)}
-    return JobState.DONE if tx.run(_FINISH_DONE, **_mine(claimed), **told).fetchone() else None
 
 
 _ANY = frozenset({JobState.RUNNING, JobState.SENDING, JobState.UNKNOWN})
@@ -229,8 +249,11 @@ _FROM: dict[type[Any], frozenset[JobState]] = {
 }
 
 
-def _done() -> Statement:
-    """Return the end of an attempt that succeeded: a row if the job was still ours; the attempt closes either way."""
+def finishing() -> tuple[sa.CTE, sa.CTE]:
+    """Return the end of an attempt that succeeded, and the closing of its row, which happens in any case.
+
+    Both to be run with `finish_parameters` in a larger statement. No row when the lease has gone to somebody else.
+    """
     moved = (
         sa.update(JobRow)
         .where(*_IS_MINE, JobRow.state.in_(_ANY))
@@ -238,8 +261,8 @@ def _done() -> Statement:
             state=JobState.DONE, lease_until=None, finished_at=_CLOCK, held=None, error=None,
             remote_id=sa.bindparam("an_id", type_=sa.String), result=sa.bindparam("a_result", type_=JSONB),
         )
-        .returning(JobRow.id)
-        .cte("moved")
+        .returning(JobRow.id, JobRow.agent_id)
+        .cte("finished")
     )  # fmt: skip
     closed = (
         sa.update(AttemptRow)
@@ -250,62 +273,12 @@ def _done() -> Statement:
         .values(ended_at=_CLOCK, outcome=sa.case((sa.exists(sa.select(moved.c.id)), "done"), else_="fenced"))
         .cte("closed")
     )
-    return Statement(sa.select(moved.c.id).add_cte(closed))
+    return moved, closed
 
 
-_FINISH_DONE = _done()
-
-
-def _consequence(claimed: Claim, outcome: Failure, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
-    """Return the state that follows an outcome, and the columns that go with it."""
-    ended = {"finished_at": _CLOCK, "held": None}
-    match outcome:
-        case Retry():
-            return _after_failure(claimed, outcome, dice)
-        case Held(why=why, until=until):
-            # A claim that was only told to wait is no sign of poison.
-            waiting = {"held": why[:300], "next_attempt_at": until, "claims": JobRow.claims - 1}
-            return _back(claimed), {**waiting, **_unsent(claimed)}
-        case Unknown(why=why, settle=settle):
-            return JobState.UNKNOWN, {"error": why, "next_attempt_at": _CLOCK + settle, "published_at": None}
-        case Absent():
-            return _after_absence(claimed, outcome)
-        case Dead(reason=reason, why=why):
-            sent = {} if reason is DeadReason.UNKNOWN_OUTCOME else {"sending_at": None}
-            return JobState.DEAD, {**ended, **sent, "dead_reason": reason, "error": why}
-        case Skipped(why=why, result=result):
-            return JobState.SKIPPED, {**ended, "sending_at": None, "error": why, "result": dict(result)}
-        case _:
-            assert_never(outcome)
-
-
-def _after_failure(claimed: Claim, outcome: Retry, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
-    attempts = claimed.attempts + 1
-    failed = {"attempts": attempts, "error": outcome.why}
-    if attempts >= claimed.max_attempts:
-        unresolved = claimed.state is JobState.UNKNOWN
-        reason = DeadReason.UNKNOWN_OUTCOME if unresolved else DeadReason.EXHAUSTED
-        return JobState.DEAD, {**failed, **_unsent(claimed), "dead_reason": reason, "finished_at": _CLOCK}
-    delay = RETRY[claimed.kind].delay(attempts, dice, retry_after_s=outcome.after_s)
-    return _back(claimed), {**failed, "next_attempt_at": _CLOCK + delay, **_unsent(claimed)}
-
-
-def _after_absence(claimed: Claim, outcome: Absent) -> tuple[JobState, dict[str, Any]]:
-    """Count the lost write as an attempt: a surface that swallows every one must not be tried for ever."""
-    counted = {"attempts": claimed.attempts + 1, "error": outcome.why, "sending_at": None}
-    if claimed.attempts + 1 >= claimed.max_attempts:
-        return JobState.DEAD, {**counted, "dead_reason": DeadReason.EXHAUSTED, "finished_at": _CLOCK}
-    return JobState.READY, {**counted, "next_attempt_at": _CLOCK, "published_at": None}
-
-
-def _back(claimed: Claim) -> JobState:
-    """Return where a job waits for its next attempt: what is unknown stays unknown until it is resolved."""
-    return JobState.UNKNOWN if claimed.state is JobState.UNKNOWN else JobState.READY
-
-
-def _unsent(claimed: Claim) -> dict[str, Any]:
-    """Return the columns of a job whose write, if there was one, was definitely refused: it counts toward no cap."""
-    return {"published_at": None} if claimed.state is JobState.UNKNOWN else {"published_at": None, "sending_at": None}
+def finish_parameters(claimed: Claim, outcome: Done) -> dict[str, Any]:
+    """Return what `finishing` needs to know."""
+    return {**_mine(claimed), "an_id": outcome.remote_id, "a_result": dict(outcome.result)}
 
 
 def _guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState], **values: Any) -> bool:
@@ -343,7 +316,3 @@ def in_flight(tx: Tx) -> int:
     """Return how many outside writes may be under way at this moment."""
     query = sa.select(sa.func.count()).where(JobRow.state == JobState.SENDING, JobRow.lease_until > _CLOCK)
     return int(tx.scalar(query) or 0)
-
-
-def _ring(row: Any) -> Ring:
-    return Ring(row.id, JobKind(row.kind), Priority(row.priority))

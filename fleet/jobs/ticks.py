@@ -45,7 +45,7 @@ class ClaimedTick:
     requested_by: str | None
 
 
-def seconds(value: float | sa.BindParameter[float]) -> sa.ColumnElement[Any]:
+def seconds(value: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
     """Return an SQL interval of `value` seconds."""
     return sa.cast(value, sa.Double) * sa.literal_column("interval '1 second'")
 
@@ -127,28 +127,7 @@ def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
     return {"an_agent": key.agent_id, "a_tick_no": key.tick_no, "lease_s": lease_s}
 
 
-def record_decision(tx: Tx, claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
-                    duration_ms: int) -> bool:  # fmt: skip
-    """Write the decision down; False when the lease has gone to somebody else, and nothing may follow then."""
-    return _close(tx, claimed, "decided", inputs=inputs, outcome=outcome, duration_ms=duration_ms)
-
-
-def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
-    """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
-    return _close(tx, claimed, "skipped", outcome={"skipped": why}, error=why if error else None)
-
-
-def _close(tx: Tx, claimed: ClaimedTick, into: str, *, outcome: Mapping[str, Any],
-           inputs: Mapping[str, Any] | None = None, duration_ms: int | None = None,
-           error: str | None = None) -> bool:  # fmt: skip
-    moved = tx.run(
-        _CLOSE, an_agent=claimed.key.agent_id, a_tick_no=claimed.key.tick_no, a_token=claimed.token, into=into,
-        seen=inputs, decided=outcome, took_ms=duration_ms, why=error,
-    )  # fmt: skip
-    return moved.rowcount == 1
-
-
-_CLOSE = Statement(
+_CLOSE = (
     sa.update(TickRow)
     .where(
         TickRow.agent_id == sa.bindparam("an_agent", type_=sa.Uuid),
@@ -156,12 +135,35 @@ _CLOSE = Statement(
         TickRow.state == "deciding",
         TickRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
     )
-    .values(
-        state=sa.bindparam("into", type_=sa.String), decided_at=_CLOCK, lease_until=None,
-        inputs=sa.bindparam("seen", type_=JSONB), outcome=sa.bindparam("decided", type_=JSONB),
-        duration_ms=sa.bindparam("took_ms", type_=sa.Integer), error=sa.bindparam("why", type_=sa.Text),
-    )
-)  # fmt: skip
+    .values(decided_at=_CLOCK, lease_until=None, outcome=sa.bindparam("decided", type_=JSONB))
+)
+
+
+def recording() -> sa.CTE:
+    """Return the writing down of a decision, to be run with `record_parameters` in a larger statement.
+
+    No row when the lease has gone to somebody else, and nothing may follow then.
+    """
+    told = {"inputs": sa.bindparam("seen", type_=JSONB), "duration_ms": sa.bindparam("took_ms", type_=sa.Integer)}
+    return _CLOSE.values(state="decided", **told).returning(TickRow.agent_id).cte("recorded")
+
+
+def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
+                      duration_ms: int) -> dict[str, Any]:  # fmt: skip
+    """Return what `recording` needs to know."""
+    return {**_mine(claimed), "seen": inputs, "decided": outcome, "took_ms": duration_ms}
+
+
+def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
+    """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
+    return tx.run(_SKIP, **_mine(claimed), decided={"skipped": why}, why=why if error else None).rowcount == 1
+
+
+def _mine(claimed: ClaimedTick) -> dict[str, Any]:
+    return {"an_agent": claimed.key.agent_id, "a_tick_no": claimed.key.tick_no, "a_token": claimed.token}
+
+
+_SKIP = Statement(_CLOSE.values(state="skipped", error=sa.bindparam("why", type_=sa.Text)))
 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:

@@ -136,7 +136,7 @@ def build(settings: Settings) -> Deps:
     return Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
-        publisher=queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s)),
+        publisher=queue.Publisher(queue.make_app(settings.broker_url)),
         personas=_library(settings),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )

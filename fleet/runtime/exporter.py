@@ -69,7 +69,7 @@ class FleetCollector(Collector):
         """Connect lazily: nothing is asked before the first scrape. Raises InvalidInput for unusable addresses."""
         self._database = Database(settings.database_url, pool_size=1)
         ledger = metrics.Ledger(self._database)
-        publisher = queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s))
+        publisher = queue.Publisher(queue.make_app(settings.broker_url))
         self._sources = (
             _Patience(ledger.read, _LEDGER_S, {("fleet_database_up", ()): 0.0}),
             _Patience(lambda: metrics.read_broker(publisher), _BROKER_S, {("fleet_broker_up", ()): 0.0}),

@@ -7,6 +7,7 @@ between two of them leaves a row from which the sweep and the next attempt go on
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.core.sql import Statement
 from fleet.jobs import queries, service, usage
-from fleet.jobs.outcomes import Absent, Dead, Done, Held, Outcome, Skipped, Unknown
+from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
@@ -237,39 +238,81 @@ def _judge(work: Work, error: Exception) -> Verdict:
 
 def _record(work: Work, verdict: Verdict) -> None:
     """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
-    claim, outcome = work.claim, verdict.outcome
+    match verdict.outcome:
+        case Done() as done:
+            _record_success(work, done)
+        case failure:
+            _record_failure(work, failure, verdict.also)
+
+
+def _record_success(work: Work, outcome: Done) -> None:
+    told: dict[str, Any] = {
+        **service.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
+    }  # fmt: skip
+    follow_up = _FOLLOW_UPS.get(work.claim.kind)
+    reach(Point.JOB_RECORDING)
+    if follow_up is None:
+        recorded = bool(work.deps.db.run(_FINISH[work.claim.kind], **told))
+    else:
+        with work.deps.db.transaction() as tx:
+            recorded = tx.run(_FINISH[work.claim.kind], **told).fetchone() is not None
+            if recorded:
+                follow_up(tx, work.claim.agent_id, outcome)
+    if not recorded:
+        with work.deps.db.transaction() as tx:
+            _tell_fenced(tx, work.claim, outcome)
+
+
+def _finishing(kind: JobKind) -> Statement:
+    """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
+    finished, closed = service.finishing()
+    told = events.emitting(of=finished, job_id=finished.c.id)
+    return Statement(sa.select(finished.c.id).add_cte(closed, loop.counting(kind, of=finished), told))
+
+
+_FINISH = {kind: _finishing(kind) for kind in JobKind}
+
+
+def _has_account(tx: Tx, agent_id: uuid.UUID, outcome: Done) -> None:
+    loop.set_account(tx, agent_id, outcome.remote_id)
+    loop.wake(tx, agent_id)
+
+
+def _has_none(tx: Tx, agent_id: uuid.UUID, _: Done) -> None:
+    loop.set_account(tx, agent_id, None)
+
+
+_FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, uuid.UUID, Done], None]] = {
+    JobKind.PROVISION: _has_account,
+    JobKind.DEPROVISION: _has_none,
+}
+"""What else changes, in the same transaction, when a job of a kind is done."""
+
+
+def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | None) -> None:
+    claim = work.claim
     with work.deps.db.transaction() as tx:
         if isinstance(outcome, Held) and outcome.by_people:
             outcome = _looked_again(tx, claim, outcome)
         state = service.finish(tx, claim, outcome, dice=work.deps.dice)
         if state is None:
-            log.warning("outcome_came_too_late", job_id=str(claim.job_id), outcome=type(outcome).__name__)
-            events.emit(tx, "job.fenced", agent_id=claim.agent_id, job_id=claim.job_id, kind=claim.kind,
-                        outcome=type(outcome).__name__.lower())  # fmt: skip
+            _tell_fenced(tx, claim, outcome)
             return
-        if verdict.also is not None:
-            verdict.also(tx)
-        _apply(tx, work, outcome)
+        if also is not None:
+            also(tx)
+        loop.set_current_action(tx, claim.agent_id, None)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
         reach(Point.JOB_RECORDING)
 
 
-def _apply(tx: Tx, work: Work, outcome: Outcome) -> None:
-    """Change the agent as the outcome demands."""
-    agent_id, kind = work.claim.agent_id, work.claim.kind
-    if not isinstance(outcome, Done):
-        loop.set_current_action(tx, agent_id, None)
-        return
-    loop.count_action(tx, agent_id, kind)
-    if kind is JobKind.PROVISION:
-        loop.set_account(tx, agent_id, outcome.remote_id)
-        loop.wake(tx, agent_id)
-    elif kind is JobKind.DEPROVISION:
-        loop.set_account(tx, agent_id, None)
+def _tell_fenced(tx: Tx, claim: Claim, outcome: Outcome) -> None:
+    log.warning("outcome_came_too_late", job_id=str(claim.job_id), outcome=type(outcome).__name__)
+    events.emit(tx, "job.fenced", agent_id=claim.agent_id, job_id=claim.job_id, kind=claim.kind,
+                outcome=type(outcome).__name__.lower())  # fmt: skip
 
 
-def _subject(state: JobState, outcome: Outcome) -> str:
+def _subject(state: JobState, outcome: Failure) -> str:
     if state in (JobState.READY, JobState.UNKNOWN):
         word = "held" if isinstance(outcome, Held) else "unknown" if isinstance(outcome, Unknown) else "retrying"
         return f"job.{word}"

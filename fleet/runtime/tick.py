@@ -21,7 +21,7 @@ from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, FleetError
+from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.core.sql import Statement
 from fleet.jobs import service, ticks, usage
@@ -154,24 +154,43 @@ def weights_of(agent: Actor) -> dict[str, float]:
 
 
 def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, duration_ms: int) -> None:
-    """Write the decision, its jobs and the thought in one transaction; nothing if somebody else has the lease now."""
+    """T3. The decision, its jobs and the thought at once; nothing if somebody else has the lease. Then ring."""
     agent, key = awake.agent, awake.tick.key
-    with deps.db.transaction() as tx:
-        recorded = ticks.record_decision(
-            tx, awake.tick, inputs=to_data(moment), outcome=decision.outcome(), duration_ms=duration_ms
-        )
-        if not recorded:
-            log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
-            return
-        rings = service.add(tx, _jobs(awake, decision))
-        loop.show(tx, agent.id, thought=decision.thought, action=decision.action if rings else None)
-        events.emit(
-            tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id, tick_no=key.tick_no,
-            action=decision.action, thought=decision.thought,
-        )  # fmt: skip
-        tx.afterwards(lambda: reach(Point.TICK_RECORDED))
-        tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
-        tx.afterwards(lambda: reach(Point.TICK_PUBLISHED))
+    told = {
+        "agent": agent.name, "persona": agent.persona_id, "tick_no": key.tick_no, "action": decision.action,
+        "thought": decision.thought,
+    }  # fmt: skip
+    rows = deps.db.run(
+        _RECORD,
+        **ticks.record_parameters(
+            awake.tick, inputs=to_data(moment), outcome=decision.outcome(), duration_ms=duration_ms
+        ),
+        **service.add_parameters(_jobs(awake, decision)),
+        thought=decision.thought[:1000],
+        action=decision.action,
+        subject="agent.thought",
+        payload=told,
+    )
+    if not rows:
+        log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
+        return
+    reach(Point.TICK_RECORDED)
+    try:
+        doorbell.ring_jobs(deps.publisher, service.rings(row for row in rows if row.id is not None))
+    except Unavailable as error:
+        log.warning("jobs_not_rung", agent_id=str(agent.id), error=str(error))  # the sweep rings
+    reach(Point.TICK_PUBLISHED)
+
+
+def _recording() -> Statement:
+    """Return T3 in one statement: a row for each new job, one without a job if there is none, or none if fenced."""
+    recorded = ticks.recording()
+    added = service.adding(after=recorded)
+    query = sa.select(added, recorded.c.agent_id).select_from(recorded.outerjoin(added, sa.true()))
+    return Statement(query.add_cte(loop.showing(of=recorded, when=added), events.emitting(of=recorded)))
+
+
+_RECORD = _recording()
 
 
 def _jobs(awake: _Awake, decision: Decision) -> list[NewJob]:

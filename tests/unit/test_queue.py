@@ -52,15 +52,20 @@ def test_no_broker_at_all_is_said_so() -> None:
 
 
 def test_the_engine_relies_on_these_settings() -> None:
-    conf = queue.make_app("redis://127.0.0.1:1/0", lease_s=120).conf
+    conf = queue.make_app("redis://127.0.0.1:1/0").conf
     assert conf.task_acks_late and conf.task_retry_on_worker_lost and conf.task_ignore_result
     assert conf.worker_disable_prefetch and conf.worker_prefetch_multiplier == 1
     options = conf.broker_transport_options
-    assert options["visibility_timeout"] == 240
-    assert (options["unacked_restore_interval"], options["unacked_restore_throttle"]) == (10, 1)
     assert options["queue_order_strategy"] == "priority"
     assert options["socket_timeout"] and options["health_check_interval"]
     assert [one.name for one in conf.task_queues] == list(QUEUES)
+    assert all(one.no_ack for one in conf.task_queues)
+
+
+def test_a_broker_that_hands_out_by_what_is_acknowledged_is_told() -> None:
+    conf = queue.make_app("amqp://127.0.0.1:1//").conf
+    assert not any(one.no_ack for one in conf.task_queues)
+    assert conf.task_acks_late
 
 
 def test_every_periodic_task_goes_to_a_queue_that_exists_and_grows_stale() -> None:
