@@ -7,6 +7,7 @@ measured is the engine. Contestants take turns, round by round, on the same serv
 from __future__ import annotations
 
 import argparse
+import operator
 import os
 import random
 import statistics
@@ -173,7 +174,7 @@ def _speeds(found: Found) -> Table:
 
 def _costs(found: Found) -> Table:
     whose = ("worker_cpu_s", "postgres_cpu_s", "valkey_cpu_s", "all_s")
-    rows = [[who.name, *(round(found.median(who, lambda r, name=name: r.cpu_ms(name)), 2) for name in whose)]
+    rows = [[who.name, *(round(found.median(who, operator.methodcaller("cpu_ms", name)), 2) for name in whose)]
             for who in CONTESTANTS]  # fmt: skip
     return Table("Processor time of an effect, ms", ["who", "workers", "Postgres", "Valkey", "all"], rows)
 

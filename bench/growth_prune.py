@@ -21,7 +21,7 @@ from fleet.runtime.deps import Deps
 TABLES = ("events", "jobs", "job_attempts", "ticks")
 _PRUNED = ("ticks", "jobs", "events")  # in the order of sweep.PRUNERS
 # What differs in the copy of a row; None is left to the table.
-_COPIES = {
+_COPIES: dict[str, tuple[str, dict[str, str | None]]] = {
     "events": ("ORDER BY id DESC", {"id": None, "txid": None, "occurred_at": "clock_timestamp()"}),
     "ticks": (
         "ORDER BY decided_at DESC",

@@ -96,7 +96,7 @@ def act(self: Task, agent_id: str, kind: str, target: str) -> None:
     with Session(engine()) as session:
         agent = session.get_one(PlainAgent, uuid.UUID(agent_id))
         try:
-            receipt = surface().write(Action(Verb(kind), _account(agent), self.request.id, target), timeout_s=30)
+            receipt = surface().write(Action(Verb(kind), _account(agent), str(self.request.id), target), timeout_s=30)
         except Uncertain as error:
             raise self.retry(exc=error, countdown=1) from error
         now = datetime.now(UTC)

@@ -84,7 +84,7 @@ def _section(result: Result) -> str:
     return "\n".join(parts)
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str | float | int]]) -> str:
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table; a column of figures stands to the right."""
     right = [any(_is_figure(row[i]) for row in rows) and all(_is_figure(row[i]) or row[i] == "" for row in rows)
              for i in range(len(columns))]  # fmt: skip
@@ -96,11 +96,11 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _is_figure(value: str | float) -> bool:
+def _is_figure(value: object) -> bool:
     return not isinstance(value, str) or value.replace(",", "").replace(".", "", 1).isdecimal()
 
 
-def _cell(value: str | float) -> str:
+def _cell(value: object) -> str:
     return value if isinstance(value, str) else f"{value:,}"
 
 

@@ -12,7 +12,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Table:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | float | int]]
+    rows: Sequence[Sequence[object]]
     note: str = ""
 
 
@@ -65,7 +65,7 @@ class Plot:
     x_label: str
     y_label: str
     x: Sequence[float | str]
-    series: dict[str, Sequence[float | None]]
+    series: Mapping[str, Sequence[float | str | None]]
     log_x: bool = False
     log_y: bool = False
 

@@ -10,8 +10,9 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import redis
@@ -100,7 +101,7 @@ def _write(app: Celery, numbers: Iterator[int] | range, *, ago: timedelta) -> No
             definition = {field: getattr(entry, field) for field in fields}
             pipe.hset(entry.key, "definition", json.dumps(definition, cls=RedBeatJSONEncoder))
             pipe.hset(entry.key, "meta", json.dumps({"last_run_at": last_run_at}, cls=RedBeatJSONEncoder))
-            pipe.zadd(app.redbeat_conf.schedule_key, {entry.key: entry.score})
+            pipe.zadd(app.redbeat_conf.schedule_key, {entry.key: entry.score})  # type: ignore[attr-defined]
         pipe.execute()
 
 
@@ -117,7 +118,7 @@ def claim_alone(fleet: BenchFleet, *, ticks: int) -> float:
         return opened / (time.perf_counter() - since)
 
 
-def lpush_alone(client: redis.Redis, messages: list[bytes]) -> float:
+def lpush_alone(client: redis.Redis, messages: Sequence[Any]) -> float:
     """Return messages a second when the very bytes that dispatch sent are pushed again, pipelined, one LPUSH each."""
     since = time.perf_counter()
     for start in range(0, len(messages), BATCH):

@@ -110,9 +110,9 @@ class Stand:
         self.database_url = postgres.ensure_database("fleet")
         db.migrate(self.database_url)
         self.settings = {"database_url": self.database_url, "broker_url": valkey.url(), **_NO_CAPS}
-        self.deps: Deps = runtime_deps.build(Settings(_env_file=None, **self.settings))
+        self.deps: Deps = runtime_deps.build(Settings(_env_file=None, **self.settings))  # type: ignore[arg-type]
         self.plain = queue.Publisher(plain_fleet.app)
-        plain_fleet.app.conf.broker_url = valkey.url()
+        plain_fleet.app.conf.update(broker_url=valkey.url())
         self.engine = sa.create_engine(self.database_url)
         plain_fleet.Base.metadata.create_all(self.engine)
 
@@ -216,23 +216,23 @@ class Stand:
     def stop_workers(self) -> None:
         """Let every worker end as at a deploy, so that the database has all its counters."""
         for worker in self.workers.values():
-            self.signal(worker, signal.SIGCONT)
+            self.send(worker, signal.SIGCONT)
             worker.send_signal(signal.SIGTERM)
         for worker in self.workers.values():
             try:
                 worker.wait(20)
             except psutil.TimeoutExpired:
-                self.signal(worker, signal.SIGKILL)
+                self.send(worker, signal.SIGKILL)
                 worker.wait(10)
         self.workers.clear()
 
     def kill(self, name: str) -> None:
         """Kill a worker and its children at once."""
-        self.signal(self.workers[name], signal.SIGKILL)
+        self.send(self.workers[name], signal.SIGKILL)
         self.workers.pop(name).wait(10)
 
     @staticmethod
-    def signal(worker: psutil.Popen, which: signal.Signals) -> None:
+    def send(worker: psutil.Popen, which: signal.Signals) -> None:
         try:
             os.killpg(worker.pid, which)
         except ProcessLookupError:
@@ -240,7 +240,7 @@ class Stand:
 
     def suspended(self, which: signal.Signals) -> None:
         for worker in self.workers.values():
-            self.signal(worker, which)
+            self.send(worker, which)
 
     # Measuring
 

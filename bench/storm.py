@@ -6,6 +6,7 @@ Called by bench_pipeline. The fleet's beat is played by this process, which swee
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def of(place: Stand, *, plain: bool, agents: int, kills: int) -> Storm:
     since = time.perf_counter()
     with place.running(module, pool, **_QUICKLY, **_FAULTS):
         for number in range(1, kills + 1):
-            _until(tend, lambda number=number: place.effects.count() >= agents * number / (kills + 1))
+            _until(tend, functools.partial(_have_come, place, agents * number / (kills + 1)))
             name = random.choice(list(place.workers))
             place.kill(name)
             place.start_worker(name, module, pool, **_QUICKLY, **_FAULTS)
@@ -80,6 +81,10 @@ def _sweeper(place: Stand) -> Callable[[], None]:
             swept_at = time.perf_counter()
 
     return tend
+
+
+def _have_come(place: Stand, number: float) -> bool:
+    return place.effects.count() >= number
 
 
 def _until(tend: Callable[[], None], done: Callable[[], bool]) -> None:
