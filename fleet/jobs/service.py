@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ _CLOCK = sa.func.clock_timestamp()
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be added. The id is derived, so adding it twice adds it once."""
+    """A job to be added, due now or `due_in` some time. The id is derived, so adding it twice adds it once."""
 
     id: uuid.UUID
     agent_id: uuid.UUID
@@ -40,6 +40,7 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
     priority: Priority | None = None
+    due_in: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,40 +76,36 @@ class Claim:
 def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     """Insert jobs, marked as published; return those that are new, for the caller to publish after COMMIT.
 
-    A job that exists already, or a second like or comment of an agent on one post, is left out.
+    A job that exists already, or a second like or comment of an agent on one post, is left out; so is one that is due
+    later, for which the sweep rings.
     """
-    rows = [tx.run(_ADD, **_values(job)).fetchone() for job in jobs]
-    return [_ring(row) for row in rows if row is not None]
+    rows = [(job, tx.run(_ADD_LATER if job.due_in else _ADD, **_values(job)).fetchone()) for job in jobs]
+    return [_ring(row) for job, row in rows if row is not None and not job.due_in]
 
 
 def _values(job: NewJob) -> dict[str, Any]:
+    priority = job.priority or (Priority.HIGH if job.requested_by else PRIORITY[job.kind])
     return {
-        "id": job.id,
-        "agent_id": job.agent_id,
-        "tick_no": job.tick_no,
-        "kind": job.kind,
-        "priority": job.priority or (Priority.HIGH if job.requested_by else PRIORITY[job.kind]),
-        "surface": job.surface,
-        "target": job.target,
-        "payload": dict(job.payload),
-        "requested_by": job.requested_by,
-        "max_attempts": RETRY[job.kind].max_attempts,
-        "worth_doing": WORTH_DOING[job.kind],
-    }
+        "id": job.id, "agent_id": job.agent_id, "tick_no": job.tick_no, "kind": job.kind, "priority": priority,
+        "surface": job.surface, "target": job.target, "payload": dict(job.payload), "requested_by": job.requested_by,
+        "max_attempts": RETRY[job.kind].max_attempts, "worth_doing": job.due_in + WORTH_DOING[job.kind],
+        "due_in": job.due_in,
+    }  # fmt: skip
 
 
 _GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", "payload", "requested_by",
           "max_attempts")  # fmt: skip
-_ADD = Statement(
-    insert(JobRow)
-    .values(
-        {name: sa.bindparam(name) for name in _GIVEN}
-        | {"expires_at": _CLOCK + sa.bindparam("worth_doing", type_=sa.Interval), "published_at": _CLOCK}
-        | {"publishes": 1}
-    )
-    .on_conflict_do_nothing()
-    .returning(JobRow.id, JobRow.kind, JobRow.priority)
-)
+
+
+def _adding(**marks: Any) -> Statement:
+    given = {name: sa.bindparam(name) for name in _GIVEN}
+    expires_at = _CLOCK + sa.bindparam("worth_doing", type_=sa.Interval)
+    added = insert(JobRow).values(**given, expires_at=expires_at, **marks).on_conflict_do_nothing()
+    return Statement(added.returning(JobRow.id, JobRow.kind, JobRow.priority))
+
+
+_ADD = _adding(published_at=_CLOCK, publishes=1)
+_ADD_LATER = _adding(next_attempt_at=_CLOCK + sa.bindparam("due_in", type_=sa.Interval))
 
 
 def claiming() -> tuple[sa.CTE, sa.CTE]:
