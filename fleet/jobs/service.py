@@ -98,7 +98,7 @@ _GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", 
 
 
 def _adding(**marks: Any) -> Statement:
-    given = {name: sa.bindparam(name) for name in _GIVEN}
+    given: dict[str, Any] = {name: sa.bindparam(name) for name in _GIVEN}
     expires_at = _CLOCK + sa.bindparam("worth_doing", type_=sa.Interval)
     added = insert(JobRow).values(**given, expires_at=expires_at, **marks).on_conflict_do_nothing()
     return Statement(added.returning(JobRow.id, JobRow.kind, JobRow.priority))

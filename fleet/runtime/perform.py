@@ -28,7 +28,7 @@ from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution, Verb
 from fleet.platforms.guard import Lease, comment_would_crowd, wait_for
-from fleet.runtime import consequences
+from fleet.runtime import consequences, measuring
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE
@@ -69,7 +69,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     (row,) = rows
     claim, agent = service.claimed(row), loop.actor(row)
     held = _held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
-    if held is None and agent.current_action == claim.kind:
+    if held is None and (agent.current_action == claim.kind or claim.kind is JobKind.MEASURE):
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
         if held is not None:
@@ -119,7 +119,7 @@ def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     hold = controls.covering(controls.read(row.holds), subject)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == Status.PAUSED:
+    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
         until = agent.paused_until or row.now + _HELD_FOR
         return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
@@ -256,8 +256,12 @@ def _record(work: Work, verdict: Verdict) -> None:
 
 
 def _apply(tx: Tx, work: Work, outcome: Outcome) -> None:
-    """Change the agent as the outcome demands."""
+    """Change the agent as the outcome demands, and see to what becomes of its post. To measure one is no act of its."""
     agent_id, kind = work.claim.agent_id, work.claim.kind
+    if isinstance(outcome, Done):
+        measuring.follow(tx, work, outcome)
+    if kind is JobKind.MEASURE:
+        return
     if not isinstance(outcome, Done):
         loop.set_current_action(tx, agent_id, None)
         return

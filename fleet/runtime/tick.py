@@ -24,13 +24,14 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.core.sql import Statement
+from fleet.engagement import ledger as engagement
 from fleet.jobs import service, ticks, usage
 from fleet.jobs.outcomes import Held
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.jobs.ticks import ClaimedTick, TickKey
 from fleet.platforms.guard import Usage
-from fleet.runtime import consequences, doorbell
+from fleet.runtime import consequences, doorbell, trying
 from fleet.runtime.deps import Deps
 
 log = logs.get(__name__)
@@ -140,6 +141,7 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         caps=caps,
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
+        waits=trying.waits(deps, agent, awake.now),
     )  # fmt: skip
 
 
@@ -163,7 +165,9 @@ def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, durat
         if not recorded:
             log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
             return
-        rings = service.add(tx, _jobs(awake, decision))
+        jobs, assignments = trying.assign(deps, agent, awake.now, _jobs(awake, decision))
+        rings = service.add(tx, jobs)
+        engagement.assign(tx, assignments)
         loop.show(tx, agent.id, thought=decision.thought, action=decision.action if rings else None)
         events.emit(
             tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id, tick_no=key.tick_no,
