@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Hashable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -140,11 +140,21 @@ def _reason(item: ErrorDetails, shape: type[BaseModel], page: str) -> str:
 
 def _fields(shape: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        field = shape.model_fields.get(str(part))
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        if isinstance(part, int):
+            continue  # a place in a list, whose shape was found by the list's own name
+        field = shape.model_fields.get(part)
+        inner = _shape_in(field.annotation) if field is not None else None
+        if inner is None:
             return []
-        shape = field.annotation
+        shape = inner
     return list(shape.model_fields)
+
+
+def _shape_in(annotation: object) -> type[BaseModel] | None:
+    """Return the shape of a field, of the members of its list, or of what it holds if it holds anything."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _shape_in(inner)) is not None), None)
 
 
 def _nearest(name: str, known: list[str]) -> str:

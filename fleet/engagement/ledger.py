@@ -59,13 +59,13 @@ def keep(tx: Tx, reading: Reading) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many posts a variant was assigned, and how many of them have been read at least once."""
+    """How many posts a variant was assigned, the latest when, and how many of them have been read at least once."""
 
     experiment: str
     variant: str
     assigned: int
     measured: int
-    since: datetime
+    latest: datetime
 
 
 def tallies(tx: Tx, experiment: str | None = None) -> list[Tally]:
@@ -73,7 +73,7 @@ def tallies(tx: Tx, experiment: str | None = None) -> list[Tally]:
     query = (
         sa.select(
             AssignmentRow.experiment, AssignmentRow.variant, sa.func.count(AssignmentRow.post_job.distinct()),
-            sa.func.count(EngagementRow.post_job.distinct()), sa.func.min(AssignmentRow.assigned_at),
+            sa.func.count(EngagementRow.post_job.distinct()), sa.func.max(AssignmentRow.assigned_at),
         )
         .join_from(AssignmentRow, EngagementRow, EngagementRow.post_job == AssignmentRow.post_job, isouter=True)
         .group_by(AssignmentRow.experiment, AssignmentRow.variant)
