@@ -6,6 +6,7 @@ import random
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from fleet.llm.base import Part, PostRequest, Speaker, Style
 from fleet.llm.offline import OfflineProvider
 
 AGENT = uuid.UUID("00000000-0000-0000-0000-00000000000a")
+PERSONAS = load()
 WEIGHTS = st.lists(st.integers(1, 1000), min_size=2, max_size=8)
 
 GOOD = """
@@ -92,7 +94,7 @@ def test_who_sleeps_through_a_window_takes_no_part_in_any() -> None:
 def test_the_shipped_personas_take_part_in_the_shipped_hours() -> None:
     (window,) = experiment_file.chosen(["posting_window"])
     now = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    assert all(fits_every_day(window, week(persona.schedule, now)) for persona in load())
+    assert all(fits_every_day(window, week(persona.schedule, now)) for persona in PERSONAS)
 
 
 def test_shipped_experiments_are_sound_and_may_all_run_together() -> None:
@@ -163,8 +165,9 @@ def test_files_of_any_kind_share_one_reader(tmp_path: Path) -> None:
     ]
 
 
+@cache
 def speaker(persona_id: str) -> Speaker:
-    one = load().get(persona_id)
+    one = PERSONAS.get(persona_id)
     return Speaker("Bo", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
 
 
@@ -182,7 +185,7 @@ def test_models_are_told_the_style_after_everything_that_others_wrote() -> None:
     assert told.moment == f"{plain.moment}\n\nThe caption of this one: {style.instruction}"
 
 
-@pytest.mark.parametrize("persona_id", load().ids)
+@pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_follows_the_shipped_styles_and_is_let_pass(persona_id: str) -> None:
     both = styles("caption_question", "prompt_light")
     by, recent = review.standards(), Recent(500)
@@ -209,7 +212,7 @@ def test_without_a_style_the_offline_writer_writes_what_it_always_did() -> None:
     assert plain == styled
 
 
-@pytest.mark.parametrize("persona_id", load().ids)
+@pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_keeps_captions_short_when_told_so(persona_id: str) -> None:
     style = Style(Part.CAPTION, "at most ten words.", most_words=10)
     lengths = []
