@@ -12,6 +12,7 @@ from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import json_option
 from fleet.content.effects import CONFIDENCE, Verdict
+from fleet.content.variants import Dimension, Variant
 from fleet.core import clock
 from fleet.runtime import experiments as trials
 from fleet.runtime.experiments import Line, Results, Standing, Whose
@@ -73,6 +74,7 @@ def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool
         return
     door.show(*_heading(found))
     if not any(line.posts for line in found.lines):
+        door.show(*_variants(found))
         door.note(_nothing_yet(found))
         return
     door.show(Text(), _means(found), Text(), _differences(found))
@@ -89,6 +91,20 @@ def _heading(found: Results) -> list[Text]:
     if experiment is not None:
         lines.append(render.words(experiment.question))
     return lines
+
+
+def _variants(found: Results) -> list[Any]:
+    """Return what each variant is, for whom there is nothing to compare yet."""
+    experiment = found.standing.experiment
+    if experiment is None:
+        return []
+    return [Text(), render.facts((one.name, _what(one)) for one in experiment.variants)]
+
+
+def _what(variant: Variant) -> str:
+    if variant.hours is not None:
+        return f"posts from {variant.hours[0]} to {variant.hours[1]} o'clock, by the persona's clocks"
+    return f"the {variant.style.part}: {variant.style.instruction}" if variant.style else "no other than without it"
 
 
 def _nothing_yet(found: Results) -> str:
@@ -136,7 +152,7 @@ def _verdict(found: Results, line: Line) -> Text:
     if verdict is not Verdict.NOT_ENOUGH or experiment is None:
         return Text(f"{line.variant}: {_WORDS.get(verdict, 'not enough yet')}.", style=_STYLES.get(verdict, ""))
     units = min(found.lines[0].got[found.whose].units, line.got[found.whose].units)
-    what = "days of agents" if experiment.dimension == "posting_hour" else "posts"
+    what = "days of agents" if experiment.dimension is Dimension.POSTING_HOUR else "posts"
     if units >= experiment.enough:
         return Text(f"{line.variant}: all of them got the same; there is nothing to tell apart.")
     return Text(f"{line.variant}: not enough yet, {units} of {experiment.enough} {what} each.")

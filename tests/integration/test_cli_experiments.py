@@ -48,6 +48,8 @@ def test_an_empty_fleet_is_told_what_to_do(cli: Cli) -> None:
     shown = cli("experiments", "show", "prompt_light")
     assert "FLEET_EXPERIMENTS=prompt_light switches it on" in shown.stderr
     assert "Does the light in a picture change" in shown.stdout
+    assert "the light is hard and low" in shown.stdout
+    assert "from 18 to 22" in cli("experiments", "show", "posting_window").stdout
     assert "next posts will be" in cli("experiments", "show", "prompt_light", **ON).stderr
 
 
