@@ -18,6 +18,7 @@ from fleet.agents import commands
 from fleet.agents.commands import NewAgent
 from fleet.agents.models import AgentRow
 from fleet.agents.personas import load
+from fleet.content import experiment_file
 from fleet.core.db import Database
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
@@ -321,7 +322,8 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=load(), writer=words, worker="test:1", dice=random.Random(1),
+        personas=load(), experiments=experiment_file.chosen(config.experiments), writer=words, worker="test:1",
+        dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)

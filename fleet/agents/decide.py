@@ -50,6 +50,7 @@ class Moment:
     caps: Caps
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
+    waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -
         return f"{name} is paused"
     if moment.asked_for is None and moment.weights.get(name, 0.0) <= 0:
         return f"I never {name}"
+    if moment.asked_for is None and name in moment.waits:
+        return moment.waits[name]
     if name in _CAPPED:
         wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:

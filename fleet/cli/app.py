@@ -30,6 +30,7 @@ SECTIONS = {
         "activity": ("fleet.cli.activity:activity", "Show what happened, and with --follow what happens."),
         "persona": ("fleet.cli.personas:persona", "Show, check and draw personas."),
         "costs": ("fleet.cli.costs:costs", "Show what calls to models cost, and today's forecast."),
+        "experiments": ("fleet.cli.experiments:experiments", "Show what is tried out, and what came of it."),
         "replay": ("fleet.cli.replay:replay", "Decide a recorded tick again and compare."),
     },
     "Act": {

@@ -24,7 +24,8 @@ _QUOTE_CHARS = 160
 _WHY_CHARS = 140
 _NOUNS = {
     "post": "a post", "comment": "a comment", "like": "a like", "browse": "a look around",
-    "provision": "its account", "deprovision": "the removal of its account", "message": "a message",
+    "provision": "its account", "deprovision": "the removal of its account", "measure": "a look at what a post got",
+    "message": "a message",
 }  # fmt: skip
 
 Told = tuple[str, str]
@@ -87,6 +88,8 @@ def _done(said: Mapping[str, Any], _: Event) -> Told:
             return f"❤ liked what {to} made", "red"
         case "browse":
             return f"👀 looked at what {to} made" if said.get("to") else "👀 looked around", "dim"
+        case "measure":
+            return "📏 looked at what a post of its own got", "dim"
         case "provision":
             return "👋 has an account now", "blue"
         case "deprovision":

@@ -154,11 +154,17 @@ class Database:
             tx.end()
         tx.run_afterwards()
 
-    def run(self, statement: Statement, **values: Any) -> list[Any]:
+    def run(self, statement: Statement, then: Callable[[Tx], None] | None = None, **values: Any) -> list[Any]:
         """Run one statement as a transaction of its own, in one round trip, and return its rows.
 
-        Raises as `transaction` does.
+        `then` is what follows in the same transaction if there are any rows. Raises as `transaction` does.
         """
+        if then is not None:
+            with self.transaction() as tx:
+                rows = tx.run(statement, **values).fetchall()
+                if rows:
+                    then(tx)
+            return rows
         with _explained():
             pooled = self.engine.raw_connection()
             driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]

@@ -21,6 +21,11 @@ def job(agent_id: uuid.UUID, tick_no: int, ordinal: int) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, f"job:{agent_id}:{tick_no}:{ordinal}")
 
 
+def following(job_id: uuid.UUID, name: str) -> uuid.UUID:
+    """Return the id of the job called `name` that follows from another one; the same arguments give the same id."""
+    return uuid.uuid5(_NAMESPACE, f"following:{job_id}:{name}")
+
+
 def seed(agent_id: uuid.UUID, tick_no: int, purpose: str) -> int:
     """Return the seed of the dice that an agent throws for one purpose at one tick."""
     return uuid.uuid5(_NAMESPACE, f"dice:{agent_id}:{tick_no}:{purpose}").int

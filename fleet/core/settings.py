@@ -106,13 +106,27 @@ class Settings(BaseSettings):
         (), description="hosts of the surface's pictures, if not its own"
     )
 
+    experiments: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="experiments that are on: names of shipped ones or paths to files, separated by commas"
+    )
+    measure_posts: bool = Field(
+        False, description="read back likes and comments of every post after 1, 24 and 72 h, also without an experiment"
+    )
+
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 
     @field_validator(
-        "allowed_hosts", "banned_words", "link_hosts", "image_hosts", "llm_order", "llm_prices", mode="before"
+        "allowed_hosts",
+        "banned_words",
+        "link_hosts",
+        "image_hosts",
+        "llm_order",
+        "llm_prices",
+        "experiments",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

@@ -139,7 +139,7 @@ class JobRow(Base):
             "ix_jobs_odd_kinds",
             "kind",
             "created_at",
-            postgresql_where=sa.text("kind IN ('provision', 'deprovision', 'message')"),
+            postgresql_where=sa.text("kind IN ('provision', 'deprovision', 'measure', 'message')"),
         ),
         # Dead letters are listed, filtered and counted without a look at their rows.
         sa.Index(

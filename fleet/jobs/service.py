@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ _CLOCK = sa.func.clock_timestamp()
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be added. The id is derived, so adding it twice adds it once."""
+    """A job to be added, due now or `due_in` some time. The id is derived, so adding it twice adds it once."""
 
     id: uuid.UUID
     agent_id: uuid.UUID
@@ -41,6 +41,7 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
     priority: Priority | None = None
+    due_in: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +77,37 @@ class Claim:
 def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     """Insert jobs, marked as published; return those that are new, for the caller to publish after COMMIT.
 
-    A job that exists already, or a second like or comment of an agent on one post, is left out.
+    A job that exists already, or a second like or comment of an agent on one post, is left out; so is one that is due
+    later, for which the sweep rings.
     """
-    return rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
+    return new_rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
 
 
 def adding(*, after: sa.FromClause | None = None) -> sa.CTE:
-    """Return the insertion of jobs, to be run with `add_parameters` in a larger statement; `rings` reads its rows.
+    """Return the insertion of jobs, to be run with `add_parameters` in a larger statement; `new_rings` reads its rows.
 
     `after` is what must have happened: without a row there, nothing is inserted.
     """
     # A foreign key has no type before its table is known, and that one is another room's.
-    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double()}
+    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double()}
     kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
     given = (
         sa.func.jsonb_to_recordset(sa.bindparam("jobs", type_=JSONB))
         .table_valued(*(sa.column(name, kind) for name, kind in kinds.items()), name="given")
         .render_derived(with_types=True)
     )
-    told = [given.c[name] for name in _GIVEN]
-    made = sa.select(*told, _CLOCK + seconds(given.c.worth_doing_s), _CLOCK, sa.literal(1))
+    due_at, now = _CLOCK + seconds(given.c.due_in_s), given.c.due_in_s == 0
+    published = (sa.case((now, _CLOCK)), sa.case((now, 1), else_=0))
+    made = sa.select(
+        *(given.c[name] for name in _GIVEN), due_at, due_at + seconds(given.c.worth_doing_s), *published
+    )  # fmt: skip
     if after is not None:
         made = made.where(sa.exists(sa.select(sa.literal_column("1")).select_from(after)))
     return (
         insert(JobRow)
-        .from_select([*_GIVEN, "expires_at", "published_at", "publishes"], made)
+        .from_select([*_GIVEN, "next_attempt_at", "expires_at", "published_at", "publishes"], made)
         .on_conflict_do_nothing()
-        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+        .returning(JobRow.id, JobRow.kind, JobRow.priority, JobRow.publishes)
         .cte("added")
     )
 
@@ -110,6 +115,11 @@ def adding(*, after: sa.FromClause | None = None) -> sa.CTE:
 def add_parameters(jobs: Sequence[NewJob]) -> dict[str, Any]:
     """Return what `adding` needs to know."""
     return {"jobs": [_values(job) for job in jobs]}
+
+
+def new_rings(rows: Iterable[Any]) -> list[Ring]:
+    """Return what messages must say of added jobs that are due now, from rows that begin as `adding` returns them."""
+    return rings(row for row in rows if row.publishes)
 
 
 def rings(rows: Iterable[Any]) -> list[Ring]:
@@ -130,6 +140,7 @@ def _values(job: NewJob) -> dict[str, Any]:
         "requested_by": job.requested_by,
         "max_attempts": RETRY[job.kind].max_attempts,
         "worth_doing_s": WORTH_DOING[job.kind].total_seconds(),
+        "due_in_s": job.due_in.total_seconds(),
     }
 
 

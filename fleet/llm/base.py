@@ -31,6 +31,26 @@ class Speaker:
     grammar: Grammar = field(default_factory=dict)
 
 
+class Part(StrEnum):
+    """A part of a post that a style is about, by its field in `PostWords`."""
+
+    CAPTION = "caption"
+    IMAGE_PROMPT = "image_prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one part of a post is to be written, in words of the operator, whom models obey.
+
+    A writer without a model follows the rest: one of the `endings`, at most so many words.
+    """
+
+    part: Part
+    instruction: str
+    endings: tuple[str, ...] = ()
+    most_words: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PostRequest:
     """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows."""
@@ -38,6 +58,7 @@ class PostRequest:
     speaker: Speaker
     recent_captions: tuple[str, ...] = ()
     memories: tuple[str, ...] = ()
+    styles: tuple[Style, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

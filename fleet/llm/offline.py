@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.core import clock, text
-from fleet.llm import grammar, phrases, subject
+from fleet.llm import grammar, phrases, styles, subject
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 
 MOST_DRAFTS = 12
@@ -69,16 +69,21 @@ class OfflineProvider:
 
 def _post(request: PostRequest, dice: random.Random) -> PostWords:
     rules = _rules(request.speaker)
+    of_caption = styles.of_caption(request)
     drafts: list[tuple[int, int, str, dict[str, str]]] = []
     for _ in range(MOST_DRAFTS):
         slots = grammar.draw_shared(rules, dice)
-        caption = _finish(grammar.expand(rules, "caption", dice, slots), LONGEST_CAPTION_CHARS)
-        drafts.append((_clashes(caption, slots, request.recent_captions), len(drafts), caption, slots))
+        caption = grammar.expand(rules, "caption", dice, slots)
+        caption = _finish(styles.caption(caption, of_caption, dice), LONGEST_CAPTION_CHARS)
+        stale = _clashes(caption, slots, request.recent_captions) + styles.misses(caption, of_caption)
+        drafts.append((stale, len(drafts), caption, slots))
         if drafts[-1][0] == 0:
             break
     _, _, caption, slots = min(drafts)
     return PostWords(
-        image_prompt=_image_prompt(rules, dice, slots),
+        image_prompt=styles.image_prompt(
+            _image_prompt(rules, dice, slots), styles.of_prompt(request), dice, MOST_PROMPT_WORDS
+        ),
         caption=caption,
         alt_text=_finish(grammar.expand(rules, "alt_text", dice, slots), LONGEST_ALT_CHARS),
     )

@@ -72,6 +72,7 @@ def post(request: PostRequest, dice: random.Random) -> Prompt:
         _block("spark_data", _spark(request.speaker, dice)),
         "Write one new post of this account. Its picture and its words resemble none of the recent captions. The spark "
         "is a place to begin, to be followed, bent or left. Answer with the JSON object alone.",
+        *(f"The {style.part} of this one: {style.instruction}" for style in request.styles),
     ]
     return _prompt("post", request.speaker, parts, POST_SCHEMA)
 

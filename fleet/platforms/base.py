@@ -101,7 +101,10 @@ class PictureFile:
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """One post as agents see it. All text is somebody else's: data, never instructions."""
+    """One post as agents see it. All text is somebody else's: data, never instructions.
+
+    What came `..._by_agents` is part of the counts; None where the surface does not tell who is one.
+    """
 
     id: str
     author: str
@@ -110,6 +113,8 @@ class FeedItem:
     created_at: datetime | None
     likes: int = 0
     comments: int = 0
+    likes_by_agents: int | None = None
+    comments_by_agents: int | None = None
 
 
 class Platform(Protocol):

@@ -47,13 +47,15 @@ class _Item(_Wire):
     description: str | None = None
     likes: int = Field(0, alias="likeCount")
     comments: int = Field(0, alias="commentCount")
+    likes_by_agents: int | None = Field(None, alias="agentLikeCount")
+    comments_by_agents: int | None = Field(None, alias="agentCommentCount")
     created_at: datetime | None = Field(None, alias="createdAt")
     user: _User = Field(default_factory=_User)
 
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments,
+            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents,
         )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from fleet.agents import controls
 from fleet.agents.loop import Actor
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
+from fleet.content import experiment_file
+from fleet.content.variants import Experiment
 from fleet.core import clock, queue
 from fleet.core.db import Database
 from fleet.core.errors import Unavailable
@@ -36,6 +38,7 @@ class Deps:
     personas: Library
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
+    experiments: tuple[Experiment, ...] = ()
     writer: Words | None = None
     """Who writes the words, if not whom the settings name."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
@@ -138,6 +141,7 @@ def build(settings: Settings) -> Deps:
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
         personas=_library(settings),
+        experiments=experiment_file.chosen(settings.experiments),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
 

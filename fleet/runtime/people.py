@@ -118,7 +118,7 @@ def stop(deps: Deps, name: str) -> bool:
     """Send an agent home and call off what it had not begun; False if it is idle already."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        job_queries.cancel_of_agent(tx, agent.id)
+        job_queries.cancel_of_agent(tx, agent.id, but=(JobKind.MEASURE,))
         return commands.stop(tx, agent.id)
 
 
@@ -171,7 +171,7 @@ def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
         awake = awake.where(AgentRow.persona_id == persona_id)
     with deps.db.transaction() as tx:
         for agent_id in tx.session.scalars(awake.order_by(AgentRow.id)):
-            job_queries.cancel_of_agent(tx, agent_id)
+            job_queries.cancel_of_agent(tx, agent_id, but=(JobKind.MEASURE,))
         return commands.stop_all(tx, persona_id=persona_id)
 
 

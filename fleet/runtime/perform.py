@@ -29,7 +29,7 @@ from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution, Verb
 from fleet.platforms.guard import Lease, comment_would_crowd, wait_for
-from fleet.runtime import consequences
+from fleet.runtime import consequences, measuring
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE
@@ -70,7 +70,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     (row,) = rows
     claim, agent = service.claimed(row), loop.actor(row)
     held = _held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
-    if held is None and agent.current_action == claim.kind:
+    if held is None and (agent.current_action == claim.kind or claim.kind is JobKind.MEASURE):
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
         if held is not None:
@@ -120,7 +120,7 @@ def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     hold = controls.covering(controls.read(row.holds), subject)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == Status.PAUSED:
+    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
         until = agent.paused_until or row.now + _HELD_FOR
         return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
@@ -250,15 +250,9 @@ def _record_success(work: Work, outcome: Done) -> None:
         **service.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
     }  # fmt: skip
     follow_up = _FOLLOW_UPS.get(work.claim.kind)
+    then = None if follow_up is None else lambda tx: follow_up(tx, work, outcome)
     reach(Point.JOB_RECORDING)
-    if follow_up is None:
-        recorded = bool(work.deps.db.run(_FINISH[work.claim.kind], **told))
-    else:
-        with work.deps.db.transaction() as tx:
-            recorded = tx.run(_FINISH[work.claim.kind], **told).fetchone() is not None
-            if recorded:
-                follow_up(tx, work.claim.agent_id, outcome)
-    if not recorded:
+    if not work.deps.db.run(_FINISH[work.claim.kind], then, **told):
         with work.deps.db.transaction() as tx:
             _tell_fenced(tx, work.claim, outcome)
 
@@ -266,23 +260,26 @@ def _record_success(work: Work, outcome: Done) -> None:
 def _finishing(kind: JobKind) -> Statement:
     """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
     finished, closed = service.finishing()
-    told = events.emitting(of=finished, job_id=finished.c.id)
-    return Statement(sa.select(finished.c.id).add_cte(closed, loop.counting(kind, of=finished), told))
+    query = sa.select(finished.c.id).add_cte(closed, events.emitting(of=finished, job_id=finished.c.id))
+    # To measure a post is no act of its agent.
+    return Statement(query if kind is JobKind.MEASURE else query.add_cte(loop.counting(kind, of=finished)))
 
 
 _FINISH = {kind: _finishing(kind) for kind in JobKind}
 
 
-def _has_account(tx: Tx, agent_id: uuid.UUID, outcome: Done) -> None:
-    loop.set_account(tx, agent_id, outcome.remote_id)
-    loop.wake(tx, agent_id)
+def _has_account(tx: Tx, work: Work, outcome: Done) -> None:
+    loop.set_account(tx, work.claim.agent_id, outcome.remote_id)
+    loop.wake(tx, work.claim.agent_id)
 
 
-def _has_none(tx: Tx, agent_id: uuid.UUID, _: Done) -> None:
-    loop.set_account(tx, agent_id, None)
+def _has_none(tx: Tx, work: Work, _: Done) -> None:
+    loop.set_account(tx, work.claim.agent_id, None)
 
 
-_FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, uuid.UUID, Done], None]] = {
+_FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
+    JobKind.POST: measuring.follow,
+    JobKind.MEASURE: measuring.follow,
     JobKind.PROVISION: _has_account,
     JobKind.DEPROVISION: _has_none,
 }
@@ -300,7 +297,8 @@ def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | N
             return
         if also is not None:
             also(tx)
-        loop.set_current_action(tx, claim.agent_id, None)
+        if claim.kind is not JobKind.MEASURE:
+            loop.set_current_action(tx, claim.agent_id, None)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
         reach(Point.JOB_RECORDING)

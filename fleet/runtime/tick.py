@@ -24,13 +24,14 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.core.sql import Statement
+from fleet.engagement import ledger as engagement
 from fleet.jobs import service, ticks, usage
 from fleet.jobs.outcomes import Held
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.jobs.ticks import ClaimedTick, TickKey
 from fleet.platforms.guard import Usage
-from fleet.runtime import consequences, doorbell
+from fleet.runtime import consequences, doorbell, trying
 from fleet.runtime.deps import Deps
 
 log = logs.get(__name__)
@@ -140,6 +141,7 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         caps=caps,
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
+        waits=trying.waits(deps, agent, awake.now),
     )  # fmt: skip
 
 
@@ -160,12 +162,14 @@ def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, durat
         "agent": agent.name, "persona": agent.persona_id, "tick_no": key.tick_no, "action": decision.action,
         "thought": decision.thought,
     }  # fmt: skip
+    jobs, assignments = trying.assign(deps, agent, awake.now, _jobs(awake, decision))
     rows = deps.db.run(
         _RECORD,
+        (lambda tx: engagement.assign(tx, assignments)) if assignments else None,
         **ticks.record_parameters(
             awake.tick, inputs=to_data(moment), outcome=decision.outcome(), duration_ms=duration_ms
         ),
-        **service.add_parameters(_jobs(awake, decision)),
+        **service.add_parameters(jobs),
         thought=decision.thought[:1000],
         action=decision.action,
         subject="agent.thought",
@@ -176,7 +180,7 @@ def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, durat
         return
     reach(Point.TICK_RECORDED)
     try:
-        doorbell.ring_jobs(deps.publisher, service.rings(row for row in rows if row.id is not None))
+        doorbell.ring_jobs(deps.publisher, service.new_rings(rows))
     except Unavailable as error:
         log.warning("jobs_not_rung", agent_id=str(agent.id), error=str(error))  # the sweep rings
     reach(Point.TICK_PUBLISHED)

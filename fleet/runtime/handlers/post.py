@@ -11,7 +11,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.llm.base import PostRequest
 from fleet.platforms.base import Action, Verb
-from fleet.runtime import paying
+from fleet.runtime import paying, trying
 from fleet.runtime.pictures import picture
 from fleet.runtime.reviewing import Draft, reviewed
 from fleet.runtime.work import Work
@@ -33,7 +33,8 @@ def prepare(work: Work) -> Action | Skipped:
 def _write(work: Work, dice: random.Random) -> Draft:
     with work.deps.db.transaction() as tx:
         recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
-    request = PostRequest(work.deps.speaker(work.agent), tuple(recent))
+    styles = trying.styles(work.deps, work.claim.payload)
+    request = PostRequest(work.deps.speaker(work.agent), tuple(recent), styles=styles)
     words, usage = paying.words_of(work).write_post(request, dice, within_s=work.words_within_s)
     texts = {
         "image_prompt": (Kind.PROMPT, words.image_prompt),

@@ -1,0 +1,89 @@
+"""What a post got after 1, 24 and 72 hours: planned when it is done, read by jobs of their own, written down once.
+
+Called by `fleet.runtime.perform` in the transaction that finishes a job, so that a post that is done has its readings
+planned and a reading that is done stands in the table. Reads from a surface and never writes to one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.engagement import ledger
+from fleet.engagement.ledger import Reading
+from fleet.jobs import service
+from fleet.jobs.outcomes import Done
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.platforms.base import FeedItem
+from fleet.runtime.work import Work
+
+AGES_H = (1, 24, 72)
+LATE = 1.5
+"""A reading that is made later than this many times its age tells of another age, and is left out."""
+
+_SLACK = timedelta(seconds=30)  # a fleet that lives fast has hours shorter than the sweep's rounds
+_SOON = timedelta(milliseconds=1)
+
+
+def follow(tx: Tx, work: Work, done: Done) -> None:
+    """Plan the readings of a post that is done; write down a reading that is done."""
+    if work.claim.kind is JobKind.POST and done.remote_id is not None and _wanted(work):
+        # The sweep rings for them, each when its time has come.
+        service.add(tx, _readings(work, done.remote_id, tx.now()))
+    elif work.claim.kind is JobKind.MEASURE:
+        ledger.keep(tx, _reading(work, done.result))
+
+
+def is_late(age_h: int, posted_at: datetime, now: datetime, tempo: float) -> bool:
+    """Say whether a reading made now would come too late to count for its age."""
+    return now - posted_at > age_of(age_h, tempo) * LATE + _SLACK
+
+
+def age_of(age_h: int, tempo: float) -> timedelta:
+    """Return an age in everybody's time: a fleet that lives faster measures earlier."""
+    return timedelta(hours=age_h) / tempo
+
+
+def counts(item: FeedItem) -> dict[str, int | None]:
+    """Return what an item got, made consistent: a surface may count on several machines."""
+    likes, comments = max(0, item.likes), max(0, item.comments)
+    return {
+        "likes": likes, "comments": comments,
+        "likes_by_agents": _part(item.likes_by_agents, likes),
+        "comments_by_agents": _part(item.comments_by_agents, comments),
+    }  # fmt: skip
+
+
+def _part(number: int | None, whole: int) -> int | None:
+    return None if number is None else min(max(0, number), whole)
+
+
+def _wanted(work: Work) -> bool:
+    return work.deps.settings.measure_posts or bool(work.claim.payload.get("variants"))
+
+
+def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
+    claim, tempo = work.claim, work.deps.settings.tempo
+    # A post whose outcome was unknown for a while is as old as its sending.
+    posted_at = claim.sending_at or now
+    return [
+        NewJob(
+            id=ids.following(claim.job_id, f"measure after {age_h} h"), agent_id=claim.agent_id, kind=JobKind.MEASURE,
+            surface=claim.surface, target=remote_id, due_in=max(_SOON, posted_at + age_of(age_h, tempo) - now),
+            payload={"post_job": str(claim.job_id), "age_h": age_h, "posted_at": posted_at.isoformat()},
+        )
+        for age_h in AGES_H
+    ]  # fmt: skip
+
+
+def _reading(work: Work, result: Mapping[str, Any]) -> Reading:
+    claim, told = work.claim, work.claim.payload
+    return Reading(
+        post_job=uuid.UUID(told["post_job"]), age_h=told["age_h"], agent_id=claim.agent_id, surface=claim.surface,
+        remote_id=str(claim.target), posted_at=datetime.fromisoformat(told["posted_at"]), **result,
+    )  # fmt: skip
