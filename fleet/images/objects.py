@@ -103,7 +103,9 @@ class Objects:
                 fix="Check FLEET_OBJECTS and, for a bucket, FLEET_OBJECTS_KEY_ID and FLEET_OBJECTS_SECRET.",
             )
         if isinstance(error, FileNotFoundError):
-            return InvalidInput(f"There is no {self._place}.", fix="Make it, or set FLEET_OBJECTS to another.")
+            return InvalidInput(
+                f"Pictures cannot be kept: {self._place} is not there.", fix="Make it, or change FLEET_OBJECTS."
+            )
         if any(words in str(error) for words in _FULL):
             return Unavailable(f"The disk that holds {self._place} is full.", fix="Free some space there.")
         return Unavailable(f"{self._place} cannot be used now ({type(error).__name__}).")

@@ -16,6 +16,7 @@ from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
+from fleet.media import records
 from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
 from fleet.spending import ledger
@@ -92,7 +93,8 @@ def _count(tx: Tx, **found: Sized) -> None:
     events.emit_many(tx, rows)
 
 
-PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls)
+PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls,
+                                          records.prune_not_had)  # fmt: skip
 
 
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
