@@ -16,8 +16,8 @@ from fleet.images.errors import Forbidden
 
 LONGEST_URL = 2000
 _PORTS = {"http": 80, "https": 443}
-_UNSEEMLY = re.compile(r"[\x00-\x20\x7f\\]")
-"""Blanks, control characters and backslashes: readers of URLs part over each of them."""
+_UNSEEMLY = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+"""Blanks, control characters, backslashes and halves of characters: readers of URLs part over each of them."""
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.A)
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.A)
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".localdomain", ".onion")
@@ -92,7 +92,7 @@ class Place:
 def read(url: str, rules: Rules) -> Place:
     """Return where a URL leads. Raises Forbidden if it shows already that it must not be called."""
     if len(url) > LONGEST_URL:
-        raise Forbidden(f"The picture's address is longer than {LONGEST_URL} characters.")
+        raise _too_long()
     if _UNSEEMLY.search(url):
         raise Forbidden("The picture's address has blanks, control characters or backslashes in it.")
     try:
@@ -106,6 +106,8 @@ def read(url: str, rules: Rules) -> Place:
     query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
     port = _PORTS[parts.scheme] if port is None else port
     place = Place(parts.scheme, host, port, path + query, (host, port) in rules.allowed)
+    if len(place.url) > LONGEST_URL:  # escaped, it may have grown
+        raise _too_long()
     _heed(place, rules)
     return place
 
@@ -143,6 +145,10 @@ def why_closed(address: Address) -> str | None:
         if address.version == network.version and address in network:
             return why
     return "reserved" if address.version == 6 and address not in _PUBLIC_SIX else None
+
+
+def _too_long() -> Forbidden:
+    return Forbidden(f"The picture's address is longer than {LONGEST_URL} characters.")
 
 
 def _authority(netloc: str) -> tuple[str, int | None]:
