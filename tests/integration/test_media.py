@@ -235,6 +235,17 @@ def test_an_object_lost_is_claimed_again_by_one_only(db: Database) -> None:
         assert isinstance(records.claim(tx, URL, lease_s=60, gone=kept.token), Kept)
 
 
+def test_who_lost_a_claim_writes_nothing_while_the_next_one_fetches(db: Database) -> None:
+    with db.transaction() as tx:
+        lost = records.claim(tx, URL, lease_s=-1)
+        held = records.claim(tx, URL, lease_s=60)
+        assert isinstance(lost, Claim) and isinstance(held, Claim) and held.token > lost.token
+        assert records.remember(tx, lost, FACTS) is None
+        assert not records.give_up(tx, lost, "late", lasting=True)
+        assert isinstance(records.find(tx, URL), UnderWay)
+        assert records.remember(tx, held, FACTS)
+
+
 def test_racing_claims_have_one_winner(db: Database) -> None:
     barrier = threading.Barrier(6)
 
