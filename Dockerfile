@@ -19,7 +19,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
 
 FROM python:3.12-slim
 # A user without a name, a shell or a home; its number is high enough to be nobody's on the host.
-RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/fleet /var/lib/fleet/pictures
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/fleet /var/lib/fleet/pictures /var/lib/fleet/objects
 COPY --from=build /opt/fleet /opt/fleet
 ENV PATH=/opt/fleet/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FLEET_HOME=/var/lib/fleet
 WORKDIR /var/lib/fleet

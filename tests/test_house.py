@@ -26,6 +26,7 @@ from fleet.core import db
 from fleet.core.queue import QUEUES
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.states import MOVES, DeadReason, JobState
+from fleet.media.states import MediaState
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
@@ -259,6 +260,7 @@ def test_the_command_line_offers_exactly_what_exists() -> None:
         ("ck_jobs_dead_reason", DeadReason),
         ("ck_agents_status", Status),
         ("ck_controls_scope", SCOPES),
+        ("ck_media_state", MediaState),
     ],
 )
 def test_the_database_allows_exactly_what_the_code_knows(

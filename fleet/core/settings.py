@@ -9,12 +9,21 @@ import functools
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fleet.core.errors import InvalidInput
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+HostAndPort = Annotated[str, StringConstraints(pattern=r"^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$")]
 
 
 def _vendors(name: str, default: object, description: str) -> Any:
@@ -112,6 +121,19 @@ class Settings(BaseSettings):
     measure_posts: bool = Field(
         False, description="read back likes and comments of every post after 1, 24 and 72 h, also without an experiment"
     )
+    objects: str = Field(
+        "", description="where fetched pictures are kept: a folder or s3://bucket/prefix; in the home if empty"
+    )
+    objects_endpoint: str = Field("", description="address of a server that speaks S3, if it is not Amazon's")
+    objects_region: str = Field("us-east-1", min_length=1, description="region of the bucket")
+    objects_key_id: SecretStr = Field(SecretStr(""), description="id of the bucket's key; the platform's own if empty")
+    objects_secret: SecretStr = Field(SecretStr(""), description="the bucket's key")
+    objects_url: str = Field("", description="what kept pictures' addresses begin with, if a server hands them out")
+    media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
+    media_http: bool = Field(False, description="fetch pictures by plain http too")
+    media_allow: Annotated[tuple[HostAndPort, ...], NoDecode] = Field(
+        (), description="HOST:PORT of this machine that pictures may come from; for tests and sandboxes only"
+    )
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
@@ -126,6 +148,7 @@ class Settings(BaseSettings):
         "llm_order",
         "llm_prices",
         "experiments",
+        "media_allow",
         mode="before",
     )
     @classmethod

@@ -82,14 +82,17 @@ def resize(image: Image.Image, width: int, height: int, *, fit: str = "cover",
     raise InvalidInput(f"Unknown fit {fit!r}.", fix="Use cover, contain or fill.")
 
 
-def encode(image: Image.Image, marks: Marks, format: Format = Format.PNG, *, quality: int | None = None) -> bytes:
-    """Return the picture as a file that carries `marks`. `quality` (1 to 100) is for JPEG and WebP."""
+def encode(
+    image: Image.Image, marks: Marks | None, format: Format = Format.PNG, *, quality: int | None = None
+) -> bytes:
+    """Return the picture as a file that carries `marks`, if any. `quality` (1 to 100) is for JPEG and WebP."""
     options = dict(_OPTIONS[format])
     if quality is not None and format is not Format.PNG:
         options["quality"] = quality
     flat = image if image.mode in ("RGB", "L") or (format is not Format.JPEG and image.mode == "RGBA") else None
     out = io.BytesIO()
-    (flat or image.convert("RGB")).save(out, format.value, **options, **save_options(format.value, marks))
+    options |= save_options(format.value, marks) if marks else {}
+    (flat or image.convert("RGB")).save(out, format.value, **options)
     return out.getvalue()
 
 

@@ -15,6 +15,9 @@ from fleet.core.errors import InvalidInput
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 _PILLOW_NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+_MOST_SCANS = 64
+"""A progressive JPEG has about ten; each costs a pass over all pixels, so a small file of thousands costs hours."""
+_SCAN = b"\xff\xda"
 _FIX = "Send a PNG, JPEG, WebP or GIF."
 
 
@@ -59,6 +62,8 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     if len(data) > max_bytes:
         raise InvalidInput(f"The picture has {len(data):,} bytes; at most {max_bytes:,} are accepted.")
     content_type = sniff(data)
+    if content_type == "image/jpeg" and data.count(_SCAN) > _MOST_SCANS:
+        raise InvalidInput("The picture has too many layers to be opened.")
     try:
         image = Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES[content_type],))
         width, height = image.size

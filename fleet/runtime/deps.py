@@ -9,6 +9,7 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from fleet.agents import controls
 from fleet.agents.loop import Actor
@@ -26,6 +27,9 @@ from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
 from fleet.runtime.quality import Quality
+
+if TYPE_CHECKING:
+    from fleet.images.objects import Objects
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ class Deps:
     def quality(self) -> Quality:
         """What is let pass, and what has been said lately."""
         return Quality(self.db, self.settings)
+
+    @functools.cached_property
+    def objects(self) -> Objects:
+        """Where fetched pictures are kept. Opened on first use: few processes need its library. Raises InvalidInput."""
+        from fleet.images import objects
+
+        return objects.connect(self.settings)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)

@@ -17,6 +17,7 @@ from fleet.core.failpoints import Point, reach
 from fleet.engagement import ledger as engagement
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
+from fleet.media import records
 from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
 from fleet.spending import ledger
@@ -95,7 +96,7 @@ def _count(tx: Tx, **found: Sized) -> None:
 
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, engagement.prune_readings,
-    engagement.prune_assignments,
+    engagement.prune_assignments, records.prune_not_had,
 )  # fmt: skip
 
 

@@ -93,7 +93,10 @@ def test_data_lives_in_named_volumes_and_nothing_of_the_host_is_mounted() -> Non
 
 
 def test_workers_can_be_scaled() -> None:
-    assert not {"ports", "container_name", "hostname", "volumes"} & set(SERVICES["worker"])
+    worker = SERVICES["worker"]
+    assert not {"ports", "container_name", "hostname"} & set(worker)
+    # The pictures that one keeps are the ones that another reads.
+    assert worker["volumes"] == [f"objects:{worker['environment']['FLEET_OBJECTS']}"]
 
 
 def test_only_this_machine_reaches_the_published_ports() -> None:

@@ -1,0 +1,214 @@
+"""Which URLs may be fetched: one strict reading of them, and the networks that are not the public internet.
+
+Called before a connection is made (`fetch`) and again with every answer of the name server (`wire`). Pure. There is no
+second reader: host, port and target that are called are the parts that were checked here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin, urlsplit
+
+from fleet.images.errors import Forbidden
+
+LONGEST_URL = 2000
+_PORTS = {"http": 80, "https": 443}
+_UNSEEMLY = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+"""Blanks, control characters, backslashes and halves of characters: readers of URLs part over each of them."""
+_AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.A)
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.A)
+_LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".localdomain", ".onion")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Written out, with reasons: what Python calls global has changed within its minor versions.
+_CLOSED = tuple(
+    (ipaddress.ip_network(network), why)
+    for network, why in (
+        ("0.0.0.0/8", "this network"), ("10.0.0.0/8", "private"), ("100.64.0.0/10", "shared with a carrier (CGNAT)"),
+        ("127.0.0.0/8", "loopback"), ("168.63.129.16/32", "a cloud's metadata"),
+        ("169.254.0.0/16", "link-local, where clouds keep their metadata"), ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved for protocols"), ("192.0.2.0/24", "for documentation"),
+        ("192.88.99.0/24", "a 6to4 relay"), ("192.168.0.0/16", "private"), ("198.18.0.0/15", "for benchmarks"),
+        ("198.51.100.0/24", "for documentation"), ("203.0.113.0/24", "for documentation"), ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"), ("::/128", "unspecified"), ("::1/128", "loopback"),
+        ("::ffff:0:0/96", "an IPv4 address in disguise (mapped)"),
+        ("::/96", "an IPv4 address in disguise (compatible)"),
+        ("64:ff9b::/96", "an IPv4 address in disguise (NAT64)"),
+        ("64:ff9b:1::/48", "an IPv4 address in disguise (local NAT64)"), ("100::/64", "a black hole"),
+        ("2001::/32", "an IPv4 address in disguise (Teredo)"), ("2001:db8::/32", "for documentation"),
+        ("2001::/23", "reserved for protocols"), ("2002::/16", "an IPv4 address in disguise (6to4)"),
+        ("3fff::/20", "for documentation"), ("fc00::/7", "private"), ("fe80::/10", "link-local"),
+        ("fec0::/10", "site-local"), ("ff00::/8", "multicast"),
+    )
+)  # fmt: skip
+_PUBLIC_SIX = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that has been given out to anybody; what lies outside is reserved, whatever it will be some day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the owner allows beyond the public internet by https.
+
+    `allowed` are (host, port) pairs for tests and sandboxes: a name there may lead to this machine, an IP address to
+    itself, by http and on that port. Nothing else is opened by them.
+    """
+
+    allowed: frozenset[tuple[str, int]] = frozenset()
+    plain_http: bool = False
+
+    @classmethod
+    def of(cls, entries: Iterable[str], *, plain_http: bool = False) -> Rules:
+        """Return the rules for entries like `127.0.0.1:8640` and `[::1]:80`."""
+        split = (entry.lower().rpartition(":") for entry in entries)
+        return cls(frozenset((host.strip("[]"), int(port)) for host, _, port in split), plain_http)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a checked URL leads. `host` is in lower case, without brackets and without a last dot."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    allowed: bool = False
+
+    @property
+    def authority(self) -> str:
+        """The host as URLs and the Host header write it, with its port unless that goes without saying."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL in its one form, without a fragment."""
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+
+def read(url: str, rules: Rules) -> Place:
+    """Return where a URL leads. Raises Forbidden if it shows already that it must not be called."""
+    if len(url) > LONGEST_URL:
+        raise _too_long()
+    if _UNSEEMLY.search(url):
+        raise Forbidden("The picture's address has blanks, control characters or backslashes in it.")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Forbidden("The picture's address cannot be understood.") from error
+    if parts.scheme not in _PORTS or not url[len(parts.scheme) :].startswith("://"):
+        raise Forbidden("The picture's address must begin with https://.")
+    host, port = _authority(parts.netloc)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
+    port = _PORTS[parts.scheme] if port is None else port
+    place = Place(parts.scheme, host, port, path + query, (host, port) in rules.allowed)
+    if len(place.url) > LONGEST_URL:  # escaped, it may have grown
+        raise _too_long()
+    _heed(place, rules)
+    return place
+
+
+def follow(place: Place, location: str, rules: Rules) -> Place:
+    """Return where a redirect leads, held to the same rules as any URL. Raises Forbidden."""
+    if _UNSEEMLY.search(location):
+        raise Forbidden(f"{place.host} redirects to an address with blanks, control characters or backslashes in it.")
+    try:
+        joined = urljoin(place.url, location)
+    except ValueError as error:
+        raise Forbidden(f"{place.host} redirects to an address that cannot be understood.") from error
+    return read(joined, rules)
+
+
+def admit(place: Place, answers: Iterable[str]) -> list[Address]:
+    """Return the addresses of a place, in the given order and each once.
+
+    Raises Forbidden if any of them is closed: who answers with one public and one private address is not to be trusted
+    with either.
+    """
+    admitted: dict[Address, None] = {}
+    for answer in answers:
+        address = _address(answer)
+        why = "not an address" if address is None else why_closed(address)
+        if address is None or (why is not None and not _excepted(place, address)):
+            raise Forbidden(f"{place.host} leads to {answer[:60]}, which is {why}; only public addresses are called.")
+        admitted[address] = None
+    return list(admitted)
+
+
+def why_closed(address: Address) -> str | None:
+    """Return what an address is if it is not one of the public internet's; None if it is."""
+    for network, why in _CLOSED:
+        if address.version == network.version and address in network:
+            return why
+    return "reserved" if address.version == 6 and address not in _PUBLIC_SIX else None
+
+
+def _too_long() -> Forbidden:
+    return Forbidden(f"The picture's address is longer than {LONGEST_URL} characters.")
+
+
+def _authority(netloc: str) -> tuple[str, int | None]:
+    """Return host and port. Raises Forbidden for what is not plainly one host."""
+    if "@" in netloc:
+        raise Forbidden("The picture's address holds a user name; only open ones are fetched.")
+    match = _AUTHORITY.fullmatch(netloc)
+    if match is None:
+        raise Forbidden(
+            "The host of the picture's address cannot be understood.",
+            fix="Write names with other letters as xn--..., and addresses without zones.",
+        )
+    port = None if match["port"] is None else int(match["port"])
+    if port is not None and not 0 < port < 65536:
+        raise Forbidden(f"{port} is no port.")
+    return _six(match["six"]) if match["six"] else _name(match["name"]), port
+
+
+def _six(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError as error:
+        raise Forbidden("The host of the picture's address is no IPv6 address.") from error
+
+
+def _name(text: str) -> str:
+    """Return a host's name or plain IPv4 address. Numbers in other forms are refused (127.1, 0x7f000001, 017.0.0.1)."""
+    name = text.lower().removesuffix(".")
+    labels = name.split(".")
+    if len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
+        raise Forbidden("The host of the picture's address is no name.")
+    if _NUMBER.fullmatch(labels[-1]) and _address(name) is None:
+        raise Forbidden("The host of the picture's address is a number in disguise.")
+    return name
+
+
+def _heed(place: Place, rules: Rules) -> None:
+    address = _address(place.host)
+    if address is not None:
+        admit(place, [place.host])
+    if place.allowed:
+        return
+    if place.scheme == "http" and not rules.plain_http:
+        raise Forbidden("The picture's address must begin with https://.", fix="Or set FLEET_MEDIA_HTTP=true.")
+    if place.port not in _PORTS.values():
+        raise Forbidden(f"Pictures are fetched from ports 80 and 443, not from {place.port}.")
+    if address is None and ("." not in place.host or place.host.endswith(_LOCAL_ENDINGS)):
+        raise Forbidden(f"{place.host} is a name of a local network.")
+
+
+def _excepted(place: Place, address: Address) -> bool:
+    """Tell whether the owner opened this address: as itself, or as this machine under an allowed name."""
+    if not place.allowed:
+        return False
+    literal = _address(place.host)
+    return address.is_loopback if literal is None else address == literal
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,38 @@
+"""Why a picture was not had from its address. The class says whether asking again may help.
+
+Raised by `addresses`, `wire`, `cleaning` and `fetch`; the messages name a host at most, never a whole URL, since those
+carry other people's tokens.
+"""
+
+from __future__ import annotations
+
+from fleet.core.errors import FleetError
+
+
+class FetchError(FleetError):
+    """A picture was not had. `retryable` says whether the same address may give it later."""
+
+    retryable = False
+
+
+class Forbidden(FetchError):
+    """The address leads to where Fleet must not call: not the public internet, or not by its rules. Permanent."""
+
+    exit_code = 2
+
+
+class Unusable(FetchError):
+    """The server answered, and what it gave is no picture that can be kept. Permanent."""
+
+    exit_code = 2
+
+
+class OutOfReach(FetchError):
+    """The server could not be had now. Worth a retry; `retry_after_s` is its own wish, if it has one."""
+
+    exit_code = 5
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

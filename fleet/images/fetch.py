@@ -1,0 +1,115 @@
+"""Fetches a picture from a public address that somebody else chose, and returns it in a form that is fit to be kept.
+
+Called by `fleet.runtime.media`. Redirects are followed by hand and each is checked like a first address; size and time
+are bounded while the bytes come. Must never send a token, a cookie or a referrer, nor believe a header about the bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpcore
+
+from fleet import __version__
+from fleet.images import addresses
+from fleet.images.addresses import Place, Rules
+from fleet.images.cleaning import FetchedPicture, clean
+from fleet.images.errors import OutOfReach, Unusable
+from fleet.images.safety import MAX_BYTES, MAX_PIXELS
+from fleet.images.wire import Deadline, Network, Wall
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429})
+_LONGEST_WISH_S = 86_400.0
+_HEADERS = [
+    (b"User-Agent", f"Fleet/{__version__}".encode()),
+    (b"Accept", b"image/png, image/jpeg, image/webp, image/gif"),
+    (b"Accept-Encoding", b"identity"),  # a packed answer could unfold to any size
+    (b"Connection", b"close"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one picture may take: bytes on the wire, seconds in all, redirects, pixels; and how large it is kept."""
+
+    max_bytes: int = MAX_BYTES
+    total_s: float = 20.0
+    max_redirects: int = 3
+    max_pixels: int = MAX_PIXELS
+    max_side_px: int = 2048
+
+
+PUBLIC_ONLY, USUAL, SYSTEM = Rules(), Limits(), Network()
+
+
+def fetch_picture(
+    url: str, *, rules: Rules = PUBLIC_ONLY, limits: Limits = USUAL, network: Network = SYSTEM
+) -> FetchedPicture:
+    """Fetch a picture and return it cleaned.
+
+    Raises Forbidden for addresses that must not be called, Unusable for what is no picture, OutOfReach (retryable) for
+    what may pass.
+    """
+    deadline = Deadline.after(limits.total_s)
+    place = addresses.read(url, rules)
+    for _ in range(limits.max_redirects + 1):
+        answer = _ask(place, limits, network, deadline)
+        if isinstance(answer, bytes):
+            return clean(
+                answer, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px
+            )  # fmt: skip
+        place = addresses.follow(place, answer, rules)
+    raise Unusable(f"The picture's address redirects more than {limits.max_redirects} times.")
+
+
+def _ask(place: Place, limits: Limits, network: Network, deadline: Deadline) -> bytes | str:
+    """Return the body that a place answers with, or the location to which it redirects."""
+    url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
+    headers = [(b"Host", place.authority.encode()), *_HEADERS]
+    wall = Wall(place, network, deadline)
+    try:
+        with (
+            httpcore.ConnectionPool(ssl_context=network.tls, max_connections=1, network_backend=wall) as pool,
+            pool.stream("GET", url, headers=headers) as response,
+        ):
+            return _read(place, response, limits.max_bytes)
+    except httpcore.TimeoutException as error:
+        raise OutOfReach(f"{place.host} takes too long to answer.") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise OutOfReach(f"{place.host} broke off or answered nonsense ({type(error).__name__}).") from error
+
+
+def _read(place: Place, response: httpcore.Response, max_bytes: int) -> bytes | str:
+    headers = {name.lower(): value for name, value in response.headers}
+    if response.status in _REDIRECTS:
+        return _location(place, headers.get(b"location", b""))
+    if response.status != 200:
+        raise _refusal(place, response.status, headers.get(b"retry-after", b""))
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        raise Unusable(f"{place.host} sends the picture packed, though it was asked not to.")
+    body = bytearray()
+    for chunk in response.iter_stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise Unusable(f"The picture of {place.host} has more than {max_bytes:,} bytes.")
+    return bytes(body)
+
+
+def _location(place: Place, location: bytes) -> str:
+    try:
+        found = location.decode()
+    except UnicodeDecodeError:
+        found = ""
+    if not found:
+        raise Unusable(f"{place.host} redirects to nowhere.")
+    return found
+
+
+def _refusal(place: Place, status: int, wish: bytes) -> OutOfReach | Unusable:
+    """Return what an answer without a picture means. A wish (Retry-After) counts when it is a number of seconds."""
+    words = f"{place.host} answers {status} instead of a picture."
+    if status in _PASSING or status >= 500:
+        asked_s = min(float(wish), _LONGEST_WISH_S) if wish.isdigit() and len(wish) < 10 else None
+        return OutOfReach(words, retry_after_s=asked_s)
+    return Unusable(words)
