@@ -107,15 +107,16 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
 
 
 @secrets.command("new-key")
+@click.option("--print", "for_environment", is_flag=True, help="Print it, for FLEET_SECRET_KEYS.")
 @pass_door
-def new_key(door: Door) -> None:
+def new_key(door: Door, /, *, for_environment: bool) -> None:
     """Make a key that seals from now on; the older ones still open.
 
-    It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, it is printed, to be put before the others.
+    It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
     """
     from fleet.cli import homes
 
-    made = keys.add_key(homes.given(door.home))
+    made = keys.add_key(homes.given(door.home), for_environment=for_environment)
     if made.file is not None:
         door.say(f"A new key is the first one in {made.file}. `fleet secrets rotate` seals everything with it.")
         return

@@ -136,9 +136,9 @@ class NewKey:
     written: str = ""
 
 
-def add_key(settings: Settings) -> NewKey:
-    """Make a key and put it first. Raises FleetError."""
-    if settings.secret_keys.get_secret_value():
+def add_key(settings: Settings, *, for_environment: bool = False) -> NewKey:
+    """Make a key and put it first, or leave that to a person for the environment. Raises FleetError."""
+    if for_environment or settings.secret_keys.get_secret_value():
         return NewKey(None, new_key())
     return NewKey(keyfile.add(settings.home.absolute()))
 

@@ -285,7 +285,8 @@ def test_a_secret_is_set_listed_rotated_and_removed(cli: Cli, tmp_path: Path) ->
 
 
 def test_a_new_key_for_the_environment_is_printed_and_kept_nowhere(cli: Cli, tmp_path: Path) -> None:
-    made = cli("secrets", "new-key", FLEET_SECRET_KEYS=new_key()).stdout.strip()
+    first = cli("secrets", "new-key", "--print").stdout.strip()
+    made = cli("secrets", "new-key", FLEET_SECRET_KEYS=first).stdout.strip()
     put(cli, "openai_api_key", KEY, FLEET_SECRET_KEYS=made)
     assert not (tmp_path / "home").exists()
     assert "wins" in put(cli, "openai_api_key", KEY, FLEET_SECRET_KEYS=made, FLEET_OPENAI_API_KEY=OTHER)
