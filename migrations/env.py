@@ -6,6 +6,7 @@ import fleet.agents.models
 import fleet.core.events
 import fleet.engagement.models
 import fleet.jobs.models
+import fleet.keystore.models
 import fleet.media.models
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet.core.db import Base

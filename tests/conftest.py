@@ -23,6 +23,7 @@ import redis
 import sqlalchemy as sa
 from psycopg import sql
 
+from fleet.core import masking
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 
@@ -76,7 +77,8 @@ class PostgresForTests:
 
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of whoever runs the tests out of them."""
+    """Keep the settings of whoever runs the tests out of them, and what other tests had concealed."""
+    monkeypatch.setattr(masking, "_concealed", ())
     for name in list(os.environ):
         models = name.startswith(("ANTHROPIC_", "OPENAI_"))  # a key in the environment is used, and must not be here
         if models or (name.startswith("FLEET_") and not name.startswith("FLEET_TEST_")):

@@ -111,6 +111,8 @@ class ModelServer:
         self.always: Reply | None = None
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.batches: dict[str, dict[str, Any]] = {}
+        self.flags: Callable[[str], list[str]] = lambda _: []
+        """The categories of a text, for who asks to have it moderated."""
         self.batch_status = "ended"
         self.batch_results: Callable[[list[dict[str, Any]]], bytes] | None = None
         self.release = threading.Event()
@@ -180,6 +182,24 @@ class ModelServer:
             },
         }  # fmt: skip
 
+    def moderation(self, body: dict[str, Any]) -> dict[str, Any]:
+        """An answer of the moderation endpoint: a result for each text, in order."""
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        return {"id": "modr-1", "model": body["model"], "results": [_moderated(self.flags(text)) for text in texts]}
+
+
+MODERATED = ["harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent",
+             "self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence",
+             "violence/graphic"]  # fmt: skip
+
+
+def _moderated(flagged: list[str]) -> dict[str, Any]:
+    return {
+        "flagged": bool(flagged), "categories": {name: name in flagged for name in MODERATED},
+        "category_scores": {name: 0.9 if name in flagged else 0.0001 for name in MODERATED},
+        "category_applied_input_types": {name: ["text"] for name in MODERATED},
+    }  # fmt: skip
+
 
 def _from_messages(body: dict[str, Any]) -> Question:
     system = "\n\n".join(block["text"] for block in body["system"])
@@ -220,6 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
             batch_id = f"msgbatch_{len(self.world.batches) + 1}"
             self.world.batches[batch_id] = body
             return self._batch(batch_id)
+        if self.path == "/v1/moderations":
+            return self.world.moderation(body)
         if self.path == "/v1/messages":
             return self.world.message(body, reply)
         unknown = set(body) - (self.world.knows or set(body)) - {"model", "messages"}

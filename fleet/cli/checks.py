@@ -48,7 +48,7 @@ _DISK_WARN_BYTES, _DISK_FAIL_BYTES = 1_000_000_000, 100_000_000
 
 def run(door: Door) -> Iterator[Finding]:
     """Look at everything, in the order in which things stand on one another."""
-    from fleet.cli import checks_live
+    from fleet.cli import checks_keys, checks_live
 
     try:
         settings = door.settings
@@ -60,9 +60,12 @@ def run(door: Door) -> Iterator[Finding]:
     yield from _home(settings)
     found = _personas(settings)
     yield found
-    yield from checks_live.words(settings)
     sound = found.level is not Level.FAIL
     database_ok = yield from _database(settings)
+    keyed = (yield from checks_keys.store(settings)) if database_ok else settings
+    yield from checks_live.words(keyed)
+    yield from checks_keys.moderation(keyed)
+    yield from checks_keys.pictures(keyed)
     broker_ok = yield from checks_live.broker(settings)
     if sound and broker_ok:
         yield from _guarded("gallery", lambda: checks_live.gallery(door))

@@ -46,7 +46,7 @@ def kept_by(home: Path) -> Kept | None:
 def service_token(home: Path) -> str:
     """Return the token of this home's own gallery: the one of last time, or a new one."""
     kept = kept_by(home)
-    return kept.service_token if kept is not None else f"fst_{secrets.token_urlsafe(24)}"
+    return kept.service_token if kept is not None and kept.service_token else f"fst_{secrets.token_urlsafe(24)}"
 
 
 def given(home: Path | None, /, **overrides: object) -> Settings:

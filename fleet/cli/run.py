@@ -32,7 +32,7 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide, people
+from fleet.runtime import fleetwide, keys, people, signing
 from fleet.runtime.deps import Deps
 from fleet.sandbox import disk
 from fleet.sandbox.child import rotate_log
@@ -49,11 +49,12 @@ class Run:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
         given = homes.given(door.home, **said)
         models.check(given)
+        signing.check(given)
         self._door, self._wanted = door, wanted
         self._home = given.home.absolute()
         self._faults = faults.parse(wanted.faults)
         self._known: dict[str, object] = {
-            **said, "home": self._home, "tempo": given.tempo, "service_token": _token(given, self._home),
+            **said, "home": self._home, "tempo": given.tempo, **_token(given, self._home),
         }  # fmt: skip
         self.settings = self._learn()
         self._screen = Screen(door)
@@ -98,10 +99,13 @@ class Run:
         self._began = True
         self._screen.step("Bringing the tables up to date")
         db.migrate(urls.database)
+        keys.make_ring(self.settings)
         self.settings = self._learn(database_url=urls.database, broker_url=urls.broker)
         deps = self._deps = runtime_deps.build(self.settings)
+        _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)
         if self.settings.gallery_url:
+            _needs_token(deps)
             self._services.record(urls={"gallery": self.settings.gallery_url})
         else:
             self._start_gallery()
@@ -154,7 +158,7 @@ class Run:
             rows.append(("Metrics", metrics))
         rows += [
             ("Tempo", _tempo(self.settings.tempo)),
-            ("Words", words(self.settings)),
+            ("Words", words(deps.keys.settings)),
             ("Agents", f"{sum(seen.agents.values())}, {running} of them running"),
             ("Logs", str(self._services.logs_dir)),
             ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
@@ -195,16 +199,20 @@ class Run:
         self._screen.step("Stopped. `fleet up` goes on from here.")
 
 
-def _token(settings: Settings, home: Path) -> str:
-    """Return the service token: the one that was set, or this home's own for its own gallery."""
-    token = settings.service_token.get_secret_value()
-    if token:
-        return token
-    if settings.gallery_url:
-        raise InvalidInput(
-            "FLEET_GALLERY_URL is set without a token.", fix="Set FLEET_SERVICE_TOKEN to that gallery's."
+def _token(settings: Settings, home: Path) -> dict[str, str]:
+    """Return the service token, as a setting, of this home's own gallery; none where another gallery's is known."""
+    if settings.service_token.get_secret_value() or settings.gallery_url:
+        return {}
+    return {"service_token": homes.service_token(home)}
+
+
+def _needs_token(deps: Deps) -> None:
+    if not deps.keys.settings.service_token.get_secret_value():
+        lost = deps.keys.lost.get("service_token")
+        raise lost or InvalidInput(
+            "FLEET_GALLERY_URL is set without a token.",
+            fix="Set FLEET_SERVICE_TOKEN to that gallery's, or `fleet secrets set service_token`.",
         )
-    return homes.service_token(home)
 
 
 def words(settings: Settings) -> str:

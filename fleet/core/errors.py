@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from fleet.core.masking import mask
+
 
 class FleetError(Exception):
-    """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one."""
+    """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one.
+
+    Servers like to repeat the key that they refuse, so secrets are taken out of every message here.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, *, fix: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fix = fix
+        self.message = mask(message)
+        self.fix = fix if fix is None else mask(fix)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}" if self.fix else self.message

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Tx
+from fleet.core.masking import mask_all
 from fleet.core.sql import Statement
 
 # Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
@@ -78,8 +79,8 @@ _EMIT = Statement(
 
 def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
          **payload: Any) -> None:  # fmt: skip
-    """Record that something happened, in the transaction in which it happens."""
-    tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=payload)
+    """Record that something happened, in the transaction in which it happens. Secrets are taken out of its texts."""
+    tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=mask_all(payload))
 
 
 def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
@@ -99,7 +100,7 @@ def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) 
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Record many events at once; each row has subject, agent_id, job_id and payload."""
     if rows:
-        tx.execute(sa.insert(EventRow), rows)
+        tx.execute(sa.insert(EventRow), mask_all(rows))
 
 
 def read_after(tx: Tx, position: Position, *, limit: int = 500) -> list[Event]:

@@ -14,25 +14,20 @@ from typing import Any, cast
 
 import structlog
 
+from fleet.core.masking import mask, mask_all
+
+__all__ = ["configure", "get", "mask"]
+
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key|cookie", re.IGNORECASE)
 _NOT_SECRET = frozenset({"lease_token", "input_tokens", "output_tokens"})
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
-_SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
-_MODEL_KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}")
-
-
-def mask(text: str) -> str:
-    """Return `text` without the passwords of URLs, service tokens and keys of models."""
-    text = _URL_PASSWORD.sub(r"\g<head>:***@", text)
-    return _MODEL_KEY.sub("sk-***", _SERVICE_TOKEN.sub("fst_***", text))
 
 
 def _mask_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if _SECRET_KEY.search(key) and key not in _NOT_SECRET:
             event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = mask(value)
+        else:
+            event[key] = mask_all(value)
     return event
 
 

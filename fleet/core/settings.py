@@ -1,13 +1,14 @@
 """Settings: read once at a door, from FLEET_* variables and an optional .env, and passed down as a value.
 
-Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings shows none.
+Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings shows none, and whatever
+this process is given as one is taken out of all that it tells.
 """
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -20,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from fleet.core import masking
 from fleet.core.errors import InvalidInput
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -40,6 +42,9 @@ class Settings(BaseSettings):
 
     database_url: str = Field("", description="Postgres, as postgresql+psycopg://user:password@host:port/name")
     broker_url: str = Field("", description="Celery broker, as redis://:password@host:port/0")
+    secret_keys: SecretStr = Field(
+        SecretStr(""), description="keys of the key store, the first one seals; by default those of the home's key file"
+    )
     home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
 
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
@@ -109,11 +114,20 @@ class Settings(BaseSettings):
     link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts that texts may link to, where the surface has links"
     )
+    moderation: Literal["local", "openai"] = Field(
+        "local", description="who looks at texts: the local rules, or they and then OpenAI's moderation"
+    )
+    moderation_model: str = Field("omni-moderation-latest", min_length=1, description="which of its models")
+    moderation_api_key: SecretStr = Field(SecretStr(""), description="its key, if not that of OpenAI's models")
+    moderation_base_url: str = Field("", description="its address, if not that of OpenAI's models")
     recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
     check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
     image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts of the surface's pictures, if not its own"
     )
+    c2pa_cert: Path | None = Field(None, description="certificates that sign pictures (PEM), the signer's first")
+    c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
+    c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")
 
     experiments: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="experiments that are on: names of shipped ones or paths to files, separated by commas"
@@ -169,6 +183,17 @@ class Settings(BaseSettings):
         if not self.label_agents and not self.label_off_reason.strip():
             raise ValueError("label_agents is off without a reason; set FLEET_LABEL_OFF_REASON")
         return self
+
+    @model_validator(mode="after")
+    def _conceal_secrets(self) -> Self:
+        for name in SECRETS:
+            value = getattr(self, name).get_secret_value()
+            masking.conceal(*(value.split(",") if name == "secret_keys" else [value]))
+        return self
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+"""The settings that are secrets. The key store can hold any of them but its own keys."""
 
 
 def load(**overrides: object) -> Settings:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fleet.core import text
+from fleet.core import masking, text
 from fleet.core.errors import FleetError
 from fleet.llm.base import CommentWords, PostWords, SeenPost
 from fleet.llm.orders import gives_orders
@@ -99,7 +99,7 @@ def fit_to_show(words: str) -> str:
     while seen != words:
         seen = words
         words = text.without_links(text.without_markup(words))
-        words = text.without_hashtags(text.without_mentions(text.without_keys(words)))
+        words = text.without_hashtags(text.without_mentions(text.without_keys(masking.mask(words))))
         words = text.clean(words)
     return words
 

@@ -6,6 +6,7 @@ take half a second. Whatever is set, the last in the chain writes without a mode
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 
 from fleet.core import clock
@@ -14,6 +15,7 @@ from fleet.core.settings import Settings
 from fleet.llm.base import Words
 from fleet.llm.chain import Chain
 from fleet.llm.model import Model
+from fleet.llm.moderation import RemoteModerator
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.recording import Recorder, Replayer
@@ -77,6 +79,17 @@ def connect(settings: Settings) -> Words:
     writers = [ModelWriter(model, prices, timeout_s=within_s) for model in connect_models(settings)]
     words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
     return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
+
+
+def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerator | None:
+    """Return the moderator that is asked beside the local rules, or None. Raises Unanswered when it has no key."""
+    if settings.moderation == "local":
+        return None
+    from fleet.llm.openai_moderation import OpenAIModerator
+
+    key = settings.moderation_api_key.get_secret_value() or settings.openai_api_key.get_secret_value()
+    base_url = settings.moderation_base_url or settings.openai_base_url
+    return OpenAIModerator(key, settings.moderation_model, base_url=base_url, dice=dice)
 
 
 def connect_models(settings: Settings) -> Iterator[Model]:

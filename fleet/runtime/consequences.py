@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleet.agents import commands, controls, loop
+from fleet.core import masking
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.images.credentials import NotSigned
 from fleet.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
 from fleet.jobs.states import DeadReason
+from fleet.llm.moderation import Unanswered
 from fleet.platforms import base, guard
 from fleet.runtime import paying
 from fleet.spending import budgets
@@ -84,6 +87,10 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
             return Held(str(error), now + _LOOK_AGAIN, by_people=True)
         case guard.LeaseEnding():
             return Held(str(error), now)
+        case Unanswered():
+            return Held(str(error), now + timedelta(seconds=max(_BREATHER_S, error.retry_after_s or 0.0)))
+        case NotSigned():
+            return Held(str(error), now + _LOOK_AGAIN)
         case base.Refused() | InvalidInput():
             return Dead(DeadReason.PERMANENT, str(error))
         case Unavailable():
@@ -91,7 +98,7 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
         case FleetError():
             return Unknown(str(error), settle) if sent else Retry(str(error))
         case _:
-            why = f"unexpected: {type(error).__name__}: {error}"[:1000]
+            why = masking.mask(f"unexpected: {type(error).__name__}: {error}")[:1000]
             return Unknown(why, settle) if sent else Retry(why)
 
 

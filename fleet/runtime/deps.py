@@ -19,13 +19,17 @@ from fleet.content import experiment_file
 from fleet.content.variants import Experiment
 from fleet.core import clock, queue
 from fleet.core.db import Database
-from fleet.core.errors import Unavailable
+from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
+from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
 from fleet.llm.base import Speaker, Words
+from fleet.llm.moderation import RemoteModerator
 from fleet.platforms import registry
-from fleet.platforms.base import Account
+from fleet.platforms.base import Account, TokenRefused
 from fleet.platforms.guard import Caps, Gateway, Policy
+from fleet.runtime import signing
+from fleet.runtime.keys import Keys
 from fleet.runtime.quality import Quality
 
 if TYPE_CHECKING:
@@ -49,13 +53,15 @@ class Deps:
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
     _writers: list[Words] = field(default_factory=list)
+    _moderators: list[RemoteModerator | None] = field(default_factory=list)
+    _signers: list[Credentials | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gateway(self, surface: str) -> Gateway:
-        """Return the door to a surface. Raises InvalidInput for an unknown one or missing settings."""
+        """Return the door to a surface. Raises InvalidInput for an unknown one, TokenRefused for a lost token."""
         with self._lock:
             if surface not in self._gateways:
-                platform = registry.connect(surface, self.settings)
+                platform = registry.connect(surface, self._keyed(surface))
                 self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason)
             return self._gateways[surface]
 
@@ -64,8 +70,50 @@ class Deps:
         """Who writes the words. Made on first use: the vendors' libraries take half a second. Raises InvalidInput."""
         with self._lock:
             if not self._writers:
-                self._writers.append(self.writer or models.connect(self.settings))
+                self._writers.append(self.writer or models.connect(self.keys.settings))
             return self._writers[0]
+
+    @property
+    def moderator(self) -> RemoteModerator | None:
+        """Who looks at texts beside the local rules, if anybody. Raises Unanswered when it cannot be asked at all."""
+        with self._lock:
+            if not self._moderators:
+                self._moderators.append(models.connect_moderator(self.keys.settings, self.dice))
+            return self._moderators[0]
+
+    @property
+    def signer(self) -> Credentials | None:
+        """Whose signature pictures carry, if anybody's. Raises NotSigned for credentials that cannot sign."""
+        with self._lock:
+            if not self._signers:
+                try:
+                    self._signers.append(signing.connect(self.keys.settings))
+                except InvalidInput as error:
+                    raise NotSigned(error.message, fix=error.fix) from error
+            return self._signers[0]
+
+    @functools.cached_property
+    def keys(self) -> Keys:
+        """The settings with the keys of the key store in them."""
+        return Keys(self.db, self.settings)
+
+    def refresh(self) -> None:
+        """Take in what has changed in the key store, looked at twice a minute. Not to be called in a transaction."""
+        if self.keys.refresh():
+            with self._lock:
+                self._gateways.clear()
+                self._moderators.clear()
+                self._signers.clear()
+                if self.settings.llm_replay is None:  # a replay would begin anew
+                    self._writers.clear()
+
+    def _keyed(self, surface: str) -> Settings:
+        """Return the settings with which to call a surface. Raises TokenRefused while its token cannot be opened."""
+        settings = self.keys.settings
+        lost = self.keys.lost.get("service_token")
+        if lost is not None:
+            raise TokenRefused(f"the token of {surface} cannot be read: {lost}")
+        return settings
 
     @functools.cached_property
     def quality(self) -> Quality:
@@ -147,6 +195,7 @@ def policy(settings: Settings) -> Policy:
 def build(settings: Settings) -> Deps:
     """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
     models.check(settings)
+    signing.check(settings)
     return Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),

@@ -43,6 +43,7 @@ _MINUTE = timedelta(minutes=1)
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
     """Make one attempt at a job, if it is due and nobody else has it."""
+    deps.refresh()
     work = _claim(deps, job_id)
     if work is None:
         return

@@ -14,7 +14,7 @@ from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.images import Marks, Source, checks, read_marks
 from fleet.images.placeholder import data_url, render_jpeg
-from fleet.images.stamping import stamp
+from fleet.images.stamping import MAX_BYTES, stamp
 from fleet.platforms import base, guard
 from fleet.platforms.base import ImageOrder, PictureFile
 from fleet.runtime.work import Work
@@ -27,7 +27,7 @@ def picture(work: Work, prompt: str) -> str:
     ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work))
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
     # Our own rendering is made anew from its prompt each time rather than kept in the database.
-    return made or data_url(render_jpeg(prompt, work.agent.persona_id or "default"))
+    return made or _as_sent(work, render_jpeg(prompt, work.agent.persona_id or "default"))
 
 
 def _order(work: Work, prompt: str) -> dict[str, Any]:
@@ -50,13 +50,14 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
 
 def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     """Look at the picture once: it is paid and kept, so that looking again never pays again. None if it is unfit."""
-    if not work.deps.settings.check_images:
+    signed = work.deps.signer is not None
+    if not work.deps.settings.check_images and not signed:
         return url
     fetched: list[PictureFile] = []
     looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work))
     if "why" in looked:
         return None
-    if looked["marked"] or not work.deps.settings.label_agents:
+    if not signed and (looked["marked"] or not work.deps.settings.label_agents):
         return url
     return _marked(work, url, prompt, fetched)
 
@@ -74,12 +75,21 @@ def _look_at(work: Work, url: str, fetched: list[PictureFile]) -> dict[str, Any]
 
 
 def _marked(work: Work, url: str, prompt: str, fetched: list[PictureFile]) -> str | None:
-    """Return the picture with the mark that the surface did not give it. The bytes are not kept between attempts."""
+    """Return the picture with the marks that the surface did not give it. The bytes are not kept between attempts."""
     found = fetched[0] if fetched else _fetch(work, url)
     if isinstance(found, str):
         log.warning("picture_cannot_be_marked", job_id=str(work.claim.job_id), reason=found)
         return None
-    return data_url(stamp(found.data, Marks(Source.AI, prompt)))
+    marks = read_marks(found.data)
+    if marks is None or not marks.is_machine_made:
+        return _as_sent(work, stamp(found.data, Marks(Source.AI, prompt)))
+    return _as_sent(work, found.data if len(found.data) <= MAX_BYTES else stamp(found.data, marks))
+
+
+def _as_sent(work: Work, picture: bytes) -> str:
+    """Return a marked picture as it is sent: signed, by a fleet that signs. Raises NotSigned: the job waits."""
+    signer = work.deps.signer
+    return data_url(picture if signer is None else signer.sign(picture))
 
 
 def _fetch(work: Work, url: str) -> PictureFile | str:

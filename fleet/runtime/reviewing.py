@@ -1,7 +1,7 @@
 """Words that are fit to publish: written, looked at, and written once more with other dice where they were refused.
 
 Called by the handlers of posts and comments. Each draft is a paid step of its own, so that neither a crash nor a retry
-pays twice, and what the checkpoint keeps has passed: of a refused draft only the names of the rules are kept.
+pays twice, and of a refused draft only the names of the rules are kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fleet.content.surfaces import Kind
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.jobs.outcomes import Skipped
+from fleet.jobs.states import JobState
 from fleet.llm.base import Usage
 from fleet.runtime.work import Work
 
@@ -39,6 +40,8 @@ def reviewed(work: Work, write: Callable[[random.Random], Draft]) -> dict[str, A
     words: dict[str, Any] = {}
     for number, step in enumerate(_STEPS, start=1):
         words = work.step(step, partial(_draft, work, step, write), also=partial(_told, work, number))
+        if "refused" not in words:
+            words = _moderated(work, step, number, words)
         if "refused" not in words:
             return words
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
@@ -61,6 +64,26 @@ def _draft(work: Work, step: str, write: Callable[[random.Random], Draft]) -> di
         if kind in (Kind.CAPTION, Kind.COMMENT):
             said.recent.add(said.key, said.author, verdicts[name].text)
     return {name: verdict.text for name, verdict in verdicts.items()} | _remarks(verdicts) | {"by": by}
+
+
+def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dict[str, Any]:
+    """Return words that the moderator has let pass, or what is kept in their place. Raises Unanswered: the job waits.
+
+    Asked after they were saved, since they are paid; and not about a post that may be out already.
+    """
+    moderator = work.deps.moderator
+    if moderator is None or words.get("moderated") == moderator.name or work.claim.state is JobState.UNKNOWN:
+        return words
+    texts = [value for name, value in words.items() if isinstance(value, str) and name not in ("by", "moderated")]
+    flagged = frozenset[str]().union(*moderator.categories(texts, within_s=work.words_within_s))
+    if not flagged:
+        passed = words | {"moderated": moderator.name}
+        work.save(step, passed)
+        return passed
+    rules = sorted(f"moderation.{category}" for category in flagged)
+    refused = {"refused": rules, "why": [f"{rule}: {moderator.name} flags it" for rule in rules], "by": words["by"]}
+    work.save(step, refused, also=partial(_told, work, number))
+    return refused
 
 
 def _remarks(verdicts: Mapping[str, Verdict]) -> dict[str, list[str]]:

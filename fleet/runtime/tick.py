@@ -51,6 +51,7 @@ class _Awake:
 
 def tick(deps: Deps, key: TickKey) -> None:
     """Decide one tick, if nobody has yet."""
+    deps.refresh()
     started_s = clock.monotonic_s()
     awake = _claim(deps, key)
     if awake is None:
@@ -217,7 +218,8 @@ def _give_up(deps: Deps, awake: _Awake, error: Exception) -> None:
     verdict = consequences.judge(
         error, now=deps.now(), agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
     )  # fmt: skip
-    why = str(error) if isinstance(error, FleetError) else f"unexpected: {type(error).__name__}: {error}"[:1000]
+    unexpected = logs.mask(f"unexpected: {type(error).__name__}: {error}")[:1000]
+    why = str(error) if isinstance(error, FleetError) else unexpected
     with deps.db.transaction() as tx:
         if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return

@@ -60,14 +60,18 @@ class Work:
         if name not in self._steps:
             value = make()
             reach(Point.JOB_STEP_PAID)
-            with self.deps.db.transaction() as tx:
-                if not service.save_step(tx, self.claim, name, value):
-                    raise Fenced(f"step {name} came too late")
-                if also is not None:
-                    also(tx, value)
+            self.save(name, value, also=also)
             reach(Point.JOB_STEP_SAVED)
-            self._steps[name] = value
         return self._steps[name]
+
+    def save(self, name: str, value: Any, *, also: Callable[[Tx, Any], None] | None = None) -> None:
+        """Keep a step's value, in place of what it had. Raises Fenced if the lease has gone to somebody else."""
+        with self.deps.db.transaction() as tx:
+            if not service.save_step(tx, self.claim, name, value):
+                raise Fenced(f"step {name} came too late")
+            if also is not None:
+                also(tx, value)
+        self._steps[name] = value
 
     def dice(self, purpose: str) -> random.Random:
         """Return dice that fall the same way in every attempt at this job."""

@@ -21,6 +21,7 @@ from fleet.images.marks import Marks, Source, read_marks
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
+from fleet.jobs.states import JobState
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.platforms import base
 from fleet.platforms.base import Action, ImageOrder
@@ -363,3 +364,13 @@ def test_owners_may_leave_pictures_unlooked_at(database_url: str) -> None:
         assert fleet.surface.images_fetched == []
     finally:
         fleet.deps.close()
+
+
+def test_no_post_goes_out_without_an_alternative_text(fleet: Fleet) -> None:
+    says(fleet, *POEMS[:2], alt_text=" ")
+    job = add(fleet, fleet.agent())
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == JobState.SKIPPED
+    assert "empty" in str(fleet.job(job).error)
+    assert not fleet.surface.effects
+    assert not fleet.surface.images_paid
