@@ -72,6 +72,10 @@ bench: $(BENCH_READY) ## Measure everything and write docs/benchmarks.md; ARGS=-
 	@for bench in $(BENCHES); do echo "$$bench" && $(BIN)/python -m "$$bench" $(ARGS) || exit; done
 	@$(BIN)/python -m bench.report $(ARGS)
 
+.PHONY: bench-llm
+bench-llm: $(BENCH_READY) ## Measure only the tokens of a text, beside the original's way; needs no model and no key
+	@$(BIN)/python -m bench.bench_llm $(ARGS) && $(BIN)/python -m bench.report $(ARGS)
+
 $(BENCH_READY): $(READY) bench/bench.lock
 	@echo "Installing what only the benchmarks need" && $(BIN)/python -m pip --disable-pip-version-check --no-input \
 		install --quiet --require-hashes -r bench/bench.lock && touch $@

@@ -1,6 +1,6 @@
 """A local server that speaks the wire formats of Anthropic's and OpenAI's APIs, with every fault that a test asks for.
 
-It counts tokens, remembers cached prefixes, keeps what it was asked, and thinks with a `mind`: a function from a
+It counts tokens and cached prefixes (`tests.token_meter`), keeps what it was asked, and thinks with a `mind`: from a
 question to the answer's text. Replies put into `script` come first, one a request. A thread serves it on a free port.
 """
 
@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.token_meter import TokenMeter, blocks_of
 
 SUBJECTS = [
     "lighthouse",
@@ -102,8 +104,11 @@ class Reply:
 class ModelServer:
     """One server; `url` is its address without a path."""
 
-    def __init__(self, mind: Mind = honest, *, knows: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, mind: Mind = honest, *, knows: frozenset[str] | None = None, meter: TokenMeter | None = None
+    ) -> None:
         self.mind = mind
+        self.meter = meter or TokenMeter()
         self.knows = knows
         """Options of a plain OpenAI-like server; any other is refused with 400. None: all."""
         self.models = ["claude-haiku-5-5", "gpt-6-luna"]
@@ -116,7 +121,6 @@ class ModelServer:
         self.batch_status = "ended"
         self.batch_results: Callable[[list[dict[str, Any]]], bytes] | None = None
         self.release = threading.Event()
-        self._prefixes: set[str] = set()
         self._lock = threading.Lock()
         server = self
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"world": server}))
@@ -147,19 +151,16 @@ class ModelServer:
         """An answer of the Messages API."""
         question = _from_messages(body)
         text = self.mind(question) if reply.text is None else reply.text
-        prefix = json.dumps(body["system"])
-        with self._lock:
-            known = prefix in self._prefixes
-            self._prefixes.add(prefix)
-        cached = len(prefix) // 4
+        bill = self.meter.of_message(body, text)
         return {
             "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"],
             "content": [*reply.extra_blocks, {"type": "text", "text": text}], "stop_reason": reply.stop,
             "stop_sequence": None,
             "usage": {
-                "input_tokens": len(json.dumps(body["messages"])) // 4, "output_tokens": len(text) // 4,
-                "cache_read_input_tokens": cached if known else 0,
-                "cache_creation_input_tokens": 0 if known else cached,
+                "input_tokens": bill.fresh, "output_tokens": bill.output,
+                "cache_read_input_tokens": bill.read, "cache_creation_input_tokens": bill.written,
+                "cache_creation": {
+                    "ephemeral_5m_input_tokens": bill.written - bill.hour, "ephemeral_1h_input_tokens": bill.hour},
                 "service_tier": "batch" if batch else "standard",
             },
         }  # fmt: skip
@@ -172,13 +173,14 @@ class ModelServer:
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if reply.stop == "refusal":
             message |= {"content": None, "refusal": "No."}
-        prompt = len(json.dumps(body["messages"])) // 4
+        bill = self.meter.of_completion(body, text)
+        prompt = bill.fresh + bill.read + bill.written
         return {
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
             "usage": {
-                "prompt_tokens": prompt, "completion_tokens": len(text) // 4, "total_tokens": prompt + len(text) // 4,
-                "prompt_tokens_details": {"cached_tokens": prompt // 2, "cache_write_tokens": 0},
+                "prompt_tokens": prompt, "completion_tokens": bill.output, "total_tokens": prompt + bill.output,
+                "prompt_tokens_details": {"cached_tokens": bill.read, "cache_write_tokens": bill.written},
             },
         }  # fmt: skip
 
@@ -202,8 +204,8 @@ def _moderated(flagged: list[str]) -> dict[str, Any]:
 
 
 def _from_messages(body: dict[str, Any]) -> Question:
-    system = "\n\n".join(block["text"] for block in body["system"])
-    fields = frozenset(body["output_config"]["format"]["schema"]["properties"])
+    system = "\n\n".join(block["text"] for block in blocks_of(body.get("system", [])))
+    fields = frozenset(body.get("output_config", {}).get("format", {}).get("schema", {}).get("properties", ()))
     return Question(system, body["messages"][0]["content"], fields, len(body["messages"]), body)
 
 
@@ -217,6 +219,7 @@ def _from_chat(body: dict[str, Any]) -> Question:
 class _Handler(BaseHTTPRequestHandler):
     world: ModelServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two packets, and the second would wait 40 ms for the first
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

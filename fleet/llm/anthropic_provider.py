@@ -1,19 +1,17 @@
 """Anthropic's models: the Messages API with structured outputs and a cached prefix, and batches for what can wait.
 
 The only file that imports the anthropic SDK; made by `fleet.llm.registry`, called through `fleet.llm.model.BatchModel`.
-It must not retry: the chain does, once, for all vendors. What the SDK raises is translated here and goes no further.
+It must not retry: the chain does, once, for all vendors. What the SDK raises is translated at `vendor` and goes no
+further.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
 import anthropic
-import httpx2
 from anthropic.types import Message
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from anthropic.types.messages import MessageBatchIndividualResponse
@@ -22,21 +20,21 @@ from anthropic.types.messages.batch_create_params import Request
 from fleet.core import clock
 from fleet.llm import wire
 from fleet.llm.base import Usage
-from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
+from fleet.llm.errors import ModelError, RefusedByModel, Rejected, TooLong, Transient
 from fleet.llm.model import Answer, Prompt
+from fleet.llm.vendor import Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-
-# Below that it writes whole answers, and servers like to repeat the key that they refuse.
-logging.getLogger("anthropic").setLevel(logging.WARNING)
-
 _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tokens")
+_PASSING = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
 
 
-class AnthropicModel:
-    """One model at Anthropic, or at a gateway that speaks its API. Safe for many threads."""
+class AnthropicModel(Vendor):
+    """One model at Anthropic, or at a gateway that speaks its API."""
 
     provider = "anthropic"
+    _any_error = anthropic.AnthropicError
+    _status_error = anthropic.APIStatusError
 
     def __init__(
         self,
@@ -47,9 +45,7 @@ class AnthropicModel:
         effort: str = "",
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        self.model = model
-        self._effort = effort
-        self._now = now
+        super().__init__(model, effort=effort, now=now)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=base_url or DEFAULT_BASE_URL,
@@ -89,9 +85,6 @@ class AnthropicModel:
             return {one.custom_id: self._result(one) for one in results}
 
     def _params(self, prompt: Prompt) -> MessageCreateParamsNonStreaming:
-        turns: list[Any] = [{"role": "user", "content": prompt.moment}]
-        for answer, problem in prompt.turns:
-            turns += [{"role": "assistant", "content": answer}, {"role": "user", "content": _mend(problem)}]
         config: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(prompt.schema)}}
         if self._effort:
             config["effort"] = self._effort
@@ -101,11 +94,13 @@ class AnthropicModel:
                 "model": self.model,
                 "max_tokens": prompt.max_output_tokens,
                 # The stable part first: everything up to the mark is cached, and read again by all of this persona.
+                # For an hour: its agents speak minutes apart, and what lives for five is often gone by then and paid
+                # for again (docs/benchmarks.md).
                 "system": [
                     {"type": "text", "text": prompt.house},
-                    {"type": "text", "text": prompt.persona, "cache_control": {"type": "ephemeral"}},
+                    {"type": "text", "text": prompt.persona, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
                 ],
-                "messages": turns,
+                "messages": turns(prompt),
                 "output_config": config,
             },
         )
@@ -121,19 +116,16 @@ class AnthropicModel:
 
     def _usage(self, message: Message, began_s: float | None, *, batch: bool) -> Usage:
         took = message.usage
-        return Usage(
-            self.provider,
-            self.model,
+        return self._unbilled(began_s, batch=batch).but(
             input_tokens=took.input_tokens or 0,
             cache_read_tokens=took.cache_read_input_tokens or 0,
             cache_write_tokens=took.cache_creation_input_tokens or 0,
+            cache_hour_tokens=took.cache_creation.ephemeral_1h_input_tokens if took.cache_creation else 0,
             output_tokens=took.output_tokens or 0,
-            latency_ms=0 if began_s is None else _since_ms(began_s),
-            batch=batch,
         )
 
     def _result(self, one: MessageBatchIndividualResponse) -> Answer | ModelError:
-        unbilled = Usage(self.provider, self.model, batch=True)
+        unbilled = self._unbilled(None, batch=True)
         match one.result.type:
             case "succeeded":
                 try:
@@ -142,56 +134,16 @@ class AnthropicModel:
                     return error
             case "errored":
                 wrong = one.result.error.error
-                if wrong.type in ("overloaded_error", "rate_limit_error", "api_error", "timeout_error"):
+                if wrong.type in _PASSING:
                     return Transient(f"in the batch: {wrong.type}", unbilled)
                 return Rejected(f"in the batch: {wrong.type}: {wrong.message}"[:300], unbilled)
             case _:  # expired or cancelled: it was never worked on
                 return Transient(f"in the batch: {one.result.type}", unbilled)
 
-    @contextmanager
-    def _translated(self, began_s: float) -> Iterator[None]:
-        """Raise in our own words whatever the SDK raises, also for answers that are none (no JSON, no usage)."""
-        try:
-            yield
-        except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError) as error:
-            raise self._ours(error, began_s) from error
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-            raise Transient(
-                f"the answer is none of this API ({type(error).__name__})", usage, unmetered=True
-            ) from error
+    def _said(self, error: anthropic.APIStatusError) -> str:
+        return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"[:300]
 
-    def _ours(self, error: Exception, began_s: float) -> ModelError:
-        usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-        match error:
-            case anthropic.RateLimitError() | anthropic.APIStatusError(status_code=529):
-                return Overloaded(_words(error), usage, retry_after_s=self._wish_s(error))
-            case anthropic.APIStatusError(status_code=401 | 402 | 403):
-                return AuthFailed(
-                    _words(error), usage, fix="Look at FLEET_ANTHROPIC_API_KEY and the account behind it."
-                )
-            case anthropic.APIStatusError(status_code=413):
-                return TooLong(_words(error), usage)
-            case anthropic.BadRequestError() if any(sign in str(error).casefold() for sign in _TOO_LONG):
-                return TooLong(_words(error), usage)
-            case anthropic.APIStatusError(status_code=code) if code in (408, 409) or code >= 500:
-                return Transient(_words(error), usage, retry_after_s=self._wish_s(error))
-            case anthropic.APIStatusError():
-                return Rejected(_words(error), usage, fix="Look at FLEET_ANTHROPIC_MODEL and FLEET_LLM_EFFORT.")
-            case _:  # timeouts, cut connections, answers that cannot be read
-                return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
-
-    def _wish_s(self, error: anthropic.APIStatusError) -> float | None:
-        return wire.retry_after_s(error.response.headers, self._now())
-
-
-def _mend(problem: str) -> str:
-    return f"That answer cannot be used. {problem} Answer again, with the JSON object alone."
-
-
-def _words(error: anthropic.APIStatusError) -> str:
-    return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"[:300]
-
-
-def _since_ms(began_s: float) -> int:
-    return round((clock.monotonic_s() - began_s) * 1000)
+    def _peculiar(self, error: anthropic.APIStatusError, usage: Usage) -> Exception | None:
+        if error.status_code == 400 and any(sign in str(error).casefold() for sign in _TOO_LONG):
+            return TooLong(self._said(error), usage)
+        return None

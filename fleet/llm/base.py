@@ -125,6 +125,7 @@ class Outcome(StrEnum):
 class Usage:
     """What one call took. Money is integer millionths of a US dollar; `input_tokens` are those not cached.
 
+    Of `cache_write_tokens`, `cache_hour_tokens` were written to live for an hour, which costs more.
     `earlier` are the calls for the same words that came before: failed tries, repaired answers, other providers.
     """
 
@@ -139,6 +140,7 @@ class Usage:
     batch: bool = False
     outcome: Outcome = Outcome.ANSWERED
     earlier: tuple[Usage, ...] = ()
+    cache_hour_tokens: int = 0
 
     @property
     def calls(self) -> tuple[Usage, ...]:

@@ -7,27 +7,21 @@ not retry: the chain does. Servers that lack an option are asked again without i
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import httpx2
 import openai
 from openai.types.chat import ChatCompletion
 
 from fleet.core import clock
 from fleet.llm import wire
 from fleet.llm.base import Usage
-from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
+from fleet.llm.errors import AuthFailed, ModelError, RefusedByModel, Rejected, TooLong
 from fleet.llm.model import Answer, Prompt
+from fleet.llm.vendor import Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-
-# Below that it writes whole answers, and servers like to repeat the key that they refuse.
-logging.getLogger("openai").setLevel(logging.WARNING)
-
 _NO_KEY = "none"  # servers on one's own machine ask for no key, and the SDK insists on one
 _OPTIONS = ("response_format", "json_schema", "json_object", "reasoning_effort", "max_completion_tokens",
             "prompt_cache_key", "structured output", "guided", "grammar")  # fmt: skip
@@ -35,10 +29,13 @@ _TOO_LONG = ("context_length", "context length", "maximum context", "too many to
 _REFUSED = ("content_policy", "content_filter", "moderation_blocked")
 
 
-class OpenAIModel:
-    """One model at OpenAI or at a server that speaks its API. Safe for many threads."""
+class OpenAIModel(Vendor):
+    """One model at OpenAI or at a server that speaks its API."""
 
     provider = "openai"
+    _any_error = openai.OpenAIError
+    _status_error = openai.APIStatusError
+    _overloaded = frozenset({429, 503, 529})
 
     def __init__(
         self,
@@ -49,9 +46,7 @@ class OpenAIModel:
         effort: str = "",
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        self.model = model
-        self._effort = effort
-        self._now = now
+        super().__init__(model, effort=effort, now=now)
         self._dialect = 0
         self._client = openai.OpenAI(
             api_key=api_key or _NO_KEY,
@@ -83,14 +78,12 @@ class OpenAIModel:
             known = [one.id for one in self._client.models.list(timeout=wire.timeout(timeout_s)).data]
         # Ollama lists `llama3.2:latest` and answers to `llama3.2`.
         if self.model not in known and f"{self.model}:latest" not in known:
-            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-            raise Rejected(f"the server has no model {self.model}", usage, fix="Look at FLEET_OPENAI_MODEL.")
+            raise Rejected(
+                f"the server has no model {self.model}", self._unbilled(began_s), fix="Look at FLEET_OPENAI_MODEL."
+            )
 
     def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> ChatCompletion:
-        messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}]
-        messages.append({"role": "user", "content": prompt.moment})
-        for answer, problem in prompt.turns:
-            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": _mend(problem)}]
+        messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}, *turns(prompt)]
         if dialect >= 2:
             schema = json.dumps(dict(prompt.schema), ensure_ascii=False)
             messages[0]["content"] += f"\n\nThe schema of the JSON object:\n{schema}"
@@ -115,7 +108,7 @@ class OpenAIModel:
 
     def _usage(self, completion: ChatCompletion, began_s: float) -> Usage:
         took = completion.usage
-        unbilled = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
+        unbilled = self._unbilled(began_s)
         if took is None:
             return unbilled
         details = took.prompt_tokens_details
@@ -129,48 +122,21 @@ class OpenAIModel:
             output_tokens=took.completion_tokens or 0,
         )
 
-    @contextmanager
-    def _translated(self, began_s: float) -> Iterator[None]:
-        """Raise in our own words whatever the SDK raises, also for answers that are none (no JSON, no choices)."""
-        try:
-            yield
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as error:
-            raise self._ours(error, began_s) from error
-        except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
-            usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-            raise Transient(
-                f"the answer is none of this API ({type(error).__name__})", usage, unmetered=True
-            ) from error
+    def _said(self, error: openai.APIStatusError) -> str:
+        return f"{error.status_code} {error.code or ''}: {error.message}"[:300]
 
-    def _ours(self, error: Exception, began_s: float) -> Exception:
-        usage = Usage(self.provider, self.model, latency_ms=_since_ms(began_s))
-        match error:
-            case openai.APIStatusError(status_code=429, code="insufficient_quota"):
-                return AuthFailed(_words(error), usage, fix="The account has no money left.")
-            case openai.APIStatusError(status_code=429 | 503 | 529):
-                return Overloaded(_words(error), usage, retry_after_s=self._wish_s(error))
-            case openai.APIStatusError(status_code=401 | 402 | 403):
-                return AuthFailed(_words(error), usage, fix="Look at FLEET_OPENAI_API_KEY and the account behind it.")
-            case openai.APIStatusError(status_code=400 | 413 | 422):
-                return self._of_the_question(error, usage)
-            case openai.APIStatusError(status_code=code) if code in (408, 409) or code >= 500:
-                return Transient(_words(error), usage, retry_after_s=self._wish_s(error))
-            case openai.APIStatusError():
-                return Rejected(_words(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_OPENAI_BASE_URL.")
-            case _:  # timeouts, cut connections, answers that cannot be read
-                return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
-
-    def _of_the_question(self, error: openai.APIStatusError, usage: Usage) -> Exception:
-        said = f"{error.code} {error.param} {error.message}".casefold()
-        if error.status_code == 413 or any(sign in said for sign in _TOO_LONG):
-            return TooLong(_words(error), usage)
-        if any(sign in said for sign in _REFUSED):
-            return RefusedByModel(_words(error), usage)
-        rejected = Rejected(_words(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_LLM_EFFORT.")
-        return _OptionUnknown(rejected) if any(option in said for option in _OPTIONS) else rejected
-
-    def _wish_s(self, error: openai.APIStatusError) -> float | None:
-        return wire.retry_after_s(error.response.headers, self._now())
+    def _peculiar(self, error: openai.APIStatusError, usage: Usage) -> Exception | None:
+        if error.status_code == 429 and error.code == "insufficient_quota":
+            return AuthFailed(self._said(error), usage, fix="The account has no money left.")
+        if error.status_code not in (400, 422):
+            return None
+        told = f"{error.code} {error.param} {error.message}".casefold()
+        if any(sign in told for sign in _TOO_LONG):
+            return TooLong(self._said(error), usage)
+        if any(sign in told for sign in _REFUSED):
+            return RefusedByModel(self._said(error), usage)
+        rejected = Rejected(self._said(error), usage, fix="Look at FLEET_OPENAI_MODEL and FLEET_LLM_EFFORT.")
+        return _OptionUnknown(rejected) if any(option in told for option in _OPTIONS) else rejected
 
 
 class _OptionUnknown(Exception):
@@ -196,15 +162,3 @@ def _options(prompt: Prompt, effort: str, dialect: int) -> dict[str, Any]:
     elif dialect == 2:
         options["response_format"] = {"type": "json_object"}
     return options
-
-
-def _mend(problem: str) -> str:
-    return f"That answer cannot be used. {problem} Answer again, with the JSON object alone."
-
-
-def _words(error: openai.APIStatusError) -> str:
-    return f"{error.status_code} {error.code or ''}: {error.message}"[:300]
-
-
-def _since_ms(began_s: float) -> int:
-    return round((clock.monotonic_s() - began_s) * 1000)

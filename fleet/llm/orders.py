@@ -17,7 +17,8 @@ _ENGLISH = (
     r"|\b(?:respond|reply|answer) (?:only|with)\b|\boutput only\b|\brepeat after\b|\bdeveloper mode\b"
     r"|\byour (?:instructions?|passwords?|tokens?|secrets?|credentials?|prompts?)\b|\bapi[ _-]?keys?\b"
     r"|\b(?:tool|function)[ _-](?:use|calls?|result)\b|\bdrop table\b|\brm -rf\b|\bend of (?:user|system)\b"
-    r"|\b(?:write|say|repeat|comment|post|answer|reply) (?:this|exactly|only|with|the following|word for word)\b"
+    r"|\b(?:write|say|repeat|comment|post|answer|reply) (?:this|exactly|only|the following|word for word)\b"
+    r"|\b(?:write|say|comment|post|answer|reply) with\b"  # not `repeat with`, which is what tiles do
     r"|\b(?:use|call|run|invoke) (?:the|a|your) (?:tool|function|command)\b"
     r"|(?:^|\s)(?:system|assistant|user|human) ?:"
 )

@@ -16,6 +16,8 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import Usage
 
 MILLION = 1_000_000
+HOUR_PERCENT = 160
+"""Of the price of writing to the cache for five minutes: 2 of the input's price to its 1.25."""
 _DATED = re.compile(
     r"-(?:\d{8}|\d{4}-\d{2}-\d{2})$"
 )  # a snapshot, such as gpt-6-luna-2026-09-22, costs what its model does
@@ -25,6 +27,7 @@ _DATED = re.compile(
 class Price:
     """List prices from a day on, in microusd for a million tokens.
 
+    `cache_write` is for the shortest life; what is to live for an hour costs `HOUR_PERCENT` of it.
     Requests whose whole prompt is longer than `long_above_tokens` cost more in all their tokens: input and cache by
     `long_input_percent`, output by `long_output_percent`.
     """
@@ -109,6 +112,7 @@ class Prices:
             usage.input_tokens * price.input
             + usage.cache_read_tokens * price.cache_read
             + usage.cache_write_tokens * price.cache_write
+            + usage.cache_hour_tokens * (price.cache_write * (HOUR_PERCENT - 100) // 100)
             + usage.output_tokens * price.output
         )
         return _round_up(total * (price.batch_percent if usage.batch else 100), MILLION * 100)
@@ -118,7 +122,8 @@ class Prices:
         worst = 0
         for prompt in {input_tokens, min(input_tokens, self.of(model, on).long_above_tokens or input_tokens)}:
             price = self.of(model, on).for_prompt_of(prompt)
-            total = prompt * max(price.input, price.cache_read, price.cache_write) + output_tokens * price.output
+            dearest = max(price.input, price.cache_read, price.cache_write * HOUR_PERCENT // 100)
+            total = prompt * dearest + output_tokens * price.output
             worst = max(worst, _round_up(total * (price.batch_percent if batch else 100), MILLION * 100))
         return worst
 

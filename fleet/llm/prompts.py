@@ -22,9 +22,11 @@ from fleet.llm.offline import OfflineProvider
 from fleet.llm.orders import gives_orders
 
 MAX_OUTPUT_TOKENS = 2_000  # the longest answer is about 250; what models think before they answer counts too
-MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES = 12, 5, 12, 8
+MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES = 8, 3, 8, 8
 LONGEST_NAME_CHARS, LONGEST_CAPTION_CHARS, LONGEST_PERSONALITY_CHARS = 60, 600, 2_000
-_POST_EXAMPLES, _COMMENT_EXAMPLES = 5, 8
+# Vendors cache no prefix of less than 1,024 tokens, and what is longer is paid in full whenever the cache is cold:
+# these many examples keep every persona a fifth above it (docs/benchmarks.md).
+_POST_EXAMPLES, _COMMENT_EXAMPLES = 3, 5
 _ESCAPED = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 STYLES = (

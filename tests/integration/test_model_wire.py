@@ -79,7 +79,7 @@ def test_the_persona_is_cached_and_the_moment_is_not(server: ModelServer) -> Non
     assert first.cache_write_tokens == second.cache_read_tokens > 500
     assert second.microusd < first.microusd
     system = server.asked[0][2]["system"]
-    assert [block.get("cache_control") for block in system] == [None, {"type": "ephemeral"}]
+    assert [block.get("cache_control") for block in system] == [None, {"type": "ephemeral", "ttl": "1h"}]
     assert "Ann" not in json.dumps(system)
 
 

@@ -29,6 +29,10 @@ def test_a_million_of_each_costs_the_list_price() -> None:
     assert LIST.cost(usage("claude-sonnet-5-5", read=1_000_000), DAY) == 100_000
     assert LIST.cost(usage("claude-sonnet-5-5", written=1_000_000), DAY) == 2_500_000
     assert LIST.cost(usage("claude-sonnet-5-5", output=1_000_000), DAY) == 10_000_000
+    for_an_hour = usage("claude-sonnet-5-5", written=1_000_000).but(cache_hour_tokens=1_000_000)
+    assert LIST.cost(for_an_hour, DAY) == 4_000_000 == LIST.at_most(
+        "claude-sonnet-5-5", DAY, input_tokens=1_000_000, output_tokens=0
+    )  # fmt: skip
 
 
 def test_the_price_is_that_of_the_day() -> None:
