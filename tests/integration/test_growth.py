@@ -250,7 +250,8 @@ def test_a_migration_that_was_interrupted_begins_anew(fresh_database: str) -> No
     database = Database(fresh_database)
     with database.transaction() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-        tx.execute(sa.text("DROP TABLE llm_calls, llm_reservations, budgets"))  # of what came later
+        later = "llm_calls, llm_reservations, budgets, assignments, engagement"
+        tx.execute(sa.text(f"DROP TABLE {later}"))
         tx.execute(sa.text("DROP INDEX ix_jobs_agent"))
         tx.execute(sa.text("CREATE INDEX ix_jobs_agent ON jobs (agent_id)"))
     db.migrate(fresh_database)
