@@ -19,6 +19,8 @@ _ODD_KINDS = "'provision', 'deprovision'"
 
 
 def upgrade() -> None:
+    # First, since it commits as it goes and may be run again; the tables and the revision's number are one transaction.
+    _know(f"{_KINDS}, 'measure', 'message'", odd=f"{_ODD_KINDS}, 'measure', 'message'")
     op.create_table(
         "assignments",
         sa.Column("experiment", sa.String(length=40), nullable=False),
@@ -55,7 +57,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("post_job", "age_h", name=op.f("pk_engagement")),
     )
     op.create_index("ix_engagement_measured_at", "engagement", ["measured_at"])
-    _know(f"{_KINDS}, 'measure', 'message'", odd=f"{_ODD_KINDS}, 'measure', 'message'")
 
 
 def downgrade() -> None:

@@ -13,12 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from fleet.agents import loop
 from fleet.agents.models import AgentRow
 from fleet.content import experiment_file
 from fleet.content.variants import Dimension, Experiment, Variant
-from fleet.core import clock, failpoints, ids
+from fleet.core import clock, db, failpoints, ids
+from fleet.core.db import Database
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
 from fleet.engagement import ledger
@@ -385,12 +387,10 @@ def test_who_could_not_keep_every_window_posts_whenever_it_likes(fleet: Fleet) -
     deps = replace(fleet.deps, personas=library, experiments=hours((2, 4), (12, 14)))
     fleet.agent(weights=POSTS_ALONE, persona_id=persona.id)
     with fleet.deps.db.transaction() as tx:
-        import sqlalchemy as sa
-
         actor = loop.actor(tx.execute(sa.select(*loop.ACTOR).select_from(AgentRow)).one())
-    noon = datetime(2026, 3, 4, 9, tzinfo=UTC)
-    assert trying.waits(deps, actor, noon) == {}
-    assert trying.waits(replace(deps, experiments=hours((7, 8), (12, 14))), actor, noon)
+    nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
+    assert trying.waits(deps, actor, nine) == {}
+    assert trying.waits(replace(deps, experiments=hours((7, 8), (12, 14))), actor, nine)
 
 
 def test_results_average_within_a_throw_and_say_who_gave_what(fleet: Fleet) -> None:
@@ -486,3 +486,22 @@ def test_a_wrong_setting_is_told_before_anything_starts(database_url: str) -> No
     with pytest.raises(InvalidInput, match="there is no experiment 'captions'"):
         make_fleet(database_url, experiments="captions")
     assert [one.name for one in experiment_file.shipped()] == ["caption_question", "posting_window", "prompt_light"]
+
+
+def test_the_migration_begins_anew_where_somebody_pulled_the_plug(database_url: str) -> None:
+    database = Database(database_url)
+    with database.transaction() as tx:  # in the middle of its last exchange, with nothing of it committed after that
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
+        tx.execute(sa.text("DROP TABLE assignments, engagement"))
+        tx.execute(sa.text("ALTER INDEX ix_jobs_odd_kinds RENAME TO ix_jobs_odd_kinds_new"))
+        tx.execute(sa.text("ALTER TABLE jobs DROP CONSTRAINT ck_jobs_kind"))
+    db.migrate(database_url)
+    with database.transaction() as tx:
+        index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_jobs_odd_kinds'"
+        check = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_jobs_kind'"
+        made, known = (str(tx.scalar(sa.text(query))) for query in (index, check))
+    assert "'measure'" in made
+    assert "'measure'" in known
+    assert "NOT VALID" not in known
+    assert db.pending_migrations(database) == []
+    database.close()
