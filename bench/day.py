@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,6 @@ class Day:
     by: dict[str, int]
     breaker: dict[str, int]
     dead: dict[str, int]
-    asked: dict[str, int] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Tell of it, as Markdown."""
@@ -166,10 +165,12 @@ def up(folder: Path, agents: int, tempo: float, environment: dict[str, str]) -> 
             process.wait()
 
 
-def live(agents: int, minutes: float, folder: Path, *, hours: float = 24.0, pace: float = 3.0) -> Day:
+def live(agents: int, minutes: float, folder: Path, *, hours: float = 24.0, pace: float = 3.0,
+         at_least: int = 0) -> Day:  # fmt: skip
     """Let a fleet live for some hours and return what became of them.
 
-    Its agents wake `pace` times more rarely than their personas say, so that one machine keeps up with them.
+    Its agents wake `pace` times more rarely than their personas say, so that one machine keeps up with them. They live
+    on until `at_least` texts are published, however slow the machine is.
     """
     mind, lasts_s = Mind(), minutes * 60
     tempo = min(FASTEST, hours * HOUR_S / lasts_s)
@@ -195,6 +196,8 @@ def live(agents: int, minutes: float, folder: Path, *, hours: float = 24.0, pace
         first.always = None
         say("the first model is well again")
         time.sleep(lasts_s * 0.45)
+        fleet.wait_until("enough texts", lambda: sum(_counts(db, "kind", _PUBLISHED).values()) >= at_least,
+                         timeout_s=120)  # fmt: skip
         _run(db, "UPDATE agents SET next_tick_at = next_tick_at + interval '1 year'")
         say("the day is over; what was begun is finished")
         fleet.wait_until("every job has ended", lambda: not _live_jobs(db), timeout_s=180)
