@@ -7,9 +7,10 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What follows: the text is not published, it is mended on the spot, or it is only told."""
+    """What follows: the text is not published, a better one is asked for once, it is mended, or it is only told."""
 
     REFUSE = "refuse"
+    DOUBT = "doubt"
     MEND = "mend"
     NOTE = "note"
 

@@ -33,11 +33,15 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows."""
+    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows.
+
+    `objections` are why an earlier draft of it was refused, in words that repeat nothing private.
+    """
 
     speaker: Speaker
     recent_captions: tuple[str, ...] = ()
     memories: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,12 @@ class SeenPost:
 
 @dataclass(frozen=True, slots=True)
 class CommentRequest:
-    """Ask for one comment on one of the posts seen, of which there is at least one."""
+    """Ask for one comment on one of the posts seen, of which there is at least one. The rest is as for a post."""
 
     speaker: Speaker
     seen: tuple[SeenPost, ...]
     memories: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seen:

@@ -19,6 +19,7 @@ LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
 LONGEST_CAPTION_CHARS = 500
 LONGEST_ALT_CHARS = 300
 LONGEST_COMMENT_CHARS = 300
+_SHARED_DRAWS = 3
 _OPENING_WORDS = 2
 _RECENT_OPENINGS = 6
 
@@ -48,9 +49,8 @@ class OfflineProvider:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[CommentWords, Usage]:
-        """Write one sentence that names the author, the subject or the words of the post seen first."""
-        first = request.seen[0]
-        return self._timed(lambda: CommentWords(_comment(request.speaker, first, dice), answers=first.id))
+        """Choose a post by interests and dice; write one sentence that names its author, subject or words."""
+        return self._timed(lambda: _answer(request, dice))
 
     def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
         """Return 0: rules and dice cost nothing."""
@@ -82,6 +82,30 @@ def _post(request: PostRequest, dice: random.Random) -> PostWords:
         caption=caption,
         alt_text=_finish(grammar.expand(rules, "alt_text", dice, slots), LONGEST_ALT_CHARS),
     )
+
+
+def _answer(request: CommentRequest, dice: random.Random) -> CommentWords:
+    post, shared = _choose(request, dice)
+    reason = f"It is about {shared}." if shared else "It stood out."
+    return CommentWords(_comment(request.speaker, post, dice), answers=post.id, reason=reason)
+
+
+def _choose(request: CommentRequest, dice: random.Random) -> tuple[SeenPost, str]:
+    """Draw a post, with the interest that it shares: such a post is three times as likely to be drawn."""
+    shared = [_shared(post, request.speaker.interests) for post in request.seen]
+    # random() alone is promised to stay the same across versions of Python; choices() is not.
+    point = dice.random() * sum(_SHARED_DRAWS if one else 1 for one in shared)
+    for post, one in zip(request.seen, shared, strict=True):
+        point -= _SHARED_DRAWS if one else 1
+        if point < 0:
+            return post, one
+    return request.seen[-1], shared[-1]
+
+
+def _shared(post: SeenPost, interests: tuple[str, ...]) -> str:
+    """Return the first of the interests that a caption names, or an empty string."""
+    said = set(subject.inert(post.caption).casefold().split())
+    return next((one for one in interests if said & {word for word in one.casefold().split() if len(word) > 3}), "")
 
 
 def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:

@@ -50,7 +50,7 @@ class Script:
         return PostWords(self.prompt, self._next(dice), self.alt_text), Usage("script", "1")
 
     def write_comment(self, request: CommentRequest, dice: random.Random, **_: object) -> tuple[CommentWords, Usage]:
-        return CommentWords(self._next(dice)), Usage("script", "1")
+        return CommentWords(self._next(dice), request.seen[0].id), Usage("script", "1")
 
     def paid_by(self, _: object) -> Script:
         return self

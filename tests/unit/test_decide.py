@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.agents.decide import ACTIONS, Moment, Seen, decide, from_data, to_data
+from fleet.agents.decide import ACTIONS, Moment, Plan, Seen, decide, from_data, to_data
 from fleet.platforms.guard import Caps, Usage
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -62,7 +62,26 @@ def test_nobody_reacts_to_themselves_or_twice() -> None:
     for n in range(300):
         decision = decide(moment(feed=feed), random.Random(n))
         if decision.action in ("like", "comment"):
-            assert [plan.target for plan in decision.plans] == ["new"]
+            assert [about(plan) for plan in decision.plans] == [["new"]]
+
+
+def about(plan: Plan) -> list[str | None]:
+    """The posts that a plan is about: for a comment those that its writer may choose from."""
+    return [plan.target] if plan.target is not None else [seen["id"] for seen in plan.payload.get("seen", ())]
+
+
+def test_a_comment_may_choose_from_twelve_posts_those_of_shared_interests_first() -> None:
+    feed = tuple(
+        Seen(f"p{n}", "zoe", "Zoe", f"Light {n}" if n == 7 else "x" * 5000, likes=1, liked=True) for n in range(30)
+    )
+    first = Counter()  # type: ignore[var-annotated]
+    for n in range(300):
+        (plan,) = decide(moment(feed=feed, asked_for="comment"), random.Random(n)).plans
+        assert plan.target is None
+        assert len(set(about(plan))) == 12
+        first[about(plan)[0]] += 1
+        assert all(len(seen["caption"]) <= 600 for seen in plan.payload["seen"])
+    assert first["p7"] > 1.4 * 300 / 31
 
 
 def test_an_empty_gallery_is_posted_to_or_looked_at() -> None:
@@ -136,6 +155,9 @@ def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when
         assert plan.kind not in when.held_kinds
         assert when.asked_for in (None, plan.kind)
         if plan.kind in ("like", "comment"):
-            assert seen[plan.target or ""].author != when.username
+            assert about(plan)
+            for target in about(plan):
+                assert seen[target or ""].author != when.username
+                assert not (plan.kind == "comment" and seen[target or ""].commented)
     if decision.action is None:
         assert decision.thought
