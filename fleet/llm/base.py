@@ -7,6 +7,7 @@ posts seen it answers and its one sentence. Providers take frozen values and dic
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -141,6 +142,14 @@ class Usage:
     def but(self, **changes: Any) -> Usage:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+
+class Remember(Protocol):
+    """What an agent knows of its own past, handed to its writer as `memories`. May hold words of strangers."""
+
+    def recall(self, agent_id: uuid.UUID, about: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
+        """Return at most `limit` short memories, those nearest to `about` (names, topics; may be empty) first."""
+        ...
 
 
 class Provider(Protocol):

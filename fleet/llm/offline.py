@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.core import clock, text
-from fleet.llm import grammar, phrases, subject
+from fleet.llm import grammar, leads, phrases, subject
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 
 MOST_DRAFTS = 12
@@ -22,6 +22,7 @@ LONGEST_COMMENT_CHARS = 300
 _SHARED_DRAWS = 3
 _OPENING_WORDS = 2
 _RECENT_OPENINGS = 6
+_LED: Grammar = {"led": ("{plain}", *["{lead} {plain}"] * 4)}
 
 _Words = TypeVar("_Words")
 
@@ -118,9 +119,13 @@ def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
     general = grammar.without(phrases.for_vibe(speaker.vibe), absent)
     start = "comment" if {"author", "subject", "quote"} - absent else phrases.BLIND_COMMENT
     data = {name: value for name, value in known.items() if value and name != "subject"}
-    sentence = grammar.expand(
-        rules if start in rules else general, start, dice, {"subject": about} if about else {}, data=data
-    )
+    said = {
+        **(rules if start in rules else general),
+        **_LED,
+        "lead": leads.for_vibe(speaker.vibe),
+        "plain": (f"{{{start}}}",),
+    }
+    sentence = grammar.expand(said, "led", dice, {"subject": about} if about else {}, data=data)
     return _finish(sentence, LONGEST_COMMENT_CHARS)
 
 

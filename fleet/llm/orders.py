@@ -20,6 +20,8 @@ _ENGLISH = (
     r"|\b(?:write|say|repeat|comment|post|answer|reply) (?:this|exactly|only|with|the following|word for word)\b"
     r"|\b(?:use|call|run|invoke) (?:the|a|your) (?:tool|function|command)\b"
     r"|(?:^|\s)(?:system|assistant|user|human) ?:"
+    # The wire's own forms: nobody captions a picture with a message of a chat, or with the end of our data.
+    r"|[\"']role[\"'] ?:|</?[a-z]+_data>"
 )
 _OTHERS = (
     # German, Dutch

@@ -19,11 +19,12 @@ from fleet.core.db import Database
 from fleet.core.errors import Unavailable
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
-from fleet.llm.base import Speaker, Words
+from fleet.llm.base import Remember, Speaker, Words
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
 from fleet.runtime.quality import Quality
+from fleet.runtime.remembering import LedgerMemory
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Deps:
     dice: random.Random = field(default_factory=random.SystemRandom)
     writer: Words | None = None
     """Who writes the words, if not whom the settings name."""
+    remember: Remember | None = None
+    """Who remembers for the agents, if not the ledger."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
@@ -64,6 +67,11 @@ class Deps:
     def quality(self) -> Quality:
         """What is let pass, and what has been said lately."""
         return Quality(self.db, self.settings)
+
+    @functools.cached_property
+    def memory(self) -> Remember:
+        """What agents remember."""
+        return self.remember or LedgerMemory(self.db)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)

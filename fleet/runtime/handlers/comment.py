@@ -8,6 +8,7 @@ from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline import OfflineProvider
 from fleet.platforms.base import Action, Verb
 from fleet.runtime import offers, paying
+from fleet.runtime.remembering import MOST_RECALLED
 from fleet.runtime.reviewing import Draft, Turn, reviewed
 from fleet.runtime.work import Work
 
@@ -27,7 +28,9 @@ def _write(work: Work, turn: Turn) -> Draft | Skipped:
     seen = tuple(SeenPost(one.id, one.author, one.caption) for one in offers.still_open(work))
     if not seen:
         return Skipped("nothing that was offered is open for a comment any more")
-    request = CommentRequest(work.deps.speaker(work.agent), seen, objections=turn.objections)
+    authors = tuple(dict.fromkeys(post.author for post in seen))
+    memories = work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED)
+    request = CommentRequest(work.deps.speaker(work.agent), seen, memories, turn.objections)
     words, usage = paying.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
     if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
         words, usage = OfflineProvider().write_comment(request, turn.dice)

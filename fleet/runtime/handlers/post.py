@@ -11,6 +11,7 @@ from fleet.llm.base import PostRequest
 from fleet.platforms.base import Action, Verb
 from fleet.runtime import paying
 from fleet.runtime.pictures import picture
+from fleet.runtime.remembering import MOST_RECALLED
 from fleet.runtime.reviewing import Draft, Turn, reviewed
 from fleet.runtime.work import Work
 
@@ -32,7 +33,8 @@ def prepare(work: Work) -> Action | Skipped | Held:
 def _write(work: Work, turn: Turn) -> Draft:
     with work.deps.db.transaction() as tx:
         recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
-    request = PostRequest(work.deps.speaker(work.agent), tuple(recent), objections=turn.objections)
+    memories = work.deps.memory.recall(work.agent.id, (), limit=MOST_RECALLED)
+    request = PostRequest(work.deps.speaker(work.agent), tuple(recent), memories, turn.objections)
     words, usage = paying.words_of(work).write_post(request, turn.dice, within_s=work.words_within_s)
     texts = {
         "image_prompt": (Kind.PROMPT, words.image_prompt),
