@@ -20,6 +20,7 @@ from fleet.core.errors import Unavailable
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
 from fleet.llm.base import Remember, Speaker, Words
+from fleet.llm.writer import BatchWriter
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
@@ -62,6 +63,11 @@ class Deps:
             if not self._writers:
                 self._writers.append(self.writer or models.connect(self.settings))
             return self._writers[0]
+
+    @functools.cached_property
+    def batches(self) -> BatchWriter | None:
+        """Who writes what can wait, for less money; None unless the settings want that."""
+        return models.connect_batches(self.settings)
 
     @functools.cached_property
     def quality(self) -> Quality:

@@ -263,7 +263,8 @@ def test_hashtags_in_material_are_not_written() -> None:
     )
     words, _ = WRITER.write_post(PostRequest(tagged), random.Random(1))
     said, _ = WRITER.write_comment(comment_on(tagged, "Ann", "A door."), random.Random(1))
-    assert (words.caption, words.alt_text, said.text) == ("A door", "A door.", "Hi Ann")
+    assert (words.caption, words.alt_text) == ("A door", "A door.")
+    assert said.text.endswith("Hi Ann")
 
 
 def test_a_tiny_grammar_still_finds_the_one_caption_not_said_yet() -> None:

@@ -9,7 +9,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.llm.base import PostRequest
 from fleet.platforms.base import Action, Verb
-from fleet.runtime import paying
+from fleet.runtime import batching, paying
 from fleet.runtime.pictures import picture
 from fleet.runtime.remembering import MOST_RECALLED
 from fleet.runtime.reviewing import Draft, Turn, reviewed
@@ -30,12 +30,15 @@ def prepare(work: Work) -> Action | Skipped | Held:
     )  # fmt: skip
 
 
-def _write(work: Work, turn: Turn) -> Draft:
+def _write(work: Work, turn: Turn) -> Draft | Held:
     with work.deps.db.transaction() as tx:
         recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
     memories = work.deps.memory.recall(work.agent.id, (), limit=MOST_RECALLED)
     request = PostRequest(work.deps.speaker(work.agent), tuple(recent), memories, turn.objections)
-    words, usage = paying.words_of(work).write_post(request, turn.dice, within_s=work.words_within_s)
+    made = batching.words(work, request, turn)
+    if isinstance(made, Held):
+        return made
+    words, usage = made or paying.words_of(work).write_post(request, turn.dice, within_s=work.words_within_s)
     texts = {
         "image_prompt": (Kind.PROMPT, words.image_prompt),
         "caption": (Kind.CAPTION, words.caption),
