@@ -41,7 +41,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision rests on."""
+    """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day."""
 
     now: datetime
     agent_id: uuid.UUID
@@ -54,6 +54,7 @@ class Moment:
     caps: Caps
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
+    posting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,8 @@ def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -
         return f"{name} is paused"
     if moment.asked_for is None and moment.weights.get(name, 0.0) <= 0:
         return f"I never {name}"
+    if name == "post" and moment.posting:
+        return "a post of mine is on its way"
     if name in _CAPPED:
         wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:

@@ -140,6 +140,7 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         caps=caps,
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
+        posting=known.posting,
     )  # fmt: skip
 
 

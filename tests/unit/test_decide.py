@@ -48,6 +48,12 @@ def test_what_is_capped_now_leaves_its_share_to_the_others() -> None:
     assert found["like"] == pytest.approx(0.8 / 1.8, abs=0.03)
 
 
+def test_one_post_at_a_time_is_made() -> None:
+    assert "post" not in shares(moment(posting=True), 300)
+    asked = decide(moment(posting=True, asked_for="post"), random.Random(1))
+    assert (asked.action, asked.thought) == (None, "I was asked to post, but a post of mine is on its way.")
+
+
 def test_an_agent_without_an_account_asks_for_one_first() -> None:
     decision = decide(moment(has_account=False), random.Random(1))
     assert [plan.kind for plan in decision.plans] == ["provision"]
