@@ -46,7 +46,7 @@ class Chooser:
         self.pause: threading.Barrier | None = None
 
     def write_post(self, request: PostRequest, dice: random.Random, **_: object) -> tuple[PostWords, Usage]:
-        raise NotImplementedError
+        pytest.fail("no post was to be written")
 
     def write_comment(self, request: CommentRequest, dice: random.Random, **_: object) -> tuple[CommentWords, Usage]:
         self.asked.append(request)
