@@ -190,7 +190,8 @@ class Words:
 
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
-        return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), _usage()
+        post = request.seen[0]
+        return CommentWords(f"Well seen, {post.author}, number {self.calls}.", post.id), _usage()
 
     def paid_by(self, till: Till) -> PaidWords:
         return PaidWords(self, till)

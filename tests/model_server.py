@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -119,6 +120,8 @@ class ModelServer:
         self.flags: Callable[[str], list[str]] = lambda _: []
         """The categories of a text, for who asks to have it moderated."""
         self.batch_status = "ended"
+        self.batches_made: dict[str, str] = {}
+        self.called_off: list[str] = []
         self.batch_results: Callable[[list[dict[str, Any]]], bytes] | None = None
         self.release = threading.Event()
         self._lock = threading.Lock()
@@ -225,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
         self.world.note(self.path, dict(self.headers), body)
         reply = self.world.next_reply()
         if reply.hang:
@@ -242,9 +245,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/messages/batches":
             batch_id = f"msgbatch_{len(self.world.batches) + 1}"
             self.world.batches[batch_id] = body
+            self.world.batches_made[batch_id] = datetime.now(UTC).isoformat()
             return self._batch(batch_id)
         if self.path == "/v1/moderations":
             return self.world.moderation(body)
+        if self.path.endswith("/cancel"):
+            self.world.called_off.append(self.path.split("/")[4])
+            return self._batch(self.world.called_off[-1])
         if self.path == "/v1/messages":
             return self.world.message(body, reply)
         unknown = set(body) - (self.world.knows or set(body)) - {"model", "messages"}
@@ -258,6 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self) -> dict[str, Any] | bytes:
         if self.path.startswith("/v1/models"):
             return self._models()
+        if self.path.startswith("/v1/messages/batches?"):
+            newest = [self._batch(batch_id) for batch_id in reversed(self.world.batches)]
+            return {"data": newest, "has_more": False, "first_id": None, "last_id": None}
         batch_id = self.path.split("/")[4]
         if not self.path.endswith("/results"):
             return self._batch(batch_id)
@@ -286,7 +296,8 @@ class _Handler(BaseHTTPRequestHandler):
         counts = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
         return {
             "id": batch_id, "type": "message_batch", "processing_status": self.world.batch_status,
-            "request_counts": counts, "created_at": "2026-11-20T00:00:00Z", "expires_at": "2026-11-21T00:00:00Z",
+            "request_counts": counts, "created_at": self.world.batches_made[batch_id],
+            "expires_at": "2026-11-21T00:00:00Z",
             "ended_at": None, "archived_at": None, "cancel_initiated_at": None,
             "results_url": f"{self.world.url}/v1/messages/batches/{batch_id}/results",
         }  # fmt: skip

@@ -17,6 +17,10 @@ from fleet.platforms.base import Verb
 from fleet.platforms.guard import Caps, Usage, comment_would_crowd, wait_for
 
 ACTIONS = ("post", "comment", "like", "browse")
+MOST_OFFERED = 8
+"""Posts that one comment may choose from: as many as its writer is shown (issue 4, one call for one moment)."""
+LONGEST_CAPTION_CHARS = 600
+"""Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
 _CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
 
 
@@ -37,7 +41,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision rests on."""
+    """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day."""
 
     now: datetime
     agent_id: uuid.UUID
@@ -51,6 +55,7 @@ class Moment:
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
     waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
+    posting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ def decide(moment: Moment, dice: random.Random) -> Decision:
     action = dice.choices(ACTIONS, weights=[weights[name] for name in ACTIONS])[0]
     if action == "post":
         return Decision("post", "I have an idea for a picture.", weights, (Plan("post"),))
+    if action == "comment":
+        return _comment(candidates[action], moment, weights, dice)
     return _react(action, candidates[action], moment, weights, dice)
 
 
@@ -116,6 +123,8 @@ def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -
         return f"I never {name}"
     if moment.asked_for is None and name in moment.waits:
         return moment.waits[name]
+    if name == "post" and moment.posting:
+        return "a post of mine is on its way"
     if name in _CAPPED:
         wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:
@@ -143,13 +152,37 @@ def _react(action: str, posts: list[Seen], moment: Moment, weights: Mapping[str,
            dice: random.Random) -> Decision:  # fmt: skip
     if not posts:
         return Decision("browse", "The gallery is still empty; I look around.", weights, (Plan("browse"),))
-    post = dice.choices(posts, weights=[_appeal(post, moment.interests) for post in posts])[0]
-    told = ("author", "author_name", "caption", "comments", "ours")
-    plan = Plan(action, post.id, {name: getattr(post, name) for name in told})
-    who = post.author_name or post.author or "somebody"
-    words = {"comment": f"I want to say something to {who}.", "like": f"I like what {who} made.",
-             "browse": f"I take a closer look at what {who} made."}  # fmt: skip
+    post = _draw(posts, moment.interests, dice)
+    plan = Plan(action, post.id, _told(post))
+    who = _who(post)
+    words = {"like": f"I like what {who} made.", "browse": f"I take a closer look at what {who} made."}
     return Decision(action, words[action], weights, (plan,))
+
+
+def _comment(posts: list[Seen], moment: Moment, weights: Mapping[str, float], dice: random.Random) -> Decision:
+    """Offer posts to comment on, the most drawing likely first; which one is answered is the writer's choice."""
+    left: list[Seen] = list(posts)
+    drawn: list[Seen] = []
+    while left and len(drawn) < MOST_OFFERED:
+        drawn.append(_draw(left, moment.interests, dice))
+        left.remove(drawn[-1])
+    plan = Plan("comment", None, {"seen": [{"id": post.id, **_told(post)} for post in drawn]})
+    whom = _who(drawn[0]) if len(drawn) == 1 else f"one of {len(drawn)}, perhaps to {_who(drawn[0])}"
+    return Decision("comment", f"I want to say something to {whom}.", weights, (plan,))
+
+
+def _draw(posts: list[Seen], interests: tuple[str, ...], dice: random.Random) -> Seen:
+    return dice.choices(posts, weights=[_appeal(post, interests) for post in posts])[0]
+
+
+def _told(post: Seen) -> dict[str, Any]:
+    """Return what a job has to know of a post."""
+    told = {name: getattr(post, name) for name in ("author", "author_name", "comments", "ours")}
+    return {**told, "caption": post.caption[:LONGEST_CAPTION_CHARS]}
+
+
+def _who(post: Seen) -> str:
+    return post.author_name or post.author or "somebody"
 
 
 def _appeal(post: Seen, interests: tuple[str, ...]) -> float:

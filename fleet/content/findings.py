@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What follows: the text is not published, it is mended on the spot, or it is only told."""
+    """What follows: the text is not published, another is asked for once and else it is told, or it is mended."""
 
     REFUSE = "refuse"
+    DOUBT = "doubt"
     MEND = "mend"
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class Verdict:
         """The findings for which the text is refused."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.REFUSE)
 
+    @property
+    def objections(self) -> tuple[Finding, ...]:
+        """The findings for which another draft is asked for, while there may be another."""
+        return tuple(finding for finding in self.findings if finding.severity in (Severity.REFUSE, Severity.DOUBT))
+
 
 def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
     """Return the shipped standards with an owner's own banned words, and the hosts that links may lead to."""

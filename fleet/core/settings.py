@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     llm_prices: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
+    llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
     llm_record: Path | None = Field(None, description="file to which every text and its cost is added")
     llm_replay: Path | None = Field(None, description="such a file, to be used instead of any model")
 

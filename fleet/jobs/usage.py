@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement
 from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.states import JobState
 
 Writes = Mapping[str, tuple[int, datetime]]
@@ -35,6 +35,7 @@ _STANDS = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
 class Surroundings:
     """What the ledger knows about an agent and the posts it sees.
 
+    `posting` says that a post of it waits or is being made; one that went out is among the writes.
     `ours` counts the fleet's comments that stand or may stand on each; `reactions` are the (kind, target) pairs that
     the agent has done, is doing, or must not try again.
     """
@@ -42,6 +43,7 @@ class Surroundings:
     writes: Writes
     ours: Mapping[str, int]
     reactions: frozenset[tuple[str, str]]
+    posting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class BeforeWrite:
 def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, since: datetime) -> Surroundings:
     """Return what a decision needs, as it is now."""
     (row,) = db.run(_SURROUNDINGS, agent_id=agent_id, targets=list(targets), since=since)
-    return Surroundings(_writes(row.writes), row.ours, frozenset((kind, target) for kind, target in row.reactions))
+    reactions = frozenset((kind, target) for kind, target in row.reactions)
+    return Surroundings(_writes(row.writes), row.ours, reactions, row.posting)
 
 
 def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> BeforeWrite:
@@ -119,11 +122,24 @@ def _reactions() -> sa.ScalarSelect[Any]:
     )
 
 
+def _posting() -> sa.ColumnElement[bool]:
+    """Say whether a post is yet to go out; older ones than a post is worth have ended (ix_jobs_agent)."""
+    return sa.exists(
+        sa.select(sa.literal_column("1")).where(
+            _AGENT,
+            JobRow.kind == JobKind.POST,
+            JobRow.state.in_((JobState.READY, JobState.RUNNING)),
+            JobRow.created_at > _NOW - WORTH_DOING[JobKind.POST],
+        )
+    )
+
+
 _SURROUNDINGS = Statement(
     sa.select(
         _writes_after(sa.bindparam("since", type_=sa.DateTime(timezone=True))).label("writes"),
         _ours().label("ours"),
         _reactions().label("reactions"),
+        _posting().label("posting"),
     )
 )
 _BEFORE_WRITE = Statement(

@@ -84,6 +84,21 @@ class AnthropicModel(Vendor):
             results = self._client.messages.batches.results(batch_id, timeout=wire.timeout(timeout_s))
             return {one.custom_id: self._result(one) for one in results}
 
+    def recent(self, since: datetime, *, most: int, timeout_s: float) -> Mapping[str, tuple[datetime, bool]]:
+        """Return the newest batches after a moment."""
+        found: dict[str, tuple[datetime, bool]] = {}
+        with self._translated(clock.monotonic_s()):
+            for one in self._client.messages.batches.list(limit=100, timeout=wire.timeout(timeout_s)):
+                if one.created_at < since or len(found) == most:
+                    break
+                found[one.id] = (one.created_at, one.processing_status == "ended")
+        return found
+
+    def call_off(self, batch_id: str, *, timeout_s: float) -> None:
+        """Cancel a batch."""
+        with self._translated(clock.monotonic_s()):
+            self._client.messages.batches.cancel(batch_id, timeout=wire.timeout(timeout_s))
+
     def _params(self, prompt: Prompt) -> MessageCreateParamsNonStreaming:
         config: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(prompt.schema)}}
         if self._effort:

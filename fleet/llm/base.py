@@ -7,6 +7,7 @@ posts seen it answers and its one sentence. Providers take frozen values and dic
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -53,12 +54,16 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows."""
+    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows.
+
+    `objections` are why an earlier draft of it was refused, in words that repeat nothing private.
+    """
 
     speaker: Speaker
     recent_captions: tuple[str, ...] = ()
     memories: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
+    objections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,12 @@ class SeenPost:
 
 @dataclass(frozen=True, slots=True)
 class CommentRequest:
-    """Ask for one comment on one of the posts seen, of which there is at least one."""
+    """Ask for one comment on one of the posts seen, of which there is at least one. The rest is as for a post."""
 
     speaker: Speaker
     seen: tuple[SeenPost, ...]
     memories: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seen:
@@ -159,6 +165,14 @@ class Usage:
     def but(self, **changes: Any) -> Usage:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+
+class Remember(Protocol):
+    """What an agent knows of its own past, handed to its writer as `memories`. May hold words of strangers."""
+
+    def recall(self, agent_id: uuid.UUID, about: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
+        """Return at most `limit` short memories, those nearest to `about` (names, topics; may be empty) first."""
+        ...
 
 
 class Provider(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from fleet.llm.base import Usage
@@ -69,4 +70,12 @@ class BatchModel(Model, Protocol):
 
     def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, Answer | ModelError]:
         """Return what became of each prompt of a batch that has ended, by its id, in no order."""
+        ...
+
+    def recent(self, since: datetime, *, most: int, timeout_s: float) -> Mapping[str, tuple[datetime, bool]]:
+        """Return the newest batches made after a moment by their ids: when each was made, and whether it has ended."""
+        ...
+
+    def call_off(self, batch_id: str, *, timeout_s: float) -> None:
+        """Ask for a batch not to be worked on any more. What is done already is billed."""
         ...

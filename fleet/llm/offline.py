@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.core import clock, text
-from fleet.llm import grammar, phrases, styles, subject
+from fleet.llm import grammar, leads, phrases, styles, subject
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 
 MOST_DRAFTS = 12
@@ -19,8 +19,10 @@ LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
 LONGEST_CAPTION_CHARS = 500
 LONGEST_ALT_CHARS = 300
 LONGEST_COMMENT_CHARS = 300
+_SHARED_DRAWS = 3
 _OPENING_WORDS = 2
 _RECENT_OPENINGS = 6
+_LED: Grammar = {"led": ("{plain}", *["{lead} {plain}"] * 4)}
 
 _Words = TypeVar("_Words")
 
@@ -48,9 +50,8 @@ class OfflineProvider:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[CommentWords, Usage]:
-        """Write one sentence that names the author, the subject or the words of the post seen first."""
-        first = request.seen[0]
-        return self._timed(lambda: CommentWords(_comment(request.speaker, first, dice), answers=first.id))
+        """Choose a post by interests and dice; write one sentence that names its author, subject or words."""
+        return self._timed(lambda: _answer(request, dice))
 
     def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
         """Return 0: rules and dice cost nothing."""
@@ -89,6 +90,30 @@ def _post(request: PostRequest, dice: random.Random) -> PostWords:
     )
 
 
+def _answer(request: CommentRequest, dice: random.Random) -> CommentWords:
+    post, shared = _choose(request, dice)
+    reason = f"It is about {shared}." if shared else "It stood out."
+    return CommentWords(_comment(request.speaker, post, dice), answers=post.id, reason=reason)
+
+
+def _choose(request: CommentRequest, dice: random.Random) -> tuple[SeenPost, str]:
+    """Draw a post, with the interest that it shares: such a post is three times as likely to be drawn."""
+    shared = [_shared(post, request.speaker.interests) for post in request.seen]
+    # random() alone is promised to stay the same across versions of Python; choices() is not.
+    point = dice.random() * sum(_SHARED_DRAWS if one else 1 for one in shared)
+    for post, one in zip(request.seen, shared, strict=True):
+        point -= _SHARED_DRAWS if one else 1
+        if point < 0:
+            return post, one
+    return request.seen[-1], shared[-1]
+
+
+def _shared(post: SeenPost, interests: tuple[str, ...]) -> str:
+    """Return the first of the interests that a caption names, or an empty string."""
+    said = set(subject.inert(post.caption).casefold().split())
+    return next((one for one in interests if said & {word for word in one.casefold().split() if len(word) > 3}), "")
+
+
 def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
     author = subject.author_name(post.author)
     about = subject.subject(post.caption)
@@ -99,9 +124,13 @@ def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
     general = grammar.without(phrases.for_vibe(speaker.vibe), absent)
     start = "comment" if {"author", "subject", "quote"} - absent else phrases.BLIND_COMMENT
     data = {name: value for name, value in known.items() if value and name != "subject"}
-    sentence = grammar.expand(
-        rules if start in rules else general, start, dice, {"subject": about} if about else {}, data=data
-    )
+    said = {
+        **(rules if start in rules else general),
+        **_LED,
+        "lead": leads.for_vibe(speaker.vibe),
+        "plain": (f"{{{start}}}",),
+    }
+    sentence = grammar.expand(said, "led", dice, {"subject": about} if about else {}, data=data)
     return _finish(sentence, LONGEST_COMMENT_CHARS)
 
 

@@ -21,6 +21,8 @@ _ENGLISH = (
     r"|\b(?:write|say|comment|post|answer|reply) with\b"  # not `repeat with`, which is what tiles do
     r"|\b(?:use|call|run|invoke) (?:the|a|your) (?:tool|function|command)\b"
     r"|(?:^|\s)(?:system|assistant|user|human) ?:"
+    # The wire's own forms: nobody captions a picture with a message of a chat, or with the end of our data.
+    r"|[\"']role[\"'] ?:|</?[a-z]+_data>"
 )
 _OTHERS = (
     # German, Dutch

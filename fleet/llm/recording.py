@@ -33,8 +33,10 @@ class NotRecorded(InvalidInput):
 def key_of(request: PostRequest | CommentRequest) -> str:
     """Return the hash under which a request is known: equal requests have equal keys, in every process.
 
-    Ids of posts do not count: a surface gives others in every run.
+    Ids of posts do not count: a surface gives others in every run. Nor do memories: what is done at a moment depends
+    on which worker was how fast.
     """
+    request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
         seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
         request = dataclasses.replace(request, seen=seen)

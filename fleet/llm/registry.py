@@ -14,15 +14,15 @@ from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.llm.base import Words
 from fleet.llm.chain import Chain
-from fleet.llm.model import Model
+from fleet.llm.model import BatchModel, Model
 from fleet.llm.moderation import RemoteModerator
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.recording import Recorder, Replayer
-from fleet.llm.writer import ModelWriter
+from fleet.llm.writer import BatchWriter, ModelWriter
 
 
-def _anthropic(settings: Settings) -> Model:
+def _anthropic(settings: Settings) -> BatchModel:
     from fleet.llm.anthropic_provider import AnthropicModel
 
     return AnthropicModel(
@@ -41,6 +41,8 @@ def _openai(settings: Settings) -> Model:
 
 
 MODELS: dict[str, Callable[[Settings], Model]] = {"anthropic": _anthropic, "openai": _openai}
+BATCH_MODELS: dict[str, Callable[[Settings], BatchModel]] = {"anthropic": _anthropic}
+"""Those that take work that can wait."""
 _KEYLESS = frozenset({"openai"})
 """Servers of this kind on one's own machine need an address and no key."""
 
@@ -54,6 +56,14 @@ def check(settings: Settings) -> None:
         )
     if settings.llm_record is not None and settings.llm_replay is not None:
         raise InvalidInput("What is replayed cannot be recorded too.", fix="Set FLEET_LLM_RECORD or FLEET_LLM_REPLAY.")
+    if settings.llm_batch and settings.llm_record is not None:
+        raise InvalidInput("What batches write is not recorded.", fix="Set FLEET_LLM_BATCH or FLEET_LLM_RECORD.")
+    first = configured(settings)[:1]
+    if settings.llm_batch and first and first[0] not in BATCH_MODELS:
+        raise InvalidInput(
+            f"FLEET_LLM_BATCH: {first[0]} is asked first, and Fleet knows no batches of it.",
+            fix=f"Begin FLEET_LLM_ORDER with {' or '.join(BATCH_MODELS)}.",
+        )
     prices = price_list(settings.llm_prices)
     for name in configured(settings):
         prices.of(getattr(settings, f"{name}_model"), clock.now().date())
@@ -90,6 +100,15 @@ def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerato
     key = settings.moderation_api_key.get_secret_value() or settings.openai_api_key.get_secret_value()
     base_url = settings.moderation_base_url or settings.openai_base_url
     return OpenAIModerator(key, settings.moderation_model, base_url=base_url, dice=dice)
+
+
+def connect_batches(settings: Settings) -> BatchWriter | None:
+    """Connect the first model's batches, if the settings want them and there is a model."""
+    first = configured(settings)[:1]
+    if not settings.llm_batch or settings.llm_replay is not None or not first:
+        return None
+    timeout_s = min(settings.llm_timeout_s, settings.lease_s / 4)
+    return BatchWriter(BATCH_MODELS[first[0]](settings), price_list(settings.llm_prices), timeout_s=timeout_s)
 
 
 def connect_models(settings: Settings) -> Iterator[Model]:

@@ -6,6 +6,7 @@ into, so the test that needs no list of languages is how much of its answer was 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -36,7 +37,11 @@ def why_not_comment(words: CommentWords, request: CommentRequest) -> str | None:
     """Return why a comment must not be shown, or None. An author may be named, as long as the name is one."""
     strangers = [part for post in request.seen for part in (post.caption, *post.comments)]
     strangers += [post.author for post in request.seen if not author_name(post.author)]
-    return _why_not((words.text,), strangers=[*strangers, *request.memories])
+    names = [re.escape(name) for post in request.seen if (name := author_name(post.author))]
+    known = re.compile(rf"\b(?:{'|'.join(names)})\b") if names else None
+    # Whom an agent talked to before is named in its memories, and may be named again.
+    memories = [known.sub(" ", one) if known else one for one in request.memories]
+    return _why_not((words.text,), strangers=[*strangers, *memories])
 
 
 def _why_not(texts: Iterable[str], strangers: Iterable[str]) -> str | None:

@@ -22,6 +22,7 @@ from fleet.llm.prices import Prices
 
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0
+MOST_SEARCHED = 500
 _OVERHEAD_TOKENS = 1_000  # what a vendor adds around a prompt: roles, the schema in words, its own rules
 _PROBLEM_BYTES = 2_000
 _TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
@@ -112,6 +113,10 @@ class ModelWriter:
         )  # fmt: skip
 
 
+class StillRunning:
+    """A batch that was searched for may be one of those that have not ended, which tell nothing of what they hold."""
+
+
 class BatchWriter:
     """Writes what can wait, at the price of batches. The caller keeps the batch's id and asks again later."""
 
@@ -128,6 +133,37 @@ class BatchWriter:
         """Hand in requests by id and return the batch's id. Raises ModelError."""
         asked = {name: ask_for(request, dice) for name, (request, dice) in requests.items()}
         return self._model.submit(asked, timeout_s=self._timeout_s)
+
+    def estimate(self, request: Request) -> int:
+        """Return the most that one request can cost; nothing is repaired."""
+        prompt = ask_for(request, random.Random(0))
+        # Other dice draw another spark: the overhead has room for it.
+        return self._prices.at_most(
+            self._model.model, self._now().date(), input_tokens=_input_at_most(prompt),
+            output_tokens=prompt.max_output_tokens, batch=True,
+        )  # fmt: skip
+
+    def find(self, name: str, *, since: datetime, until: datetime, within_s: float) -> str | StillRunning | None:
+        """Return the batch, made between two moments, that holds a request of this name; None if there is none.
+
+        Providers list batches without what they hold: the results of each are read. Raises ModelError.
+        """
+        until_s = clock.monotonic_s() + within_s
+        made = self._model.recent(since, most=MOST_SEARCHED, timeout_s=self._timeout_s)
+        if len(made) == MOST_SEARCHED and min(at for at, _ in made.values()) > since:
+            raise Transient("there are too many batches to search", Usage(self.name, self._model.model))
+        near = {batch_id: ended for batch_id, (at, ended) in made.items() if at <= until}
+        for batch_id in (batch_id for batch_id, ended in near.items() if ended):
+            left_s = min(self._timeout_s, until_s - clock.monotonic_s())
+            if left_s < LEAST_TIMEOUT_S:
+                raise Transient("no time is left to search the batches", Usage(self.name, self._model.model))
+            if name in self._model.collect(batch_id, timeout_s=left_s):
+                return batch_id
+        return None if all(near.values()) else StillRunning()
+
+    def call_off(self, batch_id: str) -> None:
+        """Ask for a batch not to be worked on any more. Raises ModelError."""
+        self._model.call_off(batch_id, timeout_s=self._timeout_s)
 
     def ended(self, batch_id: str) -> bool:
         """Say whether the batch can be collected. Raises ModelError."""

@@ -23,14 +23,16 @@ from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
-from fleet.llm.base import Speaker, Words
+from fleet.llm.base import Remember, Speaker, Words
 from fleet.llm.moderation import RemoteModerator
+from fleet.llm.writer import BatchWriter
 from fleet.platforms import registry
 from fleet.platforms.base import Account, TokenRefused
 from fleet.platforms.guard import Caps, Gateway, Policy
 from fleet.runtime import signing
 from fleet.runtime.keys import Keys
 from fleet.runtime.quality import Quality
+from fleet.runtime.remembering import LedgerMemory
 
 if TYPE_CHECKING:
     from fleet.images.objects import Objects
@@ -49,12 +51,15 @@ class Deps:
     experiments: tuple[Experiment, ...] = ()
     writer: Words | None = None
     """Who writes the words, if not whom the settings name."""
+    remember: Remember | None = None
+    """Who remembers for the agents, if not the ledger."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
     _writers: list[Words] = field(default_factory=list)
     _moderators: list[RemoteModerator | None] = field(default_factory=list)
     _signers: list[Credentials | None] = field(default_factory=list)
+    _batches: list[BatchWriter | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gateway(self, surface: str) -> Gateway:
@@ -104,6 +109,7 @@ class Deps:
                 self._gateways.clear()
                 self._moderators.clear()
                 self._signers.clear()
+                self._batches.clear()
                 if self.settings.llm_replay is None:  # a replay would begin anew
                     self._writers.clear()
 
@@ -114,6 +120,14 @@ class Deps:
         if lost is not None:
             raise TokenRefused(f"the token of {surface} cannot be read: {lost}")
         return settings
+
+    @property
+    def batches(self) -> BatchWriter | None:
+        """Who writes what can wait, for less money; None unless the settings want that."""
+        with self._lock:
+            if not self._batches:
+                self._batches.append(models.connect_batches(self.keys.settings))
+            return self._batches[0]
 
     @functools.cached_property
     def quality(self) -> Quality:
@@ -126,6 +140,11 @@ class Deps:
         from fleet.images import objects
 
         return objects.connect(self.settings)
+
+    @functools.cached_property
+    def memory(self) -> Remember:
+        """What agents remember."""
+        return self.remember or LedgerMemory(self.db)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)

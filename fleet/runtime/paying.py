@@ -32,13 +32,13 @@ class Purse:
     deps: Deps
     spender: Spender
 
-    def reserve(self, provider: str, microusd: int) -> Reservation:
-        """Set aside the most that a call can cost.
+    def reserve(self, provider: str, microusd: int, *, for_s: float | None = None) -> Reservation:
+        """Set aside the most that a call can cost, for a lease's time or as long as its maker says.
 
         Raises NotPaidFor when only the provider's own budget is spent, BudgetSpent when the agent's, its persona's or
         the fleet's is: then no other provider is a way out.
         """
-        lease_s = self.deps.settings.lease_s
+        lease_s = self.deps.settings.lease_s if for_s is None else for_s
         try:
             with self.deps.db.transaction() as tx:
                 reservation = ledger.reserve(tx, self.spender, provider, microusd, lease_s=lease_s)
@@ -70,8 +70,13 @@ class Purse:
 
 def words_of(work: Work) -> Words:
     """Return who writes an agent's words, paid by whom they concern."""
+    return work.deps.words.paid_by(purse_of(work))
+
+
+def purse_of(work: Work) -> Purse:
+    """Return the money for an agent's job."""
     claim, agent = work.claim, work.agent
-    return work.deps.words.paid_by(Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, claim.kind)))
+    return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, claim.kind))
 
 
 def tell(tx: Tx, spent: BudgetSpent) -> None:

@@ -28,8 +28,8 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution, Verb
-from fleet.platforms.guard import Lease, comment_would_crowd, wait_for
-from fleet.runtime import consequences, measuring
+from fleet.platforms.guard import Lease, wait_for
+from fleet.runtime import consequences, measuring, offers
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE
@@ -142,7 +142,7 @@ def _carry_out(work: Work) -> Outcome:
         reach(Point.JOB_ANNOUNCED)
     receipt = work.gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
-    return Done(receipt.remote_id, _told(prepared) | dict(receipt.detail))
+    return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 
 
 def _looked_again(tx: Tx, claim: Claim, held: Held) -> Held:
@@ -182,11 +182,9 @@ def _capped(tx: Tx, work: Work, action: Action) -> Held | Skipped | None:
         return Held(wait.why, wait.until)
     if full and seen.surface_writes_in_a_minute >= full:
         return Held(f"cap: {full} writes a minute", seen.now + _MINUTE / 4)
-    if action.verb is Verb.COMMENT and claim.target is not None:
-        _take_turns(tx, f"post:{claim.surface}:{claim.target}")
-        ours = usage.comments_on(tx, claim.target)
-        human = max(0, int(claim.payload.get("comments", 0)) - int(claim.payload.get("ours", 0)))
-        if comment_would_crowd(human + ours, ours, caps):
+    if action.verb is Verb.COMMENT and action.target is not None:
+        _take_turns(tx, f"post:{claim.surface}:{action.target}")
+        if offers.crowded(offers.chosen(claim, action.target), usage.comments_on(tx, action.target), caps):
             return Skipped("enough of us have commented on this post")
     return None
 
@@ -211,7 +209,7 @@ def _resolve(work: Work) -> Outcome:
             receipt = platform.probe(action, since=since, known=_known(work))
             if receipt is None:
                 return Absent("looked for it: it is not there")
-            return Done(receipt.remote_id, _told(action) | dict(receipt.detail))
+            return Done(receipt.remote_id, _told(work, action) | dict(receipt.detail))
 
 
 def _known(work: Work) -> frozenset[str]:
@@ -219,9 +217,9 @@ def _known(work: Work) -> frozenset[str]:
         return queries.known_remote_ids(tx, work.claim.agent_id, work.claim.kind)
 
 
-def _told(action: Action) -> dict[str, str]:
-    """Return what the activity feed tells about an action."""
-    return {"text": action.text} if action.text else {}
+def _told(work: Work, action: Action) -> dict[str, Any]:
+    """Return what the job's result tells about an action."""
+    return ({"text": action.text} if action.text else {}) | work.told
 
 
 def _judge(work: Work, error: Exception) -> Verdict:
@@ -322,7 +320,7 @@ def _story(work: Work, outcome: Outcome) -> dict[str, object]:
     claim = work.claim
     story: dict[str, object] = {
         "agent": work.agent.name, "persona": work.agent.persona_id, "kind": str(claim.kind), "target": claim.target,
-        "to": claim.payload.get("author_name"), "why": getattr(outcome, "why", None),
+        "to": claim.payload.get("author_name"), **work.told, "why": getattr(outcome, "why", None),
         "reason": getattr(outcome, "reason", None), "remote_id": getattr(outcome, "remote_id", None),
         "text": getattr(outcome, "result", {}).get("text"),
     }  # fmt: skip

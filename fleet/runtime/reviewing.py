@@ -1,7 +1,7 @@
-"""Words that are fit to publish: written, looked at, and written once more with other dice where they were refused.
+"""Words that are fit to publish: written, looked at, and written once more, told why, where they were refused.
 
 Called by the handlers of posts and comments. Each draft is a paid step of its own, so that neither a crash nor a retry
-pays twice, and of a refused draft only the names of the rules are kept.
+pays twice, and what the checkpoint keeps has passed: of a refused draft only the rules and the reasons are kept.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any
 
 from fleet.content import review
-from fleet.content.findings import Severity
+from fleet.content.findings import Finding, Severity
 from fleet.content.review import Said, Verdict
 from fleet.content.surfaces import Kind
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.jobs.outcomes import Skipped
+from fleet.jobs import targets
+from fleet.jobs.outcomes import Held, Skipped
 from fleet.jobs.states import JobState
 from fleet.llm.base import Usage
 from fleet.runtime.work import Work
@@ -28,18 +29,43 @@ _STEPS = ("words", "words:2")
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What a draft is written with. `objections` are why the one before it was refused; none for the first."""
+
+    dice: random.Random
+    objections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """What a writer gave back: each text by the name under which the checkpoint keeps it."""
+    """What a writer gave back: each text by the name under which the checkpoint keeps it, and why it is this one.
+
+    `target` is the post that was chosen, where there was a choice.
+    """
 
     texts: Mapping[str, tuple[Kind, str]]
     usage: Usage
+    reason: str = ""
+    target: str | None = None
 
 
-def reviewed(work: Work, write: Callable[[random.Random], Draft]) -> dict[str, Any] | Skipped:
-    """Return the texts of the first draft that passes, by name; or Skipped with the reasons when both are refused."""
+Write = Callable[[Turn], Draft | Skipped | Held]
+
+
+def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
+    """Return the texts of the first draft that passes, by name; or Skipped with the reasons when both are refused.
+
+    Also what `write` returns instead of a draft.
+    """
     words: dict[str, Any] = {}
     for number, step in enumerate(_STEPS, start=1):
-        words = work.step(step, partial(_draft, work, step, write), also=partial(_told, work, number))
+        if work.known(step) is None:
+            draft = write(Turn(work.dice(step), tuple(words.get("why", ()))))
+            if not isinstance(draft, Draft):
+                return draft
+            last = number == len(_STEPS)
+            work.step(step, partial(_looked_at, work, draft, last=last), also=partial(_told, work, number))
+        words = work.known(step)
         if "refused" not in words:
             words = _moderated(work, step, number, words)
         if "refused" not in words:
@@ -47,8 +73,8 @@ def reviewed(work: Work, write: Callable[[random.Random], Draft]) -> dict[str, A
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
 
 
-def _draft(work: Work, step: str, write: Callable[[random.Random], Draft]) -> dict[str, Any]:
-    draft = write(work.dice(step))
+def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
+    """Return what is kept of a draft: its words, or why it is refused."""
     by = f"{draft.usage.provider}/{draft.usage.model}"
     quality, surface = work.deps.quality, work.claim.surface
     voice = quality.voice(work.deps.speaker(work.agent))
@@ -57,13 +83,27 @@ def _draft(work: Work, step: str, write: Callable[[random.Random], Draft]) -> di
         name: review.review(words, kind, surface, quality.standards, said)
         for name, (kind, words) in draft.texts.items()
     }
-    refusals = [finding for verdict in verdicts.values() for finding in verdict.refusals]
+    refusals = [
+        finding for verdict in verdicts.values() for finding in (verdict.refusals if last else verdict.objections)
+    ]
+    if not refusals and draft.target is not None and not _aimed(work, draft.target):
+        refusals = [Finding("taken", "this account answers that post already; choose another one")]
     if refusals:
         return {"refused": sorted({one.rule for one in refusals}), "why": [str(one) for one in refusals], "by": by}
     for name, (kind, _) in draft.texts.items():
         if kind in (Kind.CAPTION, Kind.COMMENT):
             said.recent.add(said.key, said.author, verdicts[name].text)
-    return {name: verdict.text for name, verdict in verdicts.items()} | _remarks(verdicts) | {"by": by}
+    chosen = {"post": draft.target} if draft.target is not None else {}
+    reason = {"reason": draft.reason} if draft.reason else {}
+    return (
+        {name: verdict.text for name, verdict in verdicts.items()} | chosen | reason | _remarks(verdicts) | {"by": by}
+    )
+
+
+def _aimed(work: Work, target: str) -> bool:
+    """Make the chosen post the job's own; False when another job of this agent was faster."""
+    with work.deps.db.transaction() as tx:
+        return targets.aim(tx, work.claim, target)
 
 
 def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,7 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
         waits=trying.waits(deps, agent, awake.now),
+        posting=known.posting,
     )  # fmt: skip
 
 

@@ -32,6 +32,8 @@ class Work:
     agent: Actor
     lease: Lease
     sent: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
     _steps: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,6 +53,10 @@ class Work:
     def words_within_s(self) -> float:
         """How long words may take: half of the lease that is left, since the rest of the job needs some too."""
         return max(1.0, self.lease.left_s() / 2)
+
+    def known(self, name: str) -> Any:
+        """Return what a step has given, in whichever attempt; None if it has not been taken."""
+        return self._steps.get(name)
 
     def step(self, name: str, make: Callable[[], Any], *, also: Callable[[Tx, Any], None] | None = None) -> Any:
         """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.

@@ -91,8 +91,11 @@ class Ledger(RuleBasedStateMachine):
 
     def _add(self, kind: JobKind, agent: uuid.UUID) -> uuid.UUID:
         number = len(self.born) + 1
-        target = None if kind is JobKind.POST else f"p{number}"
-        job = NewJob(ids.job(agent, number, 0), agent, kind, "floimg", number, target)
+        target = f"p{number}" if kind is JobKind.LIKE else None
+        # Comments choose among the same few posts, so that jobs of one agent want the same one.
+        seen = [{"id": f"q{(number + n) % 5}", "author": "zoe", "comments": 5} for n in range(3)]
+        payload = {"seen": seen} if kind is JobKind.COMMENT else {}
+        job = NewJob(ids.job(agent, number, 0), agent, kind, "floimg", number, target, payload)
         with self.fleet.deps.db.transaction() as tx:
             assert len(service.add(tx, [job])) == 1
             assert service.add(tx, [job]) == []
@@ -154,6 +157,14 @@ class Ledger(RuleBasedStateMachine):
     def every_effect_is_shown_at_most_once(self) -> None:
         shown = Counter(effect.key for effect in self.fleet.surface.effects)
         assert all(number == 1 for number in shown.values()), shown
+
+    @invariant()
+    def nobody_comments_twice_on_one_post_nor_elsewhere_than_the_ledger_says(self) -> None:
+        comments = [effect for effect in self.fleet.surface.effects if effect.verb == "comment"]
+        on = Counter((effect.username, effect.target) for effect in comments)
+        assert all(number == 1 for number in on.values()), on
+        targets = {str(job.id): job.target for job in self.fleet.jobs(kind="comment")}
+        assert all(effect.target == targets[effect.key] for effect in comments)
 
     @invariant()
     def what_is_done_is_shown_and_what_is_called_off_is_not(self) -> None:

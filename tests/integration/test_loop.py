@@ -179,6 +179,24 @@ def test_two_workers_with_one_tick_decide_once(fleet: Fleet) -> None:
     assert len(fleet.jobs()) == 1
 
 
+def test_no_second_post_is_planned_while_one_waits(fleet: Fleet) -> None:
+    agent = fleet.agent(weights={"post": 1, "comment": 0, "like": 0, "browse": 0})
+    for tick_no in (1, 2):
+        due_again(fleet)
+        dispatch(fleet.deps)
+        tick(fleet.deps, TickKey(agent, tick_no))
+    (job,) = fleet.jobs()
+    assert (
+        fleet.row(agent).last_thought
+        == "Nothing to do: a post of mine is on its way; I never comment; I never like; I never browse."
+    )
+    perform(fleet.deps, job.id)
+    due_again(fleet)
+    dispatch(fleet.deps)
+    tick(fleet.deps, TickKey(agent, 3))
+    assert len(fleet.jobs()) == 2
+
+
 def test_deciding_again_gives_the_same(fleet: Fleet) -> None:
     agent = fleet.agent()
     fleet.surface.posts = [item(f"p{n}") for n in range(10)]

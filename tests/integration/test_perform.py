@@ -90,7 +90,8 @@ def test_a_lost_reply_is_found_by_looking_and_not_sent_again(fleet: Fleet, kind:
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
     assert fleet.job(job).remote_id == "e1"
-    assert fleet.job(job).result == {"text": fleet.surface.effects[0].text, "adopted": True}
+    whom = {"target": "p1", "to": "zoe"} if kind is JobKind.COMMENT else {}
+    assert fleet.job(job).result == {"text": fleet.surface.effects[0].text, "adopted": True} | whom
 
 
 def test_what_is_surely_not_there_is_sent_again_with_the_same_words(fleet: Fleet) -> None:

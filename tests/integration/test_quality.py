@@ -46,12 +46,15 @@ class Script:
     def __init__(self, *texts: str, prompt: str = "a quiet harbour at dawn", alt_text: str = "A harbour.") -> None:
         self.texts, self.prompt, self.alt_text = list(texts), prompt, alt_text
         self.dice: list[float] = []
+        self.objections: list[tuple[str, ...]] = []
 
     def write_post(self, request: PostRequest, dice: random.Random, **_: object) -> tuple[PostWords, Usage]:
+        self.objections.append(request.objections)
         return PostWords(self.prompt, self._next(dice), self.alt_text), Usage("script", "1")
 
     def write_comment(self, request: CommentRequest, dice: random.Random, **_: object) -> tuple[CommentWords, Usage]:
-        return CommentWords(self._next(dice)), Usage("script", "1")
+        self.objections.append(request.objections)
+        return CommentWords(self._next(dice), request.seen[0].id), Usage("script", "1")
 
     def paid_by(self, _: object) -> Script:
         return self
@@ -96,10 +99,26 @@ def test_a_refused_text_is_written_once_more_with_other_dice(fleet: Fleet, kind:
     perform(fleet.deps, job)
     assert (fleet.job(job).state, shown(fleet)) == ("done", [POEMS[0]])
     assert len(set(script.dice)) == 2
+    assert [len(told) for told in script.objections] == [0, 1]
+    assert "privacy.email" in script.objections[1][0]
+    assert "zoe@" not in script.objections[1][0]
     (refused, payload), (done, _) = told(fleet, job)
     assert (refused, done) == ("content.refused", "job.done")
     assert (payload["rules"], payload["draft"], payload["kind"]) == (["privacy.email"], 1, str(kind))
     assert "zoe@" not in everything_written(fleet)
+
+
+LOUD = ["WOW!!! SUCH A PICTURE!!! LOVE IT!!! 🔥🔥🔥", "MUST SEE THIS ONE!!! TOP TOP TOP!!! 🎉🎉🎉"]
+
+
+def test_a_text_out_of_character_is_written_again_and_then_only_remarked(fleet: Fleet) -> None:
+    script = says(fleet, *LOUD)
+    job = add(fleet, fleet.agent(persona_id="ux_designer"))
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, shown(fleet)) == ("done", [LOUD[1]])
+    assert script.objections[1][0].startswith("tone: ")
+    assert "caption: tone: " in fleet.job(job).checkpoint["words:2"]["remarks"][0]
+    assert [payload.get("rules") for _, payload in told(fleet, job)] == [["tone"], None]
 
 
 def test_a_text_refused_twice_is_skipped_with_the_reason(fleet: Fleet) -> None:

@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.agents.decide import ACTIONS, Moment, Seen, decide, from_data, to_data
+from fleet.agents.decide import ACTIONS, Moment, Plan, Seen, decide, from_data, to_data
 from fleet.platforms.guard import Caps, Usage
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -48,6 +48,12 @@ def test_what_is_capped_now_leaves_its_share_to_the_others() -> None:
     assert found["like"] == pytest.approx(0.8 / 1.8, abs=0.03)
 
 
+def test_one_post_at_a_time_is_made() -> None:
+    assert "post" not in shares(moment(posting=True), 300)
+    asked = decide(moment(posting=True, asked_for="post"), random.Random(1))
+    assert (asked.action, asked.thought) == (None, "I was asked to post, but a post of mine is on its way.")
+
+
 def test_an_agent_without_an_account_asks_for_one_first() -> None:
     decision = decide(moment(has_account=False), random.Random(1))
     assert [plan.kind for plan in decision.plans] == ["provision"]
@@ -62,7 +68,26 @@ def test_nobody_reacts_to_themselves_or_twice() -> None:
     for n in range(300):
         decision = decide(moment(feed=feed), random.Random(n))
         if decision.action in ("like", "comment"):
-            assert [plan.target for plan in decision.plans] == ["new"]
+            assert [about(plan) for plan in decision.plans] == [["new"]]
+
+
+def about(plan: Plan) -> list[str | None]:
+    """The posts that a plan is about: for a comment those that its writer may choose from."""
+    return [plan.target] if plan.target is not None else [seen["id"] for seen in plan.payload.get("seen", ())]
+
+
+def test_a_comment_may_choose_from_eight_posts_those_of_shared_interests_first() -> None:
+    feed = tuple(
+        Seen(f"p{n}", "zoe", "Zoe", f"Light {n}" if n == 7 else "x" * 5000, likes=1, liked=True) for n in range(30)
+    )
+    first = Counter()  # type: ignore[var-annotated]
+    for n in range(300):
+        (plan,) = decide(moment(feed=feed, asked_for="comment"), random.Random(n)).plans
+        assert plan.target is None
+        assert len(set(about(plan))) == 8
+        first[about(plan)[0]] += 1
+        assert all(len(seen["caption"]) <= 600 for seen in plan.payload["seen"])
+    assert first["p7"] > 1.4 * 300 / 31
 
 
 def test_an_empty_gallery_is_posted_to_or_looked_at() -> None:
@@ -136,6 +161,9 @@ def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when
         assert plan.kind not in when.held_kinds
         assert when.asked_for in (None, plan.kind)
         if plan.kind in ("like", "comment"):
-            assert seen[plan.target or ""].author != when.username
+            assert about(plan)
+            for target in about(plan):
+                assert seen[target or ""].author != when.username
+                assert not (plan.kind == "comment" and seen[target or ""].commented)
     if decision.action is None:
         assert decision.thought

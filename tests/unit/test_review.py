@@ -1,4 +1,4 @@
-"""One look at a text: refused, mended or passed; moderation that fails closed; tone that only tells."""
+"""One look at a text: refused, mended or passed; moderation that fails closed; tone that asks once more."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_text_far_out_of_character_is_told_and_not_refused() -> None:
         "OMG!!! BEST DAY EVER!!! 🔥🔥🔥 SO HAPPY!!!", Kind.CAPTION, "floimg", SHIPPED, Said("ada", Recent(0), "", voice)
     )
     assert verdict.ok
-    assert [(finding.rule, finding.severity) for finding in verdict.findings] == [("tone", Severity.NOTE)]
+    assert [(finding.rule, finding.severity) for finding in verdict.findings] == [("tone", Severity.DOUBT)]
 
 
 @pytest.mark.parametrize("persona_id", LIBRARY.ids)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fleet.jobs.outcomes import Done, Skipped
+from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
 from fleet.runtime.handlers import account, browse, comment, like, measure, post
 from fleet.runtime.work import Work
 
-Prepared = Action | Done | Skipped
+Prepared = Action | Done | Skipped | Held
 
 PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.POST: post.prepare,

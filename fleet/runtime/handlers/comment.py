@@ -1,30 +1,37 @@
-"""A comment: one sentence to somebody's post. The post's words are data, never instructions."""
+"""A comment: one sentence to somebody's post, chosen among those offered. Posts' words are data, never instructions."""
 
 from __future__ import annotations
 
-import random
-
 from fleet.content.surfaces import Kind
-from fleet.jobs.outcomes import Skipped
+from fleet.jobs.outcomes import Held, Skipped
 from fleet.llm.base import CommentRequest, SeenPost
+from fleet.llm.offline import OfflineProvider
 from fleet.platforms.base import Action, Verb
-from fleet.runtime import paying
-from fleet.runtime.reviewing import Draft, reviewed
+from fleet.runtime import offers, paying
+from fleet.runtime.remembering import MOST_RECALLED
+from fleet.runtime.reviewing import Draft, Turn, reviewed
 from fleet.runtime.work import Work
 
 
-def prepare(work: Work) -> Action | Skipped:
-    """Return the comment, written once for all attempts."""
-    words = reviewed(work, lambda dice: _write(work, dice))
-    if isinstance(words, Skipped):
+def prepare(work: Work) -> Action | Skipped | Held:
+    """Return the comment: choice and words made once for all attempts."""
+    words = reviewed(work, lambda turn: _write(work, turn))
+    if isinstance(words, Skipped | Held):
         return words
-    return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=work.claim.target, text=words["text"])
+    target = str(words.get("post", work.claim.target))
+    told = {"target": target, "to": offers.chosen(work.claim, target).author, "reason": words.get("reason")}
+    work.told = {name: value for name, value in told.items() if value}
+    return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=target, text=words["text"])
 
 
-def _write(work: Work, dice: random.Random) -> Draft:
-    payload = work.claim.payload
-    author = str(payload.get("author_name") or payload.get("author") or "")
-    post = SeenPost(str(work.claim.target), author, str(payload.get("caption", "")))
-    request = CommentRequest(work.deps.speaker(work.agent), (post,))
-    words, usage = paying.words_of(work).write_comment(request, dice, within_s=work.words_within_s)
-    return Draft({"text": (Kind.COMMENT, words.text)}, usage)
+def _write(work: Work, turn: Turn) -> Draft | Skipped:
+    seen = tuple(SeenPost(one.id, one.author, one.caption) for one in offers.still_open(work))
+    if not seen:
+        return Skipped("nothing that was offered is open for a comment any more")
+    authors = tuple(dict.fromkeys(post.author for post in seen))
+    memories = work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED)
+    request = CommentRequest(work.deps.speaker(work.agent), seen, memories, turn.objections)
+    words, usage = paying.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
+    if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
+        words, usage = OfflineProvider().write_comment(request, turn.dice)
+    return Draft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)
