@@ -3,6 +3,7 @@
 from alembic import context
 
 import fleet.agents.models
+import fleet.approvals.models
 import fleet.core.events
 import fleet.jobs.models
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata

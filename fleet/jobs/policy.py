@@ -18,6 +18,7 @@ class JobKind(StrEnum):
     BROWSE = "browse"
     PROVISION = "provision"
     DEPROVISION = "deprovision"
+    NOTIFY = "notify"
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
 
@@ -37,6 +38,7 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.BROWSE: Priority.LOW,
     JobKind.PROVISION: Priority.HIGH,
     JobKind.DEPROVISION: Priority.HIGH,
+    JobKind.NOTIFY: Priority.NORMAL,
     JobKind.MESSAGE: Priority.LOW,
 }
 
@@ -47,6 +49,7 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.BROWSE: timedelta(hours=1),
     JobKind.PROVISION: timedelta(days=7),
     JobKind.DEPROVISION: timedelta(days=30),
+    JobKind.NOTIFY: timedelta(hours=24),
     JobKind.MESSAGE: timedelta(days=30),
 }
 """How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""
