@@ -13,7 +13,7 @@ from fleet.approvals.digest import Line, Moment, Waiting, decide, digests, from_
 from fleet.approvals.rules import Step, Times, step_due
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-MOMENTS = st.datetimes(datetime(2026, 11, 1), datetime(2026, 12, 24), timezones=st.just(UTC))
+MOMENTS = st.timedeltas(timedelta(days=-20), timedelta(days=33)).map(lambda since: NOW + since)
 TIMES = st.builds(
     lambda born, life, escalation, marks: Times(born, born + life, escalation and born + escalation, *marks),
     MOMENTS, st.timedeltas(timedelta(minutes=1), timedelta(days=9)),
