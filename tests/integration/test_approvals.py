@@ -150,6 +150,19 @@ def test_two_approvals_come_from_two_people(fleet: Fleet) -> None:
     assert decide(fleet, request, "approve", OTHER).settled
 
 
+def test_the_two_last_approvals_at_once_settle(fleet: Fleet) -> None:
+    for _ in range(5):
+        request, ready = opened(fleet, resource="budget", action="override"), threading.Barrier(2)
+
+        def say_yes(by: Person, request: Request = request, ready: threading.Barrier = ready) -> bool:
+            ready.wait()
+            return decide(fleet, request, "approve", by).settled
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(say_yes, (OWNER, OTHER))) == [False, True]
+        assert stands(fleet, request).state is RequestState.APPROVED
+
+
 def test_one_no_is_enough(fleet: Fleet) -> None:
     request = opened(fleet, resource="budget", action="override")
     decide(fleet, request, "approve")

@@ -250,7 +250,9 @@ def test_a_migration_that_was_interrupted_begins_anew(fresh_database: str) -> No
     database = Database(fresh_database)
     with database.transaction() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-        tx.execute(sa.text("DROP TABLE llm_calls, llm_reservations, budgets"))  # of what came later
+        # What came later.
+        tx.execute(sa.text("DROP TABLE llm_calls, llm_reservations, budgets, approval_decisions, approval_requests"))
+        tx.execute(sa.text("DROP FUNCTION keep_approval_decisions"))
         tx.execute(sa.text("DROP INDEX ix_jobs_agent"))
         tx.execute(sa.text("CREATE INDEX ix_jobs_agent ON jobs (agent_id)"))
     db.migrate(fresh_database)
