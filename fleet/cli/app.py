@@ -39,6 +39,7 @@ SECTIONS = {
         "trigger": ("fleet.cli.controls:trigger", "Wake one agent now."),
         "jobs": ("fleet.cli.jobs:jobs", "List, show, retry and cancel jobs."),
         "dead": ("fleet.cli.dead:dead", "List, show, replay and discard dead letters."),
+        "approvals": ("fleet.cli.approvals:approvals", "List, show and decide what agents ask for."),
         "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),
         "pause": ("fleet.cli.controls:pause", "Hold back the fleet, a surface, a persona, an agent or a kind."),
         "resume": ("fleet.cli.controls:resume", "Let it go on."),

@@ -110,7 +110,8 @@ class Persona(_Named):
 
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
-KINDS = click.Choice(["post", "comment", "like", "browse", "provision", "deprovision", "measure", "message"])
+AGENT_KINDS = click.Choice(["gallery", "approval"])
+KINDS = click.Choice(["post", "comment", "like", "browse", "provision", "deprovision", "measure", "notify", "message"])
 DEAD_REASONS = click.Choice(
     ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
 )  # fmt: skip

@@ -86,7 +86,7 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
 def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
     """Return the recording of an event, to be run with a `subject` and a `payload` in a larger statement.
 
-    `of` has the agent's id, or no row, and then nothing has happened.
+    `of` has the agent's id, or no row, and then nothing has happened; nor is anything told without a subject.
     """
     told: dict[str, Any] = {
         "subject": sa.bindparam("subject", type_=sa.String),
@@ -94,7 +94,8 @@ def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) 
         "agent_id": of.c.agent_id,
         "job_id": sa.null() if job_id is None else job_id,
     }
-    return sa.insert(EventRow).inline().from_select(list(told), sa.select(*told.values())).cte("emitted")
+    query = sa.select(*told.values()).where(told["subject"].is_not(None))
+    return sa.insert(EventRow).inline().from_select(list(told), query).cte("emitted")
 
 
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     PROVISION = "provision"
     DEPROVISION = "deprovision"
     MEASURE = "measure"
+    NOTIFY = "notify"
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
 
@@ -39,6 +40,7 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.PROVISION: Priority.HIGH,
     JobKind.DEPROVISION: Priority.HIGH,
     JobKind.MEASURE: Priority.LOW,
+    JobKind.NOTIFY: Priority.NORMAL,
     JobKind.MESSAGE: Priority.LOW,
 }
 
@@ -50,6 +52,7 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.PROVISION: timedelta(days=7),
     JobKind.DEPROVISION: timedelta(days=30),
     JobKind.MEASURE: timedelta(days=2),
+    JobKind.NOTIFY: timedelta(hours=24),
     JobKind.MESSAGE: timedelta(days=30),
 }
 """How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""

@@ -15,6 +15,7 @@ from fleet.agents import controls
 from fleet.agents.loop import Actor
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
+from fleet.approvals import Rule, rule_file
 from fleet.content import experiment_file
 from fleet.content.variants import Experiment
 from fleet.core import clock, queue
@@ -22,6 +23,7 @@ from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.images.credentials import Credentials, NotSigned
+from fleet.jobs.policy import JobKind
 from fleet.llm import registry as models
 from fleet.llm.base import Remember, Speaker, Words
 from fleet.llm.moderation import RemoteModerator
@@ -146,6 +148,12 @@ class Deps:
         """What agents remember."""
         return self.remember or LedgerMemory(self.db)
 
+    @functools.cached_property
+    def approval_rules(self) -> tuple[Rule, ...]:
+        """Which requests need whose approval, in order. Raises InvalidInput for a file that is wrong."""
+        path = self.settings.approval_rules
+        return rule_file.shipped() if path is None else rule_file.load(path)
+
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)
 
@@ -215,7 +223,7 @@ def build(settings: Settings) -> Deps:
     """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
     models.check(settings)
     signing.check(settings)
-    return Deps(
+    deps = Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
@@ -223,6 +231,19 @@ def build(settings: Settings) -> Deps:
         experiments=experiment_file.chosen(settings.experiments),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
+    _check_approvals(deps)
+    return deps
+
+
+def _check_approvals(deps: Deps) -> None:
+    """Refuse wrong rules at the start, and not when the first agent asks."""
+    unknown = sorted(set(deps.settings.retry_by_approval) - {str(kind) for kind in JobKind})
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.",
+            fix=f"Kinds: {', '.join(JobKind)}.",
+        )
+    _ = deps.approval_rules
 
 
 @functools.lru_cache(maxsize=4)

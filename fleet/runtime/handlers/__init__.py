@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
-from fleet.runtime.handlers import account, browse, comment, like, measure, post
+from fleet.runtime.handlers import account, browse, comment, like, measure, notify, post
 from fleet.runtime.work import Work
 
 Prepared = Action | Done | Skipped | Held
@@ -24,4 +24,5 @@ PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.PROVISION: account.provision,
     JobKind.DEPROVISION: account.deprovision,
     JobKind.MEASURE: measure.prepare,
+    JobKind.NOTIFY: notify.prepare,
 }
