@@ -1,7 +1,8 @@
 """The FloImg gallery (the FSC API): every call, header and code of facts 1.4.
 
 How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
-looking for it, a like by the answer itself, since liking toggles and the answer says which way.
+looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and
+requests to be friends are no part of that API: a server that has them says so, and doing them twice is doing them once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
 from fleet.platforms import base, workflows
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
+from fleet.platforms.base import (
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    Offers,
+    PictureFile,
+    Receipt,
+    Resolution,
+    SaidComment,
+    Verb,
+)
 from fleet.platforms.http import HttpClient, Response
 
 TITLE_CHARS = 200
@@ -39,6 +51,7 @@ class _User(_Wire):
     id: str = ""
     username: str = ""
     name: str = ""
+    is_agent: bool = Field(False, alias="isAgent")
 
 
 class _Item(_Wire):
@@ -53,7 +66,7 @@ class _Item(_Wire):
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments,
+            self.likes, self.comments, self.user.id, self.user.is_agent,
         )  # fmt: skip
 
 
@@ -61,6 +74,20 @@ class _Comment(_Wire):
     id: str
     content: str = ""
     user: _User = Field(default_factory=_User)
+
+    def said(self) -> SaidComment:
+        return SaidComment(self.id, self.user.username, self.user.name, self.content, self.user.is_agent)
+
+
+class _Capabilities(_Wire):
+    capabilities: frozenset[str] = frozenset()
+    visibilities: frozenset[str] = frozenset({"public"})
+
+    def offers(self) -> Offers:
+        return Offers(frozenset(v for name, v in _EXTRAS.items() if name in self.capabilities), self.visibilities)
+
+
+_EXTRAS = {"reactions": Verb.REACT, "connections": Verb.CONNECT}
 
 
 class FloImg:
@@ -72,6 +99,8 @@ class FloImg:
         Verb.POST: Resolution.PROBE,
         Verb.COMMENT: Resolution.PROBE,
         Verb.LIKE: Resolution.NATURAL,
+        Verb.REACT: Resolution.NATURAL,
+        Verb.CONNECT: Resolution.NATURAL,
         Verb.PROVISION: Resolution.NATURAL,
         Verb.DEPROVISION: Resolution.NATURAL,
     }
@@ -87,10 +116,31 @@ class FloImg:
         self._http = HttpClient(url, timeout_s=timeout_s, headers={"Authorization": f"Bearer {token}"})
         # Pictures may lie on another host, which must not learn the token.
         self._pictures = HttpClient(url, timeout_s=timeout_s, headers={"Accept": "image/*"})
+        self._offers: Offers | None = None
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
-        """Return the newest posts, at most `limit`."""
-        return [item.seen() for item in self._page(account, limit=limit, offset=0)]
+    def offers(self) -> Offers:
+        """Return what this server has beyond the FSC API; asked once. Raises a PlatformError while it is away."""
+        if self._offers is None:
+            try:
+                body = self._call("GET", "/api/capabilities", None)
+            except (base.Vanished, base.Refused):  # the API as it is written knows no such question
+                body = {}
+            self._offers = _parsed(_Capabilities, body).offers()
+        return self._offers
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts, at most `limit`; those for friends too where they are asked for and there are any.
+
+        A server that knows no friends is asked for what everybody sees.
+        """
+        wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
+        return [item.seen() for item in self._page(account, limit=limit, offset=0, audience=wanted)]
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        """Return a post's first comments, at most `limit`. Raises Vanished."""
+        path = f"/api/showcase/{quote(item_id, safe='')}/comments"
+        body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
+        return [_parsed(_Comment, comment).said() for comment in body.get("comments", body.get("items", []))]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
@@ -132,6 +182,10 @@ class FloImg:
                 return self._comment(action, timeout_s)
             case Verb.LIKE:
                 return self._like(action, timeout_s)
+            case Verb.REACT:
+                return self._react(action, timeout_s)
+            case Verb.CONNECT:
+                return self._connect(action, timeout_s)
             case Verb.PROVISION:
                 return self._invite(action, timeout_s)
             case Verb.DEPROVISION:
@@ -164,6 +218,7 @@ class FloImg:
         request = {
             "imageUrl": action.image_url, "title": action.text[:TITLE_CHARS], "description": action.text,
             "workflowId": action.workflow_id, "altText": action.alt_text or None,
+            "visibility": None if action.visibility == "public" else action.visibility,
         }  # fmt: skip
         # The surface's validator refuses nulls: what we do not know is left out.
         request = {name: value for name, value in request.items() if value is not None}
@@ -186,6 +241,20 @@ class FloImg:
                 return Receipt(action.target, {"likes": body.get("likeCount"), "restored": turn > 0})
             log.info("like_was_there_already", job_id=action.key)
         raise base.Uncertain("the surface does not say that the post is liked")
+
+    def _react(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/showcase/{quote(action.target or '', safe='')}/reaction"
+        self._call(
+            "POST", path, action.account, json={"type": action.reaction}, key=action.key, timeout_s=timeout_s
+        )  # fmt: skip
+        return Receipt(action.target, {"reaction": action.reaction})
+
+    def _connect(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/users/{quote(action.target or '', safe='')}/connect"
+        request = {"message": action.text} if action.text else {}
+        body = self._call("POST", path, action.account, json=request, key=action.key, timeout_s=timeout_s)
+        told = body.get("connection")
+        return Receipt(action.target, {"state": told.get("state") if isinstance(told, dict) else None})
 
     def _invite(self, action: Action, timeout_s: float) -> Receipt:
         account = action.account
@@ -210,8 +279,10 @@ class FloImg:
 
     # Reads
 
-    def _page(self, account: Account, *, limit: int, offset: int) -> list[_Item]:
-        query = {"limit": limit, "offset": offset, "sort": "recent"}
+    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[_Item]:
+        query: dict[str, Any] = {"limit": limit, "offset": offset, "sort": "recent"}
+        if audience != "public":
+            query["audience"] = audience
         body = self._call("GET", "/api/showcase", _reader(account), params=query)
         items = body.get("items")
         if not isinstance(items, list):
