@@ -4,6 +4,7 @@ from alembic import context
 
 import fleet.agents.models
 import fleet.core.events
+import fleet.drafts.models
 import fleet.jobs.models
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet.core.db import Base

@@ -17,6 +17,9 @@ from fleet.platforms.base import Verb
 from fleet.platforms.guard import Caps, Usage, comment_would_crowd, wait_for
 
 ACTIONS = ("post", "comment", "like", "browse")
+SCAN = "scan_feed"
+"""What a supervised agent does, and all that it does."""
+
 _CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
 
 
@@ -50,6 +53,8 @@ class Moment:
     caps: Caps
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
+    scan: str | None = None
+    """Of a supervised agent: SCAN if it may look at its feed now, else why not; it does nothing by itself then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ def decide(moment: Moment, dice: random.Random) -> Decision:
     """Choose what to do now. The same moment and dice give the same decision."""
     if not moment.has_account:
         return Decision("provision", "I need an account here first.", {}, (Plan("provision"),))
+    if moment.scan is not None:
+        return _supervised(moment, moment.scan)
     candidates = {"comment": _to_comment(moment), "like": _to_like(moment), "browse": list(moment.feed)}
     weights, obstacles = _weights(moment, candidates)
     if moment.asked_for is not None and moment.asked_for in obstacles:
@@ -95,6 +102,16 @@ def decide(moment: Moment, dice: random.Random) -> Decision:
     if action == "post":
         return Decision("post", "I have an idea for a picture.", weights, (Plan("post"),))
     return _react(action, candidates[action], moment, weights, dice)
+
+
+def _supervised(moment: Moment, scan: str) -> Decision:
+    if moment.asked_for not in (None, SCAN):
+        return Decision(None, f"I was asked to {moment.asked_for}, but I only propose, and a person decides.", {})
+    if SCAN in moment.held_kinds:
+        return Decision(None, "Nothing to do: looking at feeds is paused.", {})
+    if scan != SCAN:
+        return Decision(None, f"Nothing to do: {scan}.", {})
+    return Decision(SCAN, "I look at what is new, and propose.", {}, (Plan(SCAN),))
 
 
 def _weights(moment: Moment, candidates: Mapping[str, list[Seen]]) -> tuple[dict[str, float], dict[str, str]]:

@@ -110,7 +110,21 @@ class Persona(_Named):
 
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
-KINDS = click.Choice(["post", "comment", "like", "browse", "provision", "deprovision", "message"])
+KINDS = click.Choice(
+    [
+        "post",
+        "comment",
+        "like",
+        "browse",
+        "provision",
+        "deprovision",
+        "react",
+        "connect",
+        "scan_feed",
+        "revise_draft",
+        "message",
+    ]
+)
 DEAD_REASONS = click.Choice(
     ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
 )  # fmt: skip

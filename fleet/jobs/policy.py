@@ -18,6 +18,10 @@ class JobKind(StrEnum):
     BROWSE = "browse"
     PROVISION = "provision"
     DEPROVISION = "deprovision"
+    REACT = "react"
+    CONNECT = "connect"
+    SCAN_FEED = "scan_feed"
+    REVISE_DRAFT = "revise_draft"
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
 
@@ -37,6 +41,10 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.BROWSE: Priority.LOW,
     JobKind.PROVISION: Priority.HIGH,
     JobKind.DEPROVISION: Priority.HIGH,
+    JobKind.REACT: Priority.LOW,
+    JobKind.CONNECT: Priority.LOW,
+    JobKind.SCAN_FEED: Priority.NORMAL,
+    JobKind.REVISE_DRAFT: Priority.HIGH,
     JobKind.MESSAGE: Priority.LOW,
 }
 
@@ -47,6 +55,10 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.BROWSE: timedelta(hours=1),
     JobKind.PROVISION: timedelta(days=7),
     JobKind.DEPROVISION: timedelta(days=30),
+    JobKind.REACT: timedelta(hours=6),
+    JobKind.CONNECT: timedelta(hours=24),
+    JobKind.SCAN_FEED: timedelta(hours=24),
+    JobKind.REVISE_DRAFT: timedelta(hours=24),
     JobKind.MESSAGE: timedelta(days=30),
 }
 """How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""

@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import sqlalchemy as sa
@@ -40,6 +40,8 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
     priority: Priority | None = None
+    worth_doing: timedelta | None = None
+    """How long it is worth starting, where that is not what its kind says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _values(job: NewJob) -> dict[str, Any]:
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
         "max_attempts": RETRY[job.kind].max_attempts,
-        "worth_doing": WORTH_DOING[job.kind],
+        "worth_doing": job.worth_doing or WORTH_DOING[job.kind],
     }
 
 

@@ -112,7 +112,7 @@ def _reactions() -> sa.ScalarSelect[Any]:
         .where(
             _AGENT,
             _ON_TARGETS,
-            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT)),
+            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT, JobKind.REACT, JobKind.CONNECT)),
             JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
         )
         .scalar_subquery()

@@ -122,6 +122,7 @@ def policy(settings: Settings) -> Policy:
         posts_per_day=settings.posts_per_day,
         comments_per_day=settings.comments_per_day,
         likes_per_day=settings.likes_per_day,
+        connects_per_day=settings.connects_per_day,
         ai_comment_lead=settings.ai_comment_lead,
         surface_writes_per_minute=settings.surface_writes_per_minute,
         day=timedelta(days=1 / settings.tempo),
