@@ -3,6 +3,7 @@
 from alembic import context
 
 import fleet.agents.models
+import fleet.approvals.models
 import fleet.core.events
 import fleet.drafts.models
 import fleet.jobs.models

@@ -111,20 +111,9 @@ class Persona(_Named):
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
 KINDS = click.Choice(
-    [
-        "post",
-        "comment",
-        "like",
-        "browse",
-        "provision",
-        "deprovision",
-        "react",
-        "connect",
-        "scan_feed",
-        "revise_draft",
-        "message",
-    ]
-)
+    ["post", "comment", "like", "browse", "provision", "deprovision", "react", "connect", "scan_feed", "revise_draft",
+     "notify", "message"]
+)  # fmt: skip
 DEAD_REASONS = click.Choice(
     ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
 )  # fmt: skip

@@ -6,6 +6,7 @@ Nothing below the doors reads the environment. Secrets are `SecretStr`, so print
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -111,17 +112,48 @@ class Settings(BaseSettings):
         (), description="hosts of the surface's pictures, if not its own"
     )
 
+    approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
+    roles_of: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="who has which roles, NAME=ROLE+ROLE, separated by commas"
+    )
+    retry_by_approval: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="kinds of dead letters that ask a person for a retry, separated by commas"
+    )
+    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
+    )
+
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 
     @field_validator(
-        "allowed_hosts", "banned_words", "link_hosts", "image_hosts", "llm_order", "llm_prices", mode="before"
-    )
+        "allowed_hosts", "banned_words", "link_hosts", "image_hosts", "llm_order", "llm_prices", "roles_of",
+        "retry_by_approval", mode="before",
+    )  # fmt: skip
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("roles_of")
+    @classmethod
+    def _name_and_roles(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [entry for entry in entries if not re.fullmatch(r"[^=\s]{1,100}=[a-z_]+(\+[a-z_]+)*", entry)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is not of the form NAME=ROLE+ROLE")
+        return entries
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        """Take addresses apart where the next one begins: a comma may also stand within one."""
+        if not isinstance(value, str):
+            return value
+        parts = re.split(r"[\s,]+(?=[A-Za-z][\w+.-]*://)", value.strip())
+        if value.strip() and not all("://" in part for part in parts):
+            raise ValueError("an address begins with its kind, as in mailto:// or slack://")
+        return tuple(part.strip(", ") for part in parts if part)
 
     @field_validator("database_url")
     @classmethod

@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     CONNECT = "connect"
     SCAN_FEED = "scan_feed"
     REVISE_DRAFT = "revise_draft"
+    NOTIFY = "notify"
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
 
@@ -45,6 +46,7 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.CONNECT: Priority.LOW,
     JobKind.SCAN_FEED: Priority.NORMAL,
     JobKind.REVISE_DRAFT: Priority.HIGH,
+    JobKind.NOTIFY: Priority.NORMAL,
     JobKind.MESSAGE: Priority.LOW,
 }
 
@@ -59,6 +61,7 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.CONNECT: timedelta(hours=24),
     JobKind.SCAN_FEED: timedelta(hours=24),
     JobKind.REVISE_DRAFT: timedelta(hours=24),
+    JobKind.NOTIFY: timedelta(hours=24),
     JobKind.MESSAGE: timedelta(days=30),
 }
 """How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""

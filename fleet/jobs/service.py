@@ -40,8 +40,7 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
     priority: Priority | None = None
-    worth_doing: timedelta | None = None
-    """How long it is worth starting, where that is not what its kind says."""
+    worth_doing: timedelta | None = None  # where it is not what the kind says
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ requests to be friends are no part of that API: a server that has them says so, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
@@ -29,14 +29,13 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.platforms.http import HttpClient, Response
+from fleet.platforms.floimg_answers import aware, body_of, error_of, parsed
+from fleet.platforms.http import HttpClient
 
 TITLE_CHARS = 200
 _PAGE = 100
 _PROBE_PAGES = 20
 _CLOCK_SKEW = timedelta(minutes=10)
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 log = logs.get(__name__)
 
@@ -125,7 +124,7 @@ class FloImg:
                 body = self._call("GET", "/api/capabilities", None)
             except (base.Vanished, base.Refused):  # the API as it is written knows no such question
                 body = {}
-            self._offers = _parsed(_Capabilities, body).offers()
+            self._offers = parsed(_Capabilities, body).offers()
         return self._offers
 
     def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
@@ -140,12 +139,12 @@ class FloImg:
         """Return a post's first comments, at most `limit`. Raises Vanished."""
         path = f"/api/showcase/{quote(item_id, safe='')}/comments"
         body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
-        return [_parsed(_Comment, comment).said() for comment in body.get("comments", body.get("items", []))]
+        return [parsed(_Comment, comment).said() for comment in body.get("comments", body.get("items", []))]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
-        return _parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
+        return parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
@@ -223,14 +222,14 @@ class FloImg:
         # The surface's validator refuses nulls: what we do not know is left out.
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
-        return Receipt(_parsed(_Item, body.get("showcaseItem")).id)
+        return Receipt(parsed(_Item, body.get("showcaseItem")).id)
 
     def _comment(self, action: Action, timeout_s: float) -> Receipt:
         body = self._call(
             "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
             timeout_s=timeout_s,
         )  # fmt: skip
-        return Receipt(_parsed(_Comment, body.get("comment")).id)
+        return Receipt(parsed(_Comment, body.get("comment")).id)
 
     def _like(self, action: Action, timeout_s: float) -> Receipt:
         """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
@@ -265,7 +264,7 @@ class FloImg:
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
         user = body.get("user", body)
-        return Receipt(_parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
+        return Receipt(parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
 
     def _remove(self, action: Action, timeout_s: float) -> Receipt:
         remote_id = action.account.remote_id
@@ -287,13 +286,13 @@ class FloImg:
         items = body.get("items")
         if not isinstance(items, list):
             raise base.Uncertain("the surface's feed has no items")
-        return [_parsed(_Item, item) for item in items]
+        return [parsed(_Item, item) for item in items]
 
     def _own_items(self, account: Account, since: datetime) -> Iterator[_Item]:
         for page in range(_PROBE_PAGES):
             items = self._page(account, limit=_PAGE, offset=page * _PAGE)
             yield from (item for item in items if item.user.username == account.username)
-            if len(items) < _PAGE or _aware(items[-1].created_at) < since:
+            if len(items) < _PAGE or aware(items[-1].created_at) < since:
                 return
         raise base.Uncertain("the feed is too long to say that a post is not in it")
 
@@ -301,7 +300,7 @@ class FloImg:
         for page in range(_PROBE_PAGES):
             query = {"limit": _PAGE, "offset": page * _PAGE}
             body = self._call("GET", _comments_path(action), action.account, params=query)
-            comments = [_parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
+            comments = [parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
             yield from comments
             if len(comments) < _PAGE:
                 return
@@ -313,10 +312,10 @@ class FloImg:
         if key is not None:
             headers["Idempotency-Key"] = key
         response = self._http.request(method, path, headers=headers, timeout_s=timeout_s, **request)
-        body = _body(response)
+        body = body_of(response)
         if response.is_success:
             return body
-        raise _error(response, body, as_agent=account is not None)
+        raise error_of(response, body, as_agent=account is not None)
 
 
 def _reader(account: Account) -> Account | None:
@@ -328,71 +327,5 @@ def _comments_path(action: Action) -> str:
     return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
 
 
-def _body(response: Response) -> dict[str, Any]:
-    if not response.content:
-        return {}
-    try:
-        body = response.json()
-    except ValueError:
-        if response.is_success:
-            raise base.Uncertain("the surface's answer is not JSON") from None
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _error(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
-    """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
-    nested = body.get("error")
-    detail = {**body, **nested} if isinstance(nested, dict) else body
-    code = str(detail.get("code", ""))
-    words = str(detail.get("message") or (nested if isinstance(nested, str) else "") or response.reason_phrase)[:300]
-    said = f"{response.status_code} {code} {words}".replace("  ", " ")
-    status = response.status_code
-    if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
-        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=_time(detail.get("resetAt")))
-    if status == 503 and code == "FLEET_PAUSED":
-        return base.SurfacePaused(said)
-    if status == 429:
-        return base.Throttled(said, retry_after_s=_retry_after_s(response))
-    if status == 401:
-        return base.TokenRefused(said)
-    if status == 403:
-        return base.AccountMissing(said) if as_agent else base.TokenRefused(said)
-    if status in (404, 410):
-        return base.Vanished(said)
-    if 300 <= status < 500 and status != 408:
-        return base.Refused(said)
-    return base.Uncertain(said)
-
-
-def _retry_after_s(response: Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    try:
-        return min(float(value), 86_400.0) if value else None
-    except ValueError:
-        return None
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return _aware(datetime.fromisoformat(str(value))) if value else None
-    except ValueError:
-        return None
-
-
-def _aware(value: datetime | None) -> datetime:
-    if value is None:
-        return datetime.max.replace(tzinfo=UTC)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
 def _same(remote: str | None, ours: str) -> bool:
     return (remote or "").strip() == ours.strip()
-
-
-def _parsed(model: type[_Model], value: object) -> _Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        # It was a success: something happened, only what is unclear.
-        raise base.Uncertain(f"the surface's answer is not understood ({error.error_count()} problems)") from error

@@ -14,6 +14,7 @@ from fleet.agents import controls
 from fleet.agents.loop import Actor
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
+from fleet.approvals import Rule, rule_file
 from fleet.core import clock, queue
 from fleet.core.db import Database
 from fleet.core.errors import Unavailable
@@ -64,6 +65,12 @@ class Deps:
     def quality(self) -> Quality:
         """What is let pass, and what has been said lately."""
         return Quality(self.db, self.settings)
+
+    @functools.cached_property
+    def approval_rules(self) -> tuple[Rule, ...]:
+        """Which requests need whose approval, in order. Raises InvalidInput for a file that is wrong."""
+        path = self.settings.approval_rules
+        return rule_file.shipped() if path is None else rule_file.load(path)
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)

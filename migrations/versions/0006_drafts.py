@@ -1,24 +1,32 @@
 """drafts: what supervised agents have seen and propose, and what decisions teach them
 
-Revision: 0006, after 0003
+Revision: 0006, after 0005
 """
+
+import re
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 _CLOCK = sa.text("clock_timestamp()")
 _TIME = sa.DateTime(timezone=True)
-_OLD_KINDS = ("post", "comment", "like", "browse", "provision", "deprovision", "message")
 _NEW_KINDS = ("react", "connect", "scan_feed", "revise_draft")
 
 
-def _kinds(kinds: tuple[str, ...]) -> None:
+def _known_kinds() -> list[str]:
+    """Return the kinds of jobs that the database allows at this point."""
+    query = sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_jobs_kind'")
+    return re.findall(r"'([^']*)'", str(op.get_bind().scalar(query)))
+
+
+def _allow(kinds: Iterable[str]) -> None:
     """Replace the CHECK of the kinds of jobs; NOT VALID keeps no writer waiting while the table is read."""
     listed = ", ".join(f"'{kind}'" for kind in kinds)
     op.drop_constraint(op.f("ck_jobs_kind"), "jobs", type_="check")
@@ -27,7 +35,7 @@ def _kinds(kinds: tuple[str, ...]) -> None:
 
 
 def upgrade() -> None:
-    _kinds((*_OLD_KINDS, *_NEW_KINDS))
+    _allow([*_known_kinds(), *_NEW_KINDS])
     op.create_index(
         "uq_jobs_one_social", "jobs", ["agent_id", "kind", "target"], unique=True,
         postgresql_where=sa.text("kind IN ('react', 'connect') AND state NOT IN ('skipped', 'cancelled')"),
@@ -176,4 +184,4 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_scans", "jobs")
     op.drop_index("uq_jobs_one_social", "jobs")
     op.execute(sa.text("DELETE FROM jobs WHERE kind = ANY(:kinds)").bindparams(kinds=list(_NEW_KINDS)))
-    _kinds(_OLD_KINDS)
+    _allow(kind for kind in _known_kinds() if kind not in _NEW_KINDS)

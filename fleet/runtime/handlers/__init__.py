@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from fleet.jobs.outcomes import Done, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
-from fleet.runtime.handlers import account, browse, comment, like, post
+from fleet.runtime.handlers import account, browse, comment, like, notify, post
 from fleet.runtime.work import Work
 
 Prepared = Action | Done | Skipped
@@ -23,4 +23,5 @@ PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.BROWSE: browse.prepare,
     JobKind.PROVISION: account.provision,
     JobKind.DEPROVISION: account.deprovision,
+    JobKind.NOTIFY: notify.prepare,
 }

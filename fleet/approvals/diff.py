@@ -1,0 +1,76 @@
+"""What a payload would change: field by field for data, line by line for words.
+
+Called by doors that show a request. Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_CONTEXT_LINES = 2
+_NOTHING: Mapping[str, Any] = {}
+
+
+class How(StrEnum):
+    """What happens to a field."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs. `path` leads to it through fields within fields; `lines` is the unified diff of words."""
+
+    path: tuple[str, ...]
+    how: How
+    before: Any = None
+    after: Any = None
+    lines: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path as people write it."""
+        return ".".join(self.path)
+
+
+def diff(before: Mapping[str, Any] | None, payload: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return every field that differs, by name; all of them are added where nothing existed before."""
+    return tuple(_changes((), before or _NOTHING, payload))
+
+
+def _changes(path: tuple[str, ...], before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        here = (*path, name)
+        if name not in before:
+            yield Change(here, How.ADDED, None, after[name], _lines("", after[name]))
+        elif name not in after:
+            yield Change(here, How.REMOVED, before[name], None, _lines(before[name], ""))
+        else:
+            yield from _between(here, before[name], after[name])
+
+
+def _between(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Change]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield from _changes(path, before, after)
+    elif type(before) is not type(after) or _as_json(before) != _as_json(after):
+        yield Change(path, How.CHANGED, before, after, _lines(before, after))
+
+
+def _as_json(value: Any) -> str:
+    """Return a value in the form in which two are the same: 1 is not true, and the order of fields does not matter."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _lines(before: Any, after: Any) -> tuple[str, ...]:
+    """Return the unified diff of two texts without its heading; none for data."""
+    if not (isinstance(before, str) and isinstance(after, str)):
+        return ()
+    told = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=_CONTEXT_LINES)
+    return tuple(told)[2:]

@@ -1,0 +1,212 @@
+"""Rules about approvals as values: which one covers a request, who may decide, what is enough, what time does to it.
+
+Called by `fleet.approvals` alone. Pure: no clock, no database. Conditions are data (field, operator, value) over the
+facts of a proposal; nothing is ever evaluated as code, and a condition on a fact that is missing does not hold.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+DEFAULT_EXPIRATION = timedelta(minutes=1440)
+REMIND_BEFORE = timedelta(hours=24)
+ANY = "*"
+_DOORS = ("cli:", "web:")
+_MISSING = object()
+
+
+class Op(StrEnum):
+    """What a condition may ask of a fact."""
+
+    EQ = "eq"
+    NE = "ne"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    IN = "in"
+    NOT_IN = "not_in"
+    CONTAINS = "contains"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One question about the facts. `field` is a name, or names joined by dots for facts within facts."""
+
+    field: str
+    op: Op
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a kind of request needs. `approvers` are `role:NAME` or `user:NAME`; `*` is any resource or action."""
+
+    name: str
+    resource: str
+    action: str
+    approvers: tuple[str, ...]
+    min_approvals: int = 1
+    expiration: timedelta = DEFAULT_EXPIRATION
+    when: tuple[Condition, ...] = ()
+    auto_approve: tuple[Condition, ...] = ()
+    escalate_after: timedelta | None = None
+    escalate_to: tuple[str, ...] = ()
+
+
+DEFAULT_RULE = Rule("default", ANY, ANY, ("role:owner",))
+"""Holds where no other rule does: an owner decides, within a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody at a door: a name and the roles that the door vouches for."""
+
+    name: str
+    roles: frozenset[str] = field(default_factory=frozenset)
+
+
+def rule_for(rules: Sequence[Rule], resource: str, action: str, facts: Mapping[str, Any]) -> Rule:
+    """Return the first rule that covers a request; DEFAULT_RULE if none does."""
+    for rule in rules:
+        covered = rule.resource in (ANY, resource) and rule.action in (ANY, action)
+        if covered and all(holds(condition, facts) for condition in rule.when):
+            return rule
+    return DEFAULT_RULE
+
+
+def approves_by_itself(rule: Rule, facts: Mapping[str, Any]) -> bool:
+    """Say whether a rule needs nobody's word for this request; never one without criteria."""
+    return bool(rule.auto_approve) and all(holds(condition, facts) for condition in rule.auto_approve)
+
+
+def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
+    """Say whether a condition holds. Never raises: what cannot be compared does not hold."""
+    found = _found(condition.field, facts)
+    if condition.op is Op.EXISTS:
+        return (found is not _MISSING) == bool(condition.value)
+    return found is not _MISSING and _ASKED[condition.op](found, condition.value)
+
+
+def _found(path: str, facts: Mapping[str, Any]) -> Any:
+    value: Any = facts
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return _MISSING
+        value = value[name]
+    return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _among(value: Any, many: Any) -> bool:
+    return isinstance(many, list | tuple) and any(_same(value, one) for one in many)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def asked(one: Any, other: Any) -> bool:
+        words = isinstance(one, str) and isinstance(other, str)
+        return (words or (_is_number(one) and _is_number(other))) and bool(compare(one, other))
+
+    return asked
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _contains(held: Any, value: Any) -> bool:
+    if isinstance(held, str):
+        return isinstance(value, str) and value.casefold() in held.casefold()
+    return _among(value, held)
+
+
+_ASKED: Mapping[Op, Callable[[Any, Any], bool]] = {
+    Op.EQ: _same,
+    Op.NE: lambda one, other: not _same(one, other),
+    Op.LT: _ordered(operator.lt),
+    Op.LE: _ordered(operator.le),
+    Op.GT: _ordered(operator.gt),
+    Op.GE: _ordered(operator.ge),
+    Op.IN: _among,
+    Op.NOT_IN: lambda value, many: isinstance(many, list | tuple) and not _among(value, many),
+    Op.CONTAINS: _contains,
+}
+
+
+def may_decide(person: Person, approvers: Collection[str]) -> bool:
+    """Say whether a person is among the approvers, by name or by role."""
+    return f"user:{person.name}" in approvers or any(f"role:{role}" in approvers for role in person.roles)
+
+
+def is_own(person: Person, requested_by: str) -> bool:
+    """Say whether a person made the request, through whichever door."""
+    return _without_door(person.name) == _without_door(requested_by)
+
+
+def _without_door(name: str) -> str:
+    for door in _DOORS:
+        name = name.removeprefix(door)
+    return name.casefold()
+
+
+def is_enough(said_yes: Collection[str], min_approvals: int) -> bool:
+    """Say whether so many different people are enough."""
+    return len({_without_door(name) for name in said_yes}) >= min_approvals
+
+
+def remind_at(created_at: datetime, expires_at: datetime) -> datetime:
+    """Return when to remind: 24 hours before the end, or at half time where there is less than two days in all."""
+    return expires_at - min(REMIND_BEFORE, (expires_at - created_at) / 2)
+
+
+class Step(StrEnum):
+    """What time asks of a pending request."""
+
+    ANNOUNCE = "announce"
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    EXPIRE = "expire"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times of a pending request, and what was done about them already."""
+
+    created_at: datetime
+    expires_at: datetime
+    escalate_at: datetime | None = None
+    announced: bool = False
+    reminded: bool = False
+    escalated: bool = False
+
+
+def step_due(times: Times, now: datetime) -> Step | None:
+    """Return what is to be done now; the weightiest first, which makes the lighter ones before it superfluous."""
+    due = [step for step, at in _steps(times).items() if at <= now]
+    return due[0] if due else None
+
+
+def next_step_at(times: Times) -> datetime:
+    """Return when something is to be done next; the end is always to come."""
+    return min(_steps(times).values())
+
+
+def _steps(times: Times) -> dict[Step, datetime]:
+    """Return what is still to come and when, the weightiest first."""
+    steps = {Step.EXPIRE: times.expires_at}
+    if times.escalate_at is not None and not times.escalated:
+        steps[Step.ESCALATE] = times.escalate_at
+    if not times.reminded:
+        steps[Step.REMIND] = remind_at(times.created_at, times.expires_at)
+    if not times.announced:
+        steps[Step.ANNOUNCE] = times.created_at
+    return steps

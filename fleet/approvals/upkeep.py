@@ -1,0 +1,65 @@
+"""What time does to open requests: announce, remind, escalate, expire.
+
+Called by the approval agent's ticks in `fleet.runtime`, inside its transactions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.approvals import rules as ruling
+from fleet.approvals.models import RequestRow
+from fleet.approvals.moves import record, settle, tell
+from fleet.approvals.queries import lock
+from fleet.approvals.request import COLUMNS, Request, as_request
+from fleet.approvals.rules import Person, Step
+from fleet.approvals.states import RequestState, Verdict
+from fleet.core.db import Tx
+
+_BY = Person("fleet:approvals")
+
+
+def due(tx: Tx, now: datetime, *, limit: int = 500) -> list[tuple[Request, Step]]:
+    """Return the open requests of which time asks something, the longest waiting first, and what that is."""
+    query = sa.select(*COLUMNS).where(RequestRow.next_step_at <= now).order_by(RequestRow.next_step_at).limit(limit)
+    found = [as_request(row) for row in tx.execute(query)]
+    return [(request, step) for request in found if (step := ruling.step_due(request.times, now)) is not None]
+
+
+def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | None:
+    """Take one step with a request, and return it; None if somebody has decided or the step is no longer due."""
+    request = lock(tx, request_id)
+    if request.is_settled or ruling.step_due(request.times, now) is not step:
+        return None
+    if step is Step.EXPIRE:
+        record(tx, request, Verdict.EXPIRE, _BY, None)
+        return settle(tx, request, RequestState.EXPIRED, _BY, "nobody decided in time")
+    if step is Step.ESCALATE:
+        record(tx, request, Verdict.ESCALATE, _BY, f"to {', '.join(request.escalate_to)}")
+    taken = _marked(tx, request, step, now)
+    if step is not Step.ANNOUNCE:  # that it was requested is an event already
+        tell(tx, taken, "escalated" if step is Step.ESCALATE else "reminder")
+    return taken
+
+
+def _marked(tx: Tx, request: Request, step: Step, now: datetime) -> Request:
+    """Note what was done, and when the next thing is to be. Whoever is told of the end was told of the beginning."""
+    after = replace(
+        request.times, announced=True, reminded=request.times.reminded or step is Step.REMIND,
+        escalated=request.times.escalated or step is Step.ESCALATE,
+    )  # fmt: skip
+    values: dict[str, Any] = {
+        "announced_at": request.announced_at or now,
+        "reminded_at": request.reminded_at or (now if after.reminded else None),
+        "escalated_at": request.escalated_at or (now if after.escalated else None),
+        "next_step_at": ruling.next_step_at(after),
+    }
+    if step is Step.ESCALATE:
+        values["approvers"] = list(dict.fromkeys([*request.approvers, *request.escalate_to]))
+    tx.execute(sa.update(RequestRow).where(RequestRow.id == request.id).values(**values))
+    return lock(tx, request.id)

@@ -1,0 +1,122 @@
+"""Approvals as doors and handlers use them: propose, approve, reject, edit, revise, withdraw, with what follows.
+
+What follows from a decision (`fleet.runtime.effects`) happens in the transaction that settles it: both, or neither.
+Each decision is a transaction of its own, so that of many at once each is settled or has its own reason why not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet import approvals
+from fleet.approvals import Decided, Person, Proposal, Request, moves, queries
+from fleet.approvals.queries import Decision, Filter
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.runtime.deps import Deps
+from fleet.runtime.effects import EFFECTS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one of several decisions: how the request stands, or why it was refused."""
+
+    request_id: uuid.UUID
+    decided: Decided | None = None
+    error: FleetError | None = None
+
+
+def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
+    """Ask for a decision under the operator's rules; what a rule approves by itself takes effect at once."""
+    request = approvals.open(tx, proposal, deps.approval_rules)
+    if request.is_settled:
+        follow(deps, tx, request)
+    return request
+
+
+def follow(deps: Deps, tx: Tx, request: Request) -> None:
+    """Do what follows from a request that this transaction has settled."""
+    effect = EFFECTS.get((request.resource, request.action))
+    if effect is not None:
+        effect.settled(deps, tx, request)
+
+
+def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
+            revision: int | None = None) -> list[Answer]:  # fmt: skip
+    """Approve each request, or say why not. `revision` is the one that the person saw, for a single request."""
+    return _each(deps, request_ids, lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=revision))
+
+
+def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
+           revision: int | None = None) -> list[Answer]:  # fmt: skip
+    """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
+    if not reason.strip():
+        raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
+    return _each(deps, request_ids, lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=revision))
+
+
+def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
+    """Take requests back, for whoever asked and for approvers; or say why not."""
+    return _each(deps, request_ids, lambda tx, one: approvals.withdraw(tx, one, why, by=by))
+
+
+def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uuid.UUID], Decided]) -> list[Answer]:
+    return [_one(deps, request_id, decide) for request_id in request_ids]
+
+
+def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided]) -> Answer:
+    try:
+        with deps.db.transaction() as tx:
+            decided = decide(tx, request_id)
+            if decided.settled:
+                follow(deps, tx, decided.request)
+    except FleetError as error:
+        return Answer(request_id, error=error)
+    return Answer(request_id, decided=decided)
+
+
+def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
+         reason: str | None = None) -> Request:  # fmt: skip
+    """Replace a request's payload by a person's words; earlier approvals are void. Raises FleetError."""
+    with deps.db.transaction() as tx:
+        request = moves.lock_for(tx, request_id, by)
+        effect = EFFECTS.get((request.resource, request.action))
+        facts = effect.facts(request, payload) if effect is not None and effect.facts is not None else None
+        amended = approvals.amend(tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules)
+        if effect is not None and effect.amended is not None and amended.revision != request.revision:
+            effect.amended(deps, tx, amended)
+        return amended
+
+
+def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> Request:
+    """Send a request back to whoever made its payload, with instructions. Raises Conflict where nobody can."""
+    with deps.db.transaction() as tx:
+        request = moves.lock_for(tx, request_id, by)
+        effect = EFFECTS.get((request.resource, request.action))
+        if effect is None or effect.revise is None:
+            raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
+        effect.revise(deps, tx, request, instructions, by)
+        return approvals.get(tx, request_id)
+
+
+def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Request]:
+    """Return a page of requests, newest first; `before` is the last id of the page above. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        above = queries.resolve_prefix(tx, before) if before else None
+        return approvals.page(tx, which, limit=limit, before=above)
+
+
+def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:
+    """Return a request by its id or the beginning of it, with the record of what was decided. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        request_id = queries.resolve_prefix(tx, prefix)
+        return approvals.get(tx, request_id), approvals.decisions_of(tx, request_id)
+
+
+def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+    """Return the ids that begin so. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]

@@ -1,0 +1,28 @@
+"""What a decision leads to: the shape that every file of this folder fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.approvals import Person, Request
+from fleet.core.db import Tx
+from fleet.runtime.deps import Deps
+
+Follow = Callable[[Deps, Tx, Request], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What follows for one (resource, action); each part runs in the transaction of what it follows from.
+
+    `settled` is called once for every end: look at `request.state`. A FleetError from it undoes the decision and is
+    told to the person. `amended` is called after an edit; `facts` states what rules may ask of a changed payload;
+    `revise` sends the payload back to whoever made it, with a person's instructions.
+    """
+
+    settled: Follow
+    amended: Follow | None = None
+    facts: Callable[[Request, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    revise: Callable[[Deps, Tx, Request, str, Person], None] | None = None

@@ -1,0 +1,262 @@
+"""Requests for approval on a real database: who may decide, once, and what is kept of it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from fleet import approvals
+from fleet.approvals import Person, Proposal, Request, RequestState, Rule
+from fleet.approvals.queries import newest_about, pending_by_resource, resolve_prefix
+from fleet.approvals.rules import Condition, Op
+from fleet.approvals.states import Verdict
+from fleet.core import events
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
+from tests.factories import Fleet
+
+OWNER = Person("ann", frozenset({"owner"}))
+OTHER = Person("ben", frozenset({"owner"}))
+STRANGER = Person("eve", frozenset({"viewer"}))
+RULES = (
+    Rule("sure", "draft", "publish", ("role:owner",), auto_approve=(Condition("confidence", Op.GE, 0.9),),
+         when=(Condition("kind", Op.EQ, "like"),)),
+    Rule("money", "budget", "override", ("role:owner",), min_approvals=2),
+    Rule("drafts", "draft", "publish", ("role:owner",), expiration=timedelta(days=7)),
+)  # fmt: skip
+
+
+def proposal(**changes: Any) -> Proposal:
+    """Return the proposal to publish a draft."""
+    values: dict[str, Any] = {
+        "resource": "draft", "resource_id": str(uuid.uuid4()), "action": "publish", "payload": {"text": "Well seen."},
+        "requested_by": "agent:ann_1", "summary": "A comment on Ben's harbour",
+    }  # fmt: skip
+    return Proposal(**{**values, **changes})
+
+
+def opened(fleet: Fleet, **changes: Any) -> Request:
+    with fleet.deps.db.transaction() as tx:
+        return approvals.open(tx, proposal(**changes), RULES)
+
+
+def decide(fleet: Fleet, request: Request, decision: Any, by: Person = OWNER, **more: Any) -> approvals.Decided:
+    with fleet.deps.db.transaction() as tx:
+        return approvals.decide(tx, request.id, decision, by, **more)
+
+
+def stands(fleet: Fleet, request: Request) -> Request:
+    with fleet.deps.db.transaction() as tx:
+        return approvals.get(tx, request.id)
+
+
+def record_of(fleet: Fleet, request: Request) -> list[tuple[Verdict, str, int]]:
+    with fleet.deps.db.transaction() as tx:
+        return [(one.verdict, one.by, one.revision) for one in approvals.decisions_of(tx, request.id)]
+
+
+def told(fleet: Fleet) -> list[str]:
+    with fleet.deps.db.transaction() as tx:
+        return [event.subject for event in reversed(events.latest(tx, subjects=("approval.*",)))]
+
+
+def time_is_over(fleet: Fleet, request: Request) -> None:
+    fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp() WHERE id = :id", id=request.id)
+
+
+def test_the_same_proposal_opens_one_request_and_another_payload_is_a_conflict(fleet: Fleet) -> None:
+    first = opened(fleet, resource_id="d1")
+    assert opened(fleet, resource_id="d1") == first
+    assert first.expires_at - first.created_at == timedelta(days=7)
+    with pytest.raises(Conflict, match="another payload"):
+        opened(fleet, resource_id="d1", payload={"text": "Otherwise."})
+    decide(fleet, first, "reject", reason="no")
+    again = opened(fleet, resource_id="d1", payload={"text": "Otherwise."}, expiration=timedelta(hours=1))
+    assert again.id != first.id
+    assert again.expires_at - again.created_at == timedelta(hours=1)
+
+
+def test_proposals_at_once_open_one_request(fleet: Fleet) -> None:
+    ready = threading.Barrier(4)
+
+    def propose(_: int) -> uuid.UUID:
+        ready.wait()
+        return opened(fleet, resource_id="d1").id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(propose, range(4)))) == 1
+
+
+def test_a_rule_may_approve_at_once_and_the_record_says_so(fleet: Fleet) -> None:
+    sure = opened(fleet, facts={"kind": "like", "confidence": 0.95})
+    unsure = opened(fleet, facts={"kind": "like", "confidence": 0.5})
+    assert (sure.state, sure.settled_by) == (RequestState.APPROVED, "rule:sure")
+    assert unsure.state is RequestState.PENDING
+    assert record_of(fleet, sure) == [(Verdict.APPROVE, "rule:sure", 1)]
+    assert told(fleet) == ["approval.requested", "approval.approved", "approval.requested"]
+
+
+def test_only_approvers_decide_and_nobody_about_their_own(fleet: Fleet) -> None:
+    request = opened(fleet, requested_by="cli:ann")
+    with pytest.raises(approvals.NotYours):
+        decide(fleet, request, "approve", STRANGER)
+    with pytest.raises(approvals.OwnRequest):
+        decide(fleet, request, "approve", OWNER)
+    with pytest.raises(approvals.NotYours), fleet.deps.db.transaction() as tx:
+        approvals.amend(tx, request.id, {"text": "x"}, STRANGER)
+    with pytest.raises(approvals.NotYours), fleet.deps.db.transaction() as tx:
+        approvals.withdraw(tx, request.id, "mine now", by=STRANGER)
+    assert record_of(fleet, request) == []
+    assert decide(fleet, request, "approve", OTHER).settled
+
+
+def test_deciding_twice_settles_once_and_otherwise_is_refused(fleet: Fleet) -> None:
+    request = opened(fleet)
+    assert decide(fleet, request, "approve").settled
+    again = decide(fleet, request, "approve", OTHER)
+    assert (again.settled, again.state) == (False, RequestState.APPROVED)
+    with pytest.raises(approvals.AlreadySettled, match="by ann"):
+        decide(fleet, request, "reject", OTHER)
+    assert record_of(fleet, request) == [(Verdict.APPROVE, "ann", 1)]
+
+
+def test_of_decisions_at_once_exactly_one_settles(fleet: Fleet) -> None:
+    request = opened(fleet)
+    ready = threading.Barrier(4)
+
+    def click(at: int) -> bool:
+        ready.wait()
+        try:
+            return decide(fleet, request, ["approve", "reject"][at % 2], [OWNER, OTHER][at // 2]).settled
+        except approvals.AlreadySettled:
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(click, range(4))) == 1
+    assert len(record_of(fleet, request)) == 1
+
+
+def test_two_approvals_come_from_two_people(fleet: Fleet) -> None:
+    request = opened(fleet, resource="budget", action="override")
+    assert not decide(fleet, request, "approve").settled
+    assert not decide(fleet, request, "approve").settled
+    assert not decide(fleet, request, "approve", Person("web:ann", OWNER.roles)).settled
+    assert stands(fleet, request).state is RequestState.PENDING
+    assert decide(fleet, request, "approve", OTHER).settled
+
+
+def test_one_no_is_enough(fleet: Fleet) -> None:
+    request = opened(fleet, resource="budget", action="override")
+    decide(fleet, request, "approve")
+    rejected = decide(fleet, request, "reject", OTHER, reason="too dear")
+    assert (rejected.settled, rejected.state, rejected.request.reason) == (True, RequestState.REJECTED, "too dear")
+
+
+def test_an_amendment_voids_what_was_approved_and_who_saw_the_old_one_is_told(fleet: Fleet) -> None:
+    request = opened(fleet, resource="budget", action="override", payload={"usd": 5})
+    decide(fleet, request, "approve")
+    with fleet.deps.db.transaction() as tx:
+        assert approvals.amend(tx, request.id, {"usd": 5.0}, OTHER).revision == 1
+        amended = approvals.amend(tx, request.id, {"usd": 50}, OTHER, reason="not enough")
+    assert (amended.revision, amended.voices, amended.expires_at) == (2, (), request.expires_at)
+    with pytest.raises(approvals.Changed):
+        decide(fleet, request, "approve", OTHER, revision=1)
+    assert not decide(fleet, request, "approve", OTHER, revision=2).settled
+    assert decide(fleet, request, "approve", OWNER).settled
+    with fleet.deps.db.transaction() as tx:
+        kept = [(one.revision, one.payload["usd"]) for one in approvals.decisions_of(tx, request.id)]
+    assert kept == [(1, 5), (2, 50), (2, 50), (2, 50)]
+
+
+def test_an_amendment_is_judged_by_the_rules_again_and_approves_nothing(fleet: Fleet) -> None:
+    strict = (Rule("large", "draft", "publish", ("role:boss",), when=(Condition("words", Op.GT, 10),)), *RULES)
+    request = opened(fleet)
+    with fleet.deps.db.transaction() as tx:
+        amended = approvals.amend(tx, request.id, {"text": "long"}, OWNER, facts={"words": 11}, rules=strict)
+        assert (amended.rule, amended.approvers) == ("large", ("role:boss",))
+        sure = {"kind": "like", "confidence": 1.0}
+        amended = approvals.amend(tx, request.id, {"text": "x"}, Person("boss", frozenset({"boss"})), facts=sure,
+                                  rules=strict)  # fmt: skip
+    assert (amended.rule, amended.state) == ("sure", RequestState.PENDING)
+
+
+def test_what_is_past_its_time_is_not_decided_any_more(fleet: Fleet) -> None:
+    request = opened(fleet)
+    time_is_over(fleet, request)
+    for change in (lambda: decide(fleet, request, "approve"), lambda: decide(fleet, request, "reject")):
+        with pytest.raises(approvals.Expired):
+            change()
+    assert stands(fleet, request).state is RequestState.PENDING
+
+
+def test_a_withdrawn_request_stays_so(fleet: Fleet) -> None:
+    request = opened(fleet)
+    with fleet.deps.db.transaction() as tx:
+        assert approvals.withdraw(tx, request.id, "the post is gone").settled
+        assert not approvals.withdraw(tx, request.id, "the post is gone").settled
+    with pytest.raises(approvals.AlreadySettled):
+        decide(fleet, request, "approve")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE approval_decisions SET by_name = 'eve'", "DELETE FROM approval_decisions",
+     "TRUNCATE approval_decisions", "TRUNCATE approval_requests CASCADE", "DELETE FROM approval_requests"],
+)  # fmt: skip
+def test_the_database_refuses_to_change_the_record(fleet: Fleet, statement: str) -> None:
+    decide(fleet, opened(fleet), "approve")
+    with pytest.raises(sa.exc.IntegrityError):
+        fleet.sql(statement)
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE approval_requests SET state = 'approved'",
+    "UPDATE approval_requests SET settled_at = clock_timestamp()",
+    "UPDATE approval_requests SET approvers = '{}'",
+])  # fmt: skip
+def test_the_database_knows_what_a_request_may_be(fleet: Fleet, statement: str) -> None:
+    opened(fleet)
+    with pytest.raises(sa.exc.IntegrityError):
+        fleet.sql(statement)
+
+
+def test_pages_go_down_by_key_and_filter(fleet: Fleet) -> None:
+    agent = uuid.uuid4()
+    made = [opened(fleet, agent_id=agent if number % 2 else None) for number in range(5)]
+    made.append(opened(fleet, resource="budget", action="override"))
+    decide(fleet, made[0], "reject")
+
+    def page(**which: Any) -> list[uuid.UUID]:
+        found: list[uuid.UUID] = []
+        while True:
+            with fleet.deps.db.transaction() as tx:
+                last = found[-1] if found else None
+                more = approvals.page(tx, approvals.Filter(**which), limit=2, before=last)
+            if not more:
+                return found
+            found += [request.id for request in more]
+
+    every = [request.id for request in reversed(made)]
+    assert page() == every
+    assert page(states=(RequestState.PENDING,)) == every[:-1]
+    assert page(agent_id=agent) == [made[3].id, made[1].id]
+    assert page(resource="budget") == [made[5].id]
+    with fleet.deps.db.transaction() as tx:
+        assert pending_by_resource(tx) == {("draft", "publish"): 4, ("budget", "override"): 1}
+        assert resolve_prefix(tx, str(made[2].id)[:13]) == made[2].id
+        assert newest_about(tx, "draft", made[1].resource_id, "publish") == made[1]
+        assert newest_about(tx, "draft", "none", "publish") is None
+        for wrong, error in (("abc", InvalidInput), ("zzzz", InvalidInput), ("0" * 32, NotFound)):
+            with pytest.raises(error):
+                resolve_prefix(tx, wrong)
+
+
+def test_names_that_are_none_are_refused(fleet: Fleet) -> None:
+    for wrong in ({"resource": "a b"}, {"action": ""}, {"resource_id": ""}, {"resource_id": "x" * 201}):
+        with pytest.raises(FleetError):
+            opened(fleet, **wrong)
