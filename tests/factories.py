@@ -24,6 +24,7 @@ from fleet.core.settings import Settings
 from fleet.images.placeholder import render_jpeg
 from fleet.jobs.models import JobRow
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 from fleet.platforms import base
 from fleet.platforms.base import (
     Account,
@@ -209,6 +210,9 @@ class Words:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.asked: list[ScanRequest] = []
+        self.scan_faults: list[BaseException] = []
+        self.proposals: Callable[[ScanRequest], ScanAnswer] = lambda _: ScanAnswer()
 
     def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
         self.calls += 1
@@ -217,6 +221,13 @@ class Words:
     def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]:
         self.calls += 1
         return CommentWords(f"Well seen, {request.seen[0].author}, number {self.calls}."), _usage()
+
+    def digest(self, request: ScanRequest, dice: random.Random) -> tuple[ScanAnswer, Usage]:
+        self.calls += 1
+        self.asked.append(request)
+        if self.scan_faults:
+            raise self.scan_faults.pop(0)
+        return self.proposals(request), _usage()
 
     def paid_by(self, till: Till) -> PaidWords:
         return PaidWords(self, till)
@@ -244,6 +255,11 @@ class PaidWords:
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]:
         return self._paid(lambda: self.words.write_comment(request, dice))
+
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]:
+        return self._paid(lambda: self.words.digest(request, dice))
 
     def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
         reserved = self.till.reserve(self.name, 5)

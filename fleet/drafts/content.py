@@ -5,7 +5,7 @@ The same data is the payload of the draft's request for approval and, once appro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.core import text
@@ -32,8 +32,8 @@ _MAY_BE_EMPTY = frozenset({"image_prompt", "alt_text"})
 _FIXED = ("kind", "target", "media")
 
 
-def content_of(proposed: Proposed, media: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a new draft's content; `media` are our own addresses of its pictures."""
+def content_of(proposed: Proposed, media: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """Return a new draft's content; `media` are its kept pictures, by key and source."""
     idea = proposed.idea
     said = {"text": idea.text, "image_prompt": idea.image_prompt, "alt_text": idea.alt_text, "type": idea.type,
             "visibility": idea.visibility}  # fmt: skip

@@ -54,7 +54,6 @@ class DraftRow(Base):
     context: Mapped[str] = mapped_column(sa.String(200), server_default="")
     topic: Mapped[str] = mapped_column(sa.String(60), server_default="")
     revision: Mapped[int] = mapped_column(server_default=sa.text("1"))
-    revising: Mapped[bool] = mapped_column(server_default=sa.false())  # it is with the model again
     status: Mapped[str] = mapped_column(sa.String(10), server_default=DraftStatus.PENDING)
     request_id: Mapped[uuid.UUID | None]
     job_id: Mapped[uuid.UUID | None]

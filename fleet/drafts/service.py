@@ -91,7 +91,7 @@ def revise(tx: Tx, draft_id: uuid.UUID, content: Mapping[str, Any], *, made_by: 
     revision = tx.scalar(
         sa.update(DraftRow)
         .where(DraftRow.id == draft_id, DraftRow.status == DraftStatus.PENDING)
-        .values(content=dict(content), revision=DraftRow.revision + 1, revising=False)
+        .values(content=dict(content), revision=DraftRow.revision + 1)
         .returning(DraftRow.revision)
     )
     if revision is None:
@@ -100,21 +100,13 @@ def revise(tx: Tx, draft_id: uuid.UUID, content: Mapping[str, Any], *, made_by: 
     return int(revision)
 
 
-def send_back(tx: Tx, draft_id: uuid.UUID, *, away: bool) -> bool:
-    """Note that a pending draft is with the model again, or no longer is; False if it is decided, or was so already."""
-    moved = sa.update(DraftRow).where(
-        DraftRow.id == draft_id, DraftRow.status == DraftStatus.PENDING, DraftRow.revising.is_(not away)
-    )
-    return tx.execute(moved.values(revising=away)).rowcount == 1
-
-
 def settle(tx: Tx, draft_id: uuid.UUID, into: DraftStatus, *, by: str | None, reason: str | None,
            job_id: uuid.UUID | None = None) -> DraftRow | None:  # fmt: skip
     """Decide a pending draft and return it; None if it is decided already. An approved one names its job."""
     moved = (
         sa.update(DraftRow)
         .where(DraftRow.id == draft_id, DraftRow.status == DraftStatus.PENDING)
-        .values(status=into, decided_at=_CLOCK, decided_by=by, reason=reason, job_id=job_id, revising=False)
+        .values(status=into, decided_at=_CLOCK, decided_by=by, reason=reason, job_id=job_id)
         .returning(DraftRow.id)
     )
     if tx.scalar(moved) is None:

@@ -24,6 +24,7 @@ from fleet.llm.base import Speaker, Words
 from fleet.platforms import registry
 from fleet.platforms.base import Account
 from fleet.platforms.guard import Caps, Gateway, Policy
+from fleet.runtime.keeping import Keeper
 from fleet.runtime.quality import Quality
 
 
@@ -39,6 +40,8 @@ class Deps:
     dice: random.Random = field(default_factory=random.SystemRandom)
     writer: Words | None = None
     """Who writes the words, if not whom the settings name."""
+    keeper: Keeper | None = None
+    """Who keeps pictures of public addresses; without one, drafts have none of these."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)

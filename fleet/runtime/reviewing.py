@@ -44,6 +44,18 @@ def reviewed(work: Work, write: Callable[[random.Random], Draft]) -> dict[str, A
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
 
 
+def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) -> dict[str, Any] | Skipped:
+    """Return texts that somebody has decided on already, by name, if they pass; or Skipped with the reasons.
+
+    `by` is who wrote them. They are not written anew: what was approved is published, or nothing.
+    """
+    draft = Draft(texts, Usage(*by.partition("/")[::2]))
+    words: dict[str, Any] = work.step(
+        "words", lambda: _draft(work, "words", lambda _: draft), also=partial(_told, work, 1)
+    )  # fmt: skip
+    return Skipped(f"refused: {'; '.join(words['why'])}"[:1000]) if "refused" in words else words
+
+
 def _draft(work: Work, step: str, write: Callable[[random.Random], Draft]) -> dict[str, Any]:
     draft = write(work.dice(step))
     by = f"{draft.usage.provider}/{draft.usage.model}"

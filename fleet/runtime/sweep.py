@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
+from fleet.drafts import seen
+from fleet.drafts import service as drafts
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
 from fleet.runtime import doorbell, paying
@@ -92,7 +94,9 @@ def _count(tx: Tx, **found: Sized) -> None:
     events.emit_many(tx, rows)
 
 
-PRUNERS: tuple[Callable[..., int], ...] = (ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls)
+PRUNERS: tuple[Callable[..., int], ...] = (
+    ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, drafts.prune, seen.prune
+)  # fmt: skip
 
 
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from fleet.agents import commands, controls, loop
 from fleet.agents.controls import Hold, Subject
-from fleet.agents.decide import Decision, Moment, Seen, decide, from_data, to_data
+from fleet.agents.decide import SCAN, Decision, Moment, Seen, decide, from_data, to_data
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
@@ -114,9 +114,10 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
 def _gather(deps: Deps, awake: _Awake) -> Moment:
     """See what there is to see: the feed from outside, then what the ledger knows."""
     agent = awake.agent
+    scan = _whether_to_scan(deps, agent)
     has_account = agent.remote_account is not None or deps.settings.dry_run
     gateway = deps.gateway(agent.surface)
-    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
+    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account and not scan else []
     caps = gateway.policy.caps
     known = usage.surroundings(
         deps.db, agent.id, [item.id for item in feed], since=awake.now - max(caps.day, caps.post_gap)
@@ -140,7 +141,19 @@ def _gather(deps: Deps, awake: _Awake) -> Moment:
         caps=caps,
         held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
         asked_for=awake.tick.asked_for,
+        scan=scan,
     )  # fmt: skip
+
+
+def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
+    """Return SCAN for a supervised agent that may look at its feed now, or why it may not; None for any other."""
+    if not agent.is_supervised:
+        return None
+    if not deps.settings.scan_feeds:
+        return "looking at feeds is switched off for all"
+    if not agent.scans:
+        return "I am not to look at my feed"
+    return "I have not come round to my last look yet" if usage.has_open_scan(deps.db, agent.id) else SCAN
 
 
 def usage_of(writes: usage.Writes) -> Usage:

@@ -90,7 +90,6 @@ def _drafts() -> None:
         sa.Column("context", sa.String(length=200), server_default="", nullable=False),
         sa.Column("topic", sa.String(length=60), server_default="", nullable=False),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.Column("revising", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("status", sa.String(length=10), server_default="pending", nullable=False),
         sa.Column("request_id", sa.Uuid(), nullable=True),
         sa.Column("job_id", sa.Uuid(), nullable=True),

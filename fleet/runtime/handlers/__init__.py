@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fleet.jobs.outcomes import Done, Skipped
+from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
-from fleet.runtime.handlers import account, browse, comment, like, notify, post
+from fleet.runtime.handlers import account, browse, comment, connect, like, notify, post, react, revise, scan
 from fleet.runtime.work import Work
 
-Prepared = Action | Done | Skipped
+Prepared = Action | Done | Held | Skipped
 
 PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.POST: post.prepare,
@@ -23,5 +23,9 @@ PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.BROWSE: browse.prepare,
     JobKind.PROVISION: account.provision,
     JobKind.DEPROVISION: account.deprovision,
+    JobKind.REACT: react.prepare,
+    JobKind.CONNECT: connect.prepare,
+    JobKind.SCAN_FEED: scan.prepare,
+    JobKind.REVISE_DRAFT: revise.prepare,
     JobKind.NOTIFY: notify.prepare,
 }
