@@ -21,11 +21,13 @@ import sqlalchemy as sa
 
 from fleet.agents.controls import SCOPES
 from fleet.agents.models import Status
+from fleet.approvals.states import RequestState, Verdict
 from fleet.cli import options
 from fleet.core import db
 from fleet.core.queue import QUEUES
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.states import MOVES, DeadReason, JobState
+from fleet.runtime.minds import MINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
@@ -247,6 +249,7 @@ def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
 def test_the_command_line_offers_exactly_what_exists() -> None:
     assert list(options.KINDS.choices) == [str(kind) for kind in JobKind]
     assert list(options.DEAD_REASONS.choices) == [str(reason) for reason in DeadReason]
+    assert list(options.AGENT_KINDS.choices) == list(MINDS)
     assert list(options.STATES.choices) == [str(state) for state in JobState]
 
 
@@ -259,6 +262,8 @@ def test_the_command_line_offers_exactly_what_exists() -> None:
         ("ck_jobs_dead_reason", DeadReason),
         ("ck_agents_status", Status),
         ("ck_controls_scope", SCOPES),
+        ("ck_approval_requests_state", RequestState),
+        ("ck_approval_decisions_verdict", Verdict),
     ],
 )
 def test_the_database_allows_exactly_what_the_code_knows(

@@ -47,13 +47,14 @@ class NewAgent:
     interests: tuple[str, ...] = ()
     surface: str = "floimg"
     owner: str = ""
+    kind: str = "gallery"
 
 
 def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
     agent_id = ids.new()
     values = {
-        "id": agent_id, "name": new.name, "username": new.username, "persona_id": new.persona_id,
+        "id": agent_id, "kind": new.kind, "name": new.name, "username": new.username, "persona_id": new.persona_id,
         "personality": new.personality, "vibe": new.vibe, "interests": list(new.interests),
         "min_interval_s": new.min_interval_s, "max_interval_s": new.max_interval_s, "surface": new.surface,
         "owner": new.owner, **{f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES},

@@ -27,6 +27,7 @@ class Actor:
     """An agent as the loop needs it, at the moment at which it was read."""
 
     id: uuid.UUID
+    kind: str
     name: str
     username: str
     status: str

@@ -20,6 +20,7 @@ class Filter:
     status: Status | None = None
     persona_id: str | None = None
     text: str | None = None
+    kind: str | None = None
     include_deleted: bool = False
 
 
@@ -103,6 +104,8 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
         where.append(AgentRow.status == which.status)
     if which.persona_id is not None:
         where.append(AgentRow.persona_id == which.persona_id)
+    if which.kind is not None:
+        where.append(AgentRow.kind == which.kind)
     if which.text:
         pattern = which.text
         where.append(

@@ -24,11 +24,10 @@ from fleet.core.db import Tx
 _BY = Person("fleet:approvals")
 
 
-def due(tx: Tx, now: datetime, *, limit: int = 500) -> list[tuple[Request, Step]]:
-    """Return the open requests of which time asks something, the longest waiting first, and what that is."""
+def due(tx: Tx, now: datetime, *, limit: int = 500) -> list[Request]:
+    """Return the open requests of which time asks something (`rules.step_due` says what), longest waiting first."""
     query = sa.select(*COLUMNS).where(RequestRow.next_step_at <= now).order_by(RequestRow.next_step_at).limit(limit)
-    found = [as_request(row) for row in tx.execute(query)]
-    return [(request, step) for request in found if (step := ruling.step_due(request.times, now)) is not None]
+    return [as_request(row) for row in tx.execute(query)]
 
 
 def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | None:

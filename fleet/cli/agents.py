@@ -13,7 +13,7 @@ from fleet.cli import activity as activity_command
 from fleet.cli import agents_act, render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, before_option, json_option, page_options
+from fleet.cli.options import AGENT, AGENT_KINDS, PERSONA, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import TickRow
 from fleet.runtime import people
@@ -34,16 +34,17 @@ for _command in agents_act.COMMANDS:
 @agents.command("list")
 @click.option("--status", type=click.Choice([str(status) for status in Status]), help="Only with this status.")
 @click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
+@click.option("--kind", type=AGENT_KINDS, help="Only of this kind.")
 @click.option("--find", "text", help="Only those whose name or username holds this.")
 @click.option("--deleted", is_flag=True, help="Deleted ones too.")
 @page_options(20)
 @json_option
 @pass_door
-def list_(door: Door, /, *, status: str | None, persona_id: str | None, text: str | None, deleted: bool, limit: int,
-          offset: int, as_json: bool) -> None:  # fmt: skip
-    """List agents by username."""
+def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
+          deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+    """List agents by username; those of the kind approval run the fleet itself."""
     which = people.AgentFilter(
-        status=Status(status) if status else None, persona_id=persona_id, text=text, include_deleted=deleted
+        status=Status(status) if status else None, persona_id=persona_id, kind=kind, text=text, include_deleted=deleted
     )  # fmt: skip
     rows, total = people.list_agents(door.deps, which, limit=limit, offset=offset)
     if as_json:

@@ -13,25 +13,27 @@ from fleet.cli.options import PERSONA
 @click.option("--dry-run", is_flag=True, help="Only say which steps are missing.")
 @pass_door
 def migrate(door: Door, /, *, dry_run: bool) -> None:
-    """Bring the database to this version's tables.
+    """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.
 
     Safe to run from several places at once, and again.
     """
     from fleet.core import db
+    from fleet.runtime.staffing import staff
 
     url = door.settings.database_url
     database = db.Database(url, pool_size=1)
     try:
         pending = db.pending_migrations(database)
+        if pending and dry_run:
+            door.say(f"Missing: {', '.join(pending)}.")
+            return
+        if pending:
+            db.migrate(url)
+        door.say(f"Done: {', '.join(pending)}." if pending else "The database is up to date.")
+        if not dry_run:
+            staff(database)
     finally:
         database.close()
-    if not pending:
-        door.say("The database is up to date.")
-    elif dry_run:
-        door.say(f"Missing: {', '.join(pending)}.")
-    else:
-        db.migrate(url)
-        door.say(f"Done: {', '.join(pending)}.")
 
 
 @click.command(cls=Command)

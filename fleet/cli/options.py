@@ -110,6 +110,7 @@ class Persona(_Named):
 
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
+AGENT_KINDS = click.Choice(["gallery", "approval"])
 KINDS = click.Choice(
     ["post", "comment", "like", "browse", "provision", "deprovision", "react", "connect", "scan_feed", "revise_draft",
      "notify", "message"]

@@ -34,6 +34,7 @@ from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime import fleetwide, people
 from fleet.runtime.deps import Deps
+from fleet.runtime.staffing import staff
 from fleet.sandbox import disk
 from fleet.sandbox.child import rotate_log
 from fleet.sandbox.services import Services
@@ -130,7 +131,8 @@ class Run:
 
     def _people(self, deps: Deps) -> None:
         """Make and start the agents that are missing; those who are there are left as people left them."""
-        _, there = people.list_agents(deps, people.AgentFilter(), limit=1)
+        staff(deps.db)
+        _, there = people.list_agents(deps, people.AgentFilter(kind="gallery"), limit=1)
         missing = self._wanted.agents - there
         if missing > 0:
             self._screen.step(f"Making {missing} agents")

@@ -78,6 +78,13 @@ def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], De
     return Answer(request_id, decided=decided)
 
 
+def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
+    """Withdraw a request in the fleet's own name: what it is about is gone."""
+    decided = approvals.withdraw(tx, request_id, why)
+    if decided.settled:
+        follow(deps, tx, decided.request)
+
+
 def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
          reason: str | None = None) -> Request:  # fmt: skip
     """Replace a request's payload by a person's words; earlier approvals are void. Raises FleetError."""

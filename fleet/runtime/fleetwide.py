@@ -33,8 +33,9 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
     with deps.db.transaction() as tx:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
         taken = queries.usernames(tx)
+        there = queries.count(tx, queries.Filter(kind="gallery", include_deleted=True))
         blueprints = generate(
-            deps.personas, deps.personas.names, seed=seed_no, start=len(taken) + 1, count=count,
+            deps.personas, deps.personas.names, seed=seed_no, start=there + 1, count=count,
             persona_id=persona_id, taken=taken,
         )  # fmt: skip
         for number, print_ in enumerate(blueprints):

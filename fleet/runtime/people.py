@@ -191,6 +191,8 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     with deps.db.transaction() as tx:
         agent = loop.lock(tx, queries.named(tx, name).id)
         assert agent is not None
+        if action is not None and agent.kind != "gallery":
+            raise InvalidInput(f"{agent.name} does its own work and no {action}.", fix="Wake it without an action.")
         _refuse_held(tx, agent)
         key = ticks.ask(tx, agent.id, asked_for=action, requested_by=by)
         if key is None:

@@ -32,7 +32,7 @@ from fleet.runtime import consequences
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE
-from fleet.runtime.tick import usage_of
+from fleet.runtime.minds.gallery import usage_of
 from fleet.runtime.work import Fenced, Work
 
 log = logs.get(__name__)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.agents import commands, controls, loop
+from fleet.agents import controls, loop
 from fleet.agents.controls import Hold, Subject
-from fleet.agents.decide import SCAN, Decision, Moment, Seen, decide, from_data, to_data
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
@@ -24,28 +22,15 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.core.sql import Statement
-from fleet.jobs import service, ticks, usage
+from fleet.jobs import service, ticks
 from fleet.jobs.outcomes import Held
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
 from fleet.jobs.ticks import ClaimedTick, TickKey
-from fleet.platforms.guard import Usage
 from fleet.runtime import consequences, doorbell
 from fleet.runtime.deps import Deps
+from fleet.runtime.minds import mind_of
+from fleet.runtime.minds.mind import Awake, Decision, Mind
 
 log = logs.get(__name__)
-FEED_LENGTH = 20
-"""Agents read this many posts at a time (facts 1.4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Awake:
-    """An agent whose tick this process decides."""
-
-    tick: ClaimedTick
-    agent: Actor
-    holds: Sequence[Hold]
-    now: datetime
 
 
 def tick(deps: Deps, key: TickKey) -> None:
@@ -56,14 +41,15 @@ def tick(deps: Deps, key: TickKey) -> None:
         return
     reach(Point.TICK_CLAIMED)
     try:
-        moment = _gather(deps, awake)
-        decision = decide(moment, dice_of(key))
+        mind = mind_of(awake.agent.kind)
+        moment = mind.gather(deps, awake)
+        decision = mind.decide(moment, dice_of(key))
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the tick ends and says so
         _give_up(deps, awake, error)
         return
     duration_ms = round((clock.monotonic_s() - started_s) * 1000)
     reach(Point.TICK_DECIDED)
-    _record(deps, awake, moment, decision, duration_ms)
+    _record(deps, awake, _Thought(mind, moment, decision, duration_ms))
 
 
 def dice_of(key: TickKey) -> random.Random:
@@ -71,7 +57,7 @@ def dice_of(key: TickKey) -> random.Random:
     return random.Random(ids.seed(key.agent_id, key.tick_no, "decide"))
 
 
-def _claim(deps: Deps, key: TickKey) -> _Awake | None:
+def _claim(deps: Deps, key: TickKey) -> Awake | None:
     rows = deps.db.run(_CLAIM, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
     if not rows:  # a second delivery, or an echo of the sweep's
         with deps.db.transaction() as tx:
@@ -82,7 +68,7 @@ def _claim(deps: Deps, key: TickKey) -> _Awake | None:
     agent, holds = loop.actor(row), controls.read(row.holds)
     why = _why_not(agent, holds, claimed)
     if why is None:
-        return _Awake(claimed, agent, holds, row.now)
+        return Awake(claimed, agent, holds, row.now)
     with deps.db.transaction() as tx:
         if ticks.skip_tick(tx, claimed, why=why):
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
@@ -111,95 +97,40 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
     return hold.words() if hold else None
 
 
-def _gather(deps: Deps, awake: _Awake) -> Moment:
-    """See what there is to see: the feed from outside, then what the ledger knows."""
-    agent = awake.agent
-    scan = _whether_to_scan(deps, agent)
-    has_account = agent.remote_account is not None or deps.settings.dry_run
-    gateway = deps.gateway(agent.surface)
-    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account and not scan else []
-    caps = gateway.policy.caps
-    known = usage.surroundings(
-        deps.db, agent.id, [item.id for item in feed], since=awake.now - max(caps.day, caps.post_gap)
-    )
-    return Moment(
-        now=awake.now,
-        agent_id=agent.id,
-        username=agent.username,
-        has_account=has_account,
-        weights=weights_of(agent),
-        interests=tuple(agent.interests),
-        feed=tuple(
-            Seen(
-                item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
-                known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
-                ("comment", item.id) in known.reactions,
-            )
-            for item in feed
-        ),
-        usage=usage_of(known.writes),
-        caps=caps,
-        held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
-        asked_for=awake.tick.asked_for,
-        scan=scan,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Thought:
+    """What a mind saw and decided, and how long that took."""
+
+    mind: Mind
+    moment: Any
+    decision: Decision
+    duration_ms: int
 
 
-def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
-    """Return SCAN for a supervised agent that may look at its feed now, or why it may not; None for any other."""
-    if not agent.is_supervised:
-        return None
-    if not deps.settings.scan_feeds:
-        return "looking at feeds is switched off for all"
-    if not agent.scans:
-        return "I am not to look at my feed"
-    return "I have not come round to my last look yet" if usage.has_open_scan(deps.db, agent.id) else SCAN
-
-
-def usage_of(writes: usage.Writes) -> Usage:
-    """Return what the ledger counted in the form that the caps want."""
-    return Usage({kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()})
-
-
-def weights_of(agent: Actor) -> dict[str, float]:
-    """Return an agent's weights by action."""
-    return {name: getattr(agent, f"{name}_weight") for name in commands.WEIGHT_NAMES}
-
-
-def _record(deps: Deps, awake: _Awake, moment: Moment, decision: Decision, duration_ms: int) -> None:
+def _record(deps: Deps, awake: Awake, thought: _Thought) -> None:
     """Write the decision, its jobs and the thought in one transaction; nothing if somebody else has the lease now."""
-    agent, key = awake.agent, awake.tick.key
+    agent, key, mind, decision = awake.agent, awake.tick.key, thought.mind, thought.decision
     with deps.db.transaction() as tx:
         recorded = ticks.record_decision(
-            tx, awake.tick, inputs=to_data(moment), outcome=decision.outcome(), duration_ms=duration_ms
-        )
+            tx, awake.tick, inputs=mind.to_data(thought.moment), outcome=decision.outcome(),
+            duration_ms=thought.duration_ms,
+        )  # fmt: skip
         if not recorded:
             log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
             return
-        rings = service.add(tx, _jobs(awake, decision))
+        rings = service.add(tx, mind.act(deps, tx, awake, decision))
         loop.show(tx, agent.id, thought=decision.thought, action=decision.action if rings else None)
-        events.emit(
-            tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id, tick_no=key.tick_no,
-            action=decision.action, thought=decision.thought,
-        )  # fmt: skip
+        if decision.thought:
+            events.emit(
+                tx, "agent.thought", agent_id=agent.id, agent=agent.name, persona=agent.persona_id,
+                tick_no=key.tick_no, action=decision.action, thought=decision.thought,
+            )  # fmt: skip
         tx.afterwards(lambda: reach(Point.TICK_RECORDED))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
         tx.afterwards(lambda: reach(Point.TICK_PUBLISHED))
 
 
-def _jobs(awake: _Awake, decision: Decision) -> list[NewJob]:
-    agent, tick = awake.agent, awake.tick
-    return [
-        NewJob(
-            id=ids.job(agent.id, tick.key.tick_no, ordinal), agent_id=agent.id, kind=JobKind(plan.kind),
-            surface=agent.surface, tick_no=tick.key.tick_no, target=plan.target, payload=plan.payload,
-            requested_by=tick.requested_by,
-        )
-        for ordinal, plan in enumerate(decision.plans)
-    ]  # fmt: skip
-
-
-def _give_up(deps: Deps, awake: _Awake, error: Exception) -> None:
+def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
     """End a tick that could not be decided; the agent tries again at its next one."""
     agent, key = awake.agent, awake.tick.key
     if not isinstance(error, FleetError):
@@ -227,4 +158,5 @@ def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     row = ticks.get_tick(tx, key)
     if row.inputs is None or row.outcome is None:
         raise Conflict(f"Tick {key.tick_no} is {row.state}: there is no decision to repeat.")
-    return dict(row.outcome), decide(from_data(row.inputs), dice_of(key)).outcome()
+    mind = mind_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
+    return dict(row.outcome), mind.decide(mind.from_data(row.inputs), dice_of(key)).outcome()

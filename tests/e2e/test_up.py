@@ -143,10 +143,10 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.run_info().gallery_url in said
     first = up.cli("status")
     assert first["tempo"] == 200
-    assert first["agents"]["total"] == 6
+    assert first["agents"]["total"] == 7  # the approval agent is one too
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
-    assert 'fleet_agents{state="running"} 6.0' in up.metrics()
+    assert 'fleet_agents{state="running"} 7.0' in up.metrics()
     assert up.run_info().urls["metrics"] in said
     stopped = up.cli("agents", "list")["items"][0]["username"]
     subprocess.run(
@@ -160,7 +160,7 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.is_gone(), up.left()
 
     up.start("--agents", "6", "--tempo", "200")
-    assert up.cli("status")["agents"]["total"] == 6
+    assert up.cli("status")["agents"]["total"] == 7
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
     assert up.end(signal.SIGTERM) == 0

@@ -6,6 +6,7 @@ Dead letters ask by themselves where FLEET_RETRY_BY_APPROVAL names their kind: t
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from fleet.runtime.effects.effect import Effect
 
 RESOURCE, ACTION = "job", "retry"
 _MOST_AT_ONCE = 50
+_RECENT = timedelta(days=7)  # when the setting is changed, nobody is asked about last year's
 
 
 def settled(deps: Deps, tx: Tx, request: Request) -> None:
@@ -59,11 +61,22 @@ def unasked(deps: Deps, tx: Tx) -> list[uuid.UUID]:
         sa.select(JobRow.id)
         # Nobody can replay a message that no task understands.
         .where(JobRow.state == JobState.DEAD, JobRow.kind.in_(kinds), JobRow.dead_reason != DeadReason.UNREADABLE)
-        .where(~asked)
+        .where(JobRow.finished_at > sa.func.clock_timestamp() - sa.literal(_RECENT, sa.Interval), ~asked)
         .order_by(JobRow.finished_at)
         .limit(_MOST_AT_ONCE)
     )
     return list(tx.session.scalars(query))
+
+
+def moot(tx: Tx) -> list[uuid.UUID]:
+    """Return open requests about jobs that are no dead letters any more: somebody replayed or discarded them."""
+    mine = (RequestRow.resource == RESOURCE, RequestRow.action == ACTION, RequestRow.state == RequestState.PENDING)
+    open_ones = dict(tx.execute(sa.select(RequestRow.resource_id, RequestRow.id).where(*mine)).tuples().all())
+    if not open_ones:
+        return []
+    dead = sa.select(JobRow.id).where(JobRow.id.in_(map(uuid.UUID, open_ones)), JobRow.state == JobState.DEAD)
+    still = {str(job_id) for job_id in tx.session.scalars(dead)}
+    return [request_id for job_id, request_id in open_ones.items() if job_id not in still][:_MOST_AT_ONCE]
 
 
 def proposal(tx: Tx, job_id: uuid.UUID) -> Proposal | None:

@@ -1,0 +1,25 @@
+"""One file a kind of agent: what it sees, how it decides, what it does. Called by `fleet.runtime.tick`.
+
+A new kind is a file in the shape of `mind.Mind` and a line here; its rows in `agents` bear the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleet.core.errors import InvalidInput
+from fleet.runtime.minds import approval, gallery
+from fleet.runtime.minds.mind import Mind
+
+MINDS: Mapping[str, Mind] = {
+    "gallery": gallery,
+    "approval": approval,
+}
+"""By kind of agent."""
+
+
+def mind_of(kind: str) -> Mind:
+    """Return the mind of a kind of agent. Raises InvalidInput for a kind of a newer version."""
+    if kind not in MINDS:
+        raise InvalidInput(f"This version knows no agents of the kind {kind!r}.", fix="Upgrade its workers.")
+    return MINDS[kind]

@@ -1,0 +1,90 @@
+"""Personas on a gallery: they see the feed and what the ledger knows, and post, comment, like or browse.
+
+A supervised one only looks at its feed: what it would do is a draft, and a person's decision.
+"""
+
+from __future__ import annotations
+
+from fleet.agents import commands
+from fleet.agents.decide import SCAN, Decision, Moment, Seen, decide, from_data, to_data
+from fleet.agents.loop import Actor
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.jobs import usage
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.platforms.guard import Usage
+from fleet.runtime.deps import Deps
+from fleet.runtime.minds.mind import Awake
+
+__all__ = ["act", "decide", "from_data", "gather", "to_data", "usage_of"]
+FEED_LENGTH = 20
+"""Agents read this many posts at a time (facts 1.4)."""
+
+
+def gather(deps: Deps, awake: Awake) -> Moment:
+    """See what there is to see: the feed from outside, then what the ledger knows."""
+    agent = awake.agent
+    scan = _whether_to_scan(deps, agent)
+    has_account = agent.remote_account is not None or deps.settings.dry_run
+    gateway = deps.gateway(agent.surface)
+    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account and not scan else []
+    caps = gateway.policy.caps
+    known = usage.surroundings(
+        deps.db, agent.id, [item.id for item in feed], since=awake.now - max(caps.day, caps.post_gap)
+    )
+    return Moment(
+        now=awake.now,
+        agent_id=agent.id,
+        username=agent.username,
+        has_account=has_account,
+        weights=weights_of(agent),
+        interests=tuple(agent.interests),
+        feed=tuple(
+            Seen(
+                item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
+                known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
+                ("comment", item.id) in known.reactions,
+            )
+            for item in feed
+        ),
+        usage=usage_of(known.writes),
+        caps=caps,
+        held_kinds=tuple(hold.key for hold in awake.holds if hold.scope == "kind"),
+        asked_for=awake.tick.asked_for,
+        scan=scan,
+    )  # fmt: skip
+
+
+def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
+    """Return SCAN for a supervised agent that may look at its feed now, or why it may not; None for any other."""
+    if not agent.is_supervised:
+        return None
+    if not deps.settings.scan_feeds:
+        return "looking at feeds is switched off for all"
+    if not agent.scans:
+        return "I am not to look at my feed"
+    return "I have not come round to my last look yet" if usage.has_open_scan(deps.db, agent.id) else SCAN
+
+
+def usage_of(writes: usage.Writes) -> Usage:
+    """Return what the ledger counted in the form that the caps want."""
+    return Usage({kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()})
+
+
+def weights_of(agent: Actor) -> dict[str, float]:
+    """Return an agent's weights by action."""
+    return {name: getattr(agent, f"{name}_weight") for name in commands.WEIGHT_NAMES}
+
+
+def act(deps: Deps, tx: Tx, awake: Awake, decision: Decision) -> list[NewJob]:  # noqa: ARG001 - all it does is jobs
+    """Return the jobs that the decision asks for."""
+    agent, tick = awake.agent, awake.tick
+    return [
+        NewJob(
+            id=ids.job(agent.id, tick.key.tick_no, ordinal), agent_id=agent.id, kind=JobKind(plan.kind),
+            surface=agent.surface, tick_no=tick.key.tick_no, target=plan.target, payload=plan.payload,
+            requested_by=tick.requested_by,
+        )
+        for ordinal, plan in enumerate(decision.plans)
+    ]  # fmt: skip

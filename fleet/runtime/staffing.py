@@ -1,0 +1,57 @@
+"""The agents that run the fleet itself, of which there is one each. Called by `fleet up` and `fleet migrate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from fleet.agents import commands
+from fleet.agents.commands import NewAgent
+from fleet.agents.models import AgentRow
+from fleet.core.db import Database
+
+FIRST_TICK = timedelta(seconds=5)
+SURFACE = "fleet"
+"""Where they act: on no surface, so that a pause of one does not hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One of them. `every_s` is the plain interval of its ticks; it has no persona and so no hours."""
+
+    kind: str
+    username: str
+    name: str
+    every_s: int
+    personality: str
+
+
+POSTS = (
+    Post("approval", "fleet_approvals", "Approvals", 60,
+         "Announces requests for approval, reminds, escalates, and ends those whose time is over."),
+)  # fmt: skip
+
+
+def staff(db: Database) -> list[str]:
+    """Make and start those of them that never were; return their usernames.
+
+    One that a person stopped stays stopped, and one that was deleted stays away. Any number may call this at once.
+    """
+    with db.transaction() as tx:
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.staff"))))
+        known = set(tx.session.scalars(sa.select(AgentRow.kind).distinct()))
+        missing = [post for post in POSTS if post.kind not in known]
+        for post in missing:
+            agent_id = commands.create(tx, _agent(post))
+            commands.start(tx, agent_id, first_tick_at=tx.now() + FIRST_TICK)
+    return [post.username for post in missing]
+
+
+def _agent(post: Post) -> NewAgent:
+    """Return its row. The weights mean nothing to it; the table wants one above zero."""
+    return NewAgent(
+        kind=post.kind, name=post.name, username=post.username, personality=post.personality, weights={"browse": 1.0},
+        min_interval_s=post.every_s, max_interval_s=post.every_s, surface=SURFACE, owner="fleet",
+    )  # fmt: skip
