@@ -26,7 +26,7 @@ def react(tx: sa.Connection, user: User, post_id: uuid.UUID, type_: ReactionType
     changed = wanted.on_conflict_do_update(
         index_elements=["post_id", "user_id"], set_={"type": type_}, where=reactions.c.type != type_
     )
-    new = tx.execute(changed).rowcount == 1
+    new = tx.execute(changed.returning(reactions.c.type)).one_or_none() is not None
     if new:
         changes.record(tx, "reaction", post=str(post_id), type=type_)
     return new
@@ -43,6 +43,6 @@ def connect(tx: sa.Connection, user: User, to_id: uuid.UUID, message: str) -> tu
     if tx.execute(known).one_or_none() is None:
         raise not_found("Account")
     asked = insert(connections).values(from_id=user.id, to_id=to_id, message=message).on_conflict_do_nothing()
-    new = tx.execute(asked).rowcount == 1
+    new = tx.execute(asked.returning(connections.c.to_id)).one_or_none() is not None
     back = sa.select(connections.c.to_id).where(connections.c.from_id == to_id, connections.c.to_id == user.id)
     return "friends" if tx.execute(back).one_or_none() else "requested", new
