@@ -39,6 +39,7 @@ SECTIONS = {
         "drafts": ("fleet.cli.drafts:drafts", "List, show and decide what supervised agents propose."),
         "scan": ("fleet.cli.drafts:scan", "Let a supervised agent look at its feed now."),
         "dead": ("fleet.cli.dead:dead", "List, show, replay and discard dead letters."),
+        "approvals": ("fleet.cli.approvals:approvals", "List, show and decide what agents ask for."),
         "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),
         "pause": ("fleet.cli.controls:pause", "Hold back the fleet, a surface, a persona, an agent or a kind."),
         "resume": ("fleet.cli.controls:resume", "Let it go on."),

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from fleet import notices
 from fleet.agents import personas
+from fleet.approvals import rule_file
 from fleet.cli import homes
 from fleet.cli.door import Door
 from fleet.core import clock, db, logs
@@ -61,6 +63,7 @@ def run(door: Door) -> Iterator[Finding]:
     found = _personas(settings)
     yield found
     yield from checks_live.words(settings)
+    yield from _guarded("approvals", lambda: _approvals(settings))
     sound = found.level is not Level.FAIL
     database_ok = yield from _database(settings)
     broker_ok = yield from checks_live.broker(settings)
@@ -100,6 +103,14 @@ def _settings(settings: Settings) -> Finding:
     if settings.dry_run:
         return Finding("settings", Level.WARN, f"dry run: nothing is sent; {said}", "Unset FLEET_DRY_RUN to send.")
     return Finding("settings", Level.OK, said)
+
+
+def _approvals(settings: Settings) -> Finding:
+    """Look at the rules, and whether the addresses are understood; nobody is told anything."""
+    rules = rule_file.shipped() if settings.approval_rules is None else rule_file.load(settings.approval_rules)
+    notices.check(settings.notify)
+    told = ", ".join(notices.names(settings.notify))
+    return Finding("approvals", Level.OK, f"{len(rules)} rules; people are told by {told}")
 
 
 def _place(url: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from fleet.cli import drafts_look as look
 from fleet.cli import render
+from fleet.cli.approvals import person, who
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
@@ -17,10 +18,9 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
-from fleet.runtime import approving, drafting, people, persons
+from fleet.runtime import approving, drafting, people
 
 if TYPE_CHECKING:
-    from fleet.approvals import Person
     from fleet.runtime.approving import Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,16 +39,6 @@ def drafts() -> None:
 
     DRAFT is an id or its first characters, four at least. What is approved goes through the ledger like all else.
     """
-
-
-def _who(command: F) -> F:
-    words = "In whose name; yours if left out. FLEET_ROLES_OF gives people their roles."
-    return click.option("--as", "name", metavar="NAME", type=Line(100), help=words)(command)
-
-
-def _person(door: Door, name: str | None) -> Person:
-    login = door.by.removeprefix("cli:")
-    return persons.person(door.settings, name or login, is_local=name in (None, login))
 
 
 def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> Filter:
@@ -97,34 +87,34 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 
 @drafts.command()
 @_DRAFTS
-@_who
+@who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, as_json: bool) -> None:
     """Approve drafts; each is published as soon as caps and switches allow."""
-    _tell(door, drafting.approve(door.deps, prefixes, _person(door, name), reason), as_json=as_json)
+    _tell(door, drafting.approve(door.deps, prefixes, person(door, name), reason), as_json=as_json)
 
 
 @drafts.command()
 @_DRAFTS
-@_who
+@who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, as_json: bool) -> None:
     """Reject drafts, for a reason."""
-    _tell(door, drafting.reject(door.deps, prefixes, _person(door, name), reason), as_json=as_json)
+    _tell(door, drafting.reject(door.deps, prefixes, person(door, name), reason), as_json=as_json)
 
 
 @drafts.command()
 @_DRAFT
 @click.argument("instructions", type=Line(1000))
-@_who
+@who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
     """Send a draft back to be written anew, with INSTRUCTIONS in your own words."""
-    request = drafting.revise(door.deps, prefix, instructions, _person(door, name))
+    request = drafting.revise(door.deps, prefix, instructions, person(door, name))
     door.say(f"Sent back: {request.summary}")
 
 
@@ -136,7 +126,7 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
-@_who
+@who
 @pass_door
 def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, name: str | None,
          **words: str | None) -> None:  # fmt: skip
@@ -144,7 +134,7 @@ def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, n
     changes = {field: value for field, value in {**words, "type": type_}.items() if value is not None}
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
-    request = drafting.edit(door.deps, prefix, changes, _person(door, name), reason)
+    request = drafting.edit(door.deps, prefix, changes, person(door, name), reason)
     door.say(f"Revision {request.revision} waits for a decision.")
 
 
@@ -153,7 +143,7 @@ def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, n
 @_KIND
 @_AGENT
 @click.option("--reason", type=REASON, help="Why; needed to reject.")
-@_who
+@who
 @yes_option
 @json_option
 @pass_door
@@ -167,7 +157,7 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
         door.note("No drafts.")
         return
     door.confirm(f"{decision.capitalize()} {len(requests)} draft{'' if len(requests) == 1 else 's'}?", yes=yes)
-    by = _person(door, name)
+    by = person(door, name)
     if decision == "approve":
         answers = approving.approve(door.deps, requests, by, reason)
     else:

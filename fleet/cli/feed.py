@@ -27,6 +27,7 @@ _NOUNS = {
     "provision": "its account", "deprovision": "the removal of its account", "message": "a message",
     "react": "a reaction", "connect": "a request to be friends", "scan_feed": "a look at its feed",
     "revise_draft": "another draft",
+    "notify": "a notice to people",
 }  # fmt: skip
 
 Told = tuple[str, str]
@@ -99,6 +100,8 @@ def _done(said: Mapping[str, Any], _: Event) -> Told:
             return f"✍ wrote a draft anew{text}", "cyan"
         case "provision":
             return "👋 has an account now", "blue"
+        case "notify":
+            return f"🔔 told people{text}", "dim"
         case "deprovision":
             return "🚪 has no account any more", "blue"
     return f"did {_noun(said)}", ""
@@ -179,6 +182,16 @@ def _budget(words: str) -> Callable[[Mapping[str, Any], Event], Told]:
         amount = f" {dollars(int(said['microusd']))}" if "microusd" in said else ""
         period = render.clip(said.get("period"), 10)
         return f"💰 {_scope(said)} {words}{amount} a {period}, by {_by(said)}{_why(said, 'reason')}", "blue"
+
+    return story
+
+
+def _approval(sign: str, verb: str, style: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    def story(said: Mapping[str, Any], _: Event) -> Told:
+        by = f" by {_by(said)}" if said.get("by") else ""
+        what = f"{render.clip(said.get('action'), 30)} {render.clip(said.get('resource'), 30)}"
+        summary = f" {_quoted(said['summary'])}" if said.get("summary") else ""
+        return f"{sign} {verb}{by}: {what}{summary}{_why(said, 'reason')}", style
 
     return story
 
@@ -289,6 +302,15 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told | None]] = {
     "budget.set": _budget("may spend"),
     "budget.allowed": _budget("may once spend, beyond its budget,"),
     "budget.removed": _budget("has no limit any more"),
+    "approval.requested": _approval("🙋", "asks for approval", "yellow"),
+    "approval.voted": _approval("✔", "was judged", "dim"),
+    "approval.amended": _approval("✎", "request edited", "blue"),
+    "approval.escalated": _approval("⏫", "request escalated", "yellow"),
+    "approval.reminder": _approval("⏳", "request expires soon", "yellow"),
+    "approval.approved": _approval("✔", "request approved", "green"),
+    "approval.rejected": _approval("✖", "request rejected", "red"),
+    "approval.expired": _approval("⌛", "request expired undecided", "yellow"),
+    "approval.withdrawn": _approval("–", "request withdrawn", "dim"),
     "control.paused": _scope_paused,
     "control.resumed": _scope_resumed,
 }
@@ -303,4 +325,4 @@ _SWEPT = {
 }
 _STORIES |= {subject: _swept(words) for subject, words in _SWEPT.items()}
 
-_ONLY_VERBOSE = frozenset({"agent.thought", "job.fenced", "job.duplicate", "tick.duplicate", *_SWEPT})
+_ONLY_VERBOSE = frozenset({"agent.thought", "approval.voted", "job.fenced", "job.duplicate", "tick.duplicate", *_SWEPT})

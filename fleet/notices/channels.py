@@ -5,6 +5,7 @@ The only file that knows apprise, which is imported when something is sent: it t
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ log = logs.get(__name__)
 LOG = "log"
 """The channel that is always there."""
 _TIMEOUT_S = 30.0
+_QUOTE_ADDRESSES = ("apprise", "urllib3")
+"""Their logs hold whole addresses, and so passwords and tokens."""
 _FIX = "FLEET_NOTIFY lists addresses as apprise writes them; docs/approvals.md has examples."
 
 
@@ -73,6 +76,8 @@ def deliver(addresses: Sequence[SecretStr], channel: str, notice: Notice) -> Non
 def _service(name: str, address: SecretStr) -> Apprise:
     import apprise
 
+    for talkative in _QUOTE_ADDRESSES:
+        logging.getLogger(talkative).setLevel(logging.CRITICAL + 1)
     made = apprise.Apprise()
     if not made.add(address.get_secret_value()):
         raise InvalidInput(f"The address of the channel {name} is not understood.", fix=_FIX)

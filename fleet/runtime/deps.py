@@ -17,8 +17,9 @@ from fleet.agents.schedule import ALWAYS, Schedule
 from fleet.approvals import Rule, rule_file
 from fleet.core import clock, queue
 from fleet.core.db import Database
-from fleet.core.errors import Unavailable
+from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
+from fleet.jobs.policy import JobKind
 from fleet.llm import registry as models
 from fleet.llm.base import Speaker, Words
 from fleet.platforms import registry
@@ -144,13 +145,26 @@ def policy(settings: Settings) -> Policy:
 def build(settings: Settings) -> Deps:
     """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
     models.check(settings)
-    return Deps(
+    deps = Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url, lease_s=settings.lease_s)),
         personas=_library(settings),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
+    _check_approvals(deps)
+    return deps
+
+
+def _check_approvals(deps: Deps) -> None:
+    """Refuse wrong rules at the start, and not when the first agent asks."""
+    unknown = sorted(set(deps.settings.retry_by_approval) - {str(kind) for kind in JobKind})
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.",
+            fix=f"Kinds: {', '.join(JobKind)}.",
+        )
+    _ = deps.approval_rules
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""The approval agent's ticks: requests are announced, reminded of, escalated and ended; dead letters ask for a retry."""
+"""The approval agent's ticks: requests are announced, escalated, reminded of and ended; dead letters ask."""
 
 from __future__ import annotations
 

@@ -1,0 +1,184 @@
+"""`fleet approvals`: what people are asked to allow; look at it, decide about it, and see who decides what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fleet.cli import approvals_look as look
+from fleet.cli import render
+from fleet.cli.command import Group
+from fleet.cli.door import Door, pass_door
+from fleet.cli.options import AGENT, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
+from fleet.core import clock
+from fleet.core.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.approvals import Person
+    from fleet.runtime.approving import Answer
+
+F = TypeVar("F", bound=Callable[..., Any])
+_STATES = click.Choice(["pending", "approved", "rejected", "expired", "withdrawn"])
+_PENDING = ("pending",)
+_NAME = Line(100)
+
+
+@click.group(cls=Group)
+def approvals() -> None:
+    """List, show and decide what agents ask for.
+
+    REQUEST is an id or its first characters, four at least. Nobody decides about what they asked for themselves.
+    """
+
+
+def who(command: F) -> F:
+    """Add the option that says in whose name a decision is made."""
+    words = "In whose name; yours if left out. FLEET_ROLES_OF gives people their roles."
+    return click.option("--as", "name", metavar="NAME", type=_NAME, help=words)(command)
+
+
+def person(door: Door, name: str | None) -> Person:
+    """Return who decides: whoever is named, or whoever is logged in."""
+    from fleet.runtime import persons
+
+    login = door.by.removeprefix("cli:")
+    return persons.person(door.settings, name or login, is_local=name in (None, login))
+
+
+@approvals.command("list")
+@click.option(
+    "--state", "states", type=_STATES, multiple=True, help="In this state instead of pending; may be repeated."
+)
+@click.option("--all", "every", is_flag=True, help="In any state.")
+@click.option("--resource", metavar="NAME", help="Only about this resource, e.g. draft or job.")
+@click.option("--agent", type=AGENT, help="Only what this agent asks for (username or id).")
+@before_option("REQUEST", str)
+@click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True, help="Show so many.")
+@json_option
+@pass_door
+def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | None, agent: str | None,
+          before: str | None, limit: int, as_json: bool) -> None:  # fmt: skip
+    """List requests, newest first; those that wait for a decision if nothing else is asked for."""
+    from fleet.approvals import Filter, RequestState
+    from fleet.runtime import approving, people
+
+    wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
+    agent_id = people.get_agent(door.deps, agent, include_deleted=True).id if agent else None
+    found = approving.page(door.deps, Filter(wanted, resource, agent_id), limit=limit, before=before)
+    names = people.names(door.deps, [request.agent_id for request in found])
+    if as_json:
+        door.json({"items": [look.data(request, names) for request in found], "limit": limit})
+        return
+    if found:
+        door.show(look.table(found, clock.now()))
+    below = f"; --before {str(found[-1].id)[: look.SURELY_ONE_CHARS]} shows the next" if len(found) == limit else ""
+    noun = "request" if len(found) == 1 else "requests"
+    door.note(f"{len(found)} {noun}{below}." if found else "No requests.")
+
+
+@approvals.command()
+@click.argument("prefix", metavar="REQUEST")
+@json_option
+@pass_door
+def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
+    """Show one request: what would change, who may decide, and what was decided so far."""
+    from fleet.runtime import approving, people
+
+    request, record = approving.show(door.deps, prefix)
+    names = people.names(door.deps, [request.agent_id])
+    if as_json:
+        door.json(look.whole(request, record, names))
+    else:
+        door.show(*look.page(request, record, names, clock.now()))
+
+
+@approvals.command()
+@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@who
+@click.option("--reason", type=REASON, help="Why; kept with the decision.")
+@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@json_option
+@pass_door
+def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
+            as_json: bool) -> None:  # fmt: skip
+    """Approve requests. What follows happens at once."""
+    from fleet.runtime import approving
+
+    ids = approving.find(door.deps, prefixes)
+    _tell(door, approving.approve(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
+
+
+@approvals.command()
+@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@who
+@click.option("--reason", type=REASON, required=True, help="Why; whoever asked learns from it.")
+@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@json_option
+@pass_door
+def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
+           as_json: bool) -> None:  # fmt: skip
+    """Reject requests, for a reason."""
+    from fleet.runtime import approving
+
+    ids = approving.find(door.deps, prefixes)
+    _tell(door, approving.reject(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
+
+
+@approvals.command()
+@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@who
+@click.option("--reason", type=REASON, required=True, help="Why there is nothing to decide any more.")
+@yes_option
+@json_option
+@pass_door
+def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, yes: bool,
+             as_json: bool) -> None:  # fmt: skip
+    """Take requests back. For whoever asked, and for those who may decide."""
+    from fleet.runtime import approving
+
+    ids = approving.find(door.deps, prefixes)
+    door.confirm(f"Take {len(ids)} request{'' if len(ids) == 1 else 's'} back?", yes=yes)
+    _tell(door, approving.withdraw(door.deps, ids, person(door, name), reason), as_json=as_json)
+
+
+def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:
+    """Say what came of each. One that was refused is an error; of several the others are said first."""
+    refused = [answer.error for answer in answers if answer.error is not None]
+    if as_json:
+        door.json({"items": [look.answer(answer) for answer in answers]})
+    else:
+        if len(answers) == 1 and refused:
+            raise refused[0]
+        for answer in answers:
+            _tell_one(door, answer)
+    if refused:
+        codes = {error.exit_code for error in refused}
+        click.get_current_context().exit(codes.pop() if len(codes) == 1 else FleetError.exit_code)
+
+
+def _tell_one(door: Door, answer: Answer) -> None:
+    if answer.error is not None:
+        door.err.print(render.words(f"{look.short(answer.request_id)} {answer.error}", "red"), soft_wrap=True)
+    else:
+        door.say(look.told(answer))
+
+
+@approvals.command()
+@click.option("--file", "path", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Of this file.")
+@json_option
+@pass_door
+def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
+    """Show who decides what, in the order in which rules are tried; checks the file, and needs no servers."""
+    from fleet.approvals import rule_file
+    from fleet.cli import homes
+
+    named = path or homes.given(door.home).approval_rules
+    found = rule_file.shipped() if named is None else rule_file.load(named)
+    if as_json:
+        door.json({"file": str(named or "shipped"), "items": [look.rule_data(rule) for rule in found]})
+        return
+    door.show(look.rules_table(found))
+    door.note(f"From {named or 'the shipped file'}. What none of them covers, an owner decides within a day.")

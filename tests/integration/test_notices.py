@@ -1,0 +1,263 @@
+"""Notices reach people by log, e-mail, Slack and webhook; a job for each, whose address nobody ever sees."""
+
+from __future__ import annotations
+
+import email
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.policy import default as modern
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from pydantic import SecretStr
+
+from fleet import notices
+from fleet.core import ids
+from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.settings import Settings
+from fleet.jobs import service
+from fleet.jobs.models import JobRow
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.jobs.states import JobState
+from fleet.notices import Notice
+from fleet.runtime import fleetwide, people
+from fleet.runtime.perform import perform
+from fleet.runtime.staffing import staff
+from fleet.runtime.sweep import sweep
+from tests.factories import Fleet, make_fleet
+
+SECRET = "hunter2tokenvalue"
+NOTICE = Notice("approval.requested", "1 request waits", "5aaa9a23  A comment on Ben's harbour — ünïcode", "abcd1234")
+
+
+@dataclass
+class Hook:
+    """A web server that keeps what it is told, and can be told to refuse."""
+
+    status: int = 200
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    port: int = 0
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            made.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(made.status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Letters:
+    """A mail server's inbox."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[list[str], Any]] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - the library's name
+        self.kept.append((envelope.rcpt_tos, email.message_from_bytes(envelope.content, policy=modern)))
+        return "250 OK"
+
+
+class Mail(Controller):
+    """A mail server on any free port, which its maker would look for at port 0."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[Letters, int]]:
+    letters = Letters()
+    controller = Mail(letters, hostname="127.0.0.1", port=0)
+    controller.start()
+    yield letters, controller.port
+    controller.stop()
+
+
+def addresses(*urls: str) -> tuple[SecretStr, ...]:
+    return tuple(map(SecretStr, urls))
+
+
+def test_a_webhook_is_told(hook: Hook) -> None:
+    notices.deliver(addresses(f"json://127.0.0.1:{hook.port}/x?+X-Key={SECRET}"), "json", NOTICE)
+    (body,) = hook.bodies
+    assert body["title"] == NOTICE.title
+    assert NOTICE.body in body["message"]
+    assert "[abcd1234]" in body["message"]
+
+
+def test_a_letter_is_sent_to_everybody(inbox: tuple[Letters, int]) -> None:
+    letters, port = inbox
+    url = f"mailto://127.0.0.1:{port}?from=fleet@example.org&to=ann@example.org,ben@example.org&mode=insecure"
+    notices.deliver(addresses(url), "mailto", NOTICE)
+    assert sorted(to for tos, _ in letters.kept for to in tos) == ["ann@example.org", "ben@example.org"]
+    _, letter = letters.kept[0]
+    assert letter["subject"] == NOTICE.title
+    assert NOTICE.body in letter.get_body(("plain", "html")).get_content()
+
+
+def test_slack_is_told_through_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    import requests
+
+    said: list[tuple[str, Any]] = []
+
+    def request(method: str, url: str, **more: Any) -> Any:
+        said.append((url, more.get("data")))
+        answer = requests.Response()
+        answer.status_code, answer._content = 200, b"ok"
+        return answer
+
+    monkeypatch.setattr(requests, "request", request)
+    monkeypatch.setattr(requests, "post", lambda url, **more: request("POST", url, **more))
+    notices.deliver(addresses("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#approvals"), "slack", NOTICE)
+    (told,) = said
+    assert told[0].startswith("https://hooks.slack.com/services/")
+    assert "A comment on Ben" in str(told[1])
+
+
+def test_the_log_is_always_a_channel(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    assert notices.names(()) == ("log",)
+    with caplog.at_level(logging.INFO):
+        notices.deliver((), "log", NOTICE)
+    printed = capfd.readouterr()  # where logs go depends on whether somebody has configured them before
+    assert NOTICE.title in caplog.text + printed.out + printed.err
+
+
+def test_channels_have_names_that_give_nothing_away() -> None:
+    given = addresses(f"slack://{SECRET}/a/b", "json://h", f"slack://{SECRET}/c/d", "MAILTOS://u@h")
+    assert notices.names(given) == ("log", "slack", "json", "slack-2", "mailtos")
+
+
+def test_what_is_refused_or_not_understood_is_said_without_the_address(
+    hook: Hook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.status = 500
+    wrong = [
+        (f"json://ann:{SECRET}@127.0.0.1:{hook.port}/{SECRET}", "json", Unavailable),
+        (f"json://ann:{SECRET}@127.0.0.1:1/{SECRET}", "json", Unavailable),
+        (f"nonsense://ann:{SECRET}@h", "nonsense", InvalidInput),
+        (f"slack://{SECRET}", "slack", InvalidInput),
+        ("json://h", "slack", InvalidInput),
+    ]
+    with caplog.at_level(logging.DEBUG):
+        for url, channel, error in wrong:
+            with pytest.raises(error) as raised:
+                notices.deliver(addresses(url), channel, NOTICE)
+            assert SECRET not in str(raised.value)
+        with pytest.raises(InvalidInput, match="nonsense"):
+            notices.check(addresses("json://h", f"nonsense://{SECRET}"))
+    assert SECRET not in caplog.text
+
+
+def test_addresses_are_taken_apart_where_the_next_one_begins() -> None:
+    two = "mailto://u@h?to=a@b.c,d@e.f, slack://T/A/B\n json://h"
+    found = Settings(notify=two).notify
+    assert [one.get_secret_value() for one in found] == ["mailto://u@h?to=a@b.c,d@e.f", "slack://T/A/B", "json://h"]
+    assert Settings(notify="").notify == ()
+    assert "slack://" not in repr(Settings(notify=two))
+    with pytest.raises(ValueError, match="begins with its kind"):
+        Settings(notify="ann@example.org")
+
+
+@pytest.fixture
+def fleet(database_url: str, hook: Hook) -> Iterator[Fleet]:
+    made = make_fleet(database_url, notify=f"json://127.0.0.1:{hook.port}/x")
+    staff(made.deps.db)
+    yield made
+    made.deps.close()
+
+
+def notify(fleet: Fleet, channel: str = "json", *, tick_no: int = 1) -> uuid.UUID:
+    """Add the job of one notice."""
+    agent = people.get_agent(fleet.deps, "fleet_approvals")
+    payload = {"channel": channel, "subject": NOTICE.subject, "title": NOTICE.title, "body": NOTICE.body}
+    job = NewJob(ids.job(agent.id, tick_no, 0), agent.id, JobKind.NOTIFY, agent.surface, tick_no, payload=payload)
+    with fleet.deps.db.transaction() as tx:
+        service.add(tx, [job])
+    return job.id
+
+
+def done(fleet: Fleet, job_id: uuid.UUID) -> JobRow:
+    perform(fleet.deps, job_id)
+    return fleet.job(job_id)
+
+
+def test_a_notice_is_sent_once_however_often_its_job_is_rung_for(fleet: Fleet, hook: Hook) -> None:
+    job_id = notify(fleet)
+    assert notify(fleet) == job_id
+    assert done(fleet, job_id).state == JobState.DONE
+    assert done(fleet, job_id).state == JobState.DONE
+    assert len(hook.bodies) == 1
+
+
+def test_what_is_not_taken_is_tried_again_and_then_a_dead_letter(fleet: Fleet, hook: Hook) -> None:
+    hook.status = 503
+    job_id = notify(fleet)
+    for _ in range(5):
+        job = done(fleet, job_id)
+        fleet.time_passes()
+    assert (job.state, job.dead_reason) == (JobState.DEAD, "exhausted")
+    assert "127.0.0.1" not in str(job.error)
+    hook.status = 200
+    people.replay_dead(fleet.deps, people.JobFilter(states=(JobState.DEAD,)), by="test")
+    assert done(fleet, job_id).state == JobState.DONE
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def test_what_was_noted_as_sent_is_not_sent_again(fleet: Fleet, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = notify(fleet)
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fleet.runtime.perform._record", die)
+        with pytest.raises(Killed):
+            perform(fleet.deps, job_id)
+    fleet.lease_runs_out()
+    sweep(fleet.deps)
+    assert done(fleet, job_id).state == JobState.DONE
+    assert len(hook.bodies) == 1
+
+
+def test_the_kill_switch_holds_notices_back_too(fleet: Fleet, hook: Hook) -> None:
+    job_id = notify(fleet)
+    fleetwide.throw_kill_switch(fleet.deps, by="test", reason="test")
+    job = done(fleet, job_id)
+    assert (job.state, job.attempts, hook.bodies) == (JobState.READY, 0, [])
+    fleetwide.lift_kill_switch(fleet.deps, by="test")
+    assert done(fleet, job_id).state == JobState.DONE
+
+
+def test_a_channel_that_is_gone_and_a_dry_run_skip(fleet: Fleet, hook: Hook, database_url: str) -> None:
+    assert done(fleet, notify(fleet, "slack")).state == JobState.SKIPPED
+    dry = make_fleet(database_url, notify=f"json://127.0.0.1:{hook.port}/x", dry_run=True)
+    assert done(dry, notify(dry, tick_no=2)).state == JobState.SKIPPED
+    assert done(dry, notify(dry, "log", tick_no=3)).state == JobState.DONE
+    dry.deps.close()
+    assert hook.bodies == []
