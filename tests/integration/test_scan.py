@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -270,6 +271,28 @@ def test_comments_of_agents_on_a_post_never_exceed_the_human_ones_plus_three(fle
     for _ in range(6):
         scan(fleet, supervised(fleet))
     assert len(drafts(fleet, kind="comment")) == 4
+
+
+def test_agents_that_scan_at_the_same_time_crowd_no_post_either(fleet: Fleet) -> None:
+    fleet.surface.posts = [post("a")]
+    agents = [supervised(fleet) for _ in range(5)]
+    together = threading.Barrier(len(agents))
+
+    def all_at_once(_: ScanRequest) -> ScanAnswer:
+        together.wait(timeout=30)  # nobody has proposed anything yet when the last one asks
+        return ScanAnswer((COMMENT,))
+
+    fleet.words.proposals = all_at_once
+    dispatch(fleet.deps)
+    for agent in agents:
+        tick(fleet.deps, TickKey(agent, 1))
+    threads = [threading.Thread(target=perform, args=(fleet.deps, job.id)) for job in fleet.jobs(kind="scan_feed")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {job.state for job in fleet.jobs(kind="scan_feed")} == {JobState.DONE}
+    assert len(drafts(fleet, kind="comment")) == 3
 
 
 def test_words_that_must_not_be_published_become_no_draft(fleet: Fleet) -> None:
