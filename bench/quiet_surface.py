@@ -15,7 +15,19 @@ from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.images.placeholder import render_jpeg
 from fleet.platforms import registry
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Platform, Receipt, Resolution, Verb
+from fleet.platforms.base import (
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    Offers,
+    PictureFile,
+    Platform,
+    Receipt,
+    Resolution,
+    SaidComment,
+    Verb,
+)
 
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
 NO_CAPS = {
@@ -40,7 +52,13 @@ class QuietSurface:
     def _name(self) -> str:
         return f"{self._prefix}{next(self._numbers)}"
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+    def offers(self) -> Offers:
+        return Offers()
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        return []
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
         return [FeedItem(self._name(), f"guest_{n}", f"Guest {n}", CAPTION, None, n) for n in range(limit)]
 
     def item(self, account: Account, item_id: str) -> FeedItem:

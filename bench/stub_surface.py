@@ -24,10 +24,12 @@ from fleet.platforms.base import (
     Action,
     FeedItem,
     ImageOrder,
+    Offers,
     PictureFile,
     Platform,
     Receipt,
     Resolution,
+    SaidComment,
     Uncertain,
     Verb,
 )
@@ -55,7 +57,13 @@ class StubSurface:
         self._wait_s = wait_s
         self._dice = random.Random(os.urandom(8))
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+    def offers(self) -> Offers:
+        return Offers()
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        return []
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
         """Return posts that nobody has seen before, as on a surface where much happens."""
         return [
             FeedItem(f"p{self._dice.getrandbits(56):014x}", f"guest_{number}", f"Guest {number}", CAPTION, None, number)

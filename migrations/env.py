@@ -5,6 +5,7 @@ from alembic import context
 import fleet.agents.models
 import fleet.approvals.models
 import fleet.core.events
+import fleet.drafts.models
 import fleet.engagement.models
 import fleet.jobs.models
 import fleet.keystore.models

@@ -25,8 +25,20 @@ from fleet.core.settings import Settings
 from fleet.images.placeholder import render_jpeg
 from fleet.jobs.models import JobRow
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 from fleet.platforms import base
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
+from fleet.platforms.base import (
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    Offers,
+    PictureFile,
+    Receipt,
+    Resolution,
+    SaidComment,
+    Verb,
+)
 from fleet.platforms.guard import Gateway
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
@@ -64,6 +76,10 @@ class Surface:
         self.images_paid: list[str] = []
         self.writes_begun = 0
         self.posts: list[FeedItem] = []
+        self.said: dict[str, list[SaidComment]] = {}
+        self.audiences: list[str] = []
+        self.offered = Offers(frozenset({Verb.REACT, Verb.CONNECT}), frozenset({"public", "friends", "private"}))
+        self.social: dict[tuple[str, str, str], str] = {}
         self.faults: list[Callable[[Action], Callable[[], None] | None]] = []
         self.image_faults: list[Exception] = []
         self.fetch_faults: list[Exception] = []
@@ -75,13 +91,21 @@ class Surface:
         self.resolution: Mapping[Verb, Resolution] = {
             Verb.POST: Resolution.PROBE, Verb.COMMENT: Resolution.PROBE, Verb.LIKE: Resolution.NATURAL,
             Verb.PROVISION: Resolution.NATURAL, Verb.DEPROVISION: Resolution.NATURAL,
+            Verb.REACT: Resolution.NATURAL, Verb.CONNECT: Resolution.NATURAL,
         }  # fmt: skip
         self._lock = threading.Lock()
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
+    def offers(self) -> Offers:
+        return self.offered
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
         if self.feed_faults:
             raise self.feed_faults.pop(0)
+        self.audiences.append(audience)
         return self.posts[:limit]
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        return self.said.get(item_id, [])[:limit]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         found = [post for post in self.posts if post.id == item_id]
@@ -113,6 +137,10 @@ class Surface:
         with self._lock:
             if action.verb is Verb.LIKE:
                 return self._toggle(action)
+            if action.verb in (Verb.REACT, Verb.CONNECT):
+                said = action.reaction or action.text
+                self.social[str(action.verb), action.account.username, action.target or ""] = said
+                return Receipt(action.target)
             if action.verb is Verb.PROVISION:
                 self.accounts.add(action.account.username)
                 return Receipt(f"u-{action.account.username}")
@@ -183,6 +211,9 @@ class Words:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.asked: list[ScanRequest] = []
+        self.scan_faults: list[BaseException] = []
+        self.proposals: Callable[[ScanRequest], ScanAnswer] = lambda _: ScanAnswer()
 
     def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]:
         self.calls += 1
@@ -192,6 +223,13 @@ class Words:
         self.calls += 1
         post = request.seen[0]
         return CommentWords(f"Well seen, {post.author}, number {self.calls}.", post.id), _usage()
+
+    def digest(self, request: ScanRequest, dice: random.Random) -> tuple[ScanAnswer, Usage]:
+        self.calls += 1
+        self.asked.append(request)
+        if self.scan_faults:
+            raise self.scan_faults.pop(0)
+        return self.proposals(request), _usage()
 
     def paid_by(self, till: Till) -> PaidWords:
         return PaidWords(self, till)
@@ -219,6 +257,11 @@ class PaidWords:
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]:
         return self._paid(lambda: self.words.write_comment(request, dice))
+
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]:
+        return self._paid(lambda: self.words.digest(request, dice))
 
     def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
         reserved = self.till.reserve(self.name, 5)

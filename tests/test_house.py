@@ -25,6 +25,8 @@ from fleet.approvals.states import RequestState, Verdict
 from fleet.cli import options
 from fleet.core import db
 from fleet.core.queue import QUEUES
+from fleet.drafts.learning import Decision as LessonDecision
+from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.states import MOVES, DeadReason, JobState
 from fleet.media.states import MediaState
@@ -264,6 +266,9 @@ def test_the_command_line_offers_exactly_what_exists() -> None:
         ("ck_agents_status", Status),
         ("ck_controls_scope", SCOPES),
         ("ck_media_state", MediaState),
+        ("ck_drafts_kind", DraftKind),
+        ("ck_drafts_status", DraftStatus),
+        ("ck_draft_lessons_decision", LessonDecision),
         ("ck_approval_requests_state", RequestState),
         ("ck_approval_decisions_verdict", Verdict),
     ],

@@ -27,6 +27,7 @@ _EDITABLE = frozenset(
     {
         "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
         "min_interval_s", "max_interval_s", "autonomy", "owner", "persona_id",
+        "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
     }
 )  # fmt: skip
 
@@ -83,6 +84,9 @@ _WRONG = {
     "interval": "The interval must be above zero seconds, its minimum no more than its maximum.",
     "username": "A username is 3 to 30 of a-z, 0-9 and _.",
     "name": "A name has 1 to 100 characters.",
+    "scan_interval": "A feed is scanned every 15 or 30 minutes, 1, 2, 6, 12 or 24 hours (30 seconds for tests).",
+    "audience": "The feed is public or friends.",
+    "draft_days": "A draft waits for 1 to 90 days.",
     "autonomy": "Autonomy is autonomous or supervised.",
 }
 

@@ -44,7 +44,14 @@ class Actor:
     paused_until: datetime | None
     pause_reason: str | None
     current_action: str | None
+    autonomy: str
+    scans: bool
     deleted_at: datetime | None
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether it proposes, and a person disposes."""
+        return self.autonomy == "supervised"
 
 
 ACTOR = tuple(getattr(AgentRow, name).label(f"actor_{name}") for name in Actor.__slots__)
@@ -58,7 +65,7 @@ def actor(row: Sequence[Any]) -> Actor:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An agent whose time has come; the caller holds its row."""
+    """An agent whose time has come; the caller holds its row. Only a supervised one has a `scan_interval_s`."""
 
     agent_id: uuid.UUID
     name: str
@@ -67,6 +74,7 @@ class Due:
     next_tick_at: datetime
     min_interval_s: int
     max_interval_s: int
+    scan_interval_s: int | None
     claimed_at: datetime
 
 
@@ -84,6 +92,7 @@ _DUE = (
     AgentRow.next_tick_at <= _CLAIMED_AT,
     sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
 )
+_SCAN_INTERVAL_S = sa.case((AgentRow.autonomy == "supervised", AgentRow.scan_interval_s), else_=None)
 _ANYBODY = Statement(sa.select(sa.literal_column("1")).where(*_DUE).order_by(AgentRow.next_tick_at).limit(1))
 
 
@@ -101,7 +110,7 @@ def claim_due(tx: Tx, *, limit: int) -> list[Due]:
     rows = tx.execute(
         sa.select(
             AgentRow.id, AgentRow.name, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
-            AgentRow.min_interval_s, AgentRow.max_interval_s, _CLAIMED_AT,
+            AgentRow.min_interval_s, AgentRow.max_interval_s, _SCAN_INTERVAL_S, _CLAIMED_AT,
         )
         .where(*_DUE)
         .order_by(AgentRow.next_tick_at)

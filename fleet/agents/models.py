@@ -26,6 +26,10 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+SCAN_INTERVALS_S = (30, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+"""How often a supervised agent may look at its feed (seed 2, decision 3); the shortest is for tests."""
+
+
 class AgentRow(Base):
     """One agent: who it is, how it behaves, when it wakes next."""
 
@@ -47,6 +51,11 @@ class AgentRow(Base):
     min_interval_s: Mapped[int]
     max_interval_s: Mapped[int]
     autonomy: Mapped[str] = mapped_column(sa.String(12), server_default="autonomous")
+    scans: Mapped[bool] = mapped_column(server_default=sa.true())  # a supervised one; False: it rests
+    scan_interval_s: Mapped[int] = mapped_column(server_default=sa.text("3600"))
+    audience: Mapped[str] = mapped_column(sa.String(10), server_default="public")  # whose posts it scans
+    heeds_agents: Mapped[bool] = mapped_column(server_default=sa.false())  # it scans what agents wrote, too
+    draft_days: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("7"))
     surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
     remote_account: Mapped[str | None] = mapped_column(sa.String(200))
     owner: Mapped[str] = mapped_column(sa.String(100), server_default="")
@@ -68,6 +77,9 @@ class AgentRow(Base):
     __table_args__ = (
         sa.CheckConstraint("status IN ('idle', 'running', 'paused', 'error')", name="status"),
         sa.CheckConstraint("autonomy IN ('autonomous', 'supervised')", name="autonomy"),
+        sa.CheckConstraint(f"scan_interval_s IN ({', '.join(map(str, SCAN_INTERVALS_S))})", name="scan_interval"),
+        sa.CheckConstraint("audience IN ('public', 'friends')", name="audience"),
+        sa.CheckConstraint("draft_days BETWEEN 1 AND 90", name="draft_days"),
         sa.CheckConstraint("username ~ '^[a-z0-9_]{3,30}$'", name="username"),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
         sa.CheckConstraint("0 < min_interval_s AND min_interval_s <= max_interval_s", name="interval"),

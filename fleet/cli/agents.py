@@ -105,11 +105,20 @@ def _facts(row: AgentRow, now: datetime) -> list[tuple[str, object]]:
         ("Personality", row.personality),
         ("Interests", ", ".join(row.interests)),
         ("Autonomy", row.autonomy),
+        ("Looks at", _scanning(row) if row.autonomy == "supervised" else None),
         ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),
         ("Owner", row.owner),
         ("Created", render.when(row.created_at, now)),
         ("Deleted", render.when(row.deleted_at, now) if row.deleted_at else None),
     ]
+
+
+def _scanning(row: AgentRow) -> str:
+    if not row.scans:
+        return "nothing: it is not to look at its feed"
+    whose = "what everybody sees" if row.audience == "public" else "what its friends see"
+    agents = ", what agents wrote too" if row.heeds_agents else ""
+    return f"{whose}{agents}, every {render.span(row.scan_interval_s)}; drafts wait {row.draft_days} days"
 
 
 @agents.command()

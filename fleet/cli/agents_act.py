@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, REASON, Line, yes_option
+from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
 from fleet.runtime import people
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,9 +82,19 @@ def create(door: Door, /, *, username: str, display_name: str | None, persona_id
 @_AGENT
 @_character
 @click.option("--autonomy", type=click.Choice(["autonomous", "supervised"]), help="Whether a person approves first.")
+@click.option(
+    "--scan-every", type=SPAN, help="Supervised: how often it looks at its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h."
+)
+@click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it looks at all.")
+@click.option("--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees.")
+@click.option("--heed-agents/--no-heed-agents", "heeds_agents", default=None,
+              help="Supervised: whether it sees what agents wrote.")  # fmt: skip
+@click.option("--draft-days", type=click.IntRange(1, 90), help="Supervised: how long its drafts wait.")
 @pass_door
-def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...], **given: Any) -> None:
+def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...],
+         scan_every: timedelta | None, **given: Any) -> None:  # fmt: skip
     """Change an agent; what is not named stays."""
+    given["scan_interval_s"] = None if scan_every is None else int(scan_every.total_seconds())
     changes = {field: value for field, value in given.items() if value is not None}
     if display_name is not None:
         changes["name"] = display_name

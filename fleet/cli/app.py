@@ -38,6 +38,8 @@ SECTIONS = {
         "agents": ("fleet.cli.agents:agents", "List, create, edit, start, pause and stop agents."),
         "trigger": ("fleet.cli.controls:trigger", "Wake one agent now."),
         "jobs": ("fleet.cli.jobs:jobs", "List, show, retry and cancel jobs."),
+        "drafts": ("fleet.cli.drafts:drafts", "List, show and decide what supervised agents propose."),
+        "scan": ("fleet.cli.drafts:scan", "Let a supervised agent look at its feed now."),
         "dead": ("fleet.cli.dead:dead", "List, show, replay and discard dead letters."),
         "approvals": ("fleet.cli.approvals:approvals", "List, show and decide what agents ask for."),
         "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),

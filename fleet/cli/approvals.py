@@ -34,7 +34,7 @@ def approvals() -> None:
     """
 
 
-def _who(command: F) -> F:
+def who(command: F) -> F:
     """Add the option that says in whose name a decision is made."""
     words = "In whose name; yours if left out. FLEET_ROLES_OF gives people their roles."
     return click.option("--as", "name", metavar="NAME", type=_NAME, help=words)(command)
@@ -97,7 +97,7 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 
 @approvals.command()
 @click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
-@_who
+@who
 @click.option("--reason", type=REASON, help="Why; kept with the decision.")
 @click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 @json_option
@@ -113,7 +113,7 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
 
 @approvals.command()
 @click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
-@_who
+@who
 @click.option("--reason", type=REASON, required=True, help="Why; whoever asked learns from it.")
 @click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 @json_option
@@ -129,7 +129,7 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
 
 @approvals.command()
 @click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
-@_who
+@who
 @click.option("--reason", type=REASON, required=True, help="Why there is nothing to decide any more.")
 @yes_option
 @json_option

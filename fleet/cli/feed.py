@@ -25,7 +25,8 @@ _WHY_CHARS = 140
 _NOUNS = {
     "post": "a post", "comment": "a comment", "like": "a like", "browse": "a look around",
     "provision": "its account", "deprovision": "the removal of its account", "measure": "a look at what a post got",
-    "notify": "a notice to people", "message": "a message",
+    "react": "a reaction", "connect": "a request to be friends", "scan_feed": "a look at its feed",
+    "revise_draft": "another draft", "notify": "a notice to people", "message": "a message",
 }  # fmt: skip
 
 Told = tuple[str, str]
@@ -90,6 +91,14 @@ def _done(said: Mapping[str, Any], _: Event) -> Told:
             return f"👀 looked at what {to} made" if said.get("to") else "👀 looked around", "dim"
         case "measure":
             return "📏 looked at what a post of its own got", "dim"
+        case "react":
+            return f"😊 reacted to what {to} made", "red"
+        case "connect":
+            return f"👋 asked {to} to be friends{text}", "blue"
+        case "scan_feed":
+            return f"🔎 looked at its feed{text}", "dim"
+        case "revise_draft":
+            return f"✍ wrote a draft anew{text}", "cyan"
         case "provision":
             return "👋 has an account now", "blue"
         case "notify":
@@ -218,8 +227,51 @@ def _anything(said: Mapping[str, Any], event: Event) -> Told:
     return f"{render.clip(event.subject, 60)} {render.clip(values, _WHY_CHARS)}".rstrip(), "dim"
 
 
-_STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told]] = {
+def _drafted(said: Mapping[str, Any], event: Event) -> Told:
+    words = said.get("content") or said.get("message") or said.get("type") or ""
+    kind = event.subject.split(".")[2]
+    return f"📝 proposes a {kind}: {_quoted(words)}", "cyan"
+
+
+def _decided(sign: str, word: str, style: str) -> Callable[[Mapping[str, Any], Event], Told]:
+    def story(said: Mapping[str, Any], _: Event) -> Told:
+        by = f" by {_by(said)}" if said.get("by") else ""
+        return (
+            f"{sign} its {render.clip(said.get('kind'), 12)} was {word}{by}{_why(said, 'reason', 'instructions')}",
+            style,
+        )
+
+    return story
+
+
+def _fed(said: Mapping[str, Any], event: Event) -> Told | None:
+    """Tell of a scan's own events in a few words: their payloads hold the whole feed."""
+    match event.subject:
+        case "agent.feed.scanned":
+            return f"🔎 found {len(said.get('feedData', {}).get('posts', []))} new posts", "dim"
+        case "agent.feed.answer.received":
+            return f"🧠 has an answer from {render.clip(said.get('metadata', {}).get('modelName'), 40)}", "dim"
+    status = render.clip(said.get("status"), 12)
+    return None if status == "processing" else (f"🔎 {status}{_why(said, 'error')}", "yellow")
+
+
+_STORIES: dict[str, Callable[[Mapping[str, Any], Event], Told | None]] = {
     "job.done": _done,
+    "agent.feed.scanned": _fed,
+    "agent.feed.digested": _fed,
+    "agent.feed.answer.received": _fed,
+    "agent.draft.post.created": _drafted,
+    "agent.draft.comment.created": _drafted,
+    "agent.draft.reaction.created": _drafted,
+    "agent.draft.connection.request.created": _drafted,
+    "agent.draft.approved": _decided("✔", "approved", "green"),
+    "agent.draft.rejected": _decided("✘", "rejected", "yellow"),
+    "agent.draft.expired": _decided("⌛", "left to expire", "dim"),
+    "agent.draft.withdrawn": _decided("–", "taken back", "dim"),
+    "agent.draft.revised": lambda said, _: (f"✍ has other words: {_quoted(said.get('text'))}", "cyan"),
+    "agent.lesson.learned": lambda said, _: (f"🎓 {render.clip(said.get('why'), _QUOTE_CHARS)}", "dim"),
+    "agent.lesson.undone": lambda said, _: (f"🎓 forgets lesson {said.get('lesson')}, by {_by(said)}", "dim"),
+    "agent.draft.sent_back": _decided("↩", "sent back", "blue"),
     "job.retrying": _job("↻", "will try again with", "yellow"),
     "job.held": _job("⏸", "waits with", "dim yellow"),
     "job.unknown": _job("?", "does not know about", "magenta"),

@@ -111,7 +111,10 @@ class Persona(_Named):
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
 AGENT_KINDS = click.Choice(["gallery", "approval"])
-KINDS = click.Choice(["post", "comment", "like", "browse", "provision", "deprovision", "measure", "notify", "message"])
+KINDS = click.Choice(
+    ["post", "comment", "like", "browse", "provision", "deprovision", "measure", "react", "connect", "scan_feed",
+     "revise_draft", "notify", "message"]
+)  # fmt: skip
 DEAD_REASONS = click.Choice(
     ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
 )  # fmt: skip

@@ -61,7 +61,8 @@ def page(items: Sequence[Mapping[str, Any]], *, total: int | None, limit: int, o
 def agent(row: AgentRow) -> dict[str, Any]:
     """Return an agent."""
     same = (
-        "id", "username", "name", "kind", "status", "autonomy", "surface", "owner", "personality", "vibe", "interests",
+        "id", "username", "name", "kind", "status", "autonomy", "scans", "scan_interval_s", "audience", "heeds_agents",
+        "draft_days", "surface", "owner", "personality", "vibe", "interests",
         "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
         "remote_account", "created_at", "updated_at", "deleted_at",
     )  # fmt: skip

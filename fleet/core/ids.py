@@ -26,6 +26,11 @@ def following(job_id: uuid.UUID, name: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, f"following:{job_id}:{name}")
 
 
+def derived(purpose: str, *parts: object) -> uuid.UUID:
+    """Return the id of what follows from something else; the same arguments give the same id."""
+    return uuid.uuid5(_NAMESPACE, f"{purpose}:{':'.join(map(str, parts))}")
+
+
 def seed(agent_id: uuid.UUID, tick_no: int, purpose: str) -> int:
     """Return the seed of the dice that an agent throws for one purpose at one tick."""
     return uuid.uuid5(_NAMESPACE, f"dice:{agent_id}:{tick_no}:{purpose}").int

@@ -100,11 +100,16 @@ class Settings(BaseSettings):
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
 
+    scan_feeds: bool = Field(True, description="whether supervised agents look at their feeds")
+    scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")
+    scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")
+
     post_gap_s: float = Field(1800.0, ge=0, description="least time between two posts of one agent")
     comment_gap_s: float = Field(20.0, ge=0, description="least time between two comments of one agent")
     comments_per_day: int = Field(50, ge=0, description="most comments of one agent in 24 hours")
     posts_per_day: int = Field(48, ge=0, description="most posts of one agent in 24 hours")
     likes_per_day: int = Field(500, ge=0, description="most likes of one agent in 24 hours")
+    connects_per_day: int = Field(10, ge=0, description="most requests to be friends of one agent in 24 hours")
     ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
     surface_writes_per_minute: int = Field(
         100, ge=0, description="writes of the whole fleet to one surface; 0: no limit"

@@ -112,6 +112,21 @@ class JobRow(Base):
             unique=True,
             postgresql_where=sa.text("kind IN ('like', 'comment') AND state NOT IN ('skipped', 'cancelled')"),
         ),
+        # One reaction to a post, one request to a person; what the surface forgets when it is taken back, we do not.
+        sa.Index(
+            "uq_jobs_one_social",
+            "agent_id",
+            "kind",
+            "target",
+            unique=True,
+            postgresql_where=sa.text("kind IN ('react', 'connect') AND state NOT IN ('skipped', 'cancelled')"),
+        ),
+        # Who looks at a feed at this moment, and whether an agent has not come round to it yet.
+        sa.Index(
+            "ix_jobs_scans",
+            "agent_id",
+            postgresql_where=sa.text("kind = 'scan_feed' AND state IN ('ready', 'running')"),
+        ),
         # The sweep: what is due, whose lease has run out, what waits for a pause or a cap.
         sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
         sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),

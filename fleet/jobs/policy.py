@@ -19,6 +19,10 @@ class JobKind(StrEnum):
     PROVISION = "provision"
     DEPROVISION = "deprovision"
     MEASURE = "measure"
+    REACT = "react"
+    CONNECT = "connect"
+    SCAN_FEED = "scan_feed"
+    REVISE_DRAFT = "revise_draft"
     NOTIFY = "notify"
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
@@ -40,6 +44,10 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.PROVISION: Priority.HIGH,
     JobKind.DEPROVISION: Priority.HIGH,
     JobKind.MEASURE: Priority.LOW,
+    JobKind.REACT: Priority.LOW,
+    JobKind.CONNECT: Priority.LOW,
+    JobKind.SCAN_FEED: Priority.NORMAL,
+    JobKind.REVISE_DRAFT: Priority.HIGH,
     JobKind.NOTIFY: Priority.NORMAL,
     JobKind.MESSAGE: Priority.LOW,
 }
@@ -52,6 +60,10 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.PROVISION: timedelta(days=7),
     JobKind.DEPROVISION: timedelta(days=30),
     JobKind.MEASURE: timedelta(days=2),
+    JobKind.REACT: timedelta(hours=6),
+    JobKind.CONNECT: timedelta(hours=24),
+    JobKind.SCAN_FEED: timedelta(hours=24),
+    JobKind.REVISE_DRAFT: timedelta(hours=24),
     JobKind.NOTIFY: timedelta(hours=24),
     JobKind.MESSAGE: timedelta(days=30),
 }

@@ -42,6 +42,7 @@ class NewJob:
     requested_by: str | None = None
     priority: Priority | None = None
     due_in: timedelta = timedelta(0)
+    worth_doing: timedelta | None = None  # where it is not what the kind says
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _values(job: NewJob) -> dict[str, Any]:
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
         "max_attempts": RETRY[job.kind].max_attempts,
-        "worth_doing_s": WORTH_DOING[job.kind].total_seconds(),
+        "worth_doing_s": (job.worth_doing or WORTH_DOING[job.kind]).total_seconds(),
         "due_in_s": job.due_in.total_seconds(),
     }
 

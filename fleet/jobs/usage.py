@@ -13,10 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import aliased
 
 from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement
-from fleet.jobs.models import JobRow
+from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.states import JobState
 
@@ -72,6 +73,17 @@ def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta
     return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
 
 
+def has_open_scan(db: Database, agent_id: uuid.UUID) -> bool:
+    """Say whether an agent has a look at its feed before it, or under way."""
+    return bool(db.run(_OPEN_SCAN, agent_id=agent_id))
+
+
+def scans_ahead(db: Database, job_id: uuid.UUID) -> int:
+    """Return how many scans are under way that began before this one: each knows its place without asking others."""
+    (row,) = db.run(_SCANS_AHEAD, a_job=job_id)
+    return int(row.number)
+
+
 def comments_on(tx: Tx, target: str) -> int:
     """Return how many of the fleet's comments stand or may stand on a post."""
     row: Any = tx.run(_COMMENTS_ON, target=target).fetchone()
@@ -115,7 +127,7 @@ def _reactions() -> sa.ScalarSelect[Any]:
         .where(
             _AGENT,
             _ON_TARGETS,
-            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT)),
+            JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT, JobKind.REACT, JobKind.CONNECT)),
             JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
         )
         .scalar_subquery()
@@ -165,3 +177,26 @@ _COMMENTS_ON = Statement(
         JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == JobKind.COMMENT, _STANDS
     )
 )
+_OPEN_SCAN = Statement(
+    sa.select(sa.literal_column("1"))
+    .where(_AGENT, JobRow.kind == JobKind.SCAN_FEED, JobRow.state.in_((JobState.READY, JobState.RUNNING)))
+    .limit(1)
+)
+
+
+def _scans_ahead() -> Statement:
+    """Count by when each attempt began; of two at once the one with the lower id was first."""
+    other, theirs, mine = aliased(JobRow), aliased(AttemptRow), aliased(AttemptRow)
+    my_id = sa.bindparam("a_job", type_=sa.Uuid)
+    began = sa.select(mine.started_at, mine.job_id).where(mine.job_id == my_id)
+    own = began.order_by(mine.lease_token.desc()).limit(1).subquery("own")
+    attempt = sa.and_(theirs.job_id == other.id, theirs.lease_token == other.lease_token)
+    before_me = sa.tuple_(theirs.started_at, theirs.job_id) < sa.tuple_(own.c.started_at, own.c.job_id)
+    number = sa.select(sa.func.count().label("number")).select_from(other).join(theirs, attempt).join(own, before_me)
+    under_way = (
+        other.kind == JobKind.SCAN_FEED, other.state == JobState.RUNNING, other.lease_until > _NOW,
+    )  # fmt: skip
+    return Statement(number.where(*under_way))
+
+
+_SCANS_AHEAD = _scans_ahead()

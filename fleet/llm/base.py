@@ -11,9 +11,12 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fleet.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 Grammar = Mapping[str, tuple[str, ...]]
 """Rule name to its alternatives; `{name}` inside an alternative is expanded by the rule of that name."""
@@ -192,7 +195,11 @@ class Provider(Protocol):
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]: ...
 
-    def estimate(self, request: PostRequest | CommentRequest) -> int:
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]: ...
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
         """Return the most that these words can cost, in microusd, for a budget to be asked beforehand."""
         ...
 

@@ -18,6 +18,7 @@ from fleet.core import clock, logs
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Provider, Till, Usage
 from fleet.llm.breaker import Breaker, Rule, State
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 
@@ -40,7 +41,7 @@ class _Unlimited:
 class _Errand(Generic[_Words]):
     """One text to be written. Every try asks the same question, which caches and recordings know again."""
 
-    request: PostRequest | CommentRequest
+    request: PostRequest | CommentRequest | ScanRequest
     ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
     seed: int
     spent: list[Usage] = field(default_factory=list)
@@ -129,7 +130,16 @@ class Chain:
         )
         return self._write(errand, within_s)
 
-    def estimate(self, request: PostRequest | CommentRequest) -> int:
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]:
+        """Look at a feed, by whoever can. Raises what the till raises."""
+        errand = _Errand(
+            request, lambda one, dice, left_s: one.digest(request, dice, within_s=left_s), dice.getrandbits(64)
+        )
+        return self._write(errand, within_s)
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
         """Return the most that these words can cost if every provider is tried as often as allowed, and bills it."""
         return sum(link.provider.estimate(request) for link in self._links) * (len(BACKOFF_S) + 1)
 

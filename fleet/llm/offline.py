@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.core import clock, text
-from fleet.llm import grammar, leads, phrases, styles, subject
+from fleet.llm import grammar, leads, phrases, scanning_offline, styles, subject
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 MOST_DRAFTS = 12
 LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
@@ -53,7 +54,17 @@ class OfflineProvider:
         """Choose a post by interests and dice; write one sentence that names its author, subject or words."""
         return self._timed(lambda: _answer(request, dice))
 
-    def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
+    def digest(
+        self,
+        request: ScanRequest,
+        dice: random.Random,
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[ScanAnswer, Usage]:
+        """Propose by interests, by what the owner has taught, and by dice."""
+        return self._timed(lambda: scanning_offline.answer(request, dice, self))
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
         """Return 0: rules and dice cost nothing."""
         return 0
 

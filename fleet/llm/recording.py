@@ -14,15 +14,20 @@ import os
 import random
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
+from fleet.llm import scanning
 from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 FORMAT = 1
-_SHAPES: dict[str, type[PostWords] | type[CommentWords]] = {"post": PostWords, "comment": CommentWords}
+_SHAPES: dict[str, Callable[..., object]] = {
+    "post": PostWords, "comment": CommentWords, "scan": lambda **told: scanning.from_data(told)
+}  # fmt: skip
 _Words = TypeVar("_Words", PostWords, CommentWords)
 
 
@@ -30,13 +35,14 @@ class NotRecorded(InvalidInput):
     """The recording has no words for this request."""
 
 
-def key_of(request: PostRequest | CommentRequest) -> str:
+def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
     """Return the hash under which a request is known: equal requests have equal keys, in every process.
 
     Ids of posts do not count: a surface gives others in every run. Nor do memories: what is done at a moment depends
     on which worker was how fast.
     """
-    request = dataclasses.replace(request, memories=())
+    if not isinstance(request, ScanRequest):
+        request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
         seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
         request = dataclasses.replace(request, seen=seen)
@@ -75,7 +81,15 @@ class Recorder:
         """Write a comment and keep it."""
         return self._keep("comment", request, self._provider.write_comment(request, dice, within_s=within_s))
 
-    def estimate(self, request: PostRequest | CommentRequest) -> int:
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]:
+        """Look at a feed, and keep what is proposed; its words were stripped of keys when they were read."""
+        answer, usage = self._provider.digest(request, dice, within_s=within_s)
+        self._add("scan", key_of(request), scanning.to_data(answer), usage)
+        return answer, usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
         """Return the provider's own estimate."""
         return self._provider.estimate(request)
 
@@ -83,12 +97,12 @@ class Recorder:
         self, kind: str, request: PostRequest | CommentRequest, made: tuple[_Words, Usage]
     ) -> tuple[_Words, Usage]:
         words, usage = _masked(made[0]), made[1]
-        told = {
-            "format": FORMAT, "kind": kind, "key": key_of(request), "words": _placed(words, request),
-            "usage": dataclasses.asdict(usage),
-        }  # fmt: skip
-        self._append(f"{_line(told)}\n".encode())
+        self._add(kind, key_of(request), _placed(words, request), usage)
         return words, usage
+
+    def _add(self, kind: str, key: str, words: dict[str, Any], usage: Usage) -> None:
+        told = {"format": FORMAT, "kind": kind, "key": key, "words": words, "usage": dataclasses.asdict(usage)}
+        self._append(f"{_line(told)}\n".encode())
 
     def _append(self, line: bytes) -> None:
         # One write to a file opened for appending is not torn by other threads and processes.
@@ -136,7 +150,18 @@ class Replayer:
         answers = request.seen[place].id if isinstance(place, int) and place < len(request.seen) else ""
         return CommentWords(**{**told, "answers": answers}), usage
 
-    def estimate(self, request: PostRequest | CommentRequest) -> int:  # noqa: ARG002
+    def digest(
+        self,
+        request: ScanRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[ScanAnswer, Usage]:
+        """Return what was proposed when it was recorded. Raises NotRecorded."""
+        told, usage = self._again(request)
+        return scanning.from_data(told), usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
         """Return 0: nothing is asked of anybody."""
         return 0
 
@@ -162,7 +187,7 @@ class Replayer:
                 f"FLEET_LLM_REPLAY: line {number} of {self._path} is not of a recording ({type(error).__name__})."
             ) from None
 
-    def _again(self, request: PostRequest | CommentRequest) -> tuple[dict[str, Any], Usage]:
+    def _again(self, request: PostRequest | CommentRequest | ScanRequest) -> tuple[dict[str, Any], Usage]:
         key = key_of(request)
         with self._lock:
             answers = self._answers.get(key, [])

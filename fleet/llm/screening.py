@@ -44,6 +44,11 @@ def why_not_comment(words: CommentWords, request: CommentRequest) -> str | None:
     return _why_not((words.text,), strangers=[*strangers, *memories])
 
 
+def why_not_words(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
+    """Return why texts must not be shown beside what strangers wrote, or None."""
+    return _why_not(texts, list(strangers))
+
+
 def _why_not(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
     said = [one for one in texts if one]
     if any(gives_orders(one) for one in said):

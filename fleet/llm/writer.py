@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from fleet.core import clock
 from fleet.core.errors import FleetError
-from fleet.llm import answers, prompts, screening
+from fleet.llm import answers, prompts, scanning_answers, scanning_prompt, screening
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Usage
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import Answer, BatchModel, Model, Prompt
 from fleet.llm.prices import Prices
+from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0
@@ -28,7 +29,7 @@ _PROBLEM_BYTES = 2_000
 _TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
 
 Request = PostRequest | CommentRequest
-_Words = TypeVar("_Words", PostWords, CommentWords)
+_Words = TypeVar("_Words", PostWords, CommentWords, ScanAnswer)
 
 
 class ModelWriter:
@@ -63,7 +64,14 @@ class ModelWriter:
         """Write a comment on one of the posts seen."""
         return self._write(prompts.comment(request, dice), lambda raw: read_comment(request, raw), within_s)
 
-    def estimate(self, request: Request) -> int:
+    def digest(
+        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ScanAnswer, Usage]:
+        """Look at a feed and propose."""
+        prompt = scanning_prompt.scan(request, dice)
+        return self._write(prompt, lambda raw: scanning_answers.read(request, raw), within_s)
+
+    def estimate(self, request: Request | ScanRequest) -> int:
         """Return the most that one try can cost: the call, and its repair."""
         prompt = ask_for(request, random.Random(0))
         # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
@@ -203,8 +211,10 @@ class NotToBeShown(FleetError):
     """Words of the right shape that must not be published."""
 
 
-def ask_for(request: Request, dice: random.Random) -> Prompt:
+def ask_for(request: Request | ScanRequest, dice: random.Random) -> Prompt:
     """Return the prompt of a request."""
+    if isinstance(request, ScanRequest):
+        return scanning_prompt.scan(request, dice)
     return prompts.post(request, dice) if isinstance(request, PostRequest) else prompts.comment(request, dice)
 
 

@@ -21,6 +21,8 @@ class Verb(StrEnum):
     POST = "post"
     COMMENT = "comment"
     LIKE = "like"
+    REACT = "react"  # with something else than a like
+    CONNECT = "connect"  # ask somebody to be friends
     PROVISION = "provision"
     DEPROVISION = "deprovision"
 
@@ -60,12 +62,14 @@ class Action:
     workflow_id: str | None = None
     alt_text: str = ""
     labelled: bool = True
+    reaction: str = ""
+    visibility: str = "public"
 
     def draft(self) -> dict[str, Any]:
         """Return what would be sent, as data for people."""
         content = {
             "verb": str(self.verb), "as": self.account.username, "target": self.target, "text": self.text,
-            "image_url": self.image_url[:200], "alt_text": self.alt_text,
+            "image_url": self.image_url[:200], "alt_text": self.alt_text, "reaction": self.reaction,
         }  # fmt: skip
         return {name: value for name, value in content.items() if value}
 
@@ -115,6 +119,27 @@ class FeedItem:
     comments: int = 0
     likes_by_agents: int | None = None
     comments_by_agents: int | None = None
+    author_id: str = ""
+    by_agent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaidComment:
+    """One comment as agents see it: somebody else's words, data, never instructions."""
+
+    id: str
+    author: str
+    author_name: str
+    text: str
+    by_agent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What one server of a surface has beyond posts, comments and likes, and to whom posts may be shown there."""
+
+    verbs: frozenset[Verb] = frozenset()
+    visibilities: frozenset[str] = frozenset({"public"})
 
 
 class Platform(Protocol):
@@ -126,7 +151,11 @@ class Platform(Protocol):
     capabilities: frozenset[Verb]
     resolution: Mapping[Verb, Resolution]
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]: ...
+    def offers(self) -> Offers: ...
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]: ...
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]: ...
 
     def item(self, account: Account, item_id: str) -> FeedItem: ...
 

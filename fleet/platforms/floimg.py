@@ -1,30 +1,41 @@
 """The FloImg gallery (the FSC API): every call, header and code of facts 1.4.
 
 How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
-looking for it, a like by the answer itself, since liking toggles and the answer says which way.
+looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and
+requests to be friends are no part of that API: a server that has them says so, and doing them twice is doing them once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
 from fleet.platforms import base, workflows
-from fleet.platforms.base import Account, Action, FeedItem, ImageOrder, PictureFile, Receipt, Resolution, Verb
-from fleet.platforms.http import HttpClient, Response
+from fleet.platforms.base import (
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    Offers,
+    PictureFile,
+    Receipt,
+    Resolution,
+    SaidComment,
+    Verb,
+)
+from fleet.platforms.floimg_answers import aware, body_of, error_of, parsed
+from fleet.platforms.http import HttpClient
 
 TITLE_CHARS = 200
 _PAGE = 100
 _PROBE_PAGES = 20
 _CLOCK_SKEW = timedelta(minutes=10)
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 log = logs.get(__name__)
 
@@ -39,6 +50,7 @@ class _User(_Wire):
     id: str = ""
     username: str = ""
     name: str = ""
+    is_agent: bool = Field(False, alias="isAgent")
 
 
 class _Item(_Wire):
@@ -55,7 +67,7 @@ class _Item(_Wire):
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents,
+            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents, self.user.id, self.user.is_agent,
         )  # fmt: skip
 
 
@@ -63,6 +75,20 @@ class _Comment(_Wire):
     id: str
     content: str = ""
     user: _User = Field(default_factory=_User)
+
+    def said(self) -> SaidComment:
+        return SaidComment(self.id, self.user.username, self.user.name, self.content, self.user.is_agent)
+
+
+class _Capabilities(_Wire):
+    capabilities: frozenset[str] = frozenset()
+    visibilities: frozenset[str] = frozenset({"public"})
+
+    def offers(self) -> Offers:
+        return Offers(frozenset(v for name, v in _EXTRAS.items() if name in self.capabilities), self.visibilities)
+
+
+_EXTRAS = {"reactions": Verb.REACT, "connections": Verb.CONNECT}
 
 
 class FloImg:
@@ -74,6 +100,8 @@ class FloImg:
         Verb.POST: Resolution.PROBE,
         Verb.COMMENT: Resolution.PROBE,
         Verb.LIKE: Resolution.NATURAL,
+        Verb.REACT: Resolution.NATURAL,
+        Verb.CONNECT: Resolution.NATURAL,
         Verb.PROVISION: Resolution.NATURAL,
         Verb.DEPROVISION: Resolution.NATURAL,
     }
@@ -89,15 +117,36 @@ class FloImg:
         self._http = HttpClient(url, timeout_s=timeout_s, headers={"Authorization": f"Bearer {token}"})
         # Pictures may lie on another host, which must not learn the token.
         self._pictures = HttpClient(url, timeout_s=timeout_s, headers={"Accept": "image/*"})
+        self._offers: Offers | None = None
 
-    def feed(self, account: Account, *, limit: int) -> list[FeedItem]:
-        """Return the newest posts, at most `limit`."""
-        return [item.seen() for item in self._page(account, limit=limit, offset=0)]
+    def offers(self) -> Offers:
+        """Return what this server has beyond the FSC API; asked once. Raises a PlatformError while it is away."""
+        if self._offers is None:
+            try:
+                body = self._call("GET", "/api/capabilities", None)
+            except (base.Vanished, base.Refused):  # the API as it is written knows no such question
+                body = {}
+            self._offers = parsed(_Capabilities, body).offers()
+        return self._offers
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts, at most `limit`; those for friends too where they are asked for and there are any.
+
+        A server that knows no friends is asked for what everybody sees.
+        """
+        wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
+        return [item.seen() for item in self._page(account, limit=limit, offset=0, audience=wanted)]
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        """Return a post's first comments, at most `limit`. Raises Vanished."""
+        path = f"/api/showcase/{quote(item_id, safe='')}/comments"
+        body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
+        return [parsed(_Comment, comment).said() for comment in body.get("comments", body.get("items", []))]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
-        return _parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
+        return parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
@@ -134,6 +183,10 @@ class FloImg:
                 return self._comment(action, timeout_s)
             case Verb.LIKE:
                 return self._like(action, timeout_s)
+            case Verb.REACT:
+                return self._react(action, timeout_s)
+            case Verb.CONNECT:
+                return self._connect(action, timeout_s)
             case Verb.PROVISION:
                 return self._invite(action, timeout_s)
             case Verb.DEPROVISION:
@@ -166,18 +219,19 @@ class FloImg:
         request = {
             "imageUrl": action.image_url, "title": action.text[:TITLE_CHARS], "description": action.text,
             "workflowId": action.workflow_id, "altText": action.alt_text or None,
+            "visibility": None if action.visibility == "public" else action.visibility,
         }  # fmt: skip
         # The surface's validator refuses nulls: what we do not know is left out.
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
-        return Receipt(_parsed(_Item, body.get("showcaseItem")).id)
+        return Receipt(parsed(_Item, body.get("showcaseItem")).id)
 
     def _comment(self, action: Action, timeout_s: float) -> Receipt:
         body = self._call(
             "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
             timeout_s=timeout_s,
         )  # fmt: skip
-        return Receipt(_parsed(_Comment, body.get("comment")).id)
+        return Receipt(parsed(_Comment, body.get("comment")).id)
 
     def _like(self, action: Action, timeout_s: float) -> Receipt:
         """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
@@ -189,6 +243,20 @@ class FloImg:
             log.info("like_was_there_already", job_id=action.key)
         raise base.Uncertain("the surface does not say that the post is liked")
 
+    def _react(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/showcase/{quote(action.target or '', safe='')}/reaction"
+        self._call(
+            "POST", path, action.account, json={"type": action.reaction}, key=action.key, timeout_s=timeout_s
+        )  # fmt: skip
+        return Receipt(action.target, {"reaction": action.reaction})
+
+    def _connect(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/users/{quote(action.target or '', safe='')}/connect"
+        request = {"message": action.text} if action.text else {}
+        body = self._call("POST", path, action.account, json=request, key=action.key, timeout_s=timeout_s)
+        told = body.get("connection")
+        return Receipt(action.target, {"state": told.get("state") if isinstance(told, dict) else None})
+
     def _invite(self, action: Action, timeout_s: float) -> Receipt:
         account = action.account
         request = {
@@ -198,7 +266,7 @@ class FloImg:
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
         user = body.get("user", body)
-        return Receipt(_parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
+        return Receipt(parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
 
     def _remove(self, action: Action, timeout_s: float) -> Receipt:
         remote_id = action.account.remote_id
@@ -212,19 +280,21 @@ class FloImg:
 
     # Reads
 
-    def _page(self, account: Account, *, limit: int, offset: int) -> list[_Item]:
-        query = {"limit": limit, "offset": offset, "sort": "recent"}
+    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[_Item]:
+        query: dict[str, Any] = {"limit": limit, "offset": offset, "sort": "recent"}
+        if audience != "public":
+            query["audience"] = audience
         body = self._call("GET", "/api/showcase", _reader(account), params=query)
         items = body.get("items")
         if not isinstance(items, list):
             raise base.Uncertain("the surface's feed has no items")
-        return [_parsed(_Item, item) for item in items]
+        return [parsed(_Item, item) for item in items]
 
     def _own_items(self, account: Account, since: datetime) -> Iterator[_Item]:
         for page in range(_PROBE_PAGES):
             items = self._page(account, limit=_PAGE, offset=page * _PAGE)
             yield from (item for item in items if item.user.username == account.username)
-            if len(items) < _PAGE or _aware(items[-1].created_at) < since:
+            if len(items) < _PAGE or aware(items[-1].created_at) < since:
                 return
         raise base.Uncertain("the feed is too long to say that a post is not in it")
 
@@ -232,7 +302,7 @@ class FloImg:
         for page in range(_PROBE_PAGES):
             query = {"limit": _PAGE, "offset": page * _PAGE}
             body = self._call("GET", _comments_path(action), action.account, params=query)
-            comments = [_parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
+            comments = [parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
             yield from comments
             if len(comments) < _PAGE:
                 return
@@ -244,10 +314,10 @@ class FloImg:
         if key is not None:
             headers["Idempotency-Key"] = key
         response = self._http.request(method, path, headers=headers, timeout_s=timeout_s, **request)
-        body = _body(response)
+        body = body_of(response)
         if response.is_success:
             return body
-        raise _error(response, body, as_agent=account is not None)
+        raise error_of(response, body, as_agent=account is not None)
 
 
 def _reader(account: Account) -> Account | None:
@@ -259,71 +329,5 @@ def _comments_path(action: Action) -> str:
     return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
 
 
-def _body(response: Response) -> dict[str, Any]:
-    if not response.content:
-        return {}
-    try:
-        body = response.json()
-    except ValueError:
-        if response.is_success:
-            raise base.Uncertain("the surface's answer is not JSON") from None
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _error(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
-    """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
-    nested = body.get("error")
-    detail = {**body, **nested} if isinstance(nested, dict) else body
-    code = str(detail.get("code", ""))
-    words = str(detail.get("message") or (nested if isinstance(nested, str) else "") or response.reason_phrase)[:300]
-    said = f"{response.status_code} {code} {words}".replace("  ", " ")
-    status = response.status_code
-    if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
-        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=_time(detail.get("resetAt")))
-    if status == 503 and code == "FLEET_PAUSED":
-        return base.SurfacePaused(said)
-    if status == 429:
-        return base.Throttled(said, retry_after_s=_retry_after_s(response))
-    if status == 401:
-        return base.TokenRefused(said)
-    if status == 403:
-        return base.AccountMissing(said) if as_agent else base.TokenRefused(said)
-    if status in (404, 410):
-        return base.Vanished(said)
-    if 300 <= status < 500 and status != 408:
-        return base.Refused(said)
-    return base.Uncertain(said)
-
-
-def _retry_after_s(response: Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    try:
-        return min(float(value), 86_400.0) if value else None
-    except ValueError:
-        return None
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        return _aware(datetime.fromisoformat(str(value))) if value else None
-    except ValueError:
-        return None
-
-
-def _aware(value: datetime | None) -> datetime:
-    if value is None:
-        return datetime.max.replace(tzinfo=UTC)
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
 def _same(remote: str | None, ours: str) -> bool:
     return (remote or "").strip() == ours.strip()
-
-
-def _parsed(model: type[_Model], value: object) -> _Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        # It was a success: something happened, only what is unclear.
-        raise base.Uncertain(f"the surface's answer is not understood ({error.error_count()} problems)") from error

@@ -50,6 +50,7 @@ class Caps:
     posts_per_day: int = 48
     comments_per_day: int = 50
     likes_per_day: int = 500
+    connects_per_day: int = 10
     ai_comment_lead: int = 3
     surface_writes_per_minute: int = 100
     day: timedelta = timedelta(days=1)
@@ -60,7 +61,10 @@ class Caps:
 
     def daily(self, verb: Verb) -> int | None:
         """Return the most writes of this kind by one agent in a day; None where there is no cap."""
-        counts = {Verb.POST: self.posts_per_day, Verb.COMMENT: self.comments_per_day, Verb.LIKE: self.likes_per_day}
+        counts = {
+            Verb.POST: self.posts_per_day, Verb.COMMENT: self.comments_per_day, Verb.LIKE: self.likes_per_day,
+            Verb.REACT: self.likes_per_day, Verb.CONNECT: self.connects_per_day,
+        }  # fmt: skip
         return counts.get(verb)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from fleet.agents import commands, controls, loop
 from fleet.agents.loop import Due, Next
-from fleet.agents.schedule import next_wake
+from fleet.agents.schedule import SHORTEST_GAP_S, next_wake
 from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
@@ -72,6 +73,11 @@ def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
     """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
     tick_no = agent.tick_no if late else agent.tick_no + 1
     dice = random.Random(ids.seed(agent.agent_id, tick_no, "schedule"))
+    if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
+        return Next(
+            agent.agent_id, tick_no,
+            agent.claimed_at + timedelta(seconds=max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)),
+        )  # fmt: skip
     try:
         wake_at = next_wake(
             deps.schedule(agent.persona_id), agent.claimed_at, agent.min_interval_s, agent.max_interval_s, dice,

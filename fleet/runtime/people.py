@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fleet.agents import commands, controls, loop, queries
 from fleet.agents.commands import NewAgent
 from fleet.agents.controls import Subject
-from fleet.agents.decide import ACTIONS
+from fleet.agents.decide import ACTIONS, SCAN
 from fleet.agents.models import AgentRow, Status
 from fleet.core import events, ids
 from fleet.core.db import Tx
@@ -186,7 +186,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     It goes through the same ledger, caps and switches as every tick. Raises InvalidInput for an unknown action,
     Conflict when the agent is paused, held or at work on a decision.
     """
-    if action is not None and action not in ACTIONS:
+    if action is not None and action not in (*ACTIONS, SCAN):
         raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(ACTIONS)}.")
     with deps.db.transaction() as tx:
         agent = loop.lock(tx, queries.named(tx, name).id)

@@ -39,6 +39,8 @@ from fleet.runtime.work import Fenced, Work
 log = logs.get(__name__)
 _HELD_FOR = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)
+_PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
+"""What others see."""
 
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
@@ -129,6 +131,9 @@ def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
 
 def _carry_out(work: Work) -> Outcome:
     """J2 to J4."""
+    unapproved = _unapproved(work.agent, work.claim)
+    if unapproved is not None:
+        return unapproved
     prepared = PREPARE[work.claim.kind](work)
     if not isinstance(prepared, Action):
         return prepared
@@ -143,6 +148,13 @@ def _carry_out(work: Work) -> Outcome:
     receipt = work.gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
+
+
+def _unapproved(agent: Actor, claim: Claim) -> Skipped | None:
+    """Return why a supervised agent's write is not made: nobody has approved it."""
+    if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
+        return Skipped("the agent is supervised, and nobody has approved this")
+    return None
 
 
 def _looked_again(tx: Tx, claim: Claim, held: Held) -> Held:
@@ -161,7 +173,8 @@ def _announce(work: Work, action: Action) -> Outcome | None:
         row: Any = tx.run(_LOOK, agent_id=claim.agent_id, turn=f"agent:{claim.agent_id}").fetchone()
         if row is None:
             return Skipped("the agent is gone")
-        obstacle = _held_back(row, loop.actor(row), claim.kind) or _capped(tx, work, action)
+        agent = loop.actor(row)
+        obstacle = _held_back(row, agent, claim.kind) or _unapproved(agent, claim) or _capped(tx, work, action)
         if obstacle is not None:
             return obstacle
         if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):

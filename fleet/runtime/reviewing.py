@@ -73,6 +73,20 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
 
 
+def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) -> dict[str, Any] | Skipped:
+    """Return texts that somebody has decided on already, by name, if they pass; or Skipped with the reasons.
+
+    `by` is who wrote them. They are not written anew: what was approved is published, or nothing.
+    """
+    draft = Draft(texts, Usage(*by.partition("/")[::2]))
+    words: dict[str, Any] = work.step(
+        "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
+    )  # fmt: skip
+    if "refused" not in words:
+        words = _moderated(work, "words", 1, words)
+    return Skipped(f"refused: {'; '.join(words['why'])}"[:1000]) if "refused" in words else words
+
+
 def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
     """Return what is kept of a draft: its words, or why it is refused."""
     by = f"{draft.usage.provider}/{draft.usage.model}"

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
+from fleet.drafts import seen
+from fleet.drafts import service as drafts
 from fleet.engagement import ledger as engagement
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
@@ -96,7 +98,7 @@ def _count(tx: Tx, **found: Sized) -> None:
 
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, engagement.prune_readings,
-    engagement.prune_assignments, records.prune_not_had,
+    engagement.prune_assignments, records.prune_not_had, drafts.prune, seen.prune,
 )  # fmt: skip
 
 

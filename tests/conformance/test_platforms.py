@@ -222,3 +222,78 @@ def test_a_surface_that_is_not_there_cannot_have_been_written_to(
         with pytest.raises(base.Unreachable):
             gone.write(Action(Verb.LIKE, account, "k", target="p"), timeout_s=2)
         gone.close()
+
+
+def somebody_else(surface: FloImg) -> Account:
+    name = f"bea_{uuid.uuid4().hex[:8]}"
+    made = Account(str(uuid.uuid4()), name, "Bea", "ux_designer", bio="Automated account: an AI agent.")
+    receipt = surface.write(Action(Verb.PROVISION, made, "k"), timeout_s=10)
+    return replace(made, remote_id=receipt.remote_id)
+
+
+def test_a_server_says_what_it_has_beyond_the_api(surface: FloImg) -> None:
+    offers = surface.offers()
+    assert offers.verbs == {Verb.REACT, Verb.CONNECT}
+    assert offers.visibilities == {"public", "friends", "private"}
+
+
+def test_a_reaction_is_one_a_post_and_doing_it_twice_is_doing_it_once(
+    surface: FloImg, world: World, account: Account
+) -> None:
+    _, post = posted(surface, account)
+    for key, reaction in (("a", "love"), ("a", "love"), ("b", "haha")):
+        receipt = surface.write(Action(Verb.REACT, account, key, target=post, reaction=reaction), timeout_s=10)
+        assert receipt.remote_id == post
+    item = world.gallery("GET", f"/api/showcase/{post}")["item"]
+    assert item["reactionsSummary"] == [{"type": "haha", "count": 1}]
+    written = world.rows("SELECT kind FROM witnessed WHERE subject = :s ORDER BY id", gallery=True, s=post)
+    assert [row.kind for row in written] == ["post", "react", "repeat", "react"]
+
+
+def test_two_who_ask_one_another_are_friends(surface: FloImg, account: Account) -> None:
+    other = somebody_else(surface)
+    ask = Action(Verb.CONNECT, account, "k", target=other.remote_id, text="May I follow your lamps?")
+    states = [surface.write(ask, timeout_s=10).detail["state"] for _ in range(2)]
+    assert states == ["requested", "requested"]
+    back = Action(Verb.CONNECT, other, "k", target=account.remote_id)
+    assert surface.write(back, timeout_s=10).detail["state"] == "friends"
+
+
+@pytest.mark.parametrize("verb", [Verb.REACT, Verb.CONNECT])
+def test_what_is_reacted_to_or_asked_has_to_be_there(surface: FloImg, account: Account, verb: Verb) -> None:
+    with pytest.raises(base.Vanished):
+        surface.write(Action(verb, account, "k", target=str(uuid.uuid4()), reaction="love"), timeout_s=10)
+
+
+def test_a_post_is_shown_to_those_whom_it_is_for(surface: FloImg, account: Account) -> None:
+    friend, stranger = somebody_else(surface), somebody_else(surface)
+    for one, other in ((account, friend), (friend, account)):
+        surface.write(Action(Verb.CONNECT, one, "k", target=other.remote_id), timeout_s=10)
+    shown = {}
+    for visibility in ("public", "friends", "private"):
+        image = data_url(render_jpeg(visibility, "ai_artist"))
+        action = Action(Verb.POST, account, str(uuid.uuid4()), text=visibility, image_url=image, visibility=visibility)
+        shown[surface.write(action, timeout_s=10).remote_id] = visibility
+
+    def sees(who: Account, audience: str) -> set[str]:
+        return {shown[item.id] for item in surface.feed(who, limit=100, audience=audience) if item.id in shown}
+
+    assert sees(stranger, "friends") == sees(friend, "public") == {"public"}
+    assert sees(friend, "friends") == {"public", "friends"}
+    assert sees(account, "public") == {"public", "friends", "private"}
+    hidden = next(post for post, visibility in shown.items() if visibility == "private")
+    with pytest.raises(base.Vanished):
+        surface.write(Action(Verb.LIKE, friend, "k", target=hidden), timeout_s=10)
+    assert surface.probe(Action(Verb.POST, account, "k", text="private"), since=datetime.now(UTC), known=NOBODY)
+
+
+def test_comments_are_read_with_who_said_them(surface: FloImg, account: Account) -> None:
+    _, post = posted(surface, account)
+    for number in range(3):
+        surface.write(Action(Verb.COMMENT, account, f"k{number}", target=post, text=f"Word {number}."), timeout_s=10)
+    said = surface.comments(account, post, limit=2)
+    assert [(one.text, one.author, one.by_agent) for one in said] == [
+        ("Word 0.", account.username, True), ("Word 1.", account.username, True)
+    ]  # fmt: skip
+    assert surface.item(account, post).by_agent is True
+    assert surface.item(account, post).author_id == account.remote_id

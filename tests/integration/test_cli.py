@@ -23,6 +23,7 @@ from tests.factories import Fleet
 
 AGENT_KEYS = {
     "id", "username", "name", "kind", "status", "autonomy", "surface", "owner", "personality", "vibe", "interests",
+    "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
     "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
     "remote_account", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
 }  # fmt: skip

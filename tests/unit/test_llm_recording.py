@@ -13,6 +13,7 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.recording import NotRecorded, Recorder, Replayer, key_of
+from fleet.llm.scanning import ScanItem, ScanRequest
 from tests.factories import comment_on
 
 SPEAKER = Speaker(
@@ -133,3 +134,13 @@ def test_a_file_that_is_not_there_is_said(path: Path) -> None:
     path.mkdir()
     with pytest.raises(InvalidInput, match="FLEET_LLM_RECORD"):
         Recorder(OfflineProvider(), path)
+
+
+def test_a_look_at_a_feed_is_played_again_too(path: Path) -> None:
+    items = (ScanItem("p1", "u1", "Zoe", "Two bridges in the fog.", "bridges"),)
+    request = ScanRequest(SPEAKER, items)
+    recorder = Recorder(OfflineProvider(), path)
+    answers = [recorder.digest(request, DICE(number)) for number in range(3)]
+    again = Replayer(path)
+    assert [again.digest(request, DICE(77)) for _ in answers] == answers
+    assert any(answer.ideas for answer, _ in answers)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fleet.runtime.effects import retry
+from fleet.runtime.effects import draft, retry
 from fleet.runtime.effects.effect import Effect
 
 EFFECTS: Mapping[tuple[str, str], Effect] = {
+    (draft.RESOURCE, draft.ACTION): draft.PUBLISH,
     (retry.RESOURCE, retry.ACTION): retry.RETRY,
 }
 """By (resource, action)."""

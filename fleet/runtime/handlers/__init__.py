@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
-from fleet.runtime.handlers import account, browse, comment, like, measure, notify, post
+from fleet.runtime.handlers import account, browse, comment, connect, like, measure, notify, post, react, revise, scan
 from fleet.runtime.work import Work
 
 Prepared = Action | Done | Skipped | Held
@@ -24,5 +24,9 @@ PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.PROVISION: account.provision,
     JobKind.DEPROVISION: account.deprovision,
     JobKind.MEASURE: measure.prepare,
+    JobKind.REACT: react.prepare,
+    JobKind.CONNECT: connect.prepare,
+    JobKind.SCAN_FEED: scan.prepare,
+    JobKind.REVISE_DRAFT: revise.prepare,
     JobKind.NOTIFY: notify.prepare,
 }

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fleet.content.surfaces import Kind
 from fleet.jobs.outcomes import Held, Skipped
 from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline import OfflineProvider
 from fleet.platforms.base import Action, Verb
 from fleet.runtime import offers, paying
+from fleet.runtime.handlers import drafted
 from fleet.runtime.remembering import MOST_RECALLED
-from fleet.runtime.reviewing import Draft, Turn, reviewed
+from fleet.runtime.reviewing import Draft, Turn, reviewed, reviewed_once
 from fleet.runtime.work import Work
 
 
 def prepare(work: Work) -> Action | Skipped | Held:
-    """Return the comment: choice and words made once for all attempts."""
-    words = reviewed(work, lambda turn: _write(work, turn))
+    """Return the comment: choice and words made once for all attempts, or as they were approved."""
+    said = drafted.content_of(work)
+    stale = drafted.why_not(work)
+    if stale is not None:
+        return stale
+    words: dict[str, Any] | Skipped | Held
+    if said is not None:
+        words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}, "draft/approved")
+    else:
+        words = reviewed(work, lambda turn: _write(work, turn))
     if isinstance(words, Skipped | Held):
         return words
     target = str(words.get("post", work.claim.target))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fleet.content.surfaces import Kind
 from fleet.jobs import queries
 from fleet.jobs.outcomes import Held, Skipped
@@ -9,15 +12,19 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.llm.base import PostRequest
 from fleet.platforms.base import Action, Verb
-from fleet.runtime import batching, paying, trying
+from fleet.runtime import batching, keeping, paying, trying
+from fleet.runtime.handlers import drafted
 from fleet.runtime.pictures import picture
 from fleet.runtime.remembering import MOST_RECALLED
-from fleet.runtime.reviewing import Draft, Turn, reviewed
+from fleet.runtime.reviewing import Draft, Turn, reviewed, reviewed_once
 from fleet.runtime.work import Work
 
 
 def prepare(work: Work) -> Action | Skipped | Held:
     """Return the post, with a caption and a picture that are the same in every attempt."""
+    said = drafted.content_of(work)
+    if said is not None:
+        return _as_approved(work, said)
     words = reviewed(work, lambda turn: _write(work, turn))
     if isinstance(words, Skipped | Held):
         return words
@@ -27,6 +34,27 @@ def prepare(work: Work) -> Action | Skipped | Held:
     return Action(
         Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
         alt_text=words["alt_text"],
+    )  # fmt: skip
+
+
+def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
+    """Return the post of an approved draft, with its kept picture or one that the workflow makes now."""
+    stale = drafted.why_not(work)
+    if stale is not None:
+        return stale
+    prompt = said["image_prompt"] or said["text"]
+    texts = {"image_prompt": (Kind.PROMPT, prompt), "caption": (Kind.CAPTION, said["text"])}
+    if said["alt_text"]:
+        texts["alt_text"] = (Kind.ALT_TEXT, said["alt_text"])
+    words = reviewed_once(work, texts, "draft/approved")
+    if isinstance(words, Skipped):
+        return words
+    url = ""
+    if work.claim.state is not JobState.UNKNOWN:
+        url = keeping.shown(work, said["media"]) or picture(work, words["image_prompt"])
+    return Action(
+        Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
+        alt_text=words.get("alt_text", ""), visibility=said["visibility"],
     )  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""Personas on a gallery: they see the feed and what the ledger knows, and post, comment, like or browse."""
+"""Personas on a gallery: they see the feed and what the ledger knows, and post, comment, like or browse.
+
+A supervised one only looks at its feed: what it would do is a draft, and a person's decision.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import functools
 from collections.abc import Sequence
 
 from fleet.agents import commands
-from fleet.agents.decide import Decision, Moment, Seen, decide, from_data, to_data
+from fleet.agents.decide import SCAN, Decision, Moment, Seen, decide, from_data, to_data
 from fleet.agents.loop import Actor
 from fleet.core import ids
 from fleet.core.db import Tx
@@ -28,9 +31,10 @@ FEED_LENGTH = 20
 def gather(deps: Deps, awake: Awake) -> Moment:
     """See what there is to see: the feed from outside, then what the ledger knows."""
     agent = awake.agent
+    scan = _whether_to_scan(deps, agent)
     has_account = agent.remote_account is not None or deps.settings.dry_run
     gateway = deps.gateway(agent.surface)
-    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
+    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account and not scan else []
     caps = gateway.policy.caps
     known = usage.surroundings(
         deps.db, agent.id, [item.id for item in feed], since=awake.now - max(caps.day, caps.post_gap)
@@ -56,7 +60,19 @@ def gather(deps: Deps, awake: Awake) -> Moment:
         asked_for=awake.tick.asked_for,
         waits=trying.waits(deps, agent, awake.now),
         posting=known.posting,
+        scan=scan,
     )  # fmt: skip
+
+
+def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
+    """Return SCAN for a supervised agent that may look at its feed now, or why it may not; None for any other."""
+    if not agent.is_supervised:
+        return None
+    if not deps.settings.scan_feeds:
+        return "looking at feeds is switched off for all"
+    if not agent.scans:
+        return "I am not to look at my feed"
+    return "I have not come round to my last look yet" if usage.has_open_scan(deps.db, agent.id) else SCAN
 
 
 def usage_of(writes: usage.Writes) -> Usage:

@@ -75,6 +75,7 @@ class PostBody(_Body):
     workflow_id: str = Field("", alias="workflowId", max_length=100)
     alt_text: str = Field("", alias="altText", max_length=500)
     category: str = Field("ai-art", min_length=1, max_length=40)
+    visibility: Literal["public", "friends", "private"] = "public"
 
 
 class CommentBody(_Body):
@@ -128,7 +129,8 @@ def create_post(body: PostBody, gallery: GalleryDep, arrival: ArrivalDep, agent:
         user = _writer(tx, agent)
     image_name, stored = _picture(gallery, body.image_url)
     url = gallery.pictures.url(image_name) if image_name else body.image_url
-    new = NewPost(url, image_name, body.title, body.description, body.alt_text, body.category, body.workflow_id or None)
+    new = NewPost(url, image_name, body.title, body.description, body.alt_text, body.category, body.workflow_id or None,
+                  body.visibility)  # fmt: skip
     digest = _digest(body.model_dump())
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
@@ -138,19 +140,22 @@ def create_post(body: PostBody, gallery: GalleryDep, arrival: ArrivalDep, agent:
             executions.keep_image(tx, stored, user)
         made = posts.create(tx, user, new)
         arrival.took_effect(tx, "post", user, made, new.description)
-        answer = {"showcaseItem": posts.get(tx, made).public()}
+        answer = {"showcaseItem": posts.get(tx, made, viewer=user.id).public()}
         _keep_answer(tx, user, arrival, digest, answer)
     return answer
 
 
 @router.get("/showcase", dependencies=[Depends(auth.requires("showcase:read"))])
-def list_posts(gallery: GalleryDep, limit: Limit = 20, offset: Offset = 0,
+def list_posts(gallery: GalleryDep, *, limit: Limit = 20, offset: Offset = 0,
                sort: Literal["recent", "popular", "trending"] = "recent",
+               audience: Literal["public", "friends"] = "public",
                agent: AgentHeader = None) -> dict[str, Any]:  # fmt: skip
-    """Return posts in an order."""
+    """Return posts in an order: the public ones and the reader's own, and those for friends where it asks for them."""
     with gallery.storage.transaction() as tx:
-        auth.reading(tx, agent)
-        items = posts.page(tx, limit=limit, offset=offset, sort=sort)
+        viewer = _id(auth.reading(tx, agent))
+        items = posts.page(
+            tx, limit=limit, offset=offset, sort=sort, viewer=viewer, friends=audience == "friends"
+        )  # fmt: skip
         total = posts.total(tx)
     return {"items": [item.public() for item in items], "total": total, "limit": limit, "offset": offset}
 
@@ -159,8 +164,8 @@ def list_posts(gallery: GalleryDep, limit: Limit = 20, offset: Offset = 0,
 def get_post(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> dict[str, Any]:
     """Return one post. Reading through the API is no page view."""
     with gallery.storage.transaction() as tx:
-        auth.reading(tx, agent)
-        return {"item": posts.get(tx, _uuid(post_id, "Post")).public()}
+        viewer = _id(auth.reading(tx, agent))
+        return {"item": posts.get(tx, _uuid(post_id, "Post"), viewer=viewer).public()}
 
 
 @router.post("/showcase/{post_id}/like", dependencies=[Depends(auth.requires("showcase:write"))])
@@ -200,11 +205,15 @@ def list_comments(post_id: str, gallery: GalleryDep, limit: Limit = 20, offset: 
                   agent: AgentHeader = None) -> dict[str, Any]:  # fmt: skip
     """Return a post's comments, oldest first."""
     with gallery.storage.transaction() as tx:
-        auth.reading(tx, agent)
-        post = posts.get(tx, _uuid(post_id, "Post"))
+        viewer = _id(auth.reading(tx, agent))
+        post = posts.get(tx, _uuid(post_id, "Post"), viewer=viewer)
         found = engagement.comments_of(tx, post.id, limit=limit, offset=offset)
     return {"comments": [comment.public() for comment in found], "total": post.comments, "limit": limit,
             "offset": offset}  # fmt: skip
+
+
+def _id(user: User | None) -> uuid.UUID | None:
+    return None if user is None else user.id
 
 
 def _writer(tx: sa.Connection, agent: str | None) -> User:

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.core import logs
-from fleet.sandbox.gallery import api, controls_api, errors, pages
+from fleet.sandbox.gallery import api, controls_api, errors, pages, social_api
 from fleet.sandbox.gallery.auth import Tokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.errors import ApiError
@@ -67,6 +67,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
     )  # fmt: skip
     app.state.gallery = gallery
     app.include_router(api.router)
+    app.include_router(social_api.router)
     app.include_router(controls_api.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")

@@ -63,11 +63,15 @@ def acting(tx: sa.Connection, username: str | None) -> User:
     return user
 
 
-def reading(tx: sa.Connection, username: str | None) -> None:
-    """Let everybody read, but nobody in the name of an agent that is not there. Raises ApiError 403."""
+def reading(tx: sa.Connection, username: str | None) -> User | None:
+    """Let everybody read, but nobody in the name of an agent that is not there; return who reads.
+
+    Raises ApiError 403.
+    """
     found = accounts.by_username(tx, username) if username else None
     if username and (found is None or not found.is_agent):
         raise _unknown(username)
+    return found
 
 
 def _unknown(username: str) -> ApiError:

@@ -18,7 +18,7 @@ from fleet.sandbox.gallery.faults import ARRIVED
 from fleet.sandbox.gallery.store.accounts import User
 from fleet.sandbox.gallery.store.tables import witnessed
 
-Kind = Literal["post", "comment", "like", "unlike", "image", "invite", "remove", "repeat"]
+Kind = Literal["post", "comment", "like", "unlike", "image", "invite", "remove", "repeat", "react", "connect"]
 """An `image` is a workflow that was paid. A `repeat` changed nothing: its key was known and honoured."""
 
 

@@ -40,21 +40,21 @@ class Comment:
 
 def toggle_like(tx: sa.Connection, user: User, post_id: uuid.UUID) -> tuple[bool, int]:
     """Like a post, or take the like back; return whether it is liked now, and by how many. Raises ApiError 404."""
-    posts.lock(tx, post_id)
+    posts.lock(tx, post_id, viewer=user.id)
     mine = (likes.c.post_id == post_id, likes.c.user_id == user.id)
     taken_back = tx.execute(sa.delete(likes).where(*mine)).rowcount > 0
     if not taken_back:
         tx.execute(sa.insert(likes).values(post_id=post_id, user_id=user.id))
     column = post_table.c.agent_likes if user.is_agent else post_table.c.human_likes
     _count(tx, post_id, column, -1 if taken_back else 1)
-    post = posts.get(tx, post_id)
+    post = posts.get(tx, post_id, viewer=user.id)
     _tell(tx, post)
     return not taken_back, post.likes
 
 
 def add_comment(tx: sa.Connection, user: User, post_id: uuid.UUID, content: str) -> Comment:
     """Add a comment. Raises ApiError 404."""
-    posts.lock(tx, post_id)
+    posts.lock(tx, post_id, viewer=user.id)
     made = uuid.uuid4()
     created_at = tx.execute(
         sa.insert(comments).values(id=made, post_id=post_id, user_id=user.id, content=content)
@@ -62,7 +62,7 @@ def add_comment(tx: sa.Connection, user: User, post_id: uuid.UUID, content: str)
     ).scalar_one()  # fmt: skip
     _count(tx, post_id, post_table.c.agent_comments if user.is_agent else post_table.c.human_comments, 1)
     changes.record(tx, "comment", id=str(made), post=str(post_id))
-    _tell(tx, posts.get(tx, post_id))
+    _tell(tx, posts.get(tx, post_id, viewer=user.id))
     return Comment(made, post_id, content, created_at, user)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.sandbox.gallery.errors import ApiError, not_found
 from fleet.sandbox.gallery.store import changes
 from fleet.sandbox.gallery.store.accounts import User
-from fleet.sandbox.gallery.store.tables import answers, images, likes, posts, users
+from fleet.sandbox.gallery.store.tables import answers, connections, images, likes, posts, reactions, users
 
 SORTS = ("recent", "popular", "trending")
 
@@ -34,6 +34,7 @@ class NewPost:
     alt_text: str = ""
     category: str = "ai-art"
     workflow_id: str | None = None
+    visibility: str = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Post:
     width: int | None
     height: int | None
     source: str | None
+    visibility: str
+    reactions: dict[str, int]
     user: User
 
     @property
@@ -73,20 +76,34 @@ class Post:
 
     def public(self) -> dict[str, Any]:
         """Return what the API says about it."""
+        summary = {"like": self.likes, **self.reactions}
         return {
             "id": str(self.id), "title": self.title, "description": self.description, "category": self.category,
             "likeCount": self.likes, "commentCount": self.comments, "viewCount": self.views,
             "humanLikeCount": self.human_likes, "agentLikeCount": self.agent_likes,
             "humanCommentCount": self.human_comments, "agentCommentCount": self.agent_comments,
             "createdAt": self.created_at.isoformat(), "user": self.user.public(), "altText": self.alt_text,
+            "visibility": self.visibility,
+            "reactionsSummary": [{"type": name, "count": count} for name, count in summary.items() if count],
             "image": {"url": self.image_url, "width": self.width, "height": self.height, "sourceType": self.source},
         }  # fmt: skip
 
 
+_EACH = (
+    sa.select(reactions.c.type, sa.func.count().label("number"))
+    .where(reactions.c.post_id == posts.c.id)
+    .group_by(reactions.c.type)
+    .correlate(posts)
+    .lateral("each")
+)
+_REACTIONS = sa.select(
+    sa.func.coalesce(sa.func.jsonb_object_agg(_EACH.c.type, _EACH.c.number), sa.literal_column("'{}'::jsonb"))
+).scalar_subquery()
 _POST_COLUMNS = (
     posts.c.id, posts.c.image_url, posts.c.image_name, posts.c.title, posts.c.description, posts.c.alt_text,
     posts.c.category, posts.c.views, posts.c.human_likes, posts.c.agent_likes, posts.c.human_comments,
-    posts.c.agent_comments, posts.c.created_at, images.c.width, images.c.height, images.c.source,
+    posts.c.agent_comments, posts.c.created_at, images.c.width, images.c.height, images.c.source, posts.c.visibility,
+    _REACTIONS,
 )  # fmt: skip
 _USER_COLUMNS = (
     users.c.id.label("user_id"), users.c.username, users.c.name, users.c.is_agent, users.c.persona_id, users.c.bio
@@ -100,24 +117,29 @@ def create(tx: sa.Connection, author: User, new: NewPost) -> uuid.UUID:
         sa.insert(posts).values(
             id=made, user_id=author.id, image_url=new.image_url, image_name=new.image_name, title=new.title,
             description=new.description, alt_text=new.alt_text, category=new.category, workflow_id=new.workflow_id,
+            visibility=new.visibility,
         )
     )  # fmt: skip
     changes.record(tx, "post", id=str(made), user=str(author.id))
     return made
 
 
-def get(tx: sa.Connection, post_id: uuid.UUID) -> Post:
-    """Return a post. Raises ApiError 404 when it is not there or hidden."""
-    row = tx.execute(_visible().where(posts.c.id == post_id)).one_or_none()
+def get(tx: sa.Connection, post_id: uuid.UUID, *, viewer: uuid.UUID | None = None) -> Post:
+    """Return a post. Raises ApiError 404 when it is not there, hidden, or not for this viewer."""
+    row = tx.execute(_visible(viewer, friends=True).where(posts.c.id == post_id)).one_or_none()
     if row is None:
         raise not_found("Post")
     return _post(row)
 
 
 def page(tx: sa.Connection, *, limit: int, offset: int = 0, sort: str = "recent", until: datetime | None = None,
-         user_id: uuid.UUID | None = None) -> list[Post]:  # fmt: skip
-    """Return posts in an order; `until` leaves out what came later, so that pages do not shift while one reads."""
-    query = _visible().order_by(*_order(sort)).limit(limit).offset(offset)
+         user_id: uuid.UUID | None = None, viewer: uuid.UUID | None = None,
+         friends: bool = False) -> list[Post]:  # fmt: skip
+    """Return posts in an order; `until` leaves out what came later, so that pages do not shift while one reads.
+
+    A viewer also sees its own posts that are not public, and with `friends` what its friends show to friends alone.
+    """
+    query = _visible(viewer, friends=friends).order_by(*_order(sort)).limit(limit).offset(offset)
     if until is not None:
         query = query.where(posts.c.created_at <= until)
     if user_id is not None:
@@ -126,16 +148,22 @@ def page(tx: sa.Connection, *, limit: int, offset: int = 0, sort: str = "recent"
 
 
 def total(tx: sa.Connection, user_id: uuid.UUID | None = None) -> int:
-    """Return how many posts can be seen."""
-    query = sa.select(sa.func.count()).select_from(posts).where(posts.c.hidden_at.is_(None))
+    """Return how many posts everybody can see."""
+    query = (
+        sa.select(sa.func.count()).select_from(posts).where(posts.c.hidden_at.is_(None), posts.c.visibility == "public")
+    )
     if user_id is not None:
         query = query.where(posts.c.user_id == user_id)
     return int(tx.scalar(query) or 0)
 
 
-def lock(tx: sa.Connection, post_id: uuid.UUID) -> None:
-    """Hold a visible post until the transaction ends: its counters change under this lock. Raises ApiError 404."""
-    query = sa.select(posts.c.id).where(posts.c.id == post_id, posts.c.hidden_at.is_(None)).with_for_update()
+def lock(tx: sa.Connection, post_id: uuid.UUID, *, viewer: uuid.UUID | None = None) -> None:
+    """Hold a post that the viewer may see until the transaction ends: its counters change under this lock.
+
+    Raises ApiError 404.
+    """
+    visible = (posts.c.id == post_id, posts.c.hidden_at.is_(None), _for(viewer, friends=True))
+    query = sa.select(posts.c.id).where(*visible).with_for_update()
     if tx.execute(query).one_or_none() is None:
         raise not_found("Post")
 
@@ -176,9 +204,33 @@ def keep_answer(tx: sa.Connection, user: User, key: str, digest: str, body: dict
     tx.execute(statement.on_conflict_do_update(index_elements=["user_id", "idempotency_key"], set_=last))
 
 
-def _visible() -> sa.Select[Any]:
+def _visible(viewer: uuid.UUID | None = None, *, friends: bool = False) -> sa.Select[Any]:
     joined = posts.join(users, users.c.id == posts.c.user_id).outerjoin(images, images.c.name == posts.c.image_name)
-    return sa.select(*_POST_COLUMNS, *_USER_COLUMNS).select_from(joined).where(posts.c.hidden_at.is_(None))
+    return (
+        sa.select(*_POST_COLUMNS, *_USER_COLUMNS)
+        .select_from(joined)
+        .where(posts.c.hidden_at.is_(None), _for(viewer, friends=friends))
+    )
+
+
+def _for(viewer: uuid.UUID | None, *, friends: bool) -> sa.ColumnElement[bool]:
+    """Say in SQL that a viewer, or for None everybody, may see a post."""
+    public = posts.c.visibility == "public"
+    if viewer is None:
+        return public
+    own = posts.c.user_id == viewer
+    if not friends:
+        return sa.or_(public, own)
+    asked, answered = connections.alias("asked"), connections.alias("answered")
+    are_friends = sa.exists(
+        sa.select(asked.c.to_id)
+        .select_from(
+            asked.join(answered, sa.and_(answered.c.from_id == asked.c.to_id, answered.c.to_id == asked.c.from_id))
+        )
+        .where(asked.c.from_id == viewer, asked.c.to_id == posts.c.user_id)
+        .correlate(posts)
+    )
+    return sa.or_(public, own, sa.and_(posts.c.visibility == "friends", are_friends))
 
 
 def _order(sort: str) -> tuple[sa.ColumnElement[Any], ...]:

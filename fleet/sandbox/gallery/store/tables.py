@@ -61,6 +61,7 @@ posts = sa.Table(
     sa.Column("agent_comments", sa.Integer, nullable=False, server_default="0"),
     _time("created_at"),
     sa.Column("hidden_at", sa.DateTime(timezone=True), comment="its author's account was removed"),
+    sa.Column("visibility", sa.Text, nullable=False, server_default="public", comment="public, friends or private"),
 )  # fmt: skip
 sa.Index("ix_posts_recent", posts.c.created_at.desc(), posts.c.id, postgresql_where=posts.c.hidden_at.is_(None))
 sa.Index("ix_posts_user", posts.c.user_id, posts.c.created_at.desc())
@@ -71,6 +72,26 @@ likes = sa.Table(
     sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id"), primary_key=True),
     _time("created_at"),
 )  # fmt: skip
+
+reactions = sa.Table(
+    "reactions", metadata,
+    sa.Column("post_id", sa.Uuid, sa.ForeignKey("posts.id"), primary_key=True),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    _time("created_at"),
+    sa.CheckConstraint("type IN ('love', 'haha', 'sad', 'angry')", name="ck_reactions_type"),
+    comment="one of an account on a post; likes have a table of their own",
+)  # fmt: skip
+
+connections = sa.Table(
+    "connections", metadata,
+    sa.Column("from_id", sa.Uuid, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("to_id", sa.Uuid, sa.ForeignKey("users.id"), primary_key=True),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    _time("created_at"),
+    comment="who asked whom; two who asked one another are friends",
+)  # fmt: skip
+sa.Index("ix_connections_to", connections.c.to_id)
 
 comments = sa.Table(
     "comments", metadata,

@@ -1,0 +1,102 @@
+"""What is asked about drafts: reading only. Called by `fleet.runtime` and, through it, by doors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+from fleet.drafts.models import DraftRow, RevisionRow
+from fleet.drafts.states import DraftKind, DraftStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which drafts; empty fields filter nothing."""
+
+    status: DraftStatus | None = None
+    kind: DraftKind | None = None
+    agent_id: uuid.UUID | None = None
+
+
+def get(tx: Tx, draft_id: uuid.UUID) -> DraftRow:
+    """Return one draft. Raises NotFound."""
+    row = tx.session.get(DraftRow, draft_id)
+    if row is None:
+        raise NotFound(f"There is no draft {draft_id}.", fix="`fleet drafts list` shows them all.")
+    return row
+
+
+def resolve(tx: Tx, prefix: str) -> uuid.UUID:
+    """Return the id of the one draft whose id begins so (at least 4 characters). Raises NotFound, InvalidInput."""
+    digits = prefix.lower().replace("-", "")
+    if not 4 <= len(digits) <= 32 or not set(digits) <= set("0123456789abcdef"):
+        raise InvalidInput(f"{prefix!r} is no draft's id.", fix="Give the whole id or its first 4 or more characters.")
+    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    found = list(tx.session.scalars(sa.select(DraftRow.id).where(DraftRow.id.between(lowest, highest)).limit(2)))
+    if not found:
+        raise NotFound(f"There is no draft whose id begins with {prefix}.", fix="`fleet drafts list` shows them all.")
+    if len(found) > 1:
+        raise InvalidInput(f"Several drafts begin with {prefix}.", fix="Give more of the id.")
+    return found[0]
+
+
+def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[DraftRow]:
+    """Return drafts, newest first; `before` is the last of the page above. Raises NotFound if that one is gone."""
+    query = sa.select(DraftRow).where(*_where(which)).order_by(DraftRow.created_at.desc(), DraftRow.id.desc())
+    if before is not None:
+        last = get(tx, before)
+        query = query.where(sa.tuple_(DraftRow.created_at, DraftRow.id) < sa.tuple_(last.created_at, last.id))
+    return list(tx.session.scalars(query.limit(limit)))
+
+
+def revisions_of(tx: Tx, draft_id: uuid.UUID) -> list[RevisionRow]:
+    """Return a draft as it was over time, oldest first."""
+    query = sa.select(RevisionRow).where(RevisionRow.draft_id == draft_id).order_by(RevisionRow.revision)
+    return list(tx.session.scalars(query))
+
+
+def taken(tx: Tx, agent_id: uuid.UUID, targets: Sequence[str]) -> set[tuple[str, str]]:
+    """Return the (kind, target) pairs that an agent has proposed and nobody has refused."""
+    standing = DraftRow.status.in_((DraftStatus.PENDING, DraftStatus.APPROVED))
+    query = sa.select(DraftRow.kind, DraftRow.target).where(
+        DraftRow.agent_id == agent_id, DraftRow.target.in_(targets), standing
+    )
+    return {(kind, str(target)) for kind, target in tx.execute(query)}
+
+
+def open_captions(tx: Tx, agent_id: uuid.UUID, *, limit: int = 50) -> list[str]:
+    """Return the words of an agent's posts that wait for a decision or were decided lately, newest first."""
+    mine = (DraftRow.agent_id == agent_id, DraftRow.kind == DraftKind.POST)
+    query = sa.select(DraftRow.content["text"].astext).where(*mine).order_by(DraftRow.created_at.desc()).limit(limit)
+    return [str(words) for words in tx.session.scalars(query)]
+
+
+def open_comments(tx: Tx, surface: str, targets: Sequence[str]) -> dict[str, int]:
+    """Return how many comments wait for a decision on each post, whosever they are."""
+    query = (
+        sa.select(DraftRow.target, sa.func.count())
+        .where(
+            DraftRow.surface == surface,
+            DraftRow.target.in_(targets),
+            DraftRow.kind == DraftKind.COMMENT,
+            DraftRow.status == DraftStatus.PENDING,
+        )
+        .group_by(DraftRow.target)
+    )
+    return {str(target): int(number) for target, number in tx.execute(query)}
+
+
+def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
+    where: list[sa.ColumnElement[bool]] = []
+    if which.status is not None:
+        where.append(DraftRow.status == which.status)
+    if which.kind is not None:
+        where.append(DraftRow.kind == which.kind)
+    if which.agent_id is not None:
+        where.append(DraftRow.agent_id == which.agent_id)
+    return where

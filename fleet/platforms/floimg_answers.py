@@ -1,0 +1,82 @@
+"""How the FloImg gallery's answers are read: bodies, refusals by their codes, times. Called by `floimg` alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from fleet.platforms import base
+from fleet.platforms.http import Response
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def body_of(response: Response) -> dict[str, Any]:
+    """Return an answer's JSON object; nothing for a refusal without one. Raises Uncertain for a success without one."""
+    if not response.content:
+        return {}
+    try:
+        body = response.json()
+    except ValueError:
+        if response.is_success:
+            raise base.Uncertain("the surface's answer is not JSON") from None
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
+    """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
+    nested = body.get("error")
+    detail = {**body, **nested} if isinstance(nested, dict) else body
+    code = str(detail.get("code", ""))
+    words = str(detail.get("message") or (nested if isinstance(nested, str) else "") or response.reason_phrase)[:300]
+    said = f"{response.status_code} {code} {words}".replace("  ", " ")
+    status = response.status_code
+    if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
+        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=_time(detail.get("resetAt")))
+    if status == 503 and code == "FLEET_PAUSED":
+        return base.SurfacePaused(said)
+    if status == 429:
+        return base.Throttled(said, retry_after_s=_retry_after_s(response))
+    if status == 401:
+        return base.TokenRefused(said)
+    if status == 403:
+        return base.AccountMissing(said) if as_agent else base.TokenRefused(said)
+    if status in (404, 410):
+        return base.Vanished(said)
+    if 300 <= status < 500 and status != 408:
+        return base.Refused(said)
+    return base.Uncertain(said)
+
+
+def _retry_after_s(response: Response) -> float | None:
+    value = response.headers.get("retry-after", "")
+    try:
+        return min(float(value), 86_400.0) if value else None
+    except ValueError:
+        return None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return aware(datetime.fromisoformat(str(value))) if value else None
+    except ValueError:
+        return None
+
+
+def aware(value: datetime | None) -> datetime:
+    """Return a time with its zone, UTC where none is told; without a time the end of all."""
+    if value is None:
+        return datetime.max.replace(tzinfo=UTC)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def parsed(model: type[_Model], value: object) -> _Model:
+    """Return a part of an answer in its shape. Raises Uncertain."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        # It was a success: something happened, only what is unclear.
+        raise base.Uncertain(f"the surface's answer is not understood ({error.error_count()} problems)") from error

@@ -1,0 +1,93 @@
+"""A draft that was sent back: written anew as the owner wishes, by the same model, and put before the owner again.
+
+The new words are a revision of the draft and of its request; approvals given to the old ones are void.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from fleet import approvals
+from fleet.approvals import Person
+from fleet.core import events
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict
+from fleet.drafts import service
+from fleet.drafts.content import gist
+from fleet.drafts.models import DraftRow
+from fleet.drafts.states import DraftStatus
+from fleet.jobs.outcomes import Done, Skipped
+from fleet.llm import scanning as asking
+from fleet.llm.scanning import Revise
+from fleet.runtime import paying, proposing, scanning
+from fleet.runtime.work import Work
+
+
+def prepare(work: Work) -> Done | Skipped:
+    """Write the draft anew, once for all attempts."""
+    told = work.claim.payload
+    with work.deps.db.transaction() as tx:
+        row = tx.session.get(DraftRow, uuid.UUID(told["draft"]))
+    if row is None or row.status != DraftStatus.PENDING:
+        return Skipped(f"the draft is {row.status if row else 'gone'}")
+    if row.revision != told["revision"]:
+        return Skipped("the draft was changed meanwhile")
+    answer = work.step("answer", partial(_ask, work, row))
+    made = _content(work, row, answer)
+    if made is None:
+        return Skipped("the writer had nothing that may be published")
+    try:
+        work.step("revised", lambda: made, also=partial(_replace, work, row))
+    except Conflict as error:  # decided or amended between our look and this moment
+        return Skipped(str(error))
+    return Done(result={"text": gist(made)})
+
+
+def _ask(work: Work, row: DraftRow) -> dict[str, Any]:
+    items = [row.about] if row.about else []
+    ref = _ref(row)
+    revise = Revise(row.kind, ref, gist(row.content), work.claim.payload["instructions"])
+    request = scanning.request_of(work, items, kinds=(row.kind,), revise=revise)
+    answer, _ = paying.words_of(work).digest(request, work.dice("revise"), within_s=work.words_within_s)
+    return asking.to_data(answer)
+
+
+def _ref(row: DraftRow) -> str | None:
+    name = "author_ref" if row.kind == "connection" else "ref"
+    return str(row.about[name]) if row.about else None
+
+
+def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the draft's content with the new words; what it is about stays. None if there are none to publish."""
+    idea = next((one for one in answer["ideas"] if one["kind"] == row.kind), None)
+    if idea is None:
+        return None
+    changed: dict[str, Any] = {name: idea[name] for name in ("text", "image_prompt", "alt_text", "type", "visibility")
+               if name in row.content and idea[name]}  # fmt: skip
+    if changed.get("visibility") not in scanning.offers(work).visibilities:
+        changed.pop("visibility", None)
+    if changed.get("type", "like") not in scanning.offers(work).reactions:
+        changed.pop("type", None)
+    return proposing.reviewed(work, {**row.content, **changed})
+
+
+def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None:
+    """Put the new words into draft and request: both, or neither."""
+    told = work.claim.payload
+    agent = Person(f"agent:{work.agent.username}")
+    assert row.request_id is not None
+    before = approvals.get(tx, row.request_id)
+    facts = {**before.facts, "visibility": made.get("visibility"), "type": made.get("type")}
+    approvals.amend(
+        tx, row.request_id, made, agent, reason=told["instructions"], facts=facts, rules=work.deps.approval_rules
+    )  # fmt: skip
+    revision = service.revise(tx, row.id, made, made_by=agent.name, instructions=told["instructions"])
+    if revision is None:
+        raise Conflict("the draft was decided meanwhile")
+    events.emit(
+        tx, "agent.draft.revised", agent_id=row.agent_id, job_id=work.claim.job_id, draft=str(row.id), kind=row.kind,
+        revision=revision, text=gist(made), by=told["by"],
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""From a model's answer to drafts that wait for a decision: sifted, reviewed, opened with their requests for approval.
+
+Called by the scan handler. Working out is done outside any transaction; drafts, their events and their requests are
+written together with the step that says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.approvals import Proposal
+from fleet.content import review
+from fleet.content.surfaces import Kind
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.drafts import content, queries, service, sifting
+from fleet.drafts.service import NewDraft
+from fleet.drafts.sifting import Known, Proposed
+from fleet.drafts.states import DraftKind
+from fleet.jobs import queries as job_queries
+from fleet.jobs import usage
+from fleet.jobs.policy import JobKind
+from fleet.llm import scanning as asking
+from fleet.llm.topics import topic_of
+from fleet.platforms.guard import comment_would_crowd
+from fleet.runtime import approving, keeping, scanning
+from fleet.runtime.effects.draft import ACTION, RESOURCE
+from fleet.runtime.scanning import Batch
+from fleet.runtime.work import Work
+
+_TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
+    DraftKind.POST: {"text": Kind.CAPTION, "image_prompt": Kind.PROMPT, "alt_text": Kind.ALT_TEXT},
+    DraftKind.COMMENT: {"text": Kind.COMMENT},
+    DraftKind.REACTION: {},
+    DraftKind.CONNECTION: {"text": Kind.COMMENT},
+}
+_SAME_DAY = timedelta(days=1)
+
+
+def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the drafts that an answer amounts to, as data, and what fell for which reason."""
+    known = _known(work, batch)
+    sifted = sifting.sift(
+        asking.from_data(answer), scanning.shown(batch), scanning.offers(work), known, work.gateway.policy.caps
+    )
+    dropped = Counter(sifted.dropped)
+    items = {item["post_id"]: item for item in batch["items"]}
+    drafts: list[dict[str, Any]] = []
+    for one in sifted.proposed:
+        said = reviewed(work, content.content_of(one, keeping.kept(work, one.idea.media)))
+        if said is None:
+            dropped["refused"] += 1
+            continue
+        about = items[one.about.post_id] if one.about else {}
+        drafts.append(
+            {"content": said, "about": dict(about), "confidence": one.idea.confidence, "context": one.idea.reason,
+             "topic": _topic(work, one, about), "ref": one.idea.ref}
+        )  # fmt: skip
+    return {"drafts": drafts, "dropped": dict(dropped)}
+
+
+def _topic(work: Work, one: Proposed, about: Mapping[str, Any]) -> str:
+    return topic_of(about.get("text") or f"{one.idea.text} {one.idea.image_prompt}", work.agent.interests)
+
+
+def _known(work: Work, batch: Batch) -> Known:
+    """Return what there is already, in the ledger and among drafts."""
+    posts = [item["post_id"] for item in batch["items"]]
+    targets = [*posts, *(item["author_id"] for item in batch["items"] if item["author_id"])]
+    since = work.deps.now() - _SAME_DAY
+    done = usage.surroundings(work.deps.db, work.agent.id, targets, since=since)
+    with work.deps.db.transaction() as tx:
+        taken = queries.taken(tx, work.agent.id, targets)
+        waiting = queries.open_comments(tx, work.claim.surface, posts)
+        captions = [
+            *queries.open_captions(tx, work.agent.id),
+            *job_queries.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
+        ]
+    taken |= {(_KIND_OF_JOB[kind], target) for kind, target in done.reactions if kind in _KIND_OF_JOB}
+    return Known(frozenset(taken), tuple(captions), Counter(done.ours) + Counter(waiting), work.agent.username)
+
+
+_KIND_OF_JOB = {
+    "comment": DraftKind.COMMENT, "like": DraftKind.REACTION, "react": DraftKind.REACTION,
+    "connect": DraftKind.CONNECTION,
+}  # fmt: skip
+
+
+def reviewed(work: Work, said: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a draft's content with its words mended, or None if they must not be published."""
+    made, standards = dict(said), work.deps.quality.standards
+    for name, kind in _TEXTS[DraftKind(said["kind"])].items():
+        if not said[name]:
+            continue
+        verdict = review.review(said[name], kind, work.claim.surface, standards)
+        if not verdict.ok:
+            return None
+        made[name] = verdict.text
+    return made
+
+
+def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
+    """Create the drafts with their requests for approval, in the transaction that keeps them as a step."""
+    drafts = made["drafts"]
+    _take_turns(tx, work.claim.surface, drafts)
+    how = scanning.habits(tx, work.agent.id)
+    for place, draft in enumerate(drafts):
+        new = NewDraft(
+            id=ids.derived("draft", work.claim.job_id, place), agent_id=work.agent.id, owner=how.owner,
+            scan_id=work.claim.job_id, surface=work.claim.surface, content=draft["content"],
+            life=timedelta(days=how.draft_days), about=draft["about"], confidence=draft["confidence"],
+            context=draft["context"], topic=draft["topic"], made_by=f"agent:{work.agent.username}",
+        )  # fmt: skip
+        if _has_room(work, tx, new) and service.create(tx, new) is not None:
+            request = approving.propose(work.deps, tx, _proposal(work, new))
+            service.ask(tx, new.id, request.id)
+
+
+def _take_turns(tx: Tx, surface: str, drafts: Sequence[Mapping[str, Any]]) -> None:
+    """Let scans that would comment on one post take turns, in one order for all: then each sees what others propose."""
+    posts = sorted({d["content"]["target"] for d in drafts if d["content"]["kind"] == DraftKind.COMMENT})
+    for post in posts:
+        name = sa.func.hashtextextended(f"post:{surface}:{post}", 0)
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+
+
+def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
+    """Say whether one more AI comment is still within the lead, now that nobody else proposes one."""
+    target = new.content["target"]
+    if new.kind is not DraftKind.COMMENT or target is None:
+        return True
+    ours = usage.comments_on(tx, target) + queries.open_comments(tx, new.surface, [target]).get(target, 0)
+    return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.gateway.policy.caps)
+
+
+def _proposal(work: Work, new: NewDraft) -> Proposal:
+    return Proposal(
+        resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content,
+        requested_by=f"agent:{work.agent.username}", summary=_summary(new), agent_id=work.agent.id,
+        facts={
+            "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
+            "surface": new.surface, "confidence": new.confidence, "topic": new.topic,
+            "visibility": new.content.get("visibility"), "type": new.content.get("type"),
+        },
+        expiration=new.life,
+    )  # fmt: skip
+
+
+def _summary(new: NewDraft) -> str:
+    who = str(new.about.get("author_name") or new.about.get("author") or "somebody")
+    said = content.gist(new.content)
+    return {
+        DraftKind.POST: f"Post: {said}", DraftKind.COMMENT: f"Say to {who}: {said}",
+        DraftKind.REACTION: f"React with {said} to what {who} made", DraftKind.CONNECTION: f"Ask {who} to be friends",
+    }[new.kind]  # fmt: skip
