@@ -438,3 +438,15 @@ def test_events_tell_of_every_decision(fleet: Fleet) -> None:
     assert [one["draft"] for one in told(fleet, "agent.draft.approved")] == [str(yes.id)]
     assert [one["reason"] for one in told(fleet, "agent.draft.rejected")] == ["no"]
     assert len(told(fleet, "agent.lesson.learned")) == 2
+
+
+def test_what_follows_from_an_approval_follows_once_however_often_it_is_called(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    (answer,) = approve(fleet, draft)
+    assert answer.decided is not None
+    for _ in range(2):
+        with fleet.deps.db.transaction() as tx:
+            approving.follow(fleet.deps, tx, answer.decided.request)
+    assert len(fleet.jobs(kind="comment")) == 1
+    assert len(told(fleet, "agent.draft.approved")) == 1
+    assert len(drafting.learned(fleet.deps, str(draft.agent_id))) == 1
