@@ -126,14 +126,15 @@ class Stand:
 
     # Agents and messages
 
-    def fleet_of(self, count: int, **weights: float) -> list[uuid.UUID]:
+    def fleet_of(self, count: int, *, supervised: bool = False, **weights: float) -> list[uuid.UUID]:
         """Make agents on the stub surface, with those weights and an account."""
-        made = [uuid.uuid4() for _ in range(count)]
+        made, autonomy = [uuid.uuid4() for _ in range(count)], "supervised" if supervised else "autonomous"
         none = dict.fromkeys(("post_weight", "comment_weight", "like_weight", "browse_weight"), 0.0)
         rows = [
             {"id": one, "name": f"Agent {one.hex[:6]}", "username": f"a_{one.hex[:20]}", "status": Status.RUNNING,
              "persona_id": "ai_artist", "personality": "Looks twice.", "interests": ["harbour", "light"],
-             "min_interval_s": 60, "max_interval_s": 300, "surface": NAME, "remote_account": f"u-{one.hex[:8]}",
+             "autonomy": autonomy, "min_interval_s": 60, "max_interval_s": 300, "surface": NAME,
+             "remote_account": f"u-{one.hex[:8]}",
              **none, **{f"{name}_weight": weight for name, weight in weights.items()}}
             for one in made
         ]  # fmt: skip
@@ -238,7 +239,9 @@ class Stand:
         except ProcessLookupError:
             return
 
-    def suspended(self, which: signal.Signals) -> None:
+    def hold(self, on: bool) -> None:
+        """Suspend all workers, or let them go on."""
+        which = signal.SIGSTOP if on else signal.SIGCONT
         for worker in self.workers.values():
             self.send(worker, which)
 
@@ -247,10 +250,10 @@ class Stand:
     def round(self, ring: Callable[[], int], *, timeout_s: float = 120.0) -> tuple[float, int, Meter]:
         """Lay out messages, let the workers go, wait for as many effects; return seconds, effects and the cost."""
         self.effects.clear()
-        self.suspended(signal.SIGSTOP)
+        self.hold(True)
         expected = ring()
         before = self.meter()
-        self.suspended(signal.SIGCONT)
+        self.hold(False)
         since = time.perf_counter()
         self.wait_for_effects(expected, timeout_s=timeout_s)
         seconds = time.perf_counter() - since

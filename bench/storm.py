@@ -48,7 +48,7 @@ def of(place: Stand, *, plain: bool, agents: int, kills: int) -> Storm:
     else:
         made = place.fleet_of(agents, like=1.0)
         place.ring_ticks(made, 1)
-    tend = _wait if plain else _sweeper(place)
+    tend = _wait if plain else sweeper(place)
     ended = _nothing_waits if plain else _all_final
     since = time.perf_counter()
     with place.running(module, pool, **_QUICKLY, **_FAULTS):
@@ -68,7 +68,8 @@ def _wait() -> None:
     time.sleep(0.2)
 
 
-def _sweeper(place: Stand) -> Callable[[], None]:
+def sweeper(place: Stand) -> Callable[[], None]:
+    """Return what plays the fleet's beat: call it again and again, and it sweeps every second."""
     config = place.deps.settings.model_copy(update={"lease_s": 5.0, "settle_s": 1.0, "republish_s": 5.0})
     deps = dataclasses.replace(place.deps, settings=config)
     swept_at = 0.0

@@ -53,7 +53,7 @@ def checked(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         raise InvalidInput(f"The {', '.join(fixed)} of a draft cannot be edited.", fix="Reject it instead.")
     made = dict(before)
     for name, longest_chars in FIELDS[kind].items():
-        made[name] = _words(name, after.get(name, before[name]), longest_chars)
+        made[name] = _words(kind, name, after.get(name, before[name]), longest_chars)
     for name, choices in _CHOICES[kind].items():
         made[name] = after.get(name, before[name])
         if made[name] not in choices:
@@ -65,9 +65,10 @@ def _editable(kind: DraftKind) -> tuple[str, ...]:
     return (*FIELDS[kind], *_CHOICES[kind])
 
 
-def _words(name: str, value: object, longest_chars: int) -> str:
+def _words(kind: DraftKind, name: str, value: object, longest_chars: int) -> str:
     words = text.clean(value) if isinstance(value, str) else ""
-    if not words and name not in _MAY_BE_EMPTY:
+    # Who asks to be friends need not say anything (seed 2: `message?`).
+    if not words and name not in _MAY_BE_EMPTY and kind is not DraftKind.CONNECTION:
         raise InvalidInput(f"{name}: there are no words left.", fix="Reject the draft if nothing is to be said.")
     if len(words) > longest_chars:
         raise InvalidInput(f"{name}: {len(words)} characters; {longest_chars} is the most.")

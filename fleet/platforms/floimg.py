@@ -67,7 +67,8 @@ class _Item(_Wire):
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents, self.user.id, self.user.is_agent,
+            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents, author_id=self.user.id,
+            by_agent=self.user.is_agent,
         )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ class Deps:
     _writers: list[Words] = field(default_factory=list)
     _moderators: list[RemoteModerator | None] = field(default_factory=list)
     _signers: list[Credentials | None] = field(default_factory=list)
-    _batches: list[BatchWriter | None] = field(default_factory=list)
+    _batches: list[BatchWriter | None] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gateway(self, surface: str) -> Gateway:

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from fleet.jobs import service
+from fleet.jobs.policy import JobKind
 from fleet.platforms import guard
 from fleet.platforms.base import ImageOrder, Resolution, Verb
 from fleet.platforms.floimg import FloImg
@@ -27,7 +28,7 @@ def without_fencing() -> None:
     vars(service)["_guarded"] = unguarded
     vars(service)["_IS_MINE"] = (service.JobRow.id == service.sa.bindparam("a_job", type_=service.sa.Uuid),)
     vars(service)["_ANY"] = frozenset(service.JobState)
-    vars(service)["_FINISH_DONE"] = service._done()
+    vars(perform)["_FINISH"] = {kind: perform._finishing(kind) for kind in JobKind}
     guard.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
 
 

@@ -20,7 +20,7 @@ REQUEST_KEYS = {
     "rule", "approvers", "min_approvals", "voices", "escalate_to", "created_at", "expires_at", "escalate_at",
     "escalated_at", "settled_at", "settled_by", "reason",
 }  # fmt: skip
-TWO = "[[rule]]\nname='two'\nresource='draft'\naction='publish'\napprovers=['role:owner']\nmin_approvals=2\n"
+TWO = "[[rule]]\nname='two'\nresource='page'\naction='publish'\napprovers=['role:owner']\nmin_approvals=2\n"
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_two_people_and_a_revision_that_was_seen(cli: Cli, fleet: Fleet, tmp_pat
     (tmp_path / "rules.toml").write_text(TWO)
     env = {"FLEET_ROLES_OF": "ann=owner,ben=owner+operator", "FLEET_APPROVAL_RULES": str(tmp_path / "rules.toml")}
     fleet.deps.__dict__["approval_rules"] = approving.approvals.rule_file.load(tmp_path / "rules.toml")
-    request = propose(fleet)
+    request = propose(fleet, resource="page")
     assert "1 of 2 have approved" in cli("approvals", "approve", short(request), "--as", "ann", **env).stdout
     assert "pending 1/2" in cli("approvals", "list", **env).stdout
     approving.edit(fleet.deps, request.id, {"text": "Otherwise."}, Person("ben", frozenset({"owner"})))

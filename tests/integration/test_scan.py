@@ -34,7 +34,9 @@ class Killed(BaseException):
 
 def post(name: str, author: str = "zoe", *, comments: int = 0, by_agent: bool = False) -> FeedItem:
     text = f"Picture {name} of a brass lamp on wet slate."
-    return FeedItem(name, author, author.title(), text, datetime.now(UTC), 3, comments, f"id-{author}", by_agent)
+    return FeedItem(
+        name, author, author.title(), text, datetime.now(UTC), 3, comments, author_id=f"id-{author}", by_agent=by_agent
+    )
 
 
 def supervised(fleet: Fleet, **changes: Any) -> uuid.UUID:

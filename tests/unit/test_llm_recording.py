@@ -72,12 +72,13 @@ def test_a_comment_answers_the_same_post_though_its_id_is_another(path: Path) ->
 
 def test_a_request_is_known_by_all_that_the_writer_reads(path: Path) -> None:
     others = [
-        PostRequest(SPEAKER), PostRequest(SPEAKER, ("An earlier one.",), ("Rain.",)), seen("x"), seen("x", "y"),
-        comment_on(SPEAKER, "Bob", "A door, 0."),
+        PostRequest(SPEAKER), PostRequest(SPEAKER, ("An earlier one.",), objections=("too long",)), seen("x"),
+        seen("x", "y"), comment_on(SPEAKER, "Bob", "A door, 0."),
         PostRequest(Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",)), ("An earlier one.",)),
     ]  # fmt: skip
     assert len({key_of(one) for one in (POST, *others[:4], others[5])}) == 6
     assert key_of(others[4]) == key_of(seen("z"))
+    assert key_of(PostRequest(SPEAKER, ("An earlier one.",), ("Rain.",))) == key_of(POST)  # memories depend on the hour
 
 
 def test_what_was_not_recorded_is_said_and_not_made_up(path: Path) -> None:
