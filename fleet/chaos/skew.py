@@ -1,7 +1,6 @@
 """A worker whose wall clock is wrong: `python -m fleet.chaos.skew SECONDS celery-arguments...`.
 
-Skewed, before Celery starts: `time.time` (Kombu's book of unacknowledged messages and when they count as lost, Celery's
-heartbeats and events), `fleet.core.clock.now`, and the clock by which Celery finds a message expired. Not skewed: other
+Skewed, before Celery starts: `time.time` (Celery's heartbeats and events, Kombu's timers), `fleet.core.clock.now`, and the clock by which Celery finds a message expired. Not skewed: other
 `datetime.now` in libraries, monotonic clocks, file times, and the database's clock, by which leases are compared.
 """
 

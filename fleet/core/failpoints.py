@@ -35,7 +35,7 @@ class Point(StrEnum):
     JOB_CLEARED = "job.cleared"  # lease and kill switch were read for the last time
     JOB_SENT = "job.sent"  # the surface has answered, nothing is recorded
     JOB_RECORDING = "job.recording"  # the end is being written, not committed
-    JOB_FINISHED = "job.finished"  # committed; the message is not yet acknowledged
+    JOB_FINISHED = "job.finished"  # committed; the task has not returned
     SWEEP_RELEASED = "sweep.released"  # leases taken back, not committed
     SWEEP_PUBLISHED = "sweep.published"
 
