@@ -1,7 +1,8 @@
 """A worker whose wall clock is wrong: `python -m fleet.chaos.skew SECONDS celery-arguments...`.
 
-Skewed, before Celery starts: `time.time` (Celery's heartbeats and events, Kombu's timers), `fleet.core.clock.now`, and the clock by which Celery finds a message expired. Not skewed: other
-`datetime.now` in libraries, monotonic clocks, file times, and the database's clock, by which leases are compared.
+Skewed, before Celery starts: `time.time` (Celery's heartbeats and events, Kombu's timers), `fleet.core.clock.now`, and
+the clock by which Celery finds a message expired. Not skewed: other `datetime.now` in libraries, monotonic clocks, file
+times, and the database's clock, by which leases are compared.
 """
 
 from __future__ import annotations
