@@ -6,6 +6,7 @@ it happens in the main thread, to which the kernel ties the life of children.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -40,6 +41,15 @@ _LOOK_EVERY_S = 0.05
 _TEMPO = 1000
 _READY_S = 120.0
 _WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
+_SUPERVISED = 5  # one in so many agents looks at its feed and proposes
+_SAY_YES = """# Nobody sits here to decide: whatever is proposed is approved at once.
+[[rule]]
+name = "the fault harness"
+resource = "draft"
+action = "publish"
+approvers = ["role:owner"]
+auto_approve = [{ field = "kind", op = "exists", value = true }]
+"""
 
 _Part = TypeVar("_Part")
 log = logs.get(__name__)
@@ -111,8 +121,14 @@ class World:
             gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
             comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
-            surface_writes_per_minute=0, pool_size=5, log_json=True,
+            surface_writes_per_minute=0, pool_size=5, log_json=True, approval_rules=self._rules,
         )  # fmt: skip
+
+    @functools.cached_property
+    def _rules(self) -> Path:
+        path = self.home / "approvals.toml"
+        path.write_text(_SAY_YES)
+        return path
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings()
@@ -126,9 +142,16 @@ class World:
         return sa.make_url(self.ledger_url).set(port=self.proxy.port).render_as_string(hide_password=False)
 
     def _people(self) -> None:
-        """Make the agents, as busy as agents may be: five seconds between two ticks is the least."""
+        """Make the agents, as busy as agents may be: five seconds between two ticks is the least.
+
+        Some are supervised: their scans, the model's answers and what follows from approvals are broken as well.
+        """
         fleetwide.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
         self._set_pace()
+        with self.deps.db.transaction() as tx:
+            names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
+            some = AgentRow.username.in_(names[::_SUPERVISED])
+            tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", heeds_agents=True))
 
     def _set_pace(self) -> None:
         most_s = int(self.pace_s * _TEMPO)
