@@ -84,6 +84,12 @@ def scans_ahead(db: Database, job_id: uuid.UUID) -> int:
     return int(row.number)
 
 
+def scans_waiting(db: Database) -> int:
+    """Return how many scans are not under way yet."""
+    (row,) = db.run(_SCANS_WAITING)
+    return int(row.number)
+
+
 def comments_on(tx: Tx, target: str) -> int:
     """Return how many of the fleet's comments stand or may stand on a post."""
     row: Any = tx.run(_COMMENTS_ON, target=target).fetchone()
@@ -181,6 +187,11 @@ _OPEN_SCAN = Statement(
     sa.select(sa.literal_column("1"))
     .where(_AGENT, JobRow.kind == JobKind.SCAN_FEED, JobRow.state.in_((JobState.READY, JobState.RUNNING)))
     .limit(1)
+)
+
+
+_SCANS_WAITING = Statement(
+    sa.select(sa.func.count().label("number")).where(JobRow.kind == JobKind.SCAN_FEED, JobRow.state == JobState.READY)
 )
 
 

@@ -245,6 +245,22 @@ def test_scans_beyond_the_limit_wait_and_lose_no_attempt(fleet: Fleet) -> None:
     assert fleet.job(third.id).state == JobState.DONE
 
 
+def test_the_more_scans_wait_the_longer_each_does(fleet: Fleet) -> None:
+    under_way, asking, *_ = (supervised(fleet) for _ in range(62))
+    dispatch(fleet.deps)
+    for (agent_id,) in fleet.sql("SELECT id FROM agents").all():
+        tick(fleet.deps, TickKey(agent_id, 1))
+    object.__setattr__(fleet.deps, "settings", fleet.deps.settings.model_copy(update={"scan_concurrency": 1}))
+    jobs = {job.agent_id: job.id for job in fleet.jobs(kind="scan_feed")}
+    fleet.sql("UPDATE jobs SET state = 'running', lease_token = 1, lease_until = clock_timestamp() + interval '1 h'"
+              " WHERE id = :id", id=jobs[under_way])  # fmt: skip
+    fleet.sql("INSERT INTO job_attempts (job_id, lease_token, worker) VALUES (:id, 1, 'w')", id=jobs[under_way])
+    perform(fleet.deps, jobs[asking])
+    (waits_s,) = fleet.sql("SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) FROM jobs WHERE id = :id",
+                           id=jobs[asking]).scalars()  # fmt: skip
+    assert waits_s > 5, "sixty others: six times as long as when few wait"
+
+
 def test_of_the_same_idea_twice_one_becomes_a_draft(fleet: Fleet) -> None:
     fleet.surface.posts = [post("a")]
     fleet.words.proposals = proposing(COMMENT, LOVE)

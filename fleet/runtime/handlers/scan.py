@@ -23,7 +23,10 @@ from fleet.runtime.work import Fenced, Work
 from fleet.spending.budgets import BudgetSpent
 
 _BEHIND_S = (1.0, 5.0)
-"""How long a scan waits whose turn it is not yet, at least and at most."""
+"""How long a scan waits whose turn it is not yet, at least and at most, while few wait."""
+
+_FEW = 10
+"""So many for each that may be under way are few."""
 
 
 def prepare(work: Work) -> Done | Held | Skipped:
@@ -31,8 +34,7 @@ def prepare(work: Work) -> Done | Held | Skipped:
     if not work.agent.is_supervised:
         return Skipped("the agent decides for itself now")
     if usage.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
-        wait = timedelta(seconds=work.deps.dice.uniform(*_BEHIND_S))
-        return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + wait)
+        return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
     batch = work.step("batch", partial(scanning.look, work), also=partial(_scanned, work))
     if not batch["items"]:
         return Done(result={"new": 0, "drafts": 0})
@@ -43,6 +45,12 @@ def prepare(work: Work) -> Done | Held | Skipped:
     )  # fmt: skip
     counted = {"new": len(batch["items"]), "drafts": len(made["drafts"]), "dropped": made["dropped"]}
     return Done(result={**counted, "text": f"{counted['drafts']} drafts from {counted['new']} new posts"})
+
+
+def _behind(work: Work) -> timedelta:
+    """Return how long to wait for a turn: the more wait, the longer each, or asking costs more than scanning."""
+    crowd = usage.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.scan_concurrency)
+    return timedelta(seconds=work.deps.dice.uniform(*_BEHIND_S) * max(1.0, crowd))
 
 
 def _answered(work: Work, batch: Batch) -> dict[str, Any]:
