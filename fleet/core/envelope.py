@@ -43,7 +43,10 @@ class Mould:
 
     def push(self, channel: Channel, many_args: Iterable[Args], family: Family) -> None:
         """Send a message for each tuple of ids, all in one command. Raises RedisError."""
-        channel.client.lpush(self.key, *(self.fill(args, family) for args in many_args))
+        # Not `channel.client`, which costs less: that one is made for the worker's loop, and a connection of its pool
+        # that had been idle answered a health check with something else.
+        with channel.conn_or_acquire() as client:
+            client.lpush(self.key, *(self.fill(args, family) for args in many_args))
 
     def fill(self, args: Args, family: Family) -> str:
         """Return the envelope of one message. Arguments are ids: short, and nothing in them needs escaping."""
