@@ -21,11 +21,6 @@ def job(agent_id: uuid.UUID, tick_no: int, ordinal: int) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, f"job:{agent_id}:{tick_no}:{ordinal}")
 
 
-def following(job_id: uuid.UUID, name: str) -> uuid.UUID:
-    """Return the id of the job called `name` that follows from another one; the same arguments give the same id."""
-    return uuid.uuid5(_NAMESPACE, f"following:{job_id}:{name}")
-
-
 def derived(purpose: str, *parts: object) -> uuid.UUID:
     """Return the id of what follows from something else; the same arguments give the same id."""
     return uuid.uuid5(_NAMESPACE, f"{purpose}:{':'.join(map(str, parts))}")

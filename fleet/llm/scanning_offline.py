@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from fleet.core import text
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Usage
 from fleet.llm.scanning import Idea, Leaning, ScanAnswer, ScanItem, ScanRequest
-from fleet.llm.topics import topic_of
+from fleet.llm.topics import OTHER, topic_of
 
 _ABOUT = {"post": 1, "comment": 2, "reaction": 2, "connection": 1}
 """How many of each kind it looks for; fewer than a model may propose, and a taught owner's dislikes thin them out."""
@@ -22,6 +22,7 @@ _STEEPNESS = 2.0
 _HOPELESS = -0.4
 _CURIOSITY = 0.08  # now and then what was refused is tried again, or a change of mind would never be noticed
 _POST_DRAFTS = 4
+_HARMLESS = ("like", "love")
 _FRIENDLY = (
     "Your work speaks to me; may I follow it?", "I keep coming back to what you make.",
     "We seem to care about the same things.", "I would like to see more of what you do.",
@@ -56,15 +57,24 @@ def _of_kind(kind: str, request: ScanRequest, dice: random.Random, writer: Write
 
 def _about(kind: str, item: ScanItem, request: ScanRequest, dice: random.Random, writer: Writer) -> Idea:
     sure = _sure(request, kind, item.topic)
-    reason = f"it is about {item.topic}" if item.topic else ""
+    reason = _reason(item.topic)
     match kind:
         case "comment":
             said = _comment(request, item, dice, writer)
             return Idea(kind, item.ref, said, confidence=sure, reason=reason)
         case "reaction":
-            return Idea(kind, item.ref, type=dice.choice(request.reactions), confidence=sure, reason=reason)
+            return Idea(kind, item.ref, type=dice.choice(_fitting(request)), confidence=sure, reason=reason)
         case _:
             return Idea(kind, item.author_ref, dice.choice(_FRIENDLY), confidence=sure, reason=reason)
+
+
+def _fitting(request: ScanRequest) -> Sequence[str]:
+    """Return the reactions that hurt nobody: who does not understand a post must not be angry about it."""
+    return [one for one in request.reactions if one in _HARMLESS] or request.reactions[:1]
+
+
+def _reason(topic: str) -> str:
+    return "" if topic in ("", OTHER) else f"it is about {topic}"
 
 
 def _comment(request: ScanRequest, item: ScanItem, dice: random.Random, writer: Writer) -> str:
@@ -82,7 +92,7 @@ def _posts(request: ScanRequest, dice: random.Random, writer: Writer) -> list[Id
         Idea(
             "post", "", words.caption, image_prompt=words.image_prompt, alt_text=words.alt_text,
             visibility=request.visibilities[0], confidence=_sure(request, "post", _topic(words, request)),
-            reason=f"it is about {_topic(words, request)}",
+            reason=_reason(_topic(words, request)),
         )
         for words in kept
     ]  # fmt: skip

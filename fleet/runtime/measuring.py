@@ -73,7 +73,7 @@ def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
     posted_at = claim.sending_at or now
     return [
         NewJob(
-            id=ids.following(claim.job_id, f"measure after {age_h} h"), agent_id=claim.agent_id, kind=JobKind.MEASURE,
+            id=ids.derived("measure", claim.job_id, age_h), agent_id=claim.agent_id, kind=JobKind.MEASURE,
             surface=claim.surface, target=remote_id, due_in=max(_SOON, posted_at + age_of(age_h, tempo) - now),
             payload={"post_job": str(claim.job_id), "age_h": age_h, "posted_at": posted_at.isoformat()},
         )

@@ -14,7 +14,7 @@ from hypothesis import given
 from fleet.drafts import content
 from fleet.drafts.sifting import Known, Offered, Shown, sift
 from fleet.drafts.states import MOVES, DraftStatus, may_move
-from fleet.llm import scanning, scanning_answers, scanning_prompt
+from fleet.llm import scanning, scanning_answers, scanning_offline, scanning_prompt
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import Speaker
 from fleet.llm.offline import OfflineProvider
@@ -226,3 +226,10 @@ def test_a_topic_is_the_interest_that_shares_most_words() -> None:
 def test_a_decision_is_final() -> None:
     assert {after for before in MOVES for after in MOVES[before]} == set(DraftStatus) - {DraftStatus.PENDING}
     assert not may_move(DraftStatus.APPROVED, DraftStatus.REJECTED)
+
+
+def test_without_a_model_nobody_is_angry_about_what_it_does_not_understand() -> None:
+    answers = [scanning_offline.answer(REQUEST, random.Random(number), OfflineProvider()) for number in range(200)]
+    types = {idea.type for answer in answers for idea in answer.ideas if idea.kind == "reaction"}
+    assert types == {"like", "love"}
+    assert not any(idea.reason.endswith(" other") for answer in answers for idea in answer.ideas)
