@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import fleet.access.models
 import fleet.agents.models
 import fleet.approvals.models
 import fleet.core.events

@@ -20,6 +20,8 @@ SECTIONS = {
         "worker": ("fleet.cli.processes:worker", "Run a worker in the foreground."),
         "beat": ("fleet.cli.processes:beat", "Run the metronome in the foreground."),
         "flower": ("fleet.cli.processes:flower", "Run Flower, the tasks' web page, in the foreground."),
+        "web": ("fleet.cli.processes:web", "Serve the dashboard and the API, in the foreground."),
+        "users": ("fleet.cli.users:users", "Create, list, change and remove users of the dashboard."),
         "metrics": ("fleet.cli.metrics:metrics", "Serve the fleet's numbers to Prometheus, in the foreground."),
         "gallery": ("fleet.cli.processes:gallery", "Run the sandbox gallery in the foreground."),
         "dispatch": ("fleet.cli.rounds:dispatch", "Wake the agents that are due, once or periodically."),

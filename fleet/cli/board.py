@@ -28,7 +28,7 @@ _HOST = ports.LOOPBACK
 _READY_S = 60.0
 _PING_S = 1.0
 _WORKER_STOP_S = 25.0
-_OPTIONAL = frozenset({"flower", "metrics"})
+_OPTIONAL = frozenset({"flower", "metrics", "web"})
 """Without these a fleet still lives."""
 
 
@@ -41,11 +41,13 @@ class Wanted:
     concurrency: int
     seed_no: int
     gallery_port: int | None
+    web_port: int | None
     flower_port: int | None
     postgres_port: int | None
     valkey_port: int | None
     gallery_database_url: str
     metrics_port: int | None
+    with_web: bool
     with_flower: bool
     with_metrics: bool
     faults: str
@@ -87,6 +89,18 @@ class Board:
         for name in names:
             self._supervisor.wait_ready(name, partial(_takes_messages, app, name), _READY_S)
 
+    def start_web(self, settings: Settings, wanted: Wanted) -> str:
+        """Start the dashboard and return its address once it answers. Raises FleetError."""
+        port = ports.choose(
+            purpose="the dashboard", setting="FLEET_WEB_PORT", named=wanted.web_port,
+            preferred=self._services.last_port("web"),
+        )  # fmt: skip
+        self._start("web", processes.web_program(settings, host=_HOST, port=port))
+        url = f"http://{_HOST}:{port}"
+        self._supervisor.wait_ready("web", lambda: _answers(f"{url}/health"), _READY_S)
+        self._services.record(urls={"web": url}, ports={"web": port})
+        return url
+
     def start_flower(self, settings: Settings, wanted: Wanted) -> tuple[str, str]:
         """Start Flower; return its address and the password of its user."""
         port = ports.choose(
@@ -126,7 +140,7 @@ class Board:
         """
         running = list(self._supervisor.running())
         workers = [name for name in running if name.startswith("worker")]
-        for name in ("beat", *workers, "flower", "metrics", "gallery"):
+        for name in ("beat", *workers, "web", "flower", "metrics", "gallery"):
             if name in running:
                 self._supervisor.stop(name)
         self._supervisor.stop_all()

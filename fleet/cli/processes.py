@@ -96,6 +96,12 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
     return Program(argv, environment(settings))
 
 
+def web_program(settings: Settings, *, host: str, port: int) -> Program:
+    """Return the dashboard and the API."""
+    env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port)}
+    return Program((sys.executable, "-m", "fleet.web"), {**environment(settings), **env})
+
+
 def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int) -> Program:
     """Return the sandbox gallery over its own database."""
     env = {
@@ -149,6 +155,15 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
         password = disk.kept_password(kept)
         door.note(f"User {FLOWER_USER}, password in {kept}.")
     _become(flower_program(settings, address=address, port=port, password=password))
+
+
+@click.command(cls=Command)
+@click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True)
+@pass_door
+def web(door: Door, /, *, host: str, port: int) -> None:
+    """Serve the dashboard and the API in the foreground. Any number may run."""
+    _become(web_program(_needs_broker(door.settings), host=host, port=port))
 
 
 @click.command(cls=Command)

@@ -113,10 +113,11 @@ class Run:
         homes.keep(self._home, Kept(self.settings.service_token.get_secret_value(), self.settings.tempo))
         self._seen = people.activity_from_now(deps)
         self._board.start_engine(self.settings, self._wanted)
+        web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None
         flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
         metrics = self._board.start_metrics(self.settings, self._wanted) if self._wanted.with_metrics else None
         self._screen.step("All is running")
-        self._show_addresses(deps, flower, metrics)
+        self._show_addresses(deps, web, flower, metrics)
         return deps
 
     def _learn(self, **more: object) -> Settings:
@@ -150,10 +151,12 @@ class Run:
             faults.play(url, self.settings.service_token.get_secret_value(), self._faults)
             self._screen.step(f"The gallery plays faults: {self._wanted.faults}")
 
-    def _show_addresses(self, deps: Deps, flower: tuple[str, str] | None, metrics: str | None) -> None:
+    def _show_addresses(self, deps: Deps, web: str | None, flower: tuple[str, str] | None,
+                        metrics: str | None) -> None:  # fmt: skip
         seen = fleetwide.status(deps)
         running = sum(number for (_, status), number in seen.agents.items() if status == "running")
-        rows = [("Gallery", logs.mask(self.settings.gallery_url))]
+        rows = [] if web is None else [("Dashboard", web)]
+        rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
         if flower is not None:
             rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {flower[1]}"))
         if metrics is not None:

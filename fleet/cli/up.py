@@ -25,6 +25,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
               help="The same seed makes the same agents.")  # fmt: skip
 @click.option("--port", "--gallery-port", "gallery_port", type=_PORT, envvar="FLEET_GALLERY_PORT",
               help="Of the gallery; any free one if left out.")  # fmt: skip
+@click.option("--web-port", type=_PORT, envvar="FLEET_WEB_PORT",
+              help="Of the dashboard; any free one if left out.")  # fmt: skip
 @click.option("--flower-port", type=_PORT, envvar="FLEET_FLOWER_PORT", help="Of Flower; any free one if left out.")
 @click.option(
     "--metrics-port", type=_PORT, envvar="FLEET_METRICS_PORT", help="Of the metrics; any free one if left out."
@@ -34,6 +36,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
               help="Of the embedded broker.")  # fmt: skip
 @click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
               help="Of the gallery, if it shall not be a database beside Fleet's.")  # fmt: skip
+@click.option("--web/--no-web", "with_web", default=True, help="Serve the dashboard too, or not.")
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
 @click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Serve metrics to Prometheus too, or not.")
 @click.option("--record", "llm_record", type=_FILE, metavar="FILE", envvar="FLEET_LLM_RECORD",

@@ -167,6 +167,15 @@ class Settings(BaseSettings):
         (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
     )
 
+    web_url: str = Field(
+        "",
+        pattern="^(https?://[^/?#]+)?$",
+        description="address under which people reach the dashboard, if a proxy serves it",
+    )
+    web_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="addresses of proxies whose X-Forwarded headers are believed, separated by commas"
+    )
+
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
@@ -183,6 +192,7 @@ class Settings(BaseSettings):
         "media_allow",
         "roles_of",
         "retry_by_approval",
+        "web_proxies",
         mode="before",
     )
     @classmethod

@@ -1,0 +1,125 @@
+"""The tables of access. Passwords are argon2 hashes; of sessions, tokens and invitations only SHA-256 is kept."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base
+
+_TIME = sa.DateTime(timezone=True)
+_NOW = sa.text("clock_timestamp()")
+_ROLES = "role IN ('owner', 'admin', 'operator', 'reviewer', 'viewer')"
+
+
+class UserRow(Base):
+    """Somebody who may come in. Removed ones keep their row, since others name it."""
+
+    __tablename__ = "users"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(60), unique=True)
+    role: Mapped[str] = mapped_column(sa.String(10))
+    password_hash: Mapped[str] = mapped_column(sa.String(200))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    last_login_at: Mapped[datetime | None] = mapped_column(_TIME)
+    removed_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.CheckConstraint(_ROLES, name="role"),
+        sa.CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{1,59}$'", name="name"),
+    )
+
+
+class SessionRow(Base):
+    """A browser that is logged in. `key_hash` is the SHA-256 of what its cookie holds."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    seen_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    expires_at: Mapped[datetime] = mapped_column(_TIME)
+    address: Mapped[str | None] = mapped_column(sa.String(60))
+    browser: Mapped[str] = mapped_column(sa.String(200), server_default="")
+    previous_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32), unique=True)
+    rotated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+    __table_args__ = (sa.Index("ix_sessions_user", "user_id"), sa.Index("ix_sessions_expires", "expires_at"))
+
+
+class TokenRow(Base):
+    """A key for programs. `key_hash` is the SHA-256 of its text, `hint` the few letters that people tell it by."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(sa.String(60))
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    hint: Mapped[str] = mapped_column(sa.String(12))
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(sa.String(40)))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    expires_at: Mapped[datetime | None] = mapped_column(_TIME)
+    last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
+    revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (sa.Index("ix_tokens_user", "user_id"),)
+
+
+class InvitationRow(Base):
+    """A link that makes one user, once."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    role: Mapped[str] = mapped_column(sa.String(10))
+    invited_by: Mapped[str] = mapped_column(sa.String(200))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    expires_at: Mapped[datetime] = mapped_column(_TIME)
+    used_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (sa.CheckConstraint(_ROLES, name="role"),)
+
+
+class LoginFailureRow(Base):
+    """Failed logins of a name or an address since the last good one."""
+
+    __tablename__ = "login_failures"
+
+    key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    number: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+
+class AuditRow(Base):
+    """One line of the audit log. A trigger refuses every UPDATE, DELETE and TRUNCATE."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    actor: Mapped[str] = mapped_column(sa.String(200))
+    role: Mapped[str] = mapped_column(sa.String(20))
+    via: Mapped[str] = mapped_column(sa.String(10))
+    address: Mapped[str | None] = mapped_column(sa.String(60))
+    request_id: Mapped[str | None] = mapped_column(sa.String(40))
+    action: Mapped[str] = mapped_column(sa.String(60))
+    target: Mapped[str] = mapped_column(sa.String(300))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+    __table_args__ = (
+        sa.Index("ix_audit_actor", "actor", "id"),
+        sa.Index("ix_audit_action", "action", "id"),
+        sa.Index("ix_audit_target", "target", "id"),
+    )

@@ -1,0 +1,40 @@
+"""Who stands at a door, once it is known. Made by `fleet.runtime.accounts`, carried by a request. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleet.access.roles import Permission, Role, allows
+
+
+class Via(StrEnum):
+    """Which door, and how it was opened."""
+
+    SESSION = "web"
+    TOKEN = "api"  # noqa: S105  the name of a door
+    TERMINAL = "cli"
+    FLEET = "fleet"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody with a role. `scopes` narrow what a token may do; None for a person with a session."""
+
+    user_id: uuid.UUID
+    name: str
+    role: Role
+    via: Via
+    key_id: uuid.UUID
+    """The session's or the token's id."""
+    scopes: frozenset[Permission] | None = None
+
+    @property
+    def by(self) -> str:
+        """How it is recorded with what follows."""
+        return f"{self.via}:{self.name}"
+
+    def may(self, permission: Permission) -> bool:
+        """Say whether the role allows it, and the token, if it is one."""
+        return allows(self.role, permission) and (self.scopes is None or permission in self.scopes)

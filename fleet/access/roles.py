@@ -1,0 +1,95 @@
+"""Which role may do what: one table. Asked by `fleet.web.gate` for every route, and by nobody else.
+
+Pure. A role may do what the table says and nothing by inheritance, so that a line here is the whole truth about a
+permission; `ORDER` only says who may appoint whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is to the fleet (seed 1: owner, operator, viewer; seed 2: reviewer; seed 3: admin)."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    REVIEWER = "reviewer"
+    VIEWER = "viewer"
+
+
+ORDER = tuple(Role)
+"""From the most to the least."""
+
+
+class Permission(StrEnum):
+    """Something that a route lets people do."""
+
+    FLEET_VIEW = "fleet.view"  # overview, activity, personas, experiments
+    AGENTS_VIEW = "agents.view"
+    AGENTS_CONTROL = "agents.control"  # start, pause, resume, stop, trigger
+    AGENTS_EDIT = "agents.edit"  # create, change, delete
+    JOBS_VIEW = "jobs.view"
+    JOBS_CONTROL = "jobs.control"  # retry, cancel; replay and discard dead letters
+    DRAFTS_VIEW = "drafts.view"
+    DRAFTS_DECIDE = "drafts.decide"  # approve, reject, edit, revise, withdraw; rules narrow it further
+    COSTS_VIEW = "costs.view"
+    BUDGETS_EDIT = "budgets.edit"
+    CONTROLS_VIEW = "controls.view"
+    CONTROLS_PAUSE = "controls.pause"
+    CONTROLS_KILL = "controls.kill"
+    CONTROLS_LIFT = "controls.lift"  # lifting the kill switch
+    SETTINGS_VIEW = "settings.view"
+    AUDIT_VIEW = "audit.view"
+    HOOKS_VIEW = "hooks.view"
+    HOOKS_EDIT = "hooks.edit"
+    USERS_VIEW = "users.view"
+    USERS_EDIT = "users.edit"
+    OWN_ACCOUNT = "account.own"  # one's own password, sessions and tokens
+
+
+_ALL = frozenset(Role)
+_LEADERS = frozenset({Role.OWNER, Role.ADMIN})
+_CREW = _LEADERS | {Role.OPERATOR}
+_REVIEWERS = _CREW | {Role.REVIEWER}
+
+TABLE: Mapping[Permission, frozenset[Role]] = {
+    Permission.FLEET_VIEW: _ALL,
+    Permission.AGENTS_VIEW: _ALL,
+    Permission.AGENTS_CONTROL: _CREW,
+    Permission.AGENTS_EDIT: _LEADERS,
+    Permission.JOBS_VIEW: _ALL,
+    Permission.JOBS_CONTROL: _CREW,
+    Permission.DRAFTS_VIEW: _ALL,
+    Permission.DRAFTS_DECIDE: _REVIEWERS,
+    Permission.COSTS_VIEW: _ALL,
+    Permission.BUDGETS_EDIT: _LEADERS,
+    Permission.CONTROLS_VIEW: _ALL,
+    Permission.CONTROLS_PAUSE: _CREW,
+    Permission.CONTROLS_KILL: _CREW,
+    Permission.CONTROLS_LIFT: _LEADERS,
+    Permission.SETTINGS_VIEW: _CREW,
+    Permission.AUDIT_VIEW: _LEADERS,
+    Permission.HOOKS_VIEW: _CREW,
+    Permission.HOOKS_EDIT: _LEADERS,
+    Permission.USERS_VIEW: _LEADERS,
+    Permission.USERS_EDIT: _LEADERS,
+    Permission.OWN_ACCOUNT: _ALL,
+}
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    """Say whether a role may do something."""
+    return role in TABLE[permission]
+
+
+def at_least(role: Role) -> frozenset[Role]:
+    """Return the role and every one below it: what it stands for where rules of approval name roles."""
+    return frozenset(ORDER[ORDER.index(role) :])
+
+
+def may_appoint(own: Role, other: Role) -> bool:
+    """Say whether a role may make, change or remove users of another: an owner any, others only those below them."""
+    return own is Role.OWNER or ORDER.index(own) < ORDER.index(other)

@@ -1,0 +1,59 @@
+"""How often somebody may try to log in. Called by `fleet.runtime.accounts` before a password is looked at.
+
+After five failures of a name, or twenty of an address, each further one doubles the wait, up to a quarter of an hour.
+Who knows the password waits as well: otherwise the wait itself would tell whether a guess was right.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.access.models import LoginFailureRow
+from fleet.core.db import Tx
+
+FREE_OF_NAME = 5
+FREE_OF_ADDRESS = 20
+_MOST = timedelta(minutes=15)
+_FORGOTTEN_AFTER = timedelta(hours=24)
+_CLOCK = sa.func.clock_timestamp()
+
+
+def keys_of(name: str, address: str | None) -> dict[str, int]:
+    """Return under what failures are counted, and how many of each are free."""
+    found = {f"name:{name.lower()[:100]}": FREE_OF_NAME}
+    return found | ({f"address:{address[:100]}": FREE_OF_ADDRESS} if address else {})
+
+
+def wait_after(number: int, free: int) -> timedelta:
+    """Return how long to wait after so many failures. Pure."""
+    over = number - free
+    return timedelta(0) if over < 0 else min(_MOST, timedelta(seconds=2 ** min(over, 12)))
+
+
+def blocked_until(tx: Tx, name: str, address: str | None) -> datetime | None:
+    """Return until when nobody is let in under this name or from this address; None if they may try."""
+    free = keys_of(name, address)
+    query = sa.select(LoginFailureRow.key, LoginFailureRow.number, LoginFailureRow.last_at)
+    query = query.where(LoginFailureRow.key.in_(free), LoginFailureRow.last_at > _CLOCK - _FORGOTTEN_AFTER)
+    until = max((last + wait_after(number, free[key]) for key, number, last in tx.execute(query)), default=None)
+    return until if until is not None and until > tx.now() else None
+
+
+def failed(tx: Tx, name: str, address: str | None) -> None:
+    """Count a failure; what lies a day back is forgotten."""
+    for key in keys_of(name, address):
+        fresh = insert(LoginFailureRow).values(key=key, number=1)
+        old = LoginFailureRow.last_at < _CLOCK - _FORGOTTEN_AFTER
+        again = sa.case((old, 1), else_=LoginFailureRow.number + 1)
+        tx.execute(
+            fresh.on_conflict_do_update(index_elements=["key"], set_={"number": again, "last_at": _CLOCK})
+        )  # fmt: skip
+
+
+def succeeded(tx: Tx, name: str) -> None:
+    """Forget the failures of a name; those of an address stay, or one good account would hide guesses at others."""
+    key = f"name:{name.lower()[:100]}"
+    tx.execute(sa.delete(LoginFailureRow).where(LoginFailureRow.key == key))

@@ -1,0 +1,109 @@
+"""Tokens of programs: issue, find, revoke. Called by `fleet.access.users` and `fleet.runtime.accounts`.
+
+A token may do what its user may, narrowed by its scopes. It is shown once; what is kept is its digest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from fleet.access import audit, secret
+from fleet.access.models import TokenRow, UserRow
+from fleet.access.principal import Principal, Via
+from fleet.access.roles import Permission, Role
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+
+_CLOCK = sa.func.clock_timestamp()
+_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as its owner sees it: never its text."""
+
+    id: uuid.UUID
+    user: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None) -> str:
+    """Make a token and return its text, to be shown once. Raises InvalidInput without a name or a scope."""
+    if not 1 <= len(name.strip()) <= 60:
+        raise InvalidInput("A token's name has 1 to 60 characters.")
+    if not scopes:
+        raise InvalidInput("A token needs a scope at least.", fix=f"Scopes: {', '.join(Permission)}.")
+    key = secret.new_key(secret.TOKEN_PREFIX)
+    token_id = ids.new()
+    tx.execute(
+        sa.insert(TokenRow).values(
+            id=token_id, user_id=user_id, name=name.strip(), key_hash=secret.digest(key), hint=key[:8],
+            scopes=sorted(scopes), expires_at=None if for_ is None else _CLOCK + for_,
+        )
+    )  # fmt: skip
+    audit.note(tx, "token.issued", f"token:{token_id}", after={"name": name.strip(), "scopes": sorted(scopes)})
+    return key
+
+
+def find(tx: Tx, key: str) -> Principal | None:
+    """Return whose token it is, and note that it is used; None for one that opens nothing (any more)."""
+    query = (
+        sa.select(TokenRow.id, UserRow.id, UserRow.name, UserRow.role, TokenRow.scopes,
+                  sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()))
+        .join(UserRow, UserRow.id == TokenRow.user_id)
+        .where(
+            TokenRow.key_hash == secret.digest(key),
+            TokenRow.revoked_at.is_(None),
+            UserRow.removed_at.is_(None),
+            sa.or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > _CLOCK),
+        )
+    )  # fmt: skip
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        return None
+    token_id, user_id, name, role, scopes, stale = row
+    if stale:
+        tx.execute(sa.update(TokenRow).where(TokenRow.id == token_id).values(last_used_at=_CLOCK))
+    known = frozenset(Permission(scope) for scope in scopes if scope in set(Permission))
+    return Principal(user_id, name, Role(role), Via.TOKEN, token_id, known)
+
+
+def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:
+    """Return a user's tokens, or everybody's, newest first."""
+    query = (
+        sa.select(TokenRow.id, UserRow.name.label("user"), TokenRow.name, TokenRow.hint, TokenRow.scopes,
+                  TokenRow.created_at, TokenRow.expires_at, TokenRow.last_used_at, TokenRow.revoked_at)
+        .join(UserRow, UserRow.id == TokenRow.user_id)
+        .order_by(TokenRow.created_at.desc())
+    )  # fmt: skip
+    if user_id is not None:
+        query = query.where(TokenRow.user_id == user_id)
+    return [Token(row[0], row[1], row[2], row[3], tuple(row[4]), *row[5:]) for row in tx.execute(query)]
+
+
+def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> None:
+    """Let a token open nothing any more; only a user's own, if one is named. Raises NotFound."""
+    where = [TokenRow.id == token_id, TokenRow.revoked_at.is_(None)]
+    if user_id is not None:
+        where.append(TokenRow.user_id == user_id)
+    if tx.execute(sa.update(TokenRow).where(*where).values(revoked_at=_CLOCK)).rowcount == 0:
+        raise NotFound("There is no such token that opens anything.")
+    audit.note(tx, "token.revoked", f"token:{token_id}")
+
+
+def revoke_all(tx: Tx, user_id: uuid.UUID) -> int:
+    """Revoke every token of a user; return how many."""
+    where = (TokenRow.user_id == user_id, TokenRow.revoked_at.is_(None))
+    return tx.execute(sa.update(TokenRow).where(*where).values(revoked_at=_CLOCK)).rowcount

@@ -1,0 +1,120 @@
+"""Users: create, change, remove, look up. Each runs inside its caller's transaction and is noted in the audit log.
+
+Called by `fleet.runtime.accounts`. A change of role or password ends the sessions and, for a removal, the tokens too.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from fleet.access import audit, secret, sessions, tokens
+from fleet.access.models import UserRow
+from fleet.access.roles import Role
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, InvalidInput, NotFound
+
+_CLOCK = sa.func.clock_timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who may come in."""
+
+    id: uuid.UUID
+    name: str
+    role: Role
+    created_at: datetime
+    last_login_at: datetime | None
+
+
+_COLUMNS = (UserRow.id, UserRow.name, UserRow.role, UserRow.created_at, UserRow.last_login_at)
+_PRESENT = UserRow.removed_at.is_(None)
+
+
+def create(tx: Tx, name: str, role: Role, password: str) -> User:
+    """Make a user. Raises InvalidInput for a wrong name or a weak password, Conflict for a name that was ever taken."""
+    user_id = ids.new()
+    values = {"id": user_id, "name": name, "role": role, "password_hash": secret.hash_password(password)}
+    try:
+        with tx.session.begin_nested():
+            tx.execute(sa.insert(UserRow).values(**values))
+    except exc.IntegrityError as error:
+        if "uq_users_name" in str(error):
+            raise Conflict(
+                f"There is or was a user {name}.", fix="Names are not used twice: the log has them."
+            ) from None
+        raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.") from None
+    audit.note(tx, "user.created", f"user:{name}", after={"role": role})
+    return get(tx, name)
+
+
+def get(tx: Tx, name: str) -> User:
+    """Return a user. Raises NotFound."""
+    row = tx.execute(sa.select(*_COLUMNS).where(UserRow.name == name, _PRESENT)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {name!r}.", fix="`fleet users list` shows them.")
+    return _user(row)
+
+
+def listed(tx: Tx) -> Sequence[User]:
+    """Return all users by name."""
+    return [_user(row) for row in tx.execute(sa.select(*_COLUMNS).where(_PRESENT).order_by(UserRow.name))]
+
+
+def any_there(tx: Tx) -> bool:
+    """Say whether anybody can come in."""
+    return bool(tx.scalar(sa.select(sa.exists().where(_PRESENT))))
+
+
+def change_role(tx: Tx, name: str, role: Role) -> bool:
+    """Give a user another role; False if it is theirs. Raises NotFound, Conflict for the last owner."""
+    user = _locked(tx, name)
+    if user.role is role:
+        return False
+    _keep_an_owner(tx, user)
+    tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(role=role, updated_at=_CLOCK))
+    sessions.end_all(tx, user.id)
+    audit.note(tx, "user.role_changed", f"user:{name}", before={"role": user.role}, after={"role": role})
+    return True
+
+
+def set_password(tx: Tx, name: str, password: str) -> None:
+    """Give a user another password and log them out everywhere. Raises NotFound, InvalidInput."""
+    user = _locked(tx, name)
+    kept = secret.hash_password(password)
+    tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
+    sessions.end_all(tx, user.id)
+    audit.note(tx, "user.password_changed", f"user:{name}")
+
+
+def remove(tx: Tx, name: str) -> None:
+    """Let a user in no more, nor any of their tokens. Raises NotFound, Conflict for the last owner."""
+    user = _locked(tx, name)
+    _keep_an_owner(tx, user)
+    tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(removed_at=_CLOCK, password_hash=""))
+    sessions.end_all(tx, user.id)
+    tokens.revoke_all(tx, user.id)
+    audit.note(tx, "user.removed", f"user:{name}", before={"role": user.role})
+
+
+def _locked(tx: Tx, name: str) -> User:
+    # Owners are counted under this lock: two who remove one another would leave nobody.
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.users"))))
+    return get(tx, name)
+
+
+def _keep_an_owner(tx: Tx, user: User) -> None:
+    owners = sa.select(sa.func.count()).where(UserRow.role == Role.OWNER, _PRESENT)
+    if user.role is Role.OWNER and int(tx.scalar(owners) or 0) == 1:
+        raise Conflict(f"{user.name} is the only owner.", fix="Make another one first.")
+
+
+def _user(row: sa.Row[tuple[uuid.UUID, str, str, datetime, datetime | None]]) -> User:
+    return User(row.id, row.name, Role(row.role), row.created_at, row.last_login_at)

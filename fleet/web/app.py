@@ -1,0 +1,34 @@
+"""The ASGI app: routers, errors, headers, files. Called by `server` and by tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from fleet.runtime.deps import Deps
+from fleet.web import headers, problems
+from fleet.web.api import ROUTERS as API
+from fleet.web.api import health
+from fleet.web.pages import ROUTERS as PAGES
+
+_MAX_BODY_BYTES = 1_000_000
+
+
+def create_app(deps: Deps) -> FastAPI:
+    """Build the dashboard and the API over a process's connections."""
+    app = FastAPI(
+        title="Fleet", version="1", max_body_size=_MAX_BODY_BYTES, docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )  # fmt: skip
+    app.state.deps = deps
+    app.include_router(health.router)
+    for router in API:
+        app.include_router(router, prefix="/api/v1")
+    for router in PAGES:
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    problems.install(app)
+    app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
+    return app

@@ -1,0 +1,136 @@
+"""The one place where it is decided who may use a route. Every route depends on `needs(...)`, or on `anybody`.
+
+A browser is known by its session cookie, and its writes must come from our own pages: the browser says so (Sec-Fetch-
+Site, Origin) and the form carries the session's word. A program is known by its bearer token, which no browser sends by
+itself. Whoever is let through is the actor of the audit log for the rest of the request.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from fleet.access import Actor, Permission, Principal, Via, audit, secret
+from fleet.core.errors import FleetError
+from fleet.runtime import accounts
+from fleet.runtime.deps import Deps
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "x-csrf-token"
+
+
+class NotLoggedIn(FleetError):
+    """Nobody is known to stand here."""
+
+
+class Forbidden(FleetError):
+    """Somebody is known, and may not do this."""
+
+
+class Needs:
+    """A dependency that lets through whoever has a permission, and returns who it is."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who asks. Raises NotLoggedIn, Forbidden."""
+        who = await principal_of(request)
+        if who is None:
+            raise NotLoggedIn("Log in first.", fix="Programs send `Authorization: Bearer <token>`.")
+        if who.via is Via.SESSION and request.method not in SAFE:
+            await _from_our_pages(request)
+        if not who.may(self.permission):
+            limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
+            raise Forbidden(f"{limit.capitalize()} not allow {self.permission}.", fix="Ask an admin of the fleet.")
+        audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
+        return who
+
+
+def needs(permission: Permission) -> Any:
+    """Return the dependency of a route that lets people do something."""
+    return Depends(Needs(permission))
+
+
+async def anybody(request: Request) -> None:
+    """Let everybody through; a write has to come from our own pages all the same. The dependency of open routes."""
+    if request.method not in SAFE:
+        _same_origin(request)
+
+
+Open = Depends(anybody)
+
+
+async def principal_of(request: Request) -> Principal | None:
+    """Return who stands behind a request; looked up once."""
+    if not hasattr(request.state, "principal"):
+        deps: Deps = request.app.state.deps
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        key = request.cookies.get(cookie_name(request), "")
+        who = None
+        if scheme.lower() == "bearer":
+            who = await run_in_threadpool(accounts.by_token, deps, token.strip())
+        elif key:
+            who = await run_in_threadpool(accounts.by_session, deps, key)
+        request.state.principal = who
+    found: Principal | None = request.state.principal
+    return found
+
+
+def deps_of(request: Request) -> Deps:
+    """Return the connections of this process."""
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+TheDeps = Annotated[Deps, Depends(deps_of)]
+
+
+def address_of(request: Request) -> str | None:
+    """Return where a request came from. Behind a proxy that is named in the settings, the server has put that in."""
+    return request.client.host[:60] if request.client else None
+
+
+def is_secure(request: Request) -> bool:
+    """Say whether browsers reach us by https."""
+    return deps_of(request).settings.web_url.startswith("https://") or request.url.scheme == "https"
+
+
+def cookie_name(request: Request) -> str:
+    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
+    return "__Host-fleet" if is_secure(request) else "fleet_session"
+
+
+def csrf_word(request: Request) -> str:
+    """Return what the forms of this session carry."""
+    return secret.csrf_of(request.cookies.get(cookie_name(request), ""))
+
+
+async def _from_our_pages(request: Request) -> None:
+    _same_origin(request)
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.headers.get("content-type", "").startswith(
+        ("application/x-www-form-urlencoded", "multipart/form-data")
+    ):
+        field = (await request.form()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else None
+    if given is None or not hmac.compare_digest(given.encode(), csrf_word(request).encode()):
+        raise Forbidden("This form is not from this session.", fix="Reload the page and send it again.")
+
+
+def _same_origin(request: Request) -> None:
+    """Refuse what another site has a browser send. What is no browser says nothing about itself, and has no cookie."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Forbidden("This request comes from another site.")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url))
+    if origin == "null" or urlsplit(origin).netloc.lower() != ours.netloc.lower():
+        raise Forbidden("This request comes from another site.")

@@ -1,0 +1,5 @@
+"""The pages: one file a page, its template of the same name. `ROUTERS` is what `app` serves."""
+
+from fleet.web.pages import agents, login, overview
+
+ROUTERS = (login.router, overview.router, agents.router)

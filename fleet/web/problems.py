@@ -1,0 +1,91 @@
+"""Errors as answers: problem+json (RFC 9457) for programs, a page that says what to do for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from fleet.core import logs
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+from fleet.runtime.accounts import LoginRefused, TooManyTries
+from fleet.web.gate import Forbidden, NotLoggedIn
+from fleet.web.rendering import render
+
+log = logs.get(__name__)
+
+_STATUS: tuple[tuple[type[FleetError], int], ...] = (
+    (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (TooManyTries, 429), (NotFound, 404), (Conflict, 409),
+    (InvalidInput, 422), (Unavailable, 503),
+)  # fmt: skip
+
+
+def status_of(error: FleetError) -> int:
+    """Return the status that tells a program what kind of refusal it is."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+
+
+def problem(status: int, detail: str, *, fix: str | None = None, **more: Any) -> JSONResponse:
+    """Return a refusal as a program reads it."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    return JSONResponse(
+        body | ({"fix": fix} if fix else {}) | more, status, headers, media_type="application/problem+json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of this app answered here."""
+    app.add_exception_handler(FleetError, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _broken)
+
+
+def _for_program(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/health", "/ready", "/live", "/hooks/"))
+
+
+def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:
+    if _for_program(request):
+        return problem(status, detail, fix=fix, **more)
+    return render(request, "error.html", code=status, title=HTTPStatus(status).phrase, detail=detail, fix=fix)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FleetError)  # this is what it is registered for
+    if isinstance(error, NotLoggedIn) and not _for_program(request):
+        where = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+        return RedirectResponse(f"/login?next={quote(where if request.method == 'GET' else '/')}", 303)
+    answer = _answer(request, status_of(error), error.message, error.fix)
+    if isinstance(error, (TooManyTries, Unavailable)):
+        answer.headers["retry-after"] = "5"
+    return answer
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # this is what it is registered for
+    found = [
+        {"path": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])} for item in error.errors()
+    ]
+    words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
+    return _answer(request, 422, words[:1000], None, errors=found)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # this is what it is registered for
+    answer = _answer(request, error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("web_request_failed", path=request.url.path, exc_info=error)
+    said = f"Something broke in Fleet. Its log has more under the id {request.state.id}."
+    return _answer(request, 500, said)

@@ -1,0 +1,64 @@
+"""Pages: templates filled in, and what was just done told on the page after it.
+
+All that comes from agents, surfaces and people is data: Jinja escapes it, and the policy runs no script but ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from fleet.access import Permission
+from fleet.core import clock
+from fleet.web import charts, words
+from fleet.web.gate import csrf_word, is_secure
+
+_HERE = Path(__file__).parent
+_SAID = "fleet_said"
+_SAID_S = 60
+
+pages = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span)
+pages.globals.update(Permission=Permission, charts=charts)
+
+
+def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
+    """Return a page. `who` is the one who looks at it, None before a login."""
+    who = getattr(request.state, "principal", None)
+    said = _take_said(request)
+    html = pages.get_template(template).render(
+        request=request, who=who, csrf=csrf_word(request), said=said, path=request.url.path,
+        now=clock.now(), **facts,
+    )  # fmt: skip
+    answer = HTMLResponse(html, code)
+    if said is not None:
+        answer.delete_cookie(_SAID, path="/", secure=is_secure(request), httponly=True, samesite="strict")
+    return answer
+
+
+def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
+    """Lead to a page of ours after something was done, and say there what it was."""
+    answer = RedirectResponse(where, 303)
+    if said:
+        note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
+        answer.set_cookie(
+            _SAID, note, max_age=_SAID_S, path="/", secure=is_secure(request), httponly=True, samesite="strict"
+        )  # fmt: skip
+    return answer
+
+
+def _take_said(request: Request) -> dict[str, Any] | None:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(request.cookies[_SAID]))
+        return {"text": str(found["text"])[:500], "wrong": bool(found["wrong"])}
+    except (KeyError, TypeError, ValueError):
+        return None

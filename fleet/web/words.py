@@ -1,0 +1,53 @@
+"""Numbers, times and money as pages show them. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def number(value: float | None) -> str:
+    """Return 12345 as 12,345, and nothing known as a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def money(microusd: int | None) -> str:
+    """Return microusd as dollars: cents, or more digits where it is less than one."""
+    if microusd is None:
+        return "–"
+    dollars = microusd / 1_000_000
+    return f"${dollars:,.2f}" if dollars == 0 or abs(dollars) >= 0.01 else f"${dollars:,.4f}"
+
+
+def span(seconds: float | None) -> str:
+    """Return a length of time in its two largest units."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago, or how soon, something is."""
+    if moment is None:
+        return "never"
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 2:
+        return "now"
+    return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
+
+
+def moment(value: datetime | None) -> str:
+    """Return a moment in UTC, to the second."""
+    return "–" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
