@@ -23,7 +23,7 @@ def users() -> None:
 
 @users.command(cls=Command)
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default="viewer", show_default=True)
+@click.option("--role", type=click.Choice(_ROLES), default="viewer", show_default=True, help="What they may do.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @pass_door
 def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None:
