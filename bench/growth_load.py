@@ -168,6 +168,9 @@ def load(server: EmbeddedPostgres, database: str, size: Size, personas: Sequence
         connection.execute("CHECKPOINT")
 
 
+_FILLED = ("agents", "ticks", "jobs", "job_attempts", "events")
+
+
 @dataclass(frozen=True, slots=True)
 class _Keys:
     """What was taken off, as the orders that put it back: foreign keys, and by table the indexes."""
@@ -180,8 +183,10 @@ def _take_off(connection: psycopg.Connection) -> _Keys:
     constraints = connection.execute(
         "SELECT conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE contype IN ('p', 'u', 'f') AND connamespace = 'public'::regnamespace"
-        " AND conrelid::regclass::text IN ('agents', 'ticks', 'jobs', 'job_attempts', 'events')"
-        " ORDER BY contype = 'f' DESC"
+        # Other tables point to these, too: their foreign keys hold on to the keys that are to be taken off.
+        " AND (conrelid::regclass::text = ANY(%(filled)s) OR confrelid::regclass::text = ANY(%(filled)s))"
+        " ORDER BY contype = 'f' DESC",
+        {"filled": list(_FILLED)},
     ).fetchall()
     keys = _Keys([], {})
     for table, name, kind, definition in constraints:
@@ -190,7 +195,8 @@ def _take_off(connection: psycopg.Connection) -> _Keys:
         connection.execute(sql.SQL(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
     for table, name, order in connection.execute(
         "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-        " AND tablename IN ('agents', 'ticks', 'jobs', 'job_attempts', 'events')"
+        " AND tablename = ANY(%(filled)s)",
+        {"filled": list(_FILLED)},
     ).fetchall():
         keys.indexes.setdefault(table, []).append(order)
         connection.execute(sql.SQL(f"DROP INDEX {name}"))

@@ -100,6 +100,8 @@ class Reply:
     hang: bool = False
     drip: bool = False
     extra_blocks: tuple[Mapping[str, Any], ...] = ()
+    stream_error: str = ""
+    """The kind of an error that is told in the middle of a stream."""
 
 
 class ModelServer:
@@ -235,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.world.release.wait()
             self.close_connection = True
             return
-        self._answer(reply, lambda: self._post(body, reply))
+        self._answer(reply, lambda: self._post(body, reply), streamed=bool(body.get("stream")))
 
     def do_GET(self) -> None:
         self.world.note(self.path, dict(self.headers), {})
@@ -260,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
             unknown.add(f"response_format {wanted}")
         if unknown:
             raise _Refused(400, f"Unsupported parameter: {sorted(unknown)[0]}")
-        return self.world.completion(body, reply)
+        return self.world.completion({name: value for name, value in body.items() if "stream" not in name}, reply)
 
     def _get(self) -> dict[str, Any] | bytes:
         if self.path.startswith("/v1/models"):
@@ -302,19 +304,21 @@ class _Handler(BaseHTTPRequestHandler):
             "results_url": f"{self.world.url}/v1/messages/batches/{batch_id}/results",
         }  # fmt: skip
 
-    def _answer(self, reply: Reply, make: Callable[[], dict[str, Any] | bytes]) -> None:
-        status, made = reply.status, reply.body
+    def _answer(self, reply: Reply, make: Callable[[], dict[str, Any] | bytes], *, streamed: bool = False) -> None:
+        status, made, kind = reply.status, reply.body, "application/json"
         if made is None and status == 200:
             try:
                 answer = make()
                 made = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                if streamed and isinstance(answer, dict):
+                    made, kind = as_stream(answer, reply.stream_error), "text/event-stream"
             except _Refused as refused:
                 status, made = refused.status, _error(refused.status, refused.message)
-        self._send(status, made if made is not None else _error(status, "made to fail"), reply)
+        self._send(status, made if made is not None else _error(status, "made to fail"), reply, kind)
 
-    def _send(self, status: int, made: bytes, reply: Reply) -> None:
+    def _send(self, status: int, made: bytes, reply: Reply, kind: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(made)))
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -335,6 +339,49 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             if self.world.release.wait(0.01):
                 return
+
+
+def as_stream(answer: dict[str, Any], error: str = "") -> bytes:
+    """Return a whole answer as the server-sent events that its API would have made of it."""
+    events = _of_message(answer) if answer.get("type") == "message" else _of_completion(answer)
+    if error:
+        told = {"type": "error", "error": {"type": error, "message": "made to fail"}}
+        events = [*events[: len(events) // 2], ("error", told)]
+    lines = [(f"event: {name}\n" if name else "") + f"data: {json.dumps(data)}\n\n" for name, data in events]
+    return "".join([*lines, "" if error or answer.get("type") == "message" else "data: [DONE]\n\n"]).encode()
+
+
+def _of_message(answer: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    usage = answer["usage"]
+    begun = answer | {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": begun}, {"type": "ping"}]
+    for index, block in enumerate(answer["content"]):
+        is_text = block["type"] == "text"
+        empty = {"type": "text", "text": ""} if is_text else block
+        events.append({"type": "content_block_start", "index": index, "content_block": empty})
+        for piece in re.findall(r"(?s).{1,40}", block["text"]) if is_text else ():
+            delta = {"type": "text_delta", "text": piece}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        events.append({"type": "content_block_stop", "index": index})
+    ended = {"stop_reason": answer["stop_reason"], "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": ended, "usage": {"output_tokens": usage["output_tokens"]}},
+               {"type": "message_stop"}]  # fmt: skip
+    return [(event["type"], event) for event in events]
+
+
+def _of_completion(answer: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    [choice] = answer["choices"]
+    shell = {name: answer[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+    pieces = [{"content": piece} for piece in re.findall(r"(?s).{1,40}", choice["message"]["content"] or "")]
+    if choice["message"]["refusal"]:
+        pieces.append({"refusal": choice["message"]["refusal"]})
+    chunks: list[dict[str, Any]] = [
+        shell | {"choices": [{"index": 0, "delta": piece, "finish_reason": None}]} for piece in pieces
+    ]
+    chunks.append(shell | {"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    if answer.get("usage"):
+        chunks.append(shell | {"choices": [], "usage": answer["usage"]})
+    return [("", chunk) for chunk in chunks]
 
 
 class _Refused(Exception):

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
     llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
+    llm_stream: bool = Field(
+        False, description="take answers in as they are written; one that is cut short costs what it took, not its most"
+    )
     llm_record: Path | None = Field(None, description="file to which every text and its cost is added")
     llm_replay: Path | None = Field(None, description="such a file, to be used instead of any model")
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, cast
 
 import anthropic
-from anthropic.types import Message
+import httpx2
+from anthropic.types import Message, RawMessageStreamEvent, TextBlock
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from anthropic.types.messages import MessageBatchIndividualResponse
 from anthropic.types.messages.batch_create_params import Request
@@ -20,13 +21,14 @@ from anthropic.types.messages.batch_create_params import Request
 from fleet.core import clock
 from fleet.llm import wire
 from fleet.llm.base import Usage
-from fleet.llm.errors import ModelError, RefusedByModel, Rejected, TooLong, Transient
+from fleet.llm.errors import ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
 from fleet.llm.model import Answer, Prompt
 from fleet.llm.vendor import Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tokens")
-_PASSING = ("overloaded_error", "rate_limit_error", "api_error", "timeout_error")
+_OVERLOADED = ("overloaded_error", "rate_limit_error")
+_PASSING = (*_OVERLOADED, "api_error", "timeout_error")
 
 
 class AnthropicModel(Vendor):
@@ -43,9 +45,10 @@ class AnthropicModel(Vendor):
         *,
         base_url: str = "",
         effort: str = "",
+        streams: bool = False,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        super().__init__(model, effort=effort, now=now)
+        super().__init__(model, effort=effort, streams=streams, now=now)
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=base_url or DEFAULT_BASE_URL,
@@ -58,8 +61,34 @@ class AnthropicModel(Vendor):
         """Ask one question and wait for the answer."""
         began_s = clock.monotonic_s()
         with self._translated(began_s):
+            if self._streams:
+                return self._answer(self._listen(prompt, timeout_s, began_s), began_s)
             message = self._client.messages.create(**self._params(prompt), timeout=wire.timeout(timeout_s))
             return self._answer(message, began_s)
+
+    def _listen(self, prompt: Prompt, timeout_s: float, began_s: float) -> Message:
+        """Take an answer in as it is written. One that is cut short has told what its question took."""
+        heard: Message | None = None
+        asked: Any = self._params(prompt)  # the SDK's type for it excludes streams
+        try:
+            with self._client.messages.create(**asked, stream=True, timeout=wire.timeout(timeout_s)) as stream:
+                for event in stream:
+                    heard = _heard(heard, event)
+        except (self._any_error, httpx2.HTTPError, httpx2.StreamError) as error:
+            if heard is None:
+                raise
+            raise self._cut_short(error, self._so_far(heard, began_s)) from error
+        if heard is None or heard.stop_reason is None:
+            known = self._unbilled(began_s) if heard is None else self._so_far(heard, began_s)
+            raise Transient("the stream ended before the answer did", known, unmetered=heard is None)
+        return heard
+
+    def _so_far(self, heard: Message, began_s: float) -> Usage:
+        """Return what an unfinished answer took. Its own tokens are told at the end, so its bytes are counted instead:
+        a token of JSON is hardly ever shorter than two."""
+        written = sum(len(block.text.encode()) for block in heard.content if block.type == "text")
+        usage = self._usage(heard, began_s)
+        return usage.but(output_tokens=max(usage.output_tokens, (written + 1) // 2))
 
     def look(self, *, timeout_s: float) -> None:
         """Ask for the model's card."""
@@ -129,7 +158,7 @@ class AnthropicModel(Vendor):
         # Tools were never offered, so a block that asks for one is as good as no block.
         return Answer("".join(block.text for block in message.content if block.type == "text"), usage)
 
-    def _usage(self, message: Message, began_s: float | None, *, batch: bool) -> Usage:
+    def _usage(self, message: Message, began_s: float | None, *, batch: bool = False) -> Usage:
         took = message.usage
         return self._unbilled(began_s, batch=batch).but(
             input_tokens=took.input_tokens or 0,
@@ -159,6 +188,24 @@ class AnthropicModel(Vendor):
         return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"[:300]
 
     def _peculiar(self, error: anthropic.APIStatusError, usage: Usage) -> Exception | None:
+        if error.status_code == 200 and error.type in _PASSING:  # told within a stream that had begun well
+            kind = Overloaded if error.type in _OVERLOADED else Transient
+            return kind(self._said(error), usage)
         if error.status_code == 400 and any(sign in str(error).casefold() for sign in _TOO_LONG):
             return TooLong(self._said(error), usage)
         return None
+
+
+def _heard(message: Message | None, event: RawMessageStreamEvent) -> Message | None:
+    """Return the answer with one event of its stream added. Thoughts and blocks of other kinds are left out."""
+    if event.type == "message_start":
+        return event.message.model_copy(update={"content": []})
+    if message is None:
+        return None
+    if event.type == "content_block_delta" and event.delta.type == "text_delta":
+        text = "".join(block.text for block in message.content if block.type == "text") + event.delta.text
+        return message.model_copy(update={"content": [TextBlock(type="text", text=text)]})
+    if event.type == "message_delta":
+        usage = message.usage.model_copy(update={"output_tokens": event.usage.output_tokens})
+        return message.model_copy(update={"stop_reason": event.delta.stop_reason, "usage": usage})
+    return message

@@ -7,24 +7,26 @@ not retry: the chain does. Servers that lack an option are asked again without i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import openai
-from openai.types.chat import ChatCompletion
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from fleet.core import clock
 from fleet.llm import wire
 from fleet.llm.base import Usage
-from fleet.llm.errors import AuthFailed, ModelError, RefusedByModel, Rejected, TooLong
+from fleet.llm.errors import AuthFailed, ModelError, RefusedByModel, Rejected, TooLong, Transient
 from fleet.llm.model import Answer, Prompt
 from fleet.llm.vendor import Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"  # servers on one's own machine ask for no key, and the SDK insists on one
 _OPTIONS = ("response_format", "json_schema", "json_object", "reasoning_effort", "max_completion_tokens",
-            "prompt_cache_key", "structured output", "guided", "grammar")  # fmt: skip
+            "prompt_cache_key", " stream", "structured output", "guided", "grammar")  # fmt: skip
 _TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
 _REFUSED = ("content_policy", "content_filter", "moderation_blocked")
 
@@ -44,9 +46,10 @@ class OpenAIModel(Vendor):
         *,
         base_url: str = "",
         effort: str = "",
+        streams: bool = False,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        super().__init__(model, effort=effort, now=now)
+        super().__init__(model, effort=effort, streams=streams, now=now)
         self._dialect = 0
         self._client = openai.OpenAI(
             api_key=api_key or _NO_KEY,
@@ -82,32 +85,37 @@ class OpenAIModel(Vendor):
                 f"the server has no model {self.model}", self._unbilled(began_s), fix="Look at FLEET_OPENAI_MODEL."
             )
 
-    def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> ChatCompletion:
+    def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> _Said:
         messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}, *turns(prompt)]
         if dialect >= 2:
             schema = json.dumps(dict(prompt.schema), ensure_ascii=False)
             messages[0]["content"] += f"\n\nThe schema of the JSON object:\n{schema}"
+        streams = self._streams and dialect == 0
         made: Any = self._client.chat.completions.create
-        completion: ChatCompletion = made(
+        answer = made(
             model=self.model,
             messages=messages,
             timeout=wire.timeout(timeout_s),
             **_options(prompt, self._effort, dialect),
+            **({"stream": True, "stream_options": {"include_usage": True}} if streams else {}),
         )
-        return completion
+        if not streams:
+            return _said(answer)
+        with answer:
+            return _heard(answer)
 
-    def _answer(self, completion: ChatCompletion, began_s: float) -> Answer:
-        usage = self._usage(completion, began_s)
-        choice = completion.choices[0]
-        if choice.message.refusal or choice.finish_reason == "content_filter":
+    def _answer(self, said: _Said, began_s: float) -> Answer:
+        usage = self._usage(said.usage, began_s)
+        if said.refusal or said.finish_reason == "content_filter":
             raise RefusedByModel("the model would not answer this", usage)
-        if choice.finish_reason == "length":
+        if said.finish_reason == "length":
             raise TooLong("the answer did not come to its end within its tokens", usage)
+        if said.finish_reason is None:
+            raise Transient("the stream ended before the answer did", usage, unmetered=said.usage is None)
         # Tools were never offered, so a call of one is as good as no answer.
-        return Answer(choice.message.content or "", usage, unmetered=completion.usage is None)
+        return Answer(said.content, usage, unmetered=said.usage is None)
 
-    def _usage(self, completion: ChatCompletion, began_s: float) -> Usage:
-        took = completion.usage
+    def _usage(self, took: CompletionUsage | None, began_s: float) -> Usage:
         unbilled = self._unbilled(began_s)
         if took is None:
             return unbilled
@@ -139,6 +147,32 @@ class OpenAIModel(Vendor):
         return _OptionUnknown(rejected) if any(option in told for option in _OPTIONS) else rejected
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An answer, whether it came at once or in pieces. Without a `finish_reason` it was cut short."""
+
+    content: str
+    refusal: str
+    finish_reason: str | None
+    usage: CompletionUsage | None
+
+
+def _said(completion: ChatCompletion) -> _Said:
+    choice = completion.choices[0]
+    return _Said(choice.message.content or "", choice.message.refusal or "", choice.finish_reason, completion.usage)
+
+
+def _heard(chunks: Iterable[ChatCompletionChunk]) -> _Said:
+    content, refusal, finish_reason, usage = "", "", None, None
+    for chunk in chunks:
+        for choice in chunk.choices[:1]:
+            content += choice.delta.content or ""
+            refusal += choice.delta.refusal or ""
+            finish_reason = choice.finish_reason or finish_reason
+        usage = chunk.usage or usage  # told last, in a chunk of its own
+    return _Said(content, refusal, finish_reason, usage)
+
+
 class _OptionUnknown(Exception):
     """The server does not know one of our options: ask in a plainer dialect."""
 
@@ -148,8 +182,8 @@ class _OptionUnknown(Exception):
 
 
 _MOST_PLAIN = 3
-"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking and with the
-older name of the limit, 2 any JSON object instead of a schema, 3 nothing but the limit."""
+"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking, without a
+stream and with the older name of the limit, 2 any JSON object instead of a schema, 3 nothing but the limit."""
 
 
 def _options(prompt: Prompt, effort: str, dialect: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def _anthropic(settings: Settings) -> BatchModel:
 
     return AnthropicModel(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_model, base_url=settings.anthropic_base_url,
-        effort="low" if settings.llm_effort == "none" else settings.llm_effort,
+        effort="low" if settings.llm_effort == "none" else settings.llm_effort, streams=settings.llm_stream,
     )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def _openai(settings: Settings) -> Model:
 
     return OpenAIModel(
         settings.openai_api_key.get_secret_value(), settings.openai_model, base_url=settings.openai_base_url,
-        effort=settings.llm_effort,
+        effort=settings.llm_effort, streams=settings.llm_stream,
     )  # fmt: skip
 
 

@@ -39,9 +39,12 @@ class Vendor(ABC):
     _status_error: ClassVar[type[Exception]]
     _overloaded: ClassVar[frozenset[int]] = frozenset({429, 529})
 
-    def __init__(self, model: str, *, effort: str = "", now: Callable[[], datetime] = clock.now) -> None:
+    def __init__(
+        self, model: str, *, effort: str = "", streams: bool = False, now: Callable[[], datetime] = clock.now
+    ) -> None:
         self.model = model
         self._effort = effort
+        self._streams = streams
         self._now = now
         # Below that the SDKs, whose loggers have the vendors' names, write whole answers, and servers like to repeat
         # the key that they refuse.
@@ -75,6 +78,13 @@ class Vendor(ABC):
         if not isinstance(error, self._status_error):  # timeouts, cut connections, answers that cannot be read
             return Transient(f"no answer ({type(error).__name__})", usage, unmetered=wire.went_out(error))
         return self._peculiar(error, usage) or self._of_status(error, usage)  # type: ignore[arg-type]
+
+    def _cut_short(self, error: Exception, usage: Usage) -> Exception:
+        """Return what a stream means that ended with an error, whose server had said what the call takes so far."""
+        ours = self._ours(error, usage)
+        if isinstance(ours, Transient):
+            ours.unmetered = False
+        return ours
 
     def _of_status(self, error: StatusError, usage: Usage) -> ModelError:
         said, code, name = self._said(error), error.status_code, self.provider.upper()

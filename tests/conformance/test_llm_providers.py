@@ -21,7 +21,7 @@ from fleet.llm.writer import ModelWriter
 from tests.factories import comment_on
 from tests.model_server import ModelServer
 
-PROVIDERS = ("offline", "anthropic", "openai", "plain_server", "chain")
+PROVIDERS = ("offline", "anthropic", "openai", "plain_server", "streamed", "chain")
 PRICES = price_list(("llama3.2=0/0",))
 LIBRARY = personas.load()
 
@@ -86,7 +86,9 @@ def all_providers() -> Iterator[dict[str, Provider]]:
         anthropic = ModelWriter(AnthropicModel("sk-ant-test", "claude-haiku-5-5", base_url=server.url), PRICES)
         openai = ModelWriter(OpenAIModel("sk-test", "gpt-6-luna", base_url=f"{server.url}/v1", effort="low"), PRICES)
         llama = ModelWriter(OpenAIModel("", "llama3.2", base_url=f"{plain.url}/v1", effort="low"), PRICES)
+        streams = AnthropicModel("sk-ant-test", "claude-haiku-5-5", base_url=server.url, streams=True)
         yield {
+            "streamed": ModelWriter(streams, PRICES),
             "offline": OfflineProvider(), "anthropic": anthropic, "openai": openai, "plain_server": llama,
             "chain": Chain([llama, anthropic], OfflineProvider()),
         }  # fmt: skip

@@ -20,7 +20,7 @@ from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
 from fleet.llm.writer import BatchWriter, ModelWriter, ask_for
 from tests.factories import comment_on
-from tests.model_server import ModelServer, Reply, post_text
+from tests.model_server import ModelServer, Reply, as_stream, post_text
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PRICES = price_list()
@@ -43,7 +43,18 @@ def make_openai(server: ModelServer) -> OpenAIModel:
     return OpenAIModel(KEY, "gpt-6-luna", base_url=f"{server.url}/v1", effort="low")
 
 
-@pytest.fixture(params=[make_anthropic, make_openai], ids=["anthropic", "openai"])
+def make_anthropic_streaming(server: ModelServer) -> AnthropicModel:
+    return AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url, effort="low", streams=True)
+
+
+def make_openai_streaming(server: ModelServer) -> OpenAIModel:
+    return OpenAIModel(KEY, "gpt-6-luna", base_url=f"{server.url}/v1", effort="low", streams=True)
+
+
+@pytest.fixture(
+    params=[make_anthropic, make_openai, make_anthropic_streaming, make_openai_streaming],
+    ids=["anthropic", "openai", "anthropic streaming", "openai streaming"],
+)
 def model(request: pytest.FixtureRequest, server: ModelServer) -> Model:
     return request.param(server)
 
@@ -223,6 +234,73 @@ def test_a_call_that_the_server_turned_away_costs_nothing(server: ModelServer, m
     with pytest.raises(errors.ModelError) as caught:
         write(model)
     assert caught.value.usage.microusd == 0
+
+
+# Streams
+
+
+@pytest.mark.parametrize("make", [make_anthropic_streaming, make_openai_streaming])
+def test_an_answer_taken_in_as_it_is_written_is_the_same_answer(
+    server: ModelServer, make: Callable[[ModelServer], Model]
+) -> None:
+    at_once = {make_anthropic_streaming: make_anthropic, make_openai_streaming: make_openai}[make](server)
+    prompt = ask_for(POST, DICE(1))
+    whole, streamed = at_once.ask(prompt, timeout_s=5), make(server).ask(prompt, timeout_s=5)
+    assert server.asked[-1][2]["stream"] is True
+    assert "stream" not in server.asked[0][2]
+    assert streamed.text == whole.text
+    assert streamed.usage.output_tokens == whole.usage.output_tokens > 0
+    assert not streamed.unmetered
+
+
+def test_a_stream_that_is_cut_short_is_charged_what_it_told(server: ModelServer) -> None:
+    server.script.append(Reply(cut=True, text=post_text(DICE(1))))
+    with pytest.raises(errors.Transient) as cut:
+        write(make_anthropic_streaming(server))
+    server.script.append(Reply(cut=True, text=post_text(DICE(1))))
+    with pytest.raises(errors.Transient) as lost:
+        write(make_anthropic(server))
+    assert (cut.value.unmetered, lost.value.unmetered) == (False, True)
+    told = cut.value.usage
+    assert told.input_tokens > 0
+    assert told.cache_write_tokens > 0
+    assert 0 < told.output_tokens < 1_000
+    assert 0 < told.microusd < lost.value.usage.microusd
+
+
+@pytest.mark.parametrize(
+    ("kind", "kind_of"),
+    [("overloaded_error", errors.Overloaded), ("rate_limit_error", errors.Overloaded), ("api_error", errors.Transient),
+     ("invalid_request_error", errors.Rejected)],
+)  # fmt: skip
+def test_an_error_told_within_a_stream_is_what_it_says(server: ModelServer, kind: str, kind_of: type) -> None:
+    server.script.append(Reply(stream_error=kind))
+    with pytest.raises(kind_of) as refused:
+        write(make_anthropic_streaming(server))
+    assert type(refused.value) is kind_of
+    assert refused.value.usage.input_tokens > 0
+
+
+def test_a_stream_that_ends_too_early_is_no_answer(server: ModelServer) -> None:
+    events = as_stream(server.message(_asked(server, make_anthropic_streaming(server)), Reply())).split(b"\n\n")
+    for most in range(len(events) - 3):
+        server.script.append(Reply(body=b"\n\n".join(events[:most]) + b"\n\n", headers={"X-Test": "early"}))
+        with pytest.raises(errors.Transient):
+            write(make_anthropic_streaming(server))
+
+
+def _asked(server: ModelServer, model: Model) -> dict[str, Any]:
+    write(model)
+    return server.asked[-1][2]
+
+
+def test_a_server_that_knows_no_streams_is_asked_without() -> None:
+    knows = frozenset({"max_tokens", "response_format", "json_schema", "json_object"})
+    with ModelServer(knows=knows).running() as plain:
+        model = make_openai_streaming(plain)
+        write(model)
+        write(model)
+        assert ["stream" in body for _, _, body in plain.asked] == [True, False, False]
 
 
 # Malformed answers
