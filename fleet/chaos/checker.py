@@ -20,6 +20,8 @@ from fleet.core import ids
 
 FINAL = frozenset({"done", "dead", "skipped", "cancelled"})
 PUBLIC = frozenset({"post", "comment"})
+SOCIAL = frozenset({"react", "connect"})
+"""Reactions and requests to be friends: for the same thing asked twice the surface shows one."""
 ON_THE_WIRE = timedelta(seconds=2)
 """A request that was cleared before the kill switch was thrown may arrive so long after it."""
 
@@ -59,7 +61,7 @@ def judge(evidence: Evidence, acts: Sequence[Act] = ()) -> Verdict:
         tuple(_with_acts(violation, case, acts) for violation in found),
         duplicates=sum(len(of) - 1 for of in case.shown.values() if len(of) > 1),
         losses=sum(job.state not in FINAL for job in evidence.jobs) + len(case.missing),
-        effects=kinds["post"] + kinds["comment"] + kinds["like"] - kinds["unlike"],
+        effects=sum(kinds[kind] for kind in PUBLIC | SOCIAL) + kinds["like"] - kinds["unlike"],
         fenced=evidence.fenced,
         lost_attempts=sum(attempt.outcome == "lost" for attempt in evidence.attempts),
         likes_put_back=kinds["unlike"],
@@ -75,6 +77,7 @@ class _Case:
         self.shown: dict[str, list[Effect]] = defaultdict(list)
         self.pictures: Counter[str] = Counter()
         self.net_likes: Counter[tuple[str, str]] = Counter()
+        self.standing = {(one.kind, one.username, one.subject) for one in evidence.effects if one.kind in SOCIAL}
         for effect in evidence.effects:
             self._sort(effect)
         self.attempts: dict[UUID, list[Attempt]] = defaultdict(list)
@@ -83,7 +86,7 @@ class _Case:
         self.missing = list(self._missing())
 
     def _sort(self, effect: Effect) -> None:
-        if effect.kind in PUBLIC and effect.job_key:
+        if effect.kind in PUBLIC | SOCIAL and effect.job_key:
             self.shown[effect.job_key].append(effect)
         elif effect.kind == "image" and effect.job_key:
             self.pictures[effect.job_key] += 1
@@ -111,12 +114,27 @@ def _each_effect_once(case: _Case) -> Iterator[Violation]:
             yield from _like(case, job)
         elif job.kind in PUBLIC:
             yield from _public(job, case.shown.get(str(job.id), []))
+        elif job.kind in SOCIAL:
+            yield from _social(case, job, case.shown.get(str(job.id), []))
 
 
 def _like(case: _Case, job: Job) -> Iterator[Violation]:
     stands = case.net_likes[job.username, str(job.target)]
     if job.state == "done" and stands != 1:
         yield _of(1, job, f"the like is done, and {stands} stand" if stands else "the like is done and does not stand")
+
+
+def _social(case: _Case, job: Job, effects: Sequence[Effect]) -> Iterator[Violation]:
+    if len(effects) > 1:
+        yield _of(1, job, f"the {job.kind} took effect {len(effects)} times")
+    if job.state == "done" and (job.kind, job.username, str(job.target)) not in case.standing:
+        yield _of(1, job, f"the {job.kind} is done and does not stand")
+    for effect in effects:
+        if (effect.kind, effect.username, effect.subject) != (job.kind, job.username, str(job.target)):
+            where = f"{effect.subject}, under {effect.username}"
+            yield _of(1, job, f"the {job.kind} of {job.target} became a {effect.kind} of {where}")
+        if _must_not_stand(job):
+            yield _of(1, job, f"the {job.kind} is {job.state} and stands all the same")
 
 
 def _public(job: Job, effects: Sequence[Effect]) -> Iterator[Violation]:

@@ -47,7 +47,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A write that took effect on the surface, as the surface saw it. `kind`: post, comment, like, unlike or image."""
+    """A write that took effect on the surface, as the surface saw it. `kind`: post, comment, like, unlike, image,
+    react or connect; what is asked for again and stands already takes no effect."""
 
     kind: str
     key: str | None
@@ -114,7 +115,7 @@ _TICKS = """
 _SWITCH = "SELECT subject, occurred_at FROM events WHERE subject LIKE 'control.kill\\_switch.%' ORDER BY id"
 _EFFECTS = """
     SELECT kind, key, username, subject, content, arrived_at FROM witnessed
-    WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image') ORDER BY id"""
+    WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image', 'react', 'connect') ORDER BY id"""
 
 
 def read(ledger_url: str, gallery_url: str) -> Evidence:

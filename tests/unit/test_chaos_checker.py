@@ -43,8 +43,9 @@ def life(tick_no: int, kind: str, end: str, lost: int = 0) -> Life:
     dead = end not in ("done", "skipped", "cancelled")
     shown = end == "done" or end.endswith("shown")
     reason = end.split(maxsplit=1)[0] if dead else None
-    words = None if kind == "like" else f"words of {tick_no}"
+    words = None if kind in ("like", "react") else f"words of {tick_no}"
     target = None if kind == "post" else f"p{tick_no}"
+    subject = f"r{tick_no}" if kind in ("post", "comment") else f"p{tick_no}"
     attempts = [Attempt(job_id, n, at(n * 10), at(n * 10 + 9), "lost") for n in range(1, lost + 1)]
     attempts.append(Attempt(job_id, 50, at(500), at(505), "done" if end == "done" else "dead"))
     effects = []
@@ -52,8 +53,8 @@ def life(tick_no: int, kind: str, end: str, lost: int = 0) -> Life:
         effects.append(Effect("image", f"{job_id}:image", "ann", "x", "", at(3)))
     if shown:
         key = f"{job_id}:0" if kind == "like" else str(job_id)
-        effects.append(Effect(kind, key, "ann", target if kind == "like" else f"r{tick_no}", words or "", at(501)))  # type: ignore[arg-type]
-    remote = (target if kind == "like" else f"r{tick_no}") if end == "done" else None
+        effects.append(Effect(kind, key, "ann", subject, words or "", at(501)))
+    remote = subject if end == "done" else None
     state = "dead" if dead else end
     job = Job(job_id, AGENT, "ann", tick_no, kind, state, reason, target, remote, words, 50, at(0), at(505))
     return Life(job, tuple(attempts), tuple(effects), Tick(AGENT, tick_no, "decided", ((kind, target),), 1))
@@ -71,7 +72,10 @@ def evidence(*lives: Life, stops: tuple[Stop, ...] = ()) -> Evidence:
 
 
 histories = st.lists(
-    st.tuples(st.sampled_from(["post", "comment", "like"]), st.sampled_from(ENDS), st.integers(0, 3)), max_size=8
+    st.tuples(
+        st.sampled_from(["post", "comment", "like", "react", "connect"]), st.sampled_from(ENDS), st.integers(0, 3)
+    ),
+    max_size=8,
 ).map(lambda drawn: [life(number, *one) for number, one in enumerate(drawn, start=1)])
 
 
@@ -122,6 +126,12 @@ WRONGS: dict[str, tuple[int, str, Callable[[Life], Life], str]] = {
     "cancelled and shown": (1, "comment", with_job(state="cancelled"), "cancelled and stands"),
     "like gone": (1, "like", with_last_effect(kind="unlike"), "-1 stand"),
     "like never was": (1, "like", lambda known: replace(known, effects=()), "does not stand"),
+    "reacted twice": (1, "react", one_more, "took effect 2 times"),
+    "reaction never was": (1, "react", lambda known: replace(known, effects=()), "does not stand"),
+    "reaction elsewhere": (1, "react", with_last_effect(subject="p999"), "became a react of p999"),
+    "friends with another": (1, "connect", with_last_effect(username="bob"), "under bob"),
+    "skipped and asked": (1, "connect", with_job(state="skipped"), "skipped and stands"),
+    "other words to a friend": (6, "connect", with_last_effect(content="hello stranger"), "was paid for"),
     "still live": (2, "post", with_job(state="sending", finished_at=None), "still sending"),
     "tick open": (2, "post", with_tick(state="deciding", thoughts=0), "still deciding"),
     "two say done": (3, "post", second_done, "2 attempts say"),
