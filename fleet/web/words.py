@@ -12,6 +12,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
+def atmost(value: int | None) -> str:
+    """Return a count that stops somewhere; None is more than it counts to."""
+    return "1,000+" if value is None else number(value)
+
+
 def money(microusd: int | None) -> str:
     """Return microusd as dollars: cents, or more digits where it is less than one."""
     if microusd is None:
