@@ -11,6 +11,7 @@ from fleet.runtime.deps import Deps
 from fleet.web import headers, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
+from fleet.web.glance import Glance
 from fleet.web.hub import Hub
 from fleet.web.pages import ROUTERS as PAGES
 
@@ -24,7 +25,8 @@ def create_app(deps: Deps) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
     app.state.deps = deps
-    app.state.hub = Hub(deps)
+    app.state.glance = Glance(deps)
+    app.state.hub = Hub(deps, lambda: "")
     app.include_router(health.router)
     for router in API:
         app.include_router(router, prefix="/api/v1")

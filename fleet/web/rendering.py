@@ -19,7 +19,7 @@ from fleet.core import clock
 from fleet.runtime.overview import Pulse
 from fleet.web import charts, words
 from fleet.web.gate import csrf_word, is_secure
-from fleet.web.hub import Hub
+from fleet.web.glance import Glance
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
@@ -51,7 +51,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
 
 def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
     """Lead to a page of ours after something was done, and say there what it was."""
-    request.app.state.hub.forget()
+    request.app.state.glance.forget()
     answer = RedirectResponse(where, 303)
     if said:
         note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
@@ -63,8 +63,8 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
 
 def _pulse(request: Request, code: int) -> Pulse | None:
     """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
-    hub: Hub = request.app.state.hub
-    return hub.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+    glance: Glance = request.app.state.glance
+    return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:
