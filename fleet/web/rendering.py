@@ -30,7 +30,7 @@ pages = jinja2.Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
-                     atmost=words.atmost)  # fmt: skip
+                     atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
 pages.globals.update(Permission=Permission, charts=charts)
 

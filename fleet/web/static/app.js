@@ -268,7 +268,7 @@ const live = {
   look() {
     if (!$("meta[name=csrf]")) return;
     const feed = $("[data-feed]");
-    const wants = feed ? "1" : "";
+    const wants = `${feed ? "feed" : ""} ${$("#cards") ? "cards" : ""}`;
     if (this.source && this.source.readyState !== EventSource.CLOSED && this.wants === wants) return;
     this.wants = wants;
     this.open(feed && !this.last ? feed.dataset.feed : this.last);
@@ -276,7 +276,8 @@ const live = {
 
   open(after) {
     this.source?.close();
-    const query = new URLSearchParams({ ...(this.wants && { feed: "1" }), ...(after && { after }) });
+    const query = new URLSearchParams({ ...(/feed/.test(this.wants) && { feed: "1" }),
+      ...(/cards/.test(this.wants) && { cards: "1" }), ...(after && { after }) });
     const source = this.source = new EventSource(`/live?${query}`);
     const hear = (name, heard) => source.addEventListener(name, (event) => {
       if (event.lastEventId) this.last = event.lastEventId;
@@ -290,7 +291,12 @@ const live = {
     hear("hello", () => {});
     hear("activity", (html) => this.line(html));
     hear("changed", (data) => this.changed(JSON.parse(data)));
-    hear("cards", (html) => { const cards = $("#cards"); const fresh = $("#cards", parsed(html)); if (cards) swap(cards, fresh); });
+    hear("cards", (html) => {
+      for (const fresh of $$("body > [id]", parsed(html))) {
+        const old = document.getElementById(fresh.id);
+        if (old) swap(old, fresh);
+      }
+    });
     hear("reset", () => this.changed(null));
   },
 
@@ -314,7 +320,7 @@ const live = {
     const line = $("li", parsed(html));
     if (!feed || !line || document.getElementById(line.id)) return;
     const only = feed.dataset.only;
-    if (only ? line.dataset.family !== only : "quiet" in line.dataset && !("all" in feed.dataset)) return;
+    if (only ? line.dataset.family !== only : "quiet" in line.dataset && !("allLines" in feed.dataset)) return;
     if (feed.dataset.agent && line.dataset.agent !== feed.dataset.agent) return;
     if (feed.dataset.subject && !matches(line.dataset.subject, feed.dataset.subject)) return;
     $(".empty", feed.parentElement)?.remove();
