@@ -11,11 +11,12 @@ import click
 from fleet.cli import views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
-from fleet.cli.feed import Cast, line
+from fleet.cli.feed import line
 from fleet.cli.options import AGENT, before_option, json_option, page_options
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event, matches
 from fleet.runtime import people
+from fleet.runtime.cast import Cast
 
 _LOOK_EVERY_S = 0.5
 

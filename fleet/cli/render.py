@@ -27,7 +27,8 @@ STYLES = {
 """Colour by status of agents, jobs, ticks and checks."""
 
 _PIPE_COLUMNS = 160
-_STEPS = ((86_400 * 2, 86_400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+
+span = text.span
 
 
 class _PlainConsole(Console):
@@ -65,14 +66,6 @@ def status(value: object) -> Text:
 def clip(value: object, longest_chars: int) -> str:
     """Return a value as one line of at most so many characters."""
     return text.cut(safe(value), longest_chars)
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit: 40 s, 12 min, 5 h, 3 d."""
-    for least, unit, name in _STEPS:
-        if seconds >= least:
-            return f"{int(seconds // unit)} {name}"
-    return "0 s"
 
 
 def when(moment: datetime | None, now: datetime) -> str:

@@ -21,7 +21,7 @@ from fleet.cli.board import Board, Wanted
 from fleet.cli.command import INTERRUPTED
 from fleet.cli.controls import held
 from fleet.cli.door import Door
-from fleet.cli.feed import Cast, line
+from fleet.cli.feed import line
 from fleet.cli.homes import Kept
 from fleet.cli.interrupts import Interrupts
 from fleet.cli.processes import FLOWER_USER
@@ -33,6 +33,7 @@ from fleet.core.settings import Settings
 from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime import fleetwide, keys, people, signing
+from fleet.runtime.cast import Cast
 from fleet.runtime.deps import Deps
 from fleet.runtime.staffing import staff
 from fleet.sandbox import disk

@@ -228,3 +228,14 @@ def _regions_before(text: str, place: int) -> int:
     while count < place and ord(text[place - 1 - count]) in _REGIONS:
         count += 1
     return count
+
+
+_STEPS = ((86_400 * 2, 86_400, "d"), (3600 * 2, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit: 40 s, 12 min, 5 h, 3 d."""
+    for least, unit, name in _STEPS:
+        if seconds >= least:
+            return f"{int(seconds // unit)} {name}"
+    return "0 s"

@@ -7,6 +7,7 @@ or dead and never what ended well. Conditions are written out: a placeholder wou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -35,6 +36,17 @@ SELECT state, count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_
        count(*) FILTER (WHERE lease_until < clock_timestamp())
 FROM ticks WHERE state IN ('due', 'deciding') GROUP BY state
 """
+_ENDED = """
+SELECT kind, state, count(*) FROM (
+    SELECT kind, state FROM jobs WHERE finished_at >= :since AND finished_at < :until
+    ORDER BY finished_at DESC LIMIT :limit) AS newest
+GROUP BY kind, state
+"""
+_LATENESS = """
+SELECT extract(epoch FROM decided_at - due_at) FROM ticks WHERE decided_at IS NOT NULL
+ORDER BY decided_at DESC LIMIT :limit
+"""
+_LAST_SENT = "SELECT max(sending_at) FROM jobs WHERE surface = :surface AND sending_at IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +96,20 @@ def open_ticks(tx: Tx) -> dict[str, OpenTicks]:
     """Return the ticks that nobody has decided yet, by state."""
     rows = tx.execute(sa.text(_TICKS))
     return {state: OpenTicks(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
+
+
+def ended(tx: Tx, since: datetime, until: datetime, *, limit: int = 200_000) -> dict[tuple[str, str], int]:
+    """Return how many jobs ended in a span of time by (kind, state), of its newest `limit`."""
+    span = {"since": since, "until": until, "limit": limit}
+    return {(kind, state): number for kind, state, number in tx.execute(sa.text(_ENDED), span)}
+
+
+def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
+    """Return how late the newest decisions were, oldest first."""
+    found = [max(0.0, float(late_s)) for (late_s,) in tx.execute(sa.text(_LATENESS), {"limit": limit})]
+    return found[::-1]
+
+
+def last_sent_at(tx: Tx, surface: str) -> datetime | None:
+    """Return when the last write to a surface went out that was not refused."""
+    return tx.scalar(sa.text(_LAST_SENT).bindparams(surface=surface))  # type: ignore[no-any-return]

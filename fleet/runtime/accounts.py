@@ -5,13 +5,14 @@ The only way to a `Principal`. Passwords and keys pass through and are never log
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 import sqlalchemy as sa
 
-from fleet.access import audit, secret, sessions, throttle, users
+from fleet.access import audit, secret, sessions, standing, throttle, users
 from fleet.access import tokens as access_tokens
 from fleet.access.audit import Actor
 from fleet.access.models import UserRow
@@ -87,6 +88,12 @@ def by_token(deps: Deps, key: str) -> Principal | None:
         return None
     with deps.db.transaction() as tx:
         return access_tokens.find(tx, key)
+
+
+def still_stand(deps: Deps, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of the sessions' and tokens' ids that still open something; looking does not prolong them."""
+    with deps.db.transaction() as tx:
+        return standing.of(tx, ids)
 
 
 def log_out(deps: Deps, principal: Principal, *, everywhere: bool = False) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+import sqlalchemy.orm
 
 from fleet.core.db import Tx
 from fleet.spending.models import CallRow
@@ -46,7 +47,8 @@ _KEYS: dict[By, Any] = {
     By.AGENT: CallRow.agent_id, By.PURPOSE: CallRow.purpose, By.OUTCOME: CallRow.outcome,
 }  # fmt: skip
 _ADDED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "microusd", "latency_ms")
-_ANSWERED = CallRow.outcome.in_(("answered", "repaired"))
+_ANSWERS = ("answered", "repaired")
+_ANSWERED = CallRow.outcome.in_(_ANSWERS)
 
 
 def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, limit: int = 100) -> list[Sum]:
@@ -66,10 +68,34 @@ def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, limi
     return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
 
 
-def spent_since(tx: Tx, since: datetime) -> int:
-    """Return what all calls since a moment cost, in microusd."""
+def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:
+    """Return what all calls since a moment, and before another, cost, in microusd."""
     query = sa.select(sa.func.coalesce(sa.func.sum(CallRow.microusd), 0)).where(CallRow.called_at >= since)
-    return int(tx.scalar(query))
+    return int(tx.scalar(query if until is None else query.where(CallRow.called_at < until)))
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A provider's newest calls: how many, how many of them got no answer, how long they took on average, the last."""
+
+    provider: str
+    calls: int
+    failed: int
+    latency_ms: int
+    last_at: datetime
+
+
+def recent(tx: Tx, *, limit: int = 200) -> list[Recent]:
+    """Return what became of the newest calls, by provider."""
+    newest = sa.select(CallRow).order_by(CallRow.called_at.desc()).limit(limit).subquery()
+    call = sa.orm.aliased(CallRow, newest)
+    failed = sa.func.count().filter(call.outcome.not_in(_ANSWERS))
+    query = (
+        sa.select(call.provider, sa.func.count(), failed, sa.func.avg(call.latency_ms), sa.func.max(call.called_at))
+        .group_by(call.provider)
+        .order_by(call.provider)
+    )
+    return [Recent(name, int(n), int(bad), round(ms), last) for name, n, bad, ms, last in tx.execute(query)]
 
 
 def _text(key: object) -> str | None:

@@ -11,7 +11,11 @@ from fleet.runtime.deps import Deps
 from fleet.web import headers, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
+from fleet.web.feed import Scribe
+from fleet.web.glance import Glance
+from fleet.web.hub import Hub
 from fleet.web.pages import ROUTERS as PAGES
+from fleet.web.pages import overview
 
 _MAX_BODY_BYTES = 1_000_000
 
@@ -23,6 +27,9 @@ def create_app(deps: Deps) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
     app.state.deps = deps
+    app.state.glance = Glance(deps)
+    app.state.scribe = Scribe(deps)
+    app.state.hub = Hub(deps, lambda: overview.cards(app.state.glance.overview()))
     app.include_router(health.router)
     for router in API:
         app.include_router(router, prefix="/api/v1")

@@ -1,27 +1,221 @@
-"""Charts as SVG, made here: no script, no library. Pure; colours come from the style sheet."""
+"""Charts as SVG, made here: no script, no library. Pure; colours come from the style sheet.
+
+Each says in words what it shows to whoever cannot see it, and those that carry figures bring them as a table too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 _W, _H = 120, 32
+_PLOT_W, _PLOT_H, _LEFT, _BOTTOM = 720, 200, 40, 22
+_EMPTY = Markup("")
 
 
-def sparkline(values: Sequence[float], label: str) -> Markup:
-    """Return a line through the values, oldest first; `label` says what it shows to whoever cannot see it."""
-    if not values:
+def sparkline(values: Sequence[float | None], label: str) -> Markup:
+    """Return a line through the values, oldest first, with gaps where nothing is known."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if not known:
         return Markup('<svg class="spark" viewBox="0 0 120 32" role="img" aria-label="{}"></svg>').format(label)
-    top = max(*values, 0.0) if len(values) > 1 else max(values[0], 0.0)
+    top = max(*known, 0.0) or 1.0
     step = _W / max(1, len(values) - 1)
-    points = [
-        f"{index * step:.1f},{_H - 2 - (value / top if top else 0) * (_H - 4):.1f}"
-        for index, value in enumerate(values)
-    ]
-    line = " ".join(points)
-    area = f"0,{_H} {line} {_W},{_H}"
+    drawn = [
+        _stretch(
+            [f"{place * step:.1f},{_H - 2 - max(value, 0.0) / top * (_H - 4):.1f}" for place, value in part]
+        )
+        for part in _unbroken(values)
+    ]  # fmt: skip
     return Markup(
         '<svg class="spark" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">'
-        '<polygon class="spark-area" points="{area}"/><polyline class="spark-line" points="{line}"/></svg>'
-    ).format(w=_W, h=_H, label=escape(label), area=area, line=line)
+        "{drawn}</svg>"
+    ).format(w=_W, h=_H, label=label, drawn=_EMPTY.join(drawn))
+
+
+def _unbroken(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
+    """Return the stretches of known values with their places."""
+    parts: list[list[tuple[int, float]]] = [[]]
+    for place, value in enumerate(values):
+        if value is None or not math.isfinite(value):
+            parts.append([])
+        else:
+            parts[-1].append((place, value))
+    return [part for part in parts if part]
+
+
+def _stretch(points: Sequence[str]) -> Markup:
+    line = " ".join(points) if len(points) > 1 else f"{points[0]} {points[0]}"
+    first, last = points[0].split(",")[0], points[-1].split(",")[0]
+    return Markup(
+        '<polygon class="spark-area" points="{first},{h} {line} {last},{h}"/>'
+        '<polyline class="spark-line" points="{line}"/>'
+    ).format(first=first, last=last, h=_H, line=line)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One bar: what stands below it, and how high each of its parts is; None where nothing is known."""
+
+    label: str
+    values: Mapping[str, int] | None
+
+    @property
+    def total(self) -> int:
+        """The height of the whole bar."""
+        return sum(self.values.values()) if self.values else 0
+
+
+def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str, *, every: int = 4) -> Markup:
+    """Return bars side by side, each of parts; `series` gives each part's title, its class is `k-` and its name.
+
+    Every `every`-th bar has its label below. A legend has the sums; the figures follow as a table.
+    """
+    top = _round_up(max((column.total for column in columns), default=0))
+    width = (_PLOT_W - _LEFT) / max(1, len(columns))
+    bars = [_bar(column, series, _LEFT + place * width, width, top) for place, column in enumerate(columns)]
+    named = [
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+            _LEFT + (place + 0.5) * width, _PLOT_H - 5, column.label
+        )
+        for place, column in enumerate(columns)
+        if (len(columns) - 1 - place) % every == 0
+    ]
+    return Markup(
+        '<figure class="chart"><svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
+        "{grid}{bars}{named}</svg><figcaption>{legend}</figcaption>{table}</figure>"
+    ).format(
+        w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(top), bars=_EMPTY.join(bars), named=_EMPTY.join(named),
+        legend=_legend(columns, series), table=_table(columns, series, label),
+    )  # fmt: skip
+
+
+def bars(values: Sequence[tuple[str, int | None]], label: str, *, every: int = 4) -> Markup:
+    """Return plain bars side by side, each with what stands below it."""
+    columns = [Column(name, None if value is None else {"": value}) for name, value in values]
+    return stacked(columns, {"": label}, label, every=every)
+
+
+def histogram(values: Sequence[float], edges: Sequence[float], names: Sequence[str], label: str) -> Markup:
+    """Return how many values lie below each edge and above the one before; `names` has one for each span.
+
+    There is one more span than there are edges: what lies above the last.
+    """
+    counts = [0] * (len(edges) + 1)
+    for value in values:
+        counts[sum(value >= edge for edge in edges)] += 1
+    return bars(list(zip(names, counts, strict=True)), label, every=1)
+
+
+def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top: int) -> Markup:
+    room = _PLOT_H - _BOTTOM
+    y = float(room)
+    marks = []
+    for name in series:
+        value = (column.values or {}).get(name, 0)
+        height = value / top * (room - 8)
+        if value:
+            y -= height
+            marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
+    told = "not counted yet" if column.values is None else f"{column.total:,}"
+    parts = "".join(
+        f"\n{title}: {column.values[name]:,}"
+        for name, title in series.items()
+        if name and name in (column.values or {})
+    )
+    return Markup("<g><title>{}: {}{}</title>{}{}</g>").format(
+        column.label, told, parts, _rect("slot", x, 0, width, room), _EMPTY.join(marks)
+    )
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float) -> Markup:
+    return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5"/>').format(
+        kind, x, y, width, height
+    )
+
+
+def _grid(top: int) -> Markup:
+    room = _PLOT_H - _BOTTOM
+    lines = []
+    for share in (0.0, 0.5, 1.0):
+        y = room - share * (room - 8)
+        lines.append(
+            Markup(
+                '<line class="{}" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                '<text x="{}" y="{ty:.1f}" text-anchor="end">{}</text>'
+            ).format("grid" if share else "axis", _LEFT, _PLOT_W, _LEFT - 7, _short(top * share), y=y, ty=y + 4)
+        )
+    return _EMPTY.join(lines)
+
+
+def _legend(columns: Sequence[Column], series: Mapping[str, str]) -> Markup:
+    if "" in series:
+        return _EMPTY
+    sums = {name: sum((column.values or {}).get(name, 0) for column in columns) for name in series}
+    return _EMPTY.join(
+        Markup('<span class="key k-{}">{} <b>{:,}</b></span>').format(name, title, sums[name])
+        for name, title in series.items()
+        if sums[name]
+    )
+
+
+def _table(columns: Sequence[Column], series: Mapping[str, str], label: str) -> Markup:
+    head = _EMPTY.join(Markup('<th scope="col" class="num">{}</th>').format(title) for title in series.values())
+    rows = _EMPTY.join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(column.label, _cells(column, series)) for column in columns
+    )
+    name = "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
+    return Markup(
+        '<details id="table-{}"><summary>As a table</summary><div class="scroll"><table>'
+        '<thead><tr><th scope="col">When</th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
+    ).format(name, head, rows)
+
+
+def _cells(column: Column, series: Mapping[str, str]) -> Markup:
+    told = ["–" if column.values is None else f"{column.values.get(name, 0):,}" for name in series]
+    return _EMPTY.join(Markup('<td class="num">{}</td>').format(words) for words in told)
+
+
+def meter(used: float, limit: float, label: str, *, expected: float | None = None) -> Markup:
+    """Return how much of a limit is used, with what is expected at the end behind it; past it, it warns."""
+    share = 1.0 if limit <= 0 else min(1.0, max(0.0, used / limit))
+    ahead = share if expected is None or limit <= 0 else min(1.0, max(share, expected / limit))
+    kind = "bad" if share >= 1 else "warn" if share >= 0.8 or ahead >= 1 else "good"
+    return Markup(
+        '<svg class="meter {kind}" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        '<rect class="rest" width="100" height="8"/><rect class="soon" width="{ahead:.2f}" height="8"/>'
+        '<rect class="used" width="{share:.2f}" height="8"/></svg>'
+    ).format(kind=kind, label=label, ahead=ahead * 100, share=share * 100)
+
+
+def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
+    """Return one bar, divided among parts; the class of each is `s-` and its name."""
+    total = sum(number for _, number in parts) or 1
+    x, drawn = 0.0, []
+    for name, number in parts:
+        width = number / total * 100
+        drawn.append(
+            Markup('<rect class="s-{}" x="{:.2f}" width="{:.2f}" height="8"/>').format(name, x, max(0.0, width - 0.4))
+        )
+        x += width
+    return Markup(
+        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="rest" width="100" height="8"/>{}</svg>'
+    ).format(escape(label), _EMPTY.join(drawn))
+
+
+def _round_up(value: int) -> int:
+    """Return the next number that people like to read on an axis."""
+    if value <= 4:
+        return 4
+    size = 10 ** int(math.log10(value))
+    return next(int(size * step) for step in (1, 2, 4, 5, 6, 8, 10) if size * step >= value)
+
+
+def _short(value: float) -> str:
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"

@@ -16,8 +16,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fleet.access import Permission
 from fleet.core import clock
+from fleet.runtime.overview import Pulse
 from fleet.web import charts, words
 from fleet.web.gate import csrf_word, is_secure
+from fleet.web.glance import Glance
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
@@ -27,7 +29,8 @@ pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span)
+pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
+                     atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
 pages.globals.update(Permission=Permission, charts=charts)
 
@@ -38,7 +41,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
     said = _take_said(request)
     html = pages.get_template(template).render(
         request=request, who=who, csrf=csrf_word(request), said=said, path=request.url.path,
-        now=clock.now(), **facts,
+        now=clock.now(), pulse=_pulse(request, code), **facts,
     )  # fmt: skip
     answer = HTMLResponse(html, code)
     if said is not None:
@@ -48,6 +51,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
 
 def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
     """Lead to a page of ours after something was done, and say there what it was."""
+    request.app.state.glance.forget()
     answer = RedirectResponse(where, 303)
     if said:
         note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
@@ -55,6 +59,12 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
             _SAID, note, max_age=_SAID_S, path="/", secure=is_secure(request), httponly=True, samesite="strict"
         )  # fmt: skip
     return answer
+
+
+def _pulse(request: Request, code: int) -> Pulse | None:
+    """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
+    glance: Glance = request.app.state.glance
+    return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from fleet.core import logs
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.runtime.deps import Deps
 from fleet.web.app import create_app
+from fleet.web.hub import Hub
 
 _STOP_S = 2
 _START_S = 30.0
@@ -67,8 +68,9 @@ def running(deps: Deps, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[s
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+    def __init__(self, config: uvicorn.Config, announcement: str, hub: Hub) -> None:
         super().__init__(config)
+        self._hub = hub
         self._announcement = announcement
         self.listening = threading.Event()
 
@@ -79,6 +81,10 @@ class _Server(uvicorn.Server):
             if self._announcement:
                 sys.stdout.write(self._announcement + "\n")
                 sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.close()  # pages that listen would keep it from ending
+        await super().shutdown(sockets)
 
 
 def _prepared(deps: Deps, host: str, port: int, *, announce: bool) -> tuple[_Server, socket.socket, str]:
@@ -92,7 +98,8 @@ def _prepared(deps: Deps, host: str, port: int, *, announce: bool) -> tuple[_Ser
         "timeout_graceful_shutdown": _STOP_S, "backlog": 512,
     }  # fmt: skip
     said = f"dashboard listening on {url}" if announce else ""
-    return _Server(uvicorn.Config(create_app(deps), **options), said), listener, url
+    app = create_app(deps)
+    return _Server(uvicorn.Config(app, **options), said, app.state.hub), listener, url
 
 
 def _bound(host: str, port: int) -> socket.socket:

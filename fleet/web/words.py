@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 
@@ -12,12 +13,46 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
+def atmost(value: int | None) -> str:
+    """Return a count that stops somewhere; None is more than it counts to."""
+    return "1,000+" if value is None else number(value)
+
+
 def money(microusd: int | None) -> str:
     """Return microusd as dollars: cents, or more digits where it is less than one."""
     if microusd is None:
         return "–"
     dollars = microusd / 1_000_000
     return f"${dollars:,.2f}" if dollars == 0 or abs(dollars) >= 0.01 else f"${dollars:,.4f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as percent: 0.0123 as 1.2 %."""
+    if share is None:
+        return "–"
+    return (
+        "0 %" if share == 0 else f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How something stands against the time before."""
+
+    words: str
+    tone: str
+
+
+def trend(value: float, before: float | None, better: str) -> Trend | None:
+    """Return how a figure has moved; `better` is `up`, `down` or empty. None where there is nothing to compare with."""
+    if not before:
+        return None
+    change = (value - before) / before
+    if abs(change) < 0.005:
+        return Trend("±0 %", "")
+    size = f"{abs(change):.0%}".replace("%", " %") if abs(change) < 10 else f"{value / before:,.0f} times"
+    tone = "" if not better else "good" if (change > 0) == (better == "up") else "bad"
+    return Trend(f"{'▲' if change > 0 else '▼'} {size}", tone)
 
 
 def span(seconds: float | None) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.cli import feed
 from fleet.core.events import Event, Position
+from fleet.runtime import stories
 from fleet.runtime.people import Named
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -88,7 +89,7 @@ def test_a_text_cannot_pretend_to_be_another_line_or_another_colour() -> None:
     assert "[red]A[/red]" in line
 
 
-SUBJECTS = [*sorted(feed._STORIES), "something.else"]
+SUBJECTS = [*sorted(stories._STORIES), "something.else"]
 VALUES = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
 KEYS = ["agent", "kind", "text", "to", "why", "reason", "until", "by", "scope", "key", "number", "thought", "action"]
 
@@ -105,8 +106,8 @@ def test_every_subject_that_the_house_emits_has_a_story_of_its_own() -> None:
     import re
     from pathlib import Path
 
-    root = Path(feed.__file__).resolve().parents[1]
+    root = Path(stories.__file__).resolve().parents[1]
     sources = "".join(p.read_text() for room in ("agents", "runtime", "jobs") for p in (root / room).rglob("*.py"))
     emitted = set(re.findall(r'"((?:agent|job|control)\.[a-z_.]+)"', sources))
     emitted |= {f"job.{word}" for word in ("held", "unknown", "retrying", "done", "dead", "skipped", "cancelled")}
-    assert emitted <= set(feed._STORIES)
+    assert emitted <= set(stories._STORIES)

@@ -1,19 +1,39 @@
-"""The first page: the fleet at a glance."""
+"""The first page: the fleet at a glance, and what happens."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission
-from fleet.runtime import fleetwide
+from fleet.runtime.overview import Overview
+from fleet.web import figures
+from fleet.web.feed import FAMILIES
 from fleet.web.gate import TheDeps, needs
-from fleet.web.rendering import render
+from fleet.web.glance import Glance
+from fleet.web.pages.activity import newest
+from fleet.web.rendering import pages, render
 
 router = APIRouter()
+_LINES = 30
 
 
 @router.get("/", dependencies=[needs(Permission.FLEET_VIEW)])
-def overview(request: Request, deps: TheDeps) -> Response:
-    """Show the fleet at a glance."""
-    return render(request, "overview.html", status_=fleetwide.status(deps))
+def overview(request: Request, deps: TheDeps, *, only: str = "") -> Response:
+    """Show the fleet at a glance, and what happened last; `only` is a family of events."""
+    glance: Glance = request.app.state.glance
+    family = only if only in FAMILIES else ""
+    seen = glance.overview()
+    return render(
+        request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES, most=_LINES,
+        feed=newest(deps, request.app.state.scribe, family=family, limit=_LINES),
+    )  # fmt: skip
+
+
+def cards(seen: Overview) -> str:
+    """Return the figures as they stand in the page, for the stream."""
+    parts: Any = pages.get_template("_cards.html").module
+    facts = figures.of(seen)
+    return f"{parts.figures(seen, facts)}{parts.chart(facts)}{parts.parts(seen)}"

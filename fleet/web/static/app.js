@@ -1,3 +1,381 @@
-// Pages without reloads: links and forms of ours are fetched and the page's content is put in place.
-// Without this script every page and form works all the same.
-const main = () => document.getElementById("main");
+// Pages without reloads, and pages that stay true: links and forms of ours are fetched and the page's content is put in
+// place; what the fleet does arrives as server-sent events. Without this script every page and form works all the same.
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/* ---- what is said to the person ---- */
+
+function say(text, wrong = false, link = null) {
+  const box = $("#said");
+  const line = document.createElement("p");
+  line.className = wrong ? "said wrong" : "said";
+  line.textContent = text;
+  if (link) {
+    const a = document.createElement("a");
+    a.href = link.href;
+    a.textContent = link.text;
+    a.dataset.whole = "";
+    line.append(" ", a);
+  }
+  box?.replaceChildren(line);
+}
+
+function ask(question, label, danger) {
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-labelledby", "question");
+  dialog.innerHTML = `<form method="dialog"><p id="question"></p><div class="actions">
+    <button value="no" autofocus>Cancel</button><button value="yes" class="main"></button></div></form>`;
+  $("p", dialog).textContent = question;
+  const yes = $("button.main", dialog);
+  yes.textContent = label || "Go on";
+  yes.classList.toggle("danger", danger);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => {
+    dialog.remove();
+    done(dialog.returnValue === "yes");
+  }));
+}
+
+/* ---- going somewhere ---- */
+
+const scrolls = new Map(); // entry of the history -> where one stood in it
+let entry = history.state?.entry ?? newEntry();
+let going = null; // the load under way; a later one replaces it
+
+function newEntry() {
+  const fresh = `${performance.timeOrigin}-${performance.now()}`;
+  history.replaceState({ ...history.state, entry: fresh }, "");
+  return fresh;
+}
+
+async function load(url, { method = "GET", body = null, push = true, keepFocus = false, form = null, entryAfter = null } = {}) {
+  if (method === "GET") going?.abort();
+  const control = new AbortController();
+  if (method === "GET") going = control;
+  document.documentElement.classList.add("busy");
+  try {
+    const answer = await fetch(url, { method, body, signal: control.signal, credentials: "same-origin", headers: { accept: "text/html" } });
+    const isPage = (answer.headers.get("content-type") ?? "").startsWith("text/html");
+    if (!isPage || new URL(answer.url).origin !== location.origin) {
+      if (method === "GET" && answer.ok) location.assign(url);
+      else say(`The server answered ${answer.status} ${answer.statusText}.`, true);
+      return false;
+    }
+    const page = parsed(await answer.text());
+    if (form && !answer.ok && $("[data-problem]", page)) {
+      say($$("[data-problem] > :is(h1, p:not(.actions))", page).map((one) => one.textContent.trim()).join(" "), true);
+      return false; // what was typed stays where it is
+    }
+    if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
+      location.assign(answer.url); // in or out: another frame, and another session's stream
+      return true;
+    }
+    show(page, answer.url + new URL(url, location.href).hash, { push, keepFocus, entryAfter });
+    return true;
+  } catch (error) {
+    if (error.name === "AbortError") return false;
+    say("The server cannot be reached. Nothing was lost; try again.", true);
+    return false;
+  } finally {
+    if (going === control) going = null;
+    if (!going) document.documentElement.classList.remove("busy");
+  }
+}
+
+function show(page, url, { push, keepFocus, entryAfter }) {
+  const before = location.pathname;
+  const focused = keepFocus && placeOf(document.activeElement);
+  const y = scrollY;
+  scrolls.set(entry, y);
+  if (push && url !== location.href) {
+    entry = `${performance.timeOrigin}-${performance.now()}`;
+    history.pushState({ entry }, "", url);
+  } else if (entryAfter) entry = entryAfter;
+  document.title = page.title;
+  $("#main").replaceWith(document.adoptNode($("#main", page)));
+  frame(page);
+  ready($("#main"));
+  const same = before === location.pathname;
+  const to = location.hash && document.getElementById(location.hash.slice(1));
+  const old = focused && find(focused, document);
+  (old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
+  if (entryAfter) scrollTo(0, scrolls.get(entryAfter) ?? 0);
+  else if (to) to.scrollIntoView();
+  else scrollTo(0, same ? y : 0);
+  live.look();
+}
+
+// The rail stays (its own scroll, an open menu); what it says of the page and the fleet is taken over.
+function frame(page) {
+  for (const link of $$(".rail a[href]")) {
+    const current = $(`.rail a[href="${CSS.escape(link.getAttribute("href"))}"]`, page)?.getAttribute("aria-current");
+    if (current) link.setAttribute("aria-current", current);
+    else link.removeAttribute("aria-current");
+  }
+  for (const part of $$(".rail [id][data-live]")) swap(part, page.getElementById(part.id));
+  const word = $("meta[name=csrf]", page)?.content;
+  if (word) $("meta[name=csrf]")?.setAttribute("content", word);
+  const menu = $("#places");
+  if (menu?.matches(":popover-open")) menu.hidePopover();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const url = new URL(link.href, location.href);
+  const elsewhere = link.target || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
+  const anchor = url.hash && url.pathname + url.search === location.pathname + location.search;
+  if (elsewhere || anchor || /^\/(static|api|live)\//.test(url.pathname)) return;
+  event.preventDefault();
+  load(url.href, { keepFocus: url.pathname === location.pathname });
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const button = event.submitter;
+  const action = new URL(button?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href, location.href);
+  const method = (button?.getAttribute("formmethod") ?? form.getAttribute("method") ?? "get").toUpperCase();
+  if (event.defaultPrevented || action.origin !== location.origin || form.target || "whole" in form.dataset || method === "DIALOG") return;
+  event.preventDefault();
+  if (form.hasAttribute("aria-busy")) return; // twice pressed is once sent
+  const question = button?.dataset.confirm ?? form.dataset.confirm;
+  const danger = Boolean(button?.classList.contains("danger"));
+  if (question && !(await ask(question.replace("{n}", chosen(form)), button?.textContent.trim(), danger))) return;
+  const fields = new FormData(form, button);
+  form.setAttribute("aria-busy", "true");
+  if (button) button.disabled = true;
+  if (method === "GET") {
+    action.search = new URLSearchParams([...fields].filter(([, value]) => value !== "")).toString();
+    await load(action.href, { keepFocus: true, form });
+  } else {
+    const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
+    await load(action.href, { method, body, keepFocus: true, form });
+  }
+  form.removeAttribute("aria-busy");
+  if (button) button.disabled = false;
+});
+
+addEventListener("popstate", (event) => {
+  if (!event.state?.entry) return; // a step to an anchor of this page
+  scrolls.set(entry, scrollY);
+  load(location.href, { push: false, entryAfter: event.state.entry });
+});
+history.scrollRestoration = "manual";
+addEventListener("pagehide", () => { history.scrollRestoration = "auto"; });
+addEventListener("pageshow", () => { history.scrollRestoration = "manual"; });
+
+/* ---- parts of a page that are put in place anew, while somebody is at work in them ---- */
+
+function placeOf(element) {
+  if (!element || element === document.body || element.id === "main") return null;
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const name = element.getAttribute("name");
+  const form = element.form?.getAttribute("action");
+  const value = element.value && element.type !== "text" ? `[value="${CSS.escape(element.value)}"]` : "";
+  const inForm = form ? `form[action="${CSS.escape(form)}"] ` : "";
+  if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${/checkbox|radio/.test(element.type) ? value : ""}`;
+  if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  return inForm ? `${inForm}button` : null;
+}
+const find = (place, within) => { try { return $(place, within); } catch { return null; } };
+const isTyping = (part) => $$("input, textarea, select", part).some((field) => field.matches(":focus")
+  && !/checkbox|radio|button|submit/.test(field.type)
+  || /^(text|search|number|textarea|password)$/.test(field.type) && field.value !== field.defaultValue);
+
+function swap(part, fresh) {
+  if (!fresh || part.isEqualNode(fresh)) return true;
+  if (isTyping(part) || $("dialog[open]", part)) return false; // it is fetched again with the next change
+  const focused = part.contains(document.activeElement) ? placeOf(document.activeElement) : null;
+  const checked = $$("input:checked", part).map(placeOf).filter(Boolean);
+  const open = $$("details[open][id]", part).map((one) => one.id);
+  const node = document.adoptNode(fresh);
+  part.replaceWith(node);
+  for (const place of checked) { const box = find(place, node); if (box) box.checked = true; }
+  for (const id of open) $(`#${CSS.escape(id)}`, node)?.setAttribute("open", "");
+  if (focused) find(focused, node)?.focus({ preventScroll: true });
+  ready(node);
+  return true;
+}
+
+/* ---- choosing many ---- */
+
+const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]`, within);
+const scopeOf = (box) => box.form ?? $("#main");
+const chosen = (within) => $$("input[data-all]", within).flatMap((all) => boxes(all.dataset.all, scopeOf(all))).filter((box) => box.checked).length;
+
+function tally(within) {
+  for (const all of $$("input[data-all]", within)) {
+    const each = boxes(all.dataset.all, scopeOf(all));
+    const on = each.filter((box) => box.checked).length;
+    all.checked = on > 0 && on === each.length;
+    all.indeterminate = on > 0 && on < each.length;
+    for (const count of $$(".bulk .count", scopeOf(all))) count.textContent = `${on} selected`;
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const box = event.target;
+  if (box.matches?.("input[data-all]")) for (const one of boxes(box.dataset.all, scopeOf(box))) one.checked = box.checked;
+  if (box.type === "checkbox") tally($("#main"));
+  if (box.matches?.("[data-submit]")) box.form?.requestSubmit();
+});
+
+function ready(within) {
+  tally(within);
+  tellTimes(within);
+  for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
+}
+
+/* ---- how long ago ---- */
+
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+function span(seconds) {
+  const [size, unit] = UNITS.find(([least]) => seconds >= least) ?? UNITS.at(-1);
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+function tellTimes(within) {
+  for (const time of $$("time[data-ago]", within)) {
+    const s = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    if (Number.isNaN(s)) continue;
+    const text = Math.abs(s) < 2 ? "now" : s > 0 ? `${span(s)} ago` : `in ${span(-s)}`;
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+setInterval(() => { if (!document.hidden) tellTimes(document); }, 5000);
+
+/* ---- live ---- */
+
+const EVERY_MS = 3000;
+const MOST_LINES = 200;
+
+const live = {
+  source: null, last: null, wait: 1000, dirty: new Set(), timer: null, hiddenAt: null,
+
+  tell(state) {
+    const light = $("#live");
+    if (!light) return;
+    light.hidden = false;
+    light.className = `live ${state === "live" ? "on" : "lost"}`;
+    const words = state === "live" ? "Live" : "Reconnecting…";
+    if (light.textContent !== words) light.textContent = words;
+  },
+
+  // Listens as the page at hand needs it; a page with a feed gets the lines as well.
+  look() {
+    if (!$("meta[name=csrf]")) return;
+    const feed = $("[data-feed]");
+    const wants = `${feed ? "feed" : ""} ${$("#cards") ? "cards" : ""}`;
+    if (this.source && this.source.readyState !== EventSource.CLOSED && this.wants === wants) return;
+    this.wants = wants;
+    this.open(feed && !this.last ? feed.dataset.feed : this.last);
+  },
+
+  open(after) {
+    this.source?.close();
+    const query = new URLSearchParams({ ...(/feed/.test(this.wants) && { feed: "1" }),
+      ...(/cards/.test(this.wants) && { cards: "1" }), ...(after && { after }) });
+    const source = this.source = new EventSource(`/live?${query}`);
+    const hear = (name, heard) => source.addEventListener(name, (event) => {
+      if (event.lastEventId) this.last = event.lastEventId;
+      heard(event.data);
+    });
+    source.onopen = () => { this.wait = 1000; this.tell("live"); };
+    source.onerror = () => {
+      this.tell("lost");
+      if (source === this.source && source.readyState === EventSource.CLOSED) this.again();
+    };
+    hear("hello", () => {});
+    hear("activity", (html) => this.line(html));
+    hear("changed", (data) => this.changed(JSON.parse(data)));
+    hear("cards", (html) => {
+      for (const fresh of $$("body > [id]", parsed(html))) {
+        const old = document.getElementById(fresh.id);
+        if (old) swap(old, fresh);
+      }
+    });
+    hear("reset", () => this.changed(null));
+  },
+
+  // A stream that was refused and not just lost: full, or the session is over.
+  async again() {
+    await sleep(this.wait * (0.5 + Math.random()));
+    this.wait = Math.min(30000, this.wait * 2);
+    if (this.source?.readyState !== EventSource.CLOSED || document.hidden) return;
+    try {
+      const answer = await fetch("/account", { method: "HEAD", redirect: "manual", credentials: "same-origin" });
+      if (answer.type === "opaqueredirect") {
+        say("You are logged out.", true, { text: "Log in again", href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` });
+        return;
+      }
+    } catch { /* away still */ }
+    this.open(this.last);
+  },
+
+  line(html) {
+    const feed = $("[data-feed]");
+    const line = $("li", parsed(html));
+    if (!feed || !line || document.getElementById(line.id)) return;
+    const only = feed.dataset.only;
+    if (only ? line.dataset.family !== only : "quiet" in line.dataset && !("allLines" in feed.dataset)) return;
+    if (feed.dataset.agent && line.dataset.agent !== feed.dataset.agent) return;
+    if (feed.dataset.subject && !matches(line.dataset.subject, feed.dataset.subject)) return;
+    $(".empty", feed.parentElement)?.remove();
+    feed.hidden = false;
+    line.classList.add("fresh");
+    feed.prepend(document.adoptNode(line));
+    tellTimes(line);
+    while (feed.children.length > Number(feed.dataset.most ?? MOST_LINES)) feed.lastElementChild.remove();
+  },
+
+  // `what` null: so much happened that nobody knows what; everything may have changed.
+  changed(what) {
+    for (const part of $$("[data-live][id]")) {
+      const wanted = part.dataset.live.split(",");
+      const agent = part.dataset.agent;
+      const concerns = !what || (what.subjects.some((subject) => wanted.some((one) => matches(subject, one)))
+        && (!agent || what.agents === null || what.agents.includes(agent)));
+      if (concerns) this.dirty.add(part.id);
+    }
+    if (!what) for (const feed of $$("[data-feed][id]")) this.dirty.add(feed.id);
+    if (this.dirty.size) this.timer ??= setTimeout(() => this.refresh(), 200 + Math.random() * 800);
+  },
+
+  async refresh() {
+    const began = Date.now();
+    const where = location.href;
+    const parts = new Set(this.dirty);
+    this.dirty.clear();
+    try {
+      if (!document.hidden) {
+        const answer = await fetch(where, { credentials: "same-origin", headers: { accept: "text/html", "x-live": "1" } });
+        const page = answer.ok && !answer.redirected ? parsed(await answer.text()) : null;
+        for (const id of page && location.href === where ? parts : []) {
+          const part = document.getElementById(id);
+          if (part && !swap(part, page.getElementById(id))) this.dirty.add(id);
+        }
+      } else for (const id of parts) this.dirty.add(id);
+    } catch { /* the next change, or the stream's return, asks again */ }
+    await sleep(Math.max(0, began + EVERY_MS - Date.now()) + Math.random() * 500);
+    this.timer = null;
+    if (this.dirty.size && !document.hidden) this.timer = setTimeout(() => this.refresh(), EVERY_MS);
+  },
+};
+
+function matches(subject, wanted) {
+  return wanted.endsWith("*") ? subject.startsWith(wanted.slice(0, -1)) : subject === wanted;
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) {
+    if (!live.source || live.source.readyState === EventSource.CLOSED) live.open(live.last);
+    if (live.dirty.size) live.timer ??= setTimeout(() => live.refresh(), 100);
+    clearTimeout(live.hiddenAt);
+  } else live.hiddenAt = setTimeout(() => { live.source?.close(); }, 120000);
+});
+
+ready(document);
+live.look();

@@ -1,0 +1,233 @@
+"""The streams of one process: one reader of events for every page that listens.
+
+Made by `app`, one a process; lives on the event loop. Holds no fact of its own: all of it can be lost and read again.
+A page that cannot keep up is let go, and comes back with the position that it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fleet.access import Principal
+from fleet.core import clock, logs
+from fleet.core.errors import FleetError, Unavailable
+from fleet.core.events import Position
+from fleet.runtime import accounts, people
+from fleet.runtime.deps import Deps
+from fleet.web.feed import Scribe
+from fleet.web.rounds import Round, Wants, said
+
+T = TypeVar("T")
+POLL_S = 0.5
+SESSIONS_S = 30.0
+MOST_STREAMS = 2000
+BACKLOG = 500
+"""Who missed more events than this is told to look at everything anew."""
+ROUNDS = 64
+"""How many rounds a page may lie behind: half a minute of them."""
+_HEARTBEAT_S = 15.0
+_CARDS_S = 2.0
+_PATIENCE_S = 5.0
+_AWAY_S = 2.0
+_READ = 500
+_STILL_HERE = b": still here\n\n"
+
+log = logs.get(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """A page that listens. `floor` is what it has seen, `greeting` what it is sent first."""
+
+    key_id: uuid.UUID
+    wants: Wants
+    floor: Position
+    greeting: bytes = b""
+    on_drop: Callable[[], object] = lambda: None
+    rounds: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(ROUNDS))
+
+    async def next(self) -> bytes | None:
+        """Return what is to be sent next; None when the stream ends."""
+        if self.greeting:
+            first, self.greeting = self.greeting, b""
+            return first
+        return await self.rounds.get()
+
+
+class Hub:
+    """The streams of one process. `cards` makes the overview's figures as HTML; asked every two seconds at most."""
+
+    def __init__(self, deps: Deps, cards: Callable[[], str]) -> None:
+        self._deps, self._make_cards = deps, cards
+        self._scribe = Scribe(deps)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
+        self._listeners: set[Listener] = set()
+        self._joining = 0
+        self._position: Position | None = None
+        self._located = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._cards = ""
+        self._cards_at_s = self._sent_at_s = self._checked_at_s = 0.0
+        self._closed = False
+
+    @property
+    def number(self) -> int:
+        """How many pages listen."""
+        return len(self._listeners)
+
+    def close(self) -> None:
+        """End all streams; a server cannot stop while a page listens. Call on the event loop."""
+        self._closed = True
+        self._end_all()
+        if self._task is not None:
+            self._task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def join(self, who: Principal, after: Position | None, wants: Wants) -> Listener:
+        """Have a page listen, from `after` on or from now. Raises Unavailable when no further one can."""
+        if self._closed or len(self._listeners) + self._joining >= MOST_STREAMS:
+            raise Unavailable("Too many pages listen.", fix="Pages work without it; reload them to see what is new.")
+        self._joining += 1
+        try:
+            reached = await self._reached()
+            listener = Listener(who.key_id, wants, after or reached)
+            self._listeners.add(listener)  # at once, so that every round after `reached` waits for it
+        finally:
+            self._joining -= 1
+        try:
+            missed = b"" if after is None else await self._in_thread(lambda: self._missed(after, reached, wants))
+        except BaseException:
+            self.leave(listener)
+            raise
+        self._greet(listener, reached, missed)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Forget a page that is gone."""
+        self._listeners.discard(listener)
+
+    async def _reached(self) -> Position:
+        """Return how far the events are read. Begins to read them if nobody listened so far."""
+        if self._task is None or self._task.done():
+            self._position = None
+            self._located.clear()
+            self._task = asyncio.create_task(self._poll())
+        try:
+            await asyncio.wait_for(self._located.wait(), _PATIENCE_S)
+        except TimeoutError:
+            raise Unavailable("Events cannot be read now.", fix="Is the database up? `fleet check` tells.") from None
+        assert self._position is not None  # located
+        return self._position
+
+    def _greet(self, listener: Listener, reached: Position, missed: bytes | None) -> None:
+        if missed is None:
+            missed = said("reset", "{}", reached)
+        hello = said("hello", "{}", listener.floor if missed == b"" else None)
+        listener.floor = max(listener.floor, reached) if missed == b"" else reached
+        retry_ms = 1000 + self._deps.dice.randrange(3000)  # after a restart they do not all come back at once
+        cards = said("cards", self._cards) if listener.wants.cards and self._cards else b""
+        listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + cards
+
+    def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
+        """Return what happened between the two; None for too much of it, and for a position of another database."""
+        if after > reached:
+            return b"" if after <= people.activity_from_now(self._deps) else None
+        found = people.activity_after(self._deps, after, limit=BACKLOG + 1)
+        events = [event for event in found if event.position <= reached]
+        if len(events) > BACKLOG:
+            return None
+        return Round(reached, events, self._scribe.lines(events)).told(wants, after)
+
+    async def _poll(self) -> None:
+        """Read on for as long as anybody listens."""
+        self._sent_at_s = clock.monotonic_s()
+        try:
+            while self._listeners or self._joining:
+                await asyncio.sleep(await self._turn())
+        except Exception:
+            log.exception("live_feed_broke")
+            self._end_all()  # they come back, and it begins anew
+
+    async def _turn(self) -> float:
+        """Read a round and hand it out; return how long to wait until the next."""
+        try:
+            await self._check_sessions()
+            found = await self._in_thread(self._read)
+        except FleetError as error:  # the database is away; pages wait
+            log.warning("live_feed_waits", error=error.message)
+            self._send(lambda _: _STILL_HERE)
+            return _AWAY_S
+        self._position = found.end
+        self._located.set()
+        self._send(lambda listener: found.told(listener.wants, listener.floor))
+        if clock.monotonic_s() - self._sent_at_s > _HEARTBEAT_S:
+            self._send(lambda _: _STILL_HERE)
+        return 0.0 if len(found.events) == _READ else POLL_S
+
+    def _read(self) -> Round:
+        """Return what has happened since the last round."""
+        tail = people.activity_from_now(self._deps)
+        if self._position is None:
+            return Round(tail)
+        events = people.activity_after(self._deps, self._position, limit=_READ)
+        # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
+        reached = [events[-1].position] if events else []
+        end = reached[0] if len(events) == _READ else max(tail, self._position, *reached)
+        return Round(end, events, self._scribe.lines(events), self._fresh_cards())
+
+    def _fresh_cards(self) -> str:
+        """Return the overview's figures, if anybody looks at them and they have changed."""
+        now_s = clock.monotonic_s()
+        if now_s - self._cards_at_s < _CARDS_S or not any(listener.wants.cards for listener in list(self._listeners)):
+            return ""
+        self._cards_at_s = now_s
+        cards = self._make_cards()
+        if cards == self._cards:
+            return ""
+        self._cards = cards
+        return cards
+
+    def _send(self, chunk_for: Callable[[Listener], bytes]) -> None:
+        for listener in list(self._listeners):
+            chunk = chunk_for(listener)
+            if not chunk:
+                continue
+            self._sent_at_s = clock.monotonic_s()
+            try:
+                listener.rounds.put_nowait(chunk)
+            except asyncio.QueueFull:
+                self._drop(listener)
+
+    async def _check_sessions(self) -> None:
+        """End the streams of those who are logged out: a stream outlives the request that was let in."""
+        now_s = clock.monotonic_s()
+        if now_s - self._checked_at_s < SESSIONS_S:
+            return
+        self._checked_at_s = now_s
+        asked = {listener.key_id for listener in self._listeners}
+        over = asked - await self._in_thread(lambda: accounts.still_stand(self._deps, asked))
+        for listener in [one for one in self._listeners if one.key_id in over]:
+            self._end(listener)
+
+    def _end_all(self) -> None:
+        for listener in list(self._listeners):
+            self._end(listener)
+
+    def _end(self, listener: Listener) -> None:
+        self.leave(listener)
+        try:
+            listener.rounds.put_nowait(None)
+        except asyncio.QueueFull:
+            self._drop(listener)
+
+    def _drop(self, listener: Listener) -> None:
+        self.leave(listener)
+        listener.on_drop()
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -1,0 +1,96 @@
+"""One round of the stream: the events that were read together, written down once for all who listen.
+
+Called by `hub`. Pure but for the template. Ids are positions (`txid-id`), so a page goes on where it was cut off.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fleet.core.events import Event, Position
+from fleet.web.feed import Line
+from fleet.web.rendering import pages
+
+MOST_LINES = 250
+_MOST_AGENTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a listener is told besides what has changed."""
+
+    feed: bool = False
+    cards: bool = False
+
+
+@dataclass(frozen=True)
+class Round:
+    """The events after one position up to another. `cards` are the overview's figures, if they have changed."""
+
+    end: Position
+    events: Sequence[Event] = ()
+    lines: Sequence[tuple[Position, Line]] = ()
+    cards: str = ""
+
+    @functools.cached_property
+    def _told(self) -> dict[Wants, bytes]:
+        return {}
+
+    def told(self, wants: Wants, floor: Position) -> bytes:
+        """Return what a listener is sent that has seen everything up to `floor`; nothing if that is so."""
+        if floor >= self.end:
+            return self._cards(wants)
+        if self.events and floor >= self.events[0].position:
+            return self._write(wants, floor) + self._cards(wants)
+        if wants not in self._told:
+            self._told[wants] = self._write(wants, floor) + self._cards(wants)
+        return self._told[wants]
+
+    def _cards(self, wants: Wants) -> bytes:
+        return said("cards", self.cards) if wants.cards and self.cards else b""
+
+    def _write(self, wants: Wants, floor: Position) -> bytes:
+        fresh = [event for event in self.events if event.position > floor]
+        if not fresh:
+            return b""
+        parts = self._written if wants.feed else []
+        told = [part for position, part in parts if position > floor]
+        return b"".join(told) + said("changed", _changed(fresh), self.end)
+
+    @functools.cached_property
+    def _written(self) -> list[tuple[Position, bytes]]:
+        """The lines as events; of a flood that nobody can read the newest, and how many those are that went before."""
+        parts = pages.get_template("_feed.html").module
+        written = [(at, said("activity", str(parts.line(one)), at)) for at, one in self.lines[-MOST_LINES:]]  # type: ignore[attr-defined]
+        left_out = self.lines[:-MOST_LINES]
+        if not left_out:
+            return written
+        at = left_out[-1][0]
+        return [(at, said("activity", str(parts.more(len(left_out))), at)), *written]  # type: ignore[attr-defined]
+
+
+def said(name: str, data: str, at: Position | None = None) -> bytes:
+    """Return one server-sent event."""
+    where = f"id: {name_of(at)}\n" if at is not None else ""
+    lines = "\n".join(f"data: {line}" for line in data.splitlines()) or "data:"
+    return f"{where}event: {name}\n{lines}\n\n".encode()
+
+
+def name_of(position: Position) -> str:
+    """Return a position as the id of an event."""
+    return f"{position.txid}-{position.id}"
+
+
+def _changed(events: Sequence[Event]) -> str:
+    """Return what the events were about; `agents` null for more than anybody would look for."""
+    agents = sorted({str(event.agent_id) for event in events if event.agent_id is not None})
+    return json.dumps(
+        {
+            "subjects": sorted({event.subject for event in events}),
+            "kinds": sorted({str(kind) for event in events if isinstance(kind := event.payload.get("kind"), str)})[:50],
+            "agents": agents if len(agents) <= _MOST_AGENTS else None,
+        }
+    )

@@ -1,0 +1,307 @@
+"""The stream: every event once, over reconnects and slow transactions; the same bytes for all; no page holds it up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from fleet.access import Permission, Principal, Role, Via
+from fleet.core import events
+from fleet.runtime import accounts
+from fleet.web import hub, server
+from fleet.web.live import EventStream
+from fleet.web.rounds import Wants
+from tests.factories import Fleet
+from tests.integration.web.conftest import PASSWORD
+
+WITHIN_S = 20.0
+
+
+@dataclass
+class Heard:
+    """One server-sent event."""
+
+    name: str
+    data: str
+    id: str
+
+
+@dataclass
+class Ear:
+    """Listens in a thread of its own until it is closed or the stream ends."""
+
+    url: str
+    token: str
+    params: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.raw = self._rest = b""
+        self.status = 0
+        self.ended = threading.Event()
+        self._closing = False
+        self._news = threading.Condition()
+        self._client = httpx.Client(timeout=httpx.Timeout(WITHIN_S), trust_env=False)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        headers = {"authorization": f"Bearer {self.token}", **self.headers}
+        try:
+            with self._client.stream("GET", f"{self.url}/live", params=self.params, headers=headers) as answer:
+                self.status = answer.status_code
+                for chunk in answer.iter_raw():
+                    self._take(chunk)
+                    if self._closing:
+                        break
+        except httpx.HTTPError:
+            pass
+        finally:
+            self.ended.set()
+            with self._news:
+                self._news.notify_all()
+
+    def _take(self, chunk: bytes) -> None:
+        with self._news:
+            self.raw += chunk
+            *blocks, self._rest = (self._rest + chunk).split(b"\n\n")
+            self.heard += [one for block in blocks if (one := _read(block.decode())) is not None]
+            self._news.notify_all()
+
+    def until(self, met: Callable[[list[Heard]], bool]) -> list[Heard]:
+        """Wait until what was heard is enough, and return it."""
+        with self._news:
+            assert self._news.wait_for(lambda: met(self.heard) or self.ended.is_set(), WITHIN_S), self.heard
+            assert met(self.heard), self.heard
+            return list(self.heard)
+
+    def greeted(self) -> Ear:
+        """Wait for the first words."""
+        self.until(bool)
+        return self
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the test's own events, as they came."""
+        return [int(found[1]) for one in self.heard if (found := re.search(r"number (\d+)", one.data))]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._closing = True
+        self._client.close()
+
+
+def _read(block: str) -> Heard | None:
+    fields: dict[str, list[str]] = {}
+    for line in block.splitlines():
+        name, _, value = line.partition(": ")
+        if name:
+            fields.setdefault(name, []).append(value)
+    if "event" not in fields:
+        return None
+    return Heard(fields["event"][0], "\n".join(fields.get("data", [])), fields.get("id", [""])[0])
+
+
+@pytest.fixture
+def token(fleet: Fleet) -> str:
+    """A program's key, which may look at the fleet."""
+    accounts.create_user(fleet.deps, "ana", Role.VIEWER, PASSWORD)
+    return accounts.issue_token(fleet.deps, "ana", "tests", (Permission.FLEET_VIEW,), None)
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "POLL_S", 0.02)
+
+
+@pytest.fixture
+def address(fleet: Fleet) -> Iterator[str]:
+    """Where the dashboard listens."""
+    with server.running(fleet.deps) as url:
+        yield url
+
+
+def emit(fleet: Fleet, *numbers: int) -> None:
+    """Have something happen, each in a transaction of its own."""
+    for number in numbers:
+        with fleet.deps.db.transaction() as tx:
+            events.emit(tx, "test.happened", number=number)
+
+
+def test_each_event_is_heard_once_over_reconnects_beside_slow_transactions(
+    fleet: Fleet, token: str, address: str
+) -> None:
+    """A slow transaction takes its id first and commits last; who resumes at a later id must hear of it too."""
+    first = Ear(address, token, {"feed": "1"}).greeted()
+    emit(fleet, 1, 2)
+    first.until(lambda _: len(first.numbers()) == 2)
+    held, release = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        with fleet.deps.db.transaction() as tx:
+            events.emit(tx, "test.happened", number=3)
+            tx.session.flush()
+            held.set()
+            release.wait(WITHIN_S)
+
+    writer = threading.Thread(target=slowly)
+    writer.start()
+    held.wait(WITHIN_S)
+    emit(fleet, 4)  # committed, and not to be told before the one that began earlier
+    last = first.heard[-1].id
+    first.close()
+    second = Ear(address, token, {"feed": "1"}, {"last-event-id": last}).greeted()
+    release.set()
+    writer.join()
+    emit(fleet, 5)
+    second.until(lambda _: len(second.numbers()) >= 3)
+    middle = next(one.id for one in second.heard if "number 3" in one.data)
+    second.close()
+    third = Ear(address, token, {"feed": "1"}, {"last-event-id": middle}).greeted()
+    emit(fleet, 6)
+    third.until(lambda _: 6 in third.numbers())
+    assert first.numbers() == [1, 2]
+    assert second.numbers() == [3, 4, 5]
+    assert third.numbers() == [4, 5, 6]
+    third.close()
+
+
+def test_a_stream_goes_on_where_another_server_left_off(fleet: Fleet, token: str) -> None:
+    with server.running(fleet.deps) as url:
+        ear = Ear(url, token, {"feed": "1"}).greeted()
+        emit(fleet, 1)
+        last = ear.until(lambda _: ear.numbers() == [1])[-1].id
+    assert ear.ended.wait(WITHIN_S)
+    emit(fleet, 2)
+    with server.running(fleet.deps) as url:
+        again = Ear(url, token, {"feed": "1", "after": last}).greeted()
+        emit(fleet, 3)
+        again.until(lambda _: len(again.numbers()) == 2)
+        assert again.numbers() == [2, 3]
+        again.close()
+
+
+def test_all_pages_get_the_same_bytes_and_a_page_without_a_feed_no_lines(
+    fleet: Fleet, token: str, address: str
+) -> None:
+    ears = [Ear(address, token, {"feed": "1"}).greeted() for _ in range(8)]
+    plain = Ear(address, token).greeted()
+    agent_id = fleet.agent(name="Ada", username="ada_1")
+    with fleet.deps.db.transaction() as tx:
+        events.emit(tx, "job.done", agent_id=agent_id, kind="post", text="A harbour.")
+    for ear in (*ears, plain):
+        ear.until(lambda heard: any("job.done" in one.data for one in heard if one.name == "changed"))
+    told = {ear.raw.split(b"event: hello\ndata: {}\n\n", 1)[1].replace(b": still here\n\n", b"") for ear in ears}
+    assert len(told) == 1
+    assert b"A harbour." in told.pop()
+    assert not [one for one in plain.heard if one.name == "activity"]
+    changed = [json.loads(one.data) for one in plain.heard if one.name == "changed"]
+    assert any(one["subjects"] == ["job.done"] or "job.done" in one["subjects"] for one in changed)
+    assert any(str(agent_id) in one["agents"] for one in changed)
+    for ear in (*ears, plain):
+        ear.close()
+
+
+def test_words_of_agents_are_inert(fleet: Fleet, token: str, address: str) -> None:
+    """Neither do they become markup, nor do they end the event that carries them and begin one of their own."""
+    ear = Ear(address, token, {"feed": "1"}).greeted()
+    hostile = '<img src=x onerror=alert(1)>\n\nevent: changed\ndata: {"subjects":["control.killed"]}\n\n'
+    agent_id = fleet.agent(name="<script>alert(2)</script>", username="eve_1")
+    with fleet.deps.db.transaction() as tx:
+        events.emit(tx, "job.done", agent_id=agent_id, kind="comment", to='"><svg onload=x>', text=hostile)
+        events.emit(tx, 'x"><u>', agent=hostile, why=hostile)
+    emit(fleet, 1)
+    heard = ear.until(lambda _: ear.numbers() == [1])
+    lines = [one.data for one in heard if one.name == "activity"]
+    assert len(lines) >= 3
+    for line in lines:
+        assert not re.search(r"<(img|script|svg onload|u>)", line)
+    assert "&lt;img src=x" in "".join(lines)
+    changed = [json.loads(one.data) for one in heard if one.name == "changed"]
+    assert "control.killed" not in {subject for one in changed for subject in one["subjects"]}
+    ear.close()
+
+
+def test_who_missed_too_much_or_comes_from_elsewhere_is_told_to_look_anew(
+    fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "BACKLOG", 5)
+    ear = Ear(address, token).greeted()
+    emit(fleet, *range(8))
+    late = Ear(address, token, {"feed": "1", "after": "1-1"}).greeted()
+    odd = Ear(address, token, {"feed": "1", "after": f"{2**62}-1"}).greeted()
+    for one in (late, odd):
+        reset = one.until(lambda heard: any(event.name == "reset" for event in heard))[-1]
+        assert re.fullmatch(r"\d+-\d+", reset.id)
+    emit(fleet, 99)
+    for one in (late, odd):
+        one.until(lambda _, one=one: one.numbers() == [99])  # type: ignore[misc]
+    for one in (ear, late, odd):
+        one.close()
+
+
+@pytest.mark.parametrize("position", ["x", "1", "1-", "1-x", "-1-2", "٣-٤", f"{10**30}-1"])
+def test_what_is_no_position_is_refused(fleet: Fleet, token: str, address: str, position: str) -> None:
+    headers = {"authorization": f"Bearer {token}"}
+    answer = httpx.get(f"{address}/live", params={"after": position}, headers=headers, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_nobody_listens_unknown_and_not_too_many_do(
+    fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert httpx.get(f"{address}/live", trust_env=False).status_code == 401
+    monkeypatch.setattr(hub, "MOST_STREAMS", 1)
+    ear = Ear(address, token).greeted()
+    refused = httpx.get(f"{address}/live", headers={"authorization": f"Bearer {token}"}, trust_env=False)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    ear.close()
+
+
+def test_a_stream_ends_with_its_session(
+    fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "SESSIONS_S", 0.05)
+    stays = accounts.issue_token(fleet.deps, "ana", "stays", (Permission.FLEET_VIEW,), None)
+    ear, other = Ear(address, token).greeted(), Ear(address, stays).greeted()
+    fleet.sql("UPDATE tokens SET revoked_at = clock_timestamp() WHERE name = 'tests'")
+    assert ear.ended.wait(WITHIN_S)
+    emit(fleet, 1)
+    other.until(lambda heard: any(one.name == "changed" for one in heard))
+    assert not other.ended.is_set()
+    other.close()
+
+
+def test_a_page_that_does_not_read_is_let_go_and_holds_nobody_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "ROUNDS", 3)
+    assert asyncio.run(_beside_one_that_hangs(fleet)) == 1
+
+
+async def _beside_one_that_hangs(fleet: Fleet) -> int:
+    """Return how many still listen, once one has missed more rounds than it may."""
+    who = Principal(uuid.uuid4(), "ana", Role.VIEWER, Via.SESSION, uuid.uuid4())
+    streams = hub.Hub(fleet.deps, lambda: "")
+    stuck, other = [await streams.join(who, None, Wants(feed=True)) for _ in range(2)]
+    never = asyncio.Event()
+
+    async def hang(*_: object) -> Any:
+        await never.wait()
+
+    speaking = asyncio.create_task(EventStream(streams, stuck)({}, hang, hang))
+    for number in range(6):
+        await asyncio.to_thread(emit, fleet, number)
+        while f"number {number}" not in ((await asyncio.wait_for(other.next(), WITHIN_S)) or b"").decode():
+            pass
+    await asyncio.wait_for(speaking, WITHIN_S)
+    left = streams.number
+    streams.close()
+    return left
