@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ class Actor:
     request_id: str | None = None
 
 
+Done = TypeVar("Done", bound=int)
 _NOBODY = Actor("fleet")
 _actor: ContextVar[Actor] = ContextVar("fleet_actor", default=_NOBODY)
 
@@ -73,6 +74,25 @@ def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | N
             after=None if after is None else mask_all(_plain(after)),
         )
     )  # fmt: skip
+
+
+def noted(tx: Tx, done: Done, action: str, target: str = "", **after: Any) -> Done:
+    """Note an act if it changed something; return whether, or how much, it did. `after` says more of it."""
+    if done:
+        more = {name: value for name, value in after.items() if value not in (None, "")}
+        # Of an act on many things it is told on how many.
+        counted = more if isinstance(done, bool) else {"number": done, **more}
+        note(tx, action, target, after=counted or None)
+    return done
+
+
+def note_change(tx: Tx, action: str, target: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Note what differs between two states, with old and new values; nothing if nothing does."""
+    old, new = _plain(before), _plain(after)
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if changed:
+        note(tx, action, target, before={name: old.get(name) for name in changed},
+             after={name: new.get(name) for name in changed})  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

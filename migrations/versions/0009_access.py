@@ -117,6 +117,8 @@ def upgrade() -> None:
         CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
     """)
+    # Also in a session that plays back another server's changes, where triggers rest by default.
+    op.execute("ALTER TABLE audit ENABLE ALWAYS TRIGGER audit_only_grows")
 
 
 def downgrade() -> None:
