@@ -115,6 +115,7 @@ class Filter:
     action: str | None = None
     target: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +155,7 @@ def page(tx: Tx, which: Filter, *, limit: int = 50, before: int | None = None) -
         where.append(AuditRow.target == which.target)
     if which.since:
         where.append(AuditRow.at >= which.since)
+    if which.until:
+        where.append(AuditRow.at < which.until)
     rows = tx.execute(sa.select(*_COLUMNS).where(*where).order_by(AuditRow.id.desc()).limit(limit))
     return [Line(*row) for row in rows]
