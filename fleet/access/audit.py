@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ class Actor:
     request_id: str | None = None
 
 
+Done = TypeVar("Done", bound=int)
 _NOBODY = Actor("fleet")
 _actor: ContextVar[Actor] = ContextVar("fleet_actor", default=_NOBODY)
 
@@ -75,6 +76,25 @@ def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | N
     )  # fmt: skip
 
 
+def noted(tx: Tx, done: Done, action: str, target: str = "", **after: Any) -> Done:
+    """Note an act if it changed something; return whether, or how much, it did. `after` says more of it."""
+    if done:
+        more = {name: value for name, value in after.items() if value not in (None, "")}
+        # Of an act on many things it is told on how many.
+        counted = more if isinstance(done, bool) else {"number": done, **more}
+        note(tx, action, target, after=counted or None)
+    return done
+
+
+def note_change(tx: Tx, action: str, target: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Note what differs between two states, with old and new values; nothing if nothing does."""
+    old, new = _plain(before), _plain(after)
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if changed:
+        note(tx, action, target, before={name: old.get(name) for name in changed},
+             after={name: new.get(name) for name in changed})  # fmt: skip
+
+
 def _plain(value: Any) -> Any:
     """Return a value as JSON holds it."""
     match value:
@@ -95,6 +115,7 @@ class Filter:
     action: str | None = None
     target: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +155,7 @@ def page(tx: Tx, which: Filter, *, limit: int = 50, before: int | None = None) -
         where.append(AuditRow.target == which.target)
     if which.since:
         where.append(AuditRow.at >= which.since)
+    if which.until:
+        where.append(AuditRow.at < which.until)
     rows = tx.execute(sa.select(*_COLUMNS).where(*where).order_by(AuditRow.id.desc()).limit(limit))
     return [Line(*row) for row in rows]

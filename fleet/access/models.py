@@ -38,20 +38,24 @@ class UserRow(Base):
 
 
 class SessionRow(Base):
-    """A browser that is logged in. `key_hash` is the SHA-256 of what its cookie holds."""
+    """A browser that is logged in. The hashes are SHA-256 of what its cookie holds, holds no more, and of the part
+    that stays; `confirmed_at` is when the browser first sent the key that it was last given.
+    """
 
     __tablename__ = "sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    family_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+    previous_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32))
+    rotated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    confirmed_at: Mapped[datetime | None] = mapped_column(_TIME)
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     seen_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     address: Mapped[str | None] = mapped_column(sa.String(60))
     browser: Mapped[str] = mapped_column(sa.String(200), server_default="")
-    previous_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32), unique=True)
-    rotated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (sa.Index("ix_sessions_user", "user_id"), sa.Index("ix_sessions_expires", "expires_at"))
 

@@ -1,13 +1,16 @@
-"""Sessions of browsers: open, find, end. Called by `fleet.access.users` and `fleet.runtime.accounts`.
+"""Sessions of browsers: open, find, list, end. Called by `fleet.access.users` and `fleet.runtime.accounts`.
 
-A session ends after 12 hours without a request and after 14 days in any case. Its key is never kept, only its digest.
+A session ends after 12 hours without a request and after 14 days in any case. Its key changes every quarter of an hour;
+who comes with one that was changed before has a copy, and ends it. No key is ever kept, only its digest.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,8 +23,13 @@ from fleet.core.db import Tx
 
 IDLE = timedelta(hours=12)
 LIFETIME = timedelta(days=14)
+ROTATED_EVERY = timedelta(minutes=15)
+GRACE = timedelta(minutes=1)
+"""How long a former key stays good once the new one has come back: requests that were sent side by side arrive late."""
 _NOTED_EVERY = timedelta(minutes=1)
 _CLOCK = sa.func.clock_timestamp()
+_ROW = SessionRow
+_STANDS = (_ROW.expires_at > _CLOCK, _ROW.seen_at > _CLOCK - IDLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +40,112 @@ class Visit:
     browser: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as its owner sees it. `seen_at` is right to the minute."""
+
+    id: uuid.UUID
+    address: str | None
+    browser: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Whose session it is, and the key that its browser has to send from now on, if that has changed."""
+
+    principal: Principal
+    new_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A session that was ended: a key was used that its browser had given up. `address` is the browser's."""
+
+    principal: Principal
+    address: str | None
+
+
 def open(tx: Tx, user_id: uuid.UUID, visit: Visit) -> str:
     """Begin a session and return its key, which is new: what a browser had before it logged in counts for nothing."""
-    key = secret.new_key()
+    key = secret.new_session_key()
     tx.execute(
-        sa.insert(SessionRow).values(
-            id=ids.new(), user_id=user_id, key_hash=secret.digest(key), expires_at=_CLOCK + LIFETIME,
-            address=visit.address, browser=visit.browser[:200],
+        sa.insert(_ROW).values(
+            id=ids.new(), user_id=user_id, family_hash=secret.digest(secret.family_of(key)),
+            key_hash=secret.digest(key), expires_at=_CLOCK + LIFETIME, address=visit.address,
+            browser="".join(char for char in visit.browser[:200] if char.isprintable()),
         )
     )  # fmt: skip
     return key
 
 
-def find(tx: Tx, key: str) -> Principal | None:
-    """Return whose session it is, and note that it is used; None for a key that opens nothing (any more)."""
-    query = (
-        sa.select(SessionRow.id, UserRow.id, UserRow.name, UserRow.role, SessionRow.seen_at < _CLOCK - _NOTED_EVERY)
-        .join(UserRow, UserRow.id == SessionRow.user_id)
-        .where(
-            SessionRow.key_hash == secret.digest(key),
-            UserRow.removed_at.is_(None),
-            SessionRow.expires_at > _CLOCK,
-            SessionRow.seen_at > _CLOCK - IDLE,
-        )
-    )
-    row = tx.execute(query).one_or_none()
+def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None:
+    """Return whose session it is, and note that it is used; None for a key that opens nothing (any more).
+
+    Its key is changed when that is due and the answer can carry the new one (`may_rotate`).
+    """
+    row = tx.execute(_looked_up(key)).one_or_none()
     if row is None:
         return None
-    session_id, user_id, name, role, stale = row
-    if stale:
-        tx.execute(sa.update(SessionRow).where(SessionRow.id == session_id).values(seen_at=_CLOCK))
-    return Principal(user_id, name, Role(role), Via.SESSION, session_id)
+    who = Principal(row.user_id, row.name, Role(row.role), Via.SESSION, row.id)
+    given = secret.digest(key)
+    if given != row.key_hash and (given != row.previous_hash or row.is_over):
+        end(tx, row.id)
+        return Copied(who, row.address)
+    if row.is_stale:
+        tx.execute(sa.update(_ROW).where(_ROW.id == row.id).values(seen_at=_CLOCK))
+    return Found(who, _next_key(tx, row, key, is_current=given == row.key_hash, may_rotate=may_rotate))
 
 
-def end(tx: Tx, session_id: uuid.UUID) -> None:
-    """End a session."""
-    tx.execute(sa.delete(SessionRow).where(SessionRow.id == session_id))
+def _looked_up(key: str) -> sa.Select[Any]:
+    return (
+        sa.select(
+            _ROW.id, _ROW.user_id, UserRow.name, UserRow.role, _ROW.address, _ROW.key_hash, _ROW.previous_hash,
+            _ROW.confirmed_at, (_ROW.seen_at < _CLOCK - _NOTED_EVERY).label("is_stale"),
+            (_ROW.rotated_at < _CLOCK - ROTATED_EVERY).label("is_due"),
+            (_ROW.rotated_at < _CLOCK - GRACE).label("is_late"),
+            sa.func.coalesce(_ROW.confirmed_at < _CLOCK - GRACE, sa.false()).label("is_over"),
+        )
+        .join(UserRow, UserRow.id == _ROW.user_id)
+        .where(_ROW.family_hash == secret.digest(secret.family_of(key)), UserRow.removed_at.is_(None), *_STANDS)
+    )  # fmt: skip
+
+
+def _next_key(tx: Tx, row: sa.Row[Any], key: str, *, is_current: bool, may_rotate: bool) -> str | None:
+    """Change the key if it is time to; of requests side by side one does it."""
+    if is_current and row.confirmed_at is None:
+        tx.execute(sa.update(_ROW).where(_ROW.id == row.id, _ROW.confirmed_at.is_(None)).values(confirmed_at=_CLOCK))
+    # A new key that has not come back after a while was lost with the answer that carried it: another one is made.
+    is_lost = not is_current and row.confirmed_at is None and row.is_late
+    if not (may_rotate and (is_lost or (is_current and row.is_due))):
+        return None
+    made = secret.new_session_key(secret.family_of(key))
+    values = {"key_hash": secret.digest(made), "previous_hash": secret.digest(key), "rotated_at": _CLOCK}
+    changed = sa.update(_ROW).where(_ROW.id == row.id, _ROW.key_hash == row.key_hash)
+    return made if tx.execute(changed.values(**values, confirmed_at=None)).rowcount else None
+
+
+def listed(tx: Tx, user_id: uuid.UUID) -> Sequence[Session]:
+    """Return a user's sessions, the one that was used last first."""
+    columns = (_ROW.id, _ROW.address, _ROW.browser, _ROW.created_at, _ROW.seen_at, _ROW.expires_at)
+    query = sa.select(*columns).where(_ROW.user_id == user_id, *_STANDS).order_by(_ROW.seen_at.desc(), _ROW.id)
+    return [Session(*row) for row in tx.execute(query)]
+
+
+def end(tx: Tx, session_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> bool:
+    """End a session, only a user's own if one is named; False if there is none."""
+    where = [_ROW.id == session_id] if user_id is None else [_ROW.id == session_id, _ROW.user_id == user_id]
+    return tx.execute(sa.delete(_ROW).where(*where)).rowcount > 0
 
 
 def end_all(tx: Tx, user_id: uuid.UUID) -> int:
     """End every session of a user; return how many."""
-    return tx.execute(sa.delete(SessionRow).where(SessionRow.user_id == user_id)).rowcount
+    return tx.execute(sa.delete(_ROW).where(_ROW.user_id == user_id)).rowcount
+
+
+def prune(tx: Tx, *, limit: int) -> int:
+    """Delete some of the sessions that open nothing any more, and return how many."""
+    gone = sa.select(_ROW.id).where(sa.or_(_ROW.expires_at <= _CLOCK, _ROW.seen_at <= _CLOCK - IDLE)).limit(limit)
+    return tx.execute(sa.delete(_ROW).where(_ROW.id.in_(gone))).rowcount

@@ -53,6 +53,12 @@ def failed(tx: Tx, name: str, address: str | None) -> None:
         )  # fmt: skip
 
 
+def prune(tx: Tx, *, limit: int) -> int:
+    """Delete some of the failures that count no more, and return how many."""
+    old = sa.select(LoginFailureRow.key).where(LoginFailureRow.last_at < _CLOCK - _FORGOTTEN_AFTER).limit(limit)
+    return tx.execute(sa.delete(LoginFailureRow).where(LoginFailureRow.key.in_(old))).rowcount
+
+
 def succeeded(tx: Tx, name: str) -> None:
     """Forget the failures of a name; those of an address stay, or one good account would hide guesses at others."""
     key = f"name:{name.lower()[:100]}"

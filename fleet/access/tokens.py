@@ -22,6 +22,7 @@ from fleet.core.errors import InvalidInput, NotFound
 
 _CLOCK = sa.func.clock_timestamp()
 _NOTED_EVERY = timedelta(minutes=1)
+LONGEST = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,11 @@ class Token:
 
 
 def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None) -> str:
-    """Make a token and return its text, to be shown once. Raises InvalidInput without a name or a scope."""
-    if not 1 <= len(name.strip()) <= 60:
-        raise InvalidInput("A token's name has 1 to 60 characters.")
+    """Make a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time."""
+    if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
+        raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
+    if for_ is not None and not timedelta(0) < for_ <= LONGEST:
+        raise InvalidInput("A token expires within ten years, or never.")
     if not scopes:
         raise InvalidInput("A token needs a scope at least.", fix=f"Scopes: {', '.join(Permission)}.")
     key = secret.new_key(secret.TOKEN_PREFIX)

@@ -5,6 +5,7 @@ Called by `fleet.runtime.accounts`. A change of role or password ends the sessio
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 
 _CLOCK = sa.func.clock_timestamp()
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")  # as the table's CHECK has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,17 @@ _PRESENT = UserRow.removed_at.is_(None)
 
 def create(tx: Tx, name: str, role: Role, password: str) -> User:
     """Make a user. Raises InvalidInput for a wrong name or a weak password, Conflict for a name that was ever taken."""
-    user_id = ids.new()
-    values = {"id": user_id, "name": name, "role": role, "password_hash": secret.hash_password(password)}
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.")
+    kept = secret.hash_password(password, name)
+    values = {"id": ids.new(), "name": name, "role": role, "password_hash": kept}
     try:
         with tx.session.begin_nested():
             tx.execute(sa.insert(UserRow).values(**values))
     except exc.IntegrityError as error:
-        if "uq_users_name" in str(error):
-            raise Conflict(
-                f"There is or was a user {name}.", fix="Names are not used twice: the log has them."
-            ) from None
-        raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.") from None
+        if "uq_users_name" not in str(error):
+            raise
+        raise Conflict(f"There is or was a user {name}.", fix="Names are not used twice: the log has them.") from None
     audit.note(tx, "user.created", f"user:{name}", after={"role": role})
     return get(tx, name)
 
@@ -75,7 +77,7 @@ def any_there(tx: Tx) -> bool:
 
 def change_role(tx: Tx, name: str, role: Role) -> bool:
     """Give a user another role; False if it is theirs. Raises NotFound, Conflict for the last owner."""
-    user = _locked(tx, name)
+    user = locked(tx, name)
     if user.role is role:
         return False
     _keep_an_owner(tx, user)
@@ -87,8 +89,8 @@ def change_role(tx: Tx, name: str, role: Role) -> bool:
 
 def set_password(tx: Tx, name: str, password: str) -> None:
     """Give a user another password and log them out everywhere. Raises NotFound, InvalidInput."""
-    user = _locked(tx, name)
-    kept = secret.hash_password(password)
+    user = locked(tx, name)
+    kept = secret.hash_password(password, name)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
     sessions.end_all(tx, user.id)
     audit.note(tx, "user.password_changed", f"user:{name}")
@@ -96,7 +98,7 @@ def set_password(tx: Tx, name: str, password: str) -> None:
 
 def remove(tx: Tx, name: str) -> None:
     """Let a user in no more, nor any of their tokens. Raises NotFound, Conflict for the last owner."""
-    user = _locked(tx, name)
+    user = locked(tx, name)
     _keep_an_owner(tx, user)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(removed_at=_CLOCK, password_hash=""))
     sessions.end_all(tx, user.id)
@@ -104,9 +106,14 @@ def remove(tx: Tx, name: str) -> None:
     audit.note(tx, "user.removed", f"user:{name}", before={"role": user.role})
 
 
-def _locked(tx: Tx, name: str) -> User:
-    # Owners are counted under this lock: two who remove one another would leave nobody.
+def lock(tx: Tx) -> None:
+    """Keep others from changing who there is. Owners are counted so: two who remove one another would leave nobody."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.users"))))
+
+
+def locked(tx: Tx, name: str) -> User:
+    """Return a user whom nobody else changes meanwhile. Raises NotFound."""
+    lock(tx)
     return get(tx, name)
 
 

@@ -64,8 +64,8 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     return agent_id
 
 
-def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> None:
-    """Change an agent's settings. Raises NotFound, InvalidInput for an unknown field or a wrong value."""
+def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Change an agent's settings; return the old ones. Raises NotFound, InvalidInput for a wrong field or value."""
     unknown = sorted(set(changes) - _EDITABLE)
     if unknown:
         raise InvalidInput(
@@ -73,10 +73,11 @@ def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> None:
         )
     agent = get(tx, agent_id)
     if not changes:
-        return
+        return {}
     before = {name: getattr(agent, name) for name in changes}
     _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**changes, updated_at=_CLOCK), agent.username)
     events.emit(tx, "agent.updated", agent_id=agent_id, agent=agent.name, before=before, after=dict(changes))
+    return before
 
 
 _WRONG = {

@@ -126,18 +126,19 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
     request = lock(tx, request_id)
     _refuse_strangers(request, by)
     if request.state is _LEADS_TO[verdict]:
-        return Decided(request, settled=False)
+        return Decided(request, settled=False, is_news=False)
     _refuse_closed(tx, request)
     if revision is not None and revision != request.revision:
         raise Changed(
             f"Request {request.id} was amended: it is at revision {request.revision}, not {revision}.",
             fix="Look at it again.",
         )
-    if record(tx, request, verdict, by, reason):
+    is_news = record(tx, request, verdict, by, reason)
+    if is_news:
         tell(tx, request, "voted", by=by.name, verdict=str(verdict), reason=reason)
     voices = {*request.voices, by.name}
     if verdict is Verdict.APPROVE and not ruling.is_enough(voices, request.min_approvals):
-        return Decided(lock(tx, request_id), settled=False)
+        return Decided(lock(tx, request_id), settled=False, is_news=is_news)
     return Decided(settle(tx, request, _LEADS_TO[verdict], by, reason), settled=True)
 
 
@@ -210,7 +211,7 @@ def withdraw(tx: Tx, request_id: uuid.UUID, why: str, *, by: Person | None = Non
     if by is not None and not ruling.is_own(by, request.requested_by):
         _refuse_strangers(request, by)
     if request.is_settled:
-        return Decided(request, settled=False)
+        return Decided(request, settled=False, is_news=False)
     who = by or Person("fleet")
     record(tx, request, Verdict.WITHDRAW, who, why)
     return Decided(settle(tx, request, RequestState.WITHDRAWN, who, why), settled=True)

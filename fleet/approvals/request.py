@@ -81,10 +81,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """How a request stands after a decision, and whether this very call settled it."""
+    """How a request stands after a decision, and whether this very call settled it.
+
+    `is_news` is False where the same person had said the same before, or nothing was left to decide.
+    """
 
     request: Request
     settled: bool
+    is_news: bool = True
 
     @property
     def state(self) -> RequestState:

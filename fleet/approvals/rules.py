@@ -16,7 +16,7 @@ from typing import Any
 DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMIND_BEFORE = timedelta(hours=24)
 ANY = "*"
-_DOORS = ("cli:", "web:")
+_DOORS = ("cli:", "web:", "api:")
 _MISSING = object()
 
 

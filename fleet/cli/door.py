@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ class Door:
         self.quiet = False
         self.colour = not os.environ.get("NO_COLOR")
         self._deps: Deps | None = None
+        self._acting = ExitStack()
 
     @property
     def by(self) -> str:
@@ -71,11 +73,20 @@ class Door:
             settings = self.settings
             from fleet.runtime import deps
 
+            self.act()
             self._deps = deps.build(settings)
         return self._deps
 
+    def act(self) -> None:
+        """Let all that this command does from now on stand in the audit log under the person's name."""
+        from fleet.access import Actor, Via, audit
+
+        self._acting.close()
+        self._acting.enter_context(audit.acting(Actor(self.by.removeprefix("cli:"), "", Via.TERMINAL)))
+
     def close(self) -> None:
         """Close the connections, if there are any."""
+        self._acting.close()
         if self._deps is not None:
             self._deps.close()
             self._deps = None

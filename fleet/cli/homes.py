@@ -20,6 +20,8 @@ from fleet.sandbox import disk
 from fleet.sandbox.runfile import RunFile, RunInfo
 
 _NAME = "settings.json"
+_USUAL_WEB = "http://127.0.0.1:8630"
+"""Where `fleet web` listens if nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ def connected(home: Path | None) -> Settings:
             fix="Start one with `fleet up`, name its folder with --home, or set FLEET_DATABASE_URL.",
         )
     return settings
+
+
+def dashboard(settings: Settings) -> str:
+    """Return where people reach the dashboard: as the settings say, else where the home's fleet serves it."""
+    running = RunFile.read(settings.home.absolute())
+    return settings.web_url or (running.urls.get("web", "") if running is not None else "") or _USUAL_WEB
 
 
 def _lent(settings: Settings, running: RunInfo) -> Mapping[str, object]:

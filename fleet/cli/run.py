@@ -32,7 +32,7 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide, keys, people, signing
+from fleet.runtime import fleetwide, inviting, keys, people, signing
 from fleet.runtime.cast import Cast
 from fleet.runtime.deps import Deps
 from fleet.runtime.staffing import staff
@@ -104,6 +104,7 @@ class Run:
         keys.make_ring(self.settings)
         self.settings = self._learn(database_url=urls.database, broker_url=urls.broker)
         deps = self._deps = runtime_deps.build(self.settings)
+        self._door.act()
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)
         if self.settings.gallery_url:
@@ -156,7 +157,7 @@ class Run:
                         metrics: str | None) -> None:  # fmt: skip
         seen = fleetwide.status(deps)
         running = sum(number for (_, status), number in seen.agents.items() if status == "running")
-        rows = [] if web is None else [("Dashboard", web)]
+        rows = [] if web is None else [*self._first_owner(deps, web), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
         if flower is not None:
             rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {flower[1]}"))
@@ -173,6 +174,11 @@ class Run:
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
             self._screen.line(held(hold, clock.now()))
+
+    def _first_owner(self, deps: Deps, web: str) -> list[tuple[str, str]]:
+        """Return a link for the first owner while nobody can log in; those of former starts are void."""
+        key = inviting.first_owner_key(deps)
+        return [] if key is None else [("Your login", inviting.link(self.settings.web_url or web, key))]
 
     def _home_option(self) -> str:
         return "" if self._home == Settings.model_fields["home"].default.absolute() else f" --home '{self._home}'"

@@ -138,5 +138,6 @@ def rotate(door: Door) -> None:
 def _database(door: Door) -> Database:
     """Return the database alone: what is wrong with a model's settings must not stand between a person and its key."""
     database = Database(door.settings.database_url, pool_size=1)
+    door.act()
     click.get_current_context().call_on_close(database.close)
     return database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import click
 from rich.table import Table
@@ -10,21 +11,23 @@ from rich.table import Table
 from fleet.cli import render
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import json_option
+from fleet.cli.options import SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
 
 _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
+_ROLE = click.Choice(_ROLES)
+_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
 @click.group(cls=Group)
 def users() -> None:
-    """Create, list, change and remove users of the dashboard and the API."""
+    """Create, invite, list, change and remove users of the dashboard and the API."""
 
 
 @users.command(cls=Command)
 @click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default="viewer", show_default=True, help="What they may do.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
+@_STDIN
 @pass_door
 def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None:
     """Make a user. The password is asked for, or read from standard input; never a word of the command line."""
@@ -33,6 +36,26 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 
     user = accounts.create_user(door.deps, name.lower(), Role(role), _password(password_stdin))
     door.say(f"{user.name} may log in as {user.role}.")
+
+
+@users.command(cls=Command)
+@click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
+@click.option("--expires", type=SPAN, default="24h", show_default=True, help="How long the link works; 7d at most.")
+@json_option
+@pass_door
+def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
+    """Print a link with which one person chooses a name and a password. It works once and is not kept."""
+    from fleet.access import Role
+    from fleet.cli import homes
+    from fleet.runtime import inviting
+
+    key, made = inviting.invite(door.deps, Role(role), terminal=door.by, for_=expires)
+    link = inviting.link(homes.dashboard(door.settings), key)
+    if as_json:
+        door.json({"link": link, "role": made.role, "expires_at": made.expires_at})
+        return
+    click.echo(link)
+    door.note(f"It makes one {role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC. Pass it on by a way that you trust.")
 
 
 @users.command("list", cls=Command)
@@ -59,6 +82,57 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     for one in found:
         render.row(table, one.name, one.role, render.when(one.last_login_at, now) if one.last_login_at else "never")
     door.show(table)
+
+
+@users.command("role", cls=Command)
+@click.argument("name")
+@click.argument("role", type=_ROLE)
+@pass_door
+def role_(door: Door, /, *, name: str, role: str) -> None:
+    """Give a user another role. Their sessions end; tokens stay, and may what the new role may."""
+    from fleet.access import Role
+    from fleet.runtime import accounts
+
+    changed = accounts.change_role(door.deps, name.lower(), Role(role))
+    door.say(f"{name.lower()} is {role} now." if changed else f"{name.lower()} was {role} already.")
+
+
+@users.command(cls=Command)
+@click.argument("name")
+@_STDIN
+@pass_door
+def password(door: Door, /, *, name: str, password_stdin: bool) -> None:
+    """Give a user another password, asked for or read from standard input. Their sessions end."""
+    from fleet.runtime import accounts
+
+    accounts.get_user(door.deps, name.lower())
+    accounts.set_password(door.deps, name.lower(), _password(password_stdin))
+    door.say(f"{name.lower()} has a new password and is logged out everywhere.")
+
+
+@users.command(cls=Command)
+@click.argument("name")
+@pass_door
+def logout(door: Door, /, *, name: str) -> None:
+    """End every session of a user. Tokens stay."""
+    from fleet.runtime import accounts
+
+    number = accounts.log_out_user(door.deps, name.lower())
+    door.say(f"{number} session{'' if number == 1 else 's'} of {name.lower()} ended.")
+
+
+@users.command(cls=Command)
+@click.argument("name")
+@yes_option
+@pass_door
+def remove(door: Door, /, *, name: str, yes: bool) -> None:
+    """Let a user in no more (asks). Sessions and tokens end at once, and the name is not given again."""
+    from fleet.runtime import accounts
+
+    accounts.get_user(door.deps, name.lower())
+    door.confirm(f"Let {name.lower()} in no more?", yes=yes)
+    accounts.remove_user(door.deps, name.lower())
+    door.say(f"{name.lower()} may not come in any more.")
 
 
 def _password(from_stdin: bool) -> str:

@@ -19,6 +19,8 @@ _HIDDEN = "***"
 _LONG_LINE_CHARS = 16
 _URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
 _SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
+_KEYS_OF_PEOPLE = re.compile(r"\b(?P<kind>fl[tis]_)[A-Za-z0-9_.-]{16,}")
+"""API tokens, invitations and sessions (fleet.access.secret)."""
 _MODEL_KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{8,}")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
@@ -35,7 +37,7 @@ def conceal(*secrets: str) -> None:
 
 
 def mask(text: str) -> str:
-    """Return `text` without concealed values, passwords of URLs, service tokens, keys of models and private keys."""
+    """Return `text` without concealed values, passwords of URLs, tokens, keys of models and private keys."""
     for form in _concealed:
         if form in text:
             text = text.replace(form, _HIDDEN)
@@ -44,6 +46,8 @@ def mask(text: str) -> str:
         text = _URL_PASSWORD.sub(r"\g<head>:***@", text)
     if "fst_" in text:
         text = _SERVICE_TOKEN.sub("fst_***", text)
+    if "fl" in text:
+        text = _KEYS_OF_PEOPLE.sub(r"\g<kind>***", text)
     if "sk-" in text:
         text = _MODEL_KEY.sub("sk-***", text)
     return _PRIVATE_KEY.sub(_HIDDEN, text) if "PRIVATE KEY" in text else text

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import approvals
+from fleet.access import audit
 from fleet.approvals import Decided, Person, Proposal, Request, moves, queries
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx
@@ -47,7 +48,10 @@ def follow(deps: Deps, tx: Tx, request: Request) -> None:
 def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
             revision: int | None = None) -> list[Answer]:  # fmt: skip
     """Approve each request, or say why not. `revision` is the one that the person saw, for a single request."""
-    return _each(deps, request_ids, lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=revision))
+    return _each(
+        deps, request_ids, lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=revision),
+        _Word("approval.approved", by, reason),
+    )  # fmt: skip
 
 
 def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
@@ -55,22 +59,45 @@ def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str
     """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
     if not reason.strip():
         raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
-    return _each(deps, request_ids, lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=revision))
+    return _each(
+        deps, request_ids, lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=revision),
+        _Word("approval.rejected", by, reason),
+    )  # fmt: skip
 
 
 def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
     """Take requests back, for whoever asked and for approvers; or say why not."""
-    return _each(deps, request_ids, lambda tx, one: approvals.withdraw(tx, one, why, by=by))
+    return _each(
+        deps, request_ids, lambda tx, one: approvals.withdraw(tx, one, why, by=by),
+        _Word("approval.withdrawn", by, why),
+    )  # fmt: skip
 
 
-def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uuid.UUID], Decided]) -> list[Answer]:
-    return [_one(deps, request_id, decide) for request_id in request_ids]
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a person says about requests, as the audit log has it."""
+
+    action: str
+    by: Person
+    reason: str | None
+
+    def note(self, tx: Tx, request: Request) -> None:
+        about = {"resource": request.resource, "resource_id": request.resource_id, "asked_for": request.action}
+        after = {**about, "state": request.state, "by": self.by.name, "reason": self.reason}
+        audit.note(tx, self.action, f"approval:{request.id}", after=after)
 
 
-def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided]) -> Answer:
+def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uuid.UUID], Decided],
+          word: _Word) -> list[Answer]:  # fmt: skip
+    return [_one(deps, request_id, decide, word) for request_id in request_ids]
+
+
+def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> Answer:
     try:
         with deps.db.transaction() as tx:
             decided = decide(tx, request_id)
+            if decided.is_news:
+                word.note(tx, decided.request)
             if decided.settled:
                 follow(deps, tx, decided.request)
     except FleetError as error:
@@ -95,6 +122,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         amended = approvals.amend(tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules)
         if effect is not None and effect.amended is not None and amended.revision != request.revision:
             effect.amended(deps, tx, amended)
+        audit.note_change(tx, "approval.edited", f"approval:{request.id}", request.payload, amended.payload)
         return amended
 
 
@@ -106,6 +134,7 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
         if effect is None or effect.revise is None:
             raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
         effect.revise(deps, tx, request, instructions, by)
+        _Word("approval.revised", by, instructions).note(tx, request)
         return approvals.get(tx, request_id)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fleet.access import audit
 from fleet.agents import queries as agents
 from fleet.agents.decide import SCAN
 from fleet.approvals import Person, Request
@@ -112,7 +113,9 @@ def learned(deps: Deps, name: str, *, limit: int = 20) -> list[LessonRow]:
 def unlearn(deps: Deps, lesson_id: int, *, by: str) -> LessonRow:
     """Let a lesson count no more. Raises NotFound, Conflict."""
     with deps.db.transaction() as tx:
-        return lessons.undo(tx, lesson_id, by=by)
+        lesson = lessons.undo(tx, lesson_id, by=by)
+        audit.note(tx, "lesson.undone", f"lesson:{lesson_id}", before={"agent": lesson.agent_id, "text": lesson.text})
+        return lesson
 
 
 def scan(deps: Deps, name: str, *, by: str) -> TickKey:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from fleet.access import audit
 from fleet.agents import commands, controls, queries
 from fleet.agents.commands import NewAgent
 from fleet.agents.controls import ALL, Hold
@@ -50,6 +51,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
             )  # fmt: skip
             if start:
                 commands.start(tx, agent_id, first_tick_at=_staggered(tx, number))
+        audit.noted(tx, len(blueprints), "agents.seeded", persona=persona_id, seed=seed_no, started=start)
     return [blueprint.username for blueprint in blueprints]
 
 
@@ -67,6 +69,7 @@ def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
     """Stop every outside write; return whether it was off before, and how many writes are still under way."""
     with deps.db.transaction() as tx:
         thrown = controls.throw_kill_switch(tx, by=by, reason=reason)
+        audit.noted(tx, thrown, "kill_switch.thrown", "fleet", reason=reason)
     with deps.db.transaction() as tx:
         return thrown, service.in_flight(tx)
 
@@ -76,7 +79,7 @@ def lift_kill_switch(deps: Deps, *, by: str) -> bool:
     with deps.db.transaction() as tx:
         lifted = controls.lift_kill_switch(tx, by=by)
         service.free_held(tx)
-        return lifted
+        return audit.noted(tx, lifted, "kill_switch.lifted", "fleet")
 
 
 def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
@@ -84,7 +87,8 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
     """Hold a scope back, for good or for a while; False if it was held already. Raises InvalidInput, NotFound."""
     with deps.db.transaction() as tx:
         until = None if for_ is None else tx.now() + for_
-        return controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
+        paused = controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
+        return audit.noted(tx, paused, "hold.set", _target(tx, scope, key), reason=reason, until=until)
 
 
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
@@ -92,7 +96,7 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
     with deps.db.transaction() as tx:
         resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
         service.free_held(tx)
-        return resumed
+        return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
 
 
 def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
@@ -106,6 +110,13 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
     if scope == "kind" and key not in commands.WEIGHT_NAMES:
         raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(commands.WEIGHT_NAMES)}.")
     return key
+
+
+def _target(tx: Tx, scope: str, key: str) -> str:
+    """Return how the audit log names a scope: an agent by its username, as with everything else done to it."""
+    if scope == "agent":
+        return f"agent:{queries.named(tx, key).username}"
+    return scope if key == ALL else f"{scope}:{key}"
 
 
 def holds(deps: Deps) -> list[Hold]:

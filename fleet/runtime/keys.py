@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from fleet.access import audit
 from fleet.core import clock, logs, masking
 from fleet.core.db import Database
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
@@ -186,6 +187,7 @@ def put(db: Database, settings: Settings, name: str, value: str, *, by: str) -> 
     keys = ring(settings)
     with db.transaction() as tx:
         service.put(tx, keys, name, value, by=by)
+        audit.note(tx, "secret.set", f"secret:{name}")
     return name
 
 
@@ -194,6 +196,7 @@ def remove(db: Database, name: str, *, by: str) -> str:
     name = _plain(name)
     with db.transaction() as tx:
         service.remove(tx, name, by=by)
+        audit.note(tx, "secret.removed", f"secret:{name}")
     return name
 
 
@@ -201,7 +204,9 @@ def rotate(db: Database, settings: Settings, *, by: str) -> list[str]:
     """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing."""
     keys = ring(settings)
     with db.transaction() as tx:
-        return service.reseal(tx, keys, by=by)
+        names = service.reseal(tx, keys, by=by)
+        audit.noted(tx, len(names), "secret.resealed", names=names)
+        return names
 
 
 def name_of(written: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fleet.access import audit
 from fleet.agents import queries as agent_queries
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
@@ -48,19 +49,40 @@ def budgets(deps: Deps) -> list[Budget]:
 def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> None:
     """Limit what a scope may spend in a period. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
-        ledger.set_budget(tx, scope, _key(deps, tx, scope, name), period, microusd, by=by)
+        key = _key(deps, tx, scope, name)
+        before = _limit(tx, scope, key, period)
+        ledger.set_budget(tx, scope, key, period, microusd, by=by)
+        audit.note_change(tx, "budget.set", _target(scope, name, period), before, {"microusd": microusd})
 
 
 def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *, by: str) -> None:
     """Lift a limit. Raises NotFound."""
     with deps.db.transaction() as tx:
-        ledger.remove_budget(tx, scope, _key(deps, tx, scope, name), period, by=by)
+        key = _key(deps, tx, scope, name)
+        before = _limit(tx, scope, key, period)
+        ledger.remove_budget(tx, scope, key, period, by=by)
+        audit.note(tx, "budget.removed", _target(scope, name, period), before=before)
 
 
 def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str, reason: str) -> Budget:
     """Let a scope spend more in its current period. Raises NotFound."""
     with deps.db.transaction() as tx:
-        return ledger.allow(tx, scope, _key(deps, tx, scope, name), period, microusd, by=by, reason=reason)
+        budget = ledger.allow(tx, scope, _key(deps, tx, scope, name), period, microusd, by=by, reason=reason)
+        after = {"microusd": microusd, "reason": reason}
+        audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
+        return budget
+
+
+def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:
+    """Return the limit that stands, for the audit log; nothing where none does."""
+    limits = {(one.scope, one.key, one.period): one.limit_microusd for one in ledger.list_budgets(tx)}
+    found = limits.get((scope, key, period))
+    return {} if found is None else {"microusd": found}
+
+
+def _target(scope: Scope, name: str | None, period: Period) -> str:
+    """Return how the audit log names a budget."""
+    return f"budget:{scope}:{ALL if name is None else name}:{period}"
 
 
 def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:

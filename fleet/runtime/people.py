@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.access import audit
 from fleet.agents import commands, controls, loop, queries
 from fleet.agents.commands import NewAgent
 from fleet.agents.controls import Subject
@@ -80,7 +81,9 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
     if new.persona_id is not None:
         deps.personas.get(new.persona_id)
     with deps.db.transaction() as tx:
-        return commands.create(tx, new)
+        agent_id = commands.create(tx, new)
+        audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
+        return agent_id
 
 
 def update(deps: Deps, name: str, changes: Mapping[str, Any]) -> None:
@@ -88,7 +91,9 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any]) -> None:
     if changes.get("persona_id") is not None:
         deps.personas.get(str(changes["persona_id"]))
     with deps.db.transaction() as tx:
-        commands.update(tx, queries.named(tx, name).id, changes)
+        agent = queries.named(tx, name)
+        before = commands.update(tx, agent.id, changes)
+        audit.note_change(tx, "agent.updated", f"agent:{agent.username}", before, changes)
 
 
 def start(deps: Deps, name: str) -> bool:
@@ -97,21 +102,25 @@ def start(deps: Deps, name: str) -> bool:
         agent = queries.named(tx, name)
         if agent.status == Status.PAUSED:
             raise Conflict(f"{agent.name} is paused ({agent.pause_reason}).", fix="Resume it instead.")
-        return commands.start(tx, agent.id, first_tick_at=first_tick_at(tx))
+        started = commands.start(tx, agent.id, first_tick_at=first_tick_at(tx))
+        return audit.noted(tx, started, "agent.started", f"agent:{agent.username}")
 
 
 def pause(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
     """Let a running agent rest until somebody resumes it; False if it is not running."""
     with deps.db.transaction() as tx:
-        return commands.pause(tx, queries.named(tx, name).id, reason=reason or f"by {by}")
+        agent = queries.named(tx, name)
+        paused = commands.pause(tx, agent.id, reason=reason or f"by {by}")
+        return audit.noted(tx, paused, "agent.paused", f"agent:{agent.username}", reason=reason)
 
 
 def resume(deps: Deps, name: str) -> bool:
     """Let a paused agent and its waiting jobs go on; False if it is not paused."""
     with deps.db.transaction() as tx:
-        resumed = commands.resume(tx, queries.named(tx, name).id, first_tick_at=first_tick_at(tx))
+        agent = queries.named(tx, name)
+        resumed = commands.resume(tx, agent.id, first_tick_at=first_tick_at(tx))
         service.free_held(tx)
-        return resumed
+        return audit.noted(tx, resumed, "agent.resumed", f"agent:{agent.username}")
 
 
 def stop(deps: Deps, name: str) -> bool:
@@ -119,7 +128,7 @@ def stop(deps: Deps, name: str) -> bool:
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
         job_queries.cancel_of_agent(tx, agent.id, but=(JobKind.MEASURE,))
-        return commands.stop(tx, agent.id)
+        return audit.noted(tx, commands.stop(tx, agent.id), "agent.stopped", f"agent:{agent.username}")
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
@@ -128,6 +137,7 @@ def delete(deps: Deps, name: str, *, by: str) -> None:
         agent = queries.named(tx, name)
         job_queries.cancel_of_agent(tx, agent.id)
         commands.delete(tx, agent.id)
+        audit.note(tx, "agent.deleted", f"agent:{agent.username}")
         if agent.remote_account is None:
             return
         removal = NewJob(
@@ -141,14 +151,16 @@ def start_all(deps: Deps, *, persona_id: str | None = None) -> int:
     """Start every idle agent, or those of one persona; return how many."""
     _known(deps, persona_id)
     with deps.db.transaction() as tx:
-        return commands.start_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
+        number = commands.start_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
+        return audit.noted(tx, number, "agents.started", persona=persona_id)
 
 
 def pause_all(deps: Deps, *, by: str, persona_id: str | None = None, reason: str = "") -> int:
     """Pause every running agent, or those of one persona; return how many."""
     _known(deps, persona_id)
     with deps.db.transaction() as tx:
-        return commands.pause_all(tx, reason=reason or f"by {by}", persona_id=persona_id)
+        number = commands.pause_all(tx, reason=reason or f"by {by}", persona_id=persona_id)
+        return audit.noted(tx, number, "agents.paused", persona=persona_id, reason=reason)
 
 
 def resume_all(deps: Deps, *, persona_id: str | None = None) -> int:
@@ -157,7 +169,7 @@ def resume_all(deps: Deps, *, persona_id: str | None = None) -> int:
     with deps.db.transaction() as tx:
         number = commands.resume_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
         service.free_held(tx)
-        return number
+        return audit.noted(tx, number, "agents.resumed", persona=persona_id)
 
 
 def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
@@ -172,7 +184,7 @@ def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
     with deps.db.transaction() as tx:
         for agent_id in tx.session.scalars(awake.order_by(AgentRow.id)):
             job_queries.cancel_of_agent(tx, agent_id, but=(JobKind.MEASURE,))
-        return commands.stop_all(tx, persona_id=persona_id)
+        return audit.noted(tx, commands.stop_all(tx, persona_id=persona_id), "agents.stopped", persona=persona_id)
 
 
 def _known(deps: Deps, persona_id: str | None) -> None:
@@ -201,6 +213,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
             agent.tick_no = key.tick_no
         events.emit(tx, "agent.triggered", agent_id=agent.id, agent=agent.name, action=action, by=by)
+        audit.note(tx, "agent.triggered", f"agent:{agent.username}", after={"action": action, "tick": key.tick_no})
         opened = key
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, [opened], queue="high"))
     return opened
@@ -285,6 +298,7 @@ def retry_job(deps: Deps, prefix: str) -> uuid.UUID:
     """Make a waiting job due at once. Raises NotFound, Conflict."""
     with deps.db.transaction() as tx:
         ring = job_queries.retry_now(tx, job_queries.resolve_prefix(tx, prefix))
+        audit.note(tx, "job.retried", f"job:{ring.job_id}")
         _ring(deps, tx, [ring])
         return ring.job_id
 
@@ -295,6 +309,7 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
         job_id = job_queries.resolve_prefix(tx, prefix)
         job_queries.cancel(tx, job_id)
         events.emit(tx, "job.cancelled", agent_id=job_queries.get(tx, job_id).agent_id, job_id=job_id, by=by)
+        audit.note(tx, "job.cancelled", f"job:{job_id}")
         return job_id
 
 
@@ -311,7 +326,7 @@ def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = Fa
             ],
         )  # fmt: skip
         _ring(deps, tx, rings)
-        return len(rings)
+        return audit.noted(tx, len(rings), "dead.replayed", **_told(which), allow_stale=allow_stale or None)
 
 
 def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:
@@ -320,7 +335,12 @@ def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) ->
         number = job_queries.discard(tx, which, limit=limit)
         if number:
             events.emit(tx, "job.discarded", number=number, by=by)
-        return number
+        return audit.noted(tx, number, "dead.discarded", **_told(which))
+
+
+def _told(which: JobFilter) -> dict[str, Any]:
+    """Return a filter's fields that filter something."""
+    return {name: value for name in which.__slots__ if (value := getattr(which, name)) not in (None, (), [])}
 
 
 def _ring(deps: Deps, tx: Tx, rings: Sequence[Ring]) -> None:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
-from fleet.web import headers, problems
+from fleet.web import headers, hosts, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
 from fleet.web.feed import Scribe
@@ -37,5 +37,6 @@ def create_app(deps: Deps) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     problems.install(app)
+    app.add_middleware(hosts.Hosts, settings=deps.settings)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app

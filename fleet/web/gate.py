@@ -13,13 +13,17 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from fleet.access import Actor, Permission, Principal, Via, audit, secret
+from fleet.access.sessions import LIFETIME
 from fleet.core.errors import FleetError
 from fleet.runtime import accounts
 from fleet.runtime.deps import Deps
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+STREAMS = "/live"
+"""Answers that last for hours: they change no session's key, since a browser may never come back for another."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
@@ -61,6 +65,7 @@ async def anybody(request: Request) -> None:
     """Let everybody through; a write has to come from our own pages all the same. The dependency of open routes."""
     if request.method not in SAFE:
         _same_origin(request)
+    audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
 
 
 Open = Depends(anybody)
@@ -71,15 +76,26 @@ async def principal_of(request: Request) -> Principal | None:
     if not hasattr(request.state, "principal"):
         deps: Deps = request.app.state.deps
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        key = request.cookies.get(cookie_name(request), "")
-        who = None
+        request.state.principal = None
         if scheme.lower() == "bearer":
-            who = await run_in_threadpool(accounts.by_token, deps, token.strip())
-        elif key:
-            who = await run_in_threadpool(accounts.by_session, deps, key)
-        request.state.principal = who
+            request.state.principal = await run_in_threadpool(accounts.by_token, deps, token.strip())
+        elif request.cookies.get(cookie_name(request)):
+            request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
     found: Principal | None = request.state.principal
     return found
+
+
+TheVisitor = Annotated[Principal | None, Depends(principal_of)]
+"""Who stands behind a request of an open route, if anybody is known."""
+
+
+def _by_cookie(request: Request, deps: Deps) -> Principal | None:
+    key = request.cookies[cookie_name(request)]
+    may_rotate = not request.url.path.startswith(STREAMS)
+    found = accounts.by_session(deps, key, address=address_of(request), may_rotate=may_rotate)
+    if found is not None and found.new_key is not None:
+        request.state.session_cookie = session_cookie(request, found.new_key)  # `headers` puts it on every answer
+    return None if found is None else found.principal
 
 
 def deps_of(request: Request) -> Deps:
@@ -101,9 +117,24 @@ def is_secure(request: Request) -> bool:
     return deps_of(request).settings.web_url.startswith("https://") or request.url.scheme == "https"
 
 
+def address_of_ours(request: Request) -> str:
+    """Return the address under which people reach us, for links that leave the page."""
+    return deps_of(request).settings.web_url or str(request.base_url).rstrip("/")
+
+
 def cookie_name(request: Request) -> str:
     """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
     return "__Host-fleet" if is_secure(request) else "fleet_session"
+
+
+def session_cookie(request: Request, key: str) -> str:
+    """Return the header that has a browser keep a session's key; no script gets to see it."""
+    carrier = Response()
+    carrier.set_cookie(
+        cookie_name(request), key, max_age=int(LIFETIME.total_seconds()), path="/", httponly=True,
+        secure=is_secure(request), samesite="lax",
+    )  # fmt: skip
+    return carrier.headers["set-cookie"]
 
 
 def csrf_word(request: Request) -> str:

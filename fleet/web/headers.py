@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,13 +16,20 @@ _ALWAYS = (
     (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 )
 _SECURE = (b"strict-transport-security", b"max-age=31536000")
 _UNKEPT = (b"cache-control", b"no-store")
+
+
+def _cookie(state: Mapping[str, Any], given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the session's new key if the gate has changed it, unless the answer itself sets or takes the cookie."""
+    changed = str(state.get("session_cookie", "")).encode("latin-1")
+    name = changed.partition(b"=")[0] + b"="
+    is_set = any(header == b"set-cookie" and value.startswith(name) for header, value in given)
+    return [] if not changed or is_set else [(b"set-cookie", changed)]
 
 
 class Headers:
@@ -37,14 +46,17 @@ class Headers:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["id"] = request_id
+        state = scope["state"]
+        # The address of an invitation is its key, which not even our own pages shall learn from where one came.
+        referrer = b"strict-origin" if scope["path"].startswith("/join/") else b"same-origin"
         unkept = () if scope["path"].startswith("/static/") else (_UNKEPT,)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", []))
                 names = {name.lower() for name, _ in given}
-                more = (*self._always, *unkept, (b"x-request-id", request_id.encode()))
-                message["headers"] = [*given, *(one for one in more if one[0] not in names)]
+                more = (*self._always, *unkept, (b"referrer-policy", referrer), (b"x-request-id", request_id.encode()))
+                message["headers"] = [*given, *(one for one in more if one[0] not in names), *_cookie(state, given)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -11,16 +11,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
-from fleet.runtime.accounts import LoginRefused, TooManyTries
+from fleet.runtime.accounts import LoginRefused, NotAllowed, TooManyTries
 from fleet.web.gate import Forbidden, NotLoggedIn
 from fleet.web.rendering import render
 
 log = logs.get(__name__)
 
 _STATUS: tuple[tuple[type[FleetError], int], ...] = (
-    (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (TooManyTries, 429), (NotFound, 404), (Conflict, 409),
+    (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (NotAllowed, 403), (NoInvitation, 404),
+    (TooManyTries, 429), (NotFound, 404), (Conflict, 409),
     (InvalidInput, 422), (Unavailable, 503),
 )  # fmt: skip
 

@@ -31,6 +31,8 @@ pages = jinja2.Environment(
 )  # fmt: skip
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
                      atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
+pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span)
+pages.filters.update(browser=words.browser, pretty=words.pretty)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
 pages.globals.update(Permission=Permission, charts=charts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -86,3 +87,22 @@ def ago(moment: datetime | None, now: datetime) -> str:
 def moment(value: datetime | None) -> str:
     """Return a moment in UTC, to the second."""
     return "–" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+_BROWSERS = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("OPR/", "Opera"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"),
+            ("Linux", "Linux"))  # fmt: skip
+
+
+def browser(user_agent: str) -> str:
+    """Return what a browser says of itself as people would; its own words if it is none that is known."""
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), None)
+    system = next((system for mark, system in _SYSTEMS if mark in user_agent), None)
+    if name is None:
+        return user_agent[:60] or "unknown"
+    return f"{name} on {system}" if system else name
+
+
+def pretty(value: object) -> str:
+    """Return a list or an object as JSON, as it is read by people."""
+    return json.dumps(value, ensure_ascii=False, default=str)

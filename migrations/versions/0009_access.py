@@ -37,18 +37,19 @@ def upgrade() -> None:
         "sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("family_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("key_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("previous_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("rotated_at", _TIME, server_default=_NOW, nullable=False),
+        sa.Column("confirmed_at", _TIME, nullable=True),
         sa.Column("created_at", _TIME, server_default=_NOW, nullable=False),
         sa.Column("seen_at", _TIME, server_default=_NOW, nullable=False),
         sa.Column("expires_at", _TIME, nullable=False),
         sa.Column("address", sa.String(length=60), nullable=True),
         sa.Column("browser", sa.String(length=200), server_default="", nullable=False),
-        sa.Column("previous_hash", sa.LargeBinary(length=32), nullable=True),
-        sa.Column("rotated_at", _TIME, server_default=_NOW, nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
-        sa.UniqueConstraint("key_hash", name=op.f("uq_sessions_key_hash")),
-        sa.UniqueConstraint("previous_hash", name=op.f("uq_sessions_previous_hash")),
+        sa.UniqueConstraint("family_hash", name=op.f("uq_sessions_family_hash")),
     )
     op.create_index("ix_sessions_user", "sessions", ["user_id"])
     op.create_index("ix_sessions_expires", "sessions", ["expires_at"])
@@ -117,6 +118,8 @@ def upgrade() -> None:
         CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
     """)
+    # Also in a session that plays back another server's changes, where triggers rest by default.
+    op.execute("ALTER TABLE audit ENABLE ALWAYS TRIGGER audit_only_grows")
 
 
 def downgrade() -> None:

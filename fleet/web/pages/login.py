@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
-from fleet.access import Permission, Principal
-from fleet.access.sessions import LIFETIME, Visit
+from fleet.access import Permission, Principal, Via
+from fleet.access.sessions import Visit
 from fleet.core.errors import FleetError
 from fleet.runtime import accounts
 from fleet.web import gate
-from fleet.web.gate import Open, TheDeps, needs
+from fleet.web.gate import Open, TheDeps, TheVisitor, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
@@ -20,29 +20,29 @@ router = APIRouter()
 
 
 @router.get("/login", dependencies=[Open])
-def form(request: Request, deps: TheDeps, next: str = "/") -> Response:
-    """Show where to log in."""
+def form(
+    request: Request, deps: TheDeps, who: TheVisitor, *, next: Annotated[str, Query(max_length=2000)] = "/"
+) -> Response:
+    """Show where to log in; who is logged in is led on."""
+    if who is not None:
+        return go(request, _ours(next))
     return render(request, "login.html", next=_ours(next), nobody=not accounts.anybody(deps), problem=None, name="")
 
 
 @router.post("/login", dependencies=[Open])
-def log_in(request: Request, deps: TheDeps, name: Annotated[str, Form(max_length=200)],
+def log_in(request: Request, deps: TheDeps, former: TheVisitor, *, name: Annotated[str, Form(max_length=200)],
            password: Annotated[str, Form(max_length=1000)],
-           next: Annotated[str, Form(max_length=500)] = "/") -> Response:  # fmt: skip
-    """Begin a session, with a new key whatever the browser brought."""
-    visit = Visit(gate.address_of(request), request.headers.get("user-agent", ""))
+           next: Annotated[str, Form(max_length=2000)] = "/") -> Response:  # fmt: skip
+    """Begin a session, with a new key whatever the browser brought, and end the one that it had."""
     try:
-        key, _ = accounts.log_in(deps, name, password, visit)
+        key, _ = accounts.log_in(deps, name, password, visit_of(request))
     except FleetError as error:
         return render(
             request, "login.html", code=status_of(error), next=_ours(next), nobody=False, problem=error, name=name
         )  # fmt: skip
-    answer = go(request, _ours(next))
-    answer.set_cookie(
-        gate.cookie_name(request), key, max_age=int(LIFETIME.total_seconds()), path="/", httponly=True,
-        secure=gate.is_secure(request), samesite="lax",
-    )  # fmt: skip
-    return answer
+    if former is not None and former.via is Via.SESSION:
+        accounts.log_out(deps, former)
+    return with_session(request, go(request, _ours(next)), key)
 
 
 @router.post("/logout")
@@ -52,6 +52,17 @@ def log_out(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Per
     accounts.log_out(deps, who, everywhere=everywhere)
     answer = go(request, "/login", "You are logged out." if not everywhere else "You are logged out everywhere.")
     answer.delete_cookie(gate.cookie_name(request), path="/", secure=gate.is_secure(request), httponly=True)
+    return answer
+
+
+def visit_of(request: Request) -> Visit:
+    """Return where this browser comes from."""
+    return Visit(gate.address_of(request), request.headers.get("user-agent", ""))
+
+
+def with_session(request: Request, answer: Response, key: str) -> Response:
+    """Have an answer bring the key of a new session."""
+    answer.headers.append("set-cookie", gate.session_cookie(request, key))
     return answer
 
 

@@ -1,0 +1,138 @@
+"""Invitations: links that make one user, once. Called by `fleet.runtime.accounts`.
+
+The link that `fleet up` prints while nobody can log in is one, for an owner; it is void as soon as anybody can. Who
+loses their place loses their open invitations with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from fleet.access import audit, secret, users
+from fleet.access.models import InvitationRow
+from fleet.access.principal import Via
+from fleet.access.roles import Role
+from fleet.access.users import User
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError, InvalidInput, NotFound
+
+SHORTEST, USUAL, LONGEST = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+FIRST = "fleet:first"
+"""By whom the first owner is invited."""
+_CLOCK = sa.func.clock_timestamp()
+_ROW = InvitationRow
+_OPEN = (_ROW.used_at.is_(None), _ROW.expires_at > _CLOCK)
+
+
+class NoInvitation(FleetError):
+    """A link that opens nothing. Whether it was used, is too old or never was is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This invitation opens nothing.", fix="It works once and for a limited time. Ask for another one."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that nobody has used yet."""
+
+    id: uuid.UUID
+    role: Role
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+_COLUMNS = (_ROW.id, _ROW.role, _ROW.invited_by, _ROW.created_at, _ROW.expires_at)
+
+
+def make(tx: Tx, role: Role, *, by: str, for_: timedelta = USUAL) -> tuple[str, Invitation]:
+    """Return a new key, to be shown once, and what it opens. Raises InvalidInput for a time out of range."""
+    if not SHORTEST <= for_ <= LONGEST:
+        raise InvalidInput("An invitation is good for 1 hour to 7 days.")
+    key = secret.new_invitation_key()
+    values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by}
+    row = tx.execute(sa.insert(_ROW).values(**values, expires_at=_CLOCK + for_).returning(*_COLUMNS)).one()
+    made = _invitation(row)
+    audit.note(tx, "user.invited", f"invitation:{made.id}", after={"role": role, "expires_at": made.expires_at})
+    return key, made
+
+
+def first_owner(tx: Tx) -> str | None:
+    """Return a key for the first owner, in place of every former one; None if somebody can log in already."""
+    users.lock(tx)
+    if users.any_there(tx):
+        return None
+    tx.execute(sa.delete(_ROW).where(_ROW.invited_by == FIRST, _ROW.used_at.is_(None)))
+    return make(tx, Role.OWNER, by=FIRST)[0]
+
+
+def look(tx: Tx, key: str) -> Invitation:
+    """Return what a key opens. Raises NoInvitation."""
+    row = tx.execute(sa.select(*_COLUMNS).where(_ROW.key_hash == secret.digest(key), *_OPEN)).one_or_none()
+    if row is None or (row.invited_by == FIRST and users.any_there(tx)):
+        raise NoInvitation
+    return _invitation(row)
+
+
+def use(tx: Tx, key: str, name: str, password: str) -> User:
+    """Make the user whom a key stands for. Raises NoInvitation, and as `users.create`, after which it is still good."""
+    users.lock(tx)
+    invited = look(tx, key)
+    # Of two who use it at once, the second waits here and finds it used.
+    used = sa.update(_ROW).where(_ROW.id == invited.id, *_OPEN).values(used_at=_CLOCK)
+    if not tx.execute(used).rowcount:
+        raise NoInvitation
+    made = users.create(tx, name, invited.role, password)
+    audit.note(tx, "user.joined", f"user:{made.name}", after={"role": made.role, "invited_by": invited.invited_by})
+    return made
+
+
+def listed(tx: Tx) -> Sequence[Invitation]:
+    """Return the open invitations, newest first."""
+    query = sa.select(*_COLUMNS).where(*_OPEN, _ROW.invited_by != FIRST).order_by(_ROW.created_at.desc())
+    return [_invitation(row) for row in tx.execute(query)]
+
+
+def get(tx: Tx, invitation_id: uuid.UUID) -> Invitation:
+    """Return an open invitation. Raises NotFound."""
+    row = tx.execute(sa.select(*_COLUMNS).where(_ROW.id == invitation_id, *_OPEN)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such invitation that opens anything.")
+    return _invitation(row)
+
+
+def withdraw(tx: Tx, invitation: Invitation) -> None:
+    """Let an invitation open nothing any more."""
+    tx.execute(sa.delete(_ROW).where(_ROW.id == invitation.id, _ROW.used_at.is_(None)))
+    audit.note(tx, "user.uninvited", f"invitation:{invitation.id}", before={"role": invitation.role})
+
+
+def void_of(tx: Tx, name: str) -> None:
+    """Withdraw what a user has handed out: whom they may invite has changed, or is nobody any more."""
+    for invitation in listed(tx):
+        if invitation.invited_by == inviter(name):
+            withdraw(tx, invitation)
+
+
+def inviter(name: str) -> str:
+    """Return how a user is named as the one who invites."""
+    return f"{Via.SESSION}:{name}"
+
+
+def prune(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete some of the invitations that ran out so many days ago; the audit log has them."""
+    old = _ROW.expires_at < _CLOCK - sa.literal(timedelta(days=days), sa.Interval)
+    gone = sa.select(_ROW.id).where(old).limit(limit)
+    return tx.execute(sa.delete(_ROW).where(_ROW.id.in_(gone))).rowcount
+
+
+def _invitation(row: sa.Row[tuple[uuid.UUID, str, str, datetime, datetime]]) -> Invitation:
+    return Invitation(row.id, Role(row.role), row.invited_by, row.created_at, row.expires_at)

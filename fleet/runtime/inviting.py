@@ -1,0 +1,70 @@
+"""Invitations, as doors call them: links that make one user, once. Each is one transaction.
+
+Whom somebody may invite is decided by `accounts.refuse_beyond`, as with users. Called by `fleet users invite`, by
+`fleet up` for the first owner, and by the pages.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from fleet.access import audit, invitations
+from fleet.access.invitations import Invitation
+from fleet.access.principal import Principal
+from fleet.access.roles import Role
+from fleet.access.users import User
+from fleet.runtime.accounts import refuse_beyond
+from fleet.runtime.deps import Deps
+
+
+def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str = "",
+           for_: timedelta = invitations.USUAL) -> tuple[str, Invitation]:  # fmt: skip
+    """Return a new invitation's key, to be shown once, and what it opens. Raises NotAllowed, InvalidInput.
+
+    `terminal` is who asks at the command line.
+    """
+    refuse_beyond(by, role)
+    with deps.db.transaction() as tx:
+        return invitations.make(tx, role, by=terminal if by is None else invitations.inviter(by.name), for_=for_)
+
+
+def first_owner_key(deps: Deps) -> str | None:
+    """Return the key of an invitation for the first owner, in place of former ones; None if anybody can log in."""
+    with deps.db.transaction() as tx:
+        return invitations.first_owner(tx)
+
+
+def list_invitations(deps: Deps) -> Sequence[Invitation]:
+    """Return the open invitations, newest first."""
+    with deps.db.transaction() as tx:
+        return invitations.listed(tx)
+
+
+def withdraw_invitation(deps: Deps, invitation_id: uuid.UUID, *, by: Principal | None = None) -> None:
+    """Let an invitation open nothing any more. Raises NotFound, NotAllowed."""
+    with deps.db.transaction() as tx:
+        invitation = invitations.get(tx, invitation_id)
+        refuse_beyond(by, invitation.role)
+        invitations.withdraw(tx, invitation)
+
+
+def look_at_invitation(deps: Deps, key: str) -> Invitation:
+    """Return what a key opens. Raises NoInvitation."""
+    with deps.db.transaction() as tx:
+        return invitations.look(tx, key)
+
+
+def join(deps: Deps, key: str, name: str, password: str) -> User:
+    """Make the user whom an invitation stands for, once. Raises NoInvitation, InvalidInput, Conflict."""
+    with deps.db.transaction() as tx:
+        role = invitations.look(tx, key).role
+        with audit.acting(replace(audit.actor(), name=name[:60], role=role)):
+            return invitations.use(tx, key, name, password)
+
+
+def link(address: str, key: str) -> str:
+    """Return what is passed on to somebody who is invited."""
+    return f"{address.rstrip('/')}/join/{key}"
