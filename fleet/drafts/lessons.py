@@ -56,9 +56,11 @@ def learn(tx: Tx, draft: DraftRow, decision: Decision, *, reason: str | None) ->
         )  # fmt: skip
 
 
-def of_agent(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20) -> list[LessonRow]:
-    """Return what an agent has learnt, newest first, undone lessons too."""
+def of_agent(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
+    """Return what an agent has learnt, newest first, undone lessons too; `before` is the last id of the page above."""
     query = sa.select(LessonRow).where(LessonRow.agent_id == agent_id).order_by(LessonRow.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(LessonRow.id < before)
     return list(tx.session.scalars(query))
 
 

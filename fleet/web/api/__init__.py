@@ -1,5 +1,26 @@
 """The REST API: one file a noun. `ROUTERS` is what `app` serves under /api/v1."""
 
-from fleet.web.api import agents
+from fleet.web.api import (
+    activity,
+    agents,
+    agents_act,
+    approvals,
+    controls,
+    costs,
+    dead,
+    decisions,
+    drafts,
+    experiments,
+    jobs,
+    lessons,
+    media,
+    personas,
+    settings,
+    status,
+)
 
-ROUTERS = (agents.router,)
+ROUTERS = (
+    status.router, agents_act.router, agents.router, decisions.router, lessons.router, jobs.router, dead.router,
+    drafts.router, approvals.router, personas.router, experiments.router, activity.router, costs.router, costs.budgets,
+    controls.router, settings.router, media.router,
+)  # fmt: skip
