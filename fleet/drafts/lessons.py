@@ -72,6 +72,7 @@ def undo(tx: Tx, lesson_id: int, *, by: str) -> LessonRow:
     moved = sa.update(LessonRow).where(LessonRow.id == lesson_id, LessonRow.undone_at.is_(None))
     if not tx.execute(moved.values(undone_at=_CLOCK, undone_by=by[:100])).rowcount:
         raise Conflict(f"Lesson {lesson_id} is undone already.")
+    tx.session.refresh(row)
     events.emit(tx, "agent.lesson.undone", agent_id=row.agent_id, lesson=lesson_id, by=by)
     return row
 

@@ -101,11 +101,11 @@ def list_experiments(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Exp
     return ExperimentPage(items=list(rows), next=following)
 
 
-@router.get("/{name}", dependencies=[needs(Permission.FLEET_VIEW)])
-def show(deps: TheDeps, *, name: Annotated[str, Path(max_length=60)],
+@router.get("/{experiment}", dependencies=[needs(Permission.FLEET_VIEW)])
+def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
          which: Annotated[ResultsQuery, Query()]) -> Results:  # fmt: skip
     """Return what came of an experiment so far."""
-    found = experiments.results(deps, name, age_h=which.age_h, whose=which.whose)
+    found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
     return taken(
         Results, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]
     )  # fmt: skip

@@ -19,11 +19,11 @@ _FILE: dict[str, object] = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get(
-    "/{shelf}/{name}", dependencies=[needs(Permission.DRAFTS_VIEW)], response_class=Response,
+    "/{shelf}/{file}", dependencies=[needs(Permission.DRAFTS_VIEW)], response_class=Response,
     responses={200: {"description": "the picture", "content": dict.fromkeys(ENDINGS, _FILE)}},
 )  # fmt: skip
 def picture(deps: TheDeps, *, shelf: Annotated[str, Path(pattern="^[0-9a-f]{2}$")],
-            name: Annotated[str, Path(pattern="^[0-9a-f]{64}[.](png|jpg|webp|gif)$")]) -> Response:  # fmt: skip
-    """Return a picture; `shelf/name` is its key."""
-    data = media.picture_bytes(deps, f"{shelf}/{name}")
-    return Response(data, media_type=_TYPES[name.rpartition(".")[2]])
+            file: Annotated[str, Path(pattern="^[0-9a-f]{64}[.](png|jpg|webp|gif)$")]) -> Response:  # fmt: skip
+    """Return a picture; `shelf/file` is its key."""
+    data = media.picture_bytes(deps, f"{shelf}/{file}")
+    return Response(data, media_type=_TYPES[file.rpartition(".")[2]])
