@@ -3,6 +3,7 @@
 from alembic import context
 
 import fleet.access.models
+import fleet.access.repeats
 import fleet.agents.models
 import fleet.approvals.models
 import fleet.core.events

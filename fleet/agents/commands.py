@@ -6,6 +6,8 @@ happened, so that starting a running agent starts nothing twice (facts 1.6, defe
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,6 +64,16 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
     events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
     return agent_id
+
+
+class Outdated(Conflict):
+    """The agent's settings are others by now than the person has seen."""
+
+
+def version_of(agent: AgentRow) -> str:
+    """Return a word that is another as soon as somebody has changed the agent's settings; its own life leaves it."""
+    settings = {name: getattr(agent, name) for name in sorted(_EDITABLE)}
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 
 def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ class Filter:
     persona_id: str | None = None
     text: str | None = None
     kind: str | None = None
+    autonomy: str | None = None
     include_deleted: bool = False
 
 
@@ -44,9 +45,11 @@ def named(tx: Tx, name: str, *, include_deleted: bool = False) -> AgentRow:
     return row
 
 
-def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0) -> list[AgentRow]:
-    """Return the agents that match, by username."""
+def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0, after: str | None = None) -> list[AgentRow]:
+    """Return the agents that match, by username; `after` is the username with which the page above ended."""
     query = sa.select(AgentRow).where(*_where(which)).order_by(AgentRow.username)
+    if after is not None:
+        query = query.where(AgentRow.username > after)
     return list(tx.session.scalars(query.limit(limit).offset(offset)))
 
 
@@ -106,6 +109,8 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
         where.append(AgentRow.persona_id == which.persona_id)
     if which.kind is not None:
         where.append(AgentRow.kind == which.kind)
+    if which.autonomy is not None:
+        where.append(AgentRow.autonomy == which.autonomy)
     if which.text:
         pattern = which.text
         where.append(

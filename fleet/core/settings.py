@@ -178,6 +178,10 @@ class Settings(BaseSettings):
     web_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="addresses of proxies whose X-Forwarded headers are believed, separated by commas"
     )
+    web_reads_per_minute: int = Field(
+        600, ge=0, le=1_000_000, description="API reads of one session or user's tokens, per process; 0: no limit"
+    )
+    web_writes_per_minute: int = Field(120, ge=0, le=1_000_000, description="API writes of the same; 0: no limit")
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")

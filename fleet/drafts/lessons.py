@@ -56,9 +56,11 @@ def learn(tx: Tx, draft: DraftRow, decision: Decision, *, reason: str | None) ->
         )  # fmt: skip
 
 
-def of_agent(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20) -> list[LessonRow]:
-    """Return what an agent has learnt, newest first, undone lessons too."""
+def of_agent(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
+    """Return what an agent has learnt, newest first, undone lessons too; `before` is the last id of the page above."""
     query = sa.select(LessonRow).where(LessonRow.agent_id == agent_id).order_by(LessonRow.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(LessonRow.id < before)
     return list(tx.session.scalars(query))
 
 
@@ -70,6 +72,7 @@ def undo(tx: Tx, lesson_id: int, *, by: str) -> LessonRow:
     moved = sa.update(LessonRow).where(LessonRow.id == lesson_id, LessonRow.undone_at.is_(None))
     if not tx.execute(moved.values(undone_at=_CLOCK, undone_by=by[:100])).rowcount:
         raise Conflict(f"Lesson {lesson_id} is undone already.")
+    tx.session.refresh(row)
     events.emit(tx, "agent.lesson.undone", agent_id=row.agent_id, lesson=lesson_id, by=by)
     return row
 

@@ -17,7 +17,7 @@ from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.jobs.models import UNDONE, AttemptRow, JobRow
-from fleet.jobs.policy import WORTH_DOING, JobKind
+from fleet.jobs.policy import WORTH_DOING, JobKind, Priority
 from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 
@@ -39,6 +39,7 @@ class Filter:
     older_than: timedelta | None = None
     newer_than: timedelta | None = None
     ids: tuple[uuid.UUID, ...] = ()
+    priority: Priority | None = None
 
 
 def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
@@ -269,10 +270,9 @@ def _where(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
         where.append(JobRow.agent_id == which.agent_id)
     if which.kinds:
         where.append(JobRow.kind.in_(which.kinds))
-    if which.reason is not None:
-        where.append(JobRow.dead_reason == which.reason)
-    if which.ids:
-        where.append(JobRow.id.in_(which.ids))
+    where += [JobRow.priority == which.priority] if which.priority is not None else []
+    where += [JobRow.dead_reason == which.reason] if which.reason is not None else []
+    where += [JobRow.id.in_(which.ids)] if which.ids else []
     ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.states == (JobState.DEAD,)
     if which.older_than is not None:
         moment = now - which.older_than

@@ -69,6 +69,12 @@ def open_ids(deps: Deps, which: Filter, *, limit: int = 1000) -> list[uuid.UUID]
         return [_request(row) for row in queries.page(tx, which, limit=limit)]
 
 
+def request_of(deps: Deps, prefix: str) -> uuid.UUID:
+    """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if nobody was asked."""
+    (found,) = _requests(deps, [prefix])
+    return found
+
+
 def _requests(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
     with deps.db.transaction() as tx:
         return [_request(queries.get(tx, queries.resolve(tx, prefix))) for prefix in prefixes]
@@ -104,10 +110,10 @@ def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:
     return approving.revise(deps, request_id, instructions, by)
 
 
-def learned(deps: Deps, name: str, *, limit: int = 20) -> list[LessonRow]:
-    """Return what an agent has learnt from decisions, newest first. Raises NotFound."""
+def learned(deps: Deps, name: str, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
+    """Return what an agent has learnt from decisions, newest first; `before` is a lesson's id. Raises NotFound."""
     with deps.db.transaction() as tx:
-        return lessons.of_agent(tx, agents.named(tx, name, include_deleted=True).id, limit=limit)
+        return lessons.of_agent(tx, agents.named(tx, name, include_deleted=True).id, limit=limit, before=before)
 
 
 def unlearn(deps: Deps, lesson_id: int, *, by: str) -> LessonRow:

@@ -125,6 +125,12 @@ def holds(deps: Deps) -> list[Hold]:
         return controls.in_force(tx)
 
 
+def dead_by_reason(deps: Deps) -> dict[str, int]:
+    """Return how many dead letters there are for each reason."""
+    with deps.db.transaction() as tx:
+        return job_queries.dead_by_reason(tx)
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds.

@@ -46,6 +46,16 @@ def budgets(deps: Deps) -> list[Budget]:
         return ledger.list_budgets(tx)
 
 
+def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget:
+    """Return one budget as it stands now. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        key = _key(deps, tx, scope, name)
+        found = [one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == (scope, key, period)]
+    if not found:
+        raise NotFound(f"There is no such budget: {scope} {name or ''} {period}.")
+    return found[0]
+
+
 def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> None:
     """Limit what a scope may spend in a period. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:

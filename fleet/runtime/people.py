@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.access import audit
 from fleet.agents import commands, controls, loop, queries
-from fleet.agents.commands import NewAgent
+from fleet.agents.commands import NewAgent, Outdated
 from fleet.agents.controls import Subject
 from fleet.agents.decide import ACTIONS, SCAN
 from fleet.agents.models import AgentRow, Status
@@ -86,12 +87,18 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
         return agent_id
 
 
-def update(deps: Deps, name: str, changes: Mapping[str, Any]) -> None:
-    """Change an agent's settings. Raises NotFound, InvalidInput."""
+def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collection[str] | None = None) -> None:
+    """Change an agent's settings. Raises NotFound, InvalidInput.
+
+    `seen` are the versions that the person knows: raises Outdated if the agent has another one by now.
+    """
     if changes.get("persona_id") is not None:
         deps.personas.get(str(changes["persona_id"]))
     with deps.db.transaction() as tx:
-        agent = queries.named(tx, name)
+        agent = loop.lock(tx, queries.named(tx, name).id)
+        assert agent is not None
+        if seen is not None and commands.version_of(agent) not in seen:
+            raise Outdated(f"The settings of {agent.name} were changed meanwhile.", fix="Look at it again.")
         before = commands.update(tx, agent.id, changes)
         audit.note_change(tx, "agent.updated", f"agent:{agent.username}", before, changes)
 
@@ -254,13 +261,15 @@ def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any]
         return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
 
 
-def activity(deps: Deps, *, name: str | None = None, subjects: Sequence[str] = (), before: int | None = None,
-             limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
+def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),
+             since: datetime | None = None, before: int | None = None, limit: int = 50,
+             offset: int = 0) -> list[Event]:  # fmt: skip
     """Return what happened, newest first; `before` is the id of the last event of the page above."""
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name, include_deleted=True).id if name else None
         return events.latest(
-            tx, agent_id=agent_id, subjects=tuple(subjects), before=before, limit=limit, offset=offset
+            tx, agent_id=agent_id, job_id=job_id, subjects=tuple(subjects), since=since, before=before, limit=limit,
+            offset=offset,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
-from fleet.web import headers, hosts, problems
+from fleet.web import etags, headers, hosts, idempotency, intake, openapi, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
 from fleet.web.feed import Scribe
@@ -17,14 +17,12 @@ from fleet.web.hub import Hub
 from fleet.web.pages import ROUTERS as PAGES
 from fleet.web.pages import overview
 
-_MAX_BODY_BYTES = 1_000_000
-
 
 def create_app(deps: Deps) -> FastAPI:
     """Build the dashboard and the API over a process's connections."""
-    app = FastAPI(
-        title="Fleet", version="1", max_body_size=_MAX_BODY_BYTES, docs_url=None, redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+    app = openapi.Described(
+        title="Fleet", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
+        generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
     app.state.deps = deps
     app.state.glance = Glance(deps)
@@ -37,6 +35,10 @@ def create_app(deps: Deps) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     problems.install(app)
+    # The last one added is the first that a request meets.
+    app.add_middleware(idempotency.Once)
+    app.add_middleware(etags.Etags)
+    app.add_middleware(intake.Intake, settings=deps.settings)
     app.add_middleware(hosts.Hosts, settings=deps.settings)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from fleet.access.invitations import NoInvitation
+from fleet.access.repeats import UnderWay
+from fleet.agents.commands import Outdated
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.runtime.accounts import LoginRefused, NotAllowed, TooManyTries
@@ -22,9 +25,18 @@ log = logs.get(__name__)
 
 _STATUS: tuple[tuple[type[FleetError], int], ...] = (
     (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (NotAllowed, 403), (NoInvitation, 404),
-    (TooManyTries, 429), (NotFound, 404), (Conflict, 409),
+    (TooManyTries, 429), (NotFound, 404), (Outdated, 412), (Conflict, 409),
     (InvalidInput, 422), (Unavailable, 503),
 )  # fmt: skip
+
+
+class _Problem(JSONResponse):
+    """Whatever was sent may be quoted in it, also what is no text: half of a surrogate pair becomes a question mark."""
+
+    media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def status_of(error: FleetError) -> int:
@@ -37,9 +49,20 @@ def problem(status: int, detail: str, *, fix: str | None = None, **more: Any) ->
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    return JSONResponse(
-        body | ({"fix": fix} if fix else {}) | more, status, headers, media_type="application/problem+json"
-    )
+    return _Problem(body | ({"fix": fix} if fix else {}) | more, status, headers)
+
+
+def as_problem(error: FleetError) -> JSONResponse:
+    """Return an error of ours as a program reads it."""
+    answer = problem(status_of(error), error.message, fix=error.fix)
+    answer.headers.update(_when_again(error))
+    return answer
+
+
+def _when_again(error: FleetError) -> dict[str, str]:
+    if isinstance(error, UnderWay):
+        return {"retry-after": "1"}
+    return {"retry-after": "5"} if isinstance(error, (TooManyTries, Unavailable)) else {}
 
 
 def install(app: FastAPI) -> None:
@@ -66,8 +89,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         where = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
         return RedirectResponse(f"/login?next={quote(where if request.method == 'GET' else '/')}", 303)
     answer = _answer(request, status_of(error), error.message, error.fix)
-    if isinstance(error, (TooManyTries, Unavailable)):
-        answer.headers["retry-after"] = "5"
+    answer.headers.update(_when_again(error))
     return answer
 
 

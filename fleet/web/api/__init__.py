@@ -1,5 +1,30 @@
 """The REST API: one file a noun. `ROUTERS` is what `app` serves under /api/v1."""
 
-from fleet.web.api import agents, audit, me, tokens, users
+from fleet.web.api import (
+    activity,
+    agents,
+    agents_act,
+    approvals,
+    audit,
+    controls,
+    costs,
+    dead,
+    decisions,
+    drafts,
+    experiments,
+    jobs,
+    lessons,
+    me,
+    media,
+    personas,
+    settings,
+    status,
+    tokens,
+    users,
+)
 
-ROUTERS = (agents.router, me.router, users.router, tokens.router, audit.router)
+ROUTERS = (
+    status.router, agents_act.router, agents.router, decisions.router, lessons.router, jobs.router, dead.router,
+    drafts.router, approvals.router, personas.router, experiments.router, activity.router, costs.router, costs.budgets,
+    controls.router, settings.router, media.router, me.router, users.router, tokens.router, audit.router,
+)  # fmt: skip

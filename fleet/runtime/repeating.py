@@ -1,0 +1,31 @@
+"""Writes with a key of the program's own, so that sending one again does nothing twice. Called by the API.
+
+Claim and answer are transactions of their own around the write. The write's transaction is another one: if the process
+dies between it and the answer, the key is free again after `repeats.ABANDONED`, and the moves themselves are guarded.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from fleet.access import repeats
+from fleet.access.repeats import Kept, Use
+from fleet.runtime.deps import Deps
+
+
+def claim(deps: Deps, use: Use) -> uuid.UUID | Kept:
+    """Take a key for a request, or return what it was answered before. Raises InvalidInput, UnderWay."""
+    with deps.db.transaction() as tx:
+        return repeats.claim(tx, use)
+
+
+def keep(deps: Deps, use: Use, claim_id: uuid.UUID, answer: Kept) -> None:
+    """Keep what was answered, for a day."""
+    with deps.db.transaction() as tx:
+        repeats.keep(tx, use, claim_id, answer)
+
+
+def release(deps: Deps, use: Use, claim_id: uuid.UUID) -> None:
+    """Let the key be used again: nothing was done under it."""
+    with deps.db.transaction() as tx:
+        repeats.release(tx, use, claim_id)

@@ -1,0 +1,108 @@
+"""What programs have agents do: start, pause, resume, stop, trigger; one of them, or all at once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.jobs.ticks import TickKey
+from fleet.runtime import people
+from fleet.web.api.fields import AgentName, Body, Count, Moved, Reason, line
+from fleet.web.gate import TheDeps, needs
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+Controller = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
+
+
+class Pause(Body):
+    """Why an agent is to rest."""
+
+    reason: Reason = ""
+
+
+class Trigger(Body):
+    """For what an agent is to be woken; without an action it decides for itself."""
+
+    action: Literal["post", "comment", "like", "browse", "scan_feed"] | None = None
+
+
+class Woken(BaseModel):
+    """The tick that decides; its outcome is in the agent's decisions."""
+
+    agent_id: uuid.UUID
+    tick_no: int
+
+
+class All(Body):
+    """Which agents: all, or those of one persona."""
+
+    persona: Annotated[str, line(60), Field(examples=["ai_artist"])] | None = None
+
+
+class PauseAll(All):
+    """Which agents are to rest, and why."""
+
+    reason: Reason = ""
+
+
+@router.post("/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def start_all(deps: TheDeps, *, body: All) -> Count:
+    """Start every idle agent, or those of one persona."""
+    return Count(count=people.start_all(deps, persona_id=body.persona))
+
+
+@router.post("/pause")
+def pause_all(deps: TheDeps, *, body: PauseAll, who: Controller) -> Count:
+    """Pause every running agent, or those of one persona."""
+    return Count(count=people.pause_all(deps, by=who.by, persona_id=body.persona, reason=body.reason))
+
+
+@router.post("/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def resume_all(deps: TheDeps, *, body: All) -> Count:
+    """Resume every paused agent, or those of one persona."""
+    return Count(count=people.resume_all(deps, persona_id=body.persona))
+
+
+@router.post("/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def stop_all(deps: TheDeps, *, body: All) -> Count:
+    """Stop every agent that is not idle, or those of one persona, and call off what they had not begun."""
+    return Count(count=people.stop_all(deps, persona_id=body.persona))
+
+
+@router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def start(deps: TheDeps, *, name: AgentName) -> Moved:
+    """Set an agent going."""
+    return Moved(changed=people.start(deps, name))
+
+
+@router.post("/{name}/pause")
+def pause(deps: TheDeps, *, name: AgentName, body: Pause, who: Controller) -> Moved:
+    """Let an agent rest until somebody resumes it."""
+    return Moved(changed=people.pause(deps, name, by=who.by, reason=body.reason))
+
+
+@router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def resume(deps: TheDeps, *, name: AgentName) -> Moved:
+    """Let a paused agent and its waiting jobs go on."""
+    return Moved(changed=people.resume(deps, name))
+
+
+@router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def stop(deps: TheDeps, *, name: AgentName) -> Moved:
+    """Send an agent home and call off what it had not begun."""
+    return Moved(changed=people.stop(deps, name))
+
+
+@router.post("/{name}/trigger", status_code=202)
+def trigger(deps: TheDeps, *, name: AgentName, body: Trigger, who: Controller) -> Woken:
+    """Wake an agent now, perhaps for one action. It goes through the same ledger, caps and switches as every tick."""
+    return Woken(**_key(people.trigger(deps, name, action=body.action, by=who.by)))
+
+
+def _key(key: TickKey) -> dict[str, uuid.UUID | int]:
+    return {"agent_id": key.agent_id, "tick_no": key.tick_no}

@@ -1,0 +1,111 @@
+"""What requests and answers are made of: texts that can be kept, bounded numbers, moments, and the bases of models."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from fleet.core.masking import mask, mask_all
+
+_NO_NUL = r"^[^\x00]*$"
+_ON_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+_DEEPEST = 20
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+LARGEST_ID = 2**63 - 1
+
+V = TypeVar("V", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """What a program sends. A field that nobody knows is refused: a typing error must not do half of what was meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def taken(model: type[V], source: object, **more: object) -> V:
+    """Return a view with the fields of the same name of a row or value; `more` are the others."""
+    own = {name: getattr(source, name) for name in model.model_fields if name not in more}
+    return model(**own, **more)
+
+
+def prose(most: int, *, least: int = 0) -> StringConstraints:
+    """Return the bounds of a text, several lines allowed. Postgres keeps no NUL."""
+    return StringConstraints(min_length=least, max_length=most, pattern=_NO_NUL)
+
+
+def line(most: int, *, least: int = 0) -> StringConstraints:
+    """Return the bounds of a text on one line."""
+    return StringConstraints(min_length=least, max_length=most, pattern=_ON_ONE_LINE)
+
+
+def whole(least: int, most: int) -> Any:
+    """Return the bounds of a whole number; neither "1" nor true is one."""
+    return Field(ge=least, le=most, strict=True)
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("is no moment like 2026-01-31T12:00:00Z (in an address, + is written %2B)")
+    # What lies before or after everything is the same as any other such moment, and no arithmetic leaves the calendar.
+    return max(_EARLIEST, min(_LATEST, datetime.fromisoformat(value.upper()))).astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment as RFC 3339 writes it, with its offset."""
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Return JSON that Postgres can keep. Raises ValueError."""
+    if depth > _DEEPEST:
+        raise ValueError(f"is nested more than {_DEEPEST} deep")
+    match value:
+        case str():
+            if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+                raise ValueError("holds a character that cannot be kept (NUL, or half of a pair)")
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("holds a number that JSON does not know")
+        case Mapping():
+            for name, one in value.items():
+                _storable(name, depth + 1)
+                _storable(one, depth + 1)
+        case list():
+            for one in value:
+                _storable(one, depth + 1)
+    return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""An object that a program sends, of whatever shape."""
+
+Told = Annotated[dict[str, Any], BeforeValidator(lambda value: mask_all(value or {}))]
+"""An object as the fleet keeps it, with secrets taken out."""
+
+Said = Annotated[str, BeforeValidator(lambda value: mask(value) if isinstance(value, str) else value)]
+"""A text as the fleet keeps it, with secrets taken out."""
+
+AgentName = Annotated[str, Path(max_length=60, description="username or id", examples=["ada_lovelace"])]
+Reason = Annotated[str, prose(200)]
+Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class Moved(BaseModel):
+    """Whether something changed; false if it was so already."""
+
+    changed: bool
+
+
+class Count(BaseModel):
+    """To how many something was done."""
+
+    count: int

@@ -1,0 +1,150 @@
+"""What every request passes before a route sees it: its size, characters that nothing can keep, how many.
+
+The limits of the API are token buckets in this process: a user's programs share one for reads and one for writes, and
+so do their browsers; a fleet with several web processes allows as much in each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from fastapi import HTTPException, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fleet.core import clock
+from fleet.core.errors import FleetError
+from fleet.core.settings import Settings
+from fleet.web.gate import SAFE, address_of, principal_of
+from fleet.web.problems import as_problem, problem
+
+MOST_BYTES = 1_000_000
+_API = "/api/v1/"
+_MOST_CALLERS = 10_000
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What a caller may still ask: `tokens` as they were at `at_s`, refilled with time up to `per_minute`."""
+
+    per_minute: int
+    tokens: float
+    at_s: float
+
+    def take(self, now_s: float) -> bool:
+        """Take one token if there is one."""
+        self.tokens = min(self.per_minute, self.tokens + (now_s - self.at_s) * self.per_minute / 60)
+        self.at_s = now_s
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    @property
+    def next_s(self) -> int:
+        """Seconds until there is a token again, at least one."""
+        return max(1, math.ceil((1 - self.tokens) * 60 / self.per_minute))
+
+    @property
+    def full_s(self) -> int:
+        """Seconds until nothing of the limit is used any more."""
+        return math.ceil((self.per_minute - self.tokens) * 60 / self.per_minute)
+
+
+class Intake:
+    """Refuses what is too large, too much, or not text, before anything is done for it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._most = {"reads": settings.web_reads_per_minute, "writes": settings.web_writes_per_minute}
+        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request, or say why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        refusal = _misshapen(request)
+        headers: list[tuple[bytes, bytes]] = []
+        if refusal is None and scope["path"].startswith(_API):
+            refusal, headers = await self._count(request)
+        if refusal is not None:
+            refusal.headers.update({name.decode(): value.decode() for name, value in headers})
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, _bounded(receive), _with(headers, send) if headers else send)
+
+    async def _count(self, request: Request) -> tuple[Response | None, list[tuple[bytes, bytes]]]:
+        """Take a token of the caller's; return the refusal if there is none, and what is told of the limit."""
+        kind = "reads" if request.method in SAFE else "writes"
+        most = self._most[kind]
+        if most == 0:
+            return None, []
+        try:
+            who = await principal_of(request)
+        except FleetError as error:
+            return as_problem(error), []
+        caller = f"address {address_of(request)}" if who is None else f"{who.via} {who.user_id}"
+        bucket = self._bucket(caller, kind, most)
+        allowed = bucket.take(clock.monotonic_s())
+        headers = [
+            (b"ratelimit-policy", f'"{kind}";q={most};w=60'.encode()),
+            (b"ratelimit", f'"{kind}";r={int(bucket.tokens)};t={bucket.full_s}'.encode()),
+        ]
+        if allowed:
+            return None, headers
+        refusal = problem(429, f"More than {most} {kind} a minute.", fix=f"Ask again in {bucket.next_s} s.")
+        refusal.headers["retry-after"] = str(bucket.next_s)
+        return refusal, headers
+
+    def _bucket(self, caller: str, kind: str, most: int) -> Bucket:
+        bucket = self._buckets.setdefault((caller, kind), Bucket(most, most, clock.monotonic_s()))
+        self._buckets.move_to_end((caller, kind))
+        if len(self._buckets) > _MOST_CALLERS:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
+def _misshapen(request: Request) -> Response | None:
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdecimal():
+        return problem(400, "Content-Length is no number.")
+    if int(length) > MOST_BYTES:
+        return _too_large()
+    if "\0" in request.url.path or b"%00" in request.scope["query_string"]:
+        return problem(422, "The address holds a NUL character.")
+    return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count the bytes of a body that does not say how long it is."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    return counted
+
+
+_TOO_LARGE = f"A request has at most {MOST_BYTES:,} bytes."
+
+
+def _too_large() -> Response:
+    return problem(413, _TOO_LARGE)
+
+
+def _with(headers: list[tuple[bytes, bytes]], send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *headers]
+        await send(message)
+
+    return sent

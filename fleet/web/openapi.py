@@ -1,0 +1,130 @@
+"""What the OpenAPI document says of every route alike: who may call it, how it refuses, its tags and its keys.
+
+Called by `app`. What is the same everywhere is said here once, from the routes as they are; a route describes only what
+is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.web import idempotency
+from fleet.web.gate import SAFE, Needs
+
+_API = "/api/v1/"
+_SCHEME = "token"
+_PREAMBLE = (
+    "All that the dashboard does. Send `Authorization: Bearer flt_...`. Lists come in pages (`limit`, `cursor`), "
+    "errors are problem+json (RFC 9457); writes may carry an `Idempotency-Key`; answers carry an `ETag`."
+)
+_REFUSALS = {
+    400: "the request cannot be read", 401: "nobody is known to ask", 403: "the role or the token does not allow it",
+    404: "there is no such thing", 409: "its state does not allow it", 412: "it was changed meanwhile",
+    413: "the request is too large", 422: "a value is wrong; `errors` says which", 429: "too many requests",
+    503: "a server that the fleet needs is away",
+}  # fmt: skip
+_ALWAYS, _OF_WRITES = (400, 401, 403, 404, 422, 429, 503), (409, 413)
+_SECONDS = {"description": "when to ask again", "required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+
+
+class Wrong(BaseModel):
+    """One value that is wrong."""
+
+    path: str = Field(description="where it stands, e.g. `body.username`")
+    message: str
+
+
+class Problem(BaseModel):
+    """Why something was refused (RFC 9457)."""
+
+    type: str = Field("about:blank", examples=["about:blank"])
+    title: str = Field(examples=["Conflict"])
+    status: int = Field(ge=400, le=599, examples=[409])
+    detail: str = Field(description="for the person who reads it", examples=["ada is paused (by web:ana)."])
+    fix: str | None = Field(None, description="what to do next, where there is something", examples=["Resume it."])
+    errors: list[Wrong] | None = Field(None, description="each value that is wrong")
+
+
+class Described(FastAPI):
+    """An app whose OpenAPI document says of each route what `app` adds to all of them."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document["info"]["description"] = _PREAMBLE
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= problem.pop("$defs") | {"Problem": problem}
+            document["components"]["securitySchemes"] = {_SCHEME: {"type": "http", "scheme": "bearer"}}
+            for path, method, permission in _guarded(self):
+                _describe(document["paths"].get(path, {}).get(method.lower()), path, method, permission)
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return what generated clients call a route: `agents_pause`, `agents_list`, `status`."""
+    if not route.tags:
+        return route.name
+    noun = str(route.tags[0]).replace(" ", "_")
+    name = "list" if route.name.startswith("list_") else route.name
+    return noun if name == noun else f"{noun}_{name}"
+
+
+def _guarded(app: FastAPI) -> Iterator[tuple[str, str, Permission | None]]:
+    """Return each route's path, method and permission; no permission for those that are open to anybody."""
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute):
+            needed = [one.call.permission for one in route.dependant.dependencies if isinstance(one.call, Needs)]
+            for method in sorted(route.methods or ()):
+                yield str(route.path), method, needed[0] if needed else None
+
+
+def _describe(operation: dict[str, Any] | None, path: str, method: str, permission: Permission | None) -> None:
+    if operation is None:  # a page
+        return
+    operation["security"] = [] if permission is None else [{_SCHEME: []}]
+    if permission is not None:
+        said = operation.get("description", "").strip()
+        operation["description"] = f"{said}\n\nPermission: `{permission}`.".strip()
+    if not path.startswith(_API):
+        return
+    writes = method not in SAFE
+    parameters = operation.setdefault("parameters", [])
+    names = {one["name"].lower() for one in parameters}
+    parameters.append(_KEY if writes else _IF_NONE_MATCH)
+    if "if-match" in names:
+        operation["responses"]["412"] = {}
+    for status in (*_ALWAYS, *(_OF_WRITES if writes else ()), *map(int, operation["responses"])):
+        if status in _REFUSALS:
+            operation["responses"][str(status)] = _refusal(status)
+    if not writes:
+        operation["responses"]["304"] = {"description": "nothing has changed", "headers": _TAG}
+        operation["responses"]["200"]["headers"] = _TAG
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    headers = {"headers": {"Retry-After": _SECONDS}} if status in (429, 503) else {}
+    return {"description": _REFUSALS[status], "content": content, **headers}
+
+
+_TAG = {"ETag": {"description": "its entity tag", "required": True, "schema": {"type": "string"}}}
+_KEY = {
+    "name": "Idempotency-Key", "in": "header", "required": False,
+    "schema": {"type": "string", "pattern": idempotency.PATTERN, "minLength": 1, "maxLength": 255},
+    "description": "a key of your own for this write: sent again within a day, it is answered as before",
+}  # fmt: skip
+_IF_NONE_MATCH = {
+    "name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "the `ETag` of the answer that you have: 304 if it is still the same",
+}  # fmt: skip

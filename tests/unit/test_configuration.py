@@ -1,0 +1,64 @@
+"""Settings as people are shown them: where each came from, and never a secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleet.core.settings import SECRETS, Settings
+from fleet.runtime.configuration import HIDDEN, Setting, Source, Value, effective
+
+
+def settings(**given: object) -> Settings:
+    return Settings(_env_file=None, **given)  # type: ignore[arg-type]
+
+
+def one(name: str, given: Settings, stored: tuple[str, ...] = ()) -> Setting:
+    return next(setting for setting in effective(given, stored) if setting.name == name)
+
+
+def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_POSTS_PER_DAY", "7")
+    given = settings(dry_run=True)
+    assert [setting.name for setting in effective(given)] == list(Settings.model_fields)
+    posts = one("posts_per_day", given)
+    assert (posts.value, posts.source, posts.variable) == (7, Source.ENVIRONMENT, "FLEET_POSTS_PER_DAY")
+    assert posts.description == "most posts of one agent in 24 hours"
+    assert one("dry_run", given).source == "environment"
+    assert one("tempo", given).source == "default"
+
+
+def test_what_the_environment_sets_stands_before_the_key_store() -> None:
+    given = settings(openai_api_key="sk-from-the-environment")
+    stored = ("openai_api_key", "service_token")
+    assert one("openai_api_key", given, stored).source == Source.ENVIRONMENT
+    assert (one("service_token", given, stored).value, one("service_token", given, stored).source) == (
+        HIDDEN, Source.KEY_STORE,
+    )  # fmt: skip
+    assert (one("anthropic_api_key", given, stored).value, one("anthropic_api_key", given, stored).source) == (
+        "", Source.DEFAULT,
+    )  # fmt: skip
+
+
+def test_no_secret_is_told_wherever_it_stands() -> None:
+    word = "hunter2-and-more"
+    given = settings(
+        database_url=f"postgresql+psycopg://fleet:{word}@db:5432/fleet", broker_url=f"redis://:{word}@broker:6379/0",
+        openai_base_url=f"https://gateway.example/v1?api_key={word}&model=x", notify=f"mailto://me:{word}@mail.example",
+        **dict.fromkeys(SECRETS, word),
+    )  # fmt: skip
+    told = json.dumps([(setting.value, setting.shown) for setting in effective(given)])
+    assert word not in told
+    assert "postgresql+psycopg://fleet:***@db:5432/fleet" in told
+    assert one("notify", given).value == [HIDDEN]
+
+
+def test_a_password_in_an_addresss_query_is_taken_out_though_nobody_said_that_it_is_one() -> None:
+    given = settings(database_url="postgresql://db/fleet?user=u&password=abc&sslmode=require")
+    assert one("database_url", given).value == "postgresql+psycopg://db/fleet?user=u&password=***&sslmode=require"
+
+
+@pytest.mark.parametrize(("value", "words"), [(True, "yes"), (None, ""), (["a", "b"], "a, b"), (1.5, "1.5")])
+def test_pages_show_a_value_in_words(value: Value, words: str) -> None:
+    assert Setting("x", value, Source.DEFAULT, "").shown == words
