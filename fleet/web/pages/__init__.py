@@ -1,5 +1,6 @@
 """The pages: one file a page, its template of the same name. `ROUTERS` is what `app` serves."""
 
-from fleet.web.pages import agents, login, overview
+from fleet.web.pages import agent, agent_edit, agents, login, overview, personas
 
-ROUTERS = (login.router, overview.router, agents.router)
+# /agents/new and /agents/bulk stand before /agents/{name}, which would take them for usernames.
+ROUTERS = (login.router, overview.router, agents.router, agent_edit.router, agent.router, personas.router)
