@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import get
@@ -25,11 +26,13 @@ from fleet.core.errors import Conflict, InvalidInput
 
 _CLOCK = sa.func.clock_timestamp()
 WEIGHT_NAMES = ("post", "comment", "like", "browse")
+_SUPERVISION = ("autonomy", "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days")
+AWAKE = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+"""Whoever is not idle."""
 _EDITABLE = frozenset(
     {
         "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
-        "min_interval_s", "max_interval_s", "autonomy", "owner", "persona_id",
-        "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
+        "min_interval_s", "max_interval_s", "owner", "persona_id", *_SUPERVISION,
     }
 )  # fmt: skip
 
@@ -50,6 +53,12 @@ class NewAgent:
     surface: str = "floimg"
     owner: str = ""
     kind: str = "gallery"
+    autonomy: str = "autonomous"
+    scans: bool = True
+    scan_interval_s: int = 3600
+    audience: str = "public"
+    heeds_agents: bool = False
+    draft_days: int = 7
 
 
 def create(tx: Tx, new: NewAgent) -> uuid.UUID:
@@ -60,6 +69,7 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
         "personality": new.personality, "vibe": new.vibe, "interests": list(new.interests),
         "min_interval_s": new.min_interval_s, "max_interval_s": new.max_interval_s, "surface": new.surface,
         "owner": new.owner, **{f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES},
+        **{name: getattr(new, name) for name in _SUPERVISION},
     }  # fmt: skip
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
     events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
@@ -123,45 +133,68 @@ def _write(tx: Tx, statement: sa.Executable, username: str) -> None:
 
 
 def start(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
-    """Set an idle or failed agent going; False if it is running or paused already."""
+    """Set an idle or failed agent going; False if it is running or paused already. Raises NotFound."""
+    return _one(tx, agent_id, start_these(tx, [agent_id], first_tick_at=first_tick_at))
+
+
+def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
+    """Set those of the agents going that are idle or failed; return how many."""
     return _move(
-        tx, agent_id, (Status.IDLE, Status.ERROR), Status.RUNNING, "agent.started",
+        tx, agent_ids, (Status.IDLE, Status.ERROR), Status.RUNNING, "agent.started",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
     )  # fmt: skip
 
 
 def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = None) -> bool:
-    """Let a running agent rest, until a person resumes it or `until` has come; False if it is not running."""
+    """Let a running agent rest, until a person resumes it or `until` has come; False if it is not running.
+
+    Raises NotFound.
+    """
+    return _one(tx, agent_id, pause_these(tx, [agent_id], reason=reason, until=until))
+
+
+def pause_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, reason: str, until: datetime | None = None) -> int:
+    """Let those of the agents rest that are running; return how many."""
     ends = until.isoformat() if until else None
     return _move(
-        tx, agent_id, (Status.RUNNING,), Status.PAUSED, "agent.paused", payload={"reason": reason, "until": ends},
+        tx, agent_ids, (Status.RUNNING,), Status.PAUSED, "agent.paused", payload={"reason": reason, "until": ends},
         paused_until=until, pause_reason=reason[:200], next_tick_at=until,
     )  # fmt: skip
 
 
 def resume(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
-    """Let a paused agent go on; False if it is not paused."""
+    """Let a paused agent go on; False if it is not paused. Raises NotFound."""
+    return _one(tx, agent_id, resume_these(tx, [agent_id], first_tick_at=first_tick_at))
+
+
+def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
+    """Let those of the agents go on that are paused; return how many."""
     return _move(
-        tx, agent_id, (Status.PAUSED,), Status.RUNNING, "agent.resumed",
+        tx, agent_ids, (Status.PAUSED,), Status.RUNNING, "agent.resumed",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
     )  # fmt: skip
 
 
 def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
-    """Send an agent home; False if it is idle already."""
-    awake = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+    """Send an agent home; False if it is idle already. Raises NotFound."""
+    return _one(tx, agent_id, stop_these(tx, [agent_id]))
+
+
+def stop_these(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> int:
+    """Send those of the agents home that are not idle; return how many."""
     return _move(
-        tx, agent_id, awake, Status.IDLE, "agent.stopped",
+        tx, agent_ids, AWAKE, Status.IDLE, "agent.stopped",
         next_tick_at=None, paused_until=None, pause_reason=None, current_action=None,
     )  # fmt: skip
 
 
 def fail(tx: Tx, agent_id: uuid.UUID, *, why: str) -> bool:
-    """Mark an agent as broken: it does not wake until a person starts it again."""
-    return _move(
-        tx, agent_id, (Status.RUNNING, Status.PAUSED), Status.ERROR, "agent.failed", payload={"error": why[:1000]},
+    """Mark an agent as broken: it does not wake until a person starts it again. Raises NotFound."""
+    moved = _move(
+        tx, [agent_id], (Status.RUNNING, Status.PAUSED), Status.ERROR, "agent.failed", payload={"error": why[:1000]},
         next_tick_at=None, pause_reason=why[:200],
     )  # fmt: skip
+    return _one(tx, agent_id, moved)
 
 
 def delete(tx: Tx, agent_id: uuid.UUID) -> None:
@@ -172,44 +205,57 @@ def delete(tx: Tx, agent_id: uuid.UUID) -> None:
     events.emit(tx, "agent.deleted", agent_id=agent_id, agent=agent.name)
 
 
-def _move(tx: Tx, agent_id: uuid.UUID, before: tuple[Status, ...], after: Status, subject: str,
-          *, payload: Mapping[str, Any] | None = None, **values: Any) -> bool:  # fmt: skip
-    name = tx.scalar(
+def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[Status], after: Status, subject: str,
+          *, payload: Mapping[str, Any] | None = None, **values: Any) -> int:  # fmt: skip
+    """Move those of the agents that stand where the move begins, with an event for each; return how many."""
+    moved = tx.execute(
         sa.update(AgentRow)
-        .where(AgentRow.id == agent_id, AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
+        .where(AgentRow.id == sa.any_(_ids(agent_ids)), AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
         .values(status=after, updated_at=_CLOCK, **values)
-        .returning(AgentRow.name)
-    )
-    if name is None:
+        .returning(AgentRow.id, AgentRow.name)
+    ).all()
+    told = [
+        {"subject": subject, "agent_id": agent_id, "job_id": None, "payload": {"agent": name, **(payload or {})}}
+        for agent_id, name in moved
+    ]
+    events.emit_many(tx, told)
+    return len(moved)
+
+
+def _ids(agent_ids: Sequence[uuid.UUID]) -> sa.ColumnElement[Any]:
+    """Return ids as one parameter: a statement takes no more than 65,535."""
+    return sa.literal(list(agent_ids), ARRAY(sa.Uuid))
+
+
+def _one(tx: Tx, agent_id: uuid.UUID, moved: int) -> bool:
+    """Say whether the one agent that was meant has moved. Raises NotFound if there is no such agent."""
+    if not moved:
         get(tx, agent_id)
-        return False
-    events.emit(tx, subject, agent_id=agent_id, agent=name, **(payload or {}))
-    return True
+    return bool(moved)
 
 
 def pause_all(tx: Tx, *, reason: str, persona_id: str | None = None) -> int:
     """Pause every running agent, or those of one persona; return how many."""
-    return sum(pause(tx, agent_id, reason=reason) for agent_id in _all(tx, Status.RUNNING, persona_id))
+    return pause_these(tx, _all(tx, (Status.RUNNING,), persona_id), reason=reason)
 
 
 def resume_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
     """Resume every paused agent, or those of one persona; return how many. Running ones are left alone."""
-    return sum(resume(tx, agent_id, first_tick_at=first_tick_at) for agent_id in _all(tx, Status.PAUSED, persona_id))
+    return resume_these(tx, _all(tx, (Status.PAUSED,), persona_id), first_tick_at=first_tick_at)
 
 
 def start_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
     """Start every idle agent, or those of one persona; return how many."""
-    return sum(start(tx, agent_id, first_tick_at=first_tick_at) for agent_id in _all(tx, Status.IDLE, persona_id))
+    return start_these(tx, _all(tx, (Status.IDLE,), persona_id), first_tick_at=first_tick_at)
 
 
 def stop_all(tx: Tx, *, persona_id: str | None = None) -> int:
     """Stop every agent that is not idle, or those of one persona; return how many."""
-    awake = (Status.RUNNING, Status.PAUSED, Status.ERROR)
-    return sum(stop(tx, agent_id) for status in awake for agent_id in _all(tx, status, persona_id))
+    return stop_these(tx, _all(tx, AWAKE, persona_id))
 
 
-def _all(tx: Tx, status: Status, persona_id: str | None) -> list[uuid.UUID]:
-    query = sa.select(AgentRow.id).where(AgentRow.status == status, AgentRow.deleted_at.is_(None)).order_by(AgentRow.id)
+def _all(tx: Tx, statuses: Sequence[Status], persona_id: str | None) -> list[uuid.UUID]:
+    query = sa.select(AgentRow.id).where(AgentRow.status.in_(statuses), AgentRow.deleted_at.is_(None))
     if persona_id is not None:
         query = query.where(AgentRow.persona_id == persona_id)
-    return list(tx.session.scalars(query.with_for_update()))
+    return list(tx.session.scalars(query.order_by(AgentRow.id).with_for_update()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ class Filter:
     kind: str | None = None
     autonomy: str | None = None
     include_deleted: bool = False
+    only_deleted: bool = False
 
 
 def get(tx: Tx, agent_id: uuid.UUID, *, include_deleted: bool = False) -> AgentRow:
@@ -45,17 +46,59 @@ def named(tx: Tx, name: str, *, include_deleted: bool = False) -> AgentRow:
     return row
 
 
-def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0, after: str | None = None) -> list[AgentRow]:
-    """Return the agents that match, by username; `after` is the username with which the page above ended."""
-    query = sa.select(AgentRow).where(*_where(which)).order_by(AgentRow.username)
+def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0, after: str | None = None,
+         before: str | None = None) -> list[AgentRow]:  # fmt: skip
+    """Return the agents that match, by username.
+
+    With `after`, a username, those that follow it: the page after the one that ended with it, however far down, costs
+    what the first does. With `before` the last of those that come before it.
+    """
+    where = _where(which)
     if after is not None:
-        query = query.where(AgentRow.username > after)
-    return list(tx.session.scalars(query.limit(limit).offset(offset)))
+        where.append(AgentRow.username > after)
+    if before is not None:
+        where.append(AgentRow.username < before)
+    down = before is not None
+    query = sa.select(AgentRow).where(*where).order_by(AgentRow.username.desc() if down else AgentRow.username)
+    if which.persona_id is not None or which.text:
+        # A persona's usernames lie together, and a rare text is nowhere: walking through all usernames until a page is
+        # full would read nearly every agent, in a random order. So those that match are gathered in one go first.
+        some = sa.select(AgentRow.id, AgentRow.username).where(*where).cte("some").prefix_with("MATERIALIZED")
+        place = some.c.username.desc() if down else some.c.username
+        page = sa.select(some).order_by(place).limit(limit).offset(offset).subquery("page")
+        order = page.c.username.desc() if down else page.c.username
+        query, offset = sa.select(AgentRow).join(page, page.c.id == AgentRow.id).order_by(order), 0
+    rows = list(tx.session.scalars(query.limit(limit).offset(offset)))
+    return rows[::-1] if down else rows
 
 
 def count(tx: Tx, which: Filter) -> int:
     """Return how many agents match."""
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
+
+
+def next_ids(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+             after: uuid.UUID | None = None, limit: int = 1000) -> list[uuid.UUID]:  # fmt: skip
+    """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
+
+    `usernames` narrows them further; `after` is the last id of the batch before.
+    """
+    query = sa.select(AgentRow.id).where(*_crowd(which, statuses, usernames))
+    if after is not None:
+        query = query.where(AgentRow.id > after)
+    return list(tx.session.scalars(query.order_by(AgentRow.id).limit(limit).with_for_update()))
+
+
+def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None) -> int:
+    """Return how many agents `next_ids` would return in all its batches."""
+    where = _crowd(which, statuses, usernames)
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*where)) or 0)
+
+
+def _crowd(which: Filter, statuses: Sequence[Status],
+           usernames: Sequence[str] | None) -> list[sa.ColumnElement[bool]]:  # fmt: skip
+    named = [] if usernames is None else [AgentRow.username.in_(usernames)]
+    return [*_where(which), AgentRow.status.in_(statuses), *named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +119,29 @@ def census(tx: Tx) -> Census:
         {(str(persona or "-"), status): number for persona, status, number, *_ in rows if number},
         {kind: int(sum(row[3 + at] for row in rows)) for at, kind in enumerate(totals)},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many agents match a filter, and how many living ones there are by (persona, status)."""
+
+    matching: int
+    living: Mapping[tuple[str | None, str], int]
+
+    def of_persona(self, persona_id: str | None) -> int:
+        """Return how many living agents a persona has."""
+        return sum(number for (persona, _), number in self.living.items() if persona == persona_id)
+
+
+def tally(tx: Tx, which: Filter) -> Tally:
+    """Count the agents that match, and all living ones, in one look at each: two counts would read them twice."""
+    match = sa.and_(sa.true(), *_where(which))
+    living = AgentRow.deleted_at.is_(None)
+    counts = (sa.func.count().filter(match), sa.func.count().filter(living))
+    query = sa.select(AgentRow.persona_id, AgentRow.status, *counts).group_by(AgentRow.persona_id, AgentRow.status)
+    rows = tx.execute(query).all()
+    there = {(persona, str(status)): int(number) for persona, status, _, number in rows if number}
+    return Tally(sum(int(row[2]) for row in rows), there)
 
 
 def counts_by_status(tx: Tx) -> dict[str, int]:
@@ -118,6 +184,8 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
                 AgentRow.name.icontains(pattern, autoescape=True), AgentRow.username.icontains(pattern, autoescape=True)
             )
         )
-    if not which.include_deleted:
+    if which.only_deleted:
+        where.append(AgentRow.deleted_at.is_not(None))
+    elif not which.include_deleted:
         where.append(AgentRow.deleted_at.is_(None))
     return where

@@ -6,15 +6,14 @@ says the same without colour; colour only says it sooner. Which hour is which is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from fleet.agents.schedule import ClockChange, Schedule, clock_changes, local_time, rate_at, week
+from fleet.agents.local_week import DAYS, LocalWeek, look, words_of
+from fleet.agents.schedule import Schedule, rate_at
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LABEL_W = 4
 _WIDEST_CELL = 5
 _HOURS_PER_TICK = 3
@@ -26,19 +25,9 @@ _NOW = ("◆", "bold red")
 _LADDER = (("░", "bright_blue"), ("▒", "green"), ("█", "dark_orange"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Week:
-    """What is drawn: the rates by [day][hour] from Monday, with the hours that the clocks leave out this week."""
-
-    rates: list[list[float]]
-    skipped: frozenset[tuple[int, int]]
-    changes: list[ClockChange]
-    now: datetime
-
-
 def render(schedule: Schedule, now: datetime, *, width: int, colour: bool) -> Text:
     """Draw the current local week in at most `width` columns; under 28 columns the strip itself no longer fits."""
-    drawn = _look(schedule, now)
+    drawn = look(schedule, now)
     glyphs = _glyphs(schedule)
     cell_w = max(1, min(_WIDEST_CELL, (width - _LABEL_W) // 24))
     text = Text()
@@ -49,39 +38,9 @@ def render(schedule: Schedule, now: datetime, *, width: int, colour: bool) -> Te
     text.append("\n")
     _wrapped(text, _legend(drawn, glyphs), width)
     for change in drawn.changes:
-        _wrapped(text, ((word, "magenta") for word in _note(change).split()), width, gap=" ")
+        _wrapped(text, ((word, "magenta") for word in words_of(change).split()), width, gap=" ")
     text.rstrip()
     return text if colour else Text(text.plain)
-
-
-def _look(schedule: Schedule, now: datetime) -> _Week:
-    here = local_time(schedule, now)
-    # Clock changes are found by their instant, then kept by the local day that they fall on, before or after.
-    monday = here.date() - timedelta(days=here.weekday())
-    days = {monday + timedelta(days=i) for i in range(7)}
-    near = clock_changes(schedule, now - timedelta(days=9), now + timedelta(days=9))
-    changes = [change for change in near if {_before(change).date(), _after(change).date()} & days]
-    skipped = frozenset(((hour.date() - monday).days, hour.hour) for change in changes for hour in _left_out(change))
-    return _Week(week(schedule, now), skipped, changes, here)
-
-
-def _before(change: ClockChange) -> datetime:
-    """Return what the clocks would have shown; naive, for it is a clock's face and no instant."""
-    return (change.at + change.before).replace(tzinfo=None)
-
-
-def _after(change: ClockChange) -> datetime:
-    return (change.at + change.after).replace(tzinfo=None)
-
-
-def _left_out(change: ClockChange) -> Iterator[datetime]:
-    """Yield the full hours that the clock's face leaves out; half an hour lost leaves its hour in."""
-    hour = _before(change).replace(minute=0, second=0)
-    if hour < _before(change):
-        hour += timedelta(hours=1)
-    while hour + timedelta(hours=1) <= _after(change):
-        yield hour
-        hour += timedelta(hours=1)
 
 
 def _glyphs(schedule: Schedule) -> dict[float, tuple[str, str]]:
@@ -91,11 +50,11 @@ def _glyphs(schedule: Schedule) -> dict[float, tuple[str, str]]:
     return {0.0: _ASLEEP} | {rate: _LADDER[first + rank] for rank, rate in enumerate(rates)}
 
 
-def _heading(schedule: Schedule, drawn: _Week, rate: float) -> list[tuple[str, str]]:
+def _heading(schedule: Schedule, drawn: LocalWeek, rate: float) -> list[tuple[str, str]]:
     here = drawn.now
     return [
         (schedule.timezone, "bold"),
-        (f"{_DAYS[here.weekday()]} {here:%Y-%m-%d %H:%M} (UTC{_signed(here.utcoffset() or timedelta())})", ""),
+        (f"{DAYS[here.weekday()]} {here:%Y-%m-%d %H:%M} (UTC{_signed(here.utcoffset() or timedelta())})", ""),
         (f"now {_rate(rate)}", "bold"),
     ]
 
@@ -105,9 +64,9 @@ def _axis(cell_w: int) -> str:
     return " " * _LABEL_W + ticks.rstrip()
 
 
-def _row(text: Text, drawn: _Week, day: int, glyphs: dict[float, tuple[str, str]], cell_w: int) -> None:
+def _row(text: Text, drawn: LocalWeek, day: int, glyphs: dict[float, tuple[str, str]], cell_w: int) -> None:
     today = day == drawn.now.weekday()
-    text.append(_DAYS[day].ljust(_LABEL_W), style="bold" if today else "")
+    text.append(DAYS[day].ljust(_LABEL_W), style="bold" if today else "")
     for hour, rate in enumerate(drawn.rates[day]):
         glyph, style = _SKIPPED if (day, hour) in drawn.skipped else glyphs[rate]
         if today and hour == drawn.now.hour:
@@ -120,7 +79,7 @@ def _row(text: Text, drawn: _Week, day: int, glyphs: dict[float, tuple[str, str]
     text.append("\n")
 
 
-def _legend(drawn: _Week, glyphs: dict[float, tuple[str, str]]) -> list[tuple[str, str]]:
+def _legend(drawn: LocalWeek, glyphs: dict[float, tuple[str, str]]) -> list[tuple[str, str]]:
     shown = {
         rate
         for day, rates in enumerate(drawn.rates)
@@ -131,13 +90,6 @@ def _legend(drawn: _Week, glyphs: dict[float, tuple[str, str]]) -> list[tuple[st
     if drawn.skipped:
         items.append((f"{_SKIPPED[0]} skipped", _SKIPPED[1]))
     return [*items, (f"{_NOW[0]} now", _NOW[1])]
-
-
-def _note(change: ClockChange) -> str:
-    before, after = _before(change), _after(change)
-    way = "forward" if after > before else "back"
-    there = f"{after:%H:%M}" if after.date() == before.date() else f"{_DAYS[after.weekday()]} {after:%H:%M}"
-    return f"The clocks go {way} on {_DAYS[before.weekday()]} {before:%Y-%m-%d}: {before:%H:%M} becomes {there}."
 
 
 def _rate(rate: float) -> str:

@@ -1,20 +1,24 @@
-"""What an agent has done lately, as its finished jobs tell it. Called by `fleet.runtime.remembering`.
+"""What an agent has done lately, as its jobs tell it. Called by `fleet.runtime.remembering` and `roster`.
 
-Reads results and never checkpoints: what was written and not published has not happened.
+What it remembers are results and never checkpoints: what was written and not published has not happened.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement
-from fleet.jobs.models import JobRow
+from fleet.jobs.models import JobRow, TickRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
+
+_BESIDE = timedelta(minutes=1)  # of its decision a job is born; on the database's clock both
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,31 @@ def deeds(db: Database, agent_id: uuid.UUID, *, limit: int) -> list[Deed]:
     """Return an agent's newest posts and comments, at most `limit` of each, newest first."""
     rows = db.run(_DEEDS, agent_id=agent_id, most=limit)
     return [Deed(JobKind(row.kind), row.text, row.to or "") for row in rows]
+
+
+def jobs_of_ticks(tx: Tx, ticks: Sequence[TickRow]) -> dict[int, list[JobRow]]:
+    """Return what came of decisions of one agent, by the number of the tick, oldest first.
+
+    Jobs are born with the record of their decision, so their time finds them (ix_jobs_agent), however many the agent
+    has.
+    """
+    moments = [tick.decided_at for tick in ticks if tick.decided_at is not None]
+    if not moments:
+        return {}
+    query = (
+        sa.select(JobRow)
+        .where(
+            JobRow.agent_id == ticks[0].agent_id,
+            JobRow.kind.in_(JobKind),
+            JobRow.created_at.between(min(moments) - _BESIDE, max(moments) + _BESIDE),
+            JobRow.tick_no.in_([tick.tick_no for tick in ticks]),
+        )
+        .order_by(JobRow.created_at, JobRow.id)
+    )
+    found: dict[int, list[JobRow]] = {}
+    for job in tx.session.scalars(query):
+        found.setdefault(int(job.tick_no or 0), []).append(job)
+    return found
 
 
 def _newest(kind: JobKind) -> sa.Select[str, str, str, object]:

@@ -165,15 +165,15 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
         raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
 
 
-def cancel_of_agent(tx: Tx, agent_id: uuid.UUID, *, but: Sequence[JobKind] = ()) -> int:
-    """Call off all jobs of an agent that nobody has begun, except the removal of its account; return how many.
+def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Sequence[JobKind] = ()) -> int:
+    """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
 
     Those of the kinds in `but` stay as well.
     """
     kept = (JobKind.DEPROVISION, *but)
     moved = tx.execute(
         sa.update(JobRow)
-        .where(JobRow.agent_id == agent_id, JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
+        .where(JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
         .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1, held=None)
     )
     return moved.rowcount

@@ -248,7 +248,7 @@ def get_tick(tx: Tx, key: TickKey) -> TickRow:
 
 def list_ticks(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, offset: int = 0,
                before: int | None = None) -> list[TickRow]:  # fmt: skip
-    """Return an agent's ticks, newest first: its decision log. `before` is the number of the last of the page above."""
+    """Return an agent's ticks, newest first: its decision log. `before` is the last number of the page above."""
     query = sa.select(TickRow).where(TickRow.agent_id == agent_id).order_by(TickRow.tick_no.desc())
     if before is not None:
         query = query.where(TickRow.tick_no < before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fleet.agents import commands, controls, loop
 from fleet.agents.loop import Due, Next
@@ -72,19 +72,24 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
 def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
     """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
     tick_no = agent.tick_no if late else agent.tick_no + 1
-    dice = random.Random(ids.seed(agent.agent_id, tick_no, "schedule"))
-    if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
-        return Next(
-            agent.agent_id, tick_no,
-            agent.claimed_at + timedelta(seconds=max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)),
-        )  # fmt: skip
     try:
-        wake_at = next_wake(
-            deps.schedule(agent.persona_id), agent.claimed_at, agent.min_interval_s, agent.max_interval_s, dice,
-            tempo=deps.settings.tempo,
-        )  # fmt: skip
+        return Next(agent.agent_id, tick_no, drawn(deps, agent, tick_no))
     except InvalidInput as error:
         log.warning("agent_cannot_be_scheduled", agent_id=str(agent.agent_id), error=str(error))
         commands.fail(tx, agent.agent_id, why=str(error))
         return None
-    return Next(agent.agent_id, tick_no, wake_at)
+
+
+def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
+    """Return when an agent wakes after a tick that is claimed at `agent.claimed_at`: the same for whoever asks.
+
+    Raises InvalidInput when its persona is gone, or has no schedule that spends its interval.
+    """
+    if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
+        gap_s = max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)
+        return agent.claimed_at + timedelta(seconds=gap_s)
+    dice = random.Random(ids.seed(agent.agent_id, tick_no, "schedule"))
+    return next_wake(
+        deps.schedule(agent.persona_id), agent.claimed_at, agent.min_interval_s, agent.max_interval_s, dice,
+        tempo=deps.settings.tempo,
+    )  # fmt: skip

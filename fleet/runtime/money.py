@@ -40,6 +40,44 @@ def costs(deps: Deps, by: By, *, for_: timedelta, limit: int = 100) -> Costs:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class AgentCosts:
+    """What an agent spent within `DAYS` days, today (UTC) among them, and what it may. Amounts in microusd."""
+
+    today: int
+    total: int
+    by_day: Sequence[Sum]
+    by_model: Sequence[Sum]
+    by_purpose: Sequence[Sum]
+    budgets: Sequence[Budget]
+
+
+DAYS = 7
+
+
+def costs_of(deps: Deps, name: str) -> AgentCosts:
+    """Return what an agent costs, by its username or id, a deleted one's too. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        agent_id = agent_queries.named(tx, name, include_deleted=True).id
+        today = begins(Period.DAY, tx.now())
+        since = today - timedelta(days=DAYS - 1)
+        by_day, by_model, by_purpose = (
+            queries.sums(tx, by, since=since, agent_id=agent_id) for by in (By.DAY, By.MODEL, By.PURPOSE)
+        )
+        own = [one for one in ledger.list_budgets(tx) if (one.scope, one.key) == (Scope.AGENT, str(agent_id))]
+    spent = {one.key: one.microusd for one in by_day}
+    return AgentCosts(
+        spent.get(today.date().isoformat(), 0), sum(spent.values()), _all_days(today, by_day), by_model, by_purpose, own
+    )  # fmt: skip
+
+
+def _all_days(today: datetime, by_day: Sequence[Sum]) -> list[Sum]:
+    """Return one sum for each day, oldest first, those on which nothing was spent too."""
+    known = {one.key: one for one in by_day}
+    days = [(today - timedelta(days=back)).date().isoformat() for back in range(DAYS - 1, -1, -1)]
+    return [known.get(day) or Sum(day, 0, 0, 0, 0, 0, 0, 0, 0) for day in days]
+
+
 def budgets(deps: Deps) -> list[Budget]:
     """Return every budget as it stands now."""
     with deps.db.transaction() as tx:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -51,8 +52,9 @@ _ANSWERS = ("answered", "repaired")
 _ANSWERED = CallRow.outcome.in_(_ANSWERS)
 
 
-def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, limit: int = 100) -> list[Sum]:
-    """Return the calls since a moment, summed: days in order, anything else dearest first."""
+def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agent_id: uuid.UUID | None = None,
+         limit: int = 100) -> list[Sum]:  # fmt: skip
+    """Return the calls since a moment, all or one agent's, summed: days in order, anything else dearest first."""
     key = _KEYS[by]
     total = sa.func.sum(CallRow.microusd)
     query = (
@@ -65,6 +67,8 @@ def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, limi
     )  # fmt: skip
     if until is not None:
         query = query.where(CallRow.called_at < until)
+    if agent_id is not None:
+        query = query.where(CallRow.agent_id == agent_id)
     return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
 
 

@@ -9,6 +9,7 @@ import base64
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jinja2
 from fastapi import Request
@@ -18,7 +19,7 @@ from fleet.access import Permission
 from fleet.core import clock
 from fleet.runtime.overview import Pulse
 from fleet.web import charts, words
-from fleet.web.gate import csrf_word, is_secure
+from fleet.web.gate import csrf_word, deps_of, is_secure
 from fleet.web.glance import Glance
 
 _HERE = Path(__file__).parent
@@ -67,6 +68,15 @@ def _pulse(request: Request, code: int) -> Pulse | None:
     """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
     glance: Glance = request.app.state.glance
     return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+
+
+def back(request: Request, otherwise: str) -> str:
+    """Return the page of ours that a form was sent from, with its filters, or another."""
+    came = urlsplit(request.headers.get("referer", ""))
+    ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url)).netloc
+    if came.netloc.lower() != ours.lower() or not came.path.startswith("/") or came.path.startswith(("//", "/\\")):
+        return otherwise
+    return f"{came.path}?{came.query}" if came.query else came.path
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:

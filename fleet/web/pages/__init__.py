@@ -1,9 +1,23 @@
 """The pages: one file a page, its template of the same name. `ROUTERS` is what `app` serves."""
 
 from fleet.web import live
-from fleet.web.pages import account, activity, agents, audit, join, login, overview, users
+from fleet.web.pages import (
+    account,
+    activity,
+    agent,
+    agent_edit,
+    agents,
+    audit,
+    join,
+    login,
+    overview,
+    personas,
+    users,
+)
 
+# /agents/new and /agents/bulk stand before /agents/{name}, which would take them for usernames.
 ROUTERS = (
-    login.router, join.router, live.router,
-    overview.router, activity.router, agents.router, account.router, users.router, audit.router,
+    login.router, join.router, live.router, overview.router, activity.router,
+    agents.router, agent_edit.router, agent.router, personas.router,
+    account.router, users.router, audit.router,
 )  # fmt: skip

@@ -1,0 +1,105 @@
+"""What a person does to many agents at once: start, pause, resume or stop those that were chosen, or all that match.
+
+Called by doors. How many there are is said beforehand (`count`) and afterwards (`act`). A crowd is moved in batches of
+their own transactions, so that a fleet of any size holds nobody's rows for long; doing it again does the rest.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleet.access import audit
+from fleet.agents import commands, queries
+from fleet.agents.models import Status
+from fleet.core.db import Tx
+from fleet.jobs import queries as job_queries
+from fleet.jobs import service
+from fleet.jobs.policy import JobKind
+from fleet.runtime.deps import Deps
+from fleet.runtime.fleetwide import first_tick_at
+from fleet.runtime.people import AgentFilter
+
+_BATCH = 1000
+
+
+class Deed(StrEnum):
+    """What is done to them."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+MOVES: Mapping[Deed, tuple[Status, ...]] = {
+    Deed.START: (Status.IDLE, Status.ERROR),
+    Deed.PAUSE: (Status.RUNNING,),
+    Deed.RESUME: (Status.PAUSED,),
+    Deed.STOP: commands.AWAKE,
+}
+"""Whom a deed moves; all others stay as they are."""
+
+_DONE = {
+    Deed.START: "agents.started", Deed.PAUSE: "agents.paused", Deed.RESUME: "agents.resumed",
+    Deed.STOP: "agents.stopped",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """The agents that match, or of these only the ones with these usernames. Deleted ones are never among them."""
+
+    which: AgentFilter
+    usernames: tuple[str, ...] | None = None
+
+
+def count(deps: Deps, crowd: Crowd, deed: Deed) -> tuple[int, int]:
+    """Return how many agents a crowd has, and how many of them a deed would move."""
+    with deps.db.transaction() as tx:
+        both = (queries.size(tx, crowd.which, of, usernames=crowd.usernames) for of in (tuple(Status), MOVES[deed]))
+        return next(both), next(both)
+
+
+def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> int:
+    """Do something to each agent of a crowd that it moves; return how many those were."""
+    done, last = 0, None
+    while True:
+        with deps.db.transaction() as tx:
+            batch = queries.next_ids(
+                tx, crowd.which, MOVES[deed], usernames=crowd.usernames, after=last, limit=_BATCH
+            )  # fmt: skip
+            moved = _move(tx, batch, deed, reason or f"by {by}")
+            if moved:
+                audit.note(tx, _DONE[deed], "agents", after={"number": moved, "reason": reason, **_told(crowd)})
+        done += moved
+        if len(batch) < _BATCH:
+            break
+        last = batch[-1]
+    if deed is Deed.RESUME:
+        with deps.db.transaction() as tx:
+            service.free_held(tx)
+    return done
+
+
+def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> int:
+    match deed:
+        case Deed.START:
+            return commands.start_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
+        case Deed.PAUSE:
+            return commands.pause_these(tx, agent_ids, reason=reason)
+        case Deed.RESUME:
+            return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
+        case Deed.STOP:
+            job_queries.cancel_of_agent(tx, *agent_ids, but=(JobKind.MEASURE,))
+            return commands.stop_these(tx, agent_ids)
+
+
+def _told(crowd: Crowd) -> dict[str, object]:
+    """Return whom it was about, as the audit log keeps it."""
+    if crowd.usernames is not None:
+        return {"usernames": crowd.usernames}
+    names = ("status", "persona_id", "text", "kind", "autonomy")
+    return {name: value for name in names if (value := getattr(crowd.which, name)) is not None}

@@ -1,0 +1,109 @@
+"""What pages ask about agents: lists that stay quick however many there are, decisions with what came of them, wakes.
+
+Called by doors; each function is one transaction and changes nothing. Acts are in `people` and `crowds`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleet.agents import controls, queries
+from fleet.agents.controls import Hold, Subject
+from fleet.agents.loop import Due
+from fleet.agents.models import AgentRow, Status
+from fleet.agents.queries import Tally
+from fleet.jobs import past, ticks
+from fleet.jobs.models import JobRow, TickRow
+from fleet.runtime.deps import Deps
+from fleet.runtime.dispatch import drawn
+from fleet.runtime.people import AgentFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A page of agents by username. `before` and `after` lead to the pages beside it; None where there is none.
+
+    `held` tells by id what holds a whole scope that an agent is in, whatever its own status.
+    """
+
+    agents: Sequence[AgentRow]
+    tally: Tally
+    held: Mapping[uuid.UUID, Hold]
+    before: str | None
+    after: str | None
+
+
+def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None, before: str | None = None) -> Roll:
+    """Return a page of the agents that match, how many do in all, and how many each persona has."""
+    with deps.db.transaction() as tx:
+        tally = queries.tally(tx, which)
+        found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
+        holds = controls.in_force(tx)
+    # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
+    more = len(found) > limit
+    shown = (found[1:] if before is not None else found[:limit]) if more else found
+    newer = more if before is not None else after is not None
+    older = more if before is None else True
+    return Roll(
+        shown, tally, _held(holds, shown),
+        shown[0].username if shown and newer else None, shown[-1].username if shown and older else None,
+    )  # fmt: skip
+
+
+def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:
+    found = ((agent.id, controls.covering(holds, subject(agent))) for agent in agents)
+    return {agent_id: hold for agent_id, hold in found if hold is not None}
+
+
+def subject(agent: AgentRow) -> Subject:
+    """Return what a hold would have to cover to hold this agent back."""
+    return Subject(agent.surface, agent.persona_id, str(agent.id))
+
+
+def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
+    """Return what holds an agent back beside its own status, if anything."""
+    with deps.db.transaction() as tx:
+        return controls.covering(controls.in_force(tx), subject(agent))
+
+
+def tally(deps: Deps) -> Tally:
+    """Return how many agents there are by persona and status."""
+    with deps.db.transaction() as tx:
+        return queries.tally(tx, AgentFilter())
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One entry of the decision log, with the jobs that came of it."""
+
+    tick: TickRow
+    jobs: Sequence[JobRow]
+
+
+def decisions(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
+    """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
+    with deps.db.transaction() as tx:
+        found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
+        jobs = past.jobs_of_ticks(tx, found)
+    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
+
+
+def wakes(deps: Deps, agent: AgentRow, *, number: int = 5) -> list[datetime]:
+    """Return when an agent wakes next, as long as nothing comes in between; nothing for one that does not wake.
+
+    The dice of a tick are known beforehand, so these are the times that dispatch will draw, give or take how late it
+    comes to each. Raises InvalidInput for an agent whose persona is gone.
+    """
+    if agent.next_tick_at is None or agent.status not in (Status.RUNNING, Status.PAUSED):
+        return []
+    found, at = [agent.next_tick_at], agent.next_tick_at
+    scans = agent.scan_interval_s if agent.autonomy == "supervised" else None
+    for ahead in range(1, number):
+        due = Due(agent.id, agent.name, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
+                  agent.max_interval_s, scans, claimed_at=at)  # fmt: skip
+        at = drawn(deps, due, agent.tick_no + ahead)
+        found.append(at)
+    return found
