@@ -9,6 +9,7 @@ import base64
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jinja2
 from fastapi import Request
@@ -16,8 +17,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.web import charts, words
-from fleet.web.gate import csrf_word, is_secure
+from fleet.web import bars, charts, words
+from fleet.web.gate import csrf_word, deps_of, is_secure
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
@@ -29,7 +30,7 @@ pages = jinja2.Environment(
 )  # fmt: skip
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
-pages.globals.update(Permission=Permission, charts=charts)
+pages.globals.update(Permission=Permission, charts=charts, bars=bars)
 
 
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
@@ -55,6 +56,15 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
             _SAID, note, max_age=_SAID_S, path="/", secure=is_secure(request), httponly=True, samesite="strict"
         )  # fmt: skip
     return answer
+
+
+def back(request: Request, otherwise: str) -> str:
+    """Return the page of ours that a form was sent from, with its filters, or another."""
+    came = urlsplit(request.headers.get("referer", ""))
+    ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url)).netloc
+    if came.netloc.lower() != ours.lower() or not came.path.startswith("/") or came.path.startswith(("//", "/\\")):
+        return otherwise
+    return f"{came.path}?{came.query}" if came.query else came.path
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:
