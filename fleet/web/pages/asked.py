@@ -47,3 +47,24 @@ class Since(StrEnum):
     def words(self) -> str:
         """What it is called in a choice."""
         return {Since.HOUR: "last hour", Since.DAY: "last day", Since.WEEK: "last week"}[self]
+
+
+class Age(StrEnum):
+    """How long something has been over."""
+
+    HOUR = "last-hour"
+    DAY = "last-day"
+    WEEK = "last-week"
+    OVER_A_DAY = "over-a-day"
+    OVER_A_WEEK = "over-a-week"
+
+    @property
+    def limits(self) -> dict[str, timedelta]:
+        """The same as ages of a filter."""
+        spans = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+        return {"newer_than" if self.startswith("last") else "older_than": spans[self.rsplit("-", 1)[1]]}
+
+    @property
+    def words(self) -> str:
+        """What it is called in a choice."""
+        return self.replace("over-a-", "longer than a ").replace("-", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import uuid
 from typing import Any
 
@@ -220,3 +221,126 @@ def test_the_times_of_late_are_told_by_kind(web: Web) -> None:
     assert "Of the 4 jobs that were done last" in page
     row = page[page.index('<th scope="row">post</th>') :]
     assert row.count("2.0 s") == 3 and "4.5 s" in row and "6.0 s" in row
+
+
+def hidden(page: str) -> dict[str, list[str]]:
+    """Return what the form of a page that asks for confirmation would send."""
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page[page.index("<main") :]):
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def test_dead_letters_are_told_by_reason_with_what_to_do(web: Web) -> None:
+    agent = web.fleet.agent(username="ana_1")
+    tired = add_job(web, JobState.DEAD, agent=agent, ended_h=2)
+    odd = add_job(web, JobState.DEAD, kind=JobKind.LIKE, reason=DeadReason.UNKNOWN_OUTCOME, ended_h=30)
+    old = add_job(web, JobState.DEAD, reason=DeadReason.EXPIRED, ended_h=200, stale=True)
+    alive = add_job(web)
+    viewer = web.browser("viewer")
+    page = viewer.get("/dead").text
+    for words in ("Every attempt failed", "nobody could find out", "too old to be worth another try", "stale"):
+        assert words in page
+    every = (tired, odd, old, alive)
+    for query, expected in {
+        "": (tired, odd, old), "reason=expired": (old,), "kind=like": (odd,), "agent=ana_1": (tired,),
+        "age=last-day": (tired,), "age=over-a-day": (odd, old), "age=over-a-week": (old,), "reason=policy": (),
+        f"before={tired}": (odd, old),
+    }.items():  # fmt: skip
+        assert shown(viewer.get(f"/dead?{query}").text, *every) == [one in expected for one in every], query
+    assert "/dead/replay" not in page
+    assert viewer.get(f"/dead/replay?id={tired}").status_code == 403
+
+
+def test_replay_asks_first_says_how_many_and_brings_back_exactly_these(web: Web) -> None:
+    agent = web.fleet.agent()
+    fresh = [add_job(web, JobState.DEAD, agent=agent, ended_h=n + 1) for n in range(3)]
+    stale = add_job(web, JobState.DEAD, agent=agent, ended_h=5, stale=True)
+    other = add_job(web, JobState.DEAD, kind=JobKind.LIKE, ended_h=5)
+    message = add_job(web, JobState.DEAD, kind=JobKind.MESSAGE, reason=DeadReason.UNREADABLE, ended_h=5)
+    oda = web.browser("operator", "oda")
+    asked = oda.get("/dead/replay?kind=post&all=true").text
+    assert "Replay 4 dead letters?" in asked and "Also the 1 whose time has passed" in asked
+    sent = hidden(asked)
+    late = add_job(web, JobState.DEAD, agent=agent)  # dies while somebody reads the question
+    assert oda.client.post("/dead/replay", data=sent).headers["location"] == "/dead"
+    assert "3 dead letters are replayed" in oda.get("/dead").text
+    assert [web.fleet.job(one).state for one in fresh] == ["ready"] * 3
+    assert [web.fleet.job(one).state for one in (stale, other, message, late)] == ["dead"] * 4
+    tokens = [web.fleet.job(one).lease_token for one in fresh]
+    oda.client.post("/dead/replay", data=sent)
+    assert "Nothing was left to do" in oda.get("/dead").text
+    assert [web.fleet.job(one).lease_token for one in fresh] == tokens
+    oda.client.post("/dead/replay", data={**sent, "stale": "true"})
+    assert web.fleet.job(stale).state == "ready" and web.fleet.job(late).state == "dead"
+    assert "None of them can be replayed" in oda.get(f"/dead/replay?id={message}").text
+    assert web.fleet.sql("SELECT count(*) FROM events WHERE subject = 'job.replayed'").scalar() == 4
+
+
+def test_discard_takes_the_selected_ones_once(web: Web) -> None:
+    letters = [add_job(web, JobState.DEAD, ended_h=n) for n in range(3)]
+    oda = web.browser("operator", "oda")
+    asked = oda.get(f"/dead/discard?id={letters[0]}&id={letters[2]}").text
+    assert "Discard 2 dead letters?" in asked
+    for _ in range(2):
+        oda.client.post("/dead/discard", data=hidden(asked))
+    assert [web.fleet.job(one).state for one in letters] == ["cancelled", "dead", "cancelled"]
+    told = web.fleet.sql("SELECT payload->>'number' FROM events WHERE subject = 'job.discarded'").scalars().all()
+    assert told == ["2"]
+    assert "somebody else was quicker" in oda.get(f"/dead/replay?id={letters[0]}").text
+
+
+def test_single_letters_are_replayed_and_discarded_from_their_page(web: Web) -> None:
+    one, other, old = (add_job(web, JobState.DEAD, stale=n == 2) for n in range(3))
+    oda = web.browser("operator")
+    oda.post(f"/jobs/{one}/replay")
+    oda.post(f"/jobs/{other}/discard")
+    oda.post(f"/jobs/{old}/replay")
+    assert [web.fleet.job(it).state for it in (one, other, old)] == ["ready", "cancelled", "dead"]
+    oda.post(f"/jobs/{old}/replay", stale="true")
+    assert web.fleet.job(old).state == "ready"
+    oda.post(f"/jobs/{one}/replay")
+    assert "was not replayed" in oda.get("/").text
+
+
+def test_nothing_selected_is_not_everything(web: Web) -> None:
+    letter = add_job(web, JobState.DEAD)
+    oda = web.browser("operator")
+    for act in ("replay", "discard"):
+        assert oda.get(f"/dead/{act}").headers["location"] == "/dead"
+        assert "Select some dead letters first." in oda.get("/dead").text
+        assert oda.post(f"/dead/{act}").status_code == 422
+    assert web.fleet.job(letter).state == "dead"
+
+
+def test_hostile_dead_letters_are_inert(web: Web) -> None:
+    letter = add_job(web, JobState.DEAD, error=HOSTILE, target=HOSTILE)
+    oda = web.browser("operator")
+    for path in ("/dead", f"/dead/replay?id={letter}", "/dead/discard?all=true&agent="):
+        page = oda.get(path)
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text and "<img src=x" not in page.text, path
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/dead?reason=none", 422), ("/dead?agent=nobody", 404), ("/dead?agent=%00", 200), ("/dead?age=%00", 422),
+        ("/dead?before=zz", 422), ("/dead/replay?id=zz", 422), (f"/dead/replay?id={uuid.uuid4()}", 404),
+        ("/dead/burn?all=true", 422), ("/dead/discard?all=maybe", 422), ("/dead/replay?id=%00%00%00%00", 422),
+        ("/dead/replay?all=true&agent=nobody", 404), ("/dead/replay?" + "&".join(["id=aaaa"] * 51), 422),
+    ],
+)  # fmt: skip
+def test_wrong_input_about_dead_letters_gives_a_page_with_words(web: Web, path: str, code: int) -> None:
+    answer = web.browser("operator").get(path)
+    assert answer.status_code == code
+    assert "<h1" in answer.text and "Something broke" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"first": "\x00", "last": "x"}, {"first": "2026-01-01T00:00:00", "last": "2026-01-01T00:00:00"},
+     {"first": "99999-01-01T00:00:00Z", "last": "0001-01-01T00:00:00Z"}],
+)  # fmt: skip
+def test_forged_spans_are_refused(web: Web, fields: dict[str, str]) -> None:
+    assert web.browser("operator").post("/dead/discard", **fields).status_code == 422
