@@ -20,7 +20,8 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import LEASED, JobState
 from fleet.jobs.timings import Timing
-from fleet.runtime import people
+from fleet.runtime import configuration, people
+from fleet.runtime.configuration import Setting
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Named
 
@@ -135,3 +136,14 @@ def dead_letters(deps: Deps, which: Filter) -> Letters:
         total = queries.count(tx, which)
     bounded = replace(which, ended_from=found.first_ended, ended_till=found.last_ended)
     return Letters(bounded, found.number, total, found.stale, found.unreadable)
+
+
+CAPS = ("dry_run", "post_gap_s", "comment_gap_s", "posts_per_day", "comments_per_day", "likes_per_day",
+        "connects_per_day", "ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")  # fmt: skip
+"""The settings that cap what agents do."""
+
+
+def caps(deps: Deps) -> list[Setting]:
+    """Return the caps in force, and where each comes from."""
+    by_name = {one.name: one for one in configuration.effective(deps.settings)}
+    return [by_name[name] for name in CAPS]
