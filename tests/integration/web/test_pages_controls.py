@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -298,3 +299,28 @@ def test_what_is_carried_loses_secrets_and_long_texts() -> None:
     assert (found["n"].text, found["on"].text, found["empty_token"].text) == ("null", "true", "")
     assert found["text"].is_long and found["text"].text.endswith("... and 5,000 more characters")
     assert found["lines"].is_long and not found["n"].is_long
+
+
+def test_experiments_are_listed_and_shown(web: Web) -> None:
+    viewer = web.browser("viewer")
+    assert "caption_question" in viewer.get("/experiments").text
+    page = viewer.get("/experiments/caption_question?after=72&by=everybody").text
+    assert "after 72 h" in page and "not enough yet" in page
+    for path, code in {
+        "/experiments/none": 404, "/experiments/%00": 404, "/experiments/caption_question?after=2": 422,
+        "/experiments/caption_question?by=cats": 422, "/experiments/" + "x" * 101: 422,
+    }.items():  # fmt: skip
+        assert viewer.get(path).status_code == code, path
+
+
+def test_results_without_a_file_are_shown_and_inert(web: Web) -> None:
+    name = "<img src=x onerror=alert(2)>"
+    agent = web.fleet.agent()
+    web.fleet.sql(
+        "INSERT INTO assignments (experiment, post_job, variant, agent_id, unit) VALUES (:n, :j, :n, :a, 'u')",
+        n=name, j=uuid.uuid4(), a=agent,
+    )  # fmt: skip
+    viewer = web.browser("viewer")
+    for path in ("/experiments", f"/experiments/{quote(name)}"):
+        page = viewer.get(path)
+        assert page.status_code == 200 and "Its file is gone" in page.text and "<img src=x" not in page.text

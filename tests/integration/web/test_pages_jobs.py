@@ -344,3 +344,20 @@ def test_wrong_input_about_dead_letters_gives_a_page_with_words(web: Web, path: 
 )  # fmt: skip
 def test_forged_spans_are_refused(web: Web, fields: dict[str, str]) -> None:
     assert web.browser("operator").post("/dead/discard", **fields).status_code == 422
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_what_the_page_of_a_job_offers_is_what_its_buttons_do(web: Web, state: JobState) -> None:
+    oda = web.browser("operator")
+    labels = {"retry": "Retry now", "cancel": "Cancel", "replay": "Replay", "discard": "Discard"}
+    for act, label in labels.items():
+        job = add_job(web, state)
+        page = oda.get(f"/jobs/{job}").text
+        facts = page[page.index(f"<dt>{label}</dt>") :]
+        is_offered = 'class="soft"' not in facts[: facts.index("</dd>")]
+        before = web.fleet.job(job)
+        oda.post(f"/jobs/{job}/{act}")
+        after = web.fleet.job(job)
+        moved = (after.state, after.next_attempt_at) != (before.state, before.next_attempt_at)
+        assert moved == is_offered, act
+        assert ('class="said wrong"' in oda.get("/jobs").text) == (not is_offered), act
