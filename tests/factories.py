@@ -285,6 +285,9 @@ class Bell:
     def depths(self) -> dict[str, int]:
         return {}
 
+    def version(self) -> str | None:
+        return "Bell 1"
+
     def take(self) -> list[Message]:
         taken, self.messages = self.messages, []
         return taken

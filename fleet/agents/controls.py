@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from fleet.core.sql import Statement
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
 ALL = "*"
 _CLOCK = sa.func.clock_timestamp()
+_A_MOMENT = timedelta(seconds=3)
 _IN_FORCE = sa.or_(ControlRow.until.is_(None), ControlRow.until > _CLOCK)
 
 
@@ -151,9 +152,16 @@ def _check(scope: str, key: str) -> None:
 
 
 def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetime | None, by: str) -> bool:
-    """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands."""
+    """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands.
+
+    A moment sooner is no sooner: that is somebody's second click.
+    """
     values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": _CLOCK}
-    ends_sooner = ControlRow.until.is_not(None) if until is None else ControlRow.until < until
+    ends_sooner = (
+        ControlRow.until.is_not(None)
+        if until is None
+        else sa.or_(ControlRow.until < until - _A_MOMENT, ControlRow.until <= _CLOCK)
+    )
     statement = (
         insert(ControlRow)
         .values(scope=scope, key=key, hold=hold, **values)

@@ -142,6 +142,18 @@ class Publisher:
             channel = connection.default_channel
             return {name: _depth(channel, name) for name in QUEUES}
 
+    def version(self) -> str | None:
+        """Return what the broker is, such as `Valkey 8.1.4`; None if it does not say. Raises Unavailable."""
+        with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
+            channel: Any = connection.default_channel
+            try:
+                told = channel.client.info("server")
+            except (AttributeError, ResponseError):
+                return None
+        name = str(told.get("server_name", "redis"))
+        number = told.get(f"{name}_version") or told.get("redis_version")
+        return f"{name.capitalize()} {number}" if number else None
+
 
 def _depth(channel: Any, queue: str) -> int:
     """Ask how long a queue is; one that nobody has declared yet is empty."""

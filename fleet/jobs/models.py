@@ -22,6 +22,9 @@ UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
 PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
 """Likes and comments stay as long as their agent: they are the memory that forbids a second one."""
 
+RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
+"""What people ask for, and what few kinds are born with; the others are what most jobs have."""
+
 
 def one_of(column: str, values: type[Any]) -> str:
     """Return the SQL of a CHECK that a column holds one of an enum's values."""
@@ -151,10 +154,13 @@ class JobRow(Base):
             postgresql_where=sa.text("state IN ('skipped', 'cancelled')"),
         ),
         sa.Index(
-            "ix_jobs_odd_kinds",
+            "ix_jobs_rare_kinds",
             "kind",
             "created_at",
-            postgresql_where=sa.text("kind IN ('provision', 'deprovision', 'measure', 'message')"),
+            postgresql_where=sa.text("kind NOT IN ('post', 'comment', 'like', 'browse')"),
+        ),
+        sa.Index(
+            "ix_jobs_urgent", "priority", "created_at", postgresql_where=sa.text("priority IN ('critical', 'high')")
         ),
         # Dead letters are listed, filtered and counted without a look at their rows.
         sa.Index(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,30 +16,18 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.models import UNDONE, AttemptRow, JobRow
-from fleet.jobs.policy import WORTH_DOING, JobKind, Priority
+from fleet.jobs.filters import Filter, in_states, matching
+from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 
+__all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()
 MOST_COUNTED = 1000
 """Lists say how many there are up to this number."""
 # A plan for any state serves common ones: for a rare one it walks the whole table instead of the rare one's index.
 _PLAN_EACH = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which jobs. Ages are counted from `finished_at` for finished ones, else from birth."""
-
-    states: tuple[JobState, ...] = ()
-    agent_id: uuid.UUID | None = None
-    kinds: tuple[JobKind, ...] = ()
-    reason: DeadReason | None = None
-    older_than: timedelta | None = None
-    newer_than: timedelta | None = None
-    ids: tuple[uuid.UUID, ...] = ()
-    priority: Priority | None = None
 
 
 def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
@@ -62,6 +50,8 @@ def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uui
     `before` is a job's id: the page after the one that ended with it, however far down, costs what the first does.
     Raises NotFound if that job is gone.
     """
+    if not which.parts:
+        return []
     tx.execute(_PLAN_EACH)
     page = _newest(tx, which, limit=limit, offset=offset, before=before)
     query = sa.select(JobRow).join(page, page.c.id == JobRow.id).order_by(page.c.moment.desc(), page.c.id.desc())
@@ -74,7 +64,9 @@ def count(tx: Tx, which: Filter) -> int | None:
     now = tx.now()
     # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
     one = sa.select(sa.literal(1)).select_from(JobRow).limit(MOST_COUNTED + 1)
-    parts = [one.where(*_where(part, now)) for part in _parts(which)]
+    parts = [one.where(*matching(part, now)) for part in which.parts]
+    if not parts:
+        return 0
     number = int(tx.scalar(sa.select(sa.func.count()).select_from(sa.union_all(*parts).subquery())) or 0)
     return number if number <= MOST_COUNTED else None
 
@@ -89,10 +81,10 @@ def _newest(tx: Tx, which: Filter, *, limit: int, offset: int = 0, before: uuid.
     newer = [] if before is None else [sa.tuple_(moment, JobRow.id) < _place(tx, moment, before)]
     parts = [
         sa.select(JobRow.id, moment.label("moment"))
-        .where(*_where(part, now), *newer)
+        .where(*matching(part, now), *newer)
         .order_by(moment.desc(), JobRow.id.desc())
         .limit(limit + offset)
-        for part in _parts(which)
+        for part in which.parts
     ]
     some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
     page = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
@@ -110,24 +102,11 @@ def _place(tx: Tx, moment: sa.ColumnElement[Any], job_id: uuid.UUID) -> sa.Tuple
     return sa.tuple_(*(sa.literal(value) for value in row))
 
 
-def _parts(which: Filter) -> list[Filter]:
-    """Return a filter as several, each of which one index serves: by state, an agent's and undone jobs also by kind."""
-    if which.states == (JobState.DEAD,):
-        return [which]
-    each_kind = [replace(which, kinds=(kind,)) for kind in which.kinds or JobKind]
-    if which.agent_id is not None:
-        return each_kind
-    parts = []
-    for state in which.states:
-        parts += [replace(part, states=(state,)) for part in (each_kind if state in UNDONE else [which])]
-    return parts or [which]
-
-
 def counts(tx: Tx) -> dict[tuple[str, str], int]:
     """Return how many unfinished and dead jobs there are by (kind, state); the others are too many to count."""
     by_kind = sa.select(JobRow.kind, JobRow.state, sa.func.count()).group_by(JobRow.kind, JobRow.state)
     each = ((JobState.READY, JobState.UNKNOWN), tuple(LEASED), (JobState.DEAD,))  # those that one index holds
-    rows = tx.execute(sa.union_all(*(by_kind.where(*_in_states(states)) for states in each)))
+    rows = tx.execute(sa.union_all(*(by_kind.where(*in_states(states)) for states in each)))
     return {(kind, state): number for kind, state, number in rows}
 
 
@@ -185,7 +164,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
     One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
     that no task understands cannot be replayed.
     """
-    where = [*_where(which, tx.now()), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
+    where = [*matching(which, tx.now()), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
     if not allow_stale:
         where.append(JobRow.expires_at > _CLOCK)
     victims = _newest_dead(where, limit)
@@ -207,7 +186,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
 
 def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
     """Put dead letters away for good; the rows stay. Returns how many."""
-    where = [*_where(which, tx.now()), JobRow.state == JobState.DEAD]
+    where = [*matching(which, tx.now()), JobRow.state == JobState.DEAD]
     victims = _newest_dead(where, limit)
     moved = tx.execute(
         sa.update(JobRow)
@@ -215,6 +194,32 @@ def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
         .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1)
     )
     return moved.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The newest dead letters that match, up to a limit: how many, between which deaths, and what is against them."""
+
+    number: int
+    first_ended: datetime | None
+    last_ended: datetime | None
+    stale: int
+    unreadable: int
+
+
+def reach(tx: Tx, which: Filter, *, limit: int) -> Reach:
+    """Return what a replay or a discard of so many dead letters would find."""
+    found = (
+        sa.select(JobRow.finished_at, JobRow.kind, JobRow.expires_at)
+        .where(*matching(which, tx.now()), JobRow.state == JobState.DEAD)
+        .order_by(JobRow.finished_at.desc(), JobRow.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    number, ended, is_message = sa.func.count(), found.c.finished_at, found.c.kind == JobKind.MESSAGE
+    stale = number.filter(found.c.expires_at <= _CLOCK, ~is_message)
+    told = sa.select(number, sa.func.min(ended), sa.func.max(ended), stale, number.filter(is_message))
+    return Reach(*tx.execute(told.select_from(found)).one())
 
 
 def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subquery:
@@ -261,32 +266,6 @@ def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
 def _worth_doing() -> sa.ColumnElement[Any]:
     whens: list[Any] = [(JobRow.kind == kind, sa.literal(span, sa.Interval)) for kind, span in WORTH_DOING.items()]
     return sa.case(*whens, else_=sa.literal(timedelta(hours=1), sa.Interval))
-
-
-def _where(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return a filter as SQL. Ages are compared with columns, never with an expression, which no index holds."""
-    where = _in_states(which.states) if which.states else []
-    if which.agent_id is not None:
-        where.append(JobRow.agent_id == which.agent_id)
-    if which.kinds:
-        where.append(JobRow.kind.in_(which.kinds))
-    where += [JobRow.priority == which.priority] if which.priority is not None else []
-    where += [JobRow.dead_reason == which.reason] if which.reason is not None else []
-    where += [JobRow.id.in_(which.ids)] if which.ids else []
-    ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.states == (JobState.DEAD,)
-    if which.older_than is not None:
-        moment = now - which.older_than
-        where += [ended < moment] if all_ended else [made < moment, sa.or_(ended.is_(None), ended < moment)]
-    if which.newer_than is not None:
-        moment = now - which.newer_than
-        where.append(ended >= moment if all_ended else sa.or_(ended >= moment, made >= moment))
-    return where
-
-
-def _in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
-    """Say that a job is in one of the states; of the leased ones also what a CHECK says, for their index knows that."""
-    leased = [JobRow.lease_until.is_not(None)] if LEASED.issuperset(states) else []
-    return [JobRow.state.in_(states), *leased]
 
 
 def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:

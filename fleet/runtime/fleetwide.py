@@ -101,6 +101,8 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
 
 def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
     """Return the key that a scope is stored under. A typing error must not pause nobody in silence."""
+    if any((hold.scope, hold.key) == (scope, key) for hold in controls.in_force(tx)):
+        return key  # what it names may be gone; its hold can be lifted all the same
     if scope == "agent":
         return str(queries.named(tx, key).id)
     if scope == "persona":

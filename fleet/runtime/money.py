@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from fleet.access import audit
 from fleet.agents import queries as agent_queries
@@ -94,13 +94,14 @@ def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget
     return found[0]
 
 
-def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> None:
-    """Limit what a scope may spend in a period. Raises NotFound, InvalidInput."""
+def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> bool:
+    """Limit what a scope may spend in a period; False if it is so already. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         before = _limit(tx, scope, key, period)
-        ledger.set_budget(tx, scope, key, period, microusd, by=by)
+        changed = ledger.set_budget(tx, scope, key, period, microusd, by=by)
         audit.note_change(tx, "budget.set", _target(scope, name, period), before, {"microusd": microusd})
+        return changed
 
 
 def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *, by: str) -> None:
@@ -112,10 +113,13 @@ def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *,
         audit.note(tx, "budget.removed", _target(scope, name, period), before=before)
 
 
-def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str, reason: str) -> Budget:
-    """Let a scope spend more in its current period. Raises NotFound."""
+def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str, reason: str,
+          had_microusd: int | None = None) -> Budget:  # fmt: skip
+    """Let a scope spend more in its current period. Raises NotFound; Conflict if it had not been allowed `had_microusd`
+    before."""
     with deps.db.transaction() as tx:
-        budget = ledger.allow(tx, scope, _key(deps, tx, scope, name), period, microusd, by=by, reason=reason)
+        key = _key(deps, tx, scope, name)
+        budget = ledger.allow(tx, scope, key, period, microusd, by=by, reason=reason, had_microusd=had_microusd)
         after = {"microusd": microusd, "reason": reason}
         audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
         return budget
@@ -137,8 +141,40 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
     """Return the key of what a person named."""
     if name is None or scope is Scope.FLEET:
         return name or ALL
+    if any(one.scope is scope and one.key == name for one in ledger.list_budgets(tx)):
+        return name  # what it names may be gone; its budget can be lifted all the same
     if scope is Scope.AGENT:
         return str(agent_queries.named(tx, name).id)
     if scope is Scope.PERSONA and name not in {persona.id for persona in deps.personas}:
         raise NotFound(f"There is no persona {name!r}.", fix="`fleet persona list` shows them.")
     return name
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What was spent in the last days of UTC, today included. Amounts in microusd; `days` holds thirty of them."""
+
+    days: Sequence[tuple[date, int]]
+    sums: Sequence[Sum]
+    forecast_today: int
+    budgets: Sequence[Budget]
+
+    def last(self, days: int) -> int:
+        """Return what the last so many days cost."""
+        return sum(amount for _, amount in self.days[-days:])
+
+
+_DAYS_SHOWN = 30
+
+
+def spending(deps: Deps, by: By, *, days: int, limit: int = 100) -> Spending:
+    """Return the costs of the last thirty days by day, and of the last `days` summed."""
+    with deps.db.transaction() as tx:
+        now = tx.now()
+        midnight = begins(Period.DAY, now)
+        first = midnight - timedelta(days=_DAYS_SHOWN - 1)
+        cost = {one.key: one.microusd for one in queries.sums(tx, By.DAY, since=first)}
+        shown = [(first + timedelta(days=n)).date() for n in range(_DAYS_SHOWN)]
+        amounts = [(day, cost.get(day.isoformat(), 0)) for day in shown]
+        sums = queries.sums(tx, by, since=midnight - timedelta(days=days - 1), limit=limit)
+        return Spending(amounts, sums, forecast(amounts[-1][1], now), ledger.list_budgets(tx))

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core import events, ids
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.llm.base import Usage
 from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent
 from fleet.spending.models import BudgetRow, CallRow, ReservationRow
@@ -127,17 +127,24 @@ def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> N
         row.spent_microusd += cost
 
 
-def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> None:
-    """Set a limit. What its period has cost so far is counted from the calls. Raises InvalidInput."""
+def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> bool:
+    """Set a limit; False if it stands already. What its period has cost so far is counted from the calls.
+
+    Raises InvalidInput.
+    """
     _check(scope, key)
     start = begins(period, tx.now())
     values = {"limit_microusd": limit_microusd, "set_by": by[:100], "set_at": _CLOCK}
-    statement = insert(BudgetRow).values(
+    made = insert(BudgetRow).values(
         scope=scope, key=key, period=period, period_start=start, spent_microusd=_cost_since(tx, scope, key, start),
         **values,
     )  # fmt: skip
-    tx.execute(statement.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values))
+    differs = BudgetRow.limit_microusd != limit_microusd
+    put = made.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values, where=differs)
+    if tx.scalar(put.returning(BudgetRow.key)) is None:
+        return False
     events.emit(tx, "budget.set", scope=scope, key=key, period=period, microusd=limit_microusd, by=by)
+    return True
 
 
 def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) -> None:
@@ -148,13 +155,20 @@ def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) ->
     events.emit(tx, "budget.removed", scope=scope, key=key, period=period, by=by)
 
 
-def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *, by: str, reason: str) -> Budget:
-    """Let a scope spend more in the current period: a person's act, recorded. Raises NotFound."""
+def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *, by: str, reason: str,
+          had_microusd: int | None = None) -> Budget:  # fmt: skip
+    """Let a scope spend more in the current period: a person's act, recorded.
+
+    `had_microusd` is what a person saw that it had been allowed before; if that is so no more, their click came twice
+    or somebody else was quicker. Raises NotFound, Conflict.
+    """
     query = sa.select(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
     row = tx.session.scalars(query.with_for_update()).one_or_none()
     if row is None:
         raise _unknown(scope, key, period)
     _roll_over(row, tx.now())
+    if had_microusd not in (None, row.allowance_microusd):
+        raise Conflict("This budget was raised in the meantime.", fix="Look at what it has now, then raise it again.")
     row.allowance_microusd += more_microusd
     events.emit(
         tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason

@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fleet.access import Permission
 from fleet.core import clock
 from fleet.runtime.overview import Pulse
-from fleet.web import charts, words
+from fleet.web import bars, charts, words
 from fleet.web.gate import csrf_word, deps_of, is_secure
 from fleet.web.glance import Glance
 
@@ -32,10 +32,9 @@ pages = jinja2.Environment(
 )  # fmt: skip
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
                      atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
-pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span)
 pages.filters.update(browser=words.browser, pretty=words.pretty)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
-pages.globals.update(Permission=Permission, charts=charts)
+pages.globals.update(Permission=Permission, charts=charts, bars=bars)
 
 
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:

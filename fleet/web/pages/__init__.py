@@ -8,16 +8,24 @@ from fleet.web.pages import (
     agent_edit,
     agents,
     audit,
+    controls,
+    costs,
+    dead,
+    experiments,
+    job,
+    jobs,
     join,
     login,
     overview,
     personas,
+    settings,
     users,
 )
 
 # /agents/new and /agents/bulk stand before /agents/{name}, which would take them for usernames.
 ROUTERS = (
     login.router, join.router, live.router, overview.router, activity.router,
-    agents.router, agent_edit.router, agent.router, personas.router,
+    agents.router, agent_edit.router, agent.router, personas.router, experiments.router,
+    jobs.router, job.router, dead.router, controls.router, costs.router, settings.router,
     account.router, users.router, audit.router,
 )  # fmt: skip

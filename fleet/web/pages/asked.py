@@ -1,0 +1,70 @@
+"""What pages are asked with: choices that may be left empty, and words without what no reader sees.
+
+Used by the pages about work and money. An address or a form of any content gives a value or a page that says what is
+wrong; what it means is for the verbs to say.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+from fleet.core import text
+
+T = TypeVar("T")
+
+
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Maybe = Annotated[T | None, BeforeValidator(_or_none)]
+"""A choice; the empty one of a form is none."""
+Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(text.clean)]
+"""What an agent, a persona or a provider is called."""
+Words = Annotated[str, StringConstraints(max_length=300), AfterValidator(text.clean)]
+"""A sentence of a person, such as a reason."""
+JobId = Annotated[str, StringConstraints(max_length=60)]
+"""A job's id or its beginning."""
+
+
+class Since(StrEnum):
+    """How far back a list goes."""
+
+    HOUR = "1h"
+    DAY = "1d"
+    WEEK = "7d"
+
+    @property
+    def span(self) -> timedelta:
+        """How long that is."""
+        return {Since.HOUR: timedelta(hours=1), Since.DAY: timedelta(days=1), Since.WEEK: timedelta(days=7)}[self]
+
+    @property
+    def words(self) -> str:
+        """What it is called in a choice."""
+        return {Since.HOUR: "last hour", Since.DAY: "last day", Since.WEEK: "last week"}[self]
+
+
+class Age(StrEnum):
+    """How long something has been over."""
+
+    HOUR = "last-hour"
+    DAY = "last-day"
+    WEEK = "last-week"
+    OVER_A_DAY = "over-a-day"
+    OVER_A_WEEK = "over-a-week"
+
+    @property
+    def limits(self) -> dict[str, timedelta]:
+        """The same as ages of a filter."""
+        spans = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+        return {"newer_than" if self.startswith("last") else "older_than": spans[self.rsplit("-", 1)[1]]}
+
+    @property
+    def words(self) -> str:
+        """What it is called in a choice."""
+        return self.replace("over-a-", "longer than a ").replace("-", " ")
