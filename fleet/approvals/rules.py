@@ -16,7 +16,7 @@ from typing import Any
 DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMIND_BEFORE = timedelta(hours=24)
 ANY = "*"
-_DOORS = ("cli:", "web:")
+_DOORS = ("cli:", "web:", "api:")
 _MISSING = object()
 
 
@@ -143,8 +143,9 @@ _ASKED: Mapping[Op, Callable[[Any, Any], bool]] = {
 
 
 def may_decide(person: Person, approvers: Collection[str]) -> bool:
-    """Say whether a person is among the approvers, by name or by role."""
-    return f"user:{person.name}" in approvers or any(f"role:{role}" in approvers for role in person.roles)
+    """Say whether a person is among the approvers, by name or by role. A rule names people, not the door they use."""
+    names = (f"user:{person.name}", f"user:{_without_door(person.name)}")
+    return any(name in approvers for name in (*names, *(f"role:{role}" for role in person.roles)))
 
 
 def is_own(person: Person, requested_by: str) -> bool:
