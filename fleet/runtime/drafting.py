@@ -141,7 +141,8 @@ def open_ids(deps: Deps, which: Filter, *, limit: int = 1000) -> list[uuid.UUID]
         return [_request(row) for row in queries.page(tx, which, limit=limit)]
 
 
-def _requests(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+def requests_of(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+    """Return the requests that decide about drafts. Raises NotFound, InvalidInput for a name that is no draft's."""
     with deps.db.transaction() as tx:
         return [_request(queries.get(tx, queries.resolve(tx, prefix))) for prefix in prefixes]
 
@@ -154,12 +155,12 @@ def _request(row: DraftRow) -> uuid.UUID:
 
 def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None) -> list[Answer]:
     """Approve drafts: each becomes a job. Raises NotFound, InvalidInput for a name that is no draft's."""
-    return approving.approve(deps, _requests(deps, prefixes), by, reason)
+    return approving.approve(deps, requests_of(deps, prefixes), by, reason)
 
 
 def reject(deps: Deps, prefixes: Sequence[str], by: Person, reason: str) -> list[Answer]:
     """Reject drafts, for a reason from which the agent learns. Raises NotFound, InvalidInput."""
-    return approving.reject(deps, _requests(deps, prefixes), by, reason)
+    return approving.reject(deps, requests_of(deps, prefixes), by, reason)
 
 
 def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None, *,
@@ -176,7 +177,7 @@ def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason
 
 def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:
     """Send a draft back to the model with instructions. Raises NotFound, InvalidInput, Conflict."""
-    (request_id,) = _requests(deps, [prefix])
+    (request_id,) = requests_of(deps, [prefix])
     return approving.revise(deps, request_id, instructions, by)
 
 
