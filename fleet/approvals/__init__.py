@@ -3,7 +3,7 @@
 Called by `fleet.runtime`. Must never know what is asked for: what follows from a decision is the runtime's business.
 """
 
-from fleet.approvals.diff import Change, How, diff
+from fleet.approvals.diff import Change, How, Piece, diff, pieces
 from fleet.approvals.moves import amend, decide, open, withdraw
 from fleet.approvals.queries import Decision, Filter, decisions_of, get, page
 from fleet.approvals.request import (
@@ -17,11 +17,12 @@ from fleet.approvals.request import (
     Request,
 )
 from fleet.approvals.rules import Person, Rule
+from fleet.approvals.standing import Bar, Standing, standing
 from fleet.approvals.states import RequestState
 from fleet.approvals.upkeep import due
 
 __all__ = [
-    "AlreadySettled", "Change", "Changed", "Decided", "Decision", "Expired", "Filter", "How", "NotYours", "OwnRequest",
-    "Person", "Proposal", "Request", "RequestState", "Rule", "amend", "decide", "decisions_of", "diff", "due", "get",
-    "open", "page", "withdraw",
+    "AlreadySettled", "Bar", "Change", "Changed", "Decided", "Decision", "Expired", "Filter", "How", "NotYours",
+    "OwnRequest", "Person", "Piece", "Proposal", "Request", "RequestState", "Rule", "Standing", "amend", "decide",
+    "decisions_of", "diff", "due", "get", "open", "page", "pieces", "standing", "withdraw",
 ]  # fmt: skip

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 _CONTEXT_LINES = 2
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_MOST_WORDS = 4_000
+"""Comparing takes the square of it; longer texts are shown as a whole taken out and a whole put in."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -38,6 +42,29 @@ class Change:
     def name(self) -> str:
         """The path as people write it."""
         return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of a text: kept (`how` is None), put in or taken out."""
+
+    text: str
+    how: How | None = None
+
+
+def pieces(before: str, after: str) -> tuple[Piece, ...]:
+    """Return two texts as one, word by word: what stayed, what was taken out, what was put in. Changed is both."""
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    if before == after or len(old) + len(new) > _MOST_WORDS:
+        whole = (Piece(before),) if before == after else (Piece(before, How.REMOVED), Piece(after, How.ADDED))
+        return tuple(piece for piece in whole if piece.text)
+    matched = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    return tuple(piece for step in matched.get_opcodes() for piece in _pieces(old, new, *step) if piece.text)
+
+
+def _pieces(old: list[str], new: list[str], tag: str, *span: int) -> tuple[Piece, ...]:
+    was, now = "".join(old[span[0] : span[1]]), "".join(new[span[2] : span[3]])
+    return (Piece(was),) if tag == "equal" else (Piece(was, How.REMOVED), Piece(now, How.ADDED))
 
 
 def diff(before: Mapping[str, Any] | None, payload: Mapping[str, Any]) -> tuple[Change, ...]:

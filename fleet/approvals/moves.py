@@ -23,14 +23,12 @@ from fleet.approvals.request import (
     AlreadySettled,
     Changed,
     Decided,
-    Expired,
-    NotYours,
-    OwnRequest,
     Proposal,
     Request,
     as_request,
 )
 from fleet.approvals.rules import Person, Rule, Times
+from fleet.approvals.standing import why_closed, why_not_theirs
 from fleet.approvals.states import RequestState, Verdict
 from fleet.core import events, ids, text
 from fleet.core.db import Tx
@@ -128,11 +126,7 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
     if request.state is _LEADS_TO[verdict]:
         return Decided(request, settled=False, is_news=False)
     _refuse_closed(tx, request)
-    if revision is not None and revision != request.revision:
-        raise Changed(
-            f"Request {request.id} was amended: it is at revision {request.revision}, not {revision}.",
-            fix="Look at it again.",
-        )
+    _refuse_unseen(request, revision)
     is_news = record(tx, request, verdict, by, reason)
     if is_news:
         tell(tx, request, "voted", by=by.name, verdict=str(verdict), reason=reason)
@@ -143,34 +137,35 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
 
 
 def _refuse_strangers(request: Request, by: Person) -> None:
-    if ruling.is_own(by, request.requested_by):
-        raise OwnRequest(
-            f"{by.name} asked for this, and nobody decides about their own request.",
-            fix="Somebody else decides; you may withdraw it.",
-        )
-    if not ruling.may_decide(by, request.approvers):
-        raise NotYours(
-            f"{by.name} may not decide about request {request.id}.",
-            fix=f"Who may: {', '.join(request.approvers)}; FLEET_ROLES_OF gives people their roles.",
-        )
+    refusal = why_not_theirs(request, by)
+    if refusal is not None:
+        raise refusal
 
 
 def _refuse_closed(tx: Tx, request: Request) -> None:
-    if request.is_settled:
-        who = f" by {request.settled_by}" if request.settled_by else ""
-        raise AlreadySettled(f"Request {request.id} is {request.state} already{who}.")
-    if request.expires_at <= tx.now():
-        raise Expired(f"The time for request {request.id} is over since {request.expires_at:%Y-%m-%d %H:%M} UTC.")
+    refusal = why_closed(request, tx.now())
+    if refusal is not None:
+        raise refusal
+
+
+def _refuse_unseen(request: Request, revision: int | None) -> None:
+    if revision is not None and revision != request.revision:
+        raise Changed(
+            f"Request {request.id} was amended: it is at revision {request.revision}, not {revision}.",
+            fix="Look at it again.",
+        )
 
 
 def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, *, reason: str | None = None,
-          facts: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None) -> Request:  # fmt: skip
+          facts: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None,
+          revision: int | None = None) -> Request:  # fmt: skip
     """Replace the payload; what was approved so far is void. For approvers, and for whoever asked.
 
     With `rules` the rule is chosen anew, from `facts` where the change has changed them; it approves nothing by
     itself. The time to decide stays. The same payload changes nothing. Raises as `decide`.
     """
     request = lock_for(tx, request_id, by)
+    _refuse_unseen(request, revision)
     if _is_same(tx, request, payload):
         return request
     known = dict(request.facts if facts is None else facts)

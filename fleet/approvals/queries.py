@@ -45,6 +45,12 @@ def get(tx: Tx, request_id: uuid.UUID) -> Request:
     return _one(tx, sa.select(*COLUMNS).where(RequestRow.id == request_id), request_id)
 
 
+def many(tx: Tx, request_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Request]:
+    """Return these requests by id; those that are gone are left out."""
+    query = sa.select(*COLUMNS).where(RequestRow.id.in_(list(request_ids)))
+    return {one.id: one for one in _with_voices(tx, tx.execute(query).all())} if request_ids else {}
+
+
 def lock(tx: Tx, request_id: uuid.UUID) -> Request:
     """Return one request and keep others from changing it until the transaction ends. Raises NotFound."""
     return _one(tx, sa.select(*COLUMNS).where(RequestRow.id == request_id).with_for_update(), request_id)

@@ -186,10 +186,13 @@ def answer(one: Answer) -> dict[str, Any]:
 
 def rules_table(rules: Sequence[Rule]) -> Table:
     """Return rules as lines, with their conditions below them."""
-    otherwise = ("Otherwise", {"ratio": 1, "no_wrap": False, "overflow": "fold"})
-    return _lines(
-        ("Rule", "Covers", "Who decides", "Within", otherwise), [row for rule in rules for row in _rows(rule)]
-    )
+    words = {"no_wrap": False, "overflow": "fold"}
+    made = render.table("Rule", "Covers", ("Who decides", {**words, "max_width": 18}), "Within",
+                        ("Otherwise", {**words, "ratio": 1}))  # fmt: skip
+    made.expand = True
+    for row in (row for rule in rules for row in _rows(rule)):
+        render.row(made, *row)
+    return made
 
 
 def _rows(rule: Rule) -> Iterator[tuple[object, ...]]:

@@ -22,12 +22,14 @@ FIELDS: Mapping[DraftKind, Mapping[str, int]] = {
 }
 """The words of each kind, and how long they may be."""
 
-_CHOICES: Mapping[DraftKind, Mapping[str, tuple[str, ...]]] = {
+CHOICES: Mapping[DraftKind, Mapping[str, tuple[str, ...]]] = {
     DraftKind.POST: {"visibility": VISIBILITIES},
     DraftKind.COMMENT: {},
     DraftKind.REACTION: {"type": REACTIONS},
     DraftKind.CONNECTION: {},
 }
+"""What each kind lets people choose, and from what."""
+
 _MAY_BE_EMPTY = frozenset({"image_prompt", "alt_text"})
 _FIXED = ("kind", "target", "media")
 
@@ -37,7 +39,7 @@ def content_of(proposed: Proposed, media: Sequence[Mapping[str, str]] = ()) -> d
     idea = proposed.idea
     said = {"text": idea.text, "image_prompt": idea.image_prompt, "alt_text": idea.alt_text, "type": idea.type,
             "visibility": idea.visibility}  # fmt: skip
-    own = {name: said[name] for name in (*FIELDS[proposed.kind], *_CHOICES[proposed.kind])}
+    own = {name: said[name] for name in (*FIELDS[proposed.kind], *CHOICES[proposed.kind])}
     pictures = {"media": list(media)} if proposed.kind is DraftKind.POST else {}
     return {"kind": str(proposed.kind), "target": proposed.target, **own, **pictures}
 
@@ -47,22 +49,23 @@ def checked(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
     kind = DraftKind(before["kind"])
     strange = sorted(set(after) - set(before))
     if strange:
-        raise InvalidInput(f"A {kind} has no {', '.join(strange)}.", fix=f"It has: {', '.join(_editable(kind))}.")
+        raise InvalidInput(f"A {kind} has no {', '.join(strange)}.", fix=f"It has: {', '.join(editable(kind))}.")
     fixed = [name for name in _FIXED if name in before and after.get(name) != before[name]]
     if fixed:
         raise InvalidInput(f"The {', '.join(fixed)} of a draft cannot be edited.", fix="Reject it instead.")
     made = dict(before)
     for name, longest_chars in FIELDS[kind].items():
         made[name] = _words(kind, name, after.get(name, before[name]), longest_chars)
-    for name, choices in _CHOICES[kind].items():
+    for name, choices in CHOICES[kind].items():
         made[name] = after.get(name, before[name])
         if made[name] not in choices:
             raise InvalidInput(f"{name}: {made[name]!r} is none of {', '.join(choices)}.")
     return made
 
 
-def _editable(kind: DraftKind) -> tuple[str, ...]:
-    return (*FIELDS[kind], *_CHOICES[kind])
+def editable(kind: DraftKind) -> tuple[str, ...]:
+    """Return what people may change of a kind of draft."""
+    return (*FIELDS[kind], *CHOICES[kind])
 
 
 def _words(kind: DraftKind, name: str, value: object, longest_chars: int) -> str:

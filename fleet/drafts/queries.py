@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -16,11 +17,15 @@ from fleet.drafts.states import DraftKind, DraftStatus
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which drafts; empty fields filter nothing."""
+    """Which drafts; empty fields filter nothing. `topic` is part of one, `confidence` the least of the agent's own."""
 
     status: DraftStatus | None = None
     kind: DraftKind | None = None
     agent_id: uuid.UUID | None = None
+    topic: str | None = None
+    confidence: float | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def get(tx: Tx, draft_id: uuid.UUID) -> DraftRow:
@@ -52,6 +57,12 @@ def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = N
         last = get(tx, before)
         query = query.where(sa.tuple_(DraftRow.created_at, DraftRow.id) < sa.tuple_(last.created_at, last.id))
     return list(tx.session.scalars(query.limit(limit)))
+
+
+def count(tx: Tx, which: Filter, *, most: int = 10_000) -> int:
+    """Return how many drafts there are, counting no further than `most`: a page waits for this."""
+    some = sa.select(sa.literal(1)).select_from(DraftRow).where(*_where(which)).limit(most).subquery()
+    return int(tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
 
 
 def revisions_of(tx: Tx, draft_id: uuid.UUID) -> list[RevisionRow]:
@@ -99,4 +110,12 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
         where.append(DraftRow.kind == which.kind)
     if which.agent_id is not None:
         where.append(DraftRow.agent_id == which.agent_id)
+    if which.topic is not None:
+        where.append(DraftRow.topic.icontains(which.topic, autoescape=True))
+    if which.confidence is not None:
+        where.append(DraftRow.confidence >= which.confidence)
+    if which.since is not None:
+        where.append(DraftRow.created_at >= which.since)
+    if which.until is not None:
+        where.append(DraftRow.created_at < which.until)
     return where

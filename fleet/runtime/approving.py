@@ -20,6 +20,9 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.runtime.deps import Deps
 from fleet.runtime.effects import EFFECTS
 
+Revisions = int | Mapping[uuid.UUID, int] | None
+"""The revision that a person saw: of the one request, or of each; what was amended since is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -46,23 +49,31 @@ def follow(deps: Deps, tx: Tx, request: Request) -> None:
 
 
 def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
-            revision: int | None = None) -> list[Answer]:  # fmt: skip
-    """Approve each request, or say why not. `revision` is the one that the person saw, for a single request."""
+            revision: Revisions = None) -> list[Answer]:  # fmt: skip
+    """Approve each request, or say why not."""
     return _each(
-        deps, request_ids, lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=revision),
+        deps,
+        request_ids,
+        lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
         _Word("approval.approved", by, reason),
-    )  # fmt: skip
+    )
 
 
 def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
-           revision: int | None = None) -> list[Answer]:  # fmt: skip
+           revision: Revisions = None) -> list[Answer]:  # fmt: skip
     """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
     if not reason.strip():
         raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
     return _each(
-        deps, request_ids, lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=revision),
+        deps,
+        request_ids,
+        lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
         _Word("approval.rejected", by, reason),
-    )  # fmt: skip
+    )
+
+
+def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
+    return revision.get(request_id) if isinstance(revision, Mapping) else revision
 
 
 def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
@@ -112,15 +123,36 @@ def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
         follow(deps, tx, decided.request)
 
 
-def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
-         reason: str | None = None) -> Request:  # fmt: skip
-    """Replace a request's payload by a person's words; earlier approvals are void. Raises FleetError."""
+def may_be_edited(request: Request) -> bool:
+    """Say whether an edit of the payload would change what follows; a retry, for one, is done as it was or not."""
+    effect = EFFECTS.get((request.resource, request.action))
+    return effect is None or effect.amended is not None
+
+
+def may_be_revised(request: Request) -> bool:
+    """Say whether somebody can be sent back to make the payload anew."""
+    effect = EFFECTS.get((request.resource, request.action))
+    return effect is not None and effect.revise is not None
+
+
+def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, reason: str | None = None, *,
+         revision: int | None = None) -> Request:  # fmt: skip
+    """Replace a request's payload by a person's words; earlier approvals are void.
+
+    `revision` is the one that the person saw. Raises Conflict where there is nothing to edit, and as a decision does.
+    """
     with deps.db.transaction() as tx:
         request = moves.lock_for(tx, request_id, by)
+        if not may_be_edited(request):
+            raise Conflict(f"To {request.action} a {request.resource} cannot be edited.", fix="Approve or reject it.")
         effect = EFFECTS.get((request.resource, request.action))
         facts = effect.facts(request, payload) if effect is not None and effect.facts is not None else None
-        amended = approvals.amend(tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules)
-        if effect is not None and effect.amended is not None and amended.revision != request.revision:
+        amended = approvals.amend(
+            tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules, revision=revision
+        )
+        if amended.revision == request.revision:
+            return amended
+        if effect is not None and effect.amended is not None:
             effect.amended(deps, tx, amended)
         audit.note_change(tx, "approval.edited", f"approval:{request.id}", request.payload, amended.payload)
         return amended
@@ -150,6 +182,12 @@ def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
         return approvals.get(tx, request_id), approvals.decisions_of(tx, request_id)
+
+
+def pending(deps: Deps) -> Mapping[tuple[str, str], int]:
+    """Return how many requests wait for people, by (resource, action)."""
+    with deps.db.transaction() as tx:
+        return queries.pending_by_resource(tx)
 
 
 def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:

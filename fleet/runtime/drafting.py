@@ -6,33 +6,54 @@ Decisions are made through `approving`, one transaction each, so that of many ea
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
 from fleet.access import audit
 from fleet.agents import queries as agents
 from fleet.agents.decide import SCAN
-from fleet.approvals import Person, Request
+from fleet.approvals import Decision, Person, Request
+from fleet.approvals import queries as requests
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict
+from fleet.core.errors import Conflict, NotFound
 from fleet.drafts import content, lessons, queries
 from fleet.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.drafts.queries import Filter
+from fleet.drafts.states import DraftStatus
+from fleet.images.objects import ENDINGS
 from fleet.jobs.models import JobRow
-from fleet.jobs.states import JobState
+from fleet.jobs.policy import JobKind
+from fleet.jobs.states import LIVE, JobState
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import approving, people
+from fleet.runtime import media as media_store
 from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
+
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A draft as people see it: with what became of it, which its job knows."""
+    """A draft as people see it: with what became of it, which its job knows, and the request that decides about it.
+
+    `tries` are the jobs that wrote or write it anew, newest first.
+    """
 
     row: DraftRow
     job: JobRow | None
+    request: Request | None = None
+    tries: tuple[JobRow, ...] = ()
+
+    @property
+    def revising(self) -> JobRow | None:
+        """The job that writes it anew at this moment, if any does."""
+        waits = self.row.status == DraftStatus.PENDING
+        return next((job for job in self.tries if waits and job.state in LIVE), None)
 
     @property
     def outcome(self) -> str:
@@ -49,18 +70,70 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
     """Return a page of drafts, newest first; `before` is the last id of the page above. Raises NotFound."""
     with deps.db.transaction() as tx:
         above = queries.resolve(tx, before) if before else None
-        return [_seen(tx, row) for row in queries.page(tx, which, limit=limit, before=above)]
+        return _all_seen(tx, queries.page(tx, which, limit=limit, before=above))
 
 
 def show(deps: Deps, prefix: str) -> tuple[Seen, list[RevisionRow]]:
     """Return a draft by its id or the beginning of it, as it was over time. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         row = queries.get(tx, queries.resolve(tx, prefix))
-        return _seen(tx, row), queries.revisions_of(tx, row.id)
+        return _all_seen(tx, [row])[0], queries.revisions_of(tx, row.id)
 
 
-def _seen(tx: Tx, row: DraftRow) -> Seen:
-    return Seen(row, tx.session.get(JobRow, row.job_id) if row.job_id else None)
+def decisions(deps: Deps, prefix: str) -> list[Decision]:
+    """Return the record of what was decided about a draft, oldest first. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, queries.resolve(tx, prefix))
+        return requests.decisions_of(tx, row.request_id) if row.request_id else []
+
+
+def _all_seen(tx: Tx, rows: Sequence[DraftRow]) -> list[Seen]:
+    job_ids = [row.job_id for row in rows if row.job_id is not None]
+    jobs = {job.id: job for job in tx.session.scalars(sa.select(JobRow).where(JobRow.id.in_(job_ids)))}
+    asked = requests.many(tx, [row.request_id for row in rows if row.request_id is not None])
+    tries = _tries(tx, rows)
+    return [
+        Seen(row, jobs.get(row.job_id) if row.job_id else None, asked.get(row.request_id) if row.request_id else None,
+             tuple(tries[str(row.id)][:_MOST_TRIES]))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
+    """Return the jobs that write these drafts anew, newest first, by the draft's id as their payload has it."""
+    found: dict[str, list[JobRow]] = defaultdict(list)
+    if rows:
+        query = sa.select(JobRow).where(
+            JobRow.agent_id.in_({row.agent_id for row in rows}),
+            JobRow.kind == JobKind.REVISE_DRAFT,
+            JobRow.created_at >= min(row.created_at for row in rows),
+            JobRow.payload["draft"].astext.in_([str(row.id) for row in rows]),
+        )
+        for job in tx.session.scalars(query.order_by(JobRow.created_at.desc())):
+            found[job.payload["draft"]].append(job)
+    return found
+
+
+def waiting(deps: Deps, *, most: int = 1_000) -> int:
+    """Return how many drafts wait for a decision, counting no further than `most`: the menu of every page asks."""
+    return count(deps, Filter(DraftStatus.PENDING), most=most)
+
+
+def count(deps: Deps, which: Filter, *, most: int = 10_000) -> int:
+    """Return how many drafts a filter names, counting no further than `most`."""
+    with deps.db.transaction() as tx:
+        return queries.count(tx, which, most=most)
+
+
+def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
+    """Return a picture that a draft brings along, from our own store, and its content type. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        media = queries.get(tx, queries.resolve(tx, prefix)).content.get("media") or []
+    if not 0 <= place < len(media):
+        raise NotFound(f"The draft has no picture {place}.")
+    key = str(media[place]["key"])
+    types = {ending: content_type for content_type, ending in ENDINGS.items()}
+    return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
 
 
 def open_ids(deps: Deps, which: Filter, *, limit: int = 1000) -> list[uuid.UUID]:
@@ -71,11 +144,12 @@ def open_ids(deps: Deps, which: Filter, *, limit: int = 1000) -> list[uuid.UUID]
 
 def request_of(deps: Deps, prefix: str) -> uuid.UUID:
     """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if nobody was asked."""
-    (found,) = _requests(deps, [prefix])
+    (found,) = requests_of(deps, [prefix])
     return found
 
 
-def _requests(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+def requests_of(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+    """Return the requests that decide about drafts. Raises NotFound, InvalidInput for a name that is no draft's."""
     with deps.db.transaction() as tx:
         return [_request(queries.get(tx, queries.resolve(tx, prefix))) for prefix in prefixes]
 
@@ -88,25 +162,29 @@ def _request(row: DraftRow) -> uuid.UUID:
 
 def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None) -> list[Answer]:
     """Approve drafts: each becomes a job. Raises NotFound, InvalidInput for a name that is no draft's."""
-    return approving.approve(deps, _requests(deps, prefixes), by, reason)
+    return approving.approve(deps, requests_of(deps, prefixes), by, reason)
 
 
 def reject(deps: Deps, prefixes: Sequence[str], by: Person, reason: str) -> list[Answer]:
     """Reject drafts, for a reason from which the agent learns. Raises NotFound, InvalidInput."""
-    return approving.reject(deps, _requests(deps, prefixes), by, reason)
+    return approving.reject(deps, requests_of(deps, prefixes), by, reason)
 
 
-def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None) -> Request:
-    """Replace words of a draft; approvals given to the old ones are void. Raises NotFound, InvalidInput, Conflict."""
+def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None, *,
+         revision: int | None = None) -> Request:  # fmt: skip
+    """Replace words of a draft; approvals given to the old ones are void. Raises NotFound, InvalidInput, Conflict.
+
+    `revision` is the request's that the person saw: what was changed since is told instead of overwritten.
+    """
     with deps.db.transaction() as tx:
         row = queries.get(tx, queries.resolve(tx, prefix))
         request_id, made = _request(row), content.checked(row.content, {**row.content, **changes})
-    return approving.edit(deps, request_id, made, by, reason)
+    return approving.edit(deps, request_id, made, by, reason, revision=revision)
 
 
 def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:
     """Send a draft back to the model with instructions. Raises NotFound, InvalidInput, Conflict."""
-    (request_id,) = _requests(deps, [prefix])
+    (request_id,) = requests_of(deps, [prefix])
     return approving.revise(deps, request_id, instructions, by)
 
 

@@ -7,10 +7,13 @@ from fleet.web.pages import (
     agent,
     agent_edit,
     agents,
+    approvals,
     audit,
     controls,
     costs,
     dead,
+    draft,
+    drafts,
     experiments,
     job,
     jobs,
@@ -26,6 +29,7 @@ from fleet.web.pages import (
 ROUTERS = (
     login.router, join.router, live.router, overview.router, activity.router,
     agents.router, agent_edit.router, agent.router, personas.router, experiments.router,
-    jobs.router, job.router, dead.router, controls.router, costs.router, settings.router,
+    jobs.router, job.router, dead.router, drafts.router, draft.router, approvals.router,
+    controls.router, costs.router, settings.router,
     account.router, users.router, audit.router,
 )  # fmt: skip

@@ -1,0 +1,155 @@
+"""One draft: beside the post that it answers, as it was over time, and what was decided about it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.approvals import Changed, standing
+from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.drafts.content import CHOICES, FIELDS, editable
+from fleet.drafts.models import RevisionRow
+from fleet.drafts.states import DraftKind
+from fleet.runtime import approving, drafting, people
+from fleet.runtime.approving import Answer
+from fleet.runtime.deps import Deps
+from fleet.runtime.drafting import Seen
+from fleet.runtime.persons import person_of
+from fleet.web.gate import TheDeps, needs
+from fleet.web.pages import deciding
+from fleet.web.pages.deciding import Back, Reason
+from fleet.web.pages.deciding import Seen as Revision
+from fleet.web.problems import status_of
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+Name = Annotated[str, Path(max_length=36)]
+Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
+Words = Annotated[str, Form(max_length=20_000)]
+
+
+@router.get("/drafts/{name}")
+def draft(request: Request, deps: TheDeps, name: Name,
+          who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)]) -> Response:  # fmt: skip
+    """Show one draft."""
+    return _page(request, deps, name, who)
+
+
+@router.get("/drafts/{name}/pictures/{place}", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def picture(deps: TheDeps, name: Name, place: Annotated[int, Path(ge=0, le=20)]) -> Response:
+    """Return our own copy of a picture that a draft brings along."""
+    data, content_type = drafting.picture(deps, name, place)
+    return Response(data, media_type=content_type)
+
+
+@router.get("/drafts/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
+    """Lead back to the draft whoever reloads a form that was refused."""
+    return go(request, _back(name, ""))
+
+
+@router.post("/drafts/{name}/approve")
+def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
+            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Approve a draft as it was seen: it becomes a job."""
+    try:
+        ids = drafting.requests_of(deps, [name])
+        (answer,) = approving.approve(deps, ids, person_of(who), reason or None, revision=revision)
+    except FleetError as error:
+        return go(request, _back(name, back), str(error), wrong=True)
+    return _tell(request, name, back, answer)
+
+
+@router.post("/drafts/{name}/reject")
+def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
+           reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Reject a draft, for a reason from which the agent learns."""
+    try:
+        ids = drafting.requests_of(deps, [name])
+        (answer,) = approving.reject(deps, ids, person_of(who), reason, revision=revision)
+    except FleetError as error:
+        return go(request, _back(name, back), str(error), wrong=True)
+    return _tell(request, name, back, answer)
+
+
+@router.post("/drafts/{name}/withdraw")
+def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
+             back: Back = "") -> Response:  # fmt: skip
+    """Take a draft back: nothing is to be decided any more, and nothing is learnt."""
+    try:
+        ids = drafting.requests_of(deps, [name])
+        (answer,) = approving.withdraw(deps, ids, person_of(who), reason or "taken back")
+    except FleetError as error:
+        return go(request, _back(name, back), str(error), wrong=True)
+    return _tell(request, name, back, answer)
+
+
+@router.post("/drafts/{name}/revise")
+def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
+           instructions: Annotated[str, Form(max_length=1000)] = "", back: Back = "") -> Response:  # fmt: skip
+    """Send a draft back to be written anew."""
+    try:
+        if not instructions.strip():
+            raise InvalidInput("Sent back for what?", fix="Say in your own words what should be different.")
+        drafting.revise(deps, name, deciding.lines(instructions.strip()), person_of(who))
+    except FleetError as error:
+        if isinstance(error, (InvalidInput, Conflict)):
+            kept = {"instructions": instructions}
+            return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
+        return go(request, _back(name, back), str(error), wrong=True)
+    return go(request, _back(name, back), "Sent back to be written anew.")
+
+
+@router.post("/drafts/{name}/edit")
+def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None, text: Words = "",
+         image_prompt: Words = "", alt_text: Words = "", visibility: Words = "", type: Words = "",
+         reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Put other words into a draft; approvals given to the old ones are void."""
+    given = {"text": text, "image_prompt": image_prompt, "alt_text": alt_text, "visibility": visibility, "type": type}
+    one, _ = drafting.show(deps, name)
+    kind = DraftKind(one.row.kind)
+    wanted = {field: given[field] for field in editable(kind) if given[field] or field in FIELDS[kind]}
+    try:
+        made = drafting.edit(deps, name, wanted, person_of(who), reason or None, revision=revision)
+    except FleetError as error:
+        kept = {**wanted, "reason": reason}
+        return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
+    return go(request, _back(name, back), f"Revision {made.revision} waits for a decision.")
+
+
+def _back(name: str, back: str) -> str:
+    return deciding.way_back(back, deciding.way_back(f"/drafts/{name}", "/drafts"))
+
+
+def _tell(request: Request, name: str, back: str, answer: Answer) -> Response:
+    return go(request, _back(name, back), deciding.told(answer), wrong=answer.error is not None)
+
+
+def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,
+          problem: FleetError | None = None, kept: dict[str, Any] | None = None) -> Response:  # fmt: skip
+    """Show the draft as it stands now; `kept` are the words of a form that was refused."""
+    one, revisions = drafting.show(deps, name)
+    mine = {**one.row.content, **{field: words for field, words in (kept or {}).items() if field in one.row.content}}
+    return render(
+        request, "draft.html", code=code, problem=problem, one=one, kept=kept or {}, mine=mine,
+        against=deciding.changes(one.row.content, mine) if isinstance(problem, Changed) else [],
+        is_changed=isinstance(problem, Changed), history=_history(revisions), record=drafting.decisions(deps, name),
+        names=people.names(deps, [one.row.agent_id]), **_looks(one, who),
+    )  # fmt: skip
+
+
+def _looks(one: Seen, who: Principal) -> dict[str, Any]:
+    """Return what the template asks about the draft."""
+    kind = DraftKind(one.row.kind)
+    return {"person": person_of(who), "standing": standing, "nearness": deciding.nearness, "fields": FIELDS[kind],
+            "approvers": deciding.approvers, "choices": CHOICES[kind]}  # fmt: skip
+
+
+def _history(revisions: list[RevisionRow]) -> list[dict[str, Any]]:
+    """Return the revisions newest first, each with what it changed; the first has changed nothing."""
+    told = [{"row": now, "changes": deciding.changes(was.content, now.content)} for was, now in pairwise(revisions)]
+    return [*reversed(told), *({"row": one, "changes": []} for one in revisions[:1])]

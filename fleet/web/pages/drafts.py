@@ -1,0 +1,113 @@
+"""The drafts: what supervised agents propose, by state, and decisions about one or many of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.approvals import standing
+from fleet.core import clock
+from fleet.core.errors import FleetError
+from fleet.drafts.content import CHOICES, FIELDS
+from fleet.drafts.lessons import explained
+from fleet.drafts.queries import Filter
+from fleet.drafts.states import DraftKind, DraftStatus
+from fleet.runtime import drafting, people
+from fleet.runtime.deps import Deps
+from fleet.runtime.persons import person_of
+from fleet.web.gate import TheDeps, needs
+from fleet.web.pages import deciding
+from fleet.web.pages.deciding import Above, Back, Blank, Percent, Picked, Reason
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+_PAGE = 20
+_MOST_LESSONS = 5
+AGES = {
+    "hour": ("In the last hour", timedelta(hours=1), False), "day": ("In the last day", timedelta(days=1), False),
+    "week": ("In the last week", timedelta(days=7), False), "over_day": ("Over a day ago", timedelta(days=1), True),
+    "over_3": ("Over 3 days ago", timedelta(days=3), True),
+}  # fmt: skip
+"""Words, how long, and whether older ones are meant."""
+
+
+@router.get("/drafts")
+def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
+           status: Annotated[DraftStatus | None, Blank] = None, kind: Annotated[DraftKind | None, Blank] = None,
+           agent: Annotated[str, Query(max_length=60)] = "", topic: Annotated[str, Query(max_length=60)] = "",
+           sure: Percent = None, age: str = "",
+           before: Above = None) -> Response:  # fmt: skip
+    """Show a page of drafts; those that wait for a decision if nothing else is asked for."""
+    chosen = status or DraftStatus.PENDING
+    asked = {"status": chosen, "kind": kind, "agent": agent, "topic": topic, "sure": sure, "age": age}
+    try:
+        which = _filter(deps, clock.now(), asked)
+        found = drafting.page(deps, which, limit=_PAGE + 1, before=before)
+    except FleetError as error:
+        return render(request, "drafts.html", code=404, problem=error, found=[], names={}, asked=asked, more=None,
+                      lessons=[], total=0, waiting=drafting.waiting(deps), **_looks(who))  # fmt: skip
+    shown = found[:_PAGE]
+    return render(
+        request, "drafts.html", problem=None, found=shown, asked=asked, total=drafting.count(deps, which),
+        names=people.names(deps, [one.row.agent_id for one in shown]), waiting=drafting.waiting(deps),
+        more=str(shown[-1].row.id) if len(found) > _PAGE else None,
+        lessons=_lessons(deps, agent), **_looks(who),
+    )  # fmt: skip
+
+
+def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
+    agent_id = people.get_agent(deps, asked["agent"], include_deleted=True).id if asked["agent"] else None
+    _, span, older = AGES.get(asked["age"], ("", None, False))
+    edge = None if span is None else now - span
+    sure = None if asked["sure"] is None else asked["sure"] / 100
+    return Filter(
+        asked["status"], asked["kind"], agent_id, asked["topic"] or None, sure,
+        since=None if older else edge, until=edge if older else None,
+    )  # fmt: skip
+
+
+def _lessons(deps: Deps, agent: str) -> list[dict[str, Any]]:
+    """Return what an agent has learnt, in sentences."""
+    if not agent:
+        return []
+    rows = drafting.learned(deps, agent, limit=_MOST_LESSONS)
+    return [{"row": row, "sentence": explained(row)} for row in rows]
+
+
+def _looks(who: Principal) -> dict[str, Any]:
+    """Return what the template asks about single drafts."""
+    return {
+        "person": person_of(who), "standing": standing, "nearness": deciding.nearness, "approvers": deciding.approvers,
+        "kinds": DraftKind, "statuses": DraftStatus, "ages": AGES, "fields": FIELDS, "choices": CHOICES,
+    }  # fmt: skip
+
+
+@router.post("/drafts/decide")
+def decide(request: Request, who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)],
+           *, decision: Annotated[Literal["approve", "reject"], Form()], pick: Picked = (), reason: Reason = "",
+           back: Back = "") -> Response:  # fmt: skip
+    """Approve or reject all that is selected; each is settled, or its reason why not is told."""
+    where = deciding.way_back(back, "/drafts")
+    return deciding.decide_all(request, person_of(who), decision, pick, reason=reason, where=where)
+
+
+@router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def decided(request: Request) -> Response:
+    """Lead back to the drafts whoever reloads what came of many decisions."""
+    return go(request, "/drafts")
+
+
+@router.post("/drafts/lessons/{lesson}/undo")
+def undo(request: Request, deps: TheDeps, lesson: Annotated[int, Path(ge=1, le=2**62)],
+         who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)], back: Back = "") -> Response:  # fmt: skip
+    """Let a lesson count no more, as if it had never been."""
+    where = deciding.way_back(back, "/drafts")
+    try:
+        drafting.unlearn(deps, lesson, by=who.by)
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    return go(request, where, f"Lesson {lesson} counts no more.")
