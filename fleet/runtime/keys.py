@@ -22,6 +22,7 @@ from fleet.keystore import keyfile, service
 from fleet.keystore.sealing import Keyring, new_key
 from fleet.keystore.service import Secret
 from fleet.llm import registry as models
+from fleet.runtime import hook_secrets
 
 log = logs.get(__name__)
 
@@ -201,7 +202,7 @@ def rotate(db: Database, settings: Settings, *, by: str) -> list[str]:
     """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing."""
     keys = ring(settings)
     with db.transaction() as tx:
-        return service.reseal(tx, keys, by=by)
+        return [*service.reseal(tx, keys, by=by), *hook_secrets.reseal(tx, keys)]
 
 
 def name_of(written: str) -> str:
