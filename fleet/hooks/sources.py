@@ -65,7 +65,8 @@ def create(tx: Tx, source: Source) -> None:
         tolerance_s=scheme.tolerance_s, id_header=source.id_header, id_path=source.id_path,
         secret=source.secret.ciphertext, secret_key_id=source.secret.key_id, created_by=source.created_by[:200],
     )  # fmt: skip
-    if not tx.execute(new.on_conflict_do_nothing(index_elements=["name"])).rowcount:
+    made = new.on_conflict_do_nothing(index_elements=["name"]).returning(SourceRow.id)
+    if tx.scalar(made) is None:
         raise Conflict(f"There is a source {source.name} already.", fix="Remove it first, or take another name.")
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
-from fleet.web import headers, problems
+from fleet.web import headers, incoming, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
 from fleet.web.pages import ROUTERS as PAGES
@@ -24,6 +24,7 @@ def create_app(deps: Deps) -> FastAPI:
     )  # fmt: skip
     app.state.deps = deps
     app.include_router(health.router)
+    app.include_router(incoming.router)
     for router in API:
         app.include_router(router, prefix="/api/v1")
     for router in PAGES:
