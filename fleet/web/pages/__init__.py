@@ -1,5 +1,5 @@
 """The pages: one file a page, its template of the same name. `ROUTERS` is what `app` serves."""
 
-from fleet.web.pages import agents, login, overview
+from fleet.web.pages import agents, hooks, login, overview
 
-ROUTERS = (login.router, overview.router, agents.router)
+ROUTERS = (login.router, overview.router, agents.router, hooks.router)
