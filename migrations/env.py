@@ -9,6 +9,7 @@ import fleet.approvals.models
 import fleet.core.events
 import fleet.drafts.models
 import fleet.engagement.models
+import fleet.hooks.models
 import fleet.jobs.models
 import fleet.keystore.models
 import fleet.media.models

@@ -14,7 +14,8 @@ from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import line
 from fleet.cli.options import AGENT, before_option, json_option, page_options
 from fleet.core.errors import Unavailable
-from fleet.core.events import Event, matches
+from fleet.core.events import Event
+from fleet.core.subjects import matches
 from fleet.runtime import people
 from fleet.runtime.cast import Cast
 

@@ -45,6 +45,8 @@ SECTIONS = {
         "scan": ("fleet.cli.drafts:scan", "Let a supervised agent look at its feed now."),
         "dead": ("fleet.cli.dead:dead", "List, show, replay and discard dead letters."),
         "approvals": ("fleet.cli.approvals:approvals", "List, show and decide what agents ask for."),
+        "hooks": ("fleet.cli.hooks:hooks", "Tell others what happens: list, make, try and remove webhooks."),
+        "events": ("fleet.cli.events:events", "Show which code hears of events, and let it hear again."),
         "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),
         "pause": ("fleet.cli.controls:pause", "Hold back the fleet, a surface, a persona, an agent or a kind."),
         "resume": ("fleet.cli.controls:resume", "Let it go on."),

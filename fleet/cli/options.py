@@ -110,10 +110,10 @@ class Persona(_Named):
 
 
 SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
-AGENT_KINDS = click.Choice(["gallery", "approval"])
+AGENT_KINDS = click.Choice(["gallery", "approval", "hooks"])
 KINDS = click.Choice(
     ["post", "comment", "like", "browse", "provision", "deprovision", "measure", "react", "connect", "scan_feed",
-     "revise_draft", "notify", "message"]
+     "revise_draft", "notify", "deliver", "handle", "message"]
 )  # fmt: skip
 DEAD_REASONS = click.Choice(
     ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]

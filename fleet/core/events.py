@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from fleet.core.db import Base, Tx
 from fleet.core.masking import mask_all
 from fleet.core.sql import Statement
+from fleet.core.subjects import matches
 
 # Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
 APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}
@@ -118,6 +119,12 @@ def read_after(tx: Tx, position: Position, *, limit: int = 500) -> list[Event]:
     return [_event(row) for row in tx.execute(query)]
 
 
+def of_ids(tx: Tx, ids: Sequence[int]) -> dict[Position, Event]:
+    """Return events by where they stand; those that are gone are left out."""
+    query = sa.select(*_TOLD).where(EventRow.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger))))
+    return {event.position: event for event in map(_event, tx.execute(query))}
+
+
 def tail_position(tx: Tx) -> Position:
     """Return the position from which a reader sees only what comes after now."""
     return Position(txid=tx.scalar(sa.select(_SETTLED_BELOW)) - 1, id=2**62)
@@ -204,11 +211,6 @@ def _newest_of(tx: Tx, subjects: Sequence[str], where: Sequence[sa.ColumnElement
     ]  # fmt: skip
     some = sa.union_all(*each).subquery()
     return list(tx.session.scalars(sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset)))
-
-
-def matches(subject: str, wanted: str) -> bool:
-    """Say whether a subject is the wanted one; `job.*` stands for all that begin with `job.`."""
-    return subject.startswith(wanted[:-1]) if wanted.endswith("*") else subject == wanted
 
 
 _TOLD = (

@@ -159,6 +159,10 @@ class Settings(BaseSettings):
         (), description="HOST:PORT of this machine that pictures may come from; for tests and sandboxes only"
     )
 
+    hooks_allow: Annotated[tuple[HostAndPort, ...], NoDecode] = Field(
+        (), description="HOST:PORT of this machine that webhooks may be sent to; for tests and sandboxes only"
+    )
+
     approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
     roles_of: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="who has which roles, NAME=ROLE+ROLE, separated by commas"
@@ -197,6 +201,7 @@ class Settings(BaseSettings):
         "llm_prices",
         "experiments",
         "media_allow",
+        "hooks_allow",
         "roles_of",
         "retry_by_approval",
         "web_proxies",

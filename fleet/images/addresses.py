@@ -1,7 +1,7 @@
-"""Which URLs may be fetched: one strict reading of them, and the networks that are not the public internet.
+"""Which URLs may be called: one strict reading of them, and the networks that are not the public internet.
 
-Called before a connection is made (`fetch`) and again with every answer of the name server (`wire`). Pure. There is no
-second reader: host, port and target that are called are the parts that were checked here.
+Called before a connection is made (`fetch`, `fleet.hooks`) and again with every answer of the name server (`wire`).
+Pure. There is no second reader: host, port and target that are called are the parts that were checked here.
 """
 
 from __future__ import annotations
@@ -59,12 +59,14 @@ class Rules:
 
     allowed: frozenset[tuple[str, int]] = frozenset()
     plain_http: bool = False
+    http_setting: str = ""
+    """The setting that allows plain http, if there is one: told to whoever is refused."""
 
     @classmethod
-    def of(cls, entries: Iterable[str], *, plain_http: bool = False) -> Rules:
+    def of(cls, entries: Iterable[str], *, plain_http: bool = False, http_setting: str = "") -> Rules:
         """Return the rules for entries like `127.0.0.1:8640` and `[::1]:80`."""
         split = (entry.lower().rpartition(":") for entry in entries)
-        return cls(frozenset((host.strip("[]"), int(port)) for host, _, port in split), plain_http)
+        return cls(frozenset((host.strip("[]"), int(port)) for host, _, port in split), plain_http, http_setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,13 @@ def read(url: str, rules: Rules) -> Place:
     if len(url) > LONGEST_URL:
         raise _too_long()
     if _UNSEEMLY.search(url):
-        raise Forbidden("The picture's address has blanks, control characters or backslashes in it.")
+        raise Forbidden("The address has blanks, control characters or backslashes in it.")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise Forbidden("The picture's address cannot be understood.") from error
+        raise Forbidden("The address cannot be understood.") from error
     if parts.scheme not in _PORTS or not url[len(parts.scheme) :].startswith("://"):
-        raise Forbidden("The picture's address must begin with https://.")
+        raise Forbidden("The address must begin with https://.")
     host, port = _authority(parts.netloc)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
@@ -148,17 +150,17 @@ def why_closed(address: Address) -> str | None:
 
 
 def _too_long() -> Forbidden:
-    return Forbidden(f"The picture's address is longer than {LONGEST_URL} characters.")
+    return Forbidden(f"The address is longer than {LONGEST_URL} characters.")
 
 
 def _authority(netloc: str) -> tuple[str, int | None]:
     """Return host and port. Raises Forbidden for what is not plainly one host."""
     if "@" in netloc:
-        raise Forbidden("The picture's address holds a user name; only open ones are fetched.")
+        raise Forbidden("The address holds a user name; only open ones are called.")
     match = _AUTHORITY.fullmatch(netloc)
     if match is None:
         raise Forbidden(
-            "The host of the picture's address cannot be understood.",
+            "The host of the address cannot be understood.",
             fix="Write names with other letters as xn--..., and addresses without zones.",
         )
     port = None if match["port"] is None else int(match["port"])
@@ -171,7 +173,7 @@ def _six(text: str) -> str:
     try:
         return str(ipaddress.IPv6Address(text))
     except ValueError as error:
-        raise Forbidden("The host of the picture's address is no IPv6 address.") from error
+        raise Forbidden("The host of the address is no IPv6 address.") from error
 
 
 def _name(text: str) -> str:
@@ -179,9 +181,9 @@ def _name(text: str) -> str:
     name = text.lower().removesuffix(".")
     labels = name.split(".")
     if len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
-        raise Forbidden("The host of the picture's address is no name.")
+        raise Forbidden("The host of the address is no name.")
     if _NUMBER.fullmatch(labels[-1]) and _address(name) is None:
-        raise Forbidden("The host of the picture's address is a number in disguise.")
+        raise Forbidden("The host of the address is a number in disguise.")
     return name
 
 
@@ -192,9 +194,10 @@ def _heed(place: Place, rules: Rules) -> None:
     if place.allowed:
         return
     if place.scheme == "http" and not rules.plain_http:
-        raise Forbidden("The picture's address must begin with https://.", fix="Or set FLEET_MEDIA_HTTP=true.")
+        fix = f"Or set {rules.http_setting}=true." if rules.http_setting else None
+        raise Forbidden("The address must begin with https://.", fix=fix)
     if place.port not in _PORTS.values():
-        raise Forbidden(f"Pictures are fetched from ports 80 and 443, not from {place.port}.")
+        raise Forbidden(f"Only ports 80 and 443 are called, not {place.port}.")
     if address is None and ("." not in place.host or place.host.endswith(_LOCAL_ENDINGS)):
         raise Forbidden(f"{place.host} is a name of a local network.")
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import httpcore
-
 from fleet import __version__
-from fleet.images import addresses
+from fleet.images import addresses, wire
 from fleet.images.addresses import Place, Rules
 from fleet.images.cleaning import FetchedPicture, clean
 from fleet.images.errors import OutOfReach, Unusable
 from fleet.images.safety import MAX_BYTES, MAX_PIXELS
-from fleet.images.wire import Deadline, Network, Wall
+from fleet.images.wire import Deadline, Network, Response
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429})
@@ -65,22 +63,11 @@ def fetch_picture(
 
 def _ask(place: Place, limits: Limits, network: Network, deadline: Deadline) -> bytes | str:
     """Return the body that a place answers with, or the location to which it redirects."""
-    url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
-    headers = [(b"Host", place.authority.encode()), *_HEADERS]
-    wall = Wall(place, network, deadline)
-    try:
-        with (
-            httpcore.ConnectionPool(ssl_context=network.tls, max_connections=1, network_backend=wall) as pool,
-            pool.stream("GET", url, headers=headers) as response,
-        ):
-            return _read(place, response, limits.max_bytes)
-    except httpcore.TimeoutException as error:
-        raise OutOfReach(f"{place.host} takes too long to answer.") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise OutOfReach(f"{place.host} broke off or answered nonsense ({type(error).__name__}).") from error
+    with wire.exchange(place, network, deadline, headers=_HEADERS) as response:
+        return _read(place, response, limits.max_bytes)
 
 
-def _read(place: Place, response: httpcore.Response, max_bytes: int) -> bytes | str:
+def _read(place: Place, response: Response, max_bytes: int) -> bytes | str:
     headers = {name.lower(): value for name, value in response.headers}
     if response.status in _REDIRECTS:
         return _location(place, headers.get(b"location", b""))

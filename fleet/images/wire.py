@@ -1,8 +1,8 @@
-"""The way to a server of pictures: every name is looked up once, every answer checked, and what was checked is called.
+"""The way to a server that somebody else chose: every name is looked up once, every answer checked, and that is called.
 
-The only file of pictures that opens connections; called by `fetch`. Between the check and the call there is no second
-look at the name, so a name that changes its mind (rebinding) changes nothing. Must never read proxies out of the
-environment, nor wait beyond its deadline.
+The only file that opens such connections; called by `fetch` for pictures and by `fleet.hooks` for webhooks. Between the
+check and the call there is no second look at the name, so a name that changes its mind (rebinding) changes nothing.
+Must never read proxies out of the environment, nor wait beyond its deadline.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,15 @@ import httpcore
 
 from fleet.core import clock
 from fleet.images import addresses
-from fleet.images.addresses import Place
+from fleet.images.addresses import Address, Place
 from fleet.images.errors import OutOfReach
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Gives the addresses of a name. Raises OSError."""
 Dial = Callable[[str, int, float], httpcore.NetworkStream]
 """Connects to an address and a port within seconds. Raises httpcore.ConnectError or ConnectTimeout."""
+Headers = Sequence[tuple[bytes, bytes]]
+Response = httpcore.Response
 
 _MOST_TRIED = 4
 _DIAL_S = 5.0
@@ -66,7 +69,7 @@ class Deadline:
         """Return the seconds left. Raises OutOfReach when there are none."""
         left_s = self.until_s - clock.monotonic_s()
         if left_s <= 0:
-            raise OutOfReach("The picture takes too long to come.")
+            raise OutOfReach("It takes too long.")
         return left_s
 
 
@@ -84,8 +87,7 @@ class Wall(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:  # fmt: skip
         """Connect to the place, by one of the addresses that were checked. Raises Forbidden or OutOfReach."""
         del host, port, timeout, local_address, socket_options  # the place says where to, the deadline how long
-        admitted = addresses.admit(self._place, self._look_up())
-        for address in admitted[:_MOST_TRIED]:
+        for address in admitted(self._place, self._network, self._deadline)[:_MOST_TRIED]:
             try:
                 within_s = min(_DIAL_S, self._deadline.left_s())
                 return _Timed(self._network.dial(str(address), self._place.port, within_s), self._deadline)
@@ -93,24 +95,51 @@ class Wall(httpcore.NetworkBackend):
                 continue
         raise OutOfReach(f"{self._place.host} cannot be reached.")
 
-    def _look_up(self) -> Sequence[str]:
-        """Ask for the place's addresses in a thread: the system's resolver knows no deadline."""
-        heard: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
-        def ask() -> None:
-            try:
-                heard.put(self._network.resolve(self._place.host, self._place.port))
-            except (OSError, UnicodeError) as error:
-                heard.put(error)
+def admitted(place: Place, network: Network, deadline: Deadline) -> list[Address]:
+    """Return the addresses of a place, each of them public. Raises Forbidden, or OutOfReach if it has none now.
 
-        threading.Thread(target=ask, name="look-up", daemon=True).start()
+    The name server is asked in a thread: the system's resolver knows no deadline.
+    """
+    heard: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
         try:
-            answer = heard.get(timeout=self._deadline.left_s())
-        except queue.Empty:
-            raise OutOfReach(f"The name {self._place.host} takes too long to look up.") from None
-        if isinstance(answer, Exception) or not answer:
-            raise OutOfReach(f"The name {self._place.host} leads nowhere.")
-        return answer
+            heard.put(network.resolve(place.host, place.port))
+        except (OSError, UnicodeError) as error:
+            heard.put(error)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        answer = heard.get(timeout=deadline.left_s())
+    except queue.Empty:
+        raise OutOfReach(f"The name {place.host} takes too long to look up.") from None
+    if isinstance(answer, Exception) or not answer:
+        raise OutOfReach(f"The name {place.host} leads nowhere.")
+    return addresses.admit(place, answer)
+
+
+@contextmanager
+def exchange(
+    place: Place, network: Network, deadline: Deadline, *, method: str = "GET", headers: Headers = (), body: bytes = b""
+) -> Iterator[Response]:
+    """Send one request to a place and give the answer, whose body is yet to be read. No redirect is followed.
+
+    Raises Forbidden or OutOfReach.
+    """
+    url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
+    wall = Wall(place, network, deadline)
+    told = [(b"Host", place.authority.encode()), *headers]
+    try:
+        with (
+            httpcore.ConnectionPool(ssl_context=network.tls, max_connections=1, network_backend=wall) as pool,
+            pool.stream(method, url, headers=told, content=body or None) as response,
+        ):
+            yield response
+    except httpcore.TimeoutException as error:
+        raise OutOfReach(f"{place.host} takes too long to answer.") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise OutOfReach(f"{place.host} broke off or answered nonsense ({type(error).__name__}).") from error
 
 
 class _Timed(httpcore.NetworkStream):

@@ -24,6 +24,8 @@ class JobKind(StrEnum):
     SCAN_FEED = "scan_feed"
     REVISE_DRAFT = "revise_draft"
     NOTIFY = "notify"
+    DELIVER = "deliver"  # an event to the receiver of a webhook
+    HANDLE = "handle"  # events to a subscriber in code
     MESSAGE = "message"  # not work but a dead letter: a message that no task understood
 
 
@@ -49,6 +51,8 @@ PRIORITY: dict[JobKind, Priority] = {
     JobKind.SCAN_FEED: Priority.NORMAL,
     JobKind.REVISE_DRAFT: Priority.HIGH,
     JobKind.NOTIFY: Priority.NORMAL,
+    JobKind.DELIVER: Priority.NORMAL,
+    JobKind.HANDLE: Priority.NORMAL,
     JobKind.MESSAGE: Priority.LOW,
 }
 
@@ -65,6 +69,8 @@ WORTH_DOING: dict[JobKind, timedelta] = {
     JobKind.SCAN_FEED: timedelta(hours=24),
     JobKind.REVISE_DRAFT: timedelta(hours=24),
     JobKind.NOTIFY: timedelta(hours=24),
+    JobKind.DELIVER: timedelta(days=7),
+    JobKind.HANDLE: timedelta(days=7),
     JobKind.MESSAGE: timedelta(days=30),
 }
 """How long after its birth a job is still worth starting; an answer to yesterday's post is noise."""
@@ -96,4 +102,7 @@ class RetryPolicy:
 RETRY: dict[JobKind, RetryPolicy] = {kind: RetryPolicy() for kind in JobKind} | {
     JobKind.BROWSE: RetryPolicy(max_attempts=2),
     JobKind.DEPROVISION: RetryPolicy(max_attempts=10, cap_s=3600.0),
+    JobKind.HANDLE: RetryPolicy(max_attempts=8),
+    # Receivers are down for an evening at times: about half a day of tries, the last ones hours apart.
+    JobKind.DELIVER: RetryPolicy(base_s=60.0, cap_s=21_600.0, max_attempts=12),
 }

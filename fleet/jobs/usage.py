@@ -19,7 +19,7 @@ from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
-from fleet.jobs.states import JobState
+from fleet.jobs.states import LIVE, JobState
 
 Writes = Mapping[str, tuple[int, datetime]]
 """For each kind how often an agent's writes went out lately, and when the last one did."""
@@ -71,6 +71,15 @@ def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta
     given = {"agent_id": agent_id, "surface": surface, "within": within, "minute": _MINUTE, "full": full}
     row: Any = tx.run(_BEFORE_WRITE, **given).fetchone()
     return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
+
+
+def open_targets(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:
+    """Return the targets of an agent's jobs of a kind that have not ended."""
+    open_ones = (
+        JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.state.in_(LIVE),
+        JobRow.created_at > _NOW - 2 * WORTH_DOING[kind],  # nothing lives longer (ix_jobs_agent)
+    )  # fmt: skip
+    return frozenset(tx.session.scalars(sa.select(JobRow.target).where(*open_ones, JobRow.target.is_not(None))))
 
 
 def has_open_scan(db: Database, agent_id: uuid.UUID) -> bool:

@@ -17,9 +17,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.jobs import queries as job_queries
 from fleet.jobs import service, ticks
+from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.runtime.deps import Deps
 
+_KINDS = (*commands.WEIGHT_NAMES, JobKind.DELIVER, JobKind.HANDLE)
+"""What can be paused by itself."""
 FIRST_TICK = timedelta(seconds=5)
 """An agent that was just started thinks first after this long (facts 1.2)."""
 
@@ -109,8 +112,8 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
         return deps.personas.get(key).id
     if scope == "surface":
         deps.gateway(key)
-    if scope == "kind" and key not in commands.WEIGHT_NAMES:
-        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(commands.WEIGHT_NAMES)}.")
+    if scope == "kind" and key not in _KINDS:
+        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(_KINDS)}.")
     return key
 
 

@@ -23,6 +23,7 @@ from fleet.keystore import keyfile, service
 from fleet.keystore.sealing import Keyring, new_key
 from fleet.keystore.service import Secret
 from fleet.llm import registry as models
+from fleet.runtime import hook_secrets
 
 log = logs.get(__name__)
 
@@ -204,7 +205,7 @@ def rotate(db: Database, settings: Settings, *, by: str) -> list[str]:
     """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing."""
     keys = ring(settings)
     with db.transaction() as tx:
-        names = service.reseal(tx, keys, by=by)
+        names = [*service.reseal(tx, keys, by=by), *hook_secrets.reseal(tx, keys)]
         audit.noted(tx, len(names), "secret.resealed", names=names)
         return names
 

@@ -38,6 +38,8 @@ from fleet.runtime.tick import decide_again
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does (facts 1.2)."""
+_NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
+"""Looking back, and telling others what happened: these stay when an agent is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def stop(deps: Deps, name: str) -> bool:
     """Send an agent home and call off what it had not begun; False if it is idle already."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        job_queries.cancel_of_agent(tx, agent.id, but=(JobKind.MEASURE,))
+        job_queries.cancel_of_agent(tx, agent.id, but=_NOT_ITS_ACTS)
         return audit.noted(tx, commands.stop(tx, agent.id), "agent.stopped", f"agent:{agent.username}")
 
 
@@ -190,7 +192,7 @@ def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
         awake = awake.where(AgentRow.persona_id == persona_id)
     with deps.db.transaction() as tx:
         for agent_id in tx.session.scalars(awake.order_by(AgentRow.id)):
-            job_queries.cancel_of_agent(tx, agent_id, but=(JobKind.MEASURE,))
+            job_queries.cancel_of_agent(tx, agent_id, but=_NOT_ITS_ACTS)
         return audit.noted(tx, commands.stop_all(tx, persona_id=persona_id), "agents.stopped", persona=persona_id)
 
 

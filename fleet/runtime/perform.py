@@ -41,6 +41,8 @@ _HELD_FOR = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)
 _PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
 """What others see."""
+_NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
+"""What is no act of its agent: its row shows nothing of these, and many at once do not wait for it."""
 
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
@@ -51,7 +53,8 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
         return
     reach(Point.JOB_CLAIMED)
     try:
-        verdict = Verdict(_resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work))
+        outcome = _resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work)
+        verdict = Verdict(outcome, work.also)
     except Fenced:
         log.info("job_was_fenced", job_id=str(job_id))
         return
@@ -73,7 +76,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     (row,) = rows
     claim, agent = service.claimed(row), loop.actor(row)
     held = _held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
-    if held is None and (agent.current_action == claim.kind or claim.kind is JobKind.MEASURE):
+    if held is None and (agent.current_action == claim.kind or claim.kind in _NO_ACTS):
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
         if held is not None:
@@ -252,17 +255,17 @@ def _record(work: Work, verdict: Verdict) -> None:
     """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
     match verdict.outcome:
         case Done() as done:
-            _record_success(work, done)
+            _record_success(work, done, verdict.also)
         case failure:
             _record_failure(work, failure, verdict.also)
 
 
-def _record_success(work: Work, outcome: Done) -> None:
+def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None) -> None:
     told: dict[str, Any] = {
         **service.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
     }  # fmt: skip
     follow_up = _FOLLOW_UPS.get(work.claim.kind)
-    then = None if follow_up is None else lambda tx: follow_up(tx, work, outcome)
+    then = also if follow_up is None else lambda tx: follow_up(tx, work, outcome)
     reach(Point.JOB_RECORDING)
     if not work.deps.db.run(_FINISH[work.claim.kind], then, **told):
         with work.deps.db.transaction() as tx:
@@ -273,8 +276,7 @@ def _finishing(kind: JobKind) -> Statement:
     """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
     finished, closed = service.finishing()
     query = sa.select(finished.c.id).add_cte(closed, events.emitting(of=finished, job_id=finished.c.id))
-    # To measure a post is no act of its agent.
-    return Statement(query if kind is JobKind.MEASURE else query.add_cte(loop.counting(kind, of=finished)))
+    return Statement(query if kind in _NO_ACTS else query.add_cte(loop.counting(kind, of=finished)))
 
 
 _FINISH = {kind: _finishing(kind) for kind in JobKind}
@@ -309,7 +311,7 @@ def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | N
             return
         if also is not None:
             also(tx)
-        if claim.kind is not JobKind.MEASURE:
+        if claim.kind not in _NO_ACTS:
             loop.set_current_action(tx, claim.agent_id, None)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip

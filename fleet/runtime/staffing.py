@@ -31,6 +31,8 @@ class Post:
 POSTS = (
     Post("approval", "fleet_approvals", "Approvals", 60,
          "Announces requests for approval, reminds, escalates, and ends those whose time is over."),
+    Post("hooks", "fleet_hooks", "Webhooks", 5,
+         "Reads what has happened, and has it delivered to webhooks and handed to subscribers in code."),
 )  # fmt: skip
 
 

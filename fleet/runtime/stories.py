@@ -21,8 +21,10 @@ _NOUNS = {
     "post": "a post", "comment": "a comment", "like": "a like", "browse": "a look around",
     "provision": "its account", "deprovision": "the removal of its account", "measure": "a look at what a post got",
     "react": "a reaction", "connect": "a request to be friends", "scan_feed": "a look at its feed",
-    "revise_draft": "another draft", "notify": "a notice to people", "message": "a message",
+    "revise_draft": "another draft", "notify": "a notice to people",
+    "deliver": "a delivery to a webhook", "handle": "events for a subscriber", "message": "a message",
 }  # fmt: skip
+_TOLD_TO = {"notify": "🔔 told people", "deliver": "📡 told a webhook", "handle": "📬 handed on events"}
 
 _Said = tuple[str, str]
 """A sign and words, with a blank between them, and their tone."""
@@ -77,8 +79,8 @@ def _done(said: Mapping[str, Any], _: Event) -> _Said:
             return f"✍ wrote a draft anew{text}", "cyan"
         case "provision":
             return "👋 has an account now", "blue"
-        case "notify":
-            return f"🔔 told people{text}", "dim"
+        case "notify" | "deliver" | "handle" as kind:
+            return f"{_TOLD_TO[kind]}{text}", "dim"
         case "deprovision":
             return "🚪 has no account any more", "blue"
     return f"did {_noun(said)}", ""

@@ -18,6 +18,7 @@ from fleet.core.failpoints import Point, reach
 from fleet.drafts import seen
 from fleet.drafts import service as drafts
 from fleet.engagement import ledger as engagement
+from fleet.hooks import sources as hook_sources
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
 from fleet.media import records
@@ -100,6 +101,7 @@ def _count(tx: Tx, **found: Sized) -> None:
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, engagement.prune_readings,
     engagement.prune_assignments, records.prune_not_had, drafts.prune, seen.prune, repeats.prune, upkeep.prune,
+    hook_sources.prune,
 )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Work:
     sent: bool = False
     told: dict[str, Any] = field(default_factory=dict)
     """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
+    also: Callable[[Tx], None] | None = None
+    """What to write in the transaction that records how the attempt ended, if the lease is still ours then."""
     _steps: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
-from fleet.web import etags, headers, hosts, idempotency, intake, openapi, problems
+from fleet.web import etags, headers, hosts, idempotency, incoming, intake, openapi, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import health
 from fleet.web.feed import Scribe
@@ -29,6 +29,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.scribe = Scribe(deps)
     app.state.hub = Hub(deps, lambda: overview.cards(app.state.glance.overview()))
     app.include_router(health.router)
+    app.include_router(incoming.router)
     for router in API:
         app.include_router(router, prefix="/api/v1")
     for router in PAGES:

@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
 
 
 def _for_program(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/health", "/ready", "/live", "/hooks/"))
+    return request.url.path.startswith(("/api/", "/health", "/ready", "/live", "/hooks/in/"))
 
 
 def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:

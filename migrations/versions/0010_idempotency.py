@@ -1,12 +1,12 @@
 """idempotency: writes that a program may send again, and what they were answered
 
-Revision: 0010_idem, after 0009
+Revision: 0010, after 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_idem"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None

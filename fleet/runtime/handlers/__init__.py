@@ -8,13 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fleet.jobs.outcomes import Done, Held, Skipped
+from fleet.jobs.outcomes import Dead, Done, Held, Retry, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.platforms.base import Action
-from fleet.runtime.handlers import account, browse, comment, connect, like, measure, notify, post, react, revise, scan
+from fleet.runtime.handlers import (
+    account,
+    browse,
+    comment,
+    connect,
+    deliver,
+    handle,
+    like,
+    measure,
+    notify,
+    post,
+    react,
+    revise,
+    scan,
+)
 from fleet.runtime.work import Work
 
-Prepared = Action | Done | Skipped | Held
+Prepared = Action | Done | Skipped | Held | Retry | Dead
 
 PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.POST: post.prepare,
@@ -29,4 +43,6 @@ PREPARE: Mapping[JobKind, Callable[[Work], Prepared]] = {
     JobKind.SCAN_FEED: scan.prepare,
     JobKind.REVISE_DRAFT: revise.prepare,
     JobKind.NOTIFY: notify.prepare,
+    JobKind.DELIVER: deliver.prepare,
+    JobKind.HANDLE: handle.prepare,
 }

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleet.core.errors import InvalidInput
-from fleet.runtime.minds import approval, gallery
+from fleet.runtime.minds import approval, gallery, hooks
 from fleet.runtime.minds.mind import Mind
 
 MINDS: Mapping[str, Mind] = {
     "gallery": gallery,
     "approval": approval,
+    "hooks": hooks,
 }
 """By kind of agent."""
 

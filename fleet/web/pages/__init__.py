@@ -15,6 +15,7 @@ from fleet.web.pages import (
     draft,
     drafts,
     experiments,
+    hooks,
     job,
     jobs,
     join,
@@ -30,6 +31,6 @@ ROUTERS = (
     login.router, join.router, live.router, overview.router, activity.router,
     agents.router, agent_edit.router, agent.router, personas.router, experiments.router,
     jobs.router, job.router, dead.router, drafts.router, draft.router, approvals.router,
-    controls.router, costs.router, settings.router,
+    controls.router, costs.router, settings.router, hooks.router,
     account.router, users.router, audit.router,
 )  # fmt: skip

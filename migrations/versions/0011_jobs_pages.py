@@ -1,6 +1,6 @@
 """job pages: lists of rare kinds and of urgent jobs
 
-Revision: 0010_jobs, after 0009
+Revision: 0011, after 0010
 
 A list by kind or priority walks down the newest jobs until a page is full. What is rare, or not there at all, had it
 walk through all of them: five kinds that came after the index of the rare ones, and every priority.
@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_jobs"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,106 @@
+"""The agent of the hooks: reads what has happened from where it stood, and makes one job of each telling.
+
+The position moves in the transaction that records the decision and adds its jobs. Who dies before that reads again;
+what is read twice is one job, whose id follows from the subscription and the event.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Sequence
+
+from fleet.agents import loop
+from fleet.core import events, ids, logs
+from fleet.core.db import Tx
+from fleet.core.events import Event, Position
+from fleet.core.subjects import matches
+from fleet.hooks import positions, subscriptions
+from fleet.hooks.deciding import Decision, Happened, Listener, Moment, Place, Waiting, decide, from_data, to_data
+from fleet.jobs import usage
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.runtime import bus, delivering
+from fleet.runtime.deps import Deps
+from fleet.runtime.minds.mind import Acts, Awake
+
+__all__ = ["act", "decide", "from_data", "gather", "to_data"]
+MOST_READ = 2000
+log = logs.get(__name__)
+
+
+def gather(deps: Deps, awake: Awake) -> Moment:
+    """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
+    with deps.db.transaction() as tx:
+        at = positions.standing(tx, positions.WEBHOOKS)
+        listeners = tuple(
+            Listener(one.id, tuple(one.subjects), one.active_since)
+            for one in subscriptions.listed(tx) if one.active
+        )  # fmt: skip
+        # With nobody to tell, there is no need to read what nobody will be told.
+        found = events.read_after(tx, at, limit=MOST_READ) if listeners else []
+        reached = _end_of(found, at) if listeners else max(at, events.tail_position(tx))
+        busy = usage.open_targets(tx, awake.agent.id, JobKind.HANDLE)
+        waiting = [_waiting(tx, one, awake.agent.id, busy) for one in bus.subscribers()]
+    wanted = [subject for one in listeners for subject in one.subjects]
+    return Moment(
+        _place(at), _place(reached), len(found) == MOST_READ or any(is_full for _, is_full in waiting),
+        tuple(
+            Happened(_place(event.position), event.subject, event.occurred_at)
+            for event in found
+            if not delivering.is_own(event, awake.agent.id) and any(matches(event.subject, one) for one in wanted)
+        ),
+        listeners,
+        tuple(one for one, _ in waiting),
+    )  # fmt: skip
+
+
+def _waiting(tx: Tx, one: bus.Installed, agent_id: uuid.UUID, busy: frozenset[str]) -> tuple[Waiting, bool]:
+    """Return what waits for a subscriber in code, and whether there is more behind what was looked at."""
+    at = positions.standing(tx, positions.of_code(one.name))
+    if one.name in busy:
+        return Waiting(one.name, _place(at), _place(at), wanted=False, busy=True), False
+    found = events.read_after(tx, at, limit=MOST_READ)
+    wanted = any(one.wants(event) and not delivering.is_own(event, agent_id) for event in found)
+    return Waiting(one.name, _place(at), _place(_end_of(found, at)), wanted, busy=False), len(found) == MOST_READ
+
+
+def _end_of(found: Sequence[Event], at: Position) -> Position:
+    return found[-1].position if found else at
+
+
+def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:
+    """Return what is to be written with the decision; nothing when nothing has happened."""
+    if decision.reached == decision.at and not decision.calls and not decision.moves:
+        return Acts(())
+    return Acts((), functools.partial(_written, deps, awake, decision))
+
+
+def _written(deps: Deps, awake: Awake, decision: Decision, tx: Tx) -> list[NewJob]:
+    """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
+    if not positions.advance(tx, positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
+        log.warning("position_was_moved", reader=positions.WEBHOOKS)
+        return []
+    for name, at, reached in decision.moves:
+        positions.advance(tx, positions.of_code(name), Position(*at), Position(*reached))
+    found = events.of_ids(tx, sorted({place[1] for _, place in decision.deliveries}))
+    jobs = [
+        delivering.job(awake.agent.id, subscription_id, found[Position(*place)])
+        for subscription_id, place in decision.deliveries if Position(*place) in found
+    ]  # fmt: skip
+    delivering.add(deps, tx, jobs)
+    if decision.more:
+        loop.wake(tx, awake.agent.id)
+    return [_call(awake, ordinal, name) for ordinal, name in enumerate(decision.calls)]
+
+
+def _call(awake: Awake, ordinal: int, name: str) -> NewJob:
+    key = awake.tick.key
+    return NewJob(
+        ids.job(awake.agent.id, key.tick_no, ordinal), awake.agent.id, JobKind.HANDLE, awake.agent.surface,
+        key.tick_no, target=name,
+    )  # fmt: skip
+
+
+def _place(position: Position) -> Place:
+    return position.txid, position.id

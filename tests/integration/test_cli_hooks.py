@@ -1,0 +1,72 @@
+"""Webhooks and subscribers from the command line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fleet.core.events import Position
+from fleet.hooks import positions
+from fleet.keystore.sealing import new_key
+from fleet.runtime.staffing import staff
+from tests.factories import Fleet
+from tests.integration.test_cli import Cli
+
+SECRET = re.compile(r"whsec_[\w-]{43}")
+
+
+@pytest.fixture
+def cli(database_url: str, broker_url: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setenv("FLEET_HOOKS_ALLOW", "127.0.0.1:9")
+    monkeypatch.setenv("FLEET_SECRET_KEYS", new_key())
+    staff(fleet.deps.db)
+    return Cli(database_url, broker_url)
+
+
+def test_a_webhook_from_its_making_to_its_end(cli: Cli) -> None:
+    assert "Nobody is told" in cli("hooks", "list").stdout
+    made = cli("hooks", "create", "http://127.0.0.1:9/t0ken", "job.*", "agent.created", "--description", "Ledger")
+    assert SECRET.fullmatch(made.stdout.strip())
+    (listed,) = cli.json("hooks", "list")["items"]
+    hook = listed["id"][:8]
+    assert (listed["host"], listed["subjects"], listed["active"]) == ("127.0.0.1:9", ["job.*", "agent.created"], True)
+    assert "Ledger" in cli("hooks", "list").stdout
+    assert "tells Ledger" in cli("hooks", "test", hook).stdout
+    shown = cli.json("hooks", "show", hook)
+    assert [one["subject"] for one in shown["deliveries"]] == ["hook.test"]
+    assert "hook.test" in cli("hooks", "show", hook).stdout
+    assert "--yes" in cli("hooks", "rotate", hook, code=2).stderr
+    assert SECRET.fullmatch(cli("hooks", "rotate", hook, "-y").stdout.strip()) != made.stdout.strip()
+    assert "within the last day" in cli("hooks", "rotate", hook, "-y", code=4).stderr
+    assert "is off" in cli("hooks", "off", hook).stdout
+    assert "was off already" in cli("hooks", "off", hook).stdout
+    assert "is on" in cli("hooks", "on", hook).stdout
+    assert "Nothing has failed" in cli("hooks", "replay", hook).stdout
+    assert "removed" in cli("hooks", "remove", hook, "-y").stdout
+    assert cli("hooks", "show", hook, code=3).stderr
+    assert cli.json("hooks", "list") == {"items": []}
+
+
+@pytest.mark.parametrize("words", [
+    ("http://10.0.0.1/", "job.*"), ("https://localhost/", "job.*"), ("http://127.0.0.1:9/", "Job"), ("x", "*"),
+    ("http://127.0.0.1:9/",),
+])  # fmt: skip
+def test_wrong_input_is_refused_with_the_code_for_it(cli: Cli, words: tuple[str, ...]) -> None:
+    cli("hooks", "create", *words, code=2)
+    assert cli.json("hooks", "list") == {"items": []}
+
+
+def test_subscribers_are_listed_and_can_hear_again(cli: Cli, fleet: Fleet) -> None:
+    assert "No code hears" in cli("events", "subscribers").stdout
+    with fleet.deps.db.transaction() as tx:
+        stood = positions.standing(tx, positions.of_code("ledger"))
+    (listed,) = cli.json("events", "subscribers")["items"]
+    assert (listed["name"], listed["subjects"], listed["position"]) == ("ledger", None, positions.written(stood))
+    assert "not installed here" in cli("events", "subscribers", columns=160).stdout
+    assert "--yes" in cli("events", "replay", "--subscriber", "ledger", "--from", "7-8", code=2).stderr
+    assert "begins again after 7-8" in cli("events", "replay", "--subscriber", "ledger", "--from", "7-8", "-y").stdout
+    with fleet.deps.db.transaction() as tx:
+        assert positions.standing(tx, positions.of_code("ledger")) == Position(7, 8)
+    assert "nobody" in cli("events", "replay", "--subscriber", "nobody", "--from", "0-0", "-y", code=3).stderr
+    cli("events", "replay", "--subscriber", "ledger", "--from", "yesterday", "-y", code=2)

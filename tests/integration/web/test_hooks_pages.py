@@ -1,0 +1,195 @@
+"""Webhooks at the pages and the API: made, tried, changed, removed; secrets are shown once and to nobody else."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from fleet.access import audit
+from fleet.jobs.policy import JobKind
+from fleet.jobs.states import JobState
+from fleet.keystore.sealing import new_key
+from fleet.runtime import hooks, receiving
+from fleet.runtime.perform import perform
+from fleet.runtime.staffing import staff
+from tests import receiver as receivers
+from tests.factories import Fleet, make_fleet
+from tests.integration.web.conftest import Web
+from tests.receiver import Receiver
+
+SECRET = re.compile(r"whsec_[\w-]{43}")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receivers.running() as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(database_url: str, receiver: Receiver) -> Iterator[Fleet]:
+    made = make_fleet(database_url, hooks_allow=receiver.allow, secret_keys=new_key())
+    staff(made.deps.db)
+    yield made
+    made.deps.close()
+
+
+def carry_out(web: Web) -> None:
+    for job in web.fleet.jobs(kind=JobKind.DELIVER):
+        perform(web.deps, job.id)
+
+
+def test_a_webhook_from_its_making_to_its_end(web: Web, receiver: Receiver) -> None:
+    ana = web.browser("owner", "ana")
+    assert "Nobody is told" in ana.get("/hooks").text
+    made = ana.post("/hooks", url=f"{receiver.url}/token", subjects="job.*\n agent.created, *", description="Ledger")
+    (secret,) = SECRET.findall(made.text)
+    (hook,) = hooks.listed(web.deps)
+    where = f"/hooks/{hook.id}"
+    assert (list(hook.subjects), hook.created_by) == (["job.*", "agent.created", "*"], "web:ana")
+    for path in ("/hooks", where, f"{where}/edit"):
+        page = ana.get(path)
+        assert page.status_code == 200
+        assert secret not in page.text
+    assert ana.post(f"{where}/test").headers["location"] == where
+    carry_out(web)
+    shown = ana.get(where).text
+    assert "hook.test" in shown
+    assert "204" in shown
+    changed = ana.post(where, url=receiver.url, subjects="job.done", description="<b>x</b>")
+    assert changed.status_code == 303
+    assert "&lt;b&gt;x&lt;/b&gt;" in ana.get(where).text
+    fresh = SECRET.findall(ana.post(f"{where}/rotate").text)
+    assert fresh
+    assert fresh != [secret]
+    assert ana.post(f"{where}/rotate").status_code == 303  # within the day: refused, and said on the page
+    ana.post(f"{where}/switch")
+    assert "by web:ana" in ana.get(where).text
+    ana.post(f"{where}/switch", on="true")
+    assert hooks.get(web.deps, str(hook.id)).active
+    assert ana.post(f"{where}/remove").headers["location"] == "/hooks"
+    assert ana.get(where).status_code == 404
+
+
+def test_what_failed_is_tried_again_from_the_page(web: Web, receiver: Receiver) -> None:
+    ana = web.browser("owner", "ana")
+    ana.post("/hooks", url=receiver.url, subjects="job.*")
+    (hook,) = hooks.listed(web.deps)
+    receiver.answer(404, b"<script>alert(1)</script>")
+    ana.post(f"/hooks/{hook.id}/test")
+    carry_out(web)
+    shown = ana.get(f"/hooks/{hook.id}").text
+    assert "<script>alert" not in shown
+    assert "Try all that failed again" in shown
+    (dead,) = hooks.history(web.deps, hook.id, state="dead")
+    ana.post(f"/hooks/{hook.id}/replay", job=str(uuid.uuid4()))
+    assert web.fleet.job(dead.job_id).state == JobState.DEAD
+    ana.post(f"/hooks/{hook.id}/replay", job=str(dead.job_id))
+    carry_out(web)
+    assert web.fleet.job(dead.job_id).state == JobState.DONE
+    assert ana.get(f"/hooks/{hook.id}?state=dead").text.count("No delivery is in this state") == 1
+
+
+@pytest.mark.parametrize("fields", [
+    {"url": "http://169.254.169.254/", "subjects": "job.*"}, {"url": "https://localhost/", "subjects": "job.*"},
+    {"url": "javascript:alert(1)", "subjects": "job.*"}, {"url": "", "subjects": "job.*"},
+    {"url": "https://example.com/", "subjects": ""}, {"url": "https://example.com/", "subjects": "Job.*"},
+])  # fmt: skip
+def test_wrong_input_comes_back_with_a_reason(web: Web, fields: dict[str, str]) -> None:
+    answer = web.browser("owner", "ana").post("/hooks", **fields)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert hooks.listed(web.deps) == []
+
+
+def test_an_operator_looks_and_sees_no_address(web: Web, receiver: Receiver) -> None:
+    owner = web.browser("owner", "ana")
+    owner.post("/hooks", url=f"{receiver.url}/t0ken", subjects="job.*")
+    (hook,) = hooks.listed(web.deps)
+    ben = web.browser("operator", "ben")
+    for path in ("/hooks", f"/hooks/{hook.id}"):
+        assert "t0ken" not in ben.get(path).text
+    assert "t0ken" in owner.get(f"/hooks/{hook.id}").text
+    assert ben.get("/hooks/new").status_code == 403
+    assert ben.post(f"/hooks/{hook.id}/test").status_code == 403
+    assert web.program("operator").get(f"/api/v1/hooks/{hook.id}").json()["url"] == receiver.allow
+    assert web.browser("viewer", "vic").get("/hooks").status_code == 403
+    assert web.anonymous().get("/hooks").headers["location"] == "/login?next=/hooks"
+
+
+def test_a_source_from_its_making_to_its_end(web: Web) -> None:
+    ana = web.browser("owner", "ana")
+    made = ana.post("/hooks/sources", name="shop", form="stamped", header="Shop-Signature", id_path="id")
+    (secret,) = SECRET.findall(made.text)
+    from fleet.hooks.signatures import signed
+
+    body = b'{"id": "evt_1", "words": "<script>alert(1)</script>"}'
+    stamp_s = int(web.deps.now().timestamp())
+    told = web.anonymous().post(
+        "/hooks/in/shop", content=body, headers={"shop-signature": signed([secret], stamp_s, body)}
+    )
+    assert told.status_code == 202
+    assert "evt_1" in ana.get("/hooks/sources/shop").text
+    (kept,) = receiving.history(web.deps, "shop")
+    words = ana.get(f"/hooks/sources/shop/{kept.id}").text
+    assert "<script>alert" not in words
+    assert "&lt;script&gt;alert" in words
+    assert SECRET.findall(ana.post("/hooks/sources/shop/rotate").text) != [secret]
+    ana.post("/hooks/sources/shop/switch")
+    assert not receiving.get(web.deps, "shop").active
+    ana.post("/hooks/sources/shop/switch", on="true")
+    assert ana.post("/hooks/sources", name="shop", header="X").status_code == 409
+    assert ana.post("/hooks/sources", name="A B", header="X").status_code == 422
+    ana.post("/hooks/sources/shop/remove")
+    assert receiving.listed(web.deps) == []
+
+
+def test_a_given_secret_is_not_kept_in_the_form_that_comes_back(web: Web) -> None:
+    answer = web.browser("owner", "ana").post("/hooks/sources", name="A B", header="X", secret="hunter2hunter2")
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+
+
+def test_programs_do_all_of_it(web: Web, receiver: Receiver) -> None:
+    api = web.program("admin")
+    made = api.post("/api/v1/hooks", json={"url": receiver.url, "subjects": ["job.*"]})
+    assert made.status_code == 201
+    where = f"/api/v1/hooks/{made.json()['id']}"
+    assert SECRET.fullmatch(made.json()["secret"])
+    assert "secret" not in api.get(where).json()
+    assert [one["id"] for one in api.get("/api/v1/hooks").json()] == [made.json()["id"]]
+    assert api.put(where, json={"url": receiver.url, "subjects": ["*"]}).json()["subjects"] == ["*"]
+    assert api.post(f"{where}/test").status_code == 202
+    receiver.answer(400)
+    carry_out(web)
+    (told,) = api.get(f"{where}/deliveries").json()
+    assert (told["state"], told["status"], told["subject"]) == ("dead", 400, "hook.test")
+    assert api.post(f"{where}/replay").json() == {"number": 1}
+    assert SECRET.fullmatch(api.post(f"{where}/rotate").json()["secret"])
+    assert api.post(f"{where}/rotate").status_code == 409
+    assert api.put(f"{where}/active", json={"active": False}).json() == {"changed": True}
+    assert api.put(f"{where}/active", json={"active": False}).json() == {"changed": False}
+    assert api.delete(where).status_code == 204
+    assert api.get(where).status_code == 404
+    refused = api.post("/api/v1/hooks", json={"url": "http://10.0.0.1/", "subjects": ["*"]})
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_programs_keep_sources_too(web: Web) -> None:
+    api = web.program("admin")
+    made = api.post("/api/v1/hooks/sources", json={"name": "shop", "header": "X-Sign", "secret": "hunter2hunter2"})
+    assert (made.status_code, made.json()) == (201, {"secret": "hunter2hunter2"})
+    assert api.get("/api/v1/hooks/sources/shop").json()["header"] == "X-Sign"
+    assert [one["name"] for one in api.get("/api/v1/hooks/sources").json()] == ["shop"]
+    assert api.get("/api/v1/hooks/sources/shop/received").json() == []
+    assert api.get(f"/api/v1/hooks/sources/shop/received/{uuid.uuid4()}").status_code == 404
+    assert SECRET.fullmatch(api.post("/api/v1/hooks/sources/shop/rotate").json()["secret"])
+    assert api.put("/api/v1/hooks/sources/shop/active", json={"active": False}).json() == {"changed": True}
+    assert api.delete("/api/v1/hooks/sources/shop").status_code == 204
+    with web.deps.db.transaction() as tx:
+        lines = audit.page(tx, audit.Filter(target="source:shop"))
+    assert {line.actor for line in lines} == {"admin-api"}
+    assert "hunter2" not in str(lines)
