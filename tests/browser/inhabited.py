@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.access import Actor, Permission, Role, Via, audit
+from fleet.access import Actor, Permission, Role, Via, audit, sessions, users
 from fleet.access.sessions import Visit
 from fleet.agents.commands import NewAgent
 from fleet.approvals import Person
@@ -42,6 +42,8 @@ class Inhabited:
 
     fleet: Fleet
     names: dict[str, str] = field(default_factory=dict)
+    echoes: list[dict[str, str]] = field(default_factory=list)
+    """The same of each copy that `say_everywhere` has made, in the order of the sayings."""
 
 
 def lived(fleet: Fleet) -> Inhabited:
@@ -65,8 +67,7 @@ def lived(fleet: Fleet) -> Inhabited:
     fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
     with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")), deps.db.transaction() as tx:
         audit.note(tx, "agent.paused", "agent:cleo_3", before={"status": "running"}, after={"status": "paused"})
-    with deps.db.transaction() as tx:
-        request = tx.scalar(sa.text("SELECT request_id FROM drafts WHERE id = :id"), {"id": drafts[0].id})
+    request = drafting.show(deps, str(drafts[0].id))[0].row.request_id
     return Inhabited(fleet, {
         "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
         "persona": "ai_artist", "user": "viewer", "tick": "1",
@@ -122,13 +123,20 @@ def say_everywhere(world: Inhabited, sayings: Sequence[str]) -> None:
     with deps.db.transaction() as tx:
         rows = {name: [dict(row) for row in tx.execute(sa.select(Base.metadata.tables[name])).mappings()]
                 for name in _COPIED}  # fmt: skip
+        copies: dict[str, list[dict[str, Any]]] = {name: [] for name in _COPIED}
         for number, saying in enumerate(sayings):
-            _copy(tx, rows, number, saying)
+            ids = _copy(copies, rows, number, saying)
+            own = {what: str(ids.get(_uuid(name), name)) for what, name in world.names.items()}
+            world.echoes.append({**own, "agent": f"x{number}_{own['agent']}", "saying": saying})
+        for name, made in copies.items():
+            tx.execute(sa.insert(Base.metadata.tables[name]), made)
     for number, saying in enumerate(sayings):
         _say_at_the_doors(world, number, saying)
 
 
-def _copy(tx: Any, rows: Mapping[str, Sequence[Mapping[str, Any]]], number: int, saying: str) -> None:
+def _copy(
+    copies: dict[str, list[dict[str, Any]]], rows: Mapping[str, Sequence[Mapping[str, Any]]], number: int, saying: str
+) -> dict[Any, uuid.UUID]:
     ids: dict[Any, uuid.UUID] = {}
     for table in _COPIED:
         for row in rows[table]:
@@ -136,7 +144,15 @@ def _copy(tx: Any, rows: Mapping[str, Sequence[Mapping[str, Any]]], number: int,
             made |= {name: saying[:longest] for name, longest in _WORDS.get(table, {}).items()
                      if name in made and not _is_kept_empty(name, row)}  # fmt: skip
             made |= {name: _said(row[name], saying) for name in _JSON.get(table, ()) if row.get(name) is not None}
-            tx.execute(sa.insert(Base.metadata.tables[table]).values(**made))
+            copies[table].append(made)
+    return ids
+
+
+def _uuid(name: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None
 
 
 def _is_kept_empty(name: str, row: Mapping[str, Any]) -> bool:
@@ -176,7 +192,8 @@ def _say_at_the_doors(world: Inhabited, number: int, saying: str) -> None:
     deps = world.fleet.deps
     accounts.issue_token(deps, "owner", saying[:60].strip() or "-", (Permission.JOBS_VIEW,), None)
     visit = Visit("127.0.0.1", saying)
-    accounts.log_in(deps, "owner", PASSWORD, visit)
+    with deps.db.transaction() as tx:
+        sessions.open(tx, users.get(tx, "owner").id, visit)
     fleetwide.pause(deps, "agent", f"x{number}_ada_1", by=saying[:60], reason=saying[:300])
     with audit.acting(Actor(saying[:60], "owner", Via.SESSION, saying[:60], "r")), deps.db.transaction() as tx:
         audit.note(tx, "session.refused", f"user:{saying[:60]}", before={"name": saying}, after={"name": saying})
