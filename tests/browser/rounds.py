@@ -1,4 +1,7 @@
-"""Every page there is: the GET routes of the app, with something real for each parameter. New ones are met unasked."""
+"""Every page there is: the GET routes of the app, with something real for each parameter. New ones are met unasked.
+
+Called by the tests that look at all pages, and by `bench.bench_web`, which times them.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,14 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from tests.browser.inhabited import Inhabited
-
-NO_PAGES = ("/api/", "/health", "/ready", "/live", "/static", "/hooks/in/")
-# What stands for a parameter: by the first word of the path, or by that and the parameter's name.
-_OF_PLACE: Mapping[str, str] = {
+API = "/api/v1"
+_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/")
+# What stands for a parameter: by its own name, or by the first word of the path.
+_BY_NAME: Mapping[str, str] = {"tick_no": "tick", "number": "tick", "tick": "tick"}
+_BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent",
 }  # fmt: skip
-_OF_PARAMETER: Mapping[str, str] = {"tick_no": "tick", "number": "tick", "tick": "tick"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +30,32 @@ class Stop:
     route: str
 
 
-def stops(app: FastAPI, world: Inhabited) -> list[Stop]:
-    """Return every page, in the order of the routes. Raises AssertionError for a parameter that nothing stands for."""
-    return [Stop(_filled(route, world), route) for route in _routes(app)]
+def stops(app: FastAPI, names: Mapping[str, str]) -> list[Stop]:
+    """Return every page. Raises AssertionError for a parameter that nothing in `names` stands for."""
+    return [Stop(_filled(route, names), route) for route in _routes(app) if not route.startswith(_NO_PAGES)]
+
+
+def answers(app: FastAPI, names: Mapping[str, str]) -> list[Stop]:
+    """Return everything that the API can be asked. Raises AssertionError as `stops` does."""
+    return [Stop(_filled(route, names), route) for route in _routes(app) if route.startswith(f"{API}/")]
 
 
 def _routes(app: FastAPI) -> Iterator[str]:
     for one in iter_route_contexts(app.routes):
-        is_ours = isinstance(one.original_route, APIRoute) and "GET" in (one.methods or ())
-        if is_ours and not one.path.startswith(NO_PAGES):
+        if isinstance(one.original_route, APIRoute) and one.path and "GET" in (one.methods or ()):
             yield one.path
 
 
-def _filled(route: str, world: Inhabited) -> str:
-    first = route.split("/")[1]
+def _filled(route: str, names: Mapping[str, str]) -> str:
+    place = route.removeprefix(API).split("/")[1]
 
     def value(found: re.Match[str]) -> str:
         parameter = found[1].partition(":")[0]
-        what = _OF_PARAMETER.get(parameter) or _OF_PLACE.get(first, "")
-        assert what in world.names, (
+        what = _BY_NAME.get(parameter) or _BY_PLACE.get(place, "")
+        assert what in names, (
             f"{route}: nothing stands for {{{parameter}}}. Fix: say in tests/browser/rounds.py what it is, and have "
             "tests/browser/inhabited.py make one."
         )
-        return world.names[what]
+        return names[what]
 
     return re.sub(r"\{([^}]+)\}", value, route)

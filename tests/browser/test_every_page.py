@@ -28,7 +28,7 @@ STILL = {"reduced_motion": "reduce"}  # a colour that is fading in has no contra
 def visited(who: Person, world: Inhabited, *, also: tuple[str, ...] = ()) -> Iterator[Stop]:
     """Let somebody look at every page, one after another; what is no page for a browser to show is left out."""
     extra = [Stop(path, path) for path in also]
-    for stop in [*rounds.stops(create_app(world.fleet.deps), world), *extra]:
+    for stop in [*rounds.stops(create_app(world.fleet.deps), world.names), *extra]:
         answer = who.context.request.get(who.url + stop.path)
         if answer.headers.get("content-type", "").startswith("text/html"):
             who.go(stop.path)
@@ -67,7 +67,7 @@ def _without_parameters(world: Inhabited) -> list[Stop]:
         ("agent", "job", "dead", "draft", "request", "persona", "user", "tick", "hook", "experiment"), "-"
     )
     world.names.update(everything)
-    return [stop for stop in rounds.stops(create_app(world.fleet.deps), world) if "{" not in stop.route]
+    return [stop for stop in rounds.stops(create_app(world.fleet.deps), world.names) if "{" not in stop.route]
 
 
 def test_every_page_fits_on_a_phone(dashboard: Dashboard, fleet: Fleet) -> None:

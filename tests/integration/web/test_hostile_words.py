@@ -35,7 +35,7 @@ def owner(web: Web, world: Inhabited) -> Browser:
 
 def test_strangers_words_stand_on_every_page_as_they_are(web: Web, world: Inhabited, owner: Browser) -> None:
     found = []
-    for stop in rounds.stops(web.app, world):
+    for stop in rounds.stops(web.app, world.names):
         answer = owner.get(stop.path)
         assert answer.status_code < 400, f"{stop.path}: {answer.status_code}"
         if answer.headers.get("content-type", "").startswith("text/html"):
