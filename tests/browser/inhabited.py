@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.access import Actor, Permission, Role, Via, audit, sessions, users
+from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
+from fleet.access.models import InvitationRow
 from fleet.access.sessions import Visit
 from fleet.agents.commands import NewAgent
 from fleet.approvals import Person
@@ -67,10 +68,17 @@ def lived(fleet: Fleet) -> Inhabited:
     fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
     with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")), deps.db.transaction() as tx:
         audit.note(tx, "agent.paused", "agent:cleo_3", before={"status": "running"}, after={"status": "paused"})
+    with deps.db.transaction() as tx:
+        key = secret.new_key()
+        tx.execute(sa.insert(InvitationRow).values(
+            id=uuid.uuid4(), key_hash=secret.digest(key), role="viewer", invited_by="owner",
+            expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
+        ))  # fmt: skip
     request = drafting.show(deps, str(drafts[0].id))[0].row.request_id
     return Inhabited(fleet, {
         "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
         "persona": "ai_artist", "user": "viewer", "tick": "1",
+        "invitation": key, "experiment": next((one.name for one in deps.experiments), "none"), "hook": "none",
     })  # fmt: skip
 
 
@@ -82,14 +90,19 @@ def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
     return username
 
 
-def act(fleet: Fleet, name: str, action: str) -> uuid.UUID:
-    """Have an agent do something now, as its worker would; return the job."""
+def decided(fleet: Fleet, name: str, action: str) -> uuid.UUID:
+    """Have an agent decide to do something now; return the job, which nobody has begun."""
     agent_id = people.get_agent(fleet.deps, name).id
     key = people.trigger(fleet.deps, name, action=action, by="web:owner")
     tick(fleet.deps, TickKey(agent_id, key.tick_no))
-    job = fleet.jobs(agent_id=agent_id, tick_no=key.tick_no)[0]
-    perform(fleet.deps, job.id)
-    return job.id
+    return fleet.jobs(agent_id=agent_id, tick_no=key.tick_no)[0].id
+
+
+def act(fleet: Fleet, name: str, action: str) -> uuid.UUID:
+    """Have an agent do something now, as its worker would; return the job."""
+    job_id = decided(fleet, name, action)
+    perform(fleet.deps, job_id)
+    return job_id
 
 
 # Where words are that somebody else has chosen: columns of text with their longest length, and columns of JSON.

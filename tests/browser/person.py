@@ -9,6 +9,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
 PATIENCE_MS = 15_000
+MOST_TABS = 80
+NO = re.compile(r"cancel|not now|back|keep", re.I)
+_FOCUSED = """() => {
+  const one = document.activeElement, style = getComputedStyle(one);
+  const called = one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText ?? one.value ?? "";
+  const shows = one === document.body || one.matches("main") || style.outlineStyle !== "none"
+    || style.boxShadow !== "none";
+  return [called.trim(), shows];
+}"""
 POLICY = re.compile(r"Content.Security.Policy|Refused to|violates the following", re.I)
 
 
@@ -72,16 +81,46 @@ class Person:
         entry.first.click()
 
     def press(self, name: str | re.Pattern[str], *, within: Any = None) -> None:
-        """Press a button, and confirm if one is asked."""
-        (within or self.page).get_by_role("button", name=name).first.click()
-        self.confirm(name)
+        """Press a button or what looks like one, and say yes if a dialog asks first."""
+        where = within or self.page
+        where.get_by_role("button", name=name).or_(where.get_by_role("link", name=name)).first.click()
+        self.say_yes()
 
-    def confirm(self, name: str | re.Pattern[str]) -> None:
-        """Answer yes in the dialog that asks before something grave is done, where there is one."""
-        dialog = self.page.get_by_role("dialog")
-        if self.page.evaluate("document.querySelector('dialog[open]') !== null"):
-            yes = dialog.get_by_role("button").filter(has_not_text=re.compile("cancel|back|no|keep", re.I))
-            yes.last.click()
+    def say_yes(self) -> None:
+        """Answer yes where a dialog asks before something grave is done; it opens at once or not at all."""
+        dialog = self.page.locator("dialog[open]")
+        if dialog.count():
+            dialog.get_by_role("button").filter(has_not_text=NO).last.click()
+            expect(dialog).to_have_count(0)
+
+    def said(self, words: str | re.Pattern[str]) -> None:
+        """Wait until the page says something to the person."""
+        box = self.page.get_by_role("status").or_(self.page.get_by_role("alert"))
+        expect(box.filter(has_text=words).first).to_be_visible()
+
+    def see(self, words: str | re.Pattern[str]) -> None:
+        """Wait until the page shows something."""
+        expect(self.page.get_by_role("main")).to_contain_text(words)
+
+    # With the keyboard alone
+
+    def type(self, *keys: str) -> None:
+        """Press keys one after another: names of keys, or words to write."""
+        for key in keys:
+            if len(key) > 1 and (key in ("Tab", "Enter", "Escape", "Space") or "+" in key):
+                self.page.keyboard.press(key)
+            else:
+                self.page.keyboard.type(key)
+
+    def tab_to(self, name: str) -> None:
+        """Press Tab until what is called so has the focus, and see that the focus can be seen."""
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            called, visible = self.page.evaluate(_FOCUSED)
+            assert visible, f"{called!r} has the focus and does not show it"
+            if called.startswith(name):
+                return
+        raise AssertionError(f"Tab leads to no {name!r} on {self.path}")
 
     def mark(self) -> None:
         """Leave a mark that a reload of the page would wipe away."""

@@ -19,7 +19,10 @@ _BY_NAME: Mapping[str, str] = {"tick_no": "tick", "number": "tick", "tick": "tic
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent",
+    "join": "invitation",
 }  # fmt: skip
+_FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0"}  # whatever there is
+_QUERY: Mapping[str, str] = {"/agents/bulk": "?do=pause&all=1"}  # what a page cannot do without
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,12 @@ class Stop:
 
 def stops(app: FastAPI, names: Mapping[str, str]) -> list[Stop]:
     """Return every page. Raises AssertionError for a parameter that nothing in `names` stands for."""
-    return [Stop(_filled(route, names), route) for route in _routes(app) if not route.startswith(_NO_PAGES)]
+    return [Stop(filled(route, names), route) for route in _routes(app) if not route.startswith(_NO_PAGES)]
 
 
 def answers(app: FastAPI, names: Mapping[str, str]) -> list[Stop]:
     """Return everything that the API can be asked. Raises AssertionError as `stops` does."""
-    return [Stop(_filled(route, names), route) for route in _routes(app) if route.startswith(f"{API}/")]
+    return [Stop(filled(route, names), route) for route in _routes(app) if route.startswith(f"{API}/")]
 
 
 def _routes(app: FastAPI) -> Iterator[str]:
@@ -46,11 +49,14 @@ def _routes(app: FastAPI) -> Iterator[str]:
             yield one.path
 
 
-def _filled(route: str, names: Mapping[str, str]) -> str:
+def filled(route: str, names: Mapping[str, str]) -> str:
+    """Return a route's path with something for each parameter."""
     place = route.removeprefix(API).split("/")[1]
 
     def value(found: re.Match[str]) -> str:
         parameter = found[1].partition(":")[0]
+        if parameter in _FIXED:
+            return _FIXED[parameter]
         what = _BY_NAME.get(parameter) or _BY_PLACE.get(place, "")
         assert what in names, (
             f"{route}: nothing stands for {{{parameter}}}. Fix: say in tests/browser/rounds.py what it is, and have "
@@ -58,4 +64,4 @@ def _filled(route: str, names: Mapping[str, str]) -> str:
         )
         return names[what]
 
-    return re.sub(r"\{([^}]+)\}", value, route)
+    return re.sub(r"\{([^}]+)\}", value, route) + _QUERY.get(route, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tests.integration.web.conftest import PASSWORD, Browser, Web
 
 SAYINGS = [one["text"] for one in yaml.safe_load((Path(__file__).parents[2] / "data/xss.yaml").read_text("utf-8"))]
 # Of these pages each is about one thing; what is said of it has to stand there as it is.
-ABOUT = {"/agents/": "agent", "/jobs/": "dead", "/dead/": "dead", "/drafts/": "draft", "/approvals/": "request"}
+MAY_MISS = re.compile(r"/pictures/|/experiments/none|/hooks/none")  # what this fleet does not have
+ABOUT = re.compile(r"/(agents|jobs|drafts|approvals)/\{\w+\}")
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_strangers_words_stand_on_every_page_as_they_are(web: Web, world: Inhabi
     found = []
     for stop in rounds.stops(web.app, world.names):
         answer = owner.get(stop.path)
-        assert answer.status_code < 400, f"{stop.path}: {answer.status_code}"
+        assert answer.status_code < 400 or MAY_MISS.search(stop.path), f"{stop.path}: {answer.status_code}"
         if answer.headers.get("content-type", "").startswith("text/html"):
             found += [f"{stop.path}: {tag}" for tag in foreign.in_html(answer.text)]
             found += _not_as_said(owner, world, stop)
@@ -46,11 +48,10 @@ def test_strangers_words_stand_on_every_page_as_they_are(web: Web, world: Inhabi
 
 def _not_as_said(owner: Browser, world: Inhabited, stop: Stop) -> Iterator[str]:
     """Look at the page of each saying's own thing, where the page is about one thing."""
-    what = next((what for where, what in ABOUT.items() if stop.route.startswith(where)), None)
-    if what is None or stop.route.count("/") != 2:
+    if not ABOUT.fullmatch(stop.route):
         return
     for echo in world.echoes:
-        page = owner.get(stop.path.replace(world.names[what], echo[what])).text
+        page = owner.get(rounds.filled(stop.route, {**echo, "job": echo["dead"]})).text
         yield from (f"{stop.route}: {tag}" for tag in foreign.in_html(page))
         if foreign.plain(echo["saying"])[:60] not in foreign.words_of(page):
             yield f"{stop.route} does not show {echo['saying']!r}"
