@@ -10,6 +10,7 @@ BIN := .venv/bin
 CODE := fleet workers migrations tests bench beat_schedule.py
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
+BROWSER_READY := .venv/.ready-browser
 # Whatever is called bench/bench_*.py takes part: it writes a result, and knows --quick.
 BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
 # Two processes share the tests: more than the cores only wait for one another's servers.
@@ -60,8 +61,16 @@ house: $(READY) ## Only the tests of the house rules: sizes, preambles, charts, 
 	@$(BIN)/python -m pytest tests/test_house.py $(ARGS)
 
 .PHONY: e2e
-e2e: $(READY) ## Only the tests with real worker processes
-	@$(BIN)/python -m pytest -m e2e $(ARGS)
+e2e: browser ## Only the tests with real worker processes, and those in a real browser
+	@$(BIN)/python -m pytest -m "e2e or browser" $(ARGS)
+
+.PHONY: browser
+browser: $(BROWSER_READY) ## Install what the tests in a browser need: tests/browser.lock, and a Chromium where there is none
+	@$(BIN)/python -m tests.browser.chromium
+
+$(BROWSER_READY): $(READY) tests/browser.lock
+	@echo "Installing what only the tests in a browser need" && $(BIN)/python -m pip --disable-pip-version-check \
+		--no-input install --quiet --require-hashes -r tests/browser.lock && touch $@
 
 .PHONY: format
 format: $(READY) ## Put the code into its format

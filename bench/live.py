@@ -55,6 +55,15 @@ class Servers:
         """Start the metronome."""
         return self._start("beat", processes.beat_program(settings))
 
+    def start_web(self, settings: Settings) -> tuple[subprocess.Popen[bytes], str]:
+        """Start the dashboard on a free port; return it and its address. Raises RuntimeError when it does not come."""
+        process = self._start("web", processes.web_program(settings, host="127.0.0.1", port=0))
+        said = self.folder / "web.log"
+        spoken = "dashboard listening on "
+        self.wait_until("the dashboard listens", lambda: spoken in said.read_text(errors="replace"), timeout_s=60)
+        line = next(line for line in said.read_text(errors="replace").splitlines() if spoken in line)
+        return process, line.rpartition(" ")[2]
+
     def _start(self, name: str, program: Program) -> subprocess.Popen[bytes]:
         argv = [word.replace("workers.app", "bench.quiet_worker") for word in program.argv]
         environment = {**os.environ, **program.env, "PYTHONPATH": str(_ROOT)}

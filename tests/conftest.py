@@ -26,6 +26,7 @@ from psycopg import sql
 from fleet.core import masking
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
+from tests.browser import chromium
 
 _TEMPLATE = "fleet_template"
 
@@ -73,6 +74,15 @@ class PostgresForTests:
         admin = self._admin.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
             connection.execute(order)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once what was not looked at in a browser; the runner's own closing line comes after this."""
+    left_out = [one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords]
+    if left_out:
+        why = chromium.lacking() or os.environ.get(chromium.GIVEN_UP, "")
+        line = f"{len(left_out)} tests in a real browser were SKIPPED: {why}. {chromium.CALL}"
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(autouse=True)

@@ -221,7 +221,8 @@ def test_no_file_names_somebodys_machine_or_a_package_index() -> None:
 
 
 def test_locks_name_hashes_and_no_address() -> None:
-    for name in ("requirements.lock", "deploy/runtime.lock", "deploy/build.lock", "bench/bench.lock"):
+    for name in ("requirements.lock", "deploy/runtime.lock", "deploy/build.lock", "bench/bench.lock",
+                 "tests/browser.lock"):  # fmt: skip
         lock = _text(ROOT / name)
         pins = re.findall(r"^[a-z0-9][\w.-]*==\S+[^\n]*\n(?: {4}(--hash=sha256:))?", lock, re.M)
         assert pins

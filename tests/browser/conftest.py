@@ -1,0 +1,84 @@
+"""A Chromium for all tests of a process, a context for each person, and dashboards over fleets of the test's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fleet.access import Role
+from fleet.access.sessions import Visit
+from fleet.runtime import accounts
+from fleet.runtime.deps import Deps
+from fleet.web import server
+from tests.browser import chromium
+from tests.browser.person import Person
+from tests.factories import Fleet, make_fleet
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium. Without one tests are skipped; in CI they fail, unless it said that it can have none."""
+    if lacking := chromium.lacking():
+        if "CI" in os.environ and not os.environ.get(chromium.GIVEN_UP):
+            pytest.fail(f"{lacking}. {chromium.CALL}")
+        pytest.skip(f"{lacking}. {chromium.CALL}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = chromium.find()
+        started = playwright.chromium.launch(executable_path=path, args=["--disable-quic", "--disable-dev-shm-usage"])
+        yield started
+        started.close()
+
+
+class Dashboard:
+    """A served dashboard, and people in front of it."""
+
+    def __init__(self, browser: Browser, deps: Deps, url: str, stack: ExitStack) -> None:
+        self.deps, self.url = deps, url
+        self._browser, self._stack = browser, stack
+
+    def stranger(self, **context: Any) -> Person:
+        """Somebody who has not logged in. `context` are options of a browser's context: viewport, color_scheme ..."""
+        opened = self._browser.new_context(**context)
+        self._stack.callback(opened.close)
+        return Person(opened, self.url)
+
+    def person(self, role: Role = Role.OWNER, **context: Any) -> Person:
+        """Somebody with this role who has logged in already."""
+        name = f"{role}-{len(accounts.list_users(self.deps))}"
+        accounts.create_user(self.deps, name, role, PASSWORD)
+        key, _ = accounts.log_in(self.deps, name, PASSWORD, Visit("127.0.0.1", "a test"))
+        made = self.stranger(**context)
+        made.context.add_cookies([{"name": "fleet_session", "value": key, "url": self.url}])
+        return made
+
+
+@pytest.fixture
+def serve(browser: Browser) -> Iterator[Callable[[Deps], Dashboard]]:
+    """Serve a fleet's dashboard until the end of the test."""
+    with ExitStack() as stack:
+        yield lambda deps: Dashboard(browser, deps, stack.enter_context(server.running(deps)), stack)
+
+
+@pytest.fixture
+def fleet(database_url: str) -> Iterator[Fleet]:
+    """The loop with an in-memory surface."""
+    made = make_fleet(database_url)
+    yield made
+    made.deps.close()
+
+
+@pytest.fixture
+def dashboard(serve: Callable[[Deps], Dashboard], fleet: Fleet) -> Dashboard:
+    """The dashboard of a fleet in this process."""
+    return serve(fleet.deps)

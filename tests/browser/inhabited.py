@@ -1,0 +1,218 @@
+"""A fleet in which something of everything has happened, by the engine's own verbs: what its pages are looked at with.
+
+`lived` makes agents act, fail, propose and pay. `say_everywhere` then copies their rows for each of many sayings, with
+the saying in every place where strangers, agents, models or people put words.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
+from fleet.access.models import InvitationRow
+from fleet.access.sessions import Visit
+from fleet.agents.commands import NewAgent
+from fleet.approvals import Person
+from fleet.core import events
+from fleet.core.db import Base
+from fleet.core.errors import FleetError
+from fleet.jobs.ticks import TickKey
+from fleet.platforms import base
+from fleet.runtime import accounts, drafting, fleetwide, money, people
+from fleet.runtime.perform import perform
+from fleet.runtime.tick import tick
+from fleet.spending.budgets import Period, Scope
+from tests.factories import Fleet, raises
+from tests.integration.test_drafts import proposed
+from tests.integration.test_scan import ASK, COMMENT, LOVE, POST, post, supervised
+
+PASSWORD = "correct horse battery"
+WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
+ANN = Person("ann", frozenset({"owner"}))
+
+
+@dataclass
+class Inhabited:
+    """What to look at: one name or id of each kind of thing that pages are about."""
+
+    fleet: Fleet
+    names: dict[str, str] = field(default_factory=dict)
+    echoes: list[dict[str, str]] = field(default_factory=list)
+    """The same of each copy that `say_everywhere` has made, in the order of the sayings."""
+
+
+def lived(fleet: Fleet) -> Inhabited:
+    """Let agents live for a little while."""
+    deps = fleet.deps
+    for role in Role:
+        accounts.create_user(deps, str(role), role, PASSWORD)
+    accounts.issue_token(deps, "owner", "nightly report", (Permission.JOBS_VIEW,), None)
+    fleet.surface.posts = [post("p1"), post("p2", author="ben", comments=2)]
+    ada = _agent(deps, "Ada Bright", "ada_1", "ai_artist")
+    done = [act(fleet, ada, action) for action in ("post", "comment", "like", "browse")]
+    fleet.surface.faults = [raises(base.Refused("The surface said no: 422."))]
+    dead = act(fleet, _agent(deps, "Ben Still", "ben_2", None), "post")
+    _agent(deps, "Cleo Late", "cleo_3", "ai_artist")
+    people.pause(deps, "cleo_3", by="web:owner", reason="too eager")
+    drafts = proposed(fleet, COMMENT, POST, LOVE, ASK, agent=supervised(fleet))
+    old = proposed(fleet, COMMENT)
+    drafting.reject(deps, [str(old[0].id)], ANN, "too clever")
+    drafting.edit(deps, str(drafts[0].id), {"text": "Wet slate, warm lamp."}, ANN)
+    money.set_budget(deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="ann")
+    fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
+    with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")), deps.db.transaction() as tx:
+        audit.note(tx, "agent.paused", "agent:cleo_3", before={"status": "running"}, after={"status": "paused"})
+    with deps.db.transaction() as tx:
+        key = secret.new_key()
+        tx.execute(sa.insert(InvitationRow).values(
+            id=uuid.uuid4(), key_hash=secret.digest(key), role="viewer", invited_by="owner",
+            expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
+        ))  # fmt: skip
+    request = drafting.show(deps, str(drafts[0].id))[0].row.request_id
+    return Inhabited(fleet, {
+        "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
+        "persona": "ai_artist", "user": "viewer", "tick": "1",
+        "invitation": key, "experiment": next((one.name for one in deps.experiments), "none"), "hook": "none",
+    })  # fmt: skip
+
+
+def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
+    people.create(deps, NewAgent(name, username, WEIGHTS, persona_id=persona, personality="Patient, and fond of rain."))
+    people.start(deps, username)
+    with deps.db.transaction() as tx:
+        tx.execute(sa.text("UPDATE agents SET remote_account = 'u-' || username"))
+    return username
+
+
+def decided(fleet: Fleet, name: str, action: str) -> uuid.UUID:
+    """Have an agent decide to do something now; return the job, which nobody has begun."""
+    agent_id = people.get_agent(fleet.deps, name).id
+    key = people.trigger(fleet.deps, name, action=action, by="web:owner")
+    tick(fleet.deps, TickKey(agent_id, key.tick_no))
+    return fleet.jobs(agent_id=agent_id, tick_no=key.tick_no)[0].id
+
+
+def act(fleet: Fleet, name: str, action: str) -> uuid.UUID:
+    """Have an agent do something now, as its worker would; return the job."""
+    job_id = decided(fleet, name, action)
+    perform(fleet.deps, job_id)
+    return job_id
+
+
+# Where words are that somebody else has chosen: columns of text with their longest length, and columns of JSON.
+_WORDS: Mapping[str, Mapping[str, int]] = {
+    "agents": {"name": 100, "personality": 5000, "vibe": 60, "owner": 100, "pause_reason": 200, "last_thought": 1000},
+    "ticks": {"error": 5000, "requested_by": 100},
+    "jobs": {"error": 5000, "held": 300, "requested_by": 100},
+    "job_attempts": {"error": 5000, "worker": 100},
+    "drafts": {"context": 200, "topic": 60, "reason": 1000, "decided_by": 100},
+    "draft_revisions": {"made_by": 100, "instructions": 1000},
+    "approval_requests": {"summary": 300, "requested_by": 100, "reason": 1000},
+    "llm_calls": {"model": 100},
+}
+_JSON: Mapping[str, Sequence[str]] = {
+    "ticks": ("inputs", "outcome"), "jobs": ("payload", "checkpoint", "result"), "drafts": ("content", "about"),
+    "draft_revisions": ("content",), "approval_requests": ("payload", "before"), "events": ("payload",),
+}  # fmt: skip
+_SPOKEN = frozenset({
+    "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
+    "name", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
+})  # fmt: skip
+_OF_AGENT = ("ticks", "jobs", "drafts", "approval_requests", "events", "llm_calls")
+_OWN_IDS = {"agents": "id", "jobs": "id", "drafts": "id", "approval_requests": "id"}
+_COPIED = ("agents", "ticks", "jobs", "job_attempts", "approval_requests", "drafts", "draft_revisions", "events",
+           "llm_calls")  # fmt: skip
+
+
+def say_everywhere(world: Inhabited, sayings: Sequence[str]) -> None:
+    """Copy what there is once for each saying, and let it be said in every place that holds words."""
+    deps = world.fleet.deps
+    with deps.db.transaction() as tx:
+        rows = {name: [dict(row) for row in tx.execute(sa.select(Base.metadata.tables[name])).mappings()]
+                for name in _COPIED}  # fmt: skip
+        copies: dict[str, list[dict[str, Any]]] = {name: [] for name in _COPIED}
+        for number, saying in enumerate(sayings):
+            ids = _copy(copies, rows, number, saying)
+            own = {what: str(ids.get(_uuid(name), name)) for what, name in world.names.items()}
+            world.echoes.append({**own, "agent": f"x{number}_{own['agent']}", "saying": saying})
+        for name, made in copies.items():
+            tx.execute(sa.insert(Base.metadata.tables[name]), made)
+    for number, saying in enumerate(sayings):
+        _say_at_the_doors(world, number, saying)
+
+
+def _copy(
+    copies: dict[str, list[dict[str, Any]]], rows: Mapping[str, Sequence[Mapping[str, Any]]], number: int, saying: str
+) -> dict[Any, uuid.UUID]:
+    ids: dict[Any, uuid.UUID] = {}
+    for table in _COPIED:
+        for row in rows[table]:
+            made = _with_own_ids(table, dict(row), ids, number)
+            made |= {name: saying[:longest] for name, longest in _WORDS.get(table, {}).items()
+                     if name in made and not _is_kept_empty(name, row)}  # fmt: skip
+            made |= {name: _said(row[name], saying) for name in _JSON.get(table, ()) if row.get(name) is not None}
+            copies[table].append(made)
+    return ids
+
+
+def _uuid(name: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None
+
+
+def _is_kept_empty(name: str, row: Mapping[str, Any]) -> bool:
+    return name == "held" and row["state"] != "ready"
+
+
+def _with_own_ids(table: str, row: dict[str, Any], ids: dict[Any, uuid.UUID], number: int) -> dict[str, Any]:
+    if own := _OWN_IDS.get(table):
+        ids[row[own]] = uuid.uuid4()
+    elif "id" in row:
+        del row["id"]
+    for name, value in row.items():
+        if isinstance(value, uuid.UUID) and value in ids:
+            row[name] = ids[value]
+    if table == "agents":
+        row["username"] = f"x{number}_{row['username']}"[:30]
+    if table == "approval_requests" and row["resource_id"]:
+        row["resource_id"] = f"{number}-{row['resource_id']}"
+    if table == "jobs" and row["target"]:
+        row["target"] = f"{row['target']}-{number}"
+    return row
+
+
+def _said(value: Any, saying: str, key: str = "") -> Any:
+    match value:
+        case str() if key in _SPOKEN:
+            return saying
+        case dict():
+            return {name: _said(item, saying, name) for name, item in value.items()}
+        case list():
+            return [_said(item, saying, key) for item in value]
+    return copy.copy(value)
+
+
+def _say_at_the_doors(world: Inhabited, number: int, saying: str) -> None:
+    """Say it where anybody can: names of tokens and browsers, failed logins, reasons of holds, audited values."""
+    deps = world.fleet.deps
+    accounts.issue_token(deps, "owner", saying[:60].strip() or "-", (Permission.JOBS_VIEW,), None)
+    visit = Visit("127.0.0.1", saying)
+    with deps.db.transaction() as tx:
+        sessions.open(tx, users.get(tx, "owner").id, visit)
+    fleetwide.pause(deps, "agent", f"x{number}_ada_1", by=saying[:60], reason=saying[:300])
+    with audit.acting(Actor(saying[:60], "owner", Via.SESSION, saying[:60], "r")), deps.db.transaction() as tx:
+        audit.note(tx, "session.refused", f"user:{saying[:60]}", before={"name": saying}, after={"name": saying})
+        events.emit(tx, "agent.updated", agent=saying, before={"name": saying}, after={saying[:60]: saying})
+    if number == 0:
+        try:
+            accounts.log_in(deps, saying, "wrong", visit)
+        except FleetError:
+            return
