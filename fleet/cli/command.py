@@ -42,6 +42,10 @@ def _set_quiet(door: Door, _: bool) -> None:
     door.quiet = True
 
 
+def _set_server(door: Door, server: str) -> None:
+    door.server = server
+
+
 def _add_verbosity(door: Door, count: int) -> None:
     door.verbosity += count
 
@@ -58,6 +62,9 @@ def _global_options(*, on_root: bool) -> list[click.Option]:
     return [
         click.Option(["--home"], type=folder, metavar="FOLDER", callback=_store(_set_home), **env("FLEET_HOME"),
                      help="Folder of the fleet that `fleet up` runs (FLEET_HOME; .fleet by default).", **shared),
+        click.Option(["--server"], metavar="URL", callback=_store(_set_server), **env("FLEET_SERVER"),
+                     help="Address of a dashboard whose fleet is meant (FLEET_SERVER); the token is FLEET_TOKEN.",
+                     **shared),
         click.Option(["-q", "--quiet"], is_flag=True, callback=_store(_set_quiet), **env("FLEET_QUIET"),
                      help="Say nothing but what was asked for, and errors.", **shared),
         click.Option(["-v", "--verbose"], count=True, callback=_store(_add_verbosity), **env("FLEET_VERBOSE"),
@@ -76,6 +83,15 @@ class Command(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it here, or on the server that was named."""
+        door = ctx.find_object(Door)
+        if door is not None and door.server:
+            from fleet.cli import remote
+
+            return remote.carry_out(door, ctx)
+        return super().invoke(ctx)
 
 
 class Group(click.Group):

@@ -30,6 +30,7 @@ class Door:
 
     def __init__(self) -> None:
         self.home: Path | None = None
+        self.server = ""
         self.verbosity = 0
         self.quiet = False
         self.colour = not os.environ.get("NO_COLOR")
@@ -43,6 +44,15 @@ class Door:
             return f"cli:{getpass.getuser()}"
         except (OSError, KeyError):  # a container's user without a name
             return f"cli:uid {os.getuid()}"
+
+    @cached_property
+    def token(self) -> str:
+        """What opens the server that was named: FLEET_TOKEN. Never an option, since process lists show those."""
+        from fleet.core import masking
+
+        token = os.environ.get("FLEET_TOKEN", "").strip()
+        masking.conceal(token)
+        return token
 
     @cached_property
     def out(self) -> Console:

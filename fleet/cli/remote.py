@@ -1,0 +1,174 @@
+"""`fleet --server`: a command carried out by a fleet elsewhere, through its REST API and a token.
+
+Called by `command` in the place of the command's own function. Knows HTTP and how answers look in a terminal; what is
+called for which command stands in `remote_calls`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+import httpx
+from click.core import ParameterSource
+
+from fleet.cli.remote_calls import CALLS, Call, Options
+from fleet.core import clock
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from fleet.cli.door import Door
+
+_TIMEOUT_S = 30.0
+_TRIES = 3
+_LARGEST_PAGE = 200
+_KINDS: Mapping[int, type[FleetError]] = {
+    404: NotFound, 409: Conflict, 412: Conflict, 422: InvalidInput, 429: Unavailable, 503: Unavailable,
+}  # fmt: skip
+_OURS = frozenset({"as_json", "yes"})
+"""Options about this terminal, which no server needs."""
+
+
+def carry_out(door: Door, ctx: click.Context) -> None:
+    """Do on the server what the command would do here. Raises FleetError."""
+    name = ctx.command_path.partition(" ")[2]
+    call = CALLS.get(name)
+    if call is None:
+        raise InvalidInput(
+            f"`fleet {name}` does not work with --server.", fix="Run it on the fleet's machine, or use the dashboard."
+        )
+    options = {key: value for key, value in ctx.params.items() if value not in (None, (), "")}
+    _refuse_unknown(ctx, call, options)
+    if call.asks:
+        door.confirm(call.asks, yes=bool(options.get("yes")))
+    with _client(door) as client:
+        for one in _spread(call, options):
+            _tell(door, call, one, _send(client, call, one), as_json=bool(options.get("as_json")))
+
+
+def _refuse_unknown(ctx: click.Context, call: Call, options: Options) -> None:
+    """Refuse an option that the API has no place for: to ignore one would do something else than was meant."""
+    placed = {*call.query, *_OURS, call.each, *(name for name in options if f"{{{name}}}" in call.path)}
+    if call.body is not None and not callable(call.body):
+        placed |= set(call.body)
+    for name in options:
+        said = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+        if said and name not in placed and not (callable(call.body) and name != "dry_run"):
+            raise InvalidInput(f"--{name.replace('_', '-')} does not work with --server.", fix="Leave it out.")
+
+
+def _spread(call: Call, options: Options) -> Iterator[Options]:
+    if not call.each:
+        yield options
+        return
+    for value in options[call.each]:
+        yield {**options, call.each: value}
+
+
+def _client(door: Door) -> httpx.Client:
+    if not door.token:
+        raise InvalidInput("--server needs a token.", fix="Set FLEET_TOKEN; `fleet tokens create` makes one there.")
+    server = door.server.rstrip("/")
+    if not server.startswith(("http://", "https://")):
+        raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.")
+    headers = {"authorization": f"Bearer {door.token}", "accept": "application/json"}
+    return httpx.Client(base_url=f"{server}/api/v1", headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+
+
+def _send(client: httpx.Client, call: Call, options: Options) -> Any:
+    """Make the call. It is made again when the line breaks, under the same key, so that nothing is done twice."""
+    path = call.path.format(**{name: quote(str(value), safe="") for name, value in options.items()})
+    query = {name: _plain(options[key]) for key, name in call.query.items() if key in options}
+    if "limit" in query:
+        query["limit"] = min(query["limit"], _LARGEST_PAGE)
+    body = call.body(options) if callable(call.body) else _body(call.body, options)
+    headers = {} if call.method == "GET" else {"idempotency-key": str(uuid.uuid4())}
+    for attempt in range(1, _TRIES + 1):
+        try:
+            answer = client.request(call.method, path, params=query, json=_json(body), headers=headers)
+        except httpx.TransportError as error:
+            if attempt == _TRIES:
+                raise Unavailable(
+                    f"The server does not answer ({type(error).__name__}).", fix="Is its address right, and is it up?"
+                ) from None
+        else:
+            return _read(answer)
+    raise AssertionError("unreachable")
+
+
+def _body(names: Mapping[str, str] | None, options: Options) -> Mapping[str, Any] | None:
+    return None if names is None else {field: options[name] for name, field in names.items() if name in options}
+
+
+def _json(body: Mapping[str, Any] | None) -> Any:
+    return None if body is None else {name: _plain(value) for name, value in body.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as the API takes it; an age becomes the moment that long ago."""
+    match value:
+        case timedelta():
+            return (clock.now() - value).isoformat().replace("+00:00", "Z")
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case Mapping():
+            return {name: _plain(one) for name, one in value.items()}
+    return value
+
+
+def _read(answer: httpx.Response) -> Any:
+    """Return what was answered. Raises the FleetError that stands in it."""
+    if answer.is_success:
+        return answer.json() if answer.content else {}
+    try:
+        told = answer.json()
+        detail, fix = str(told["detail"]), told.get("fix")
+    except (ValueError, KeyError, TypeError):
+        raise Unavailable(
+            f"The server answers {answer.status_code}, and not as Fleet would.", fix="Is this the dashboard's address?"
+        ) from None
+    raise _KINDS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
+
+
+def _tell(door: Door, call: Call, options: Options, told: Any, *, as_json: bool) -> None:
+    from fleet.cli import render
+
+    if as_json:
+        door.json(told)
+    elif call.done:
+        door.say(call.done.format(**{**options, **(told if isinstance(told, dict) else {})}))
+    elif call.columns:
+        _list(door, call.columns, told["items"])
+        if told.get("next"):
+            door.note("There are more; --limit shows up to 200.")
+    else:
+        door.show(render.facts([(name.replace("_", " ").capitalize(), _cell(value)) for name, value in told.items()]))
+
+
+def _list(door: Door, columns: Sequence[str], items: Sequence[Mapping[str, Any]]) -> None:
+    from fleet.cli import render
+
+    if not items:
+        door.note("None.")
+        return
+    table = render.table(*(name.removesuffix("_at").replace("_", " ").capitalize() for name in columns))
+    for item in items:
+        render.row(table, *(_cell(item.get(name)) for name in columns))
+    door.show(table)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{name} {_cell(one)}" for name, one in value.items()) or "–"
+        case list():
+            return ", ".join(_cell(one) for one in value) or "–"
+    return str(value)

@@ -1,0 +1,99 @@
+"""`fleet --server`: commands carried out by a fleet elsewhere, over a real socket, with a token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from fleet.access import Permission, Role
+from fleet.agents.commands import NewAgent
+from fleet.cli.app import cli as root
+from fleet.cli.remote_calls import CALLS
+from fleet.runtime import accounts, fleetwide, people
+from fleet.web import server
+from fleet.web.app import create_app
+from tests.factories import Fleet
+from tests.integration.test_people import dead_letter
+from tests.integration.web.conftest import PASSWORD
+
+WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(fleet: Fleet) -> Iterator[Call]:
+    """Call the command line against the fleet's server, as an owner's token unless another role is named."""
+    with server.running(fleet.deps) as url:
+
+        def run(*arguments: str, role: str = "owner", scopes: tuple[str, ...] = tuple(Permission)) -> Result:
+            name = f"{role}-{len(accounts.list_users(fleet.deps))}"
+            accounts.create_user(fleet.deps, name, Role(role), PASSWORD)
+            token = accounts.issue_token(fleet.deps, name, "cli", scopes, None)
+            env = {"FLEET_SERVER": url, "FLEET_TOKEN": token, "FLEET_DATABASE_URL": "", "FLEET_HOME": "/nowhere"}
+            result = CliRunner().invoke(root, list(arguments), env=env, prog_name="fleet")
+            assert token not in result.output
+            return result
+
+        yield run
+
+
+def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) -> None:
+    schema = create_app(fleet.deps).openapi()
+    routes = {
+        (method.upper(), "".join("{}" if part.startswith("{") else f"/{part}" for part in path.split("/")[3:]))
+        for path, methods in schema["paths"].items() for method in methods
+    }  # fmt: skip
+    for name, one in CALLS.items():
+        path = "".join("{}" if part.startswith("{") else f"/{part}" for part in one.path.split("/")[1:])
+        assert (one.method, path) in routes, f"{name}: {one.method} {one.path}"
+        command: click.Command | None = root
+        context = click.Context(root)
+        for word in name.split():
+            assert isinstance(command, click.Group)
+            command = command.get_command(context, word)
+        assert command is not None, name
+        names = {parameter.name for parameter in command.params}
+        wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
+        assert wanted <= names, f"{name}: {wanted - names}"
+
+
+def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
+    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    people.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS))
+    assert "ada_1" in call("agents", "list").output
+    started = call("agents", "start", "ada_1", "bob_1")
+    assert started.exit_code == 0, started.output
+    assert people.get_agent(fleet.deps, "bob_1").status == "running"
+    assert "changed" not in call("agents", "pause", "ada_1", "--reason", "for tea").output
+    assert people.get_agent(fleet.deps, "ada_1").pause_reason == "for tea"
+    shown = json.loads(call("agents", "show", "ada_1", "--json").output)
+    assert (shown["status"], shown["pause_reason"]) == ("paused", "for tea")
+    paused = json.loads(call("agents", "list", "--status", "paused", "--json").output)["items"]
+    assert [one["username"] for one in paused] == ["ada_1"]
+
+
+def test_the_kill_switch_and_dead_letters_from_afar(fleet: Fleet, call: Call) -> None:
+    job = dead_letter(fleet)
+    listed = json.loads(call("dead", "list", "--json").output)["items"]
+    assert [one["id"] for one in listed] == [str(job)]
+    assert "does not work with --server" in call("dead", "replay", "--dry-run").output
+    replayed = call("dead", "replay", "--reason", "permanent", "--yes")
+    assert "Replayed 1" in replayed.output
+    assert call("kill-switch", "on", "--reason", "fire").exit_code == 0
+    assert any(hold.hold == "kill" and hold.reason == "fire" for hold in fleetwide.holds(fleet.deps))
+    assert "fire" in call("kill-switch", "status").output
+    assert call("kill-switch", "off", "--yes").exit_code == 0
+    assert fleetwide.holds(fleet.deps) == []
+
+
+def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(fleet: Fleet, call: Call) -> None:
+    assert call("agents", "show", "nobody").exit_code == 3
+    refused = call("kill-switch", "on", role="viewer")
+    assert refused.exit_code == 1
+    assert "controls.kill" in refused.output
+    assert call("jobs", "show", "not-an-id").exit_code == 2
+    assert call("budgets", "remove").exit_code == 2
