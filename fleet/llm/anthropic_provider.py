@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, cast
 
 import anthropic
-import httpx2
 from anthropic.types import Message, RawMessageStreamEvent, TextBlock
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from anthropic.types.messages import MessageBatchIndividualResponse
@@ -23,7 +22,7 @@ from fleet.llm import wire
 from fleet.llm.base import Usage
 from fleet.llm.errors import ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
 from fleet.llm.model import Answer, Prompt
-from fleet.llm.vendor import Vendor, turns
+from fleet.llm.vendor import BROKEN_LINES, Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tokens")
@@ -74,7 +73,7 @@ class AnthropicModel(Vendor):
             with self._client.messages.create(**asked, stream=True, timeout=wire.timeout(timeout_s)) as stream:
                 for event in stream:
                     heard = _heard(heard, event)
-        except (self._any_error, httpx2.HTTPError, httpx2.StreamError) as error:
+        except (self._any_error, *BROKEN_LINES) as error:
             if heard is None:
                 raise
             raise self._cut_short(error, self._so_far(heard, began_s)) from error

@@ -21,6 +21,9 @@ from fleet.llm.base import Usage
 from fleet.llm.errors import AuthFailed, ModelError, Overloaded, Rejected, TooLong, Transient
 from fleet.llm.model import Prompt
 
+BROKEN_LINES = (httpx2.HTTPError, httpx2.StreamError)
+"""What the transport of both SDKs raises by itself, above all in the middle of a stream."""
+
 
 class StatusError(Protocol):
     """What an SDK raises for an answer that is no 200."""
@@ -68,7 +71,7 @@ class Vendor(ABC):
         """Raise in our own words whatever the SDK raises, also for answers that are none (no JSON, no usage)."""
         try:
             yield
-        except (self._any_error, httpx2.HTTPError, httpx2.StreamError) as error:
+        except (self._any_error, *BROKEN_LINES) as error:
             raise self._ours(error, self._unbilled(began_s)) from error
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             why = f"the answer is none of this API ({type(error).__name__})"

@@ -120,11 +120,8 @@ def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top:
             y -= height
             marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
     told = "not counted yet" if column.values is None else f"{column.total:,}"
-    parts = "".join(
-        f"\n{title}: {column.values[name]:,}"
-        for name, title in series.items()
-        if name and name in (column.values or {})
-    )
+    counted = column.values or {}
+    parts = "".join(f"\n{title}: {counted[name]:,}" for name, title in series.items() if name and name in counted)
     return Markup("<g><title>{}: {}{}</title>{}{}</g>").format(
         column.label, told, parts, _rect("slot", x, 0, width, room), _EMPTY.join(marks)
     )

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleet.core.events import Event, Position, matches
+from fleet.core.events import Event, Position
+from fleet.core.subjects import matches
 from fleet.jobs.policy import JobKind
 from fleet.runtime import stories
 from fleet.runtime.cast import Cast

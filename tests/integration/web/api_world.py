@@ -56,6 +56,7 @@ def world(fleet: Fleet) -> World:
         "name": ["ada_1", "bob_1", "eve_1", str(ada)], "tick_no": ["1", "2", "3"],
         "job_id": [str(one) for one in (*jobs, *letters)], "draft_id": [str(one.id) for one in drafts],
         "request_id": [str(one) for one in requests], "lesson_id": [str(one) for one in lessons],
-        "persona_id": ["ai_artist"], "experiment": ["caption_question"], "scope": ["fleet", "agent"], "key": ["*", "ada_1"], "period": ["day", "month"],
+        "persona_id": ["ai_artist"], "experiment": ["caption_question"],
+        "scope": ["fleet", "agent"], "key": ["*", "ada_1"], "period": ["day", "month"],
         "shelf": picture[:1], "file": picture[1:],
     })  # fmt: skip
