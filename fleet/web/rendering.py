@@ -6,6 +6,7 @@ All that comes from agents, surfaces and people is data: Jinja escapes it, and t
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
 
+def _edition() -> str:
+    """Return what changes with the look: browsers keep files by their address."""
+    files = sorted((_HERE / "static").iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
 pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
@@ -32,7 +39,7 @@ pages = jinja2.Environment(
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
                      atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
-pages.globals.update(Permission=Permission, charts=charts)
+pages.globals.update(Permission=Permission, charts=charts, edition=_edition())
 
 
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
