@@ -26,6 +26,7 @@ _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
 
+
 def _edition() -> str:
     """Return what changes with the look: browsers keep files by their address."""
     files = sorted((_HERE / "static").iterdir())
@@ -72,6 +73,12 @@ def _pulse(request: Request, code: int) -> Pulse | None:
     """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
     glance: Glance = request.app.state.glance
     return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+
+
+def frame(pulse: Pulse | None) -> str:
+    """Return what every page shows of the fleet, for the stream."""
+    parts: Any = pages.get_template("_frame.html").module
+    return str(parts.whole(pulse))
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:

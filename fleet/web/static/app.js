@@ -117,7 +117,7 @@ function frame(page) {
     if (current) link.setAttribute("aria-current", current);
     else link.removeAttribute("aria-current");
   }
-  for (const part of $$(".rail [id][data-live]")) swap(part, page.getElementById(part.id));
+  for (const part of $$(".rail :is(#state, [id^=tally-])")) swap(part, page.getElementById(part.id));
   const word = $("meta[name=csrf]", page)?.content;
   if (word) $("meta[name=csrf]")?.setAttribute("content", word);
   const menu = $("#places");
@@ -198,6 +198,14 @@ function swap(part, fresh) {
   if (focused) find(focused, node)?.focus({ preventScroll: true });
   ready(node);
   return true;
+}
+
+// What the stream brings whole: each part takes the place of the one with its id.
+function put(html) {
+  for (const fresh of $$("body > [id]", parsed(html))) {
+    const old = document.getElementById(fresh.id);
+    if (old) swap(old, fresh);
+  }
 }
 
 /* ---- choosing many ---- */
@@ -290,12 +298,7 @@ const live = {
     hear("hello", () => {});
     hear("activity", (html) => this.line(html));
     hear("changed", (data) => this.changed(JSON.parse(data)));
-    hear("cards", (html) => {
-      for (const fresh of $$("body > [id]", parsed(html))) {
-        const old = document.getElementById(fresh.id);
-        if (old) swap(old, fresh);
-      }
-    });
+    for (const name of ["frame", "cards"]) hear(name, put);
     hear("reset", () => this.changed(null));
   },
 
