@@ -21,7 +21,7 @@ from fleet.jobs.states import JobState
 from fleet.runtime.deps import Deps
 from fleet.runtime.effects.draft import RESOURCE as DRAFT
 from fleet.runtime.health import Asked, Part, parts
-from fleet.runtime.hours import HOUR, Hours, floor
+from fleet.runtime.hours import HOUR, Hours, Sparing, floor
 from fleet.spending import ledger
 from fleet.spending import queries as spending
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -145,6 +145,7 @@ class Watch:
         self._deps = deps
         self._ended = Hours(gauges.ended)
         self._spent = Hours(spending.spent_since)
+        self._agents: Sparing[Mapping[str, int]] = Sparing()
 
     def look(self, asked: Asked) -> Overview:
         """Return the fleet at a glance; `asked` is what broker and workers said last. Raises Unavailable."""
@@ -155,7 +156,7 @@ class Watch:
             spent_today = _spent_today(tx, now, spent)
             late_s = max([each.oldest_s for each in gauges.open_ticks(tx).values()], default=0.0)
             overdue_s = queries.overdue_s(tx) or 0.0
-            agents = queries.counts_by_status(tx)
+            agents = self._agents.get(lambda: queries.counts_by_status(tx))
             waiting, standing = _pulse(tx), gauges.live_and_dead(tx)
             return Overview(
                 now=now, pulse=waiting, agents=agents, hours=hours, late_s=max(late_s, overdue_s),

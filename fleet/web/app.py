@@ -16,6 +16,7 @@ from fleet.web.glance import Glance
 from fleet.web.hub import Hub
 from fleet.web.pages import ROUTERS as PAGES
 from fleet.web.pages import overview
+from fleet.web.rendering import frame
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -25,9 +26,9 @@ def create_app(deps: Deps) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
     app.state.deps = deps
-    app.state.glance = Glance(deps)
+    app.state.glance = glance = Glance(deps)
     app.state.scribe = Scribe(deps)
-    app.state.hub = Hub(deps, lambda: overview.cards(app.state.glance.overview()))
+    app.state.hub = Hub(deps, frame=lambda: frame(glance.pulse()), cards=lambda: overview.cards(glance.overview()))
     app.include_router(health.router)
     app.include_router(incoming.router)
     for router in API:

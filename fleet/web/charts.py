@@ -111,17 +111,17 @@ def histogram(values: Sequence[float], edges: Sequence[float], names: Sequence[s
 
 def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top: int) -> Markup:
     room = _PLOT_H - _BOTTOM
+    values = column.values or {}
     y = float(room)
     marks = []
     for name in series:
-        value = (column.values or {}).get(name, 0)
+        value = values.get(name, 0)
         height = value / top * (room - 8)
         if value:
             y -= height
             marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
     told = "not counted yet" if column.values is None else f"{column.total:,}"
-    counted = column.values or {}
-    parts = "".join(f"\n{title}: {counted[name]:,}" for name, title in series.items() if name and name in counted)
+    parts = "".join(f"\n{title}: {values[name]:,}" for name, title in series.items() if name and name in values)
     return Markup("<g><title>{}: {}{}</title>{}{}</g>").format(
         column.label, told, parts, _rect("slot", x, 0, width, room), _EMPTY.join(marks)
     )

@@ -20,7 +20,7 @@ from fleet.core.events import Position
 from fleet.runtime import accounts, people
 from fleet.runtime.deps import Deps
 from fleet.web.feed import Scribe
-from fleet.web.rounds import Round, Wants, said
+from fleet.web.rounds import Round, Wants, parts_of, said
 
 T = TypeVar("T")
 POLL_S = 0.5
@@ -31,7 +31,7 @@ BACKLOG = 500
 ROUNDS = 64
 """How many rounds a page may lie behind: half a minute of them."""
 _HEARTBEAT_S = 15.0
-_CARDS_S = 2.0
+_MADE_EVERY_S = 2.0
 _PATIENCE_S = 5.0
 _AWAY_S = 2.0
 _READ = 500
@@ -59,11 +59,34 @@ class Listener:
         return await self.rounds.get()
 
 
-class Hub:
-    """The streams of one process. `cards` makes the overview's figures as HTML; asked every two seconds at most."""
+class _Changing:
+    """HTML that is made every two seconds at most, and told when it has changed."""
 
-    def __init__(self, deps: Deps, cards: Callable[[], str]) -> None:
-        self._deps, self._make_cards = deps, cards
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+        self._made_at_s = float("-inf")
+        self.last = ""
+
+    def fresh(self) -> str:
+        """Return it if it has changed, else nothing."""
+        now_s = clock.monotonic_s()
+        if now_s - self._made_at_s < _MADE_EVERY_S:
+            return ""
+        self._made_at_s = now_s
+        before, self.last = self.last, self._make()
+        return self.last if self.last != before else ""
+
+
+class Hub:
+    """The streams of one process.
+
+    `frame` makes what every page shows of the fleet, `cards` the overview's figures, both as HTML; asked every two
+    seconds at most, while somebody looks, and sent when they have changed.
+    """
+
+    def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str]) -> None:
+        self._deps = deps
+        self._frame, self._cards = _Changing(frame), _Changing(cards)
         self._scribe = Scribe(deps)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
         self._listeners: set[Listener] = set()
@@ -71,8 +94,7 @@ class Hub:
         self._position: Position | None = None
         self._located = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._cards = ""
-        self._cards_at_s = self._sent_at_s = self._checked_at_s = 0.0
+        self._sent_at_s = self._checked_at_s = 0.0
         self._closed = False
 
     @property
@@ -130,8 +152,8 @@ class Hub:
         hello = said("hello", "{}", listener.floor if missed == b"" else None)
         listener.floor = max(listener.floor, reached) if missed == b"" else reached
         retry_ms = 1000 + self._deps.dice.randrange(3000)  # after a restart they do not all come back at once
-        cards = said("cards", self._cards) if listener.wants.cards and self._cards else b""
-        listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + cards
+        now = parts_of(listener.wants, self._frame.last, self._cards.last)
+        listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + now
 
     def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
         """Return what happened between the two; None for too much of it, and for a position of another database."""
@@ -178,19 +200,9 @@ class Hub:
         # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
         reached = [events[-1].position] if events else []
         end = reached[0] if len(events) == _READ else max(tail, self._position, *reached)
-        return Round(end, events, self._scribe.lines(events), self._fresh_cards())
-
-    def _fresh_cards(self) -> str:
-        """Return the overview's figures, if anybody looks at them and they have changed."""
-        now_s = clock.monotonic_s()
-        if now_s - self._cards_at_s < _CARDS_S or not any(listener.wants.cards for listener in list(self._listeners)):
-            return ""
-        self._cards_at_s = now_s
-        cards = self._make_cards()
-        if cards == self._cards:
-            return ""
-        self._cards = cards
-        return cards
+        looked_at = any(listener.wants.cards for listener in list(self._listeners))
+        cards = self._cards.fresh() if looked_at else ""
+        return Round(end, events, self._scribe.lines(events), self._frame.fresh(), cards)
 
     def _send(self, chunk_for: Callable[[Listener], bytes]) -> None:
         for listener in list(self._listeners):

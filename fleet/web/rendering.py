@@ -6,6 +6,7 @@ All that comes from agents, surfaces and people is data: Jinja escapes it, and t
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
 
+
+def _edition() -> str:
+    """Return what changes with the look: browsers keep files by their address."""
+    files = sorted((_HERE / "static").iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
 pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
@@ -34,7 +42,7 @@ pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, mo
                      atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
 pages.filters.update(browser=words.browser, pretty=words.pretty)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
-pages.globals.update(Permission=Permission, charts=charts, bars=bars)
+pages.globals.update(Permission=Permission, charts=charts, bars=bars, edition=_edition())
 
 
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
@@ -76,6 +84,12 @@ def back(request: Request, otherwise: str) -> str:
     if came.netloc.lower() != ours.lower() or not came.path.startswith("/") or came.path.startswith(("//", "/\\")):
         return otherwise
     return f"{came.path}?{came.query}" if came.query else came.path
+
+
+def frame(pulse: Pulse | None) -> str:
+    """Return what every page shows of the fleet, for the stream."""
+    parts: Any = pages.get_template("_frame.html").module
+    return str(parts.whole(pulse))
 
 
 def _take_said(request: Request) -> dict[str, Any] | None:

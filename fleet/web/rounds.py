@@ -28,11 +28,12 @@ class Wants:
 
 @dataclass(frozen=True)
 class Round:
-    """The events after one position up to another. `cards` are the overview's figures, if they have changed."""
+    """The events after one position up to another. `frame` and `cards` are HTML if they have changed, else empty."""
 
     end: Position
     events: Sequence[Event] = ()
     lines: Sequence[tuple[Position, Line]] = ()
+    frame: str = ""
     cards: str = ""
 
     @functools.cached_property
@@ -42,15 +43,15 @@ class Round:
     def told(self, wants: Wants, floor: Position) -> bytes:
         """Return what a listener is sent that has seen everything up to `floor`; nothing if that is so."""
         if floor >= self.end:
-            return self._cards(wants)
+            return self._parts(wants)
         if self.events and floor >= self.events[0].position:
-            return self._write(wants, floor) + self._cards(wants)
+            return self._write(wants, floor) + self._parts(wants)
         if wants not in self._told:
-            self._told[wants] = self._write(wants, floor) + self._cards(wants)
+            self._told[wants] = self._write(wants, floor) + self._parts(wants)
         return self._told[wants]
 
-    def _cards(self, wants: Wants) -> bytes:
-        return said("cards", self.cards) if wants.cards and self.cards else b""
+    def _parts(self, wants: Wants) -> bytes:
+        return parts_of(wants, self.frame, self.cards)
 
     def _write(self, wants: Wants, floor: Position) -> bytes:
         fresh = [event for event in self.events if event.position > floor]
@@ -70,6 +71,12 @@ class Round:
             return written
         at = left_out[-1][0]
         return [(at, said("activity", str(parts.more(len(left_out))), at)), *written]  # type: ignore[attr-defined]
+
+
+def parts_of(wants: Wants, frame: str, cards: str) -> bytes:
+    """Return the parts of pages that a listener is sent whole; without a position, for they tell of no event."""
+    told = said("frame", frame) if frame else b""
+    return told + said("cards", cards) if wants.cards and cards else told
 
 
 def said(name: str, data: str, at: Position | None = None) -> bytes:

@@ -52,7 +52,7 @@ function newEntry() {
   return fresh;
 }
 
-async function load(url, { method = "GET", body = null, push = true, keepFocus = false, form = null, entryAfter = null } = {}) {
+async function load(url, { method = "GET", body = null, form = null, ...how } = {}) {
   if (method === "GET") going?.abort();
   const control = new AbortController();
   if (method === "GET") going = control;
@@ -60,33 +60,34 @@ async function load(url, { method = "GET", body = null, push = true, keepFocus =
   try {
     const answer = await fetch(url, { method, body, signal: control.signal, credentials: "same-origin", headers: { accept: "text/html" } });
     const isPage = (answer.headers.get("content-type") ?? "").startsWith("text/html");
-    if (!isPage || new URL(answer.url).origin !== location.origin) {
-      if (method === "GET" && answer.ok) location.assign(url);
-      else say(`The server answered ${answer.status} ${answer.statusText}.`, true);
-      return false;
-    }
-    const page = parsed(await answer.text());
-    if (form && !answer.ok && $("[data-problem]", page)) {
-      say($$("[data-problem] > :is(h1, p:not(.actions))", page).map((one) => one.textContent.trim()).join(" "), true);
-      return false; // what was typed stays where it is
-    }
-    if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
-      location.assign(answer.url); // in or out: another frame, and another session's stream
-      return true;
-    }
-    show(page, answer.url + new URL(url, location.href).hash, { push, keepFocus, entryAfter });
-    return true;
+    const text = isPage ? await answer.text() : "";
+    return () => arrive(url, answer, isPage && parsed(text), { method, form, ...how });
   } catch (error) {
-    if (error.name === "AbortError") return false;
-    say("The server cannot be reached. Nothing was lost; try again.", true);
-    return false;
+    if (error.name === "AbortError") return () => {};
+    return () => say("The server cannot be reached. Nothing was lost; try again.", true);
   } finally {
     if (going === control) going = null;
     if (!going) document.documentElement.classList.remove("busy");
   }
 }
 
-function show(page, url, { push, keepFocus, entryAfter }) {
+const go = async (url, how) => (await load(url, how))();
+
+function arrive(url, answer, page, { method, form, ...how }) {
+  if (!page || new URL(answer.url).origin !== location.origin) {
+    if (method === "GET" && answer.ok) location.assign(url);
+    else say(`The server answered ${answer.status} ${answer.statusText}.`, true);
+  } else if (form && !answer.ok && $("[data-problem]", page)) {
+    // What was typed stays where it is.
+    say($$("[data-problem] > :is(h1, p:not(.actions))", page).map((one) => one.textContent.trim()).join(" "), true);
+  } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
+    location.assign(answer.url); // in or out: another frame, and another session's stream
+  } else {
+    show(page, answer.url + new URL(url, location.href).hash, how);
+  }
+}
+
+function show(page, url, { push = true, keepFocus = false, entryAfter = null }) {
   const before = location.pathname;
   const focused = keepFocus && placeOf(document.activeElement);
   const y = scrollY;
@@ -100,8 +101,8 @@ function show(page, url, { push, keepFocus, entryAfter }) {
   frame(page);
   ready($("#main"));
   const same = before === location.pathname;
-  const to = location.hash && document.getElementById(location.hash.slice(1));
-  const old = focused && find(focused, document);
+  const to = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+  const old = focused ? find(focused, document) : null;
   (old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
   if (entryAfter) scrollTo(0, scrolls.get(entryAfter) ?? 0);
   else if (to) to.scrollIntoView();
@@ -116,7 +117,7 @@ function frame(page) {
     if (current) link.setAttribute("aria-current", current);
     else link.removeAttribute("aria-current");
   }
-  for (const part of $$(".rail [id][data-live]")) swap(part, page.getElementById(part.id));
+  for (const part of $$(".rail :is(#state, [id^=tally-])")) swap(part, page.getElementById(part.id));
   const word = $("meta[name=csrf]", page)?.content;
   if (word) $("meta[name=csrf]")?.setAttribute("content", word);
   const menu = $("#places");
@@ -131,7 +132,7 @@ document.addEventListener("click", (event) => {
   const anchor = url.hash && url.pathname + url.search === location.pathname + location.search;
   if (elsewhere || anchor || /^\/(static|api|live)\//.test(url.pathname)) return;
   event.preventDefault();
-  load(url.href, { keepFocus: url.pathname === location.pathname });
+  go(url.href, { keepFocus: url.pathname === location.pathname });
 });
 
 document.addEventListener("submit", async (event) => {
@@ -147,22 +148,20 @@ document.addEventListener("submit", async (event) => {
   if (question && !(await ask(question.replace("{n}", chosen(form)), button?.textContent.trim(), danger))) return;
   const fields = new FormData(form, button);
   form.setAttribute("aria-busy", "true");
-  if (button) button.disabled = true;
   if (method === "GET") {
     action.search = new URLSearchParams([...fields].filter(([, value]) => value !== "")).toString();
-    await load(action.href, { keepFocus: true, form });
+    await go(action.href, { keepFocus: true, form });
   } else {
     const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
-    await load(action.href, { method, body, keepFocus: true, form });
+    await go(action.href, { method, body, keepFocus: true, form });
   }
   form.removeAttribute("aria-busy");
-  if (button) button.disabled = false;
 });
 
 addEventListener("popstate", (event) => {
   if (!event.state?.entry) return; // a step to an anchor of this page
   scrolls.set(entry, scrollY);
-  load(location.href, { push: false, entryAfter: event.state.entry });
+  go(location.href, { push: false, entryAfter: event.state.entry });
 });
 history.scrollRestoration = "manual";
 addEventListener("pagehide", () => { history.scrollRestoration = "auto"; });
@@ -199,6 +198,14 @@ function swap(part, fresh) {
   if (focused) find(focused, node)?.focus({ preventScroll: true });
   ready(node);
   return true;
+}
+
+// What the stream brings whole: each part takes the place of the one with its id.
+function put(html) {
+  for (const fresh of $$("body > [id]", parsed(html))) {
+    const old = document.getElementById(fresh.id);
+    if (old) swap(old, fresh);
+  }
 }
 
 /* ---- choosing many ---- */
@@ -291,12 +298,7 @@ const live = {
     hear("hello", () => {});
     hear("activity", (html) => this.line(html));
     hear("changed", (data) => this.changed(JSON.parse(data)));
-    hear("cards", (html) => {
-      for (const fresh of $$("body > [id]", parsed(html))) {
-        const old = document.getElementById(fresh.id);
-        if (old) swap(old, fresh);
-      }
-    });
+    for (const name of ["frame", "cards"]) hear(name, put);
     hear("reset", () => this.changed(null));
   },
 
@@ -306,7 +308,7 @@ const live = {
     this.wait = Math.min(30000, this.wait * 2);
     if (this.source?.readyState !== EventSource.CLOSED || document.hidden) return;
     try {
-      const answer = await fetch("/account", { method: "HEAD", redirect: "manual", credentials: "same-origin" });
+      const answer = await fetch(location.href, { redirect: "manual", credentials: "same-origin" });
       if (answer.type === "opaqueredirect") {
         say("You are logged out.", true, { text: "Log in again", href: `/login?next=${encodeURIComponent(location.pathname + location.search)}` });
         return;

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from fleet.core import events
-from fleet.runtime import fleetwide, health, hours, overview
+from fleet.runtime import fleetwide, health, hours
 from fleet.runtime.health import Asked
 from fleet.runtime.overview import Watch
 from fleet.web import figures, glance
@@ -37,7 +37,7 @@ def end_jobs(fleet: Fleet, number: int, *, hours_ago: float, state: str = "done"
 
 
 def test_the_figures_are_those_of_the_ledger(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "Hours", lambda read: hours.Hours(read, within_s=60))
+    monkeypatch.setattr(hours, "WITHIN_S", 60.0)
     fleet = web.fleet
     for _ in range(3):
         fleet.agent()
@@ -60,23 +60,44 @@ def test_the_figures_are_those_of_the_ledger(web: Web, monkeypatch: pytest.Monke
     assert "Likes <b>10</b>" in page
 
 
-def test_an_hour_that_is_over_is_counted_once(fleet: Fleet) -> None:
+def test_an_hour_that_is_over_is_counted_once(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hours.Sparing, "get", lambda _, read: read())
+    monkeypatch.setattr(hours, "WITHIN_S", 60.0)
     asked: list[datetime] = []
 
     def read(_: object, since: datetime, __: datetime) -> int:
         asked.append(since)
         return len(asked)
 
-    counted = hours.Hours(read, within_s=60)
+    counted = hours.Hours(read)
     now = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
     with fleet.deps.db.transaction() as tx:
         first = counted.last(tx, now, 4)
         second = counted.last(tx, now + timedelta(minutes=1), 4)
         third = counted.last(tx, now + timedelta(minutes=31), 4)  # the hour before may not be settled yet
-        assert len(hours.Hours(read, within_s=0).last(tx, now, 4)) == 4
+        monkeypatch.setattr(hours, "WITHIN_S", 0.0)
+        hurried = hours.Hours(read).last(tx, now, 4)
     assert (first, second) == ([4, 3, 2, 1], [4, 3, 2, 5])
     assert third == [3, 2, 7, 6]
-    assert hours.Hours(read, within_s=0).last(tx, now, 4)[:3] == [None] * 3
+    assert hurried == [None, None, None, 8]
+
+
+def test_what_takes_long_to_read_is_read_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(hours.clock, "monotonic_s", lambda: now_s[0])
+    read: list[float] = []
+
+    def slowly() -> int:
+        now_s[0] += 0.5
+        read.append(now_s[0])
+        return len(read)
+
+    sparing: hours.Sparing[int] = hours.Sparing()
+    found = []
+    for _ in range(20):
+        found.append(sparing.get(slowly))
+        now_s[0] += 1.0
+    assert found == [1] * 10 + [2] * 10
 
 
 def test_everybody_who_looks_shares_one_reading(fleet: Fleet) -> None:
