@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.access.invitations import NoInvitation
 from fleet.access.repeats import UnderWay
@@ -71,6 +72,29 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(_Breakage)
+
+
+class _Breakage:
+    """Answers what nobody expected from within the other layers, whose headers the answer would lack outside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def told(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        except Exception as error:
+            if scope["type"] == "http" and not has_begun:
+                await (await _broken(Request(scope), error))(scope, receive, send)
+            raise
 
 
 def _for_program(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,3 +63,12 @@ def test_somebody_with_a_token_and_a_session_is_one_person() -> None:
     by_token = principal(Role.OWNER, Via.TOKEN)
     assert is_own(persons.person_of(principal(Role.OWNER)), by_token.by)
     assert not is_enough({persons.person_of(by_token).name, by_token.by, "cli:ana"}, 2)
+
+
+def test_the_manual_shows_the_table() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in manual.splitlines() if line[:1] == "|"]
+    (head,) = [row for row in rows if row[0] == "permission"]
+    assert head[2:] == [str(role) for role in ORDER]
+    shown = {row[0].strip("`"): row[2:] for row in rows if row[0].strip("`") in set(Permission)}
+    assert shown == {p: ["yes" if allows(role, p) else "" for role in ORDER] for p in Permission}

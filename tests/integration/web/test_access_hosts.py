@@ -1,0 +1,102 @@
+"""Names that the app answers to, and what every answer carries."""
+
+from __future__ import annotations
+
+import httpx2
+from fastapi import APIRouter
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from fleet.web import hosts
+from fleet.web.app import create_app
+from fleet.web.gate import Open
+from tests.factories import make_fleet
+from tests.integration.web.conftest import Web
+
+STRANGE = (
+    "evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.9", "",
+    "fleet.example", "a b", "127.0.0.1@evil.example", "evil.example/127.0.0.1", "[::1", "127.0.0.1:x",
+    "127.0.0.1:99999999", "0x7f.1",
+)  # fmt: skip
+
+
+def test_a_name_that_is_not_ours_is_refused_with_words(web: Web) -> None:
+    client = web.anonymous()
+    for host in STRANGE:
+        for path in ("/", "/login", "/api/v1/me", "/static/app.css", "/nowhere"):
+            answer = client.get(path, headers={"host": host})
+            assert answer.status_code == 421, (host, path)
+            assert "FLEET_WEB_URL" in answer.text and "evil" not in answer.text
+            assert answer.headers["content-security-policy"]
+
+
+def test_this_machines_own_names_are_ours(web: Web) -> None:
+    for host in ("127.0.0.1", "127.0.0.1:8630", "localhost", "LOCALHOST:1", "[::1]:8630", "127.8.8.8"):
+        assert web.anonymous().get("/login", headers={"host": host}).status_code == 200
+
+
+def test_the_address_that_is_listened_on_is_ours(web: Web) -> None:
+    client = TestClient(web.app, base_url="http://192.0.2.9:8630")
+    assert client.get("/login").status_code == 200
+    assert client.get("/login", headers={"host": "192.0.2.10:8630"}).status_code == 421
+
+
+def test_the_name_in_the_settings_is_ours(database_url: str) -> None:
+    fleet = make_fleet(database_url, web_url="https://Fleet.Example:8443")
+    try:
+        client = TestClient(create_app(fleet.deps), base_url="https://fleet.example:8443")
+        assert client.get("/login").status_code == 200
+        assert client.get("/login", headers={"host": "fleet.example"}).status_code == 200
+        assert client.get("/login", headers={"host": "other.example"}).status_code == 421
+    finally:
+        fleet.deps.close()
+
+
+def test_probes_are_answered_under_any_name(web: Web) -> None:
+    client = web.anonymous()
+    assert client.get("/health", headers={"host": "web:8630"}).status_code == 200
+    assert client.get("/ready", headers={"host": "10.1.2.3"}).status_code in (200, 503)
+
+
+@given(st.text(max_size=40))
+def test_no_text_is_taken_for_loopback_but_loopback(text: str) -> None:
+    name = hosts.host_of(text)
+    if name is not None and hosts.is_local(name, "192.0.2.9"):
+        assert name == "localhost" or name == "192.0.2.9" or name == "::1" or name.startswith("127.") or "::" in name
+
+
+PATHS = (
+    "/", "/login", "/nowhere", "/static/app.css", "/static/nothing.css", "/api/v1/me", "/api/v1/nowhere", "/health",
+    "/join/nothing", "/agents?page=x", "/broken",
+)  # fmt: skip
+
+
+def test_every_answer_carries_a_strict_policy(web: Web) -> None:
+    router = APIRouter()
+
+    @router.get("/broken", dependencies=[Open])
+    def broken() -> None:
+        raise RuntimeError("the inside")
+
+    web.app.include_router(router)
+    client = TestClient(web.app, base_url="http://127.0.0.1", raise_server_exceptions=False, follow_redirects=False)
+    with capture_logs():  # structlog's own way to show an error takes seconds
+        for path in PATHS:
+            _is_strict(path, client.get(path))
+
+
+def _is_strict(path: str, answer: httpx2.Response) -> None:
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert "unsafe" not in str(policy)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["x-request-id"]
+    assert answer.headers["referrer-policy"] == ("strict-origin" if path.startswith("/join/") else "same-origin")
+    assert answer.headers.get("cache-control", "") == "no-store" or path.startswith("/static/")
+    assert "the inside" not in answer.text and "strict-transport-security" not in answer.headers
