@@ -22,7 +22,7 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
 from fleet.jobs import queries, ticks
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
 from fleet.jobs.ticks import TickKey
@@ -198,6 +198,8 @@ def _job_lists(w: World) -> Iterator[Case]:
     yield fixed("states running, cancelled, dead", states=(JobState.RUNNING, JobState.CANCELLED, JobState.DEAD))
     for kind in JobKind:
         yield fixed(f"kind {kind}", kinds=(kind,))
+    for priority in Priority:
+        yield fixed(f"priority {priority}", priority=priority)
     yield fixed("kind provision, state skipped", kinds=(JobKind.PROVISION,), states=(JobState.SKIPPED,))
     yield case("of an agent", lambda d: Filter(agent_id=w.agent(d)))
     yield case("of an agent, kind post", lambda d: Filter(agent_id=w.agent(d), kinds=(JobKind.POST,)))

@@ -88,7 +88,8 @@ _JOBS = f"""
 INSERT INTO jobs (id, agent_id, tick_no, kind, priority, target, payload, state, attempts, max_attempts, claims,
                   next_attempt_at, published_at, lease_token, lease_until, checkpoint, sending_at, remote_id, result,
                   dead_reason, error, created_at, expires_at, finished_at)
-SELECT md5('job' || n)::uuid, agent_id, n, kind, 'normal',
+SELECT md5('job' || n)::uuid, agent_id, n, kind,
+       CASE kind WHEN 'like' THEN 'low' WHEN 'browse' THEN 'low' WHEN 'provision' THEN 'high' ELSE 'normal' END,
        CASE WHEN kind IN ('like', 'comment', 'browse') THEN 'p' || n / 8 END,
        jsonb_build_object('author_name', 'Guest ' || n % 100, 'comments', n % 7, 'caption', 'A quiet harbour at dawn'),
        state, CASE WHEN state = 'dead' THEN 5 ELSE 0 END, 5, 1, at, at, 1,

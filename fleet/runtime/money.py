@@ -172,9 +172,8 @@ def spending(deps: Deps, by: By, *, days: int, limit: int = 100) -> Spending:
     with deps.db.transaction() as tx:
         now = tx.now()
         midnight = begins(Period.DAY, now)
-        first = midnight - timedelta(days=_DAYS_SHOWN - 1)
-        cost = {one.key: one.microusd for one in queries.sums(tx, By.DAY, since=first)}
-        shown = [(first + timedelta(days=n)).date() for n in range(_DAYS_SHOWN)]
-        amounts = [(day, cost.get(day.isoformat(), 0)) for day in shown]
+        starts = [midnight - timedelta(days=back) for back in reversed(range(_DAYS_SHOWN))]
+        spent = queries.spent_by_day(tx, starts)
+        amounts = [(start.date(), amount) for start, amount in zip(starts, spent, strict=True)]
         sums = queries.sums(tx, by, since=midnight - timedelta(days=days - 1), limit=limit)
         return Spending(amounts, sums, forecast(amounts[-1][1], now), ledger.list_budgets(tx))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.orm
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core.db import Tx
 from fleet.spending.models import CallRow
@@ -70,6 +72,15 @@ def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agen
     if agent_id is not None:
         query = query.where(CallRow.agent_id == agent_id)
     return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
+
+
+def spent_by_day(tx: Tx, starts: Sequence[datetime]) -> list[int]:
+    """Return what each of some days in a row cost, in microusd; the last one goes on to now (ix_llm_calls_spent)."""
+    given = sa.literal(list(starts), ARRAY(sa.DateTime(timezone=True)))
+    number = sa.func.width_bucket(CallRow.called_at, given).label("number")
+    query = sa.select(number, sa.func.sum(CallRow.microusd)).where(CallRow.called_at >= starts[0]).group_by(number)
+    cost: dict[int, Any] = {row[0]: row[1] for row in tx.execute(query)}
+    return [int(cost.get(day, 0)) for day in range(1, len(starts) + 1)]
 
 
 def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:

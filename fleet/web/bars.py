@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 _W, _H = 120, 10
-_WIDE, _HIGH = 600, 120
+_WIDE, _HIGH = 600, 90
 _STRENGTHS = (0.9, 0.45, 0.2)
 
 

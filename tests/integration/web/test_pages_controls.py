@@ -217,13 +217,17 @@ def test_hostile_reasons_and_names_are_inert(web: Web) -> None:
     assert "&lt;script&gt;" in ada.get("/controls").text
 
 
+def row_of(page: str, variable: str) -> str:
+    """Return the row of a table that tells of a setting."""
+    row = page[page.index(variable.replace("_", "_<wbr>")) :]
+    return row[: row.index("</tr>")]
+
+
 def test_caps_say_where_they_come_from(database_url: str) -> None:
     web = Web(make_fleet(database_url, posts_per_day=7))
     page = web.browser("viewer").get("/controls").text
-    row = page[page.index("FLEET_POSTS_PER_DAY") :]
-    assert ">7<" in row[: row.index("</tr>")] and "environment" in row[: row.index("</tr>")]
-    row = page[page.index("FLEET_LIKES_PER_DAY") :]
-    assert "default" in row[: row.index("</tr>")]
+    posts, likes = row_of(page, "FLEET_POSTS_PER_DAY"), row_of(page, "FLEET_LIKES_PER_DAY")
+    assert ">7<" in posts and "environment" in posts and "default" in likes
 
 
 def spend(web: Web, *, days_ago: float = 0.0, microusd: int = DOLLAR, provider: str = "anthropic", model: str = "m-1",
@@ -268,11 +272,10 @@ def test_settings_show_values_and_sources_but_no_secret(database_url: str) -> No
     oda = web.browser("operator")
     page = oda.get("/settings").text
     assert "very-secret" not in page and "ops@example.org" in page and "Bell 1" in page
-    row = page[page.index("FLEET_ANTHROPIC_API_KEY") :]
-    assert ">set<" in row[: row.index("</tr>")] and "environment" in row[: row.index("</tr>")]
-    row = page[page.index("FLEET_OPENAI_API_KEY") :]
-    assert ">not set<" in row[: row.index("</tr>")]
-    assert "FLEET_CONTACT" in oda.get("/settings?q=CONTACT&source=environment").text
+    key = row_of(page, "FLEET_ANTHROPIC_API_KEY")
+    assert ">set<" in key and "environment" in key and ">not set<" in row_of(page, "FLEET_OPENAI_API_KEY")
+    found = oda.get("/settings?q=CONTACT&source=environment").text
+    assert row_of(found, "FLEET_CONTACT") and "FLEET_<wbr>HOME" in page and "FLEET_<wbr>HOME" not in found
     nothing = oda.get("/settings?q=%00%3Cscript%3Ealert&source=").text
     assert "No settings match." in nothing and "<script>alert" not in nothing
     assert oda.get("/settings?source=moon").status_code == 422
