@@ -91,7 +91,7 @@ def decisions(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int |
     return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
 
 
-def wakes(deps: Deps, agent: AgentRow, *, number: int = 5) -> list[datetime]:
+def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> list[datetime]:
     """Return when an agent wakes next, as long as nothing comes in between; nothing for one that does not wake.
 
     The dice of a tick are known beforehand, so these are the times that dispatch will draw, give or take how late it
@@ -99,7 +99,8 @@ def wakes(deps: Deps, agent: AgentRow, *, number: int = 5) -> list[datetime]:
     """
     if agent.next_tick_at is None or agent.status not in (Status.RUNNING, Status.PAUSED):
         return []
-    found, at = [agent.next_tick_at], agent.next_tick_at
+    at = max(agent.next_tick_at, now)  # whoever is late wakes at once, and counts from then
+    found = [at]
     scans = agent.scan_interval_s if agent.autonomy == "supervised" else None
     for ahead in range(1, number):
         due = Due(agent.id, agent.name, agent.persona_id, agent.tick_no, at, agent.min_interval_s,

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from fleet.agents.local_week import DAYS, LocalWeek, look, words_of
 from fleet.agents.schedule import Schedule, rate_at
 
-CELL_W, CELL_H, GAP = 24, 20, 2
-LEFT, TOP = 40, 18
+CELL_W, CELL_H, GAP = 18, 18, 2
+LEFT, TOP = 34, 18
 WIDTH, HEIGHT = LEFT + 24 * CELL_W, TOP + 7 * CELL_H
 _HOURS_PER_TICK = 3
 _ASLEEP = 0.08

@@ -93,7 +93,8 @@ def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     weights = {name: float(getattr(row, f"{name}_weight")) for name in ACTIONS}
     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     try:
-        week, wakes, problem = heat.strip(deps.schedule(row.persona_id), clock.now()), roster.wakes(deps, row), None
+        now = clock.now()
+        week, wakes, problem = heat.strip(deps.schedule(row.persona_id), now), roster.wakes(deps, row, now), None
     except InvalidInput as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
