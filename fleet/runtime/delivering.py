@@ -40,7 +40,9 @@ def agent_id(tx: Tx) -> uuid.UUID:
     query = sa.select(AgentRow.id).where(AgentRow.kind == "hooks", AgentRow.deleted_at.is_(None)).limit(1)
     found: uuid.UUID | None = tx.scalar(query)
     if found is None:
-        raise Conflict("The fleet has no agent that delivers webhooks.", fix="`fleet migrate` makes one.")
+        raise Conflict(
+            "The fleet has no agent that delivers webhooks.", fix="`fleet migrate` makes it where it never was."
+        )
     return found
 
 

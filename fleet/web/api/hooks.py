@@ -23,7 +23,7 @@ from fleet.web.gate import TheDeps, needs
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
 Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
-Name = Annotated[str, Path(max_length=60)]
+Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[uuid.UUID | None, Query(description="the last id of the page above")]
 

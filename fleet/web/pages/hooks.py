@@ -27,7 +27,7 @@ _PAGE = 50
 _SHOWN_CHARS = 20_000
 Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
 Hook = Annotated[uuid.UUID, Path()]
-Source = Annotated[str, Path(max_length=60)]
+Source = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
 
 
 class Filled(BaseModel):
@@ -149,7 +149,7 @@ def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) ->
 
 
 @router.get("/hooks/{hook}", dependencies=[needs(Permission.HOOKS_VIEW)])
-def show(request: Request, deps: TheDeps, hook: Hook, *, state: Annotated[str, Query(max_length=10)] = "",
+def show(request: Request, deps: TheDeps, hook: Hook, *, state: Annotated[str, Query(pattern="^[a-z]{0,10}$")] = "",
          before: uuid.UUID | None = None) -> Response:  # fmt: skip
     """Show a webhook and its deliveries."""
     found = hooks.get(deps, str(hook))

@@ -91,6 +91,8 @@ def test_what_failed_is_tried_again_from_the_page(web: Web, receiver: Receiver) 
     carry_out(web)
     assert web.fleet.job(dead.job_id).state == JobState.DONE
     assert ana.get(f"/hooks/{hook.id}?state=dead").text.count("No delivery is in this state") == 1
+    assert ana.get(f"/hooks/{hook.id}?state=%00").status_code == 422
+    assert ana.get("/hooks/sources/a%00b").status_code == 422
 
 
 @pytest.mark.parametrize("fields", [
