@@ -18,6 +18,7 @@ from tests.browser import axe
 from tests.browser.conftest import PASSWORD, Dashboard
 from tests.browser.inhabited import WEIGHTS, act, decided
 from tests.browser.person import Person, expect
+from tests.browser.wire import wire
 from tests.factories import Fleet, raises
 from tests.integration.test_drafts import proposed
 from tests.integration.test_scan import COMMENT
@@ -160,23 +161,27 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
 
 
 def test_after_a_lost_connection_what_was_missed_is_shown_once(dashboard: Dashboard, fleet: Fleet) -> None:
-    ana = listening(dashboard.person().go("/"))
-    ana.mark()
-    _tell(fleet, "before")
-    ana.see("word before.")
-    ana.context.set_offline(True)
-    for name in ("first", "second", "third"):
-        _tell(fleet, name)
-    expect(ana.page.get_by_text("Reconnecting")).to_be_visible()
-    expect(ana.page.get_by_role("main")).not_to_contain_text("word first.")
-    ana.context.set_offline(False)
-    ana.see("word third.")
-    _tell(fleet, "last")
-    ana.see("word last.")
-    for name in ("before", "first", "second", "third", "last"):
-        expect(ana.page.get_by_role("listitem").filter(has_text=f"word {name}.")).to_have_count(1)
-    assert ana.is_same_page
-    assert ana.script_errors == []
+    with wire(dashboard.url) as line:
+        dashboard.url = line.url
+        ana = listening(dashboard.person().go("/"))
+        ana.mark()
+        _tell(fleet, "before")
+        ana.see("word before.")
+        line.cut()
+        ana.context.set_offline(True)
+        for name in ("first", "second", "third"):
+            _tell(fleet, name)
+        expect(ana.page.get_by_text("Live", exact=True)).to_have_count(0)
+        expect(ana.page.get_by_role("main")).not_to_contain_text("word first.")
+        line.mend()
+        ana.context.set_offline(False)
+        ana.see("word third.")
+        _tell(fleet, "last")
+        ana.see("word last.")
+        for name in ("before", "first", "second", "third", "last"):
+            expect(ana.page.get_by_role("listitem").filter(has_text=f"word {name}.")).to_have_count(1)
+        assert ana.is_same_page
+        assert ana.script_errors == []
 
 
 def _tell(fleet: Fleet, name: str) -> None:

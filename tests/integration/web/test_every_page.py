@@ -1,0 +1,31 @@
+"""Every page as the server sends it: there, with one heading, and nothing in it is called by the same id twice."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from tests.browser import rounds
+from tests.browser.inhabited import lived
+from tests.factories import Fleet
+from tests.integration.web.conftest import PASSWORD, Web
+from tests.integration.web.test_hostile_words import MAY_MISS
+
+
+def test_every_page_is_there_with_one_heading_and_ids_of_its_own(web: Web, fleet: Fleet) -> None:
+    world = lived(fleet)
+    client = web.anonymous()
+    assert client.post("/login", data={"name": "owner", "password": PASSWORD}).status_code == 303
+    wrong = []
+    for stop in rounds.stops(web.app, world.names):
+        answer = client.get(stop.path)
+        if answer.status_code >= 400 and not MAY_MISS.search(stop.path):
+            wrong.append(f"{stop.path}: {answer.status_code}")
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        headings = len(re.findall(r"<h1\b", answer.text))
+        # A part that is put in place anew is found by its id: of two it would be the wrong one.
+        twice = [name for name, number in Counter(re.findall(r'\sid="([^"]+)"', answer.text)).items() if number > 1]
+        if headings != 1 or twice:
+            wrong.append(f"{stop.path}: {headings} headings, ids used twice: {twice}")
+    assert not wrong
