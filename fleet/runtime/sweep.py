@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from fleet.approvals import upkeep as requests
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
@@ -99,6 +100,7 @@ def _count(tx: Tx, **found: Sized) -> None:
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, engagement.prune_readings,
     engagement.prune_assignments, records.prune_not_had, drafts.prune, seen.prune,
+    requests.prune,
 )  # fmt: skip
 
 

@@ -1,0 +1,31 @@
+"""approvals: decisions about requests that were settled long ago may be pruned, and nothing else of them be changed
+
+Revision: 0010_prunable_decisions, after 0009
+"""
+
+from alembic import op
+
+revision = "0010_prunable_decisions"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+KEEP = """
+CREATE OR REPLACE FUNCTION keep_approval_decisions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    {unless}RAISE EXCEPTION 'the record of decisions is append-only' USING ERRCODE = 'restrict_violation';
+END
+$$
+"""
+PRUNED = """IF TG_OP = 'DELETE' AND current_setting('fleet.prunes', true) = 'decisions' THEN
+        RETURN NULL;
+    END IF;
+    """
+
+
+def upgrade() -> None:
+    op.execute(KEEP.format(unless=PRUNED))
+
+
+def downgrade() -> None:
+    op.execute(KEEP.format(unless=""))
