@@ -33,7 +33,7 @@ class RequestRow(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
     summary: Mapped[str] = mapped_column(sa.String(300))
-    # No foreign key: decisions are kept for good, whatever becomes of the agent.
+    # No foreign key: decisions are kept whatever becomes of the agent.
     agent_id: Mapped[uuid.UUID | None]
     requested_by: Mapped[str] = mapped_column(sa.String(100))
     state: Mapped[str] = mapped_column(sa.String(10), server_default=RequestState.PENDING)
@@ -71,7 +71,10 @@ class RequestRow(Base):
 
 
 class DecisionRow(Base):
-    """One thing that was done to a request, by whom, and to which exact payload. The database refuses to change it."""
+    """One thing that was done to a request, by whom, and to which exact payload. The database refuses to change it.
+
+    It goes with its request, long after that was settled: prune alone may take it, and says so (`fleet.prunes`).
+    """
 
     __tablename__ = "approval_decisions"
 

@@ -127,6 +127,13 @@ def pending_by_resource(tx: Tx) -> dict[tuple[str, str], int]:
     return {(row[0], row[1]): int(row[2]) for row in tx.execute(query.group_by(RequestRow.resource, RequestRow.action))}
 
 
+def oldest_pending_s(tx: Tx) -> float:
+    """Return how long the request has waited that has waited longest; 0 when none waits."""
+    oldest = sa.select(sa.func.min(RequestRow.created_at)).where(RequestRow.state == RequestState.PENDING)
+    age = sa.func.extract("epoch", sa.func.clock_timestamp() - oldest.scalar_subquery())
+    return float(tx.scalar(sa.select(age)) or 0.0)
+
+
 def decisions_of(tx: Tx, request_id: uuid.UUID) -> list[Decision]:
     """Return the record of one request, oldest first."""
     query = sa.select(DecisionRow).where(DecisionRow.request_id == request_id).order_by(DecisionRow.id)

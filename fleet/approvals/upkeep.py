@@ -1,19 +1,19 @@
-"""What time does to open requests: announce, remind, escalate, expire.
+"""What time does to requests: announce, remind, escalate and expire those that are open; forget those long settled.
 
-Called by the approval agent's ticks in `fleet.runtime`, inside its transactions.
+Called by the approval agent's ticks and by prune in `fleet.runtime`, inside their transactions.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.approvals import rules as ruling
-from fleet.approvals.models import RequestRow
+from fleet.approvals.models import DecisionRow, RequestRow
 from fleet.approvals.moves import record, settle, tell
 from fleet.approvals.queries import lock
 from fleet.approvals.request import COLUMNS, Request, as_request
@@ -22,6 +22,8 @@ from fleet.approvals.states import RequestState, Verdict
 from fleet.core.db import Tx
 
 _BY = Person("fleet:approvals")
+_LEAST_DAYS = 14
+"""However short the retention: a dead letter of the last week asks for a retry unless its request is remembered."""
 
 
 def due(tx: Tx, now: datetime, *, limit: int = 500) -> list[Request]:
@@ -62,3 +64,19 @@ def _marked(tx: Tx, request: Request, step: Step, now: datetime) -> Request:
         values["approvers"] = list(dict.fromkeys([*request.approvers, *request.escalate_to]))
     tx.execute(sa.update(RequestRow).where(RequestRow.id == request.id).values(**values))
     return lock(tx, request.id)
+
+
+def prune(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete requests that were settled long ago, with the record of what was decided; return how many requests."""
+    age = sa.literal(timedelta(days=max(days, _LEAST_DAYS)), sa.Interval)
+    cutoff = sa.select(sa.func.clock_timestamp()).scalar_subquery() - age
+    # What is settled was made before: asked for so, the index on the creation leads to the oldest.
+    old = sa.select(RequestRow.id).where(RequestRow.created_at < cutoff, RequestRow.settled_at < cutoff)
+    victims = list(tx.session.scalars(old.order_by(RequestRow.created_at).limit(limit)))
+    if not victims:
+        return 0
+    # The record refuses every change but this one, and this one only to whoever says what it is.
+    tx.execute(sa.text("SELECT set_config('fleet.prunes', 'decisions', true)"))
+    tx.execute(sa.delete(DecisionRow).where(DecisionRow.request_id.in_(victims)))
+    tx.execute(sa.text("SELECT set_config('fleet.prunes', '', true)"))
+    return tx.execute(sa.delete(RequestRow).where(RequestRow.id.in_(victims))).rowcount

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -142,6 +143,64 @@ def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason
     ids = approving.find(door.deps, prefixes)
     door.confirm(f"Take {len(ids)} request{'' if len(ids) == 1 else 's'} back?", yes=yes)
     _tell(door, approving.withdraw(door.deps, ids, person(door, name), reason), as_json=as_json)
+
+
+@approvals.command()
+@click.argument("prefix", metavar="REQUEST")
+@click.option(
+    "--set",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    required=True,
+    help="Put this into the payload; may be repeated. VALUE is JSON, or text where text stands now.",
+)
+@click.option("--reason", type=REASON, help="Why; kept with the edit.")
+@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@who
+@pass_door
+def edit(door: Door, /, *, prefix: str, changes: Sequence[str], reason: str | None, revision: int | None,
+         name: str | None) -> None:  # fmt: skip
+    """Put other values into a request's payload; what was approved before is void."""
+    from fleet.runtime import approving
+
+    request, _ = approving.show(door.deps, prefix)
+    payload = {**request.payload, **dict(_change(one, request.payload) for one in changes)}
+    made = approving.edit(door.deps, request.id, payload, person(door, name), reason,
+                          revision=revision or request.revision)  # fmt: skip
+    if made.revision == request.revision:
+        door.note("That is what it says already.")
+    else:
+        door.say(f"Revision {made.revision} waits for a decision.")
+
+
+def _change(written: str, present: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return a name and its new value: text where the payload holds text, else what the value says as JSON."""
+    name, sign, value = written.partition("=")
+    if not sign or not name:
+        raise click.UsageError(f"{written!r} is no change; write --set NAME=VALUE.")
+    if isinstance(present.get(name), str):
+        return name, value
+    try:
+        return name, json.loads(value)
+    except (json.JSONDecodeError, RecursionError):
+        if present.get(name) is None:
+            return name, value
+    raise click.UsageError(f"{name} holds {json.dumps(present[name])[:60]}: give its new value as JSON.")
+
+
+@approvals.command()
+@click.argument("prefix", metavar="REQUEST")
+@click.argument("instructions", type=Line(1000))
+@who
+@pass_door
+def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
+    """Send a request back to whoever made it, with INSTRUCTIONS in your own words."""
+    from fleet.runtime import approving
+
+    (request_id,) = approving.find(door.deps, [prefix])
+    request = approving.revise(door.deps, request_id, instructions, person(door, name))
+    door.say(f"Sent back: {request.summary}")
 
 
 def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:

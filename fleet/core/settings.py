@@ -99,7 +99,9 @@ class Settings(BaseSettings):
     liveness_s: float = Field(120.0, ge=0, le=86_400, description="when a worker that takes nothing ends; 0: never")
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
     retention_days: int = Field(
-        30, ge=1, description="how long decided ticks, finished jobs, events and calls to models are kept"
+        30,
+        ge=1,
+        description="how long decided ticks, finished jobs, events, calls to models and settled requests are kept",
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
 

@@ -146,6 +146,8 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         if not may_be_edited(request):
             raise Conflict(f"To {request.action} a {request.resource} cannot be edited.", fix="Approve or reject it.")
         effect = EFFECTS.get((request.resource, request.action))
+        if effect is not None and effect.checked is not None:
+            payload = effect.checked(request, payload)
         facts = effect.facts(request, payload) if effect is not None and effect.facts is not None else None
         amended = approvals.amend(
             tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules, revision=revision

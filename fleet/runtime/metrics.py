@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from fleet.agents import controls, queries
 from fleet.agents.models import Status
+from fleet.approvals import queries as requests
 from fleet.core import clock, events, logs, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError
@@ -46,6 +47,8 @@ _JOB_EVENTS = (
     "done", "dead", "skipped", "cancelled", "retrying", "held", "unknown", "recovered", "fenced", "replayed",
 )  # fmt: skip
 _NO_KIND = "-"
+_ASKED = ("draft", "job")
+"""What requests are about even while none waits; others are told once somebody asks for them."""
 
 FAMILIES: Final = {
     family.name: family
@@ -69,6 +72,8 @@ FAMILIES: Final = {
         Family("fleet_agents", "Agents that exist", ("state",)),
         Family("fleet_kill_switch", "Whether the kill switch is on"),
         Family("fleet_pauses", "Pauses in force", ("scope",)),
+        Family("fleet_approvals_pending", "Requests that wait for people", ("resource",)),
+        Family("fleet_oldest_approval_seconds", "How long the oldest of these requests has waited"),
         Family("fleet_job_events_total", "What happened to jobs", ("kind", "event"), counter=True),
         Family("fleet_ticks_total", "Ticks that ended", ("outcome",), counter=True),
         Family("fleet_duplicates_suppressed_total", "Messages that found nothing to claim", ("what",), counter=True),
@@ -120,13 +125,21 @@ def _agents(tx: Tx) -> Iterator[tuple[Key, float]]:
     yield from _each("fleet_agents", Status, queries.counts_by_status(tx))
 
 
+def _approvals(tx: Tx) -> Iterator[tuple[Key, float]]:
+    found: Counter[str] = Counter()
+    for (resource, _), number in requests.pending_by_resource(tx).items():
+        found[resource] += number
+    yield from _each("fleet_approvals_pending", sorted({*_ASKED, *found}), found)
+    yield ("fleet_oldest_approval_seconds", ()), requests.oldest_pending_s(tx) if found else 0.0
+
+
 def _each(family: str, values: Iterable[str], found: Mapping[str, float]) -> Iterator[tuple[Key, float]]:
     """Give a sample for each value that a label may have: a line that comes and goes cannot be alarmed."""
     return (((family, (str(value),)), found.get(str(value), 0)) for value in values)
 
 
 READINGS: Final[tuple[Callable[[Tx], Iterator[tuple[Key, float]]], ...]] = (
-    _ticks, _waiting, _holds, _dead, _jobs, _agents,
+    _ticks, _waiting, _holds, _dead, _jobs, _agents, _approvals,
 )  # fmt: skip
 """The cheapest first, so that a slow one takes the time of few others."""
 

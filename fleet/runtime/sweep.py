@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fleet.access import repeats, upkeep
+from fleet.approvals import upkeep as requests
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
@@ -100,8 +101,8 @@ def _count(tx: Tx, **found: Sized) -> None:
 
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, engagement.prune_readings,
-    engagement.prune_assignments, records.prune_not_had, drafts.prune, seen.prune, repeats.prune, upkeep.prune,
-    hook_sources.prune,
+    engagement.prune_assignments, records.prune_not_had, drafts.prune, seen.prune, requests.prune, repeats.prune,
+    upkeep.prune, hook_sources.prune,
 )  # fmt: skip
 
 

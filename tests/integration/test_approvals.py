@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from fleet import approvals
-from fleet.approvals import Person, Proposal, Request, RequestState, Rule
+from fleet.approvals import Person, Proposal, Request, RequestState, Rule, upkeep
 from fleet.approvals.queries import newest_about, pending_by_resource, resolve_prefix
 from fleet.approvals.rules import Condition, Op
 from fleet.approvals.states import Verdict
 from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
+from fleet.runtime.sweep import prune
 from tests.factories import Fleet
 
 OWNER = Person("ann", frozenset({"owner"}))
@@ -273,3 +274,41 @@ def test_names_that_are_none_are_refused(fleet: Fleet) -> None:
     for wrong in ({"resource": "a b"}, {"action": ""}, {"resource_id": ""}, {"resource_id": "x" * 201}):
         with pytest.raises(FleetError):
             opened(fleet, **wrong)
+
+
+def test_what_was_settled_long_ago_is_pruned_with_its_record_and_nothing_else(fleet: Fleet) -> None:
+    old, recent, waiting = opened(fleet), opened(fleet), opened(fleet)
+    decide(fleet, old, "reject")
+    decide(fleet, recent, "reject")
+    fleet.sql("UPDATE approval_requests SET created_at = created_at - interval '40 days'")
+    fleet.sql("UPDATE approval_requests SET settled_at = settled_at - interval '39 days' WHERE id = :id", id=old.id)
+    prune(fleet.deps)
+    left = {row[0] for row in fleet.sql("SELECT id FROM approval_requests")}
+    assert left == {recent.id, waiting.id}
+    assert {row[0] for row in fleet.sql("SELECT request_id FROM approval_decisions")} == {recent.id}
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        fleet.sql("DELETE FROM approval_decisions")
+
+
+def test_a_short_retention_forgets_no_request_that_a_dead_letter_would_make_anew(fleet: Fleet) -> None:
+    request = opened(fleet)
+    decide(fleet, request, "reject")
+    fleet.sql("UPDATE approval_requests SET created_at = created_at - interval '9 days',"
+              " settled_at = settled_at - interval '8 days'")  # fmt: skip
+    with fleet.deps.db.transaction() as tx:
+        assert upkeep.prune(tx, days=1, limit=10) == 0
+        tx.execute(sa.text("UPDATE approval_requests SET created_at = created_at - interval '9 days',"
+                           " settled_at = settled_at - interval '8 days'"))  # fmt: skip
+        assert upkeep.prune(tx, days=1, limit=10) == 1
+
+
+def test_a_pruned_transaction_lets_nothing_else_be_deleted(fleet: Fleet) -> None:
+    request = opened(fleet)
+    decide(fleet, request, "reject")
+    fleet.sql("UPDATE approval_requests SET created_at = created_at - interval '40 days',"
+              " settled_at = settled_at - interval '39 days'")  # fmt: skip
+    kept = opened(fleet)
+    decide(fleet, kept, "reject")
+    with fleet.deps.db.transaction() as tx, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        assert upkeep.prune(tx, days=30, limit=10) == 1
+        tx.execute(sa.text("DELETE FROM approval_decisions"))

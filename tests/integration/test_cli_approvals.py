@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from fleet.approvals import Person, Proposal, Request
-from fleet.runtime import approving
+from fleet.runtime import approving, drafting
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_cli import HOSTILE, Cli
+from tests.integration.test_drafts import proposed
+from tests.integration.test_scan import COMMENT
 
 REQUEST_KEYS = {
     "id", "resource", "resource_id", "action", "revision", "summary", "agent_id", "agent", "requested_by", "state",
@@ -159,3 +161,31 @@ def test_rules_are_shown_and_checked_without_servers(cli: Cli, tmp_path: Path) -
     path.write_text("[[rule]]\nname='x'\n")
     assert "rule.1.resource" in nowhere("approvals", "rules", "--file", str(path), code=2).stderr
     assert "rule.1.resource" in cli("approvals", "list", code=2, FLEET_APPROVAL_RULES=str(path)).stderr
+
+
+def test_a_payload_is_edited_by_name_as_text_or_as_data(cli: Cli, fleet: Fleet) -> None:
+    request = propose(fleet, resource="page", payload={"text": "Old.", "size": 3, "more": None})
+    told = cli("approvals", "edit", short(request), "--set", "text=12", "--set", "size=12", "--set", "more=a=b")
+    assert "Revision 2 waits" in told.stdout
+    assert approving.show(fleet.deps, short(request))[0].payload == {"text": "12", "size": 12, "more": "a=b"}
+    assert "already" in cli("approvals", "edit", short(request), "--set", "text=12").stderr
+    assert "as JSON" in cli("approvals", "edit", short(request), "--set", "size=twelve", code=2).stderr
+    assert "NAME=VALUE" in cli("approvals", "edit", short(request), "--set", "text", code=2).stderr
+    cli("approvals", "edit", short(request), "--set", "text=x", "--revision", "1", code=4)
+    cli("approvals", "edit", short(request), "--set", "text=x", "--as", "eve", code=4)
+
+
+def test_what_cannot_be_edited_or_made_anew_says_so(cli: Cli, fleet: Fleet) -> None:
+    retry = propose(fleet, resource="job", action="retry")
+    assert "cannot be edited" in cli("approvals", "edit", short(retry), "--set", "x=1", code=4).stderr
+    assert "cannot be revised" in cli("approvals", "revise", short(retry), "otherwise", code=4).stderr
+
+
+def test_a_draft_is_edited_and_sent_back_by_its_request_too(cli: Cli, fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    name = str(draft.request_id)[:13]
+    cli("approvals", "edit", name, "--set", "text=The slate  is\u200b wet.")
+    assert drafting.show(fleet.deps, str(draft.id))[0].row.content["text"] == "The slate is wet."
+    assert "no mood" in cli("approvals", "edit", name, "--set", "mood=glad", code=2).stderr
+    assert "Sent back: Say to Zoe" in cli("approvals", "revise", name, "shorter").stdout
+    assert [job.payload["instructions"] for job in fleet.jobs(kind="revise_draft")] == ["shorter"]

@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
+from fleet.approvals import Proposal
 from fleet.core import queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
@@ -25,8 +26,8 @@ from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
+from fleet.runtime import approving, exporter, fleetwide, metrics, perform, sweep, tick
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import exporter, fleetwide, metrics, perform, sweep, tick
 from fleet.runtime.deps import Deps
 from fleet.runtime.exporter import Exporter
 from fleet.sandbox import ports
@@ -146,6 +147,17 @@ def test_unknown_outcomes_dead_letters_agents_and_holds_are_told(deps: Deps, tol
     assert agents == {"running": 2, "paused": 1, "idle": 0, "error": 0}
     assert seen["fleet_kill_switch", ()] == seen["fleet_pauses", ("kind",)] == 1
     assert ("fleet_jobs", ("post", JobState.DONE)) not in seen
+
+
+def test_requests_that_wait_for_people_are_told_by_what_they_are_about(deps: Deps, told: Callable[[], Told]) -> None:
+    with deps.db.transaction() as tx:
+        for number, resource in enumerate(("draft", "draft", "budget")):
+            approving.propose(deps, tx, Proposal(resource, str(number), "publish", {}, "agent:ann", "Something"))
+    _sql(deps, "UPDATE approval_requests SET created_at = created_at - interval '2 days' WHERE resource_id = '1'")
+    seen = told()
+    waiting = {labels[0]: value for (name, labels), value in seen.items() if name == "fleet_approvals_pending"}
+    assert waiting == {"draft": 2, "job": 0, "budget": 1}
+    assert 172_800 <= seen["fleet_oldest_approval_seconds", ()] < 172_900
 
 
 def test_messages_that_wait_in_the_broker_are_told_by_queue(deps: Deps, told: Callable[[], Told]) -> None:

@@ -103,10 +103,14 @@ def amended(deps: Deps, tx: Tx, request: Request) -> None:  # noqa: ARG001
         raise Conflict("The draft is decided already.")
 
 
+def checked(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an edited draft, its words cleaned. Raises InvalidInput for what may not be changed, or not so."""
+    return content.checked(request.payload, payload)
+
+
 def facts(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what rules may ask of an edited draft. Raises InvalidInput for what may not be changed, or not so."""
-    made = content.checked(request.payload, payload)
-    return {**request.facts, "visibility": made.get("visibility"), "type": made.get("type")}
+    """Return what rules may ask of an edited draft."""
+    return {**request.facts, "visibility": payload.get("visibility"), "type": payload.get("type")}
 
 
 def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) -> None:
@@ -127,4 +131,4 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
     tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
 
 
-PUBLISH = Effect(settled, amended, facts, revise)
+PUBLISH = Effect(settled, amended, facts, revise, checked)

@@ -18,11 +18,13 @@ class Effect:
     """What follows for one (resource, action); each part runs in the transaction of what it follows from.
 
     `settled` is called once for every end: look at `request.state`. A FleetError from it undoes the decision and is
-    told to the person. `amended` is called after an edit; `facts` states what rules may ask of a changed payload;
-    `revise` sends the payload back to whoever made it, with a person's instructions.
+    told to the person. `amended` is called after an edit; `checked` returns an edited payload as it may be kept, or
+    refuses it; `facts` states what rules may ask of it; `revise` sends the payload back to whoever made it, with a
+    person's instructions.
     """
 
     settled: Follow
     amended: Follow | None = None
     facts: Callable[[Request, Mapping[str, Any]], Mapping[str, Any]] | None = None
     revise: Callable[[Deps, Tx, Request, str, Person], None] | None = None
+    checked: Callable[[Request, Mapping[str, Any]], Mapping[str, Any]] | None = None
