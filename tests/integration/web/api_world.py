@@ -33,9 +33,16 @@ def world(fleet: Fleet) -> World:
     ada = fleet.agent(username="ada_1", persona_id="ai_artist")
     fleet.agent(username="bob_1", running=False)
     eve = supervised(fleet, username="eve_1")
-    jobs = [add(fleet, ada, JobKind.POST), add(fleet, ada, JobKind.LIKE, target="p1")]
+    jobs = [add(fleet, ada, JobKind.POST), add(fleet, fleet.agent(), JobKind.LIKE, target="p1")]
     letters = [
-        dead(fleet, ada, target=f"t{number}", kind=JobKind.COMMENT, reason=reason, error="said fst_abcdefgh12345")
+        dead(
+            fleet,
+            fleet.agent(),
+            target=f"t{number}",
+            kind=JobKind.COMMENT,
+            reason=reason,
+            error="said fst_abcdefgh12345",
+        )
         for number, reason in enumerate((*DeadReason, *DeadReason))
         if reason != DeadReason.UNREADABLE
     ]
@@ -56,7 +63,6 @@ def world(fleet: Fleet) -> World:
         "name": ["ada_1", "bob_1", "eve_1", str(ada)], "tick_no": ["1", "2", "3"],
         "job_id": [str(one) for one in (*jobs, *letters)], "draft_id": [str(one.id) for one in drafts],
         "request_id": [str(one) for one in requests], "lesson_id": [str(one) for one in lessons],
-        "persona_id": ["ai_artist"], "experiment": ["caption_question"],
-        "scope": ["fleet", "agent"], "key": ["*", "ada_1"], "period": ["day", "month"],
-        "shelf": picture[:1], "file": picture[1:],
+        "persona_id": ["ai_artist"], "experiment": ["caption_question"], "scope": ["fleet", "agent"],
+        "key": ["*", "ada_1"], "period": ["day", "month"], "shelf": picture[:1], "file": picture[1:],
     })  # fmt: skip
