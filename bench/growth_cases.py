@@ -26,7 +26,7 @@ from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import dispatch, fleetwide, people, perform, sweep, tick
+from fleet.runtime import dispatch, fleetwide, looking, people, perform, sweep, tick
 from fleet.runtime.deps import Deps
 
 DEAD = (JobState.DEAD,)
@@ -272,6 +272,6 @@ def _others(w: World) -> Iterator[Case]:
     yield agents("agents list, status error", status=Status.ERROR)
     yield agents("agents list, one persona", persona_id="ai_artist")
     yield agents("agents list, by a word", text="gent_999")
-    yield Case("people", "an agent's decisions", lambda d: people.decisions(deps, w.username(d)))
+    yield Case("people", "an agent's decisions", lambda d: looking.decisions(deps, w.username(d)))
     yield Case("people", "a job by its beginning", lambda d: people.show_job(deps, str(d.choice(w.jobs))[:10]))
     yield Case("people", "oldest open tick", lambda _: in_transaction(deps, ticks.oldest_open_s))

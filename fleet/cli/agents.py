@@ -16,7 +16,7 @@ from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, AGENT_KINDS, PERSONA, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import TickRow
-from fleet.runtime import people
+from fleet.runtime import looking, people
 
 
 @click.group(cls=Group)
@@ -142,7 +142,7 @@ def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
 @pass_door
 def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int, as_json: bool) -> None:
     """Show an agent's decision log, newest first."""
-    rows, total = people.decisions(door.deps, name, limit=limit, offset=offset)
+    rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
     if as_json:
         items = [views.tick(row, inputs=inputs) for row in rows]
         door.json(views.page(items, total=total, limit=limit, offset=offset))

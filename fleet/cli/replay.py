@@ -14,7 +14,7 @@ from fleet.cli import render, views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, json_option
-from fleet.runtime import people
+from fleet.runtime import looking
 
 _STYLES = {"-": "red", "+": "green", "?": "dim"}
 
@@ -29,7 +29,7 @@ def replay(door: Door, /, *, name: str, tick_no: int, as_json: bool) -> None:
 
     Changes nothing. Exit code 0 when the same comes out; 1 when not: the rules have changed since.
     """
-    then, now = people.replay_decision(door.deps, name, tick_no)
+    then, now = looking.replay_decision(door.deps, name, tick_no)
     then, now = _as_stored(then), _as_stored(now)
     if as_json:
         door.json({"same": then == now, "then": then, "now": now})

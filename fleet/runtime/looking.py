@@ -1,9 +1,13 @@
-"""Pages of long lists, each begun where the one above ended: however far down, a page costs what the first does.
+"""Pages of long lists, each begun where the one above ended, and the decision log of an agent.
 
-Called by doors that hand out cursors. Reading only.
+Called by doors. Reading only; deciding again changes nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
 
 from fleet.agents import queries
 from fleet.agents.models import AgentRow
@@ -12,6 +16,7 @@ from fleet.jobs import ticks
 from fleet.jobs.models import TickRow
 from fleet.jobs.ticks import TickKey
 from fleet.runtime.deps import Deps
+from fleet.runtime.tick import decide_again
 
 
 def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) -> list[AgentRow]:
@@ -31,3 +36,17 @@ def decision(deps: Deps, name: str, tick_no: int) -> TickRow:
     """Return one entry of an agent's decision log. Raises NotFound."""
     with deps.db.transaction() as tx:
         return ticks.get_tick(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+
+
+def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tuple[list[TickRow], int]:
+    """Return a page of an agent's decision log, newest first, and how many entries it has in all."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name, include_deleted=True)
+        total = tx.scalar(sa.select(sa.func.count()).select_from(TickRow).where(TickRow.agent_id == agent.id))
+        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset), int(total or 0)
+
+
+def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
+    with deps.db.transaction() as tx:
+        return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))

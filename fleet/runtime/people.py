@@ -25,7 +25,7 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.events import Event, Position
 from fleet.jobs import queries as job_queries
 from fleet.jobs import service, ticks
-from fleet.jobs.models import AttemptRow, JobRow, TickRow
+from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import NewJob, Ring
@@ -33,7 +33,6 @@ from fleet.jobs.ticks import TickKey
 from fleet.runtime import doorbell
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
-from fleet.runtime.tick import decide_again
 
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
@@ -247,20 +246,6 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
     """Return a page of agents by username, and how many there are in all."""
     with deps.db.transaction() as tx:
         return queries.find(tx, which, limit=limit, offset=offset), queries.count(tx, which)
-
-
-def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tuple[list[TickRow], int]:
-    """Return a page of an agent's decision log, newest first, and how many entries it has in all."""
-    with deps.db.transaction() as tx:
-        agent = queries.named(tx, name, include_deleted=True)
-        total = tx.scalar(sa.select(sa.func.count()).select_from(TickRow).where(TickRow.agent_id == agent.id))
-        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset), int(total or 0)
-
-
-def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
-    with deps.db.transaction() as tx:
-        return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
 
 
 def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),

@@ -21,7 +21,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
-from fleet.runtime import approving, effects, people
+from fleet.runtime import approving, effects, looking, people
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.effects.effect import Effect
 from fleet.runtime.perform import perform
@@ -146,7 +146,7 @@ def test_a_tick_is_recorded_and_decides_the_same_again(fleet: Fleet) -> None:
     propose(fleet)
     wake(fleet)
     agent = people.get_agent(fleet.deps, "fleet_approvals")
-    then, now = people.replay_decision(fleet.deps, "fleet_approvals", agent.tick_no)
+    then, now = looking.replay_decision(fleet.deps, "fleet_approvals", agent.tick_no)
     assert then == now
     assert then["steps"][0]["step"] == "announce"
     assert agent.last_thought == "Of the requests for approval I announce 1."

@@ -15,7 +15,7 @@ import pytest
 from fleet.agents.personas import SHIPPED
 from fleet.cli import checks_live
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import fleetwide, people
+from fleet.runtime import fleetwide, looking
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.tick import tick
 from tests.factories import Fleet
@@ -286,5 +286,5 @@ def test_the_shell_completes_agents_and_offers_nothing_when_it_cannot_ask(cli: C
 
 def test_people_decisions_count(fleet: Fleet) -> None:
     decided(fleet)
-    rows, total = people.decisions(fleet.deps, "ann_1", limit=5)
+    rows, total = looking.decisions(fleet.deps, "ann_1", limit=5)
     assert (len(rows), total) == (1, 1)

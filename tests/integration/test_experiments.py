@@ -34,7 +34,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.llm.base import Part, PostRequest, PostWords, Usage
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem
-from fleet.runtime import experiments, fleetwide, measuring, people, trying
+from fleet.runtime import experiments, fleetwide, looking, measuring, people, trying
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import prune, sweep
@@ -365,7 +365,7 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     tick(closed, TickKey(agent, 1))
     assert fleet.jobs(kind="post") == []
-    then, again = people.replay_decision(fleet.deps, str(agent), 1)
+    then, again = looking.replay_decision(fleet.deps, str(agent), 1)
     assert then == again, "the reason stands in the decision log"
     assert f"today I post from {later[0]} to" in then["thought"]
     key = people.trigger(fleet.deps, str(agent), action="post", by="ada")

@@ -19,7 +19,7 @@ from fleet.jobs.models import TickRow
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem
-from fleet.runtime import fleetwide, people
+from fleet.runtime import fleetwide, looking, people
 from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
@@ -203,10 +203,10 @@ def test_deciding_again_gives_the_same(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))
     fleet.surface.posts = []
-    then, now = people.replay_decision(fleet.deps, str(agent), 1)
+    then, now = looking.replay_decision(fleet.deps, str(agent), 1)
     assert then == now
     with pytest.raises(NotFound):
-        people.replay_decision(fleet.deps, str(agent), 2)
+        looking.replay_decision(fleet.deps, str(agent), 2)
 
 
 def test_the_whole_loop_runs_from_account_to_reactions(fleet: Fleet) -> None:

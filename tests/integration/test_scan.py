@@ -20,7 +20,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem, Offers, SaidComment
-from fleet.runtime import people
+from fleet.runtime import looking, people
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
@@ -96,7 +96,7 @@ def test_all_that_a_supervised_agent_decides_is_to_look_at_its_feed(fleet: Fleet
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))
     assert [job.kind for job in fleet.jobs()] == ["scan_feed"]
-    assert people.replay_decision(fleet.deps, fleet.row(agent).username, 1)[0]["plans"][0]["kind"] == "scan_feed"
+    assert looking.replay_decision(fleet.deps, fleet.row(agent).username, 1)[0]["plans"][0]["kind"] == "scan_feed"
 
 
 def test_a_new_post_becomes_drafts_that_wait_for_a_person(fleet: Fleet) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.jobs.models import TickRow
-from fleet.runtime import looking, people
+from fleet.runtime import looking
 from fleet.web import cursors
 from fleet.web.api.fields import LARGEST_ID, AgentName, Said, Told, taken
 from fleet.web.cursors import Page, Paging
@@ -71,7 +71,7 @@ def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo) -> WholeDecision:
 @router.get("/{tick_no}/replay", dependencies=[needs(Permission.AGENTS_VIEW)], responses={409: {}})
 def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo) -> Replayed:
     """Decide once more from what was recorded; nothing follows from it."""
-    then, now = people.replay_decision(deps, name, tick_no)
+    then, now = looking.replay_decision(deps, name, tick_no)
     return Replayed(then=then, now=now, same=then == now)
 
 

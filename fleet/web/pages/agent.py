@@ -25,7 +25,7 @@ from fleet.core.masking import mask
 from fleet.drafts import content
 from fleet.drafts.queries import Filter as DraftFilter
 from fleet.jobs.queries import Filter as JobFilter
-from fleet.runtime import drafting, money, people, roster
+from fleet.runtime import drafting, looking, money, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import heat
 from fleet.web.gate import Forbidden, TheDeps, needs
@@ -163,7 +163,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
     if not found or found[0].tick.tick_no != tick_no:
         raise NotFound(f"{row.name} has no decision {tick_no}.", fix="Old decisions are pruned; see its list of them.")
     try:
-        then, now = (json.loads(json.dumps(one)) for one in people.replay_decision(deps, str(row.id), tick_no))
+        then, now = (json.loads(json.dumps(one)) for one in looking.replay_decision(deps, str(row.id), tick_no))
         replay = {"then": then, "now": now, "same": then == now, "changes": _changes(then, now)}
     except Conflict as error:
         replay = {"problem": error}
