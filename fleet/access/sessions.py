@@ -99,7 +99,7 @@ def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None
     return Found(who, _next_key(tx, row, key, is_current=given == row.key_hash, may_rotate=may_rotate))
 
 
-def _looked_up(key: str) -> sa.Select[Any]:
+def _looked_up(key: str) -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(
             _ROW.id, _ROW.user_id, UserRow.name, UserRow.role, _ROW.address, _ROW.key_hash, _ROW.previous_hash,

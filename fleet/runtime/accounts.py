@@ -78,7 +78,8 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
         made = sa.update(UserRow).where(*present).values(password_hash=secret.hash_password(password, name))
         with deps.db.transaction() as tx:
             tx.execute(made)
-    return row.id
+    user_id: uuid.UUID = row.id
+    return user_id
 
 
 def _refuse(deps: Deps, name: str, visit: Visit) -> NoReturn:
