@@ -1,4 +1,4 @@
-"""A line between a browser and the dashboard that can be cut: the offline switch of a browser lets open streams live."""
+"""A line between a browser and the dashboard that can be cut: a browser's offline switch spares open streams."""
 
 from __future__ import annotations
 
