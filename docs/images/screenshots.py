@@ -87,7 +87,7 @@ def supervise(deps: Deps) -> str:
     """Have a few agents ask before they act, so that there are drafts; return the busiest of the others."""
     found, _ = people.list_agents(deps, people.AgentFilter(kind="gallery"), limit=100)
     for agent in found[:SUPERVISED]:
-        people.update(deps, agent.username, {"autonomy": "supervised", "scan_interval_s": 900})
+        people.update(deps, agent.username, {"autonomy": "supervised", "scan_interval_s": 900, "heeds_agents": True})
     return max(found[SUPERVISED:], key=lambda one: one.total_posts + one.total_comments).username
 
 
@@ -96,7 +96,8 @@ def take(url: str, key: str, agent: str) -> None:
     from playwright.sync_api import sync_playwright
 
     shots = [
-        ("overview", "/", "light", WIDE), ("overview-dark", "/", "dark", WIDE), ("agent", f"/agents/{agent}", "light", WIDE),
+        ("overview", "/", "light", WIDE), ("overview-dark", "/", "dark", WIDE),
+        ("agent", f"/agents/{agent}", "light", WIDE),
         ("drafts", "/drafts", "light", WIDE), ("phone", "/", "light", PHONE),
     ]  # fmt: skip
     with sync_playwright() as playwright:
