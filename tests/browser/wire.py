@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A line between a browser and the dashboard that can be cut: a browser's own offline switch lets open streams live."""
-=======
 """A line between a browser and the dashboard that can be cut: a browser's offline switch spares open streams."""
->>>>>>> browser
 
 from __future__ import annotations
 
