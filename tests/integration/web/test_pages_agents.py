@@ -543,7 +543,7 @@ def test_the_page_tells_what_an_agent_is_and_when_it_wakes(web: Web) -> None:
 
 
 def test_coming_wakes_are_those_that_dispatch_draws(web: Web) -> None:
-    agent(web, "ada_1", persona_id="ai_artist", running=True)
+    agent(web, "ada_1", min_interval_s=60, max_interval_s=360_000, running=True)  # so wide that no other draw is near
     web.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp()")
     foretold = roster.wakes(web.deps, people.get_agent(web.deps, "ada_1"), clock.now())[1]
     assert dispatch.dispatch(web.deps) == 1
