@@ -19,7 +19,7 @@ from fleet.runtime.deps import Deps
 
 _NUMBER = re.compile(rb"event-number-(\d+)-")
 SAMPLED = 20
-_SUBJECTS = ("agent.thought", "job.done", "job.done", "job.retrying", "agent.updated")
+_SUBJECTS = ("agent.thought", "job.done", "job.done", "job.retrying")  # in whose lines the words stand
 
 
 @dataclass
