@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import approvals
-from fleet.access import audit
 from fleet.approvals import Decided, Person, Proposal, Request, moves, queries
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx
@@ -89,17 +88,9 @@ def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], De
             decided = decide(tx, request_id)
             if decided.settled:
                 follow(deps, tx, decided.request)
-            if decided.settled or not decided.request.is_settled:
-                _note(tx, f"approval.{decided.state if decided.settled else 'voted'}", decided.request)
     except FleetError as error:
         return Answer(request_id, error=error)
     return Answer(request_id, decided=decided)
-
-
-def _note(tx: Tx, action: str, request: Request, **more: Any) -> None:
-    """Write into the audit log what a person has done to a request."""
-    about = {"what": f"{request.action} {request.resource} {request.resource_id}", "revision": request.revision}
-    audit.note(tx, action, f"request:{request.id}", after={**about, "reason": request.reason, **more})
 
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
@@ -142,7 +133,6 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
             return amended
         if effect is not None and effect.amended is not None:
             effect.amended(deps, tx, amended)
-        _note(tx, "approval.amended", amended, reason=reason)
         return amended
 
 
@@ -154,7 +144,6 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
         if effect is None or effect.revise is None:
             raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
         effect.revise(deps, tx, request, instructions, by)
-        _note(tx, "approval.sent_back", request, instructions=instructions)
         return approvals.get(tx, request_id)
 
 

@@ -417,14 +417,3 @@ def test_what_is_no_draft_is_not_found(web: Web) -> None:
 def test_an_empty_page_says_what_to_do(web: Web) -> None:
     page = web.browser("viewer", "ana").get("/drafts").text
     assert "fleet scan NAME" in page and "0 waiting" in page
-
-
-def test_a_decision_is_in_the_audit_log_with_its_name_and_reason(web: Web) -> None:
-    (draft,) = proposed(web.fleet, COMMENT)
-    ana = web.browser("reviewer", "ana")
-    ana.post(f"/drafts/{draft.id}/edit", revision=1, text="Other words.")
-    ana.post(f"/drafts/{draft.id}/reject", revision=2, reason="dull")
-    lines = web.fleet.sql(
-        "SELECT actor, action, after->>'reason' FROM audit WHERE action LIKE 'approval.%' ORDER BY id"
-    )
-    assert [tuple(line) for line in lines] == [("ana", "approval.amended", None), ("ana", "approval.rejected", "dull")]

@@ -1,11 +1,11 @@
 """approvals: decisions about requests that were settled long ago may be pruned, and nothing else of them be changed
 
-Revision: 0010_prunable_decisions, after 0009
+Revision: 0012, after 0009
 """
 
 from alembic import op
 
-revision = "0010_prunable_decisions"
+revision = "0012"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
