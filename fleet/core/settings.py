@@ -185,7 +185,10 @@ class Settings(BaseSettings):
         (), description="addresses of proxies whose X-Forwarded headers are believed, separated by commas"
     )
     web_reads_per_minute: int = Field(
-        600, ge=0, le=1_000_000, description="API reads of one session or user's tokens, per process; 0: no limit"
+        600,
+        ge=0,
+        le=1_000_000,
+        description="API reads of a user's programs, and of their browsers, in each process; 0: no limit",
     )
     web_writes_per_minute: int = Field(120, ge=0, le=1_000_000, description="API writes of the same; 0: no limit")
 

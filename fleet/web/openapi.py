@@ -65,7 +65,7 @@ class Described(FastAPI):
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= problem.pop("$defs") | {"Problem": problem}
             document["components"]["securitySchemes"] = {_SCHEME: {"type": "http", "scheme": "bearer"}}
-            for path, method, permission in _guarded(self):
+            for path, method, permission in guarded(self):
                 _describe(document["paths"].get(path, {}).get(method.lower()), path, method, permission)
         assert self.openapi_schema is not None
         return self.openapi_schema
@@ -76,11 +76,11 @@ def operation_id(route: APIRoute) -> str:
     if not route.tags:
         return route.name
     noun = str(route.tags[0]).replace(" ", "_")
-    name = "list" if route.name.startswith("list_") else route.name
+    name = "list" if route.name == f"list_{noun}" else route.name
     return noun if name == noun else f"{noun}_{name}"
 
 
-def _guarded(app: FastAPI) -> Iterator[tuple[str, str, Permission | None]]:
+def guarded(app: FastAPI) -> Iterator[tuple[str, str, Permission | None]]:
     """Return each route's path, method and permission; no permission for those that are open to anybody."""
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):

@@ -83,7 +83,7 @@ def reasons(deps: TheDeps) -> Reasons:
 
 
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
-def list_dead(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) -> JobPage:
+def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) -> JobPage:
     """Return a page of dead letters, the latest first."""
     wanted = _filter(deps, which)
     with which.continued():
