@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import approvals
+from fleet.access import audit
 from fleet.approvals import Decided, Person, Proposal, Request, moves, queries
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx

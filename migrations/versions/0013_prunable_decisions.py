@@ -1,21 +1,12 @@
 """approvals: decisions about requests that were settled long ago may be pruned, and nothing else of them be changed
 
-<<<<<<<< HEAD:migrations/versions/0013_prunable_decisions.py
 Revision: 0013, after 0012
-========
-Revision: 0012, after 0009
->>>>>>>> draftpages:migrations/versions/0012_prunable_decisions.py
 """
 
 from alembic import op
 
-<<<<<<<< HEAD:migrations/versions/0013_prunable_decisions.py
 revision = "0013"
 down_revision = "0012"
-========
-revision = "0012"
-down_revision = "0009"
->>>>>>>> draftpages:migrations/versions/0012_prunable_decisions.py
 branch_labels = None
 depends_on = None
 
