@@ -120,7 +120,7 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
 def _target(tx: Tx, scope: str, key: str) -> str:
     """Return how the audit log names a scope: an agent by its username, as with everything else done to it."""
     if scope == "agent":
-        return f"agent:{queries.named(tx, key).username}"
+        return f"agent:{queries.named(tx, key, include_deleted=True).username}"
     return scope if key == ALL else f"{scope}:{key}"
 
 

@@ -114,7 +114,8 @@ def _misshapen(request: Request) -> Response | None:
         return problem(400, "Content-Length is no number.")
     if int(length) > MOST_BYTES:
         return _too_large()
-    if "\0" in request.url.path or b"%00" in request.scope["query_string"]:
+    is_api = request.url.path.startswith(_API)  # pages tell people what is wrong with what they typed
+    if is_api and ("\0" in request.url.path or b"%00" in request.scope["query_string"]):
         return problem(422, "The address holds a NUL character.")
     return None
 

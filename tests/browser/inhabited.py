@@ -7,12 +7,14 @@ the saying in every place where strangers, agents, models or people put words.
 from __future__ import annotations
 
 import copy
+import hmac
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
 from fleet.access.models import InvitationRow
@@ -22,10 +24,14 @@ from fleet.approvals import Person
 from fleet.core import events
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
+from fleet.hooks.signatures import Scheme
+from fleet.hooks.subscriptions import Wanted
 from fleet.jobs.ticks import TickKey
+from fleet.keystore.sealing import new_key
 from fleet.platforms import base
-from fleet.runtime import accounts, drafting, fleetwide, money, people
+from fleet.runtime import accounts, drafting, fleetwide, hooks, money, people, receiving
 from fleet.runtime.perform import perform
+from fleet.runtime.staffing import staff
 from fleet.runtime.tick import tick
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, raises
@@ -78,8 +84,22 @@ def lived(fleet: Fleet) -> Inhabited:
     return Inhabited(fleet, {
         "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
         "persona": "ai_artist", "user": "viewer", "tick": "1",
-        "invitation": key, "experiment": next((one.name for one in deps.experiments), "none"), "hook": "none",
+        "invitation": key, "experiment": next((one.name for one in deps.experiments), "none"), **_hooked(fleet),
     })  # fmt: skip
+
+
+def _hooked(fleet: Fleet) -> dict[str, str]:
+    """Have the fleet tell somebody of what happens, and hear from somebody."""
+    staff(fleet.deps.db)
+    sealing = {"secret_keys": SecretStr(new_key()), "hooks_allow": ("127.0.0.1:9",)}
+    deps = replace(fleet.deps, settings=fleet.deps.settings.model_copy(update=sealing))
+    hook = hooks.create(deps, Wanted("http://127.0.0.1:9/in", ("job.*",), "The ledger"), by="web:owner")
+    hooks.test(deps, hook.subscription.id, by="web:owner")
+    told = receiving.create(deps, receiving.Wanted("shop", Scheme("plain", "X-Signature"), "Orders"), by="web:owner")
+    body = b'{"order": 7}'
+    signature = hmac.new(told.encode(), body, "sha256").hexdigest()
+    receiving.receive(deps, "shop", {"x-signature": signature}, body)
+    return {"hook": str(hook.subscription.id), "source": "shop", "received": str(receiving.history(deps, "shop")[0].id)}
 
 
 def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
@@ -203,7 +223,7 @@ def _said(value: Any, saying: str, key: str = "") -> Any:
 def _say_at_the_doors(world: Inhabited, number: int, saying: str) -> None:
     """Say it where anybody can: names of tokens and browsers, failed logins, reasons of holds, audited values."""
     deps = world.fleet.deps
-    accounts.issue_token(deps, "owner", saying[:60].strip() or "-", (Permission.JOBS_VIEW,), None)
+    accounts.issue_token(deps, "owner", " ".join(saying.split())[:60].strip() or "-", (Permission.JOBS_VIEW,), None)
     visit = Visit("127.0.0.1", saying)
     with deps.db.transaction() as tx:
         sessions.open(tx, users.get(tx, "owner").id, visit)

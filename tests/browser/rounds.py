@@ -15,10 +15,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 API = "/api/v1"
 _NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/")
 # What stands for a parameter: by its own name, or by the first word of the path.
-_BY_NAME: Mapping[str, str] = {"tick_no": "tick", "number": "tick", "tick": "tick"}
+_BY_NAME: Mapping[str, str] = {
+    "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
+}  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",
-    "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent",
+    "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0"}  # whatever there is
@@ -51,7 +53,7 @@ def _routes(app: FastAPI) -> Iterator[str]:
 
 def filled(route: str, names: Mapping[str, str]) -> str:
     """Return a route's path with something for each parameter."""
-    place = route.removeprefix(API).split("/")[1]
+    place = "sources" if "/hooks/sources/" in route else route.removeprefix(API).split("/")[1]
 
     def value(found: re.Match[str]) -> str:
         parameter = found[1].partition(":")[0]

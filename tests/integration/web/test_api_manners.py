@@ -105,7 +105,9 @@ def test_a_key_whose_process_died_is_free_again_after_a_while(api: TestClient, f
 
 def test_what_broke_leaves_the_key_free(web: Web, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     token = web.program().headers["authorization"]
-    client = TestClient(web.app, raise_server_exceptions=False, headers={"authorization": token})
+    client = TestClient(
+        web.app, base_url="http://127.0.0.1", raise_server_exceptions=False, headers={"authorization": token}
+    )
     monkeypatch.setattr(people, "stop_all", lambda *_, **__: 1 / 0)
     broken = client.post("/api/v1/agents/stop", json={}, headers=KEY)
     assert (broken.status_code, broken.headers["content-type"]) == (500, "application/problem+json")

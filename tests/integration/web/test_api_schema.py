@@ -36,7 +36,9 @@ CHECKS = [
 @pytest.fixture
 def unlimited(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     """A fleet whose API may be asked as often as anybody likes."""
-    made = make_fleet(database_url, web_reads_per_minute=0, web_writes_per_minute=0, home=tmp_path)
+    made = make_fleet(
+        database_url, web_reads_per_minute=0, web_writes_per_minute=0, home=tmp_path, web_url="http://testserver"
+    )
     yield made
     made.deps.close()
 
