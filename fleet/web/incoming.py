@@ -36,7 +36,7 @@ async def bounded_body(request: Request) -> bytes | None:
 
 
 @router.post("/hooks/in/{source}", dependencies=[Open], status_code=202, response_model=Heard,
-             responses={200: {"model": Heard}})  # fmt: skip
+             responses={200: {"model": Heard}, 401: {}, 413: {}, 503: {}})  # fmt: skip
 def receive(request: Request, deps: TheDeps, source: Annotated[str, Path(max_length=60)],
             body: Annotated[bytes | None, Depends(bounded_body)]) -> Response:  # fmt: skip
     """Store what a source says: 202 for what is new, 200 for what is known, 401 for whoever is not a source of ours."""

@@ -97,6 +97,9 @@ def _describe(operation: dict[str, Any] | None, path: str, method: str, permissi
         said = operation.get("description", "").strip()
         operation["description"] = f"{said}\n\nPermission: `{permission}`.".strip()
     if not path.startswith(_API):
+        for status, told in operation["responses"].items():
+            if int(status) in _REFUSALS and (status == "422" or not told.get("content")):
+                operation["responses"][status] = _refusal(int(status))
         return
     writes = method not in SAFE
     parameters = operation.setdefault("parameters", [])

@@ -223,7 +223,8 @@ def _said(value: Any, saying: str, key: str = "") -> Any:
 def _say_at_the_doors(world: Inhabited, number: int, saying: str) -> None:
     """Say it where anybody can: names of tokens and browsers, failed logins, reasons of holds, audited values."""
     deps = world.fleet.deps
-    accounts.issue_token(deps, "owner", " ".join(saying.split())[:60].strip() or "-", (Permission.JOBS_VIEW,), None)
+    on_one_line = "".join(char for char in saying if char.isprintable())[:60].strip()
+    accounts.issue_token(deps, "owner", on_one_line or "-", (Permission.JOBS_VIEW,), None)
     visit = Visit("127.0.0.1", saying)
     with deps.db.transaction() as tx:
         sessions.open(tx, users.get(tx, "owner").id, visit)
