@@ -250,6 +250,7 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], _Said | None]] = {
     "agent.lesson.learned": lambda said, _: (f"🎓 {_clip(said.get('why'), _QUOTE_CHARS)}", "dim"),
     "agent.lesson.undone": lambda said, _: (f"🎓 forgets lesson {said.get('lesson')}, by {_by(said)}", "dim"),
     "agent.draft.sent_back": _decided("↩", "sent back", "blue"),
+    "job.retried": _job("↻", "tries at once with", "blue"),
     "job.retrying": _job("↻", "will try again with", "yellow"),
     "job.held": _job("⏸", "waits with", "dim yellow"),
     "job.unknown": _job("?", "does not know about", "magenta"),
