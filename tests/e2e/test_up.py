@@ -143,11 +143,13 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.run_info().gallery_url in said
     first = up.cli("status")
     assert first["tempo"] == 200
-    assert first["agents"]["total"] == 7  # the approval agent is one too
+    assert first["agents"]["total"] == 8  # those of approvals and of webhooks are agents too
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
-    assert 'fleet_agents{state="running"} 7.0' in up.metrics()
+    assert 'fleet_agents{state="running"} 8.0' in up.metrics()
     assert up.run_info().urls["metrics"] in said
+    assert said.index("/join/") < said.index("Gallery")  # first of all, how its owner comes in
+    assert up.run_info().urls["web"] in said
     stopped = up.cli("agents", "list")["items"][0]["username"]
     subprocess.run(
         [sys.executable, "-m", "fleet.cli", "--home", str(up.home), "agents", "stop", stopped], check=True, timeout=60
@@ -160,7 +162,7 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.is_gone(), up.left()
 
     up.start("--agents", "6", "--tempo", "200")
-    assert up.cli("status")["agents"]["total"] == 7
+    assert up.cli("status")["agents"]["total"] == 8
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
     assert up.end(signal.SIGTERM) == 0
@@ -229,7 +231,7 @@ def test_a_process_that_dies_is_started_again_until_that_is_no_use(up: Up) -> No
             killed.add(beat.ref)
         time.sleep(0.05)
     assert up.process.returncode == 1
-    assert len(killed) == 5
+    assert len(killed) >= 5  # a beat that lived a while before it was killed begins the row anew
     assert "beat ended 5 times in a row" in up.said()
     assert "Error: beat cannot be kept running." in up.said()
     assert up.is_gone(), up.left()

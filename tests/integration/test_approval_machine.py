@@ -284,7 +284,9 @@ def test_requests_under_any_order_of_events(database_url: str, monkeypatch: pyte
         key = (request.id, str(request.state))
         tx.afterwards(lambda: followed.update([key]))
 
-    monkeypatch.setattr(approving, "EFFECTS", {(resource, "publish"): Effect(follow) for resource in NEEDED})
+    monkeypatch.setattr(
+        approving, "EFFECTS", {(resource, "publish"): Effect(follow, amended=lambda *_: None) for resource in NEEDED}
+    )
     Requests.fleet, Requests.followed = fleet, followed
     try:
         run_state_machine_as_test(
