@@ -106,7 +106,7 @@ CALLS: Mapping[str, Call] = {
     ),
     "approvals list": Call(
         "GET", "/approvals", {"states": "state", "resource": "resource", "agent": "agent", "limit": "limit"},
-        columns=("id", "resource", "action", "state", "agent", "expires_at"),
+        columns=("id", "resource", "action", "state", "requested_by", "expires_at"),
     ),
     "approvals show": Call("GET", "/approvals/{prefix}"),
     "approvals approve": Call(
@@ -130,6 +130,6 @@ CALLS: Mapping[str, Call] = {
     ),
     "kill-switch off": Call("POST", "/controls/lift", done="The kill switch is off.", asks="Lift the kill switch?"),
     "kill-switch status": Call("GET", "/controls", columns=("scope", "key", "hold", "reason", "until", "set_by")),
-    "persona list": Call("GET", "/personas", columns=("id", "vibe", "timezone")),
+    "persona list": Call("GET", "/personas", columns=("id", "vibe", "tier")),
     "persona show": Call("GET", "/personas/{persona_id}"),
 }  # fmt: skip

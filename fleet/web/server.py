@@ -88,6 +88,7 @@ class _Server(uvicorn.Server):
 
 
 def _prepared(deps: Deps, host: str, port: int, *, announce: bool) -> tuple[_Server, socket.socket, str]:
+    app = create_app(deps)  # before the port is taken, which nobody would give back
     listener = _bound(host, port)
     taken = listener.getsockname()[1]
     url = f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
@@ -98,7 +99,6 @@ def _prepared(deps: Deps, host: str, port: int, *, announce: bool) -> tuple[_Ser
         "timeout_graceful_shutdown": _STOP_S, "backlog": 512,
     }  # fmt: skip
     said = f"dashboard listening on {url}" if announce else ""
-    app = create_app(deps)
     return _Server(uvicorn.Config(app, **options), said, app.state.hub), listener, url
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 import pytest
@@ -59,6 +61,23 @@ def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) ->
         names = {parameter.name for parameter in command.params}
         wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
         assert wanted <= names, f"{name}: {wanted - names}"
+
+
+def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(fleet: Fleet) -> None:
+    schema = create_app(fleet.deps).openapi()
+    models = schema["components"]["schemas"]
+
+    def model(reference: dict[str, str]) -> dict[str, Any]:
+        return models[reference["$ref"].rpartition("/")[2]]
+
+    by_shape = {re.sub(r"{[^}]*}", "{}", path.removeprefix("/api/v1")): one for path, one in schema["paths"].items()}
+    for name, one in CALLS.items():
+        if one.columns:
+            answer = by_shape[re.sub(r"{[^}]*}", "{}", one.path)]["get"]["responses"]["200"]["content"]
+            items = model(answer["application/json"]["schema"])["properties"]["items"]["items"]
+            assert set(one.columns) <= set(model(items)["properties"]), name
+        asked = by_shape[re.sub(r"{[^}]*}", "{}", one.path)][one.method.lower()].get("parameters", [])
+        assert set(one.query.values()) <= {known["name"] for known in asked if known["in"] == "query"}, name
 
 
 def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
