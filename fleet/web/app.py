@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
 from fleet.web import etags, headers, hosts, idempotency, incoming, intake, openapi, problems
 from fleet.web.api import ROUTERS as API
-from fleet.web.api import health
+from fleet.web.api import fields, health
 from fleet.web.feed import Scribe
 from fleet.web.glance import Glance
 from fleet.web.hub import Hub
@@ -32,7 +32,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.include_router(health.router)
     app.include_router(incoming.router)
     for router in API:
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
     for router in PAGES:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")

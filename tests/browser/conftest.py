@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. Without one tests are skipped; in CI they fail, unless it said that it can have none."""
+    """A headless Chromium. Without one tests are skipped; in CI they fail, unless it said that it can have none.
+
+    It ends with this folder's tests: as long as Playwright is started, its event loop counts as the one that runs in
+    this thread, and no other test of the same process could run its own.
+    """
     if lacking := chromium.lacking():
         if "CI" in os.environ and not os.environ.get(chromium.GIVEN_UP):
             pytest.fail(f"{lacking}. {chromium.CALL}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from fastapi import Path
+from fastapi import Path, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from fleet.core.masking import mask, mask_all
@@ -93,6 +94,32 @@ Told = Annotated[dict[str, Any], BeforeValidator(lambda value: mask_all(value or
 
 Said = Annotated[str, BeforeValidator(lambda value: mask(value) if isinstance(value, str) else value)]
 """A text as the fleet keeps it, with secrets taken out."""
+
+
+def once_each(request: Request) -> None:
+    """Refuse two values for a parameter that takes one: which of them is meant would be a guess.
+
+    Raises RequestValidationError.
+    """
+    lists = set(_lists(request.scope["route"].dependant.query_params))
+    names = [name for name, _ in request.query_params.multi_items() if name not in lists]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestValidationError([{"loc": ("query", name), "msg": "was given twice"} for name in twice])
+
+
+def _lists(parameters: Iterable[Any]) -> Iterator[str]:
+    """Return the names of the parameters that take several values, those within a model included."""
+    for one in parameters:
+        kind = one.field_info.annotation
+        is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+        for name, told in kind.model_fields.items() if is_model else [(one.alias, one.field_info)]:
+            if _is_list(told.annotation):
+                yield told.alias or name
+
+
+def _is_list(annotation: object) -> bool:
+    return get_origin(annotation) is list or any(_is_list(one) for one in get_args(annotation))
+
 
 AgentName = Annotated[str, Path(max_length=60, description="username or id", examples=["ada_lovelace"])]
 Reason = Annotated[str, prose(200)]

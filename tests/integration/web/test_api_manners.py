@@ -49,6 +49,14 @@ def test_a_write_that_is_sent_again_is_answered_as_before_and_done_once(api: Tes
     assert api.delete("/api/v1/agents/ada_1", headers={"idempotency-key": "e"}).status_code == 404
 
 
+def test_two_values_for_a_parameter_that_takes_one_are_refused(api: TestClient) -> None:
+    refused = api.get("/api/v1/audit?actor=ana&limit=5&actor=eve")
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422, [{"path": "query.actor", "message": "was given twice"}],
+    )  # fmt: skip
+    assert api.get("/api/v1/jobs?state=done&state=dead").status_code == 200, "a list"
+
+
 def test_a_key_stands_for_one_request_of_one_program(web: Web, api: TestClient, fleet: Fleet) -> None:
     api.post("/api/v1/agents", json=ADA, headers=KEY)
     for path, body in (("/api/v1/agents", ADA | {"name": "Eve"}), ("/api/v1/agents/stop", {})):
