@@ -17,6 +17,7 @@ _NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/")
 # What stands for a parameter: by its own name, or by the first word of the path.
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
+    "shelf": "shelf", "file": "file",
 }  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",

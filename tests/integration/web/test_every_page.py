@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from bench import bench_web
 from tests.browser import rounds
 from tests.browser.inhabited import lived
 from tests.factories import Fleet
@@ -29,3 +30,9 @@ def test_every_page_is_there_with_one_heading_and_ids_of_its_own(web: Web, fleet
         if headings != 1 or twice:
             wrong.append(f"{stop.path}: {headings} headings, ids used twice: {twice}")
     assert not wrong
+
+
+def test_the_benchmark_has_a_name_for_whatever_a_page_or_an_answer_asks_for(web: Web) -> None:
+    names = dict.fromkeys((*bench_web.BUSIEST, *bench_web.RARE, "persona", "user"), "x")
+    assert len(rounds.stops(web.app, names)) > 30
+    assert len(rounds.answers(web.app, names)) > 30
