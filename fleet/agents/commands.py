@@ -232,30 +232,3 @@ def _one(tx: Tx, agent_id: uuid.UUID, moved: int) -> bool:
     if not moved:
         get(tx, agent_id)
     return bool(moved)
-
-
-def pause_all(tx: Tx, *, reason: str, persona_id: str | None = None) -> int:
-    """Pause every running agent, or those of one persona; return how many."""
-    return pause_these(tx, _all(tx, (Status.RUNNING,), persona_id), reason=reason)
-
-
-def resume_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
-    """Resume every paused agent, or those of one persona; return how many. Running ones are left alone."""
-    return resume_these(tx, _all(tx, (Status.PAUSED,), persona_id), first_tick_at=first_tick_at)
-
-
-def start_all(tx: Tx, *, first_tick_at: datetime, persona_id: str | None = None) -> int:
-    """Start every idle agent, or those of one persona; return how many."""
-    return start_these(tx, _all(tx, (Status.IDLE,), persona_id), first_tick_at=first_tick_at)
-
-
-def stop_all(tx: Tx, *, persona_id: str | None = None) -> int:
-    """Stop every agent that is not idle, or those of one persona; return how many."""
-    return stop_these(tx, _all(tx, AWAKE, persona_id))
-
-
-def _all(tx: Tx, statuses: Sequence[Status], persona_id: str | None) -> list[uuid.UUID]:
-    query = sa.select(AgentRow.id).where(AgentRow.status.in_(statuses), AgentRow.deleted_at.is_(None))
-    if persona_id is not None:
-        query = query.where(AgentRow.persona_id == persona_id)
-    return list(tx.session.scalars(query.order_by(AgentRow.id).with_for_update()))

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from fleet.agents.models import AgentRow, Status
 from fleet.chaos.world import BY, SETTLE_S, World
 from fleet.core.errors import FleetError, Unavailable
-from fleet.runtime import fleetwide, people
+from fleet.runtime import crowds, fleetwide
+from fleet.runtime.crowds import Deed
 
 _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0
@@ -66,7 +67,7 @@ def _rest(world: World) -> None:
         try:
             fleetwide.lift_kill_switch(world.deps, by=BY)
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            people.resume_all(world.deps)
+            crowds.act_on_all(world.deps, Deed.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
                 tx.execute(sa.update(AgentRow).values(status=Status.IDLE, next_tick_at=None))
         except Unavailable:

@@ -12,7 +12,8 @@ import click
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
-from fleet.runtime import people
+from fleet.runtime import crowds, people
+from fleet.runtime.crowds import Deed
 
 F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: list[click.Command] = []
@@ -164,7 +165,7 @@ def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
 @pass_door
 def start_all(door: Door, /, *, persona_id: str | None) -> None:
     """Start every idle agent."""
-    door.say(f"Started {_agents(people.start_all(door.deps, persona_id=persona_id))}.")
+    door.say(f"Started {_everyone(door, Deed.START, persona_id)}.")
 
 
 @_command("pause-all")
@@ -173,8 +174,7 @@ def start_all(door: Door, /, *, persona_id: str | None) -> None:
 @pass_door
 def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
     """Pause every running agent."""
-    number = people.pause_all(door.deps, by=door.by, persona_id=persona_id, reason=reason)
-    door.say(f"Paused {_agents(number)}.")
+    door.say(f"Paused {_everyone(door, Deed.PAUSE, persona_id, reason)}.")
 
 
 @_command("resume-all")
@@ -182,7 +182,7 @@ def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
 @pass_door
 def resume_all(door: Door, /, *, persona_id: str | None) -> None:
     """Resume every paused agent."""
-    door.say(f"Resumed {_agents(people.resume_all(door.deps, persona_id=persona_id))}.")
+    door.say(f"Resumed {_everyone(door, Deed.RESUME, persona_id)}.")
 
 
 @_command("stop-all")
@@ -193,8 +193,9 @@ def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
     """Stop every agent that is not idle and call off what they had not begun."""
     whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
     door.confirm(f"Stop {whom}?", yes=yes)
-    door.say(f"Stopped {_agents(people.stop_all(door.deps, persona_id=persona_id))}.")
+    door.say(f"Stopped {_everyone(door, Deed.STOP, persona_id)}.")
 
 
-def _agents(number: int) -> str:
+def _everyone(door: Door, deed: Deed, persona_id: str | None, reason: str = "") -> str:
+    number = crowds.act_on_all(door.deps, deed, persona_id=persona_id, by=door.by, reason=reason)
     return f"{number} agent{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from rich.text import Text
 from fleet.cli import render
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
+from fleet.cli.hook_sources import sources
 from fleet.cli.options import Line, json_option, yes_option
 from fleet.core import clock
 from fleet.runtime import hooks as verbs
@@ -30,6 +31,9 @@ def hooks() -> None:
 
     HOOK is the id of a webhook, or the first four or more characters of it.
     """
+
+
+hooks.add_command(sources)
 
 
 @hooks.command("list")

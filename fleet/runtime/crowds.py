@@ -84,6 +84,18 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
     return done
 
 
+def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
+    """Do something to every agent, or to those of one persona; return how many moved.
+
+    Only idle ones are started: one in error has broken, and is looked at first. Raises InvalidInput for a persona that
+    nobody knows.
+    """
+    if persona_id is not None:
+        deps.personas.get(persona_id)
+    status = Status.IDLE if deed is Deed.START else None
+    return act(deps, Crowd(AgentFilter(persona_id=persona_id, status=status)), deed, by=by, reason=reason)
+
+
 def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> int:
     match deed:
         case Deed.START:

@@ -155,51 +155,6 @@ def delete(deps: Deps, name: str, *, by: str) -> None:
         _ring(deps, tx, service.add(tx, [removal]))
 
 
-def start_all(deps: Deps, *, persona_id: str | None = None) -> int:
-    """Start every idle agent, or those of one persona; return how many."""
-    _known(deps, persona_id)
-    with deps.db.transaction() as tx:
-        number = commands.start_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
-        return audit.noted(tx, number, "agents.started", persona=persona_id)
-
-
-def pause_all(deps: Deps, *, by: str, persona_id: str | None = None, reason: str = "") -> int:
-    """Pause every running agent, or those of one persona; return how many."""
-    _known(deps, persona_id)
-    with deps.db.transaction() as tx:
-        number = commands.pause_all(tx, reason=reason or f"by {by}", persona_id=persona_id)
-        return audit.noted(tx, number, "agents.paused", persona=persona_id, reason=reason)
-
-
-def resume_all(deps: Deps, *, persona_id: str | None = None) -> int:
-    """Resume every paused agent, or those of one persona; return how many."""
-    _known(deps, persona_id)
-    with deps.db.transaction() as tx:
-        number = commands.resume_all(tx, first_tick_at=first_tick_at(tx), persona_id=persona_id)
-        service.free_held(tx)
-        return audit.noted(tx, number, "agents.resumed", persona=persona_id)
-
-
-def stop_all(deps: Deps, *, persona_id: str | None = None) -> int:
-    """Stop every agent that is not idle, or those of one persona, and call off what they had not begun.
-
-    Returns how many were stopped.
-    """
-    _known(deps, persona_id)
-    awake = sa.select(AgentRow.id).where(AgentRow.status != Status.IDLE, AgentRow.deleted_at.is_(None))
-    if persona_id is not None:
-        awake = awake.where(AgentRow.persona_id == persona_id)
-    with deps.db.transaction() as tx:
-        for agent_id in tx.session.scalars(awake.order_by(AgentRow.id)):
-            job_queries.cancel_of_agent(tx, agent_id, but=_NOT_ITS_ACTS)
-        return audit.noted(tx, commands.stop_all(tx, persona_id=persona_id), "agents.stopped", persona=persona_id)
-
-
-def _known(deps: Deps, persona_id: str | None) -> None:
-    if persona_id is not None:
-        deps.personas.get(persona_id)
-
-
 def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     """Wake an agent now, perhaps for one action; return the tick that decides.
 

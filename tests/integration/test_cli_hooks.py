@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import re
+from dataclasses import replace
 
 import pytest
 
 from fleet.core.events import Position
+from fleet.core.settings import Settings
 from fleet.hooks import positions
 from fleet.keystore.sealing import new_key
+from fleet.runtime import receiving
 from fleet.runtime.staffing import staff
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli
@@ -55,6 +59,48 @@ def test_a_webhook_from_its_making_to_its_end(cli: Cli) -> None:
 def test_wrong_input_is_refused_with_the_code_for_it(cli: Cli, words: tuple[str, ...]) -> None:
     cli("hooks", "create", *words, code=2)
     assert cli.json("hooks", "list") == {"items": []}
+
+
+def test_a_source_from_its_making_to_its_end(cli: Cli, fleet: Fleet) -> None:
+    assert "Nobody may tell" in cli("hooks", "sources", "list").stdout
+    made = cli("hooks", "sources", "add", "shop", "--header", "X-Signature", "--id-path", "data.id").stdout.strip()
+    assert SECRET.fullmatch(made)
+    (listed,) = cli.json("hooks", "sources", "list")["items"]
+    assert (listed["name"], listed["header"], listed["id_path"], listed["active"]) == (
+        "shop", "X-Signature", "data.id", True,
+    )  # fmt: skip
+    assert "shop" in cli("hooks", "sources", "list").stdout
+    say(fleet, made, b'{"data": {"id": "order-7"}}')
+    assert "order-7" in cli("hooks", "sources", "show", "shop", columns=160).stdout
+    assert [one["external_id"] for one in cli.json("hooks", "sources", "show", "shop")["received"]] == ["order-7"]
+    assert "--yes" in cli("hooks", "sources", "rotate", "shop", code=2).stderr
+    theirs = "0123456789abcdef"
+    rotated = cli("hooks", "sources", "rotate", "shop", "-y", "--secret-stdin", stdin=f"{theirs}\n")
+    assert theirs not in rotated.stdout + rotated.stderr, "they know it, and nobody else has to"
+    with pytest.raises(receiving.NotGenuine):
+        say(fleet, made, b'{"data": {"id": "order-8"}}')
+    say(fleet, theirs, b'{"data": {"id": "order-8"}}')
+    assert "is off" in cli("hooks", "sources", "off", "shop").stdout
+    assert "was off already" in cli("hooks", "sources", "off", "shop").stdout
+    assert "is on" in cli("hooks", "sources", "on", "shop").stdout
+    assert "removed" in cli("hooks", "sources", "remove", "shop", "-y").stdout
+    assert cli("hooks", "sources", "show", "shop", code=3).stderr
+
+
+@pytest.mark.parametrize("words", [
+    ("Shop",), ("shop", "--header", "X Signature"), ("shop", "--form", "stamped", "--prefix", "sha256="),
+    ("shop", "--id-header", "X-Id", "--id-path", "id"), ("shop", "--tolerance", "0"), ("shop", "--secret-stdin"),
+])  # fmt: skip
+def test_a_source_that_cannot_work_is_not_made(cli: Cli, words: tuple[str, ...]) -> None:
+    cli("hooks", "sources", "add", *words, code=2, stdin="")
+    assert cli.json("hooks", "sources", "list") == {"items": []}
+
+
+def say(fleet: Fleet, secret: str, body: bytes) -> None:
+    """Let the shop say something, signed with a secret."""
+    deps = replace(fleet.deps, settings=Settings(database_url=fleet.deps.settings.database_url))
+    signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
+    receiving.receive(deps, "shop", {"x-signature": signature}, body)
 
 
 def test_subscribers_are_listed_and_can_hear_again(cli: Cli, fleet: Fleet) -> None:

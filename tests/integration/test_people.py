@@ -15,7 +15,8 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms import base
-from fleet.runtime import fleetwide, people
+from fleet.runtime import crowds, fleetwide, people
+from fleet.runtime.crowds import Deed
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from tests.factories import Fleet, raises
@@ -80,16 +81,16 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
     for name in names:
         people.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
     people.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
-    assert people.start_all(fleet.deps, persona_id="ai_artist") == 3
-    assert people.pause_all(fleet.deps, by="ada", persona_id="ai_artist") == 3
+    assert crowds.act_on_all(fleet.deps, Deed.START, by="ada", persona_id="ai_artist") == 3
+    assert crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="ai_artist") == 3
     people.resume(fleet.deps, names[0])
     before = people.get_agent(fleet.deps, names[0]).next_tick_at
-    assert people.resume_all(fleet.deps) == 2
+    assert crowds.act_on_all(fleet.deps, Deed.RESUME, by="ada") == 2
     assert people.get_agent(fleet.deps, names[0]).next_tick_at == before
-    assert people.start_all(fleet.deps) == 1
-    assert people.stop_all(fleet.deps) == 4
+    assert crowds.act_on_all(fleet.deps, Deed.START, by="ada") == 1
+    assert crowds.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
     with pytest.raises(InvalidInput):
-        people.pause_all(fleet.deps, by="ada", persona_id="nobody")
+        crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
 
 
 def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fleet) -> None:

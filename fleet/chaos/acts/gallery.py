@@ -12,7 +12,8 @@ from fleet.chaos.servers import limit_file_size
 from fleet.chaos.world import BY, LEASE_S, SETTLE_S, World
 from fleet.core import clock
 from fleet.core.errors import Unavailable
-from fleet.runtime import fleetwide, people
+from fleet.runtime import crowds, fleetwide
+from fleet.runtime.crowds import Deed
 
 _TARGET = "gallery"
 _NO_BUDGETS: dict[str, Any] = {}
@@ -105,7 +106,7 @@ def _resume(world: World) -> int:
     def resumed() -> bool:
         try:
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            woken.append(people.resume_all(world.deps))
+            woken.append(crowds.act_on_all(world.deps, Deed.RESUME, by="chaos"))
         except Unavailable:
             return False
         return True

@@ -12,6 +12,7 @@ from fleet.web.api import (
     decisions,
     drafts,
     experiments,
+    hook_sources,
     hooks,
     jobs,
     lessons,
@@ -27,5 +28,6 @@ from fleet.web.api import (
 ROUTERS = (
     status.router, agents_act.router, agents.router, decisions.router, lessons.router, jobs.router, dead.router,
     drafts.router, approvals.router, personas.router, experiments.router, activity.router, costs.router, costs.budgets,
-    controls.router, settings.router, media.router, me.router, users.router, tokens.router, audit.router, hooks.router,
+    controls.router, settings.router, media.router, me.router, users.router, tokens.router, audit.router,
+    hook_sources.router, hooks.router,
 )  # fmt: skip

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import people
+from fleet.runtime import crowds, people
+from fleet.runtime.crowds import Deed
 from fleet.web.api.fields import AgentName, Body, Count, Moved, Reason, line
 from fleet.web.gate import TheDeps, needs
 
@@ -50,28 +51,29 @@ class PauseAll(All):
     reason: Reason = ""
 
 
-@router.post("/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def start_all(deps: TheDeps, *, body: All) -> Count:
+@router.post("/start")
+def start_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Start every idle agent, or those of one persona."""
-    return Count(count=people.start_all(deps, persona_id=body.persona))
+    return Count(count=crowds.act_on_all(deps, Deed.START, persona_id=body.persona, by=who.by))
 
 
 @router.post("/pause")
 def pause_all(deps: TheDeps, *, body: PauseAll, who: Controller) -> Count:
     """Pause every running agent, or those of one persona."""
-    return Count(count=people.pause_all(deps, by=who.by, persona_id=body.persona, reason=body.reason))
+    number = crowds.act_on_all(deps, Deed.PAUSE, persona_id=body.persona, by=who.by, reason=body.reason)
+    return Count(count=number)
 
 
-@router.post("/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def resume_all(deps: TheDeps, *, body: All) -> Count:
+@router.post("/resume")
+def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Resume every paused agent, or those of one persona."""
-    return Count(count=people.resume_all(deps, persona_id=body.persona))
+    return Count(count=crowds.act_on_all(deps, Deed.RESUME, persona_id=body.persona, by=who.by))
 
 
-@router.post("/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def stop_all(deps: TheDeps, *, body: All) -> Count:
+@router.post("/stop")
+def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Stop every agent that is not idle, or those of one persona, and call off what they had not begun."""
-    return Count(count=people.stop_all(deps, persona_id=body.persona))
+    return Count(count=crowds.act_on_all(deps, Deed.STOP, persona_id=body.persona, by=who.by))
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])

@@ -1,31 +1,25 @@
-"""Webhooks for programs: subscriptions and their deliveries, sources and what they told. Secrets are told once."""
+"""Webhooks for programs: subscriptions and their deliveries. Secrets are told once."""
 
 from __future__ import annotations
 
-import base64
 import uuid
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.hooks.deliveries import Delivery as Told
-from fleet.hooks.signatures import Scheme
-from fleet.hooks.sources import Item
-from fleet.hooks.sources import Source as Teller
 from fleet.hooks.subscriptions import Subscription, Wanted
 from fleet.jobs.states import JobState
-from fleet.runtime import hooks, receiving
+from fleet.runtime import hooks
+from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
 Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
-Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Before = Annotated[uuid.UUID | None, Query(description="the last id of the page above")]
 
 
 class Hook(BaseModel):
@@ -110,68 +104,26 @@ class Sent(BaseModel):
     job: uuid.UUID
 
 
-class Source(BaseModel):
-    """Who may tell the fleet something, and how its signature is made."""
+class HookList(BaseModel):
+    """All webhooks, oldest first."""
 
-    name: str
-    description: str
-    active: bool
-    form: str
-    header: str
-    encoding: str
-    prefix: str
-    timestamp_header: str
-    tolerance_s: int
-    id_header: str
-    id_path: str
-    created_by: str
-    created_at: datetime
+    items: list[Hook]
 
 
-class NewSource(BaseModel):
-    """A source as it is to be; without a secret one is made."""
+class DeliveryQuery(Paging):
+    """Which deliveries."""
 
-    name: str = Field(max_length=60)
-    description: str = Field("", max_length=200)
-    form: Literal["plain", "stamped"] = "plain"
-    header: str = Field(max_length=100)
-    encoding: Literal["hex", "base64"] = "hex"
-    prefix: str = Field("", max_length=20)
-    timestamp_header: str = Field("", max_length=100)
-    tolerance_s: int = Field(300, ge=1, le=86_400)
-    id_header: str = Field("", max_length=100)
-    id_path: str = Field("", max_length=200)
-    secret: str = Field("", max_length=1000)
-
-    def wanted(self) -> receiving.Wanted:
-        """Return it as the verbs take it."""
-        scheme = Scheme(self.form, self.header, self.encoding, self.prefix, self.timestamp_header, self.tolerance_s)
-        return receiving.Wanted(self.name, scheme, self.description, self.id_header, self.id_path, self.secret)
+    state: JobState | None = None
 
 
-class Received(BaseModel):
-    """Something that a source told."""
-
-    id: uuid.UUID
-    external_id: str
-    state: str
-    content_type: str
-    bytes: int
-    received_at: datetime
-    processed_at: datetime | None
-    error: str | None
-
-
-class Body(BaseModel):
-    """The very bytes of what a source told."""
-
-    base64: str
+class DeliveryPage(Page[Delivery]):
+    """A page of deliveries, newest first."""
 
 
 @router.get("")
-def list_all(deps: TheDeps, who: Looker) -> list[Hook]:
+def list_hooks(deps: TheDeps, who: Looker) -> HookList:
     """Return all webhooks, oldest first."""
-    return [_hook(one, who) for one in hooks.listed(deps)]
+    return HookList(items=[_hook(one, who) for one in hooks.listed(deps)])
 
 
 @router.post("", status_code=201)
@@ -179,55 +131,6 @@ def create(body: NewHook, deps: TheDeps, who: Editor) -> Created:
     """Make a webhook; its secret is in this answer and in no other."""
     made = hooks.create(deps, body.wanted(), by=who.by)
     return Created(**_hook(made.subscription, who).model_dump(), secret=made.secret)
-
-
-@router.get("/sources", dependencies=[needs(Permission.HOOKS_VIEW)])
-def list_sources(deps: TheDeps) -> list[Source]:
-    """Return all sources by name."""
-    return [_source(one) for one in receiving.listed(deps)]
-
-
-@router.post("/sources", status_code=201)
-def create_source(body: NewSource, deps: TheDeps, who: Editor) -> Secret:
-    """Make a source; its secret is in this answer and in no other."""
-    return Secret(secret=receiving.create(deps, body.wanted(), by=who.by))
-
-
-@router.get("/sources/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])
-def show_source(name: Name, deps: TheDeps) -> Source:
-    """Return one source."""
-    return _source(receiving.get(deps, name))
-
-
-@router.delete("/sources/{name}", status_code=204)
-def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
-    """Forget a source and all that it told."""
-    receiving.remove(deps, name, by=who.by)
-
-
-@router.put("/sources/{name}/active")
-def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> Moved:
-    """Listen to a source, or no more."""
-    return Moved(changed=receiving.switch(deps, name, on=body.active, by=who.by))
-
-
-@router.post("/sources/{name}/rotate")
-def change_secret(name: Name, deps: TheDeps, who: Editor) -> Secret:
-    """Give a source another secret; what is signed with the one before is refused at once."""
-    return Secret(secret=receiving.change_secret(deps, name, by=who.by))
-
-
-@router.get("/sources/{name}/received", dependencies=[needs(Permission.HOOKS_VIEW)])
-def list_received(name: Name, deps: TheDeps, *, before: Before = None, limit: Limit = 50) -> list[Received]:
-    """Return what a source told, newest first."""
-    return [_received(one) for one in receiving.history(deps, name, before=before, limit=limit)]
-
-
-@router.get("/sources/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
-def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Body:
-    """Return the bytes of what a source told, as they came."""
-    receiving.get(deps, name)
-    return Body(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
 
 
 @router.get("/{hook}")
@@ -267,10 +170,12 @@ def test(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Sent:
 
 
 @router.get("/{hook}/deliveries", dependencies=[needs(Permission.HOOKS_VIEW)])
-def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, state: JobState | None = None, before: Before = None,
-                    limit: Limit = 50) -> list[Delivery]:  # fmt: skip
-    """Return a webhook's deliveries, newest first."""
-    return [_delivery(one) for one in hooks.history(deps, hook, state=state, before=before, limit=limit)]
+def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[DeliveryQuery, Query()]) -> DeliveryPage:
+    """Return a page of a webhook's deliveries, newest first."""
+    before = which.place(uuid.UUID, of=str(hook))
+    found = hooks.history(deps, hook, state=which.state, before=before, limit=which.one_more)
+    items, following = which.page(found, lambda one: one.job_id, of=str(hook))
+    return DeliveryPage(items=[_delivery(one) for one in items], next=following)
 
 
 @router.post("/{hook}/replay")
@@ -293,21 +198,4 @@ def _delivery(one: Told) -> Delivery:
         job=one.job_id, subject=one.subject, position=one.position, state=one.state, attempts=one.attempts,
         status=one.status, answer=one.answer, took_ms=one.took_ms, why=one.why, created_at=one.created_at,
         tried_at=one.tried_at, next_attempt_at=one.next_attempt_at,
-    )  # fmt: skip
-
-
-def _source(found: Teller) -> Source:
-    scheme = found.scheme
-    return Source(
-        name=found.name, description=found.description, active=found.active, form=scheme.form, header=scheme.header,
-        encoding=scheme.encoding, prefix=scheme.prefix, timestamp_header=scheme.timestamp_header,
-        tolerance_s=scheme.tolerance_s, id_header=found.id_header, id_path=found.id_path, created_by=found.created_by,
-        created_at=found.created_at,
-    )  # fmt: skip
-
-
-def _received(one: Item) -> Received:
-    return Received(
-        id=one.id, external_id=one.external_id, state=one.state, content_type=one.content_type, bytes=one.size_bytes,
-        received_at=one.received_at, processed_at=one.processed_at, error=one.error,
     )  # fmt: skip

@@ -12,7 +12,6 @@ from fleet.access import Permission, Principal
 from fleet.approvals import Changed, Filter, RequestState, standing
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.runtime import approving, people
-from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
@@ -97,36 +96,35 @@ def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> R
 def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
             reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Approve a request as it was seen; what follows happens at once."""
-    try:
-        ids = approving.find(deps, [name])
-        (answer,) = approving.approve(deps, ids, person_of(who), reason or None, revision=revision)
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.approve(
+            deps, approving.find(deps, [name]), person_of(who), reason or None, revision=revision
+        ),
+        where=_back(name, back),
+    )
 
 
 @router.post("/approvals/{name}/reject")
 def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Reject a request, for a reason."""
-    try:
-        ids = approving.find(deps, [name])
-        (answer,) = approving.reject(deps, ids, person_of(who), reason, revision=revision)
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.reject(deps, approving.find(deps, [name]), person_of(who), reason, revision=revision),
+        where=_back(name, back),
+    )
 
 
 @router.post("/approvals/{name}/withdraw")
 def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
              back: Back = "") -> Response:  # fmt: skip
     """Take a request back, for whoever asked and for those who may decide."""
-    try:
-        ids = approving.find(deps, [name])
-        (answer,) = approving.withdraw(deps, ids, person_of(who), reason or "taken back")
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.withdraw(deps, approving.find(deps, [name]), person_of(who), reason or "taken back"),
+        where=_back(name, back),
+    )
 
 
 @router.post("/approvals/{name}/edit")
@@ -172,10 +170,6 @@ def _read(payload: str) -> dict[str, Any]:
 
 def _back(name: str, back: str) -> str:
     return deciding.way_back(back, deciding.way_back(f"/approvals/{name}", "/approvals"))
-
-
-def _tell(request: Request, name: str, back: str, answer: Answer) -> Response:
-    return go(request, _back(name, back), deciding.told(answer), wrong=answer.error is not None)
 
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,

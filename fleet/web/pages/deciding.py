@@ -1,6 +1,6 @@
 """What the pages of drafts and of approvals share: what was selected, where to go back to, and what came of it.
 
-Called by `drafts`, `draft` and `approvals`. All but `decide_all` is pure.
+Called by `drafts`, `draft` and `approvals`. All but `decide_all` and `decide_one` is pure.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -75,6 +75,15 @@ def decide_all(request: Request, by: Person, decision: str, pick: Sequence[str],
     if all(answer.error is None for answer in answers):
         return go(request, where, summed_up(answers))
     return render(request, "decided.html", answers=answers, back=where, told=told, summary=summed_up(answers))
+
+
+def decide_one(request: Request, settle: Callable[[], Sequence[Answer]], *, where: str) -> Response:
+    """Decide about one request, and go where the form came from, with what came of it."""
+    try:
+        (answer,) = settle()
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    return go(request, where, told(answer), wrong=answer.error is not None)
 
 
 def told(answer: Answer) -> str:

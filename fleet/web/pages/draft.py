@@ -15,7 +15,6 @@ from fleet.drafts.content import CHOICES, FIELDS, editable
 from fleet.drafts.models import RevisionRow
 from fleet.drafts.states import DraftKind
 from fleet.runtime import approving, drafting, people
-from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
 from fleet.runtime.drafting import Seen
 from fleet.runtime.persons import person_of
@@ -56,36 +55,35 @@ def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> R
 def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
             reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Approve a draft as it was seen: it becomes a job."""
-    try:
-        ids = drafting.requests_of(deps, [name])
-        (answer,) = approving.approve(deps, ids, person_of(who), reason or None, revision=revision)
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.approve(
+            deps, drafting.requests_of(deps, [name]), person_of(who), reason or None, revision=revision
+        ),
+        where=_back(name, back),
+    )
 
 
 @router.post("/drafts/{name}/reject")
 def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Reject a draft, for a reason from which the agent learns."""
-    try:
-        ids = drafting.requests_of(deps, [name])
-        (answer,) = approving.reject(deps, ids, person_of(who), reason, revision=revision)
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.reject(deps, drafting.requests_of(deps, [name]), person_of(who), reason, revision=revision),
+        where=_back(name, back),
+    )
 
 
 @router.post("/drafts/{name}/withdraw")
 def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
              back: Back = "") -> Response:  # fmt: skip
     """Take a draft back: nothing is to be decided any more, and nothing is learnt."""
-    try:
-        ids = drafting.requests_of(deps, [name])
-        (answer,) = approving.withdraw(deps, ids, person_of(who), reason or "taken back")
-    except FleetError as error:
-        return go(request, _back(name, back), str(error), wrong=True)
-    return _tell(request, name, back, answer)
+    return deciding.decide_one(
+        request,
+        lambda: approving.withdraw(deps, drafting.requests_of(deps, [name]), person_of(who), reason or "taken back"),
+        where=_back(name, back),
+    )
 
 
 @router.post("/drafts/{name}/revise")
@@ -123,10 +121,6 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
 
 def _back(name: str, back: str) -> str:
     return deciding.way_back(back, deciding.way_back(f"/drafts/{name}", "/drafts"))
-
-
-def _tell(request: Request, name: str, back: str, answer: Answer) -> Response:
-    return go(request, _back(name, back), deciding.told(answer), wrong=answer.error is not None)
 
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,

@@ -19,7 +19,8 @@ from fleet.jobs.models import JobRow
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.states import JobState
 from fleet.keystore.sealing import new_key
-from fleet.runtime import approving, fleetwide, keys, money, people
+from fleet.runtime import approving, crowds, fleetwide, keys, money, people
+from fleet.runtime.crowds import Deed
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, make_fleet
 
@@ -81,10 +82,10 @@ def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
     (seeded,) = of(fleet, lambda: fleetwide.seed(deps, count=3, by="web:ana"))
     assert (seeded.action, seeded.after) == ("agents.seeded", {"number": 3, "seed": 0, "started": False})
     for action, act in (
-        ("agents.started", lambda: people.start_all(deps)),
-        ("agents.paused", lambda: people.pause_all(deps, by="web:ana", reason="tea")),
-        ("agents.resumed", lambda: people.resume_all(deps)),
-        ("agents.stopped", lambda: people.stop_all(deps)),
+        ("agents.started", lambda: crowds.act_on_all(deps, Deed.START, by="web:ana")),
+        ("agents.paused", lambda: crowds.act_on_all(deps, Deed.PAUSE, by="web:ana", reason="tea")),
+        ("agents.resumed", lambda: crowds.act_on_all(deps, Deed.RESUME, by="web:ana")),
+        ("agents.stopped", lambda: crowds.act_on_all(deps, Deed.STOP, by="web:ana")),
     ):
         (line,) = of(fleet, act)
         assert line.action == action and line.after is not None and line.after["number"] == 3

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from fleet.access import repeats
 from fleet.access.repeats import RepeatRow
 from fleet.core import clock
-from fleet.runtime import people
+from fleet.runtime import crowds, people
 from fleet.runtime.sweep import prune
 from fleet.web import intake
 from fleet.web.problems import problem
@@ -116,7 +116,7 @@ def test_what_broke_leaves_the_key_free(web: Web, fleet: Fleet, monkeypatch: pyt
     client = TestClient(
         web.app, base_url="http://127.0.0.1", raise_server_exceptions=False, headers={"authorization": token}
     )
-    monkeypatch.setattr(people, "stop_all", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(crowds, "act_on_all", lambda *_, **__: 1 / 0)
     broken = client.post("/api/v1/agents/stop", json={}, headers=KEY)
     assert (broken.status_code, broken.headers["content-type"]) == (500, "application/problem+json")
     monkeypatch.undo()

@@ -162,12 +162,12 @@ def test_programs_do_all_of_it(web: Web, receiver: Receiver) -> None:
     where = f"/api/v1/hooks/{made.json()['id']}"
     assert SECRET.fullmatch(made.json()["secret"])
     assert "secret" not in api.get(where).json()
-    assert [one["id"] for one in api.get("/api/v1/hooks").json()] == [made.json()["id"]]
+    assert [one["id"] for one in api.get("/api/v1/hooks").json()["items"]] == [made.json()["id"]]
     assert api.put(where, json={"url": receiver.url, "subjects": ["*"]}).json()["subjects"] == ["*"]
     assert api.post(f"{where}/test").status_code == 202
     receiver.answer(400)
     carry_out(web)
-    (told,) = api.get(f"{where}/deliveries").json()
+    (told,) = api.get(f"{where}/deliveries").json()["items"]
     assert (told["state"], told["status"], told["subject"]) == ("dead", 400, "hook.test")
     assert api.post(f"{where}/replay").json() == {"number": 1}
     assert SECRET.fullmatch(api.post(f"{where}/rotate").json()["secret"])
@@ -185,8 +185,8 @@ def test_programs_keep_sources_too(web: Web) -> None:
     made = api.post("/api/v1/hooks/sources", json={"name": "shop", "header": "X-Sign", "secret": "hunter2hunter2"})
     assert (made.status_code, made.json()) == (201, {"secret": "hunter2hunter2"})
     assert api.get("/api/v1/hooks/sources/shop").json()["header"] == "X-Sign"
-    assert [one["name"] for one in api.get("/api/v1/hooks/sources").json()] == ["shop"]
-    assert api.get("/api/v1/hooks/sources/shop/received").json() == []
+    assert [one["name"] for one in api.get("/api/v1/hooks/sources").json()["items"]] == ["shop"]
+    assert api.get("/api/v1/hooks/sources/shop/received").json() == {"items": [], "next": None}
     assert api.get(f"/api/v1/hooks/sources/shop/received/{uuid.uuid4()}").status_code == 404
     assert SECRET.fullmatch(api.post("/api/v1/hooks/sources/shop/rotate").json()["secret"])
     assert api.put("/api/v1/hooks/sources/shop/active", json={"active": False}).json() == {"changed": True}

@@ -1,0 +1,112 @@
+"""A web server as a process or a thread: a port taken, served, and given back cleanly.
+
+Called by the dashboard and by the sandbox's gallery, each with its own app. Uvicorn does the serving; added are plain
+words for a taken port, a line once it listens, and live streams that do not hold up the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from fleet.core.errors import FleetError, InvalidInput
+
+_STOP_S = 2
+_START_S = 30.0
+_BACKLOG = 512
+
+
+def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
+    """Take a port, 0 for any free one; `setting` begins the names of the settings that choose another.
+
+    Raises InvalidInput that names the port when it cannot be had.
+    """
+    fix = f"Choose another with {setting}_PORT (0 takes any free one)."
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio lets what is written leave at once (TCP_NODELAY) only where the protocol is named. Elsewhere the body of
+    # an answer waits for the ACK of its headers, 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InvalidInput(f"Port {port} on {host} is taken by another program.", fix=fix) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise InvalidInput(f"Port {port} may not be used by this user.", fix=fix) from error
+        raise InvalidInput(f"The {what} cannot listen on {host} ({error.strerror or error}).",
+                           fix=f"Set {setting}_HOST to an address of this machine.") from error  # fmt: skip
+    return listener
+
+
+class Server(uvicorn.Server):
+    """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
+
+    def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
+                 **options: Any) -> None:  # fmt: skip
+        super().__init__(uvicorn.Config(
+            app, loop="asyncio", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=_STOP_S, backlog=_BACKLOG, **options,
+        ))  # fmt: skip
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._listener, self._what, self._close = listener, what, close
+        self._is_announced = False
+        self._listens = threading.Event()
+
+    def serve_until_told(self) -> None:
+        """Serve until SIGTERM or SIGINT. Says `<what> listening on <address>` once it does."""
+        self._is_announced = True
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.should_exit = True
+
+        # Uvicorn raises the signal again once it has stopped; with these in place that ends nothing any more.
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        signals = (signal.SIGTERM, signal.SIGINT) if in_main_thread else ()
+        before = {number: signal.signal(number, stop) for number in signals}
+        try:
+            self.run(sockets=[self._listener])
+        finally:
+            self._listener.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def in_a_thread(self) -> Iterator[str]:
+        """Serve for as long as the block runs; gives the address. Raises FleetError when it does not start."""
+        thread = threading.Thread(target=self.run, kwargs={"sockets": [self._listener]}, name=self._what, daemon=True)
+        thread.start()
+        try:
+            if not self._listens.wait(_START_S):
+                raise FleetError(f"The {self._what} did not start in time.")
+            yield self.url
+        finally:
+            self.should_exit = True
+            thread.join(_STOP_S + 10)
+            self._listener.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._listens.set()
+            if self._is_announced:
+                sys.stdout.write(f"{self._what} listening on {self.url}\n")
+                sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams, then all else."""
+        self._close()
+        await super().shutdown(sockets)
