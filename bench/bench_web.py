@@ -27,6 +27,7 @@ from fleet.access import Permission, Role
 from fleet.access.sessions import Visit
 from fleet.runtime import accounts
 from fleet.runtime.deps import Deps
+from fleet.spending import days
 from fleet.web.app import create_app
 from tests.browser import rounds
 
@@ -97,6 +98,8 @@ def measure(plan: Plan, *, explain: bool) -> Found:
         live.say(f"loading {plan.scene}")
         with live.connected(settings) as deps:
             web_load.load(servers.postgres, "web", plan.scene, deps.personas.ids)
+            with deps.db.transaction() as tx:
+                days.fold(tx)  # as prune does every minute
             if explain:
                 _note_statements(servers)
             process, url = servers.start_web(settings)

@@ -173,7 +173,7 @@ def spending(deps: Deps, by: By, *, days: int, limit: int = 100) -> Spending:
         now = tx.now()
         midnight = begins(Period.DAY, now)
         starts = [midnight - timedelta(days=back) for back in reversed(range(_DAYS_SHOWN))]
-        spent = queries.spent_by_day(tx, starts)
-        amounts = [(start.date(), amount) for start, amount in zip(starts, spent, strict=True)]
+        spent = queries.spent_by_day(tx, starts[0])
+        amounts = [(start.date(), spent.get(start.date(), 0)) for start in starts]
         sums = queries.sums(tx, by, since=midnight - timedelta(days=days - 1), limit=limit)
         return Spending(amounts, sums, forecast(amounts[-1][1], now), ledger.list_budgets(tx))

@@ -1,7 +1,7 @@
 """Sweep: find what was left lying and set it going again. Called by beat every few seconds; any number may run.
 
 This is the recovery from killed workers, lost messages and a wiped broker. Prune is its slow sister: it deletes what
-is past its retention.
+is past its retention, and keeps the sums of the calls to models that go.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fleet.jobs.recovery import Moved
 from fleet.media import records
 from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
-from fleet.spending import ledger
+from fleet.spending import days, ledger
 
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
@@ -113,6 +113,8 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
     """
     until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS]
+    with deps.db.transaction() as tx:
+        days.fold(tx)  # calls go only once their sums are kept
     while left and clock.monotonic_s() < until_s:
         numbers = [prune_batch(deps, prune_some) for prune_some in left]
         gone += sum(numbers)

@@ -177,10 +177,17 @@ def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
 def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     """Decide a recorded tick once more; return (what was decided then, what is decided now).
 
-    Raises NotFound, or Conflict if the tick holds no decision.
+    Raises NotFound, or Conflict if the tick holds no decision, or one that another version recorded.
     """
     row = ticks.get_tick(tx, key)
     if row.inputs is None or row.outcome is None:
         raise Conflict(f"Tick {key.tick_no} is {row.state}: there is no decision to repeat.")
     mind = mind_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
-    return dict(row.outcome), mind.decide(mind.from_data(row.inputs), dice_of(key)).outcome()
+    try:
+        inputs = mind.from_data(row.inputs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Conflict(
+            f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",
+            fix="Its outcome stands as it was recorded.",
+        ) from error
+    return dict(row.outcome), mind.decide(inputs, dice_of(key)).outcome()

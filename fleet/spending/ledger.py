@@ -20,6 +20,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.llm.base import Usage
 from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent
+from fleet.spending.days import folded_until
 from fleet.spending.models import BudgetRow, CallRow, ReservationRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -112,9 +113,13 @@ def charge_abandoned(tx: Tx) -> bool:
 
 
 def prune_calls(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete some of the calls older than `days`, but none that the budget of a month may still be summed from."""
+    """Delete some of the calls older than `days` that are folded into sums of their day.
+
+    None goes that the budget of a month may still be summed from.
+    """
     cutoff = _CLOCK - sa.literal(timedelta(days=max(days, _LONGEST_PERIOD_DAYS)), sa.Interval)
-    victims = sa.select(CallRow.id).where(CallRow.called_at < cutoff).limit(limit).subquery()
+    is_old, is_folded = CallRow.called_at < cutoff, CallRow.called_at < folded_until(tx)
+    victims = sa.select(CallRow.id).where(is_old, is_folded).limit(limit).subquery()
     return tx.execute(sa.delete(CallRow).where(CallRow.id == victims.c.id)).rowcount
 
 

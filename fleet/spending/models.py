@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -43,6 +43,34 @@ class CallRow(Base):
         sa.Index("ix_llm_calls_spent", "called_at", postgresql_include=["microusd"]),
         sa.Index("ix_llm_calls_agent", "agent_id", "called_at"),
     )
+
+
+class DayRow(Base):
+    """The calls of one past day (UTC) that have all of this in common, summed. It outlives them."""
+
+    __tablename__ = "llm_days"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    day: Mapped[date]
+    provider: Mapped[str] = mapped_column(sa.String(60))
+    model: Mapped[str] = mapped_column(sa.String(100))
+    persona_id: Mapped[str | None] = mapped_column(sa.String(60))
+    purpose: Mapped[str] = mapped_column(sa.String(20))
+    outcome: Mapped[str] = mapped_column(sa.String(20))
+    calls: Mapped[int] = mapped_column(sa.BigInteger)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cache_read_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cache_write_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    microusd: Mapped[int] = mapped_column(sa.BigInteger)
+    latency_ms: Mapped[int] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        sa.Index(
+            "uq_llm_days", "day", "provider", "model", "persona_id", "purpose", "outcome", unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )  # fmt: skip
 
 
 class ReservationRow(Base):

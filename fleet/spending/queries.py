@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.orm
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core.db import Tx
+from fleet.spending import days
 from fleet.spending.models import CallRow
 
 
@@ -44,49 +42,42 @@ class Sum:
     latency_ms: int  # of all calls together
 
 
-_DAY = sa.cast(sa.func.timezone("UTC", CallRow.called_at), sa.Date)
-_KEYS: dict[By, Any] = {
-    By.DAY: _DAY, By.PROVIDER: CallRow.provider, By.MODEL: CallRow.model, By.PERSONA: CallRow.persona_id,
-    By.AGENT: CallRow.agent_id, By.PURPOSE: CallRow.purpose, By.OUTCOME: CallRow.outcome,
-}  # fmt: skip
-_ADDED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "microusd", "latency_ms")
 _ANSWERS = ("answered", "repaired")
-_ANSWERED = CallRow.outcome.in_(_ANSWERS)
+_COLUMNS: dict[By, str] = {
+    By.DAY: "day", By.PROVIDER: "provider", By.MODEL: "model", By.PERSONA: "persona_id", By.AGENT: "agent_id",
+    By.PURPOSE: "purpose", By.OUTCOME: "outcome",
+}  # fmt: skip
 
 
 def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agent_id: uuid.UUID | None = None,
          limit: int = 100) -> list[Sum]:  # fmt: skip
     """Return the calls since a moment, all or one agent's, summed: days in order, anything else dearest first."""
-    key = _KEYS[by]
-    total = sa.func.sum(CallRow.microusd)
+    if by is By.AGENT or agent_id is not None:  # days are folded over all agents
+        source = days.calls(since, until, agent_id)
+    else:
+        source = days.spent(days.span(tx, since, until))
+    key, total = source.c[_COLUMNS[by]], sa.func.sum(source.c.microusd)
+    failed = sa.func.coalesce(sa.func.sum(source.c.calls).filter(source.c.outcome.not_in(_ANSWERS)), 0)
     query = (
-        sa.select(key, sa.func.count(), sa.func.count().filter(~_ANSWERED),
-                  *(sa.func.coalesce(sa.func.sum(getattr(CallRow, name)), 0) for name in _ADDED))
-        .where(CallRow.called_at >= since)
+        sa.select(key, sa.func.sum(source.c.calls), failed, *(sa.func.sum(source.c[name]) for name in days.ADDED))
         .group_by(key)
         .order_by(key if by is By.DAY else total.desc(), key)
         .limit(limit)
-    )  # fmt: skip
-    if until is not None:
-        query = query.where(CallRow.called_at < until)
-    if agent_id is not None:
-        query = query.where(CallRow.agent_id == agent_id)
+    )
     return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
 
 
-def spent_by_day(tx: Tx, starts: Sequence[datetime]) -> list[int]:
-    """Return what each of some days in a row cost, in microusd; the last one goes on to now (ix_llm_calls_spent)."""
-    given = sa.literal(list(starts), ARRAY(sa.DateTime(timezone=True)))
-    number = sa.func.width_bucket(CallRow.called_at, given).label("number")
-    query = sa.select(number, sa.func.sum(CallRow.microusd)).where(CallRow.called_at >= starts[0]).group_by(number)
-    cost: dict[int, Any] = {row[0]: row[1] for row in tx.execute(query)}
-    return [int(cost.get(day, 0)) for day in range(1, len(starts) + 1)]
+def spent_by_day(tx: Tx, since: datetime) -> dict[date, int]:
+    """Return what each day (UTC) since a midnight cost, in microusd, today so far included; free ones are left out."""
+    source = days.spent(days.span(tx, since, None))
+    query = sa.select(source.c.day, sa.func.sum(source.c.microusd)).group_by(source.c.day)
+    return {day: int(amount) for day, amount in tx.execute(query)}
 
 
 def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:
     """Return what all calls since a moment, and before another, cost, in microusd."""
-    query = sa.select(sa.func.coalesce(sa.func.sum(CallRow.microusd), 0)).where(CallRow.called_at >= since)
-    return int(tx.scalar(query if until is None else query.where(CallRow.called_at < until)))
+    source = days.spent(days.span(tx, since, until))
+    return int(tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(source.c.microusd), 0))) or 0)
 
 
 @dataclass(frozen=True, slots=True)

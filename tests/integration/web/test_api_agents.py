@@ -163,6 +163,21 @@ def test_decisions_are_told_with_inputs_and_repeated_without_a_trace(api: TestCl
     assert api.get("/api/v1/agents/ada_1/decisions/9").status_code == 404
 
 
+def test_a_decision_that_another_version_recorded_is_shown_and_not_repeated(
+    web: Web, api: TestClient, fleet: Fleet
+) -> None:
+    ada = fleet.agent(username="ada_1")
+    fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp()")
+    dispatch(fleet.deps)
+    tick(fleet.deps, TickKey(ada, 1))
+    fleet.sql("""UPDATE ticks SET inputs = '{"weather": "wet"}'""")
+    refused = api.get("/api/v1/agents/ada_1/decisions/1/replay")
+    assert (refused.status_code, "another version" in refused.json()["detail"]) == (409, True)
+    assert api.get("/api/v1/agents/ada_1/decisions/1").json()["inputs"] == {"weather": "wet"}
+    page = web.browser("viewer").get("/agents/ada_1/decisions/1")
+    assert (page.status_code, "another version" in page.text) == (200, True)
+
+
 def test_a_page_of_one_agents_decisions_is_none_of_anothers(api: TestClient, fleet: Fleet) -> None:
     for name in ("ada_1", "bob_1"):
         agent = fleet.agent(username=name)
