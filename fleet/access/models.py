@@ -126,4 +126,5 @@ class AuditRow(Base):
         sa.Index("ix_audit_actor", "actor", "id"),
         sa.Index("ix_audit_action", "action", "id"),
         sa.Index("ix_audit_target", "target", "id"),
+        sa.Index("ix_audit_request", "request_id"),
     )

@@ -1,7 +1,8 @@
 """Writes that a program may send again: what it asked for under a key of its own, and what it was answered.
 
 Called by `fleet.runtime.repeating` inside its transactions. A key belongs to one session or token, so that nobody reads
-another's answers. One that was claimed by a process that died is free again after a while.
+another's answers. One that was claimed by a process that died is free again after a while, unless the audit log has a
+line of its request: that line is of the transaction that wrote.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from fleet.access.models import AuditRow
 from fleet.core import ids
 from fleet.core.db import Base, Tx
 from fleet.core.errors import Conflict, InvalidInput
@@ -34,6 +36,7 @@ class RepeatRow(Base):
     key: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
     claim: Mapped[uuid.UUID]
+    request_id: Mapped[str | None] = mapped_column(sa.String(40))  # as lines of the audit log carry it
     claimed_at: Mapped[datetime] = mapped_column(_TIME, server_default=sa.text("clock_timestamp()"))
     status: Mapped[int | None] = mapped_column(sa.SmallInteger)
     media_type: Mapped[str | None] = mapped_column(sa.String(100))
@@ -45,17 +48,25 @@ class RepeatRow(Base):
     )
 
 
+class Unanswered(Conflict):
+    """The request with this key was carried out, at least in part, by a process that died before it could answer."""
+
+
 class UnderWay(Conflict):
     """The first request with this key has not been answered yet."""
 
 
+_IS_ABANDONED = RepeatRow.claimed_at < _CLOCK - ABANDONED
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A key and what it is used for: `fingerprint` is the SHA-256 of the whole request."""
+    """A key and what it is used for: `fingerprint` is the SHA-256 of the whole request, `request_id` names this try."""
 
     owner_id: uuid.UUID
     key: str
     fingerprint: bytes
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +81,14 @@ class Kept:
 def claim(tx: Tx, use: Use) -> uuid.UUID | Kept:
     """Take a key for a request and return the claim; or what the same request was answered before.
 
-    Raises InvalidInput for a key that was used for another request, UnderWay while that is being answered.
+    Raises InvalidInput for a key that was used for another request, UnderWay while that is being answered, Unanswered
+    if it was carried out and its answer is lost.
     """
     mine = ids.new()
-    values = {"fingerprint": use.fingerprint, "claim": mine, "claimed_at": _CLOCK}
+    values = {"fingerprint": use.fingerprint, "claim": mine, "claimed_at": _CLOCK, "request_id": use.request_id}
+    wrote = sa.exists().where(AuditRow.request_id == RepeatRow.request_id)
     same_and_abandoned = sa.and_(
-        RepeatRow.status.is_(None), RepeatRow.fingerprint == use.fingerprint, RepeatRow.claimed_at < _CLOCK - ABANDONED
+        RepeatRow.status.is_(None), RepeatRow.fingerprint == use.fingerprint, _IS_ABANDONED, ~wrote
     )
     taken = (
         insert(RepeatRow)
@@ -90,11 +103,17 @@ def claim(tx: Tx, use: Use) -> uuid.UUID | Kept:
 
 
 def _known(tx: Tx, use: Use) -> Kept:
-    columns = (RepeatRow.fingerprint, RepeatRow.status, RepeatRow.media_type, RepeatRow.body)
+    abandoned = _IS_ABANDONED.label("abandoned")
+    columns = (RepeatRow.fingerprint, RepeatRow.status, RepeatRow.media_type, RepeatRow.body, abandoned)
     row = tx.execute(sa.select(*columns).where(*_names(use))).one_or_none()
     if row is not None and row.fingerprint != use.fingerprint:
         raise InvalidInput(
             "This Idempotency-Key was used for another request.", fix="Each write has a key of its own; draw a new one."
+        )
+    if row is not None and row.status is None and row.abandoned:
+        raise Unanswered(
+            "This was begun, and what it wrote stands; the process died before it could answer.",
+            fix="Look at what it was to change; what is missing takes a new key.",
         )
     if row is None or row.status is None:
         raise UnderWay("The same request is being answered.", fix="Ask again in a moment.")

@@ -1,7 +1,7 @@
 """Writes with a key of the program's own, so that sending one again does nothing twice. Called by the API.
 
-Claim and answer are transactions of their own around the write. The write's transaction is another one: if the process
-dies between it and the answer, the key is free again after `repeats.ABANDONED`, and the moves themselves are guarded.
+Claim and answer are transactions of their own around the write. The write's transaction is another one, and holds a
+line of the audit log: by it the next claim knows, after `repeats.ABANDONED`, whether a process that died had written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleet.runtime.deps import Deps
 
 
 def claim(deps: Deps, use: Use) -> uuid.UUID | Kept:
-    """Take a key for a request, or return what it was answered before. Raises InvalidInput, UnderWay."""
+    """Take a key for a request, or return what it was answered before. Raises InvalidInput, UnderWay, Unanswered."""
     with deps.db.transaction() as tx:
         return repeats.claim(tx, use)
 

@@ -76,7 +76,7 @@ async def _use_of(request: Request) -> tuple[Use | None, bytes]:
     body = await request.body()
     whole = [request.method, request.scope["path"], request.url.query, request.headers.get("if-match", ""),
              hashlib.sha256(body).hexdigest()]  # fmt: skip
-    return Use(who.key_id, key, hashlib.sha256(json.dumps(whole).encode()).digest()), body
+    return Use(who.key_id, key, hashlib.sha256(json.dumps(whole).encode()).digest(), request.state.id), body
 
 
 def _remember(request: Request, use: Use, claimed: uuid.UUID, answer: Answer) -> None:

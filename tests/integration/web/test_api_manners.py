@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from fleet.access import repeats
 from fleet.access.repeats import RepeatRow
 from fleet.core import clock
-from fleet.runtime import crowds, people
+from fleet.runtime import crowds, people, repeating
 from fleet.runtime.sweep import prune
 from fleet.web import intake
 from fleet.web.problems import problem
@@ -102,13 +102,31 @@ def test_of_two_at_once_one_is_done_and_the_other_told_to_ask_again(
     assert api.post("/api/v1/agents/ada_1/pause", json={}, headers=KEY).json() == {"changed": True}
 
 
-def test_a_key_whose_process_died_is_free_again_after_a_while(api: TestClient, fleet: Fleet) -> None:
+def test_a_write_whose_process_died_before_it_answered_is_not_done_again(api: TestClient, fleet: Fleet) -> None:
     api.post("/api/v1/agents", json=ADA, headers=KEY)
     fleet.sql("UPDATE idempotency_keys SET status = NULL, body = NULL")
-    assert api.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 409
+    assert api.post("/api/v1/agents", json=ADA, headers=KEY).headers["retry-after"] == "1"
     fleet.sql("UPDATE idempotency_keys SET claimed_at = claimed_at - interval '11 min'")
-    done = api.post("/api/v1/agents", json=ADA, headers=KEY)
-    assert done.json()["detail"] == "The username ada_1 is taken.", "it was tried again"
+    told = api.post("/api/v1/agents", json=ADA, headers=KEY)
+    assert (told.status_code, "what it wrote stands" in told.json()["detail"]) == (409, True)
+    assert "retry-after" not in told.headers, "it stays so"
+
+
+def test_a_key_whose_process_died_before_it_wrote_is_free_again_after_a_while(
+    web: Web, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = web.program().headers["authorization"]
+    client = TestClient(
+        web.app, base_url="http://127.0.0.1", raise_server_exceptions=False, headers={"authorization": token}
+    )
+    with monkeypatch.context() as dying:
+        dying.setattr(repeating, "release", lambda *_: None)
+        dying.setattr(people, "create", lambda *_, **__: 1 / 0)
+        assert client.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 500
+    assert client.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 409
+    fleet.sql("UPDATE idempotency_keys SET claimed_at = claimed_at - interval '11 min'")
+    assert client.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 201
+    assert client.post("/api/v1/agents", json=ADA, headers=KEY).headers["idempotent-replayed"] == "true"
 
 
 def test_what_broke_leaves_the_key_free(web: Web, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
