@@ -9,7 +9,7 @@ from fleet.chaos.acts.keys import honoured
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
 from fleet.chaos.servers import limit_file_size
-from fleet.chaos.world import BY, LEASE_S, SETTLE_S, World
+from fleet.chaos.world import BY, LEASE_S, World
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.runtime import crowds, fleetwide
@@ -57,10 +57,8 @@ def slow(world: World, planned: Planned) -> Struck:
     rule = {"match": "/api/*", "latency_rate": planned.detail["rate"], "latency_ms": int(delay_s * 1000)}
     if planned.detail["reads_only"]:
         return _while_ruled(world, planned, **rule, methods=["GET"])
-    with honoured(world):
-        struck = _while_ruled(world, planned, **rule)
-        world.wait(delay_s + SETTLE_S)
-    return struck
+    with honoured(world, late_s=delay_s):
+        return _while_ruled(world, planned, **rule)
 
 
 def _while_ruled(world: World, planned: Planned, **rule: Any) -> Struck:

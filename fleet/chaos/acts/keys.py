@@ -1,21 +1,66 @@
 """Some faults double an effect whatever a client does; a surface that honours idempotency keys is the only cure.
 
-Acts that cause them switch that on at the gallery for their time.
+Acts that cause them switch that on at the gallery for their time, and for as long as what they struck may be sent
+again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
-from fleet.chaos.world import World
+import sqlalchemy as sa
+
+from fleet.chaos.world import LEASE_S, World
+from fleet.core import logs
+from fleet.core.errors import Unavailable
+
+_OVER_WITHIN_S = 90.0
+_TRIED = sa.text(
+    "SELECT id FROM jobs WHERE state IN ('sending', 'unknown') OR state IN ('ready', 'running')"
+    " AND id IN (SELECT job_id FROM job_attempts WHERE started_at >= :since)"
+)
+_LIVE = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND state IN ('ready', 'running', 'sending', 'unknown')")
+
+log = logs.get(__name__)
 
 
 @contextmanager
-def honoured(world: World) -> Iterator[None]:
-    """Let the gallery honour keys while the block runs, and until it is over for good."""
+def honoured(world: World, *, late_s: float = 0.0) -> Iterator[None]:
+    """Let the gallery honour keys while the block runs, and until all that was tried within it is over for good.
+
+    The block ends when no further request is struck; one that was may be on its way for `late_s` more. A busy machine
+    takes its time to look for what it sent and to send it again, so it is the ledger that is asked, not the clock.
+    """
+    since = world.deps.now() - timedelta(seconds=LEASE_S)
     world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": True})
     try:
         yield
     finally:
-        world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": False})
+        tried: list[uuid.UUID] = []
+        asked = world.wait_until(lambda: _ask(world, since, tried), _OVER_WITHIN_S)
+        world.wait(late_s)
+        if asked and world.wait_until(lambda: _are_over(world, tried), _OVER_WITHIN_S):
+            world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": False})
+        else:  # until the next act of this sort is over, or the run
+            log.warning("keys_stay_honoured", jobs=len(tried))
+
+
+def _ask(world: World, since: datetime, tried: list[uuid.UUID]) -> bool:
+    """Note the live jobs that were tried since a moment; False while the database is away."""
+    try:
+        with world.deps.db.transaction() as tx:
+            tried[:] = [row.id for row in tx.execute(_TRIED, {"since": since})]
+    except Unavailable:
+        return False
+    return True
+
+
+def _are_over(world: World, jobs: Sequence[uuid.UUID]) -> bool:
+    try:
+        with world.deps.db.transaction() as tx:
+            return not tx.execute(_LIVE, {"ids": list(jobs)}).all()
+    except Unavailable:
+        return False

@@ -54,10 +54,8 @@ def stop_at_point(world: World, planned: Planned) -> Struck:
     lone = planned.detail["folder"] == "forked" and Point.JOB_CLEARED not in points
     if lone:
         return _suspend(world, planned, folder, points)
-    with honoured(world):
-        struck = _suspend(world, planned, folder, points)
-        world.wait(_SENDS_LATE_S)
-    return struck
+    with honoured(world, late_s=_SENDS_LATE_S):
+        return _suspend(world, planned, folder, points)
 
 
 def _suspend(world: World, planned: Planned, folder: Path, points: list[Point]) -> Struck:
