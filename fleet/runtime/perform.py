@@ -243,14 +243,16 @@ def _told(work: Work, action: Action) -> dict[str, Any]:
 def _judge(work: Work, error: Exception) -> Verdict:
     if not isinstance(error, FleetError):
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
-    return consequences.judge(
-        error,
-        now=work.deps.now(),
-        agent_id=work.claim.agent_id,
-        surface=work.claim.surface,
-        sent=work.sent,
+    claim = work.claim
+    verdict = consequences.judge(
+        error, now=work.deps.now(), agent_id=claim.agent_id, surface=claim.surface, sent=work.sent,
         settle=work.deps.settle,
-    )
+    )  # fmt: skip
+    # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
+    if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
+        why = f"nobody could look whether it happened: {verdict.outcome.why}"
+        return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+    return verdict
 
 
 def _record(work: Work, verdict: Verdict) -> None:
