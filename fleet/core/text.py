@@ -58,8 +58,14 @@ _ADDRESS = re.compile(r"[\w.+-]{1,64}[@＠][\w-]+(?:\.[\w-]+)*")
 _MENTION = re.compile(r"[@＠][\w.-]*")
 _HASHTAG_WORD = re.compile(r"(?=\w*[^\W\d])\w+\s*")
 _HASH_BEFORE_WORD = re.compile(r"[#＃](?=\w*[^\W\d])")
+_NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
 _BLANKS = re.compile(r"\s+")
 _BLANK_BEFORE_POINT = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
+
+
+def storable(text: str) -> str:
+    """Return the text with a sign in place of what no database keeps: NUL, and halves of cut emoji."""
+    return _NOT_KEPT.sub("\ufffd", text)
 
 
 def clean(text: str) -> str:

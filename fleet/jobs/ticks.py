@@ -166,6 +166,19 @@ def _mine(claimed: ClaimedTick) -> dict[str, Any]:
 _SKIP = Statement(_CLOSE.values(state="skipped", error=sa.bindparam("why", type_=sa.Text)))
 
 
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str) -> int:
+    """End the open ticks of agents, also those that are being decided: that decision comes too late. Return how many.
+
+    To be called before anything locks the agents' rows: who records a decision takes the tick first, then the agent.
+    """
+    open_ones = (_OPEN, TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid))))
+    called_off = {"state": "skipped", "decided_at": _CLOCK, "lease_until": None, "outcome": {"skipped": why}}
+    return tx.execute(
+        sa.update(TickRow).where(*open_ones).values(lease_token=TickRow.lease_token + 1, **called_off)
+        .execution_options(synchronize_session=False)
+    ).rowcount  # fmt: skip
+
+
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
     """Give ticks of dead workers back: due again, with a new token, unpublished."""
     victims = (

@@ -205,7 +205,10 @@ class FloImg:
             return None if item is None else Receipt(item.id, {"adopted": True})
         if action.verb is Verb.COMMENT:
             own = (c for c in self._comments(action) if c.user.username == action.account.username)
-            comment = next((c for c in own if c.id not in known), None)
+            try:
+                comment = next((c for c in own if c.id not in known), None)
+            except base.Vanished:  # the post, and with it whatever was said there
+                return None
             return None if comment is None else Receipt(comment.id, {"adopted": True})
         return None
 

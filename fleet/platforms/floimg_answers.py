@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from fleet.core import text
 from fleet.platforms import base
 from fleet.platforms.http import Response
 
@@ -23,7 +24,20 @@ def body_of(response: Response) -> dict[str, Any]:
         if response.is_success:
             raise base.Uncertain("the surface's answer is not JSON") from None
         return {}
-    return body if isinstance(body, dict) else {}
+    return _storable(body) if isinstance(body, dict) else {}
+
+
+def _storable(value: Any) -> Any:
+    """Return a part of an answer as it can be kept: surfaces that cut captions short send halves of emoji."""
+    match value:
+        case str():
+            return text.storable(value)
+        case list():
+            return [_storable(one) for one in value]
+        case dict():
+            return {text.storable(name): _storable(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:

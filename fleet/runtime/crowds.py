@@ -16,11 +16,10 @@ from fleet.agents import commands, queries
 from fleet.agents.models import Status
 from fleet.core.db import Tx
 from fleet.jobs import queries as job_queries
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
+from fleet.jobs import service, ticks
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
-from fleet.runtime.people import AgentFilter
+from fleet.runtime.people import NOT_ITS_ACTS, AgentFilter
 
 _BATCH = 1000
 
@@ -105,8 +104,10 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> in
         case Deed.RESUME:
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
         case Deed.STOP:
-            job_queries.cancel_of_agent(tx, *agent_ids, but=(JobKind.MEASURE,))
-            return commands.stop_these(tx, agent_ids)
+            ticks.call_off(tx, agent_ids, why="the agent was stopped")
+            stopped = commands.stop_these(tx, agent_ids)
+            job_queries.cancel_of_agent(tx, *agent_ids, but=NOT_ITS_ACTS)
+            return stopped
 
 
 def _told(crowd: Crowd) -> dict[str, object]:

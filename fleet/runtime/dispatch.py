@@ -23,6 +23,8 @@ _TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a
 
 
 _LANES = 2  # of batches under way: while Postgres works on one, Python works on the other
+# However long the fleet was held or away: a tick that is opened an hour late the sweep would skip before it is decided.
+_LATEST = timedelta(minutes=30)
 
 
 def dispatch(deps: Deps) -> int:
@@ -59,7 +61,7 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         late = ticks.with_open_tick(tx, [agent.agent_id for agent in due])
         nexts = [n for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, nexts)
-        due_at = {agent.agent_id: agent.next_tick_at for agent in due}
+        due_at = {agent.agent_id: max(agent.next_tick_at, agent.claimed_at - _LATEST) for agent in due}
         wanted = [(TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts]
         opened = ticks.open_ticks(tx, wanted)
         reach(Point.DISPATCH_CLAIMED)

@@ -28,16 +28,17 @@ from fleet.jobs import service, ticks
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
-from fleet.jobs.service import NewJob, Ring
+from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import doorbell
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
+from fleet.runtime.handlers import account
 
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does (facts 1.2)."""
-_NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
+NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
 """Looking back, and telling others what happened: these stay when an agent is stopped."""
 
 
@@ -135,24 +136,25 @@ def stop(deps: Deps, name: str) -> bool:
     """Send an agent home and call off what it had not begun; False if it is idle already."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        job_queries.cancel_of_agent(tx, agent.id, but=_NOT_ITS_ACTS)
-        return audit.noted(tx, commands.stop(tx, agent.id), "agent.stopped", f"agent:{agent.username}")
+        ticks.call_off(tx, [agent.id], why="the agent was stopped")
+        stopped = commands.stop(tx, agent.id)
+        job_queries.cancel_of_agent(tx, agent.id, but=NOT_ITS_ACTS)
+        return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
     """Stop and hide an agent, and have its account on the surface removed. Raises NotFound."""
     with deps.db.transaction() as tx:
-        agent = queries.named(tx, name)
-        job_queries.cancel_of_agent(tx, agent.id)
+        agent_id = queries.named(tx, name).id
+        ticks.call_off(tx, [agent_id], why="the agent was stopped")
+        agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
+        assert agent is not None
         commands.delete(tx, agent.id)
+        job_queries.cancel_of_agent(tx, agent.id)
         audit.note(tx, "agent.deleted", f"agent:{agent.username}")
-        if agent.remote_account is None:
-            return
-        removal = NewJob(
-            id=ids.job(agent.id, agent.tick_no, -1), agent_id=agent.id, kind=JobKind.DEPROVISION,
-            surface=agent.surface, requested_by=by,
-        )  # fmt: skip
-        _ring(deps, tx, service.add(tx, [removal]))
+        if agent.remote_account is not None:
+            removal = account.removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)
+            _ring(deps, tx, service.add(tx, [removal]))
 
 
 def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:

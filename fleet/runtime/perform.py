@@ -32,7 +32,7 @@ from fleet.platforms.guard import Lease, wait_for
 from fleet.runtime import consequences, measuring, offers
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
-from fleet.runtime.handlers import PREPARE
+from fleet.runtime.handlers import PREPARE, account
 from fleet.runtime.minds.gallery import usage_of
 from fleet.runtime.work import Fenced, Work
 
@@ -134,9 +134,9 @@ def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
 
 def _carry_out(work: Work) -> Outcome:
     """J2 to J4."""
-    unapproved = _unapproved(work.agent, work.claim)
-    if unapproved is not None:
-        return unapproved
+    called_off = _called_off(work.agent, work.claim)
+    if called_off is not None:
+        return called_off
     prepared = PREPARE[work.claim.kind](work)
     if not isinstance(prepared, Action):
         return prepared
@@ -153,8 +153,10 @@ def _carry_out(work: Work) -> Outcome:
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 
 
-def _unapproved(agent: Actor, claim: Claim) -> Skipped | None:
-    """Return why a supervised agent's write is not made: nobody has approved it."""
+def _called_off(agent: Actor, claim: Claim) -> Skipped | None:
+    """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
+    if agent.deleted_at is not None and claim.kind is not JobKind.DEPROVISION:
+        return Skipped("the agent is gone")
     if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
         return Skipped("the agent is supervised, and nobody has approved this")
     return None
@@ -177,7 +179,7 @@ def _announce(work: Work, action: Action) -> Outcome | None:
         if row is None:
             return Skipped("the agent is gone")
         agent = loop.actor(row)
-        obstacle = _held_back(row, agent, claim.kind) or _unapproved(agent, claim) or _capped(tx, work, action)
+        obstacle = _held_back(row, agent, claim.kind) or _called_off(agent, claim) or _capped(tx, work, action)
         if obstacle is not None:
             return obstacle
         if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):
@@ -241,14 +243,16 @@ def _told(work: Work, action: Action) -> dict[str, Any]:
 def _judge(work: Work, error: Exception) -> Verdict:
     if not isinstance(error, FleetError):
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
-    return consequences.judge(
-        error,
-        now=work.deps.now(),
-        agent_id=work.claim.agent_id,
-        surface=work.claim.surface,
-        sent=work.sent,
+    claim = work.claim
+    verdict = consequences.judge(
+        error, now=work.deps.now(), agent_id=claim.agent_id, surface=claim.surface, sent=work.sent,
         settle=work.deps.settle,
-    )
+    )  # fmt: skip
+    # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
+    if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
+        why = f"nobody could look whether it happened: {verdict.outcome.why}"
+        return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+    return verdict
 
 
 def _record(work: Work, verdict: Verdict) -> None:
@@ -282,20 +286,11 @@ def _finishing(kind: JobKind) -> Statement:
 _FINISH = {kind: _finishing(kind) for kind in JobKind}
 
 
-def _has_account(tx: Tx, work: Work, outcome: Done) -> None:
-    loop.set_account(tx, work.claim.agent_id, outcome.remote_id)
-    loop.wake(tx, work.claim.agent_id)
-
-
-def _has_none(tx: Tx, work: Work, _: Done) -> None:
-    loop.set_account(tx, work.claim.agent_id, None)
-
-
 _FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
     JobKind.POST: measuring.follow,
     JobKind.MEASURE: measuring.follow,
-    JobKind.PROVISION: _has_account,
-    JobKind.DEPROVISION: _has_none,
+    JobKind.PROVISION: account.has_come,
+    JobKind.DEPROVISION: account.has_gone,
 }
 """What else changes, in the same transaction, when a job of a kind is done."""
 

@@ -51,7 +51,12 @@ def tick(deps: Deps, key: TickKey) -> None:
         return
     duration_ms = round((clock.monotonic_s() - started_s) * 1000)
     reach(Point.TICK_DECIDED)
-    _record(deps, awake, _Thought(mind, moment, decision, duration_ms))
+    try:
+        _record(deps, awake, _Thought(mind, moment, decision, duration_ms))
+    except Unavailable:
+        raise  # the lease runs out, and somebody else decides
+    except Exception as error:  # noqa: BLE001 - what cannot be written down now cannot be by the next worker either
+        _give_up(deps, awake, error)
 
 
 def dice_of(key: TickKey) -> random.Random:

@@ -297,3 +297,17 @@ def test_comments_are_read_with_who_said_them(surface: FloImg, account: Account)
     ]  # fmt: skip
     assert surface.item(account, post).by_agent is True
     assert surface.item(account, post).author_id == account.remote_id
+
+
+def test_a_comment_on_a_post_that_is_gone_is_surely_not_there(surface: FloImg, account: Account) -> None:
+    comment = Action(Verb.COMMENT, account, "k", target=str(uuid.uuid4()), text="Well seen.")
+    assert surface.probe(comment, since=datetime.now(UTC), known=NOBODY) is None
+
+
+@pytest.mark.parametrize("visibility", ["public", "friends", "private"])
+def test_a_probe_finds_a_post_whoever_may_see_it(surface: FloImg, account: Account, visibility: str) -> None:
+    since, text = datetime.now(UTC), f"For some {uuid.uuid4()}"
+    image = data_url(render_jpeg("x", "ai_artist"))
+    action = Action(Verb.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)
+    post = surface.write(action, timeout_s=10).remote_id
+    assert surface.probe(action, since=since, known=NOBODY) == base.Receipt(post, {"adopted": True})

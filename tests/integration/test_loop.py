@@ -312,6 +312,15 @@ def test_ticks_that_are_hours_late_or_that_nobody_survives_are_skipped(fleet: Fl
     assert "given up" in (tick_row(fleet, TickKey(poison, 1)).error or "")
 
 
+def test_agents_that_were_held_for_hours_wake_when_they_are_let_go(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '2 h'")
+    assert dispatch(fleet.deps) == 1
+    assert sweep(fleet.deps).ticks_skipped == 0
+    tick(fleet.deps, TickKey(agent, 1))
+    assert tick_row(fleet, TickKey(agent, 1)).state == "decided"
+
+
 def test_a_long_queue_is_not_made_longer_by_its_own_echoes(fleet: Fleet) -> None:
     fleet.agent()
     dispatch(fleet.deps)

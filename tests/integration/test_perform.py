@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from fleet.agents.models import Status
 from fleet.core import events, ids
 from fleet.core.db import Tx
-from fleet.core.errors import Unavailable
+from fleet.core.errors import InvalidInput, Unavailable
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.platforms import base, guard
 from fleet.platforms.base import Action, Resolution, Verb
-from fleet.runtime import fleetwide
+from fleet.runtime import fleetwide, people
 from fleet.runtime import perform as perform_module
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
@@ -150,6 +150,21 @@ def test_a_probe_that_keeps_failing_leaves_an_unknown_outcome(fleet: Fleet) -> N
     assert settle(fleet, job) == "dead"
     assert fleet.job(job).dead_reason == "unknown_outcome"
     assert fleet.surface.writes_begun == 1
+
+
+@pytest.mark.parametrize("error", [base.Refused("400 bad query"), base.Vanished("404"), InvalidInput("no persona")])
+def test_a_probe_that_is_refused_says_nothing_about_what_it_looked_for(fleet: Fleet, error: Exception) -> None:
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [reply_lost]
+    perform(fleet.deps, job)
+    fleet.surface.probe_faults = [error]
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "unknown_outcome")
+    assert fleet.job(job).sending_at is not None, "it may be out, and counts toward the caps"
+    assert people.replay_dead(fleet.deps, people.JobFilter(ids=(job,)), by="ada") == 1
+    assert settle(fleet, job) == "done"
+    assert len(fleet.surface.effects) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+
+from fleet.agents import loop
+from fleet.agents.models import AgentRow
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.jobs import service
+from fleet.jobs.outcomes import Done
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
 from fleet.platforms.base import Action, Verb
+from fleet.runtime import doorbell
 from fleet.runtime.work import Work
 
 
@@ -14,3 +25,24 @@ def provision(work: Work) -> Action:
 def deprovision(work: Work) -> Action:
     """Return the request to remove the account."""
     return Action(Verb.DEPROVISION, work.account, str(work.claim.job_id))
+
+
+def removal(agent: AgentRow, job_id: uuid.UUID, *, by: str) -> NewJob:
+    """Return the job that removes the account of an agent."""
+    return NewJob(job_id, agent.id, JobKind.DEPROVISION, agent.surface, requested_by=by)
+
+
+def has_come(tx: Tx, work: Work, outcome: Done) -> None:
+    """Note the account and let its agent act with it; one whose agent was deleted meanwhile is removed again."""
+    loop.set_account(tx, work.claim.agent_id, outcome.remote_id)
+    agent = loop.lock(tx, work.claim.agent_id)
+    if agent is None or agent.deleted_at is None:
+        loop.wake(tx, work.claim.agent_id)
+        return
+    rings = service.add(tx, [removal(agent, ids.derived("account came late", work.claim.job_id), by="fleet")])
+    tx.afterwards(lambda: doorbell.ring_jobs(work.deps.publisher, rings))
+
+
+def has_gone(tx: Tx, work: Work, _: Done) -> None:
+    """Note that there is no account any more."""
+    loop.set_account(tx, work.claim.agent_id, None)

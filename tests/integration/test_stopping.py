@@ -1,0 +1,130 @@
+"""Agents that are stopped or deleted while something of theirs is under way: what had not begun never begins."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from fleet.core import ids
+from fleet.jobs import service
+from fleet.jobs.models import TickRow
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import NewJob
+from fleet.jobs.ticks import TickKey
+from fleet.platforms import base
+from fleet.platforms.base import Action
+from fleet.runtime import crowds, people
+from fleet.runtime.dispatch import dispatch
+from fleet.runtime.perform import perform
+from fleet.runtime.tick import tick
+from tests.factories import Fleet, raises
+
+ENDS: dict[str, Callable[[Fleet, str], object]] = {
+    "stopped": lambda fleet, name: people.stop(fleet.deps, name),
+    "stopped with others": lambda fleet, _: crowds.act_on_all(fleet.deps, crowds.Deed.STOP, by="mia"),
+    "deleted": lambda fleet, name: people.delete(fleet.deps, name, by="mia"),
+}
+
+
+def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind) -> uuid.UUID:
+    job = NewJob(ids.job(agent_id, 1, 0), agent_id, kind, "floimg", 1)
+    with fleet.deps.db.transaction() as tx:
+        service.add(tx, [job])
+    return job.id
+
+
+def tick_row(fleet: Fleet, key: TickKey) -> TickRow:
+    with fleet.deps.db.transaction() as tx:
+        row = tx.session.get(TickRow, (key.agent_id, key.tick_no))
+        assert row is not None
+        return row
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_agent_that_is_stopped_while_it_decides_does_nothing_more(fleet: Fleet, end: str) -> None:
+    agent = fleet.agent(weights={"post": 1.0})
+    assert dispatch(fleet.deps) == 1
+    read = fleet.surface.feed
+
+    def slowly(*args: object, **kwargs: object) -> object:
+        ENDS[end](fleet, fleet.row(agent).username)
+        return read(*args, **kwargs)  # type: ignore[arg-type]
+
+    fleet.surface.feed = slowly  # type: ignore[method-assign, assignment]
+    tick(fleet.deps, TickKey(agent, 1))
+    assert [job.kind for job in fleet.jobs(state="ready")] == (["deprovision"] if end == "deleted" else [])
+    row = tick_row(fleet, TickKey(agent, 1))
+    assert (row.state, row.outcome) == ("skipped", {"skipped": "the agent was stopped"})
+
+
+@pytest.mark.parametrize("end", [end for end in ENDS if end != "deleted"])
+@pytest.mark.parametrize("kind", [JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE])
+def test_what_is_no_act_of_the_agent_stays_when_it_is_stopped(fleet: Fleet, end: str, kind: JobKind) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, kind)
+    ENDS[end](fleet, fleet.row(agent).username)
+    assert fleet.job(job).state == "ready"
+
+
+def test_what_a_person_asked_for_is_called_off_with_the_agent(fleet: Fleet) -> None:
+    agent = fleet.agent(weights={"post": 1.0})
+    name = fleet.row(agent).username
+    key = people.trigger(fleet.deps, name, action="post", by="mia")
+    people.stop(fleet.deps, name)
+    tick(fleet.deps, key)
+    assert fleet.jobs() == []
+    assert people.trigger(fleet.deps, name, action="post", by="mia").tick_no == key.tick_no + 1  # asked anew, it acts
+
+
+def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.POST)
+    make = fleet.surface.make_image
+
+    def slowly(*args: object, **kwargs: object) -> str:
+        people.delete(fleet.deps, fleet.row(agent).username, by="mia")
+        return make(*args, **kwargs)  # type: ignore[arg-type]
+
+    fleet.surface.make_image = slowly  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    assert fleet.surface.effects == []
+    assert (fleet.job(job).state, fleet.job(job).error) == ("skipped", "the agent is gone")
+
+
+def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.POST)
+
+    def deleted(_: Action) -> None:
+        people.delete(fleet.deps, fleet.row(agent).username, by="mia")
+        raise base.Unreachable("nobody answers")
+
+    fleet.surface.faults = [deleted]
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.surface.writes_begun) == ("skipped", 1)
+
+
+def test_an_account_that_arrives_after_its_agent_was_deleted_is_removed(fleet: Fleet) -> None:
+    agent = fleet.agent(account=False)
+    job = add(fleet, agent, JobKind.PROVISION)
+    fleet.surface.faults = [lambda _: lambda: people.delete(fleet.deps, fleet.row(agent).username, by="mia")]
+    perform(fleet.deps, job)
+    (removal,) = fleet.jobs(kind="deprovision")
+    assert [(one.task, one.args) for one in fleet.bell.take()] == [("fleet.deprovision", (str(removal.id),))]
+    perform(fleet.deps, removal.id)
+    assert (fleet.job(removal.id).state, fleet.surface.accounts) == ("done", set())
+
+
+def test_an_agent_that_was_deleted_is_given_no_account(fleet: Fleet) -> None:
+    agent = fleet.agent(account=False)
+    job = add(fleet, agent, JobKind.PROVISION)
+    fleet.surface.faults = [raises(base.Unreachable("nobody answers"))]
+    perform(fleet.deps, job)
+    fleet.sql("UPDATE agents SET status = 'idle', deleted_at = clock_timestamp() WHERE id = :id", id=agent)
+    fleet.time_passes()
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.surface.accounts) == ("skipped", set())
