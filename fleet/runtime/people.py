@@ -30,7 +30,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import NewJob, Ring
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import doorbell
+from fleet.runtime import approving, doorbell
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
 
@@ -140,11 +140,12 @@ def stop(deps: Deps, name: str) -> bool:
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
-    """Stop and hide an agent, and have its account on the surface removed. Raises NotFound."""
+    """Stop and hide an agent, take its requests back, and have its account on the surface removed. Raises NotFound."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
         job_queries.cancel_of_agent(tx, agent.id)
         commands.delete(tx, agent.id)
+        approving.take_back_all(deps, tx, agent.id, "its agent was deleted")
         audit.note(tx, "agent.deleted", f"agent:{agent.username}")
         if agent.remote_account is None:
             return

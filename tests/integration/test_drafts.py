@@ -332,6 +332,15 @@ def test_who_dies_with_a_revision_written_says_later_that_it_is_written(fleet: F
     assert (fleet.job(job.id).state, row(fleet, draft).content["text"]) == (JobState.DONE, "Wet slate.")
 
 
+def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    people.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
+    assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
+    assert drafting.waiting(fleet.deps) == 0
+    assert approving.pending(fleet.deps) == {}
+    assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
+
+
 def test_what_a_rule_approves_by_itself_is_published_and_teaches_nothing(fleet: Fleet) -> None:
     from fleet.approvals.rules import Condition, Op, Rule
 
