@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -181,11 +182,14 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
 
 
 def _chosen_anew(request: Request, rule: Rule) -> dict[str, Any]:
-    """Return what another rule asks for; whom the request was escalated to stays."""
+    """Return what another rule asks for; whom the request was escalated to stays, and nobody else comes to be so."""
     values = _of_rule(rule)
     if request.escalated_at is not None:
         values["approvers"] = list(dict.fromkeys([*values["approvers"], *request.escalate_to]))
-    return values
+        return values | {"escalate_to": list(request.escalate_to)}
+    escalate_at = None if rule.escalate_after is None else request.created_at + rule.escalate_after
+    next_step_at = ruling.next_step_at(replace(request.times, escalate_at=escalate_at))
+    return values | {"escalate_at": escalate_at, "next_step_at": next_step_at}
 
 
 def lock_for(tx: Tx, request_id: uuid.UUID, by: Person) -> Request:

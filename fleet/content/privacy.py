@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from fleet.content.findings import Finding
 
 _EMAIL = re.compile(
-    r"[\w.+-]{1,64}(?:\s?[\[({]\s?at\s?[\])}]\s?|[@＠])(?:[\w-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?)){1,4}[^\W\d_]{2,24}"
+    r"[\w.+-]{1,64}(?:\s?[\[({]\s?at\s?[\])}]\s?|[@＠])(?:[\w-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?"
+    # A full stop of Chinese is a point only between our letters: after a name it ends a sentence.
+    r"|(?<=[a-z0-9])。(?=[a-z0-9]))){1,4}[^\W\d_]{2,24}"
     # With blanks, which a sentence has too ("me @ work. Then"): only with an ending that mail mostly has.
     r"|[\w.+-]{1,64}\s?[@＠]\s?(?:[\w-]{1,63}\s?\.\s?){1,3}(?:com|net|org|edu|gov)(?!\w)",
     re.IGNORECASE,
@@ -52,7 +54,8 @@ _LEAST_BITS = 3.6
 
 def private_data(words: str) -> list[Finding]:
     """Return a refusal for each piece of data about a person, and for each secret, that stands in a text."""
-    plain = _ascii_digits(words)
+    # Wide and fancy forms of letters, digits and signs count as what they stand for.
+    plain = _ascii_digits(unicodedata.normalize("NFKC", words))
     return [
         Finding(f"privacy.{what}", f"{_NAMES[what]} ({len(hit)} characters)")
         for what, find in _FINDERS.items()

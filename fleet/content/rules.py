@@ -33,6 +33,7 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|$)", re.IGNORECASE)
+_USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
 
 
 def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
@@ -101,8 +102,9 @@ def _finish(words: str, form: Form) -> str:
 
 
 def _host(link: str) -> str:
+    """Return where a link leads; nothing for one with a user name, behind which another host may hide."""
     match = _HOST.match(link)
-    return match[1].casefold().rstrip(".") if match else ""
+    return match[1].casefold().rstrip(".") if match and not _USER.match(link) else ""
 
 
 def _mended(rule: str, evidence: str) -> Finding:

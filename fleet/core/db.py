@@ -26,7 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.core.sql import Statement
+from fleet.core.sql import Statement, as_json
 
 log = logs.get(__name__)
 
@@ -130,6 +130,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=30,
+                json_serializer=as_json,
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
                 connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
             )

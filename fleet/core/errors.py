@@ -14,13 +14,14 @@ from fleet.core.masking import mask
 class FleetError(Exception):
     """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one.
 
-    Servers like to repeat the key that they refuse, so secrets are taken out of every message here.
+    Servers like to repeat the key that they refuse, so secrets are taken out of every message here; and what no
+    database keeps (NUL, halves of characters), or the error could not be recorded.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, fix: str | None = None) -> None:
-        self.message = mask(message)
+        self.message = mask(message.replace("\0", "").encode(errors="ignore").decode())
         self.fix = fix if fix is None else mask(fix)
         super().__init__(self.message)
 

@@ -6,6 +6,8 @@ Written by the rooms in SQLAlchemy Core, run by `fleet.core.db` alone. Knows no 
 from __future__ import annotations
 
 import functools
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,19 @@ import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
+
+
+_UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
+"""In JSON as Python writes it: NUL and halves of characters. What must not be taken for them comes first."""
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON that Postgres takes. NUL and halves of characters, which it refuses, are left out:
+    both are valid JSON, so any server may send them, and one post of a feed would end everything that reads it."""
+    written = json.dumps(value)
+    if "\\u0000" in written or "\\ud" in written:
+        return _UNSTORABLE.sub(lambda found: found[1] or "", written)
+    return written
 
 
 class _Compiler(psycopg_dialect.PGCompiler_psycopg):
@@ -43,15 +58,15 @@ class Statement:
     def _compiled(self) -> tuple[bytes, Sequence[str]]:
         """Return the SQL, and the names of the values that are JSON."""
         compiled: Any = self._statement.compile(dialect=_Dialect())  # type: ignore[no-untyped-call]
-        json = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
-        return str(compiled).encode(), json
+        documents = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
+        return str(compiled).encode(), documents
 
     def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
         """Run it and return the driver's cursor; rows have their columns as attributes."""
-        sql, json = self._compiled
-        for name in json:
+        sql, documents = self._compiled
+        for name in documents:
             if values.get(name) is not None:
-                values[name] = Jsonb(values[name])
+                values[name] = Jsonb(values[name], dumps=as_json)
         return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=True)
 
 

@@ -86,11 +86,15 @@ def ask(tx: Tx, draft_id: uuid.UUID, request_id: uuid.UUID) -> None:
 
 
 def revise(tx: Tx, draft_id: uuid.UUID, content: Mapping[str, Any], *, made_by: str,
-           instructions: str | None = None) -> int | None:  # fmt: skip
-    """Replace a pending draft's content, keep the old one, and return the new revision; None if it is decided."""
+           instructions: str | None = None, before: int | None = None) -> int | None:  # fmt: skip
+    """Replace a pending draft's content, keep the old one, and return the new revision.
+
+    None if it is decided, or no longer at the revision `before` that the new content was made from.
+    """
+    same = DraftRow.revision == (DraftRow.revision if before is None else before)
     revision = tx.scalar(
         sa.update(DraftRow)
-        .where(DraftRow.id == draft_id, DraftRow.status == DraftStatus.PENDING)
+        .where(DraftRow.id == draft_id, DraftRow.status == DraftStatus.PENDING, same)
         .values(content=dict(content), revision=DraftRow.revision + 1)
         .returning(DraftRow.revision)
     )

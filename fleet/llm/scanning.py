@@ -6,11 +6,12 @@ people go by short names (`p1`, `u1`): a model cannot name what it was not shown
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fleet.llm.base import Speaker
+from fleet.llm.subject import author_name
 
 KINDS = ("post", "comment", "reaction", "connection")
 REACTIONS = ("like", "love", "haha", "sad", "angry")
@@ -124,6 +125,9 @@ def from_data(data: Mapping[str, Any]) -> ScanAnswer:
     return ScanAnswer(ideas, int(data["malformed"]), int(data["unfit"]))
 
 
-def strangers_of(items: Iterable[ScanItem]) -> list[str]:
-    """Return every word of outsiders in a batch."""
-    return [words for item in items for words in (item.text, *(comment.text for comment in item.comments))]
+def strangers_of(request: ScanRequest) -> list[str]:
+    """Return every word of outsiders that a model is shown, names that are none among them."""
+    said = [(one.author, one.text) for item in request.items for one in (item, *item.comments)]
+    names = [author for author, _ in said if not author_name(author)]
+    examples = [one.about for one in (*request.accepted, *request.refused) if one.about]
+    return [*(words for _, words in said), *names, *examples]

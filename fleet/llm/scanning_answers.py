@@ -150,4 +150,4 @@ def _part(shape: type[_AnyPart], part: object) -> Idea | None:
 def _is_unfit(idea: Idea, request: ScanRequest) -> bool:
     """Say whether an idea's words parrot strangers or give orders: a model that was talked into something does."""
     words = (idea.text, idea.image_prompt, idea.alt_text)
-    return screening.why_not_words(words, strangers_of(request.items)) is not None
+    return screening.why_not_words(words, strangers_of(request)) is not None

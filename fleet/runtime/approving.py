@@ -13,7 +13,7 @@ from typing import Any
 
 from fleet import approvals
 from fleet.access import audit
-from fleet.approvals import Decided, Person, Proposal, Request, moves, queries
+from fleet.approvals import Decided, Person, Proposal, Request, RequestState, moves, queries
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput
@@ -22,6 +22,8 @@ from fleet.runtime.effects import EFFECTS
 
 Revisions = int | Mapping[uuid.UUID, int] | None
 """The revision that a person saw: of the one request, or of each; what was amended since is refused."""
+
+_MOST_TAKEN_BACK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,13 @@ def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
     decided = approvals.withdraw(tx, request_id, why)
     if decided.settled:
         follow(deps, tx, decided.request)
+
+
+def take_back_all(deps: Deps, tx: Tx, agent_id: uuid.UUID, why: str) -> None:
+    """Withdraw all open requests of an agent, in the fleet's own name."""
+    which = Filter(states=(RequestState.PENDING,), agent_id=agent_id)
+    for request in queries.page(tx, which, limit=_MOST_TAKEN_BACK):
+        take_back(deps, tx, request.id, why)
 
 
 def may_be_edited(request: Request) -> bool:

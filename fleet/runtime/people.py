@@ -30,7 +30,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import doorbell
+from fleet.runtime import approving, doorbell
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
 from fleet.runtime.handlers import account
@@ -143,10 +143,12 @@ def stop(deps: Deps, name: str) -> bool:
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
-    """Stop and hide an agent, and have its account on the surface removed. Raises NotFound."""
+    """Stop and hide an agent, take its requests back, and have its account on the surface removed. Raises NotFound."""
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name).id
+        # Ticks, then requests, then the agent: whoever records or decides takes them in this order.
         ticks.call_off(tx, [agent_id], why="the agent was stopped")
+        approving.take_back_all(deps, tx, agent_id, "its agent was deleted")
         agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
         assert agent is not None
         commands.delete(tx, agent.id)

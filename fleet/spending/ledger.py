@@ -64,15 +64,18 @@ def settle(tx: Tx, reservation: Reservation, calls: Iterable[Usage]) -> None:
     """Record the calls that were made and charge what they cost instead of what was set aside."""
     calls = list(calls)
     record(tx, reservation.spender, calls)
-    if reservation.id is None:
+    cost = sum(call.microusd for call in calls)
+    if reservation.id is None:  # no budget covered the call when it began; one may by now
+        if cost:
+            _charge(tx, reservation, set_aside=0, cost=cost)
         return
     gone = sa.delete(ReservationRow).where(ReservationRow.id == reservation.id)
     if tx.execute(gone).rowcount == 1:
-        _charge(tx, reservation, set_aside=reservation.microusd, cost=sum(call.microusd for call in calls))
+        _charge(tx, reservation, set_aside=reservation.microusd, cost=cost)
 
 
 def record(tx: Tx, spender: Spender, calls: Iterable[Usage]) -> None:
-    """Write a row for each call; they belong to no budget's sum unless they were reserved."""
+    """Write a row for each call. The budgets that stand are charged by `settle`; a later one counts these rows."""
     rows = [
         {
             "agent_id": spender.agent_id, "persona_id": spender.persona_id, "job_id": spender.job_id,
@@ -127,13 +130,14 @@ def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> N
     now = tx.now()
     for row in _covering(tx, reservation.spender.keys(reservation.provider)):
         _roll_over(row, now)
-        # A budget that was set while the call was under way knows nothing of the amount.
+        # A budget that was set in the very moment in which the amount was set aside may know nothing of it.
         row.reserved_microusd = max(0, row.reserved_microusd - set_aside)
         row.spent_microusd += cost
 
 
 def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> bool:
-    """Set a limit; False if it stands already. What its period has cost so far is counted from the calls.
+    """Set a limit; False if it stands already. What its period has cost so far is counted from the calls, and what is
+    set aside for calls under way from those amounts: another's must not be let go of when they are settled.
 
     Raises InvalidInput.
     """
@@ -142,7 +146,7 @@ def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: i
     values = {"limit_microusd": limit_microusd, "set_by": by[:100], "set_at": _CLOCK}
     made = insert(BudgetRow).values(
         scope=scope, key=key, period=period, period_start=start, spent_microusd=_cost_since(tx, scope, key, start),
-        **values,
+        reserved_microusd=_set_aside(tx, scope, key), **values,
     )  # fmt: skip
     differs = BudgetRow.limit_microusd != limit_microusd
     put = made.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values, where=differs)
@@ -217,16 +221,25 @@ def _budget(row: BudgetRow) -> Budget:
     )  # fmt: skip
 
 
-_COLUMN = {Scope.PERSONA: CallRow.persona_id, Scope.PROVIDER: CallRow.provider}
-
-
 def _cost_since(tx: Tx, scope: Scope, key: str, since: datetime) -> int:
-    query = sa.select(sa.func.coalesce(sa.func.sum(CallRow.microusd), 0)).where(CallRow.called_at >= since)
-    if scope is Scope.AGENT:
-        query = query.where(CallRow.agent_id == uuid.UUID(key))
-    elif scope is not Scope.FLEET:
-        query = query.where(_COLUMN[scope] == key)
-    return int(tx.scalar(query))
+    return _sum(tx, CallRow, scope, key, CallRow.called_at >= since)
+
+
+def _set_aside(tx: Tx, scope: Scope, key: str) -> int:
+    return _sum(tx, ReservationRow, scope, key)
+
+
+def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: str,
+         *where: sa.ColumnElement[bool]) -> int:  # fmt: skip
+    """Return what all rows that a scope covers come to, in microusd."""
+    match scope:
+        case Scope.AGENT:
+            where = (*where, of.agent_id == uuid.UUID(key))
+        case Scope.PERSONA:
+            where = (*where, of.persona_id == key)
+        case Scope.PROVIDER:
+            where = (*where, of.provider == key)
+    return int(tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(of.microusd), 0)).where(*where)))
 
 
 def _check(scope: Scope, key: str) -> None:

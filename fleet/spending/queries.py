@@ -51,7 +51,8 @@ _COLUMNS: dict[By, str] = {
 
 def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agent_id: uuid.UUID | None = None,
          limit: int = 100) -> list[Sum]:  # fmt: skip
-    """Return the calls since a moment, all or one agent's, summed: days in order, anything else dearest first."""
+    """Return the calls since a moment, all or one agent's, summed: the newest days in order, anything else dearest
+    first."""
     if by is By.AGENT or agent_id is not None:  # days are folded over all agents
         source = days.calls(since, until, agent_id)
     else:
@@ -61,10 +62,11 @@ def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agen
     query = (
         sa.select(key, sa.func.sum(source.c.calls), failed, *(sa.func.sum(source.c[name]) for name in days.ADDED))
         .group_by(key)
-        .order_by(key if by is By.DAY else total.desc(), key)
+        .order_by(key.desc() if by is By.DAY else total.desc(), key)
         .limit(limit)
     )
-    return [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
+    found = [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
+    return found[::-1] if by is By.DAY else found
 
 
 def spent_by_day(tx: Tx, since: datetime) -> dict[date, int]:

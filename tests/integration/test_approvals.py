@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from fleet import approvals
 from fleet.approvals import Person, Proposal, Request, RequestState, Rule, upkeep
 from fleet.approvals.queries import newest_about, pending_by_resource, resolve_prefix
-from fleet.approvals.rules import Condition, Op
+from fleet.approvals.rules import Condition, Op, Step
 from fleet.approvals.states import Verdict
 from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
@@ -197,6 +197,39 @@ def test_an_amendment_is_judged_by_the_rules_again_and_approves_nothing(fleet: F
         amended = approvals.amend(tx, request.id, {"text": "x"}, Person("boss", frozenset({"boss"})), facts=sure,
                                   rules=strict)  # fmt: skip
     assert (amended.rule, amended.state) == ("sure", RequestState.PENDING)
+
+
+def test_however_often_it_is_amended_those_to_whom_it_was_escalated_decide_and_no_others(fleet: Fleet) -> None:
+    first = Rule("first", "draft", "publish", ("role:owner",), escalate_to=("user:ceo",),
+                 escalate_after=timedelta(hours=1))  # fmt: skip
+    other = Rule("other", "draft", "publish", ("role:owner",), escalate_to=("user:intern",),
+                 escalate_after=timedelta(hours=1))  # fmt: skip
+    with fleet.deps.db.transaction() as tx:
+        request = approvals.open(tx, proposal(), [first])
+        upkeep.take(tx, request.id, Step.ESCALATE, tx.now() + timedelta(hours=2))
+        for text in ("one", "two"):
+            amended = approvals.amend(tx, request.id, {"text": text}, OWNER, rules=[other])
+    assert amended.approvers == ("role:owner", "user:ceo")
+
+
+def test_an_amended_request_is_escalated_as_its_new_rule_says(fleet: Fleet) -> None:
+    never, soon = (
+        Rule("never", "draft", "publish", ("role:owner",)),
+        Rule("soon", "draft", "publish", ("role:owner",), escalate_to=("user:ceo",), escalate_after=timedelta(hours=1)),
+    )
+    with fleet.deps.db.transaction() as tx:
+        request = approvals.open(tx, proposal(), [never])
+        later = tx.now() + timedelta(hours=2)
+        assert upkeep.take(tx, request.id, Step.ANNOUNCE, tx.now()) is not None
+        amended = approvals.amend(tx, request.id, {"text": "one"}, OWNER, rules=[soon])
+        assert amended.escalate_at == request.created_at + timedelta(hours=1)
+        assert [one.id for one in approvals.due(tx, later)] == [request.id]
+        approvals.amend(tx, request.id, {"text": "two"}, OWNER, rules=[never])
+        assert approvals.due(tx, later) == []
+        approvals.amend(tx, request.id, {"text": "three"}, OWNER, rules=[soon])
+        taken = upkeep.take(tx, request.id, Step.ESCALATE, later)
+    assert taken is not None
+    assert taken.approvers == ("role:owner", "user:ceo")
 
 
 def test_what_is_past_its_time_is_not_decided_any_more(fleet: Fleet) -> None:

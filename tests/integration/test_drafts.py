@@ -293,6 +293,54 @@ def test_the_decision_itself_can_come_while_the_model_writes(fleet: Fleet) -> No
     assert fleet.surface.effects[0].text == COMMENT.text
 
 
+def test_what_a_person_writes_while_the_model_writes_too_stays(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    drafting.revise(fleet.deps, str(draft.id), "shorter", ANN)
+
+    def and_meanwhile(_: Any) -> ScanAnswer:
+        drafting.edit(fleet.deps, str(draft.id), {"text": "In my own words."}, BEN)
+        return ScanAnswer((Idea("comment", "p1", "Wet slate."),))
+
+    fleet.words.proposals = and_meanwhile
+    (job,) = fleet.jobs(kind="revise_draft")
+    perform(fleet.deps, job.id)
+    assert fleet.job(job.id).state == JobState.SKIPPED
+    assert (row(fleet, draft).revision, row(fleet, draft).content["text"]) == (2, "In my own words.")
+    (payload, revision) = fleet.sql("SELECT payload, revision FROM approval_requests").one()
+    assert (payload["text"], revision) == ("In my own words.", 2)
+
+
+def test_who_dies_with_a_revision_written_says_later_that_it_is_written(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    fleet.words.proposals = proposing(Idea("comment", "p1", "Wet slate."))
+    drafting.revise(fleet.deps, str(draft.id), "shorter", ANN)
+    (job,) = fleet.jobs(kind="revise_draft")
+
+    def die(at: Point) -> None:
+        if at is Point.JOB_STEP_SAVED and row(fleet, draft).revision == 2:
+            raise Killed
+
+    failpoints.arm(die)
+    try:
+        with pytest.raises(Killed):
+            perform(fleet.deps, job.id)
+    finally:
+        failpoints.arm(None)
+    fleet.lease_runs_out()
+    sweep(fleet.deps)
+    perform(fleet.deps, job.id)
+    assert (fleet.job(job.id).state, row(fleet, draft).content["text"]) == (JobState.DONE, "Wet slate.")
+
+
+def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    people.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
+    assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
+    assert drafting.waiting(fleet.deps) == 0
+    assert approving.pending(fleet.deps) == {}
+    assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
+
+
 def test_what_a_rule_approves_by_itself_is_published_and_teaches_nothing(fleet: Fleet) -> None:
     from fleet.approvals.rules import Condition, Op, Rule
 

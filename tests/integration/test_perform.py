@@ -668,3 +668,11 @@ def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
     perform(fleet.deps, job)
     wait = fleet.job(job).next_attempt_at - datetime.now(UTC)
     assert timedelta(seconds=20) < wait < timedelta(seconds=31)
+
+
+@pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])
+def test_a_refusal_in_signs_that_no_database_keeps_is_recorded_without_them(fleet: Fleet, unstorable: str) -> None:
+    job_id = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    fleet.surface.faults = [raises(base.Refused(f"no{unstorable} such post"))]
+    perform(fleet.deps, job_id)
+    assert (fleet.job(job_id).state, fleet.job(job_id).error) == ("dead", "no such post")

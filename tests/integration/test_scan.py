@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import uuid
 from collections.abc import Callable
@@ -396,3 +397,16 @@ def test_an_agent_that_became_supervised_writes_nothing_that_nobody_approved(fle
     assert fleet.job(job.id).state == JobState.SKIPPED
     assert "supervised" in (fleet.job(job.id).error or "")
     assert fleet.surface.effects == []
+
+
+@pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])
+def test_signs_that_no_database_keeps_stop_no_scan(fleet: Fleet, unstorable: str) -> None:
+    """Both are valid in JSON, so any server and any model can send them."""
+    shown = post("a")
+    fleet.surface.posts = [dataclasses.replace(shown, caption=f"A lamp{unstorable} on slate.", author_name=unstorable)]
+    named = Idea("comment", f"p1{unstorable}", "Lost to us.")
+    fleet.words.proposals = proposing(COMMENT, named)
+    job = scan(fleet, supervised(fleet))
+    assert fleet.job(job).state == JobState.DONE
+    (draft,) = drafts(fleet)
+    assert draft.about["text"] == "A lamp on slate."

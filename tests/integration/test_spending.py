@@ -124,6 +124,36 @@ def test_a_budget_that_comes_late_counts_what_was_spent_before_it(db: Database) 
             assert {b.spent_microusd for b in ledger.list_budgets(tx) if b.scope is scope} == {spent}
 
 
+def begin(db: Database, estimate: int) -> ledger.Reservation:
+    with db.transaction() as tx:
+        return ledger.reserve(tx, WHO, "anthropic", estimate, lease_s=60)
+
+
+def end(db: Database, reservation: ledger.Reservation, cost: int) -> None:
+    with db.transaction() as tx:
+        ledger.settle(tx, reservation, [Usage("anthropic", "m", microusd=cost)])
+
+
+def test_a_budget_that_is_set_while_a_call_is_under_way_pays_for_it(db: Database) -> None:
+    under_way = begin(db, 90)
+    limit(db, 100)
+    end(db, under_way, 60)
+    assert only(db).spent_microusd == 60
+
+
+@pytest.mark.parametrize(("scope", "key"), [(Scope.PERSONA, "ai_artist"), (Scope.FLEET, ALL)])
+def test_a_budget_that_is_set_anew_keeps_set_aside_what_calls_under_way_may_cost(
+    db: Database, scope: Scope, key: str
+) -> None:
+    limit(db, 10**9, Scope.PROVIDER, "anthropic")
+    first = begin(db, 60)
+    limit(db, 100, scope, key)
+    begin(db, 40)
+    end(db, first, 60)
+    with pytest.raises(BudgetSpent):
+        begin(db, 1)
+
+
 def make_fleet_agent(db: Database) -> uuid.UUID:
     fleet = make_fleet(db.engine.url.render_as_string(hide_password=False))
     try:
@@ -164,3 +194,14 @@ def test_calls_are_summed_by_what_people_ask_for(db: Database) -> None:
         assert day.microusd == 360
         (nobody,) = queries.sums(tx, By.AGENT, since=LONG_AGO)
         assert nobody.key is None and nobody.calls == 3
+
+
+def test_of_more_days_than_are_shown_the_newest_are_and_in_order(db: Database) -> None:
+    for _ in range(3):
+        with db.transaction() as tx:
+            tx.execute(sa.text("UPDATE llm_calls SET called_at = called_at - interval '1 day'"))
+        call(db, 0, 1)
+    with db.transaction() as tx:
+        days = [one.key for one in queries.sums(tx, By.DAY, since=LONG_AGO, limit=2)]
+        today = tx.now().date().isoformat()
+    assert (len(days), days[-1], days) == (2, today, sorted(str(day) for day in days))

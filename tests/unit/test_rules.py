@@ -24,6 +24,11 @@ def found(words: str) -> list[str]:
     [
         ("Write to zoe.k@example.org for prints.", "privacy.email"),
         ("zoe (at) example (dot) org", "privacy.email"),
+        ("Write to zoe@example．org soon", "privacy.email"),
+        ("Write to zoe@example。org soon", "privacy.email"),
+        ("Write to ｚｏｅ＠ｅｘａｍｐｌｅ．ｏｒｇ soon", "privacy.email"),
+        ("Call ＋49 30 901820 today", "privacy.phone"),
+        ("４１１１－１１１１－１１１１－１１１１", "privacy.card"),
         ("Call +49 30 901820 today", "privacy.phone"),
         ("call (415) 555-2671", "privacy.phone"),
         ("or 1-800-555-0199 now", "privacy.phone"),
@@ -62,6 +67,7 @@ def test_data_about_people_and_secrets_are_found_and_never_repeated(words: str, 
         "The token of our affection, a secret: none. Password-free since 1999.",
         "one-column-keyboard-first-right-to-left-settings-screen",
         "Meet @ the corner at 8",
+        "今天和@小明。我们去海边。",
         "sk_harbour_at_dawn_blue, pk-resize-lanczos-sharp, hf_something",
         "Nos. 1-2, 100-200 and 2024-2025",
     ],
@@ -99,6 +105,9 @@ def test_links_to_the_owners_hosts_pass_where_the_surface_has_links() -> None:
     linkedin = SURFACES["linkedin"].caption
     assert rules.links("More at https://www.ours.org/a and ours.org", linkedin, ["Ours.org"]) == []
     assert len(rules.links("https://ours.org.evil.com https://ours.org@evil.com", linkedin, ["ours.org"])) >= 2
+    for hidden in ("https://ours.org:@evil.com/x", "https://ours.org:1@192.0.2.1", "https://ours.org\\@evil.com"):
+        assert len(rules.links(hidden, linkedin, ["ours.org"])) == 1
+    assert rules.links("https://ours.org/@zoe", linkedin, ["ours.org"]) == []
     assert len(rules.links("https://ours.org", CAPTION, ["ours.org"])) == 1
     assert rules.fit("More at https://ours.org/a", linkedin)[0] == "More at https://ours.org/a"
 

@@ -28,6 +28,8 @@ from fleet.runtime.work import Work
 
 def prepare(work: Work) -> Done | Skipped:
     """Write the draft anew, once for all attempts."""
+    if work.known("revised") is not None:  # by an attempt that died before it could say so
+        return Done(result={"text": gist(work.known("revised"))})
     told = work.claim.payload
     with work.deps.db.transaction() as tx:
         row = tx.session.get(DraftRow, uuid.UUID(told["draft"]))
@@ -84,9 +86,12 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     approvals.amend(
         tx, row.request_id, made, agent, reason=told["instructions"], facts=facts, rules=work.deps.approval_rules
     )  # fmt: skip
-    revision = service.revise(tx, row.id, made, made_by=agent.name, instructions=told["instructions"])
+    # A person may have put in words of their own while the model wrote: theirs stay.
+    revision = service.revise(
+        tx, row.id, made, made_by=agent.name, instructions=told["instructions"], before=row.revision
+    )  # fmt: skip
     if revision is None:
-        raise Conflict("the draft was decided meanwhile")
+        raise Conflict("the draft was decided or changed meanwhile")
     events.emit(
         tx, "agent.draft.revised", agent_id=row.agent_id, job_id=work.claim.job_id, draft=str(row.id), kind=row.kind,
         revision=revision, text=gist(made), by=told["by"],
