@@ -57,7 +57,6 @@ def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Pri
     name = "".join(char for char in name if char.isprintable()).strip().lower()  # what is none, no table holds
     user_id = _recognised(deps, name, password, visit)
     with deps.db.transaction() as tx:
-        throttle.succeeded(tx, name)
         tx.execute(sa.update(UserRow).where(UserRow.id == user_id).values(last_login_at=sa.func.clock_timestamp()))
         return _opened(tx, user_id, visit)
 
@@ -66,7 +65,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     """Return whose name and password these are. Raises LoginRefused, TooManyTries."""
     present = (UserRow.name == name, UserRow.removed_at.is_(None))
     with deps.db.transaction() as tx:
-        until = throttle.blocked_until(tx, name, visit.address)
+        until = throttle.begin(tx, name, visit.address)
         row = tx.execute(sa.select(UserRow.id, UserRow.password_hash).where(*present)).one_or_none()
     if until is not None:
         raise TooManyTries(until)
@@ -74,10 +73,11 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     is_right = secret.is_password(row.password_hash if row else None, password)
     if row is None or not is_right:
         _refuse(deps, name, visit)
-    if secret.is_outdated(row.password_hash):
-        made = sa.update(UserRow).where(*present).values(password_hash=secret.hash_password(password, name))
-        with deps.db.transaction() as tx:
-            tx.execute(made)
+    fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
+    with deps.db.transaction() as tx:
+        throttle.succeeded(tx, name)
+        if fresh is not None:
+            tx.execute(sa.update(UserRow).where(*present).values(password_hash=fresh))
     user_id: uuid.UUID = row.id
     return user_id
 
