@@ -6,6 +6,7 @@ Who knows the password waits as well: otherwise the wait itself would tell wheth
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -23,8 +24,23 @@ _CLOCK = sa.func.clock_timestamp()
 
 def keys_of(name: str, address: str | None) -> dict[str, int]:
     """Return under what failures are counted, and how many of each are free."""
-    found = {f"name:{name.lower()[:100]}": FREE_OF_NAME}
-    return found | ({f"address:{address[:100]}": FREE_OF_ADDRESS} if address else {})
+    found = {_of_name(name): FREE_OF_NAME}
+    return found | ({_of_address(address): FREE_OF_ADDRESS} if address else {})
+
+
+def _of_name(name: str) -> str:
+    return f"name:{name.lower()[:100]}"
+
+
+def _of_address(address: str) -> str:
+    """Return under what an address is counted: of IPv6 the /64, within which whoever has one has all."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return f"address:{address[:100]}"
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or ipaddress.IPv6Address(int(found) >> 64 << 64)
+    return f"address:{found}"
 
 
 def wait_after(number: int, free: int) -> timedelta:
@@ -42,15 +58,31 @@ def blocked_until(tx: Tx, name: str, address: str | None) -> datetime | None:
     return until if until is not None and until > tx.now() else None
 
 
+def begin(tx: Tx, name: str, address: str | None) -> datetime | None:
+    """Count a try of a name as a failure, which `succeeded` forgets; or return until when nobody may try.
+
+    Counted before the password is looked at: many tries side by side would all be over before the first was counted.
+    """
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(_of_name(name)))))
+    until = blocked_until(tx, name, address)
+    if until is None:
+        _count(tx, _of_name(name))
+    return until
+
+
 def failed(tx: Tx, name: str, address: str | None) -> None:
+    """Count a failure of an address; that of the name is counted already, and its wait begins now."""
+    tx.execute(sa.update(LoginFailureRow).where(LoginFailureRow.key == _of_name(name)).values(last_at=_CLOCK))
+    if address:
+        _count(tx, _of_address(address))
+
+
+def _count(tx: Tx, key: str) -> None:
     """Count a failure; what lies a day back is forgotten."""
-    for key in keys_of(name, address):
-        fresh = insert(LoginFailureRow).values(key=key, number=1)
-        old = LoginFailureRow.last_at < _CLOCK - _FORGOTTEN_AFTER
-        again = sa.case((old, 1), else_=LoginFailureRow.number + 1)
-        tx.execute(
-            fresh.on_conflict_do_update(index_elements=["key"], set_={"number": again, "last_at": _CLOCK})
-        )  # fmt: skip
+    fresh = insert(LoginFailureRow).values(key=key, number=1)
+    old = LoginFailureRow.last_at < _CLOCK - _FORGOTTEN_AFTER
+    again = sa.case((old, 1), else_=LoginFailureRow.number + 1)
+    tx.execute(fresh.on_conflict_do_update(index_elements=["key"], set_={"number": again, "last_at": _CLOCK}))
 
 
 def prune(tx: Tx, *, limit: int) -> int:
@@ -61,5 +93,4 @@ def prune(tx: Tx, *, limit: int) -> int:
 
 def succeeded(tx: Tx, name: str) -> None:
     """Forget the failures of a name; those of an address stay, or one good account would hide guesses at others."""
-    key = f"name:{name.lower()[:100]}"
-    tx.execute(sa.delete(LoginFailureRow).where(LoginFailureRow.key == key))
+    tx.execute(sa.delete(LoginFailureRow).where(LoginFailureRow.key == _of_name(name)))

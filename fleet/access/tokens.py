@@ -60,6 +60,12 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
     return key
 
 
+def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:
+    """Say whether something made now that lasts so long, or for ever, is there when this token has expired."""
+    until = sa.func.coalesce(_CLOCK + sa.literal(for_, sa.Interval), sa.literal("infinity", sa.DateTime(timezone=True)))
+    return bool(tx.scalar(sa.select(TokenRow.expires_at < until).where(TokenRow.id == token_id)))
+
+
 def find(tx: Tx, key: str) -> Principal | None:
     """Return whose token it is, and note that it is used; None for one that opens nothing (any more)."""
     query = (

@@ -75,11 +75,16 @@ def _client(door: Door) -> httpx.Client:
     server = door.server.rstrip("/")
     if not server.startswith(("http://", "https://")):
         raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.")
+    if not door.token.isascii() or not door.token.isprintable():
+        raise InvalidInput("FLEET_TOKEN holds signs that no token has.", fix="Set it to the token alone, on one line.")
     headers = {"authorization": f"Bearer {door.token}", "accept": "application/json"}
-    return httpx.Client(base_url=f"{server}/api/v1", headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+    try:
+        return httpx.Client(base_url=f"{server}/api/v1", headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+    except httpx.InvalidURL:
+        raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.") from None
 
 
-def _send(client: httpx.Client, call: Call, options: Options) -> Any:
+def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, Any]:
     """Make the call. It is made again when the line breaks, under the same key, so that nothing is done twice."""
     path = call.path.format(**{name: quote(str(value), safe="") for name, value in options.items()})
     query = {name: _plain(options[key]) for key, name in call.query.items() if key in options}
@@ -95,6 +100,8 @@ def _send(client: httpx.Client, call: Call, options: Options) -> Any:
                 raise Unavailable(
                     f"The server does not answer ({type(error).__name__}).", fix="Is its address right, and is it up?"
                 ) from None
+        except httpx.DecodingError:
+            raise _stranger(200) from None
         else:
             return _read(answer)
     raise AssertionError("unreachable")
@@ -120,33 +127,44 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _read(answer: httpx.Response) -> Any:
-    """Return what was answered. Raises the FleetError that stands in it."""
-    if answer.is_success:
-        return answer.json() if answer.content else {}
+def _read(answer: httpx.Response) -> Mapping[str, Any]:
+    """Return what was answered, an object always. Raises the FleetError that stands in it."""
     try:
-        told = answer.json()
+        told = answer.json() if answer.content else {}
+        if answer.is_success and isinstance(told, dict):
+            return told
         detail, fix = str(told["detail"]), told.get("fix")
-    except (ValueError, KeyError, TypeError):
-        raise Unavailable(
-            f"The server answers {answer.status_code}, and not as Fleet would.", fix="Is this the dashboard's address?"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _stranger(answer.status_code) from None
     raise _KINDS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
 
 
-def _tell(door: Door, call: Call, options: Options, told: Any, *, as_json: bool) -> None:
+def _stranger(status: int) -> Unavailable:
+    return Unavailable(f"The server answers {status}, and not as Fleet would.", fix="Is this the dashboard's address?")
+
+
+def _tell(door: Door, call: Call, options: Options, told: Mapping[str, Any], *, as_json: bool) -> None:
     from fleet.cli import render
 
     if as_json:
         door.json(told)
     elif call.done:
-        door.say(call.done.format(**{**options, **(told if isinstance(told, dict) else {})}))
+        door.say(_done(call, {**options, **told}))
     elif call.columns:
+        if not isinstance(told.get("items"), list):
+            raise _stranger(200)
         _list(door, call.columns, told["items"])
         if told.get("next"):
             door.note("There are more; --limit shows up to 200.")
     else:
         door.show(render.facts([(name.replace("_", " ").capitalize(), _cell(value)) for name, value in told.items()]))
+
+
+def _done(call: Call, told: Mapping[str, Any]) -> str:
+    try:
+        return call.done.format(**told)
+    except KeyError:
+        raise _stranger(200) from None
 
 
 def _list(door: Door, columns: Sequence[str], items: Sequence[Mapping[str, Any]]) -> None:

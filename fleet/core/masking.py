@@ -17,7 +17,9 @@ SHORTEST_CHARS = 8
 """Shorter values are no secrets (`none`, `ollama`), and would blacken innocent words."""
 _HIDDEN = "***"
 _LONG_LINE_CHARS = 16
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@")
+# It begins where a scheme ends: to look for the scheme as well takes the square of a long word, and words come from
+# receivers and surfaces.
+_URL_PASSWORD = re.compile(r"(?P<head>://[^\s:/@]*):[^\s@/]+@")
 _SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
 _KEYS_OF_PEOPLE = re.compile(r"\b(?P<kind>fl[tis]_)[A-Za-z0-9_.-]{16,}")
 """API tokens, invitations and sessions (fleet.access.secret)."""

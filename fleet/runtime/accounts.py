@@ -19,7 +19,7 @@ from fleet.access import tokens as access_tokens
 from fleet.access.audit import Actor, Filter, Line
 from fleet.access.models import UserRow
 from fleet.access.principal import Principal, Via
-from fleet.access.roles import Permission, Role, may_appoint
+from fleet.access.roles import Permission, Role, allows, may_appoint
 from fleet.access.sessions import Copied, Found, Session, Visit
 from fleet.access.tokens import Token
 from fleet.access.users import User
@@ -57,7 +57,6 @@ def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Pri
     name = "".join(char for char in name if char.isprintable()).strip().lower()  # what is none, no table holds
     user_id = _recognised(deps, name, password, visit)
     with deps.db.transaction() as tx:
-        throttle.succeeded(tx, name)
         tx.execute(sa.update(UserRow).where(UserRow.id == user_id).values(last_login_at=sa.func.clock_timestamp()))
         return _opened(tx, user_id, visit)
 
@@ -66,7 +65,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     """Return whose name and password these are. Raises LoginRefused, TooManyTries."""
     present = (UserRow.name == name, UserRow.removed_at.is_(None))
     with deps.db.transaction() as tx:
-        until = throttle.blocked_until(tx, name, visit.address)
+        until = throttle.begin(tx, name, visit.address)
         row = tx.execute(sa.select(UserRow.id, UserRow.password_hash).where(*present)).one_or_none()
     if until is not None:
         raise TooManyTries(until)
@@ -74,10 +73,11 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     is_right = secret.is_password(row.password_hash if row else None, password)
     if row is None or not is_right:
         _refuse(deps, name, visit)
-    if secret.is_outdated(row.password_hash):
-        made = sa.update(UserRow).where(*present).values(password_hash=secret.hash_password(password, name))
-        with deps.db.transaction() as tx:
-            tx.execute(made)
+    fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
+    with deps.db.transaction() as tx:
+        throttle.succeeded(tx, name)
+        if fresh is not None:
+            tx.execute(sa.update(UserRow).where(*present).values(password_hash=fresh))
     user_id: uuid.UUID = row.id
     return user_id
 
@@ -178,7 +178,8 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
                 by: Principal | None = None) -> str:  # fmt: skip
     """Make a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
 
-    `by` is who asks for it at the web, and gets no token that may more than they may now; None at this machine.
+    `by` is who asks for it at the web, and gets no token that may more than they may now, nor one that outlives the
+    token that asks; None at this machine.
     """
     unknown = sorted(set(scopes) - set(Permission))
     if unknown:
@@ -188,6 +189,8 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
     if beyond:
         raise NotAllowed(f"You may not give a token {beyond[0]}: you do not have it yourself.")
     with deps.db.transaction() as tx:
+        if by is not None and by.via is Via.TOKEN and access_tokens.outlives(tx, by.key_id, for_):
+            raise NotAllowed("A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it.")
         user = users.get(tx, user_name)
         return access_tokens.issue(tx, user.id, name, wanted, for_)
 
@@ -231,12 +234,14 @@ def anybody(deps: Deps) -> bool:
 def create_user(deps: Deps, name: str, role: Role, password: str, *, by: Principal | None = None) -> User:
     """Make a user. Raises InvalidInput, Conflict, NotAllowed."""
     refuse_beyond(by, role)
+    refuse_giving(by, role)
     with deps.db.transaction() as tx:
         return users.create(tx, name, role, password)
 
 
 def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = None) -> bool:
     """Give a user another role; False if it is theirs. Raises NotFound, Conflict, NotAllowed."""
+    refuse_giving(by, role)
     with deps.db.transaction() as tx:
         refuse_beyond(by, users.locked(tx, name).role, role)
         changed = users.change_role(tx, name, role)
@@ -275,6 +280,13 @@ def refuse_beyond(by: Principal | None, *roles: Role) -> None:
         raise NotAllowed(
             f"The role {by.role} does not reach to {article} {beyond[0]}.", fix="An owner of the fleet may do it."
         )
+
+
+def refuse_giving(by: Principal | None, role: Role) -> None:
+    """Raise NotAllowed for a role that lets people do what somebody may not do now: a token's scopes narrow it, too."""
+    beyond = [one for one in Permission if by is not None and allows(role, one) and not by.may(one)]
+    if beyond:
+        raise NotAllowed(f"You may not make anybody {role}: that gives {beyond[0]}, which you do not have yourself.")
 
 
 def audit_page(deps: Deps, which: Filter, *, limit: int = 50, before: int | None = None) -> Sequence[Line]:

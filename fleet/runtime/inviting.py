@@ -1,6 +1,6 @@
 """Invitations, as doors call them: links that make one user, once. Each is one transaction.
 
-Whom somebody may invite is decided by `accounts.refuse_beyond`, as with users. Called by `fleet users invite`, by
+Whom somebody may invite is decided in `accounts`, as with users. Called by `fleet users invite`, by
 `fleet up` for the first owner, and by the pages.
 """
 
@@ -16,7 +16,7 @@ from fleet.access.invitations import Invitation
 from fleet.access.principal import Principal
 from fleet.access.roles import Role
 from fleet.access.users import User
-from fleet.runtime.accounts import refuse_beyond
+from fleet.runtime.accounts import refuse_beyond, refuse_giving
 from fleet.runtime.deps import Deps
 
 
@@ -27,6 +27,7 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str
     `terminal` is who asks at the command line.
     """
     refuse_beyond(by, role)
+    refuse_giving(by, role)
     with deps.db.transaction() as tx:
         return invitations.make(tx, role, by=terminal if by is None else invitations.inviter(by.name), for_=for_)
 

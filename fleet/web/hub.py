@@ -26,6 +26,8 @@ T = TypeVar("T")
 POLL_S = 0.5
 SESSIONS_S = 30.0
 MOST_STREAMS = 2000
+MOST_OF_ONE = 500
+"""How many of them one user may have: nobody can take all, nor the files that a process may open."""
 BACKLOG = 500
 """Who missed more events than this is told to look at everything anew."""
 ROUNDS = 64
@@ -44,6 +46,7 @@ log = logs.get(__name__)
 class Listener:
     """A page that listens. `floor` is what it has seen, `greeting` what it is sent first."""
 
+    user_id: uuid.UUID
     key_id: uuid.UUID
     wants: Wants
     floor: Position
@@ -57,6 +60,10 @@ class Listener:
             first, self.greeting = self.greeting, b""
             return first
         return await self.rounds.get()
+
+
+def _too_many() -> Unavailable:
+    return Unavailable("Too many pages listen.", fix="Pages work without it; reload them to see what is new.")
 
 
 class _Changing:
@@ -113,11 +120,13 @@ class Hub:
     async def join(self, who: Principal, after: Position | None, wants: Wants) -> Listener:
         """Have a page listen, from `after` on or from now. Raises Unavailable when no further one can."""
         if self._closed or len(self._listeners) + self._joining >= MOST_STREAMS:
-            raise Unavailable("Too many pages listen.", fix="Pages work without it; reload them to see what is new.")
+            raise _too_many()
         self._joining += 1
         try:
             reached = await self._reached()
-            listener = Listener(who.key_id, wants, after or reached)
+            if sum(one.user_id == who.user_id for one in self._listeners) >= MOST_OF_ONE:
+                raise _too_many()
+            listener = Listener(who.user_id, who.key_id, wants, after or reached)
             self._listeners.add(listener)  # at once, so that every round after `reached` waits for it
         finally:
             self._joining -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -52,6 +53,18 @@ def test_each_long_line_of_a_private_key_is_concealed_alone() -> None:
 def test_a_text_without_secrets_stays_as_it_is(words: str) -> None:
     assume(not any(sign in words for sign in ("://", "sk-", "fst_", "PRIVATE KEY")))
     assert masking.mask(words) == words
+
+
+@pytest.mark.parametrize("url", ["redis://:{}@h:1/0", "postgresql+psycopg://u:{}@h/db", "HTTPS://u:{}@h/", "a://b://:{}@"])
+def test_the_password_of_an_address_is_taken_out_whatever_its_scheme(url: str) -> None:
+    assert masking.mask(f"at {url.format('pass:word')}.") == f"at {url.format('***')}."
+
+
+@pytest.mark.parametrize("words", ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000])
+def test_a_long_word_beside_an_address_is_looked_through_once(words: str) -> None:
+    began_s = time.process_time()
+    masking.mask(words)
+    assert time.process_time() - began_s < 2
 
 
 def test_values_too_short_to_be_secrets_blacken_no_words() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
 from starlette.testclient import TestClient
 
-from fleet.access import Role, secret
+from fleet.access import Role, secret, throttle
 from fleet.access.audit import Filter
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
 from fleet.runtime import accounts
@@ -76,6 +77,32 @@ def test_a_name_is_throttled_after_five_failures_even_for_who_knows_the_password
     assert web.anonymous().post("/login", data={"name": "bo", "password": PASSWORD}).status_code == 303
     web.fleet.sql("UPDATE login_failures SET last_at = last_at - interval '1 min'")
     assert web.anonymous().post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 303
+
+
+def test_guesses_that_are_sent_side_by_side_are_throttled_as_those_one_after_another_are(web: Web) -> None:
+    web.user("viewer", "ana")
+    web.fleet.sql("INSERT INTO login_failures (key, number, last_at) VALUES ('name:ana', 12, now() - interval '129 s')")
+
+    def guess(number: int) -> bool:
+        try:
+            accounts.log_in(web.deps, "ana", f"wrong horse battery {number}", Visit())
+        except accounts.TooManyTries:
+            return False
+        except accounts.LoginRefused:
+            return True
+        raise AssertionError
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(guess, range(16))) == 1
+
+
+def test_who_has_one_address_of_ipv6_has_no_more_tries_than_with_one_of_ipv4() -> None:
+    def counted(address: str) -> list[str]:
+        return [key for key in throttle.keys_of("ana", address) if key != "name:ana"]
+
+    assert counted("2001:db8:1:2::5") == counted("2001:db8:1:2:ffff::1") != counted("2001:db8:1:3::5")
+    assert counted("::ffff:192.0.2.7") == counted("192.0.2.7") != counted("192.0.2.8")
+    assert counted("unix:") == ["address:unix:"] and counted("") == []
 
 
 def test_an_address_is_throttled_whatever_names_it_tries(web: Web) -> None:

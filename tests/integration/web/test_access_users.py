@@ -252,6 +252,30 @@ def test_a_token_makes_no_token_that_may_more_than_itself(web: Web) -> None:
     assert viewer.post("/api/v1/tokens", json={"name": "x", "scopes": ["users.edit"]}).status_code == 403
 
 
+def test_a_token_makes_none_that_outlives_it(web: Web) -> None:
+    web.user("owner", "ana")
+    scopes = (Permission.OWN_ACCOUNT, Permission.AGENTS_VIEW)
+    short = web.anonymous()
+    short.headers["authorization"] = f"Bearer {accounts.issue_token(web.deps, 'ana', 't', scopes, timedelta(days=7))}"
+    codes = {
+        days: short.post("/api/v1/tokens", json={"name": "x", "scopes": scopes, "expires_in_days": days}).status_code
+        for days in (None, 90, 8, 6)
+    }
+    assert codes == {None: 403, 90: 403, 8: 403, 6: 201}
+
+
+def test_a_token_makes_nobody_who_may_more_than_itself(web: Web) -> None:
+    web.user("viewer", "bo")
+    narrow = web.program("owner", (Permission.USERS_EDIT, Permission.USERS_VIEW))
+    for role in Role:
+        assert narrow.post("/api/v1/invitations", json={"role": role}).status_code == 403
+        assert narrow.patch("/api/v1/users/bo", json={"role": role}).status_code == 403
+    assert narrow.post("/api/v1/users/bo/logout").status_code == 200
+    wide = web.program("owner", tuple(set(Permission) - {Permission.CONTROLS_LIFT}), name="cy")
+    assert wide.patch("/api/v1/users/bo", json={"role": "admin"}).status_code == 403
+    assert wide.patch("/api/v1/users/bo", json={"role": "operator"}).status_code == 200
+
+
 def test_tokens_end_by_time_and_by_their_owner_alone(web: Web) -> None:
     ana, bo = web.program("viewer", name="ana"), web.program("owner", name="bo")
     (mine,) = ana.get("/api/v1/tokens").json()["items"]

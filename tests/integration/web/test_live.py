@@ -275,6 +275,21 @@ def test_nobody_listens_unknown_and_not_too_many_do(
     ear.close()
 
 
+def test_nobody_takes_the_streams_of_others(
+    fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MOST_OF_ONE", 1)
+    accounts.create_user(fleet.deps, "bo", Role.VIEWER, PASSWORD)
+    another = accounts.issue_token(fleet.deps, "ana", "another", (Permission.FLEET_VIEW,), None)
+    of_bo = accounts.issue_token(fleet.deps, "bo", "tests", (Permission.FLEET_VIEW,), None)
+    ear = Ear(address, token).greeted()
+    refused = httpx.get(f"{address}/live", headers={"authorization": f"Bearer {another}"}, trust_env=False, timeout=3)
+    assert refused.status_code == 503
+    other = Ear(address, of_bo).greeted()
+    ear.close()
+    other.close()
+
+
 def test_a_stream_ends_with_its_session(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

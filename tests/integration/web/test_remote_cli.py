@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import click
@@ -116,3 +118,51 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     assert "controls.kill" in refused.output
     assert call("jobs", "show", "not-an-id").exit_code == 2
     assert call("budgets", "remove").exit_code == 2
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server that is no Fleet: whatever it is asked, it gives the same."""
+
+    told, packed = b"", ""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.told)))
+        if self.packed:
+            self.send_header("content-encoding", self.packed)
+        self.end_headers()
+        self.wfile.write(self.told)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("told", "packed"), [
+    (b"<html>Log in</html>", ""), (b"[1]", ""), (b'"x"', ""), (b'{"a": 1}', ""), (b'{"items": 3}', ""),
+    (b"[" * 100_000, ""), (b"no gzip", "gzip"),
+])  # fmt: skip
+@pytest.mark.parametrize("command", [("agents", "list"), ("agents", "start", "ana")])
+def test_a_server_that_is_no_fleet_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, told: bytes, packed: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(Stranger, "told", told)
+    monkeypatch.setattr(Stranger, "packed", packed)
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        result = CliRunner().invoke(root, list(command), env=_env(f"http://127.0.0.1:{stranger.server_port}"))
+        stranger.shutdown()
+    assert "not as Fleet would" in result.output and "Unexpected" not in result.output
+
+
+@pytest.mark.parametrize(("url", "token"), [("http://[::1", "flt_x"), ("http://127.0.0.1:9", "flt_é"),
+                                            ("http://127.0.0.1:9", "flt_x\nflt_y")])  # fmt: skip
+def test_an_address_or_a_token_that_is_none_is_told_in_words(url: str, token: str) -> None:
+    result = CliRunner().invoke(root, ["agents", "list"], env=_env(url) | {"FLEET_TOKEN": token})
+    assert result.exit_code == 2 and "Unexpected" not in result.output
+
+
+def _env(url: str) -> dict[str, str]:
+    return {"FLEET_SERVER": url, "FLEET_TOKEN": "flt_x", "FLEET_DATABASE_URL": "", "FLEET_HOME": "/nowhere"}
