@@ -16,6 +16,7 @@ from dataclasses import dataclass
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _TOKEN = re.compile(r"[\w@$!]+")
 _APOSTROPHES = re.compile(r"['’ʼ`´]")
+_POSSESSIVE = re.compile(r"['’ʼ`´][sSｓＳ](?!\w)")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _LOOK_ALIKES = str.maketrans("авеғіјкмнорсѕтухԁԛԝαβεικνορτυχ", "abefijkmhopcstyxdqwabeiknoptux")
@@ -42,8 +43,9 @@ class Lexicon:
 
     def find(self, words: str) -> list[str]:
         """Return the entries that stand in a text, each once, in the order of the text."""
-        plain = _folded(words)
-        readings = dict.fromkeys((plain, plain.replace("_", " ")))  # an underscore may hide a letter, or be a blank
+        plain, owner = _folded(words), _folded(_POSSESSIVE.sub("", words))
+        # An underscore may hide a letter, or be a blank; and Acme's is Acme.
+        readings = dict.fromkeys((plain, plain.replace("_", " "), owner, owner.replace("_", " ")))
         hits = [entry for reading in readings for entry in self._spaced(_tokens(reading))]
         if self._unspaced and _UNSPACED.search(plain):
             together = "".join(plain.split())

@@ -127,7 +127,8 @@ def from_data(data: Mapping[str, Any]) -> ScanAnswer:
 
 def strangers_of(request: ScanRequest) -> list[str]:
     """Return every word of outsiders that a model is shown, names that are none among them."""
-    said = [(one.author, one.text) for item in request.items for one in (item, *item.comments)]
+    said = [(item.author, item.text) for item in request.items]
+    said += [(comment.author, comment.text) for item in request.items for comment in item.comments]
     names = [author for author, _ in said if not author_name(author)]
     examples = [one.about for one in (*request.accepted, *request.refused) if one.about]
     return [*(words for _, words in said), *names, *examples]

@@ -117,7 +117,9 @@ def test_every_moderator_is_asked() -> None:
 
 
 def test_an_owner_bans_words_of_the_house() -> None:
-    assert rules_of("The Acme anvil", by=review.standards(["acme"])) == ["banned"]
+    for said in ("The Acme anvil", "Acme's anvil", "ACME’S anvil", "_acme_'s anvil"):
+        assert rules_of(said, by=review.standards(["acme"])) == ["banned"]
+    assert rules_of("It's the acmes' anvil", by=review.standards(["acme"])) == []
 
 
 def test_findings_about_people_and_harm_do_not_repeat_the_words() -> None:
