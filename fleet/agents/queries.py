@@ -78,15 +78,17 @@ def count(tx: Tx, which: Filter) -> int:
 
 
 def next_ids(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
-             after: uuid.UUID | None = None, limit: int = 1000) -> list[uuid.UUID]:  # fmt: skip
+             after: uuid.UUID | None = None, limit: int = 1000, lock: bool = True) -> list[uuid.UUID]:  # fmt: skip
     """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
 
     `usernames` narrows them further; `after` is the last id of the batch before.
+    Without `lock` they are only looked up.
     """
     query = sa.select(AgentRow.id).where(*_crowd(which, statuses, usernames))
     if after is not None:
         query = query.where(AgentRow.id > after)
-    return list(tx.session.scalars(query.order_by(AgentRow.id).limit(limit).with_for_update()))
+    query = query.order_by(AgentRow.id).limit(limit)
+    return list(tx.session.scalars(query.with_for_update() if lock else query))
 
 
 def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None) -> int:

@@ -67,9 +67,9 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
     done, last = 0, None
     while True:
         with deps.db.transaction() as tx:
-            batch = queries.next_ids(
-                tx, crowd.which, MOVES[deed], usernames=crowd.usernames, after=last, limit=_BATCH
-            )  # fmt: skip
+            if deed is Deed.STOP:  # before their rows are locked: who records a decision takes the tick first
+                ticks.call_off(tx, _next(tx, crowd, deed, last, lock=False), why="the agent was stopped")
+            batch = _next(tx, crowd, deed, last)
             moved = _move(tx, batch, deed, reason or f"by {by}")
             if moved:
                 audit.note(tx, _DONE[deed], "agents", after={"number": moved, "reason": reason, **_told(crowd)})
@@ -81,6 +81,12 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
         with deps.db.transaction() as tx:
             service.free_held(tx)
     return done
+
+
+def _next(tx: Tx, crowd: Crowd, deed: Deed, last: uuid.UUID | None, *, lock: bool = True) -> list[uuid.UUID]:
+    return queries.next_ids(
+        tx, crowd.which, MOVES[deed], usernames=crowd.usernames, after=last, limit=_BATCH, lock=lock
+    )  # fmt: skip
 
 
 def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
@@ -104,7 +110,6 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> in
         case Deed.RESUME:
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
         case Deed.STOP:
-            ticks.call_off(tx, agent_ids, why="the agent was stopped")
             stopped = commands.stop_these(tx, agent_ids)
             job_queries.cancel_of_agent(tx, *agent_ids, but=NOT_ITS_ACTS)
             return stopped
