@@ -39,7 +39,7 @@ MOVES: Mapping[Deed, tuple[Status, ...]] = {
     Deed.RESUME: (Status.PAUSED,),
     Deed.STOP: commands.AWAKE,
 }
-"""Whom a deed moves; all others stay as they are."""
+"""Whom a deed moves; all others stay as they are. A pause without an end also takes those that rest for a while."""
 
 _DONE = {
     Deed.START: "agents.started", Deed.PAUSE: "agents.paused", Deed.RESUME: "agents.resumed",
@@ -58,8 +58,10 @@ class Crowd:
 def count(deps: Deps, crowd: Crowd, deed: Deed) -> tuple[int, int]:
     """Return how many agents a crowd has, and how many of them a deed would move."""
     with deps.db.transaction() as tx:
-        both = (queries.size(tx, crowd.which, of, usernames=crowd.usernames) for of in (tuple(Status), MOVES[deed]))
-        return next(both), next(both)
+        there = queries.size(tx, crowd.which, tuple(Status), usernames=crowd.usernames)
+        return there, queries.size(
+            tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE
+        )  # fmt: skip
 
 
 def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> int:
@@ -85,7 +87,8 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
 
 def _next(tx: Tx, crowd: Crowd, deed: Deed, last: uuid.UUID | None, *, lock: bool = True) -> list[uuid.UUID]:
     return queries.next_ids(
-        tx, crowd.which, MOVES[deed], usernames=crowd.usernames, after=last, limit=_BATCH, lock=lock
+        tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE, after=last, limit=_BATCH,
+        lock=lock,
     )  # fmt: skip
 
 
