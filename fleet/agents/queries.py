@@ -102,7 +102,7 @@ def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequen
 def _crowd(which: Filter, statuses: Sequence[Status], usernames: Sequence[str] | None,
            sleepers: bool) -> list[sa.ColumnElement[bool]]:  # fmt: skip
     named = [] if usernames is None else [AgentRow.username.in_(usernames)]
-    standing = AgentRow.status.in_(statuses)
+    standing: sa.ColumnElement[bool] = AgentRow.status.in_(statuses)
     if sleepers:
         standing = sa.or_(standing, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
     return [*_where(which), standing, *named]
