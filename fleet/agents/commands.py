@@ -146,7 +146,7 @@ def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: dateti
 
 
 def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = None) -> bool:
-    """Let a running agent rest, until a person resumes it or `until` has come; False if it is not running.
+    """Let an agent rest, until a person resumes it or `until` has come; False if it is idle or rests as long already.
 
     Raises NotFound.
     """
@@ -154,11 +154,15 @@ def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = 
 
 
 def pause_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, reason: str, until: datetime | None = None) -> int:
-    """Let those of the agents rest that are running; return how many."""
+    """Let those of the agents rest that run, and without an end also those that rest for a while; return how many."""
     ends = until.isoformat() if until else None
+    moving = AgentRow.status == Status.RUNNING
+    if until is None:  # else the end of its budget's sleep would wake whom a person has paused
+        moving = sa.or_(moving, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
     return _move(
-        tx, agent_ids, (Status.RUNNING,), Status.PAUSED, "agent.paused", payload={"reason": reason, "until": ends},
-        paused_until=until, pause_reason=reason[:200], next_tick_at=until,
+        tx, agent_ids, (Status.RUNNING, Status.PAUSED), Status.PAUSED, "agent.paused",
+        payload={"reason": reason, "until": ends}, only=moving, paused_until=until, pause_reason=reason[:200],
+        next_tick_at=until,
     )  # fmt: skip
 
 
@@ -206,11 +210,13 @@ def delete(tx: Tx, agent_id: uuid.UUID) -> None:
 
 
 def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[Status], after: Status, subject: str,
-          *, payload: Mapping[str, Any] | None = None, **values: Any) -> int:  # fmt: skip
+          *, payload: Mapping[str, Any] | None = None, only: sa.ColumnElement[bool] | None = None,
+          **values: Any) -> int:  # fmt: skip
     """Move those of the agents that stand where the move begins, with an event for each; return how many."""
+    standing = (AgentRow.id == sa.any_(_ids(agent_ids)), AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
     moved = tx.execute(
         sa.update(AgentRow)
-        .where(AgentRow.id == sa.any_(_ids(agent_ids)), AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
+        .where(*standing, *([] if only is None else [only]))
         .values(status=after, updated_at=_CLOCK, **values)
         .returning(AgentRow.id, AgentRow.name)
     ).all()

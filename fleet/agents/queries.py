@@ -78,27 +78,34 @@ def count(tx: Tx, which: Filter) -> int:
 
 
 def next_ids(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
-             after: uuid.UUID | None = None, limit: int = 1000) -> list[uuid.UUID]:  # fmt: skip
+             sleepers: bool = False, after: uuid.UUID | None = None, limit: int = 1000,
+             lock: bool = True) -> list[uuid.UUID]:  # fmt: skip
     """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
 
-    `usernames` narrows them further; `after` is the last id of the batch before.
+    `usernames` narrows them further; `sleepers` adds those that rest for a while; `after` is the last id of the batch
+    before. Without `lock` they are only looked up.
     """
-    query = sa.select(AgentRow.id).where(*_crowd(which, statuses, usernames))
+    query = sa.select(AgentRow.id).where(*_crowd(which, statuses, usernames, sleepers))
     if after is not None:
         query = query.where(AgentRow.id > after)
-    return list(tx.session.scalars(query.order_by(AgentRow.id).limit(limit).with_for_update()))
+    query = query.order_by(AgentRow.id).limit(limit)
+    return list(tx.session.scalars(query.with_for_update() if lock else query))
 
 
-def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None) -> int:
+def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+         sleepers: bool = False) -> int:  # fmt: skip
     """Return how many agents `next_ids` would return in all its batches."""
-    where = _crowd(which, statuses, usernames)
+    where = _crowd(which, statuses, usernames, sleepers)
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*where)) or 0)
 
 
-def _crowd(which: Filter, statuses: Sequence[Status],
-           usernames: Sequence[str] | None) -> list[sa.ColumnElement[bool]]:  # fmt: skip
+def _crowd(which: Filter, statuses: Sequence[Status], usernames: Sequence[str] | None,
+           sleepers: bool) -> list[sa.ColumnElement[bool]]:  # fmt: skip
     named = [] if usernames is None else [AgentRow.username.in_(usernames)]
-    return [*_where(which), AgentRow.status.in_(statuses), *named]
+    standing: sa.ColumnElement[bool] = AgentRow.status.in_(statuses)
+    if sleepers:
+        standing = sa.or_(standing, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
+    return [*_where(which), standing, *named]
 
 
 @dataclass(frozen=True, slots=True)

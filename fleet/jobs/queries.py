@@ -21,6 +21,7 @@ from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
+from fleet.jobs.ticks import seconds
 
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()
@@ -118,16 +119,27 @@ def dead_by_reason(tx: Tx) -> dict[str, int]:
     return {str(reason): number for reason, number in rows}
 
 
-def retry_now(tx: Tx, job_id: uuid.UUID) -> Ring:
-    """Make a waiting job due at once. Raises Conflict if it is at work or finished."""
+def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
+    """Make a waiting job due at once.
+
+    Raises Conflict if it is at work or finished, or may be out since less than `settle_s`: what is looked for too early
+    is not found, and sent twice.
+    """
+    lost_at = sa.select(sa.func.max(AttemptRow.ended_at)).where(
+        AttemptRow.job_id == job_id, AttemptRow.outcome.in_(("unknown", "lost"))
+    )
+    settled = sa.func.coalesce(lost_at.scalar_subquery() < _CLOCK - seconds(settle_s), sa.true())
     row = tx.execute(
         sa.update(JobRow)
         .where(JobRow.id == job_id, JobRow.state.in_((JobState.READY, JobState.UNKNOWN)), JobRow.lease_until.is_(None))
+        .where(sa.or_(JobRow.state == JobState.READY, settled))
         .values(next_attempt_at=_CLOCK, published_at=_CLOCK, publishes=1, held=None)
         .returning(JobRow.id, JobRow.kind, JobRow.priority)
     ).one_or_none()
     if row is None:
         state = get(tx, job_id).state
+        if state == JobState.UNKNOWN:
+            raise Conflict(f"Job {job_id} may be out, and is not looked for yet.", fix=f"Wait for {settle_s:.0f} s.")
         hint = "Use `fleet dead replay`." if state == JobState.DEAD else None
         raise Conflict(f"Job {job_id} is {state}; only waiting jobs can be retried at once.", fix=hint)
     return rings([row])[0]

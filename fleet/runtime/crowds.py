@@ -39,7 +39,7 @@ MOVES: Mapping[Deed, tuple[Status, ...]] = {
     Deed.RESUME: (Status.PAUSED,),
     Deed.STOP: commands.AWAKE,
 }
-"""Whom a deed moves; all others stay as they are."""
+"""Whom a deed moves; all others stay as they are. A pause without an end also takes those that rest for a while."""
 
 _DONE = {
     Deed.START: "agents.started", Deed.PAUSE: "agents.paused", Deed.RESUME: "agents.resumed",
@@ -58,8 +58,10 @@ class Crowd:
 def count(deps: Deps, crowd: Crowd, deed: Deed) -> tuple[int, int]:
     """Return how many agents a crowd has, and how many of them a deed would move."""
     with deps.db.transaction() as tx:
-        both = (queries.size(tx, crowd.which, of, usernames=crowd.usernames) for of in (tuple(Status), MOVES[deed]))
-        return next(both), next(both)
+        there = queries.size(tx, crowd.which, tuple(Status), usernames=crowd.usernames)
+        return there, queries.size(
+            tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE
+        )  # fmt: skip
 
 
 def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> int:
@@ -67,9 +69,9 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
     done, last = 0, None
     while True:
         with deps.db.transaction() as tx:
-            batch = queries.next_ids(
-                tx, crowd.which, MOVES[deed], usernames=crowd.usernames, after=last, limit=_BATCH
-            )  # fmt: skip
+            if deed is Deed.STOP:  # before their rows are locked: who records a decision takes the tick first
+                ticks.call_off(tx, _next(tx, crowd, deed, last, lock=False), why="the agent was stopped")
+            batch = _next(tx, crowd, deed, last)
             moved = _move(tx, batch, deed, reason or f"by {by}")
             if moved:
                 audit.note(tx, _DONE[deed], "agents", after={"number": moved, "reason": reason, **_told(crowd)})
@@ -81,6 +83,13 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
         with deps.db.transaction() as tx:
             service.free_held(tx)
     return done
+
+
+def _next(tx: Tx, crowd: Crowd, deed: Deed, last: uuid.UUID | None, *, lock: bool = True) -> list[uuid.UUID]:
+    return queries.next_ids(
+        tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE, after=last, limit=_BATCH,
+        lock=lock,
+    )  # fmt: skip
 
 
 def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
@@ -104,7 +113,6 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> in
         case Deed.RESUME:
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
         case Deed.STOP:
-            ticks.call_off(tx, agent_ids, why="the agent was stopped")
             stopped = commands.stop_these(tx, agent_ids)
             job_queries.cancel_of_agent(tx, *agent_ids, but=NOT_ITS_ACTS)
             return stopped

@@ -252,7 +252,8 @@ def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
 def retry_job(deps: Deps, prefix: str) -> uuid.UUID:
     """Make a waiting job due at once. Raises NotFound, Conflict."""
     with deps.db.transaction() as tx:
-        ring = job_queries.retry_now(tx, job_queries.resolve_prefix(tx, prefix))
+        job_id = job_queries.resolve_prefix(tx, prefix)
+        ring = job_queries.retry_now(tx, job_id, settle_s=deps.settings.settle_s)
         agent_id = job_queries.get(tx, ring.job_id).agent_id
         events.emit(tx, "job.retried", agent_id=agent_id, job_id=ring.job_id, kind=ring.kind)
         audit.note(tx, "job.retried", f"job:{ring.job_id}")

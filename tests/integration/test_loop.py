@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.agents.models import Status
 from fleet.core import failpoints
@@ -105,6 +106,17 @@ def test_an_agent_with_an_undecided_tick_gets_no_second_one(fleet: Fleet) -> Non
     due_again(fleet)
     dispatch(fleet.deps)
     assert fleet.row(agent).tick_no == 2
+
+
+def test_dispatch_does_not_wait_for_a_decision_that_is_being_recorded(fleet: Fleet) -> None:
+    """Who records has the tick and wants the agent; dispatch has the agent, and must not want the tick."""
+    fleet.agent()
+    assert dispatch(fleet.deps) == 1
+    due_again(fleet)
+    with fleet.deps.db.transaction() as tx:
+        tx.execute(sa.text("UPDATE ticks SET state = 'decided'"))
+        assert dispatch(fleet.deps) == 0
+        tx.execute(sa.text("UPDATE agents SET last_thought = 'recorded'"))
 
 
 def test_dispatch_survives_a_broker_that_is_away(fleet: Fleet) -> None:

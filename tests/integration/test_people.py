@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import uuid
+from datetime import timedelta
 
 import pytest
 
+from fleet.agents import commands
 from fleet.agents.commands import NewAgent
 from fleet.agents.models import Status
 from fleet.core import events
@@ -91,6 +93,22 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
     assert crowds.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
     with pytest.raises(InvalidInput):
         crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many: bool) -> None:
+    agent = fleet.agent()
+    with fleet.deps.db.transaction() as tx:
+        assert commands.pause(tx, agent, reason="budget: 429", until=tx.now() + timedelta(milliseconds=1))
+    if many:
+        assert crowds.count(fleet.deps, crowds.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 1)
+        assert crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada") == 1
+        assert crowds.count(fleet.deps, crowds.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 0)
+    else:
+        assert people.pause(fleet.deps, str(agent), by="ada")
+        assert not people.pause(fleet.deps, str(agent), by="ada")
+    assert dispatch(fleet.deps) == 0
+    assert (fleet.row(agent).status, fleet.row(agent).pause_reason) == ("paused", "by ada")
 
 
 def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fleet) -> None:

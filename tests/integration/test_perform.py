@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from fleet.agents.models import Status
 from fleet.core import events, ids
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.errors import Conflict, InvalidInput, Unavailable
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
@@ -150,6 +150,22 @@ def test_a_probe_that_keeps_failing_leaves_an_unknown_outcome(fleet: Fleet) -> N
     assert settle(fleet, job) == "dead"
     assert fleet.job(job).dead_reason == "unknown_outcome"
     assert fleet.surface.writes_begun == 1
+
+
+def test_a_write_that_may_be_out_is_not_looked_for_before_it_has_settled(database_url: str) -> None:
+    fleet = make_fleet(database_url, settle_s=20.0)
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.faults = [raises(base.Uncertain("no answer"))]
+    perform(fleet.deps, job)
+    with pytest.raises(Conflict, match="may be out"):
+        people.retry_job(fleet.deps, str(job))
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.surface.probes) == ("unknown", 0)
+    fleet.sql("UPDATE job_attempts SET ended_at = ended_at - interval '21 s'")
+    people.retry_job(fleet.deps, str(job))
+    perform(fleet.deps, job)
+    assert fleet.surface.probes == 1
+    fleet.deps.close()
 
 
 @pytest.mark.parametrize("error", [base.Refused("400 bad query"), base.Vanished("404"), InvalidInput("no persona")])

@@ -133,7 +133,7 @@ def show(deps: TheDeps, *, job_id: uuid.UUID) -> WholeJob:
 
 @router.post("/{job_id}/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
 def retry(deps: TheDeps, *, job_id: uuid.UUID) -> WholeJob:
-    """Make a waiting job due at once."""
+    """Make a waiting job due at once; one that may be out, once it has settled."""
     people.retry_job(deps, str(job_id))
     return show(deps, job_id=job_id)
 
