@@ -7,6 +7,7 @@ this process is given as one is taken out of all that it tells.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -182,7 +183,7 @@ class Settings(BaseSettings):
         description="address under which people reach the dashboard, if a proxy serves it",
     )
     web_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses of proxies whose X-Forwarded headers are believed, separated by commas"
+        (), description="addresses or networks of proxies whose X-Forwarded headers are believed, separated by commas"
     )
     web_reads_per_minute: int = Field(
         600,
@@ -222,6 +223,17 @@ class Settings(BaseSettings):
         wrong = [entry for entry in entries if not re.fullmatch(r"[^=\s]{1,100}=[a-z_]+(\+[a-z_]+)*", entry)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is not of the form NAME=ROLE+ROLE")
+        return entries
+
+    @field_validator("web_proxies")
+    @classmethod
+    def _addresses_of_proxies(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what the server would pass over in silence, and the star, which lets everybody say who they are."""
+        for entry in entries:
+            try:
+                ipaddress.ip_network(entry)
+            except ValueError:
+                raise ValueError(f"{entry[:60]!r} is no address and no network of a proxy") from None
         return entries
 
     @field_validator("notify", mode="before")

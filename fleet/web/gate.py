@@ -24,6 +24,7 @@ from fleet.runtime.deps import Deps
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
 """Answers that last for hours: they change no session's key, since a browser may never come back for another."""
+_PORTS = {"http": 80, "https": 443}
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
@@ -162,6 +163,17 @@ def _same_origin(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is None:
         return
-    ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url))
-    if origin == "null" or urlsplit(origin).netloc.lower() != ours.netloc.lower():
-        raise Forbidden("This request comes from another site.")
+    if origin == "null" or _host_and_port(origin) != _host_and_port(address_of_ours(request)):
+        raise Forbidden(
+            "This request comes from another site.",
+            fix="If it does not, the fleet's operator sets FLEET_WEB_URL to the address in your browser.",
+        )
+
+
+def _host_and_port(address: str) -> tuple[str, int | None] | None:
+    """Return where an address leads; browsers leave out a port that goes without saying. None for what is none."""
+    try:
+        parts = urlsplit(address)
+        return parts.netloc.lower().removesuffix(f":{parts.port}"), parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None

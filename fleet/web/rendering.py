@@ -79,7 +79,10 @@ def _pulse(request: Request, code: int) -> Pulse | None:
 
 def back(request: Request, otherwise: str) -> str:
     """Return the page of ours that a form was sent from, with its filters, or another."""
-    came = urlsplit(request.headers.get("referer", ""))
+    try:
+        came = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return otherwise
     ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url)).netloc
     if came.netloc.lower() != ours.lower() or not came.path.startswith("/") or came.path.startswith(("//", "/\\")):
         return otherwise
@@ -96,5 +99,5 @@ def _take_said(request: Request) -> dict[str, Any] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(request.cookies[_SAID]))
         return {"text": str(found["text"])[:500], "wrong": bool(found["wrong"])}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None

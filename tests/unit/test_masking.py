@@ -55,12 +55,16 @@ def test_a_text_without_secrets_stays_as_it_is(words: str) -> None:
     assert masking.mask(words) == words
 
 
-@pytest.mark.parametrize("url", ["redis://:{}@h:1/0", "postgresql+psycopg://u:{}@h/db", "HTTPS://u:{}@h/", "a://b://:{}@"])
+@pytest.mark.parametrize(
+    "url", ["redis://:{}@h:1/0", "postgresql+psycopg://u:{}@h/db", "HTTPS://u:{}@h/", "a://b://:{}@"]
+)
 def test_the_password_of_an_address_is_taken_out_whatever_its_scheme(url: str) -> None:
     assert masking.mask(f"at {url.format('pass:word')}.") == f"at {url.format('***')}."
 
 
-@pytest.mark.parametrize("words", ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000])
+@pytest.mark.parametrize(
+    "words", ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000]
+)
 def test_a_long_word_beside_an_address_is_looked_through_once(words: str) -> None:
     began_s = time.process_time()
     masking.mask(words)

@@ -15,6 +15,7 @@ from fleet.core.errors import InvalidInput
     [
         ("FLEET_TEMPO", "0"), ("FLEET_TEMPO", "fast"), ("FLEET_LEASE_S", "-1"), ("FLEET_LOG_LEVEL", "loud"),
         ("FLEET_POOL_SIZE", "0"), ("FLEET_LABEL_AGENTS", "false"),
+        ("FLEET_WEB_PROXIES", "*"), ("FLEET_WEB_PROXIES", "10.0.0.5, caddy"), ("FLEET_WEB_PROXIES", "10.0.0.5/8"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -27,6 +28,8 @@ def test_values_come_from_the_environment_and_overrides_win(monkeypatch: pytest.
     monkeypatch.setenv("FLEET_TEMPO", "20")
     monkeypatch.setenv("FLEET_ALLOWED_HOSTS", "a.example, b.example,")
     monkeypatch.setenv("FLEET_DATABASE_URL", "postgres://me@host/db")
+    monkeypatch.setenv("FLEET_WEB_PROXIES", "10.0.0.5, ::1, 172.16.0.0/12")
+    assert settings.load().web_proxies == ("10.0.0.5", "::1", "172.16.0.0/12")
     assert settings.load().tempo == 20
     assert settings.load().allowed_hosts == ("a.example", "b.example")
     assert settings.load().database_url == "postgresql+psycopg://me@host/db"

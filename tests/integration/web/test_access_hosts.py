@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx2
 from fastapi import APIRouter
 from hypothesis import given
@@ -52,6 +54,30 @@ def test_the_name_in_the_settings_is_ours(database_url: str) -> None:
         assert client.get("/login", headers={"host": "other.example"}).status_code == 421
     finally:
         fleet.deps.close()
+
+
+def test_a_browser_leaves_out_the_port_that_goes_without_saying(database_url: str) -> None:
+    fleet = make_fleet(database_url, web_url="https://Fleet.Example:443")
+    try:
+        client = TestClient(create_app(fleet.deps), base_url="https://fleet.example", follow_redirects=False)
+        form = {"name": "ana", "password": "wrong horse battery"}
+        codes = {
+            origin: client.post("/login", data=form, headers={"origin": origin}).status_code
+            for origin in ("https://fleet.example", "https://fleet.example:8443", "http://fleet.example", "http://[")
+        }
+    finally:
+        fleet.deps.close()
+    assert codes == {
+        "https://fleet.example": 401, "https://fleet.example:8443": 403, "http://fleet.example": 403, "http://[": 403
+    }  # fmt: skip
+
+
+def test_headers_that_are_nonsense_break_nothing(web: Web) -> None:
+    nested = base64.urlsafe_b64encode(b"[" * 5000).decode()
+    assert web.anonymous().get("/login", headers={"cookie": f"fleet_said={nested}"}).status_code == 200
+    owner = web.browser("owner")
+    owner.client.headers["referer"] = "http://["
+    assert owner.get("/agents/bulk?do=pause").headers["location"] == "/agents"
 
 
 def test_probes_are_answered_under_any_name(web: Web) -> None:
