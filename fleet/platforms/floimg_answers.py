@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -68,9 +69,10 @@ def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> bas
 def _retry_after_s(response: Response) -> float | None:
     value = response.headers.get("retry-after", "")
     try:
-        return min(float(value), 86_400.0) if value else None
+        seconds = float(value) if value else math.nan
     except ValueError:
         return None
+    return None if math.isnan(seconds) else max(0.0, min(seconds, 86_400.0))
 
 
 def _time(value: object) -> datetime | None:

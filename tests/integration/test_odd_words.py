@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.jobs.models import TickRow
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
 from fleet.platforms.base import Account, FeedItem
 from fleet.platforms.floimg import FloImg
+from fleet.runtime import tick as tick_of
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.tick import tick
 from tests.factories import Fleet
@@ -57,12 +59,24 @@ def test_a_surfaces_words_are_made_whole_at_the_wall(surface: FloImg) -> None:
         surface.item(ADA, "p1")
 
 
+def test_a_decision_that_cannot_be_written_down_ends_its_tick(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(*_: object) -> None:
+        raise sa.exc.DataError("INSERT", {}, ValueError("no database keeps this"))
+
+    monkeypatch.setattr(tick_of, "_record", record)
+    agent = fleet.agent()
+    dispatch(fleet.deps)
+    tick(fleet.deps, TickKey(agent, 1))
+    with fleet.deps.db.transaction() as tx:
+        row = tx.session.get_one(TickRow, (agent, 1))
+    assert row.state == "skipped" and row.error is not None
+
+
 @pytest.mark.parametrize("caption", ["A lamp \ud83d", "A lamp \x00"])
-def test_a_decision_that_cannot_be_written_down_ends_its_tick(fleet: Fleet, caption: str) -> None:
+def test_a_post_with_odd_words_stops_nobody(fleet: Fleet, caption: str) -> None:
     agent = fleet.agent()
     dispatch(fleet.deps)
     fleet.surface.posts = [FeedItem("p1", "zoe", "Zoe", caption, datetime.now(UTC))]
     tick(fleet.deps, TickKey(agent, 1))
     with fleet.deps.db.transaction() as tx:
-        row = tx.session.get_one(TickRow, (agent, 1))
-    assert row.state == "skipped" and row.error is not None
+        assert tx.session.get_one(TickRow, (agent, 1)).state == "decided"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -62,13 +61,12 @@ def test_the_password_of_an_address_is_taken_out_whatever_its_scheme(url: str) -
     assert masking.mask(f"at {url.format('pass:word')}.") == f"at {url.format('***')}."
 
 
+@pytest.mark.timeout(60)  # to look through it once for each letter took hours
 @pytest.mark.parametrize(
     "words", ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000]
 )
 def test_a_long_word_beside_an_address_is_looked_through_once(words: str) -> None:
-    began_s = time.process_time()
-    masking.mask(words)
-    assert time.process_time() - began_s < 2
+    assert masking.mask(words) == words
 
 
 def test_values_too_short_to_be_secrets_blacken_no_words() -> None:
