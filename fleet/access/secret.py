@@ -52,7 +52,7 @@ def csrf_of(session_key: str) -> str:
 
 def hash_password(password: str, name: str) -> str:
     """Return what is kept of a password (argon2id). Raises InvalidInput for one that is weak: short, or the name."""
-    if not password.casefold().replace(name.casefold(), ""):
+    if password and not password.casefold().replace(name.casefold(), ""):
         raise InvalidInput("A password is not the name itself.", fix="Four random words do.")
     if len(password) < LEAST_CHARS:
         raise InvalidInput(f"A password has {LEAST_CHARS} characters at least.", fix="Four random words do.")

@@ -12,7 +12,7 @@ from fleet.cli import views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import line
-from fleet.cli.options import AGENT, before_option, json_option, page_options
+from fleet.cli.options import AGENT, LARGEST_ID, before_option, json_option, page_options
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
 from fleet.core.subjects import matches
@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 0.5
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-@before_option("EVENT", click.IntRange(1))
+@before_option("EVENT", click.IntRange(1, LARGEST_ID))
 @page_options(50)
 @json_option
 @pass_door

@@ -13,7 +13,7 @@ from fleet.cli import activity as activity_command
 from fleet.cli import agents_act, render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, AGENT_KINDS, PERSONA, before_option, json_option, page_options
+from fleet.cli.options import AGENT, AGENT_KINDS, LARGEST_ID, PERSONA, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import TickRow
 from fleet.runtime import looking, people
@@ -125,7 +125,7 @@ def _scanning(row: AgentRow) -> str:
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
-@before_option("EVENT", click.IntRange(1))
+@before_option("EVENT", click.IntRange(1, LARGEST_ID))
 @page_options(50)
 @json_option
 @click.pass_context

@@ -32,7 +32,7 @@ class Amount(click.ParamType[int]):
         try:
             return microusd(str(value))
         except InvalidInput as error:
-            self.fail(f"{error} {error.fix}", param, ctx)
+            self.fail(str(error), param, ctx)
 
 
 F = TypeVar("F", bound=Callable[..., Any])

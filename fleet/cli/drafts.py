@@ -12,7 +12,7 @@ from fleet.cli import render
 from fleet.cli.approvals import person, who
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
+from fleet.cli.options import AGENT, LARGEST_ID, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
 from fleet.core import clock
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.drafts.queries import Filter
@@ -200,7 +200,7 @@ def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
 
 
 @drafts.command()
-@click.argument("lesson", metavar="LESSON", type=click.IntRange(1))
+@click.argument("lesson", metavar="LESSON", type=click.IntRange(1, LARGEST_ID))
 @pass_door
 def unlearn(door: Door, /, *, lesson: int) -> None:
     """Let a lesson count no more, as if it had never been."""

@@ -16,6 +16,8 @@ from fleet.cli.door import Door
 F = TypeVar("F", bound=Callable[..., Any])
 
 LARGEST_PAGE = 1000
+LARGEST_ID = 2**63 - 1
+"""Ids of events and lessons are bigints."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3660)
 

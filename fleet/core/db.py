@@ -134,7 +134,8 @@ class Database:
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
                 connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
             )
-        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+        # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
+        except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:
             raise InvalidInput(
                 f"FLEET_DATABASE_URL is not a database address ({logs.mask(str(error))}).",
                 fix="Write it as postgresql+psycopg://user:password@host:5432/name.",

@@ -18,6 +18,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         30,
         ge=1,
+        le=36_500,
         description="how long decided ticks, finished jobs, events, calls to models and settled requests are kept",
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
@@ -110,15 +112,19 @@ class Settings(BaseSettings):
     scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")
     scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")
 
-    post_gap_s: float = Field(1800.0, ge=0, description="least time between two posts of one agent")
-    comment_gap_s: float = Field(20.0, ge=0, description="least time between two comments of one agent")
-    comments_per_day: int = Field(50, ge=0, description="most comments of one agent in 24 hours")
-    posts_per_day: int = Field(48, ge=0, description="most posts of one agent in 24 hours")
-    likes_per_day: int = Field(500, ge=0, description="most likes of one agent in 24 hours")
-    connects_per_day: int = Field(10, ge=0, description="most requests to be friends of one agent in 24 hours")
-    ai_comment_lead: int = Field(3, ge=0, description="AI comments on a post beyond the human ones, at most")
+    post_gap_s: float = Field(1800.0, ge=0, le=31_536_000, description="least time between two posts of one agent")
+    comment_gap_s: float = Field(20.0, ge=0, le=31_536_000, description="least time between two comments of one agent")
+    comments_per_day: int = Field(50, ge=0, le=1_000_000, description="most comments of one agent in 24 hours")
+    posts_per_day: int = Field(48, ge=0, le=1_000_000, description="most posts of one agent in 24 hours")
+    likes_per_day: int = Field(500, ge=0, le=1_000_000, description="most likes of one agent in 24 hours")
+    connects_per_day: int = Field(
+        10, ge=0, le=1_000_000, description="most requests to be friends of one agent in 24 hours"
+    )
+    ai_comment_lead: int = Field(
+        3, ge=0, le=1_000_000, description="AI comments on a post beyond the human ones, at most"
+    )
     surface_writes_per_minute: int = Field(
-        100, ge=0, description="writes of the whole fleet to one surface; 0: no limit"
+        100, ge=0, le=1_000_000, description="writes of the whole fleet to one surface; 0: no limit"
     )
 
     banned_words: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -216,6 +222,24 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator(
+        "home",
+        "personas_dir",
+        "approval_rules",
+        "llm_record",
+        "llm_replay",
+        "c2pa_cert",
+        "c2pa_key",
+        "failpoints_dir",
+        "log_json",
+        mode="before",
+    )
+    @classmethod
+    def _nothing_is_the_default(cls, value: object, info: ValidationInfo) -> object:
+        """Read a variable that is set to nothing as the page of settings does; as a path it would be this folder."""
+        is_empty = isinstance(value, str) and not value.strip()
+        return cls.model_fields[str(info.field_name)].default if is_empty else value
 
     @field_validator("roles_of")
     @classmethod

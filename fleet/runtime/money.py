@@ -10,6 +10,7 @@ from fleet.access import audit
 from fleet.agents import queries as agent_queries
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
+from fleet.llm import registry as models
 from fleet.runtime.deps import Deps
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -147,6 +148,8 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
         return str(agent_queries.named(tx, name).id)
     if scope is Scope.PERSONA and name not in {persona.id for persona in deps.personas}:
         raise NotFound(f"There is no persona {name!r}.", fix="`fleet persona list` shows them.")
+    if scope is Scope.PROVIDER and name not in models.MODELS:
+        raise NotFound(f"There is no provider {name!r}.", fix=f"Known: {', '.join(sorted(models.MODELS))}.")
     return name
 
 

@@ -90,6 +90,8 @@ def test_a_budget_is_set_listed_raised_and_lifted(cli: Cli, fleet: Fleet) -> Non
         (["set", "1", "--agent", "a", "--provider", "b"], 2),
         (["set", "1", "--agent", "nobody_1"], 3),
         (["set", "1", "--persona", "nobody"], 3),
+        (["set", "1", "--provider", "antropic"], 3),
+        (["set", "1", "--provider", ""], 3),
         (["remove"], 3),
         (["allow", "1", "-y"], 3),
     ],

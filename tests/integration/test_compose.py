@@ -101,7 +101,7 @@ def test_workers_can_be_scaled() -> None:
 
 def test_only_this_machine_reaches_the_published_ports() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(published) == 3
+    assert len(published) == 4
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -120,7 +120,7 @@ def test_a_worker_has_longer_to_stop_than_a_lease_lasts() -> None:
 def test_every_variable_of_ours_is_one_that_fleet_reads() -> None:
     known = {f"FLEET_{name.upper()}" for name in Settings.model_fields}
     known |= {f"FLEET_GALLERY_{name.upper()}" for name in gallery._Environment.model_fields}
-    for name in ("worker", "flower", "gallery", "metrics"):
+    for name in ("worker", "flower", "gallery", "metrics", "web"):
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         for option in command.params:
@@ -229,8 +229,9 @@ class Containers:
 def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterator[Containers]:
     """The services of the file; nothing runs yet, and the databases are empty."""
     database_url, gallery_database_url = postgres_server.create_database(), postgres_server.create_database()
-    page, flower, metrics = (
-        ports.choose(purpose=what, setting="a test", named=None, preferred=None) for what in ("one", "two", "three")
+    page, flower, metrics, web = (
+        ports.choose(purpose=what, setting="a test", named=None, preferred=None)
+        for what in ("one", "two", "three", "four")
     )
     server = f"postgresql+psycopg://fleet:{SECRETS['POSTGRES_PASSWORD']}@postgres:5432"
     made = Containers(
@@ -245,6 +246,7 @@ def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterato
             "8000": str(page),
             "5555": str(flower),
             "9464": str(metrics),
+            "8630": str(web),
         },
     )
     try:
@@ -263,9 +265,9 @@ def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers
     containers.wait_healthy("gallery")
     assert "12 agents" in containers.run_once("seed")
     assert "agents" not in containers.run_once("seed")
-    for name in ("beat", "worker", "flower", "metrics"):
+    for name in ("beat", "worker", "flower", "metrics", "web"):
         containers.start(name)
-    for name in ("beat", "worker", "flower", "metrics"):
+    for name in ("beat", "worker", "flower", "metrics", "web"):
         containers.wait_healthy(name)
     engine = sa.create_engine(containers.environment("worker")["FLEET_DATABASE_URL"])
     try:
@@ -273,8 +275,8 @@ def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers
                     said=lambda: containers.said("worker"))  # fmt: skip
     finally:
         engine.dispose()
-    assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "metrics", "gallery")} == {
-        "beat": 0, "worker": 0, "flower": 0, "metrics": 0, "gallery": 0,
+    assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "metrics", "web", "gallery")} == {
+        "beat": 0, "worker": 0, "flower": 0, "metrics": 0, "web": 0, "gallery": 0,
     }  # fmt: skip
 
 

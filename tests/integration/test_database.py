@@ -119,7 +119,10 @@ def test_a_server_that_is_away_or_refuses_is_said_so_without_the_password(
     database.close()
 
 
-@pytest.mark.parametrize("url", ["", "not an address", "postgresql+nothing://x/y", "mysql+nothing://x"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "not an address", "postgresql+nothing://x/y", "mysql+nothing://x", "mysql://x/y", "postgresql://x:port/y"],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput, match="FLEET_DATABASE_URL"):
         Database(url)

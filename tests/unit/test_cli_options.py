@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.cli.app import cli
 from fleet.cli.options import AGENT, Line, Span
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -54,3 +56,20 @@ def test_a_line_that_is_too_long_is_refused_and_not_cut() -> None:
 def test_bytes_that_are_no_text_are_no_name() -> None:
     with pytest.raises(click.BadParameter, match="valid text"):
         AGENT.convert("caf\udce9", None, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("activity", "--before"), ("agents", "activity", "ann", "--before"), ("drafts", "unlearn")],
+    ids=lambda words: words[0],
+)
+def test_an_id_beyond_every_row_is_refused_before_the_database_is(words: tuple[str, ...]) -> None:
+    ended = CliRunner().invoke(cli, [*words, str(2**63)])
+    assert ended.exit_code == 2, ended.output
+    assert "is not in the range" in ended.output
+
+
+def test_what_is_no_amount_is_said_once() -> None:
+    ended = CliRunner().invoke(cli, ["budgets", "set", "much"])
+    assert ended.exit_code == 2
+    assert ended.output.count("Write dollars") == 1

@@ -14,7 +14,8 @@ from fleet.core.errors import InvalidInput
     ("name", "value"),
     [
         ("FLEET_TEMPO", "0"), ("FLEET_TEMPO", "fast"), ("FLEET_LEASE_S", "-1"), ("FLEET_LOG_LEVEL", "loud"),
-        ("FLEET_POOL_SIZE", "0"), ("FLEET_LABEL_AGENTS", "false"),
+        ("FLEET_POOL_SIZE", "0"), ("FLEET_LABEL_AGENTS", "false"), ("FLEET_POST_GAP_S", "inf"),
+        ("FLEET_RETENTION_DAYS", "9999999999"), ("FLEET_POSTS_PER_DAY", "99999999999999999999"),
         ("FLEET_WEB_PROXIES", "*"), ("FLEET_WEB_PROXIES", "10.0.0.5, caddy"), ("FLEET_WEB_PROXIES", "10.0.0.5/8"),
     ],
 )  # fmt: skip
@@ -34,6 +35,16 @@ def test_values_come_from_the_environment_and_overrides_win(monkeypatch: pytest.
     assert settings.load().allowed_hosts == ("a.example", "b.example")
     assert settings.load().database_url == "postgresql+psycopg://me@host/db"
     assert settings.load(tempo=3).tempo == 3
+
+
+def test_what_is_set_to_nothing_is_the_default_and_never_the_folder_one_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("home", "personas_dir", "approval_rules", "llm_record", "llm_replay", "c2pa_cert", "c2pa_key", "log_json")
+    for name in names:
+        monkeypatch.setenv(f"FLEET_{name.upper()}", "")
+    found = settings.load()
+    assert {name: getattr(found, name) for name in names} == {
+        name: settings.Settings.model_fields[name].default for name in names
+    }
 
 
 def test_false_means_false(monkeypatch: pytest.MonkeyPatch) -> None:
