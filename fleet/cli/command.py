@@ -5,6 +5,7 @@ Used by all modules of this room. Imports no more than click, so that `fleet --h
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -158,7 +159,8 @@ class Root(Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is None where the shell has closed it
+                sys.stdout.flush()
         except BrokenPipeError:
             drop_output()
             ctx.exit(READER_LEFT)
@@ -209,6 +211,10 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
         return error.format_message(), f"`{error.ctx.command_path} --help` explains.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), None, error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        drop_output()  # what is left of it would end the process with a complaint of its own
+        where = error.filename or "what the output goes to"
+        return f"There is no space left on {where}.", "Make room and do it again.", 1
     from fleet.core import logs
 
     words = logs.mask(" ".join(str(error).split()))[:500]

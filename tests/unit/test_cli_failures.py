@@ -140,6 +140,19 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [(">/dev/full", 1, "There is no space left on what"), (">&-", 0, "")],
+)
+def test_an_output_that_is_full_or_closed_is_told_in_words(output: str, code: int, said: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -m fleet.cli persona list {output}', sys.executable],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert said in done.stderr and "Unexpected" not in done.stderr and "Exception" not in done.stderr
+
+
 class TestConfirm:
     """Destructive commands ask, and never wait for an answer that cannot come."""
 
