@@ -7,7 +7,7 @@ facts of a proposal; nothing is ever evaluated as code, and a condition on a fac
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -140,6 +140,12 @@ _ASKED: Mapping[Op, Callable[[Any, Any], bool]] = {
     Op.NOT_IN: lambda value, many: isinstance(many, list | tuple) and not _among(value, many),
     Op.CONTAINS: _contains,
 }
+
+
+def are_about(rules: Iterable[Rule], name: str) -> bool:
+    """Say whether any rule gives a say to somebody of this name."""
+    wanted = f"user:{name.lower()}"
+    return any(wanted == one.lower() for rule in rules for one in (*rule.approvers, *rule.escalate_to))
 
 
 def may_decide(person: Person, approvers: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.runtime import accounts, inviting
 from fleet.runtime.accounts import NotAllowed
 from fleet.runtime.sweep import prune
+from tests.factories import make_fleet
 from tests.integration.web.conftest import PASSWORD, Browser, Web
 
 
@@ -101,6 +103,21 @@ def test_an_invitation_stays_good_when_its_holder_chose_badly(web: Web) -> None:
         answer = client.post(f"/join/{key}", data={"name": name, "password": password, "again": again})
         assert answer.status_code in (409, 422) and words in answer.text and password not in answer.text
     assert join(web, f"/join/{key}", "bo").get("/").status_code == 200
+
+
+def test_who_is_invited_cannot_become_somebody_whom_the_approval_rules_name(database_url: str, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[[rule]]\nname = "big"\nresource = "draft"\naction = "*"\napprovers = ["user:ann"]\n'
+        'escalate = { after_minutes = 5, to = ["user:ben"] }\n'
+    )
+    fleet = make_fleet(database_url, approval_rules=rules)
+    key, _ = inviting.invite(fleet.deps, Role.VIEWER)
+    for name in ("ann", "Ann", " ben "):
+        with pytest.raises(InvalidInput, match="approval rules are about"):
+            inviting.join(fleet.deps, key, name, PASSWORD)
+    assert inviting.join(fleet.deps, key, "cleo", PASSWORD).name == "cleo"
+    fleet.deps.close()
 
 
 def test_of_two_who_use_an_invitation_at_once_one_joins(web: Web) -> None:
