@@ -185,11 +185,10 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
     if which.autonomy is not None:
         where.append(AgentRow.autonomy == which.autonomy)
     if which.text:
-        pattern = which.text
+        # Not ILIKE, which folds case letter by letter: that took four times as long as reading the rows.
+        wanted = sa.func.lower(which.text)
         where.append(
-            sa.or_(
-                AgentRow.name.icontains(pattern, autoescape=True), AgentRow.username.icontains(pattern, autoescape=True)
-            )
+            sa.or_(*(sa.func.strpos(sa.func.lower(told), wanted) > 0 for told in (AgentRow.name, AgentRow.username)))
         )
     if which.only_deleted:
         where.append(AgentRow.deleted_at.is_not(None))
