@@ -205,10 +205,12 @@ def test_a_page_of_many_agents_asks_the_database_as_often_as_one_of_few(web: Web
         sa.event.remove(web.deps.db.engine, "before_cursor_execute", listen)
         return len(counted)
 
-    asked()  # what every page shows is kept for two seconds
-    few = asked()
+    def least() -> int:
+        return min(asked() for _ in range(3))  # what every page shows is kept for two seconds, and then asked anew
+
+    few = least()
     fleetwide.seed(web.deps, count=40, by="test", start=True)
-    assert asked() == few
+    assert least() == few
 
 
 # ---- buttons ----
