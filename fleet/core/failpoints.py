@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -75,7 +76,10 @@ def strikes_from(folder: Path) -> Callable[[Point], None]:
             order.rename(taken)  # one process wins, whoever else reaches the point
         except FileNotFoundError:
             return
-        os.kill(os.getpid(), _SIGNALS[Strike(taken.read_text(encoding="ascii").strip())])
+        strike = _SIGNALS[Strike(taken.read_text(encoding="ascii").strip())]
+        # To this thread and no other: a signal to the process may wake another one first, and this one ran on past the
+        # point meanwhile.
+        signal.pthread_kill(threading.get_ident(), strike)
 
     return suffer
 

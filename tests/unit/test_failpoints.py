@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,6 +26,19 @@ failpoints.reach(failpoints.Point.JOB_SENT)
 print("survived")
 """
 
+IN_A_THREAD = """
+import os, sys, threading
+from pathlib import Path
+from fleet.core import failpoints
+failpoints.arm(failpoints.strikes_from(Path(sys.argv[1])))
+def work():
+    failpoints.reach(failpoints.Point.JOB_CLAIMED)
+    os.write(1, b"ran on")
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
 
 @pytest.fixture(autouse=True)
 def disarmed() -> Iterator[None]:
@@ -32,8 +46,8 @@ def disarmed() -> Iterator[None]:
     failpoints.arm(None)
 
 
-def process(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", REACHES, str(folder)], stdout=subprocess.PIPE)
+def process(folder: Path, program: str = REACHES) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)
 
 
 def test_an_armed_process_is_killed_at_the_point_and_the_next_one_lives(tmp_path: Path) -> None:
@@ -54,6 +68,17 @@ def test_a_suspended_process_goes_on_when_it_is_told_to(tmp_path: Path) -> None:
     assert failpoints.suffered(tmp_path, Point.JOB_CLAIMED) == [stopped.pid]
     stopped.send_signal(signal.SIGCONT)
     assert b"survived" in stopped.communicate()[0]
+
+
+def test_a_thread_among_others_is_suspended_at_the_point_and_not_a_moment_later(tmp_path: Path) -> None:
+    for _ in range(5):
+        failpoints.lay(tmp_path, Point.JOB_CLAIMED, Strike.STOP)
+        stopped = process(tmp_path, IN_A_THREAD)
+        os.waitpid(stopped.pid, os.WUNTRACED)
+        assert stopped.stdout is not None
+        assert select.select([stopped.stdout], [], [], 0)[0] == [], "it had gone on"
+        stopped.send_signal(signal.SIGCONT)
+        assert stopped.communicate()[0] == b"ran on"
 
 
 def test_a_strike_can_be_taken_back_until_somebody_has_suffered_it(tmp_path: Path) -> None:
