@@ -21,7 +21,7 @@ from fleet.agents.models import Status
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.jobs import queries, ticks
+from fleet.jobs import queries, ticks, wording
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
@@ -255,7 +255,7 @@ def _loop(w: World) -> Iterator[Case]:
                prepare=w.decide)  # fmt: skip
     yield Case("loop", "a sweep", lambda _: sweep.sweep(deps))
     yield Case("loop", "an agent's last words", lambda d: in_transaction(
-        deps, lambda tx: queries.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
+        deps, lambda tx: wording.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(
         deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), JobKind.COMMENT)))  # fmt: skip
 

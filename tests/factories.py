@@ -6,6 +6,7 @@ import functools
 import itertools
 import random
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from fleet.agents.commands import NewAgent
 from fleet.agents.models import AgentRow
 from fleet.agents.personas import load
 from fleet.content import experiment_file
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.images.placeholder import render_jpeg
@@ -374,3 +375,12 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)
+
+
+def until_somebody_waits(tx: Tx, number: int = 1) -> None:
+    """Return when so many sessions wait for an advisory lock of this database."""
+    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    deadline = time.monotonic() + 4
+    while tx.scalar(sa.text(waiting)) < number:
+        assert time.monotonic() < deadline, "nobody takes turns"

@@ -71,6 +71,7 @@ class Claim:
     tick_no: int | None
     checkpoint: Mapping[str, Any]
     sending_at: datetime | None
+    created_at: datetime
     expires_at: datetime
     requested_by: str | None
 

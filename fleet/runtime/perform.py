@@ -29,7 +29,7 @@ from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution, Verb
 from fleet.platforms.guard import Lease, wait_for
-from fleet.runtime import consequences, measuring, offers
+from fleet.runtime import consequences, measuring, offers, reviewing
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE, account
@@ -179,7 +179,8 @@ def _announce(work: Work, action: Action) -> Outcome | None:
         if row is None:
             return Skipped("the agent is gone")
         agent = loop.actor(row)
-        obstacle = _held_back(row, agent, claim.kind) or _called_off(agent, claim) or _capped(tx, work, action)
+        obstacle = _held_back(row, agent, claim.kind) or _called_off(agent, claim)
+        obstacle = obstacle or _capped(tx, work, action) or reviewing.said_meanwhile(tx, work, action)
         if obstacle is not None:
             return obstacle
         if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):

@@ -22,8 +22,7 @@ from fleet.drafts import content, queries, service, sifting
 from fleet.drafts.service import NewDraft
 from fleet.drafts.sifting import Known, Proposed
 from fleet.drafts.states import DraftKind
-from fleet.jobs import queries as job_queries
-from fleet.jobs import usage
+from fleet.jobs import usage, wording
 from fleet.jobs.policy import JobKind
 from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
@@ -79,7 +78,7 @@ def _known(work: Work, batch: Batch) -> Known:
         waiting = queries.open_comments(tx, work.claim.surface, posts)
         captions = [
             *queries.open_captions(tx, work.agent.id),
-            *job_queries.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
+            *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
         ]
     taken |= {(_KIND_OF_JOB[kind], target) for kind, target in done.reactions if kind in _KIND_OF_JOB}
     return Known(frozenset(taken), tuple(captions), Counter(done.ours) + Counter(waiting), work.agent.username)

@@ -7,7 +7,7 @@ jobs of all processes stand; this process's own texts are known at once.
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fleet.content import review, tone
 from fleet.content.review import Standards
@@ -15,11 +15,8 @@ from fleet.content.similar import Recent
 from fleet.content.tone import Voice
 from fleet.core.db import Database
 from fleet.core.settings import Settings
-from fleet.jobs import queries
+from fleet.jobs import wording
 from fleet.llm.base import Speaker
-
-_SLOWEST_COMMIT = timedelta(seconds=10)
-"""A write is dated before its transaction ends, so what is read again reaches this far back."""
 
 
 class Quality:
@@ -52,10 +49,10 @@ class Quality:
 
     def _catch_up(self, surface: str, texts: Recent) -> None:
         read_to = self._read_to.get(surface)
-        since = read_to - _SLOWEST_COMMIT if read_to else None
+        since = read_to - wording.SLOWEST_COMMIT if read_to else None
         with self._db.transaction() as tx:
-            sent = queries.texts_sent(tx, surface, since, limit=self._capacity)
-            under_way = queries.texts_under_way(tx, surface)
+            sent = wording.texts_sent(tx, surface, since, limit=self._capacity)
+            under_way = wording.texts_under_way(tx, surface)
         for text in (*reversed(sent), *under_way):
             texts.add(str(text.job_id), str(text.agent_id), text.text)
         newest = sent[0].sending_at if sent else None

@@ -18,10 +18,11 @@ from fleet.content.review import Said, Verdict
 from fleet.content.surfaces import Kind
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.jobs import targets
+from fleet.jobs import targets, wording
 from fleet.jobs.outcomes import Held, Skipped
 from fleet.jobs.states import JobState
 from fleet.llm.base import Usage
+from fleet.platforms.base import Action, Verb
 from fleet.runtime.work import Work
 
 log = logs.get(__name__)
@@ -85,6 +86,19 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) ->
     if "refused" not in words:
         words = _moderated(work, "words", 1, words)
     return Skipped(f"refused: {'; '.join(words['why'])}"[:1000]) if "refused" in words else words
+
+
+def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
+    """Return that these very words have gone out since they were looked at: a job may wait with them for hours.
+
+    Of two jobs that ask at once, the second waits until the first has announced its write, or has not.
+    """
+    claim = work.claim
+    if action.verb not in (Verb.POST, Verb.COMMENT) or not work.deps.settings.recent_texts:
+        return None
+    if wording.was_sent(tx, claim.surface, action.text, since=claim.created_at, but=claim.job_id):
+        return Skipped("the same words have been published meanwhile")
+    return None
 
 
 def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from fleet.agents.models import AgentRow
 from fleet.core.db import Tx
 from fleet.drafts import learning, lessons, queries, seen
 from fleet.drafts.sifting import Offered, Shown
-from fleet.jobs import queries as job_queries
-from fleet.jobs import usage
+from fleet.jobs import usage, wording
 from fleet.jobs.policy import JobKind
 from fleet.llm.scanning import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 from fleet.llm.topics import topic_of
@@ -130,7 +129,7 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
         now = tx.now()
         recent = [
             *queries.open_captions(tx, work.agent.id),
-            *job_queries.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
+            *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
         ]
     accepted, refused = learning.examples(taught)
     asked: dict[str, Any] = {

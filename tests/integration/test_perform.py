@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,6 @@ import sqlalchemy as sa
 
 from fleet.agents.models import Status
 from fleet.core import events, ids
-from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
 from fleet.jobs import queries, service
 from fleet.jobs.policy import JobKind
@@ -23,7 +21,7 @@ from fleet.runtime import fleetwide, people
 from fleet.runtime import perform as perform_module
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
-from tests.factories import Fleet, make_fleet, raises, reply_lost
+from tests.factories import Fleet, make_fleet, raises, reply_lost, until_somebody_waits
 
 
 def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind, *, target: str | None = None, tick_no: int = 1,
@@ -385,15 +383,6 @@ def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet:
         tx.execute(sa.text("UPDATE jobs SET held = 'drill', next_attempt_at = clock_timestamp() + interval '5 min'"))
     lifting.join(10)
     assert waits_s(fleet, job) <= 0
-
-
-def until_somebody_waits(tx: Tx, number: int = 1) -> None:
-    """Return when so many sessions wait for an advisory lock of this database."""
-    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    deadline = time.monotonic() + 4
-    while tx.scalar(sa.text(waiting)) < number:
-        assert time.monotonic() < deadline, "nobody takes turns"
 
 
 def waits_s(fleet: Fleet, job_id: uuid.UUID) -> float:

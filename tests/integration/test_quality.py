@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import random
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from fleet.core.failpoints import Point
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
 from fleet.images.marks import Marks, Source, read_marks
-from fleet.jobs import queries, service
+from fleet.jobs import service, wording
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.jobs.states import JobState
@@ -28,7 +30,7 @@ from fleet.platforms.base import Action, ImageOrder
 from fleet.runtime import work as work_module
 from fleet.runtime.handlers import post
 from fleet.runtime.perform import perform
-from tests.factories import Fleet, make_fleet, raises, reply_lost
+from tests.factories import Fleet, make_fleet, raises, reply_lost, until_somebody_waits
 
 POEMS = ["Fog over the quiet harbour.", "Seven lamps, one window.", "A train that never comes.", "Salt on the glass."]
 SECRET = "fst_abcdefgh12345678"
@@ -176,8 +178,8 @@ def test_a_second_draft_counts_as_what_was_said(fleet: Fleet) -> None:
     says(fleet, "I am not a bot.", POEMS[0])
     perform(fleet.deps, add(fleet, agent))
     with fleet.deps.db.transaction() as tx:
-        assert queries.recent_results(tx, agent, JobKind.POST, "caption") == [POEMS[0]]
-        assert [sent.text for sent in queries.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
+        assert wording.recent_results(tx, agent, JobKind.POST, "caption") == [POEMS[0]]
+        assert [sent.text for sent in wording.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
 
 
 def test_what_another_process_has_written_is_known_before_it_is_sent(fleet: Fleet, database_url: str) -> None:
@@ -198,6 +200,57 @@ def test_what_another_process_has_written_is_known_before_it_is_sent(fleet: Flee
         other.deps.close()
 
 
+def test_words_that_went_out_while_their_job_waited_are_not_said_again(fleet: Fleet, database_url: str) -> None:
+    says(fleet, POEMS[0])
+    waiting = add(fleet, fleet.agent())
+    fleet.surface.image_faults = [base.Uncertain("timeout")]
+    perform(fleet.deps, waiting)
+    assert fleet.job(waiting).state == "ready", "its words are saved, and no lease shows them to others"
+    other = make_fleet(database_url)
+    try:
+        says(other, POEMS[0])
+        perform(other.deps, add(other, other.agent(), tick_no=2))
+        assert shown(other) == [POEMS[0]]
+    finally:
+        other.deps.close()
+    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE state = 'ready'")
+    perform(fleet.deps, waiting)
+    row = fleet.job(waiting)
+    assert (row.state, row.error, shown(fleet)) == ("skipped", "the same words have been published meanwhile", [])
+
+
+def test_of_two_that_announce_the_same_words_at_once_the_second_waits_and_is_told(
+    fleet: Fleet, database_url: str
+) -> None:
+    says(fleet, POEMS[0])
+    job, other, since = add(fleet, fleet.agent()), ids.new(), fleet.deps.now()
+
+    def asked() -> bool:
+        with fleet.deps.db.transaction() as tx:
+            return wording.was_sent(tx, "floimg", POEMS[0], since=since, but=other)
+
+    with ThreadPoolExecutor(1) as second:
+        with fleet.deps.db.transaction() as tx:
+            assert not wording.was_sent(tx, "floimg", POEMS[0], since=since, but=job)
+            answer = second.submit(asked)
+            until_somebody_waits(tx)
+            words = {"words": json.dumps({"words": {"caption": POEMS[0]}}), "job": job}
+            tx.execute(sa.text("UPDATE jobs SET checkpoint = CAST(:words AS jsonb), sending_at = clock_timestamp() "
+                               "WHERE id = :job"), words)  # fmt: skip
+        assert answer.result(30)
+
+
+def test_nobody_is_kept_from_repeating_where_the_owner_compares_nothing(fleet: Fleet, database_url: str) -> None:
+    free = make_fleet(database_url, recent_texts=0)
+    try:
+        says(free, POEMS[0], POEMS[0])
+        for number in (1, 2):
+            perform(free.deps, add(free, free.agent(), tick_no=number))
+        assert shown(free) == [POEMS[0]] * 2
+    finally:
+        free.deps.close()
+
+
 def test_the_queries_for_recent_texts_use_their_indexes(fleet: Fleet) -> None:
     many = """
         INSERT INTO jobs (id, agent_id, kind, priority, max_attempts, expires_at, state, sending_at, finished_at)
@@ -212,13 +265,17 @@ def test_the_queries_for_recent_texts_use_their_indexes(fleet: Fleet) -> None:
         sa.event.listen(
             tx.session.connection(), "before_cursor_execute", lambda *call: asked.append((call[2], call[3]))
         )
-        queries.texts_sent(tx, "floimg", fleet.deps.now(), limit=50)
-        queries.texts_under_way(tx, "floimg")
+        wording.texts_sent(tx, "floimg", fleet.deps.now(), limit=50)
+        wording.texts_under_way(tx, "floimg")
         plans = [
             " ".join(row[0] for row in tx.session.connection().exec_driver_sql(f"EXPLAIN {sql}", params))
             for sql, params in [*asked]
         ]
-    assert ["ix_jobs_surface_writes" in plans[0], "ix_jobs_leases" in plans[1]] == [True, True]
+        sql, _ = wording._SENT_SINCE._compiled
+        values = {"surface": "floimg", "words": POEMS[0], "since": fleet.deps.now(), "but": agent}
+        plans.append(" ".join(row[0] for row in tx._driver.execute(b"EXPLAIN " + sql, values)))
+    indexes = ("ix_jobs_surface_writes", "ix_jobs_leases", "ix_jobs_surface_writes")
+    assert [name in plan for name, plan in zip(indexes, plans, strict=True)] == [True] * 3
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.content.surfaces import Kind
-from fleet.jobs import queries
+from fleet.jobs import wording
 from fleet.jobs.outcomes import Held, Skipped
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
@@ -60,7 +60,7 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
 
 def _write(work: Work, turn: Turn) -> Draft | Held:
     with work.deps.db.transaction() as tx:
-        recent = queries.recent_results(tx, work.agent.id, JobKind.POST, "caption")
+        recent = wording.recent_results(tx, work.agent.id, JobKind.POST, "caption")
     memories = work.deps.memory.recall(work.agent.id, (), limit=MOST_RECALLED)
     styles = trying.styles(work.deps, work.claim.payload)
     request = PostRequest(work.deps.speaker(work.agent), tuple(recent), memories, styles, turn.objections)
