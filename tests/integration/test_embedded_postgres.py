@@ -73,6 +73,18 @@ def test_start_serves_sqlalchemy_from_a_path_with_spaces(make: MakeServer) -> No
     engine.dispose()
 
 
+@pytest.mark.parametrize(("memory_mb", "buffers"), [(64, "32MB"), (2048, "256MB"), (65_536, "512MB")])
+def test_it_keeps_an_eighth_of_a_small_machine_at_hand_and_no_more_of_a_large_one(
+    make: MakeServer, monkeypatch: pytest.MonkeyPatch, memory_mb: int, buffers: str
+) -> None:
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": memory_mb * 256}
+    monkeypatch.setattr("os.sysconf", lambda name: sizes[name])
+    server = make()
+    server.start()
+    with server.connect() as connection:
+        assert connection.execute("SHOW shared_buffers").fetchone() == (buffers,)
+
+
 def test_only_loopback_with_the_password_gets_in(make: MakeServer, folder: Path) -> None:
     server = make()
     server.start()
