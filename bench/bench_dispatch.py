@@ -187,6 +187,8 @@ def result(plan: Plan, found: Found) -> Result:
             "Postgres, Valkey and the dispatchers share the machine's cores, which bounds what two dispatchers gain.",
             "The fleet's next times stand in Postgres and survive a wiped Redis; RedBeat's live in Redis, beat's in a "
             "local file.",
+            "The goals in ticks a second were set on a machine on which celery beat woke 140 agents a second out of "
+            f"10,000; on this one it woke {found.rate(BEAT, 10_000) or 0:.0f}.",
         ],
     )
 
