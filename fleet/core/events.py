@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Tx
@@ -204,12 +204,10 @@ def _newest_of(tx: Tx, subjects: Sequence[str], where: Sequence[sa.ColumnElement
     """
     if not subjects:
         return []
-    each = [
-        sa.select(EventRow.id).where(EventRow.subject == subject, *where).order_by(EventRow.id.desc())
-        .limit(limit + offset)
-        for subject in subjects
-    ]  # fmt: skip
-    some = sa.union_all(*each).subquery()
+    asked = sa.func.unnest(sa.literal([*subjects], ARRAY(sa.String))).table_valued("subject").render_derived()
+    newest = sa.select(EventRow.id).where(EventRow.subject == asked.c.subject, *where).order_by(EventRow.id.desc())
+    each = newest.limit(limit + offset).lateral()
+    some = sa.select(each.c.id).select_from(asked.join(each, sa.true())).subquery()
     return list(tx.session.scalars(sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset)))
 
 

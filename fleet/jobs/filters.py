@@ -6,15 +6,20 @@ Everything is compared with bare columns, never with an expression, which no ind
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from fleet.jobs.models import RARE_PRIORITIES, UNDONE, JobRow
+from fleet.jobs.models import COMMON_KINDS, IS_RARE_KIND, RARE_PRIORITIES, UNDONE, JobRow
 from fleet.jobs.policy import PRIORITY, JobKind, Priority
 from fleet.jobs.states import LEASED, DeadReason, JobState
+
+Search = Callable[..., sa.Select[Any]]
+"""Given the conditions, what is to be found: so many, in such an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,30 @@ class Filter:
 
     @property
     def parts(self) -> list[Filter]:
-        """The same as several, each of which one index serves: by state, an agent's and undone jobs also by kind.
+        """The same as several, each of which one index serves, by state or, `apart`, by kind.
 
         A common priority is what its kinds are born with, so that no other kind is looked through in vain. No parts:
         nothing can match.
         """
         if self.states == (JobState.DEAD,):
             return [self]
-        each_kind = [replace(self, kinds=(kind,)) for kind in self._possible_kinds]
-        if self.agent_id is not None or self._has_common_priority:
-            return each_kind
-        parts: list[Filter] = []
-        for state in self.states:
-            parts += [replace(part, states=(state,)) for part in (each_kind if state in UNDONE else [self])]
-        return parts or [self]
+        kinds = self._possible_kinds
+        if self.agent_id is not None:
+            return [self] if kinds else []
+        if self._has_common_priority:
+            groups = [[kind for kind in kinds if (kind in COMMON_KINDS) is common] for common in (True, False)]
+            return [replace(self, kinds=tuple(group)) for group in groups if group]
+        return [replace(self, states=(state,)) for state in self.states] or [self]
+
+    @property
+    def apart(self) -> tuple[JobKind, ...]:
+        """The kinds of a part for each of which the index is to be searched by itself; none: it holds them together."""
+        if self.states == (JobState.DEAD,):
+            return ()
+        kinds = tuple(self._possible_kinds)
+        is_undone = bool(self.states) and set(self.states) <= set(UNDONE)
+        is_rare = self._has_common_priority and not set(kinds) & set(COMMON_KINDS)
+        return kinds if self.agent_id is not None or is_undone or is_rare else ()
 
     @property
     def _has_common_priority(self) -> bool:
@@ -76,6 +91,20 @@ def matching(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
     if which.ids:
         found.append(JobRow.id.in_(which.ids))
     return found + _ages(which, now)
+
+
+def searching(part: Filter, now: datetime, one: Search) -> sa.Select[Any]:
+    """Return a search with a part of a filter; where each kind is searched for by itself, one after the other.
+
+    Written once for all of them: to plan a dozen searches took the planner, and to write them Python, longer than to
+    carry them out.
+    """
+    if len(part.apart) < 2:
+        return one(*matching(part, now))
+    kinds = sa.func.unnest(sa.literal([*part.apart], ARRAY(sa.String))).table_valued("kind").render_derived()
+    rare = [] if set(part.apart) & set(COMMON_KINDS) else [IS_RARE_KIND]
+    found = one(JobRow.kind == kinds.c.kind, *rare, *matching(replace(part, kinds=()), now)).lateral()
+    return sa.select(found).select_from(kinds.join(found, sa.true()))
 
 
 def _ages(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:

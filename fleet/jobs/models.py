@@ -25,6 +25,12 @@ PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND ki
 RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
 """What people ask for, and what few kinds are born with; the others are what most jobs have."""
 
+COMMON_KINDS = (JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.BROWSE)
+"""What most jobs are."""
+_RARE = "kind NOT IN ('post', 'comment', 'like', 'browse')"
+IS_RARE_KIND = sa.text(f"jobs.{_RARE}")
+"""In the words of their index, as the planner compares them."""
+
 
 def one_of(column: str, values: type[Any]) -> str:
     """Return the SQL of a CHECK that a column holds one of an enum's values."""
@@ -157,7 +163,7 @@ class JobRow(Base):
             "ix_jobs_rare_kinds",
             "kind",
             "created_at",
-            postgresql_where=sa.text("kind NOT IN ('post', 'comment', 'like', 'browse')"),
+            postgresql_where=sa.text(_RARE),
         ),
         sa.Index(
             "ix_jobs_urgent", "priority", "created_at", postgresql_where=sa.text("priority IN ('critical', 'high')")

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.filters import Filter, in_states, matching
+from fleet.core.sql import Statement
+from fleet.jobs.filters import Filter, in_states, matching, searching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, rings
@@ -28,7 +29,7 @@ _CLOCK = sa.func.clock_timestamp()
 MOST_COUNTED = 1000
 """Lists say how many there are up to this number."""
 # A plan for any state serves common ones: for a rare one it walks the whole table instead of the rare one's index.
-_PLAN_EACH = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
+_PLAN_EACH = Statement(sa.select(sa.func.set_config("plan_cache_mode", "force_custom_plan", True), _CLOCK.label("now")))
 
 
 def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
@@ -53,40 +54,44 @@ def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uui
     """
     if not which.parts:
         return []
-    tx.execute(_PLAN_EACH)
-    page = _newest(tx, which, limit=limit, offset=offset, before=before)
+    page = _newest(tx, which, _planned_each(tx), limit=limit, offset=offset, before=before)
     query = sa.select(JobRow).join(page, page.c.id == JobRow.id).order_by(page.c.moment.desc(), page.c.id.desc())
     return list(tx.session.scalars(query))
 
 
 def count(tx: Tx, which: Filter) -> int | None:
     """Return how many jobs match; None for more than MOST_COUNTED, since counting millions helps nobody."""
-    tx.execute(_PLAN_EACH)
-    now = tx.now()
+    now = _planned_each(tx)
     # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
-    one = sa.select(sa.literal(1)).select_from(JobRow).limit(MOST_COUNTED + 1)
-    parts = [one.where(*matching(part, now)) for part in which.parts]
+    one: sa.Select[Any] = sa.select(sa.literal_column("1").label("one")).select_from(JobRow).limit(MOST_COUNTED + 1)
+    parts = [searching(part, now, one.where).limit(MOST_COUNTED + 1) for part in which.parts]
     if not parts:
         return 0
-    number = int(tx.scalar(sa.select(sa.func.count()).select_from(sa.union_all(*parts).subquery())) or 0)
+    enough = parts[0] if len(parts) == 1 else sa.union_all(*parts).limit(MOST_COUNTED + 1)  # the first may be enough
+    number = int(tx.scalar(sa.select(sa.func.count()).select_from(enough.subquery())) or 0)
     return number if number <= MOST_COUNTED else None
 
 
-def _newest(tx: Tx, which: Filter, *, limit: int, offset: int = 0, before: uuid.UUID | None = None) -> sa.Subquery:
+def _planned_each(tx: Tx) -> datetime:
+    """Have every statement of the transaction planned for its own values; return the database's time."""
+    row: Any = tx.run(_PLAN_EACH).fetchone()
+    now: datetime = row.now
+    return now
+
+
+def _newest(tx: Tx, which: Filter, now: datetime, *, limit: int, offset: int, before: uuid.UUID | None) -> sa.Subquery:
     """Return ids and moments of the newest jobs that match.
 
     Each part of a filter has an index that holds its jobs in order, so a page needs no more of each than its length.
     """
     moment = _moment(which)
-    now = tx.now()
     newer = [] if before is None else [sa.tuple_(moment, JobRow.id) < _place(tx, moment, before)]
-    parts = [
-        sa.select(JobRow.id, moment.label("moment"))
-        .where(*matching(part, now), *newer)
-        .order_by(moment.desc(), JobRow.id.desc())
-        .limit(limit + offset)
-        for part in which.parts
-    ]
+
+    def search(*where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        found = sa.select(JobRow.id, moment.label("moment")).where(*where, *newer)
+        return found.order_by(moment.desc(), JobRow.id.desc()).limit(limit + offset)
+
+    parts = [searching(part, now, search) for part in which.parts]
     some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
     page = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
     return page.subquery("page")

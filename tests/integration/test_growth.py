@@ -18,7 +18,7 @@ from fleet.core.db import Base, Database
 from fleet.core.errors import NotFound
 from fleet.jobs import queries
 from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import FINAL, LEASED, DeadReason, JobState
 from fleet.runtime import people, sweep
@@ -116,6 +116,33 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
         assert set(found(fleet, which, limit=500)) == expected, which
         with fleet.deps.db.transaction() as tx:
             assert queries.count(tx, which) == len(expected), which
+
+
+@pytest.mark.parametrize(
+    ("which", "index"),
+    [
+        (Filter(states=(JobState.SKIPPED,)), "ix_jobs_undone"),
+        (Filter(priority=Priority.NORMAL), "ix_jobs_rare_kinds"),
+        (Filter(agent_id=uuid.UUID(int=7)), "ix_jobs_agent"),
+    ],
+)
+def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(fleet: Fleet, which: Filter, index: str) -> None:
+    fleet.sql(
+        "INSERT INTO jobs (id, agent_id, kind, priority, max_attempts, expires_at, state, created_at, finished_at)"
+        " SELECT gen_random_uuid(), :agent, 'post', 'normal', 3, now(), 'done', now() - n * interval '1 min', now()"
+        " FROM generate_series(1, 5000) n", agent=fleet.agent(),
+    )  # fmt: skip
+    fleet.sql("ANALYZE jobs")
+    asked: list[tuple[str, Any]] = []
+    with fleet.deps.db.transaction() as tx:
+        connection = tx.session.connection()
+        sa.event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+        queries.find(tx, which)
+        queries.count(tx, which)
+        plans = [
+            " ".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {sql}", values)) for sql, values in [*asked]
+        ]
+    assert [index in plan for plan in plans] == [True, True]
 
 
 def _matches(row: JobRow, which: Filter, *, hours: float) -> bool:
