@@ -63,7 +63,7 @@ def _written(value: object) -> str | None:
         case Path():
             return str(value.absolute())
         case tuple():
-            return ",".join(map(str, value))
+            return ",".join(part for one in value if (part := _written(one)) is not None)
     return str(value)
 
 
