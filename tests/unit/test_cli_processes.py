@@ -57,6 +57,13 @@ def test_flower_is_read_only_and_behind_a_password() -> None:
     assert env["FLOWER_ADDRESS"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("password", ["", "hush,hush", "hüsch", "hu\nsh"])
+def test_a_password_that_flower_would_read_as_another_is_refused(password: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_FLOWER_PASSWORD") as caught:
+        processes.flower_program(settings(), address="127.0.0.1", port=5, password=password)
+    assert "hush" not in str(caught.value)
+
+
 def test_flower_knows_the_options_that_we_set() -> None:
     from flower.options import default_options
 
