@@ -175,8 +175,11 @@ function placeOf(element) {
   const name = element.getAttribute("name");
   const form = element.form?.getAttribute("action");
   const value = element.value && element.type !== "text" ? `[value="${CSS.escape(element.value)}"]` : "";
-  const inForm = form ? `form[action="${CSS.escape(form)}"] ` : "";
-  if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${/checkbox|radio/.test(element.type) ? value : ""}`;
+  // A field that names its form stands somewhere else on the page.
+  const elsewhere = element.getAttribute("form");
+  const inForm = form && !elsewhere ? `form[action="${CSS.escape(form)}"] ` : "";
+  const ofForm = elsewhere ? `[form="${CSS.escape(elsewhere)}"]` : "";
+  if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${ofForm}${/checkbox|radio/.test(element.type) ? value : ""}`;
   if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
   return inForm ? `${inForm}button` : null;
 }
