@@ -141,6 +141,22 @@ def test_the_image_gets_everything_that_the_wheel_is_made_of() -> None:
     assert "deploy/*.lock" in let_through
 
 
+@pytest.mark.parametrize(
+    ("answer", "makes"),
+    [("echo '{\"items\": []}'", True), ("echo '{\"items\": [{\"username\": \"ann\"}]}'", False), ("exit 5", False)],
+)
+def test_agents_are_made_only_where_it_is_known_that_there_are_none(tmp_path: Path, answer: str, makes: bool) -> None:
+    fleet = tmp_path / "fleet"
+    fleet.write_text(f'#!/bin/sh\ncase "$1" in agents) {answer} ;; seed) echo "$*" >"{tmp_path}/made" ;; esac\n')
+    fleet.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(SERVICES["seed"]["command"], env={"PATH": path, "FLEET_AGENTS": "12"}, check=False, timeout=30)
+    assert (tmp_path / "made").exists() == makes
+    assert (done.returncode == 0) == (answer != "exit 5")
+    if makes:
+        assert (tmp_path / "made").read_text() == "seed --start --count 12\n"
+
+
 def test_the_broker_keeps_its_messages_and_refuses_strangers(tmp_path: Path) -> None:
     port = ports.choose(purpose="the broker", setting="a test", named=None, preferred=None)
     settings = tmp_path / "redis.conf"
