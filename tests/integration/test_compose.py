@@ -99,6 +99,14 @@ def test_workers_can_be_scaled() -> None:
     assert worker["volumes"] == [f"objects:{worker['environment']['FLEET_OBJECTS']}"]
 
 
+def test_the_database_takes_the_connections_of_twenty_workers() -> None:
+    most = int(SERVICES["postgres"]["command"][-1].removeprefix("max_connections="))
+    pool, of_gallery = Settings.model_fields["pool_size"].default, gallery._Environment.model_fields["pool_size"].default
+    web, metrics, kept_for_superusers, a_person_at_a_terminal = pool, 1, 3, pool
+    others = 2 * of_gallery + web + metrics + kept_for_superusers + a_person_at_a_terminal
+    assert most >= 20 * pool + others
+
+
 def test_only_this_machine_reaches_the_published_ports() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(published) == 4
