@@ -180,7 +180,9 @@ def test_check_wants_a_home_that_can_be_written_only_where_something_is_kept_in_
 
     assert level() == "fail"  # fetched pictures are kept there
     assert level(FLEET_OBJECTS=str(tmp_path / "objects")) == "ok"
-    (tmp_path / "run.json").write_text('{"version": 1, "boot": "", "fleet": [1, 1], "urls": {}, "ports": {}, "processes": {}}')
+    (tmp_path / "run.json").write_text(
+        '{"version": 1, "boot": "", "fleet": [1, 1], "urls": {}, "ports": {}, "processes": {}}'
+    )
     assert level(FLEET_OBJECTS=str(tmp_path / "objects")) == "fail"  # `fleet up` lives there
 
 
