@@ -105,6 +105,20 @@ def test_commands_named_in_prose_and_messages_exist() -> None:
     assert not wrong
 
 
+def test_commands_on_pages_can_be_called_as_written() -> None:
+    wrong, called = [], 0
+    for path in sorted((ROOT / "fleet").rglob("*.html")):
+        for block in re.findall(r"<(?:code|pre)>(fleet [^<]*)</", path.read_text(encoding="utf-8")):
+            for line in block.splitlines():
+                called += 1
+                try:
+                    _parse(shlex.split(line))
+                except click.ClickException as error:
+                    wrong.append(f"{_name(path)}: {line}: {error.format_message()}")
+    assert called > 5
+    assert not wrong
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_links_lead_to_files_of_the_repository(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)

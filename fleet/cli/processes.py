@@ -63,7 +63,7 @@ def _written(value: object) -> str | None:
         case Path():
             return str(value.absolute())
         case tuple():
-            return ",".join(map(str, value))
+            return ",".join(part for one in value if (part := _written(one)) is not None)
     return str(value)
 
 
@@ -82,7 +82,15 @@ def beat_program(settings: Settings) -> Program:
 
 
 def flower_program(settings: Settings, *, address: str, port: int, password: str) -> Program:
-    """Return Flower, read-only and behind a password, which stands in the environment and in no process list."""
+    """Return Flower, read-only and behind a password, which stands in the environment and in no process list.
+
+    Raises InvalidInput for one that Flower would take for something else: it reads a list, parted by commas.
+    """
+    if not password or not password.isascii() or not password.isprintable() or "," in password:
+        raise InvalidInput(
+            "Flower's password is empty or holds a comma, a letter with an accent, or what cannot be printed.",
+            fix="Set FLEET_FLOWER_PASSWORD to letters and digits, or leave it out and Fleet makes one.",
+        )
     env = {
         "FLOWER_ADDRESS": address, "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}",
         "FLOWER_READ_ONLY": "true", "FLOWER_MAX_TASKS": "10000", "FLOWER_PURGE_OFFLINE_WORKERS": "60",

@@ -130,11 +130,13 @@ class Run:
     def _log_to_file(self) -> None:
         """Keep our own log beside the others', away from the live feed."""
         path = disk.private_folder(self._services.logs_dir) / "fleet.log"
-        rotate_log(path)
+        with disk.explained(path.parent):
+            rotate_log(path)
+            log = path.open("a", encoding="utf-8")
         logs.configure(self.settings.log_level, json=True)
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
-                handler.setStream(path.open("a", encoding="utf-8"))
+                handler.setStream(log)
 
     def _people(self, deps: Deps) -> None:
         """Make and start the agents that are missing; those who are there are left as people left them."""

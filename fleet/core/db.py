@@ -256,12 +256,17 @@ def _translated(error: exc.DBAPIError) -> Exception:
 
 
 def migrate(url: str) -> None:
-    """Bring the database at `url` to this version's tables. Safe to run from several places at once."""
+    """Bring the database at `url` to this version's tables. Safe to run from several places at once.
+
+    Raises FleetError for a database of a later version, and leaves it alone.
+    """
     database = Database(url, pool_size=1)
     try:
         with database.engine.connect() as connection:
             connection.execute(sa.text("SET statement_timeout = 0"))  # others' migrations and big tables take time
             _wait_for_turn(connection)
+            _lacking(connection)  # refuses a database that is newer than we are
+            connection.rollback()
             config = _alembic_config()
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
@@ -284,12 +289,17 @@ def _wait_for_turn(connection: sa.Connection) -> None:
 
 def pending_migrations(database: Database) -> list[str]:
     """Return the revisions that the database still lacks, oldest first; empty when it is up to date."""
-    script = alembic.script.ScriptDirectory.from_config(_alembic_config())
     try:
         with database.engine.connect() as connection:
-            have = MigrationContext.configure(connection).get_current_heads()
+            return _lacking(connection)
     except exc.DBAPIError as error:
         raise _translated(error) from error
+
+
+def _lacking(connection: sa.Connection) -> list[str]:
+    """Return the revisions that a database still lacks. Raises FleetError for one of a later version."""
+    script = alembic.script.ScriptDirectory.from_config(_alembic_config())
+    have = MigrationContext.configure(connection).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
     if set(have) - known:
         raise FleetError(

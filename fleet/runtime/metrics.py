@@ -91,7 +91,6 @@ def _ticks(tx: Tx) -> Iterator[tuple[Key, float]]:
     yield ("fleet_oldest_due_tick_seconds", ()), max((ticks.oldest_s for ticks in found.values()), default=0.0)
     yield ("fleet_leases_lapsed", ("tick",)), sum(ticks.lapsed for ticks in found.values())
     yield from _each("fleet_ticks_open", ("due", "deciding"), {state: t.number for state, t in found.items()})
-    yield ("fleet_agent_overdue_seconds", ()), max(0.0, queries.overdue_s(tx) or 0.0)
 
 
 def _waiting(tx: Tx) -> Iterator[tuple[Key, float]]:
@@ -117,6 +116,9 @@ def _dead(tx: Tx) -> Iterator[tuple[Key, float]]:
 
 def _holds(tx: Tx) -> Iterator[tuple[Key, float]]:
     found = controls.in_force(tx)
+    # A fleet that is held back wakes nobody, and that is no fault of the metronome.
+    is_held = any(hold.scope == "fleet" for hold in found)
+    yield ("fleet_agent_overdue_seconds", ()), 0.0 if is_held else queries.overdue_s(tx) or 0.0
     yield ("fleet_kill_switch", ()), float(any(hold.hold == "kill" for hold in found))
     yield from _each("fleet_pauses", controls.SCOPES, Counter(hold.scope for hold in found if hold.hold == "pause"))
 

@@ -160,6 +160,38 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
     assert fleetwide.holds(fleet.deps) == []
 
 
+def test_what_is_ticked_stays_ticked_when_the_list_is_fetched_anew(
+    dashboard: Dashboard, fleet: Fleet, ada: str
+) -> None:
+    people.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS))
+    ana = listening(dashboard.person().go("/agents"))
+    box = ana.page.get_by_role("checkbox", name="Select Ada Bright")
+    box.check()
+    people.start(fleet.deps, "ben_2")
+    expect(ana.page.get_by_role("row").filter(has_text="Ben Low")).to_contain_text("running")
+    expect(box).to_be_checked()
+    expect(ana.page.get_by_role("checkbox", name="Select Ben Low")).not_to_be_checked()
+    expect(ana.page.get_by_text("1 selected", exact=True)).to_be_visible()
+    ana.press("Pause…")
+    ana.see("1 agent")
+    assert ana.script_errors == []
+
+
+def test_a_page_that_answers_a_form_can_be_loaded_anew(dashboard: Dashboard) -> None:
+    ana = dashboard.person().go("/account")
+    ana.mark()
+    ana.page.get_by_label("Name", exact=True).fill("a program")
+    ana.page.get_by_label("fleet.view").check()
+    ana.press("Make the token")
+    ana.see("Copy it now")
+    assert ana.is_same_page
+    assert ana.page.evaluate("scrollY") == 0  # the token stands at the top, the form at the bottom
+    ana.page.reload()
+    expect(ana.page.get_by_role("heading", level=1)).to_have_text("Your account")
+    ana.see("a program")
+    expect(ana.page.get_by_text("Copy it now")).to_have_count(0)
+
+
 def test_after_a_lost_connection_what_was_missed_is_shown_once(dashboard: Dashboard, fleet: Fleet) -> None:
     with wire(dashboard.url) as line:
         dashboard.url = line.url

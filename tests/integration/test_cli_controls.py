@@ -170,6 +170,22 @@ def test_check_says_what_is_right_and_what_is_wrong_with_its_fix(cli: Cli, fleet
         assert findings[wrong]["fix"]
 
 
+def test_check_wants_a_home_that_can_be_written_only_where_something_is_kept_in_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / ".check").mkdir()  # stands for the read-only disk of a container
+    (tmp_path / "objects").mkdir()
+
+    def level(**env: str) -> str:
+        found = json.loads(cli("check", "--json", code=1, FLEET_HOME=str(tmp_path), **env).stdout)["checks"]
+        return str({item["check"]: item["level"] for item in found}["home"])
+
+    assert level() == "fail"  # fetched pictures are kept there
+    assert level(FLEET_OBJECTS=str(tmp_path / "objects")) == "ok"
+    (tmp_path / "run.json").write_text(
+        '{"version": 1, "boot": "", "fleet": [1, 1], "urls": {}, "ports": {}, "processes": {}}'
+    )
+    assert level(FLEET_OBJECTS=str(tmp_path / "objects")) == "fail"  # `fleet up` lives there
+
+
 def test_check_finds_agents_that_nobody_wakes(cli: Cli, fleet: Fleet) -> None:
     fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")

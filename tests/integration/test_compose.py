@@ -99,6 +99,17 @@ def test_workers_can_be_scaled() -> None:
     assert worker["volumes"] == [f"objects:{worker['environment']['FLEET_OBJECTS']}"]
 
 
+def test_the_database_takes_the_connections_of_twenty_workers() -> None:
+    most = int(SERVICES["postgres"]["command"][-1].removeprefix("max_connections="))
+    pool, of_gallery = (
+        Settings.model_fields["pool_size"].default,
+        gallery._Environment.model_fields["pool_size"].default,
+    )
+    web, metrics, kept_for_superusers, a_person_at_a_terminal = pool, 1, 3, pool
+    others = 2 * of_gallery + web + metrics + kept_for_superusers + a_person_at_a_terminal
+    assert most >= 20 * pool + others
+
+
 def test_only_this_machine_reaches_the_published_ports() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(published) == 4
@@ -139,6 +150,24 @@ def test_the_image_gets_everything_that_the_wheel_is_made_of() -> None:
     assert wanted <= copied
     assert copied <= let_through | {"deploy/runtime.lock", "deploy/build.lock"}
     assert "deploy/*.lock" in let_through
+
+
+@pytest.mark.parametrize(
+    ("answer", "makes"),
+    [("echo '{\"items\": []}'", True), ('echo \'{"items": [{"username": "ann"}]}\'', False), ("exit 5", False)],
+)
+def test_agents_are_made_only_where_it_is_known_that_there_are_none(tmp_path: Path, answer: str, makes: bool) -> None:
+    fleet = tmp_path / "fleet"
+    fleet.write_text(f'#!/bin/sh\ncase "$1" in agents) {answer} ;; seed) echo "$*" >"{tmp_path}/made" ;; esac\n')
+    fleet.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        SERVICES["seed"]["command"], env={"PATH": path, "FLEET_AGENTS": "12"}, check=False, timeout=30
+    )
+    assert (tmp_path / "made").exists() == makes
+    assert (done.returncode == 0) == (answer != "exit 5")
+    if makes:
+        assert (tmp_path / "made").read_text() == "seed --start --count 12\n"
 
 
 def test_the_broker_keeps_its_messages_and_refuses_strangers(tmp_path: Path) -> None:

@@ -90,11 +90,13 @@ def test_many_migrators_at_once_migrate_once(fresh_database: str) -> None:
     database.close()
 
 
-def test_a_database_from_the_future_is_not_touched(database: Database) -> None:
+def test_a_database_from_the_future_is_not_touched(database: Database, database_url: str) -> None:
     with database.transaction() as tx:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(FleetError, match="newer"):
         db.pending_migrations(database)
+    with pytest.raises(FleetError, match="newer"):  # `fleet up` does not ask before it migrates
+        db.migrate(database_url)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,19 @@ def test_unknown_outcomes_dead_letters_agents_and_holds_are_told(deps: Deps, tol
     assert ("fleet_jobs", ("post", JobState.DONE)) not in seen
 
 
+def test_the_metronome_is_not_late_while_the_fleet_is_held_back(deps: Deps, told: Callable[[], Told]) -> None:
+    _agents(deps, 1)
+    _sql(deps, "UPDATE agents SET next_tick_at = now() - interval '77 s' WHERE status = 'running'")
+    fleetwide.pause(deps, "persona", "data_viz", by="tests")
+    assert told()["fleet_agent_overdue_seconds", ()] >= 77
+    fleetwide.pause(deps, "fleet", "*", by="tests")
+    assert told()["fleet_agent_overdue_seconds", ()] == 0
+    fleetwide.resume(deps, "fleet", "*", by="tests")
+    assert told()["fleet_agent_overdue_seconds", ()] >= 77
+    fleetwide.throw_kill_switch(deps, by="tests", reason="a test")
+    assert told()["fleet_agent_overdue_seconds", ()] == 0
+
+
 def test_requests_that_wait_for_people_are_told_by_what_they_are_about(deps: Deps, told: Callable[[], Told]) -> None:
     with deps.db.transaction() as tx:
         for number, resource in enumerate(("draft", "draft", "budget")):

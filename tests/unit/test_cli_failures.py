@@ -117,6 +117,16 @@ def test_without_any_fleet_the_error_says_how_to_get_one(tmp_path: Path, monkeyp
     assert "FLEET_DATABASE_URL" in result.stderr
 
 
+def test_a_home_whose_log_cannot_be_written_is_named_and_no_bug_of_ours(tmp_path: Path) -> None:
+    from fleet.cli.app import cli
+
+    (tmp_path / "logs" / "fleet.log").mkdir(parents=True)  # stands for a disk that has become read-only
+    result = CliRunner().invoke(cli, ["up", "--home", str(tmp_path)])
+    assert result.exit_code == 1
+    assert str(tmp_path / "logs") in result.stderr
+    assert "FLEET_HOME" in result.stderr
+
+
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     script = (
         "from fleet.cli.app import cli\n"

@@ -57,6 +57,13 @@ def test_flower_is_read_only_and_behind_a_password() -> None:
     assert env["FLOWER_ADDRESS"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize("password", ["", "hush,hush", "hüsch", "hu\nsh"])
+def test_a_password_that_flower_would_read_as_another_is_refused(password: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_FLOWER_PASSWORD") as caught:
+        processes.flower_program(settings(), address="127.0.0.1", port=5, password=password)
+    assert "hush" not in str(caught.value)
+
+
 def test_flower_knows_the_options_that_we_set() -> None:
     from flower.options import default_options
 
@@ -68,8 +75,9 @@ def test_flower_knows_the_options_that_we_set() -> None:
 
 def test_a_child_sees_the_settings_that_we_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = settings(
-        tempo=20.0, dry_run=True, home=tmp_path / "a home", allowed_hosts=("localhost", "example.org"), operator="Ann"
-    )
+        tempo=20.0, dry_run=True, home=tmp_path / "a home", allowed_hosts=("localhost", "example.org"), operator="Ann",
+        notify="mailto://ann:hush@example.org, slack://a/b/c,d",
+    )  # fmt: skip
     for name, value in processes.environment(ours).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

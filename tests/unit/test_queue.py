@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 import redis
 
 from beat_schedule import BEAT_SCHEDULE
-from fleet.core import queue
+from fleet.cli import checks
+from fleet.core import clock, queue
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.queue import QUEUES, Message, Publisher
 from tests.unit.fake_broker import fake_broker
@@ -74,3 +76,13 @@ def test_every_periodic_task_goes_to_a_queue_that_exists_and_grows_stale() -> No
         assert isinstance(options, dict)
         assert options["queue"] in QUEUES
         assert options["expires"] > 0
+
+
+def test_a_clock_that_check_only_warns_of_keeps_no_worker_from_its_periodic_tasks() -> None:
+    app = queue.make_app("memory://")
+    for entry in BEAT_SCHEDULE.values():
+        options = entry["options"]
+        assert isinstance(options, dict)
+        sent = app.amqp.as_task_v2("id", str(entry["task"]), expires=options["expires"])
+        ahead = clock.now() + timedelta(seconds=checks._CLOCK_FAIL_S - 1)
+        assert datetime.fromisoformat(sent.headers["expires"]) > ahead

@@ -83,7 +83,8 @@ function arrive(url, answer, page, { method, form, ...how }) {
   } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
     location.assign(answer.url); // in or out: another frame, and another session's stream
   } else {
-    show(page, answer.url + new URL(url, location.href).hash, how);
+    // An answer to a form that leads nowhere has no address of its own: one could not come back to it.
+    show(page, method === "GET" || answer.redirected ? answer.url + new URL(url, location.href).hash : null, how);
   }
 }
 
@@ -92,7 +93,7 @@ function show(page, url, { push = true, keepFocus = false, entryAfter = null }) 
   const focused = keepFocus && placeOf(document.activeElement);
   const y = scrollY;
   scrolls.set(entry, y);
-  if (push && url !== location.href) {
+  if (url && push && url !== location.href) {
     entry = `${performance.timeOrigin}-${performance.now()}`;
     history.pushState({ entry }, "", url);
   } else if (entryAfter) entry = entryAfter;
@@ -100,7 +101,7 @@ function show(page, url, { push = true, keepFocus = false, entryAfter = null }) 
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   frame(page);
   ready($("#main"));
-  const same = before === location.pathname;
+  const same = url && before === location.pathname;
   const to = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   const old = focused ? find(focused, document) : null;
   (old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
@@ -175,8 +176,11 @@ function placeOf(element) {
   const name = element.getAttribute("name");
   const form = element.form?.getAttribute("action");
   const value = element.value && element.type !== "text" ? `[value="${CSS.escape(element.value)}"]` : "";
-  const inForm = form ? `form[action="${CSS.escape(form)}"] ` : "";
-  if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${/checkbox|radio/.test(element.type) ? value : ""}`;
+  // A field that names its form stands somewhere else on the page.
+  const elsewhere = element.getAttribute("form");
+  const inForm = form && !elsewhere ? `form[action="${CSS.escape(form)}"] ` : "";
+  const ofForm = elsewhere ? `[form="${CSS.escape(elsewhere)}"]` : "";
+  if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${ofForm}${/checkbox|radio/.test(element.type) ? value : ""}`;
   if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
   return inForm ? `${inForm}button` : null;
 }
