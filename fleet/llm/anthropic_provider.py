@@ -179,12 +179,12 @@ class AnthropicModel(Vendor):
                 wrong = one.result.error.error
                 if wrong.type in _PASSING:
                     return Transient(f"in the batch: {wrong.type}", unbilled)
-                return Rejected(f"in the batch: {wrong.type}: {wrong.message}"[:300], unbilled)
+                return Rejected(f"in the batch: {wrong.type}: {wrong.message}", unbilled)
             case _:  # expired or cancelled: it was never worked on
                 return Transient(f"in the batch: {one.result.type}", unbilled)
 
     def _said(self, error: anthropic.APIStatusError) -> str:
-        return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"[:300]
+        return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"
 
     def _peculiar(self, error: anthropic.APIStatusError, usage: Usage) -> Exception | None:
         if error.status_code == 200 and error.type in _PASSING:  # told within a stream that had begun well

@@ -16,7 +16,7 @@ import httpx2
 import openai
 from openai.types import Moderation
 
-from fleet.core import clock
+from fleet.core import clock, masking
 from fleet.llm import wire
 from fleet.llm.moderation import Unanswered
 
@@ -95,7 +95,7 @@ class OpenAIModerator:
         return found
 
     def _ours(self, error: openai.APIStatusError) -> Exception:
-        said = f"{error.status_code} {error.code or ''}: {error.message}"[:300]
+        said = masking.mask(f"{error.status_code} {error.code or ''}: {error.message}")[:300]
         if error.status_code in (408, 409, 429) or error.status_code >= 500:
             if error.code == "insufficient_quota":
                 return Unanswered(f"The moderator refuses: {said}.", fix="The account has no money left.")

@@ -131,7 +131,7 @@ class OpenAIModel(Vendor):
         )
 
     def _said(self, error: openai.APIStatusError) -> str:
-        return f"{error.status_code} {error.code or ''}: {error.message}"[:300]
+        return f"{error.status_code} {error.code or ''}: {error.message}"
 
     def _peculiar(self, error: openai.APIStatusError, usage: Usage) -> Exception | None:
         if error.status_code == 429 and error.code == "insufficient_quota":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleet.core import clock
+from fleet.core import clock, masking
 from fleet.llm import errors
 from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
@@ -187,6 +187,17 @@ def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
         write(model)
     assert "bad key" in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+def test_a_key_is_not_told_by_half_where_a_long_message_is_cut(server: ModelServer, model: Model) -> None:
+    key = "7f3c-19aa-e02b-55d1-9c40-aa71-03fe"  # of a gateway: nothing in its form says that it is one
+    masking.conceal(key)
+    for before in range(200, 300, 10):
+        said = {"type": "error", "error": {"type": "authentication_error", "message": f"{'x' * before} {key} is bad"}}
+        server.always = Reply(401, body=json.dumps(said).encode())
+        with pytest.raises(errors.AuthFailed) as caught:
+            write(model)
+        assert key[:9] not in str(caught.value)
 
 
 def test_a_block_that_calls_a_tool_is_not_read(server: ModelServer) -> None:
