@@ -21,6 +21,11 @@ MAX_ANSWER_BYTES = 2 * 1024 * 1024
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
 LONGEST_WISH_S = 3_600.0
+_NEVER_SENT = (
+    httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError, httpx2.InvalidURL, UnicodeEncodeError,
+)  # fmt: skip
+"""No line, an address that is none, and a header that cannot be written: a key with a letter that none has."""
 
 
 class _Bounded(httpx2.SyncByteStream):
@@ -57,7 +62,7 @@ def bound(response: httpx2.Response) -> None:
 def went_out(error: BaseException | None) -> bool:
     """Say whether a question may have reached the server before this error, whose causes are looked through."""
     while error is not None:
-        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        if isinstance(error, _NEVER_SENT):
             return False
         error = error.__cause__ or error.__context__
     return True
@@ -79,8 +84,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
             return min(wish_s, LONGEST_WISH_S)
     try:
         at = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+        wish_s = (at - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one beyond all calendars
         return None
-    if at.tzinfo is None:
-        return None
-    return min(max((at - now).total_seconds(), 0.0), LONGEST_WISH_S)
+    return min(max(wish_s, 0.0), LONGEST_WISH_S)

@@ -148,7 +148,8 @@ def test_every_fault_has_its_name(server: ModelServer, model: Model, fault: str)
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", None), ("soon", None), ("1e9", 3600.0)])
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", None), ("soon", None), ("1e9", 3600.0),
+    ("Mon, 16 Nov 2026 08:00:00 -0000", None), ("Mon, 99999999999999999999 Nov 2026 08:00:00 GMT", None)])  # fmt: skip
 def test_retry_after_is_read_and_bounded(server: ModelServer, model: Model, said: str, seconds: float | None) -> None:
     server.always = Reply(429, headers={"retry-after": said})
     with pytest.raises(errors.Overloaded) as caught:
@@ -175,6 +176,25 @@ def test_a_server_that_is_not_there_is_transient() -> None:
     with pytest.raises(errors.Transient) as caught:
         write(gone)
     assert caught.value.usage.microusd == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "base_url"),
+    [
+        (AnthropicModel, "sk-ant-not\nofaheader", "http://127.0.0.1:1"),
+        (OpenAIModel, "sk-not\nofaheader", "http://127.0.0.1:1"),
+        (OpenAIModel, "sk-quoted\u201d", "http://127.0.0.1:1"),
+        (AnthropicModel, KEY, "127.0.0.1:11434"),
+        (OpenAIModel, KEY, "127.0.0.1:11434/v1"),
+    ],
+)
+def test_a_question_that_cannot_be_sent_costs_nothing(
+    server: ModelServer, make: Callable[..., Model], key: str, base_url: str
+) -> None:
+    with pytest.raises(errors.Transient) as caught:
+        write(make(key, "gpt-6-luna", base_url=base_url.replace("http://127.0.0.1:1", server.url)))
+    assert caught.value.usage.microusd == 0
+    assert server.asked == []
 
 
 def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
