@@ -59,8 +59,8 @@ class OpenAIModerator:
             api_key=api_key or _NO_KEY,
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
-            default_headers={"User-Agent": wire.USER_AGENT},
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+            default_headers=wire.HEADERS,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
         )
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:

@@ -55,8 +55,8 @@ class OpenAIModel(Vendor):
             api_key=api_key or _NO_KEY,
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
-            default_headers={"User-Agent": wire.USER_AGENT},
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+            default_headers=wire.HEADERS,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
         )
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import random
@@ -20,7 +21,7 @@ from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
 from fleet.llm.writer import BatchWriter, ModelWriter, ask_for
 from tests.factories import comment_on
-from tests.model_server import ModelServer, Reply, as_stream, post_text
+from tests.model_server import ModelServer, Question, Reply, as_stream, honest, post_text
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PRICES = price_list()
@@ -169,6 +170,28 @@ def test_a_server_that_drips_is_cut_off(server: ModelServer, model: Model) -> No
     server.always = Reply(drip=True, text=post_text(DICE(1), caption="word " * 5_000))
     with pytest.raises(errors.Transient):
         model.ask(ask_for(POST, DICE(1)), timeout_s=0.3)
+
+
+def test_the_time_for_an_answer_runs_from_the_question_on(server: ModelServer, model: Model) -> None:
+    def ponder(question: Question) -> str:
+        time.sleep(0.7)
+        return honest(question)
+
+    server.mind, server.always = ponder, Reply(drip=True)
+    began = time.monotonic()
+    with pytest.raises(errors.Transient):
+        model.ask(ask_for(POST, DICE(1)), timeout_s=1.0)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_packed_answer_is_not_unpacked(server: ModelServer, model: Model) -> None:
+    asked = {"model": "gpt-6-luna", "system": [], "messages": [{"role": "user", "content": "x"}] * 2}
+    answer = server.message if model.provider == "anthropic" else server.completion
+    told = json.dumps(answer(asked, Reply(text=post_text(DICE(1))))).encode()
+    server.always = Reply(body=gzip.compress(b" " * 30_000_000 + told), headers={"content-encoding": "gzip"})
+    with pytest.raises(errors.Transient):
+        write(model)
+    assert server.asked[0][1]["accept-encoding"] == "identity"
 
 
 def test_a_server_that_is_not_there_is_transient() -> None:
