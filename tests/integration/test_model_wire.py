@@ -149,6 +149,34 @@ def test_every_fault_has_its_name(server: ModelServer, model: Model, fault: str)
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Output blocked by content filtering policy", errors.RefusedByModel),
+        ("Your credit balance is too low to access the Anthropic API.", errors.AuthFailed),
+        ("prompt is too long: 210000 tokens > 200000 maximum", errors.TooLong),
+        ("messages.0: all messages must have content", errors.Rejected),
+    ],
+)
+def test_one_kind_of_refusal_means_what_its_words_say(
+    server: ModelServer, message: str, kind: type[errors.ModelError]
+) -> None:
+    told = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    server.always = Reply(400, body=json.dumps(told).encode())
+    with pytest.raises(errors.ModelError) as caught:
+        write(make_anthropic(server))
+    assert type(caught.value) is kind
+
+
+def test_what_is_written_to_the_cache_lives_for_an_hour_unless_the_server_says_otherwise(server: ModelServer) -> None:
+    params = {"model": "claude-haiku-5-5", "system": [], "messages": [{"role": "user", "content": "x"}]}
+    answer = server.message(params, Reply(text=post_text(DICE(1))))
+    answer["usage"] = {"input_tokens": 10, "output_tokens": 10, "cache_creation_input_tokens": 1_000_000}
+    server.always = Reply(body=json.dumps(answer).encode())
+    _, usage = write(make_anthropic(server))
+    assert (usage.cache_write_tokens, usage.cache_hour_tokens) == (1_000_000, 1_000_000)
+
+
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", None), ("soon", None), ("1e9", 3600.0),
     ("Mon, 16 Nov 2026 08:00:00 -0000", None), ("Mon, 99999999999999999999 Nov 2026 08:00:00 GMT", None)])  # fmt: skip
 def test_retry_after_is_read_and_bounded(server: ModelServer, model: Model, said: str, seconds: float | None) -> None:
