@@ -382,7 +382,7 @@ def test_a_server_that_knows_no_streams_is_asked_without() -> None:
         model = make_openai_streaming(plain)
         write(model)
         write(model)
-        assert ["stream" in body for _, _, body in plain.asked] == [True, False, False]
+        assert ["stream" in body for _, _, body in plain.asked] == [True, False, False, False]
 
 
 # Malformed answers
@@ -440,6 +440,7 @@ def test_a_repair_that_fails_tells_of_both_calls(server: ModelServer, model: Mod
 
 
 @pytest.mark.parametrize("knows", [
+    {"max_completion_tokens", "response_format", "json_schema"},
     {"max_tokens", "response_format", "json_schema"},
     {"max_tokens", "response_format", "json_object"},
     {"max_tokens"},
@@ -453,6 +454,16 @@ def test_a_server_that_lacks_options_is_asked_without_them_and_remembered(knows:
         assert len(server.asked) == before + 1
         last = server.asked[-1][2]
         assert set(last) - {"model", "messages"} <= knows
+
+
+def test_a_refusal_that_no_plainer_question_mended_is_no_lesson(server: ModelServer) -> None:
+    model = make_openai(server)
+    server.always = Reply(400, body=json.dumps({"error": {"message": "failed to parse grammar"}}).encode())
+    with pytest.raises(errors.Rejected):
+        write(model)
+    server.always = None
+    write(model)
+    assert server.asked[-1][2]["response_format"]["type"] == "json_schema"
 
 
 def test_a_question_that_does_not_fit_is_too_long_and_not_asked_again_otherwise(server: ModelServer) -> None:
