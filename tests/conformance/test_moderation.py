@@ -189,3 +189,13 @@ def test_settings_choose_the_moderator_its_key_and_its_address(server: ModelServ
     assert made is not None
     made.categories(["x"], within_s=5)
     assert server.asked[0][1]["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_models_key_goes_to_the_models_host_alone(server: ModelServer, same: bool) -> None:
+    models = {"openai_api_key": KEY, "openai_base_url": f"{server.url if same else 'http://127.0.0.1:1'}/models/v1"}
+    settings = Settings(moderation="openai", moderation_base_url=f"{server.url}/v1", **models)
+    made = registry.connect_moderator(settings, random.Random(1))
+    assert made is not None
+    made.categories(["x"], within_s=5)
+    assert (KEY in server.asked[0][1]["authorization"]) is same
