@@ -241,6 +241,12 @@ class Settings(BaseSettings):
         is_empty = isinstance(value, str) and not value.strip()
         return cls.model_fields[str(info.field_name)].default if is_empty else value
 
+    @field_validator("*")
+    @classmethod
+    def _bare(cls, value: object) -> object:
+        """Take off what a shell or a file puts around a secret: with a line's end it fits into no header."""
+        return SecretStr(value.get_secret_value().strip()) if isinstance(value, SecretStr) else value
+
     @field_validator("roles_of")
     @classmethod
     def _name_and_roles(cls, entries: tuple[str, ...]) -> tuple[str, ...]:

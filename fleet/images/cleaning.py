@@ -7,10 +7,9 @@ onto its end) is gone, but for one thing: the mark that a machine made it, which
 from __future__ import annotations
 
 import hashlib
-import struct
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fleet.core.errors import InvalidInput
 from fleet.images import safety
@@ -63,9 +62,9 @@ def _machine_mark(data: bytes) -> Marks | None:
 def _pixels(image: Image.Image) -> Image.Image:
     """Return the first frame upright, as RGB, or RGBA where something is transparent, with nothing hung onto it."""
     try:
-        upright = ImageOps.exif_transpose(image)
+        upright = safety.upright(image)
         flat = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    except (OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidInput("The picture is broken or of a rare kind.") from error
     flat.info.clear()  # else Pillow writes profile and comment into the new file
     return flat

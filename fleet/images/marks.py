@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 CREATOR_TOOL = "Fleet"
 _PNG_KEYWORD = "XML:com.adobe.xmp"
+_GIF_BLOCK, _GIF_TRAILER = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _MOST_PACKET_BYTES = 256 * 1024
 _MOST_DESCRIPTION_CHARS = 2000
 
@@ -79,7 +80,7 @@ def save_options(format_name: str, marks: Marks) -> dict[str, Any]:
 
 
 def read_marks(data: bytes) -> Marks | None:
-    """Return what a PNG, JPEG or WebP file says about its making; None if it says nothing that can be read."""
+    """Return what a PNG, JPEG, WebP or GIF file says about its making; None if it says nothing that can be read."""
     found = _packet_of(data)
     if found is None or len(found) > _MOST_PACKET_BYTES:
         return None
@@ -99,6 +100,8 @@ def read_marks(data: bytes) -> Marks | None:
 
 
 def _packet_of(data: bytes) -> bytes | None:
+    if data.startswith(b"GIF8"):
+        return _packet_of_gif(data)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             image.load()  # PNG may carry its text after the pixels
@@ -107,6 +110,13 @@ def _packet_of(data: bytes) -> bytes | None:
         return None
     found = info.get("xmp") or info.get(_PNG_KEYWORD)
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
+
+
+def _packet_of_gif(data: bytes) -> bytes | None:
+    """Return the packet as it stands in its block, which Pillow does not read; a trailer of falling bytes ends it."""
+    _, found, rest = data.partition(_GIF_BLOCK)
+    packet, ended, _ = rest.partition(_GIF_TRAILER)
+    return packet if found and ended else None
 
 
 def _property(tree: ElementTree.Element, namespace: str, name: str) -> str | None:

@@ -6,9 +6,10 @@ Called before anything keeps or shows a picture that somebody else sent. Believe
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fleet.core.errors import InvalidInput
 
@@ -74,7 +75,24 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
         raise InvalidInput(f"The picture is too large: at most {max_pixels:,} pixels are accepted.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         raise InvalidInput("The picture is broken or cut off.", fix=_FIX) from error
-    return content_type, image
+    return content_type, _eight_bits(image) if image.mode.startswith("I;16") else image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return a picture turned as its camera wished; one that tells that wish in a broken way stays as it lies."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error):
+        return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return a picture of 65,536 greys in 256. Pillow's own conversion makes all but the darkest 256 of them white."""
+    clear = image.info.get("transparency")
+    small = image.point(lambda grey: grey * (1 / 256)).convert("L")
+    if clear is not None:
+        small.info["transparency"] = clear // 256
+    return small
 
 
 def is_blank(image: Image.Image) -> bool:

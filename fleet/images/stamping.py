@@ -36,12 +36,16 @@ def stamp(data: bytes, marks: Marks) -> bytes:
     elif content_type == "image/jpeg":
         marked = _jpeg(data, packet(marks))
     else:
-        marked = encode(image.convert("RGBA"), marks, Format.PNG)
+        marked = encode(safety.upright(image).convert("RGBA"), marks, Format.PNG)
     return marked if len(marked) <= MAX_BYTES else _smaller(image, marks)
 
 
 def _smaller(image: Image.Image, marks: Marks) -> bytes:
-    small = image.convert("RGB")
+    flat = safety.upright(image)
+    if flat.has_transparency_data:  # what nobody saw may have any colour, and becomes white
+        seen = flat.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    small = flat.convert("RGB")
     small.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX))
     return encode(small, marks, Format.JPEG)
 

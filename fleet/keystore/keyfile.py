@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from fleet.core.errors import FleetError, InvalidInput
@@ -28,7 +29,7 @@ def make(home: Path) -> Path | None:
     path = home / NAME
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(path, f"{new_key()}\n", os.O_EXCL)
+        _write(path, lambda: f"{new_key()}\n")
     except FileExistsError:
         return None
     except OSError as error:
@@ -39,11 +40,12 @@ def make(home: Path) -> Path | None:
 def add(home: Path) -> Path:
     """Put a new key before those of the file, so that it seals from now on. Raises FleetError."""
     path, beside = home / NAME, home / f".{NAME}.new"
-    if (before := _read(path)) is None:
+    if _read(path) is None:
         raise InvalidInput(f"There is no {path}.", fix="`fleet secrets init` makes it.")
     try:
-        # Two that did this at once would lose one of the new keys, and with it what it has sealed.
-        _write(beside, f"{new_key()}\n{before}", os.O_EXCL)
+        # Two that did this at once would lose one of the new keys, and with it what it has sealed: the file is read
+        # when the one beside it is ours.
+        _write(beside, lambda: f"{new_key()}\n{_read(path) or ''}")
     except FileExistsError as error:
         raise FleetError(f"Somebody else is changing {path}.", fix=f"If nobody is, remove {beside}.") from error
     except OSError as error:
@@ -71,13 +73,19 @@ def _read(path: Path) -> str | None:
         raise InvalidInput(f"{path} is no file of keys.") from error
 
 
-def _write(path: Path, text: str, how: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _write(path: Path, text: Callable[[], str]) -> None:
+    """Make a file, whose text is asked for once nobody else can make it. Where that fails there is none: an empty one
+    would stay in the way of every later try."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text())
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _unusable(path: Path, error: OSError) -> FleetError:

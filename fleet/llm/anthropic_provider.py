@@ -20,12 +20,14 @@ from anthropic.types.messages.batch_create_params import Request
 from fleet.core import clock
 from fleet.llm import wire
 from fleet.llm.base import Usage
-from fleet.llm.errors import ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
+from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
 from fleet.llm.model import Answer, Prompt
 from fleet.llm.vendor import BROKEN_LINES, Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tokens")
+_REFUSED = ("content filtering policy",)
+_NO_MONEY = ("credit balance",)
 _OVERLOADED = ("overloaded_error", "rate_limit_error")
 _PASSING = (*_OVERLOADED, "api_error", "timeout_error")
 
@@ -52,8 +54,8 @@ class AnthropicModel(Vendor):
             api_key=api_key,
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
-            default_headers={"User-Agent": wire.USER_AGENT},
-            http_client=anthropic.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+            default_headers=wire.HEADERS,
+            http_client=anthropic.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
         )
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
@@ -159,11 +161,14 @@ class AnthropicModel(Vendor):
 
     def _usage(self, message: Message, began_s: float | None, *, batch: bool = False) -> Usage:
         took = message.usage
+        written = took.cache_creation_input_tokens or 0
+        # A gateway may leave out for how long they live. We ask for an hour, which costs more.
+        hour = written if took.cache_creation is None else took.cache_creation.ephemeral_1h_input_tokens or 0
         return self._unbilled(began_s, batch=batch).but(
             input_tokens=took.input_tokens or 0,
             cache_read_tokens=took.cache_read_input_tokens or 0,
-            cache_write_tokens=took.cache_creation_input_tokens or 0,
-            cache_hour_tokens=took.cache_creation.ephemeral_1h_input_tokens if took.cache_creation else 0,
+            cache_write_tokens=written,
+            cache_hour_tokens=hour,
             output_tokens=took.output_tokens or 0,
         )
 
@@ -179,19 +184,26 @@ class AnthropicModel(Vendor):
                 wrong = one.result.error.error
                 if wrong.type in _PASSING:
                     return Transient(f"in the batch: {wrong.type}", unbilled)
-                return Rejected(f"in the batch: {wrong.type}: {wrong.message}"[:300], unbilled)
+                return Rejected(f"in the batch: {wrong.type}: {wrong.message}", unbilled)
             case _:  # expired or cancelled: it was never worked on
                 return Transient(f"in the batch: {one.result.type}", unbilled)
 
     def _said(self, error: anthropic.APIStatusError) -> str:
-        return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"[:300]
+        return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"
 
     def _peculiar(self, error: anthropic.APIStatusError, usage: Usage) -> Exception | None:
         if error.status_code == 200 and error.type in _PASSING:  # told within a stream that had begun well
             kind = Overloaded if error.type in _OVERLOADED else Transient
             return kind(self._said(error), usage)
-        if error.status_code == 400 and any(sign in str(error).casefold() for sign in _TOO_LONG):
+        if error.status_code != 400:
+            return None
+        told = str(error).casefold()  # one kind of error for all of these, which only its words tell apart
+        if any(sign in told for sign in _TOO_LONG):
             return TooLong(self._said(error), usage)
+        if any(sign in told for sign in _REFUSED):
+            return RefusedByModel(self._said(error), usage)
+        if any(sign in told for sign in _NO_MONEY):
+            return AuthFailed(self._said(error), usage, fix="The account has no money left.")
         return None
 
 

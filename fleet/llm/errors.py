@@ -12,6 +12,9 @@ from fleet.core import logs, text
 from fleet.core.errors import FleetError
 from fleet.llm.base import Outcome, Usage
 
+LONGEST_CHARS = 500
+"""Of what a message tells: servers answer with whole pages."""
+
 
 class NotPaidFor(FleetError):
     """Nobody pays for a call to this provider now. Another one may be asked."""
@@ -30,7 +33,8 @@ class ModelError(FleetError):
     """Whether it speaks against the provider's health; bad answers to one question do not."""
 
     def __init__(self, message: str, usage: Usage, *, fix: str | None = None) -> None:
-        super().__init__(text.without_keys(logs.mask(message)), fix=fix)  # servers like to repeat the key they refuse
+        # Servers like to repeat the key they refuse. It is taken out while it is whole: half a key is not recognised.
+        super().__init__(text.without_keys(logs.mask(message))[:LONGEST_CHARS], fix=fix)
         self.usage = usage.but(outcome=self.outcome)
         self.unmetered = False
 

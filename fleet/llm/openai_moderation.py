@@ -16,7 +16,7 @@ import httpx2
 import openai
 from openai.types import Moderation
 
-from fleet.core import clock
+from fleet.core import clock, masking
 from fleet.llm import wire
 from fleet.llm.moderation import Unanswered
 
@@ -59,8 +59,8 @@ class OpenAIModerator:
             api_key=api_key or _NO_KEY,
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
-            default_headers={"User-Agent": wire.USER_AGENT},
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+            default_headers=wire.HEADERS,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
         )
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:
@@ -95,7 +95,7 @@ class OpenAIModerator:
         return found
 
     def _ours(self, error: openai.APIStatusError) -> Exception:
-        said = f"{error.status_code} {error.code or ''}: {error.message}"[:300]
+        said = masking.mask(f"{error.status_code} {error.code or ''}: {error.message}")[:300]
         if error.status_code in (408, 409, 429) or error.status_code >= 500:
             if error.code == "insufficient_quota":
                 return Unanswered(f"The moderator refuses: {said}.", fix="The account has no money left.")

@@ -55,8 +55,8 @@ class OpenAIModel(Vendor):
             api_key=api_key or _NO_KEY,
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
-            default_headers={"User-Agent": wire.USER_AGENT},
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [wire.bound]}),
+            default_headers=wire.HEADERS,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
         )
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
@@ -67,12 +67,13 @@ class OpenAIModel(Vendor):
             try:
                 with self._translated(began_s):
                     left_s = max(0.1, timeout_s - (clock.monotonic_s() - began_s))
-                    return self._answer(self._complete(prompt, dialect, left_s), began_s)
+                    answer = self._answer(self._complete(prompt, dialect, left_s), began_s)
+                self._dialect = max(self._dialect, dialect)  # what helped is remembered
+                return answer
             except _OptionUnknown as lesson:
                 if dialect == _MOST_PLAIN:
                     raise lesson.rejected from lesson
                 dialect += 1
-                self._dialect = max(self._dialect, dialect)
 
     def look(self, *, timeout_s: float) -> None:
         """Ask for the list of models, which every server of this kind has, unlike their cards."""
@@ -87,7 +88,7 @@ class OpenAIModel(Vendor):
 
     def _complete(self, prompt: Prompt, dialect: int, timeout_s: float) -> _Said:
         messages = [{"role": "system", "content": f"{prompt.house}\n\n{prompt.persona}"}, *turns(prompt)]
-        if dialect >= 2:
+        if dialect >= 3:
             schema = json.dumps(dict(prompt.schema), ensure_ascii=False)
             messages[0]["content"] += f"\n\nThe schema of the JSON object:\n{schema}"
         streams = self._streams and dialect == 0
@@ -131,7 +132,7 @@ class OpenAIModel(Vendor):
         )
 
     def _said(self, error: openai.APIStatusError) -> str:
-        return f"{error.status_code} {error.code or ''}: {error.message}"[:300]
+        return f"{error.status_code} {error.code or ''}: {error.message}"
 
     def _peculiar(self, error: openai.APIStatusError, usage: Usage) -> Exception | None:
         if error.status_code == 429 and error.code == "insufficient_quota":
@@ -181,18 +182,19 @@ class _OptionUnknown(Exception):
         self.rejected = rejected
 
 
-_MOST_PLAIN = 3
-"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking, without a
-stream and with the older name of the limit, 2 any JSON object instead of a schema, 3 nothing but the limit."""
+_MOST_PLAIN = 4
+"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking and without a
+stream, 2 with the older name of the limit, which newer models refuse, 3 any JSON object instead of a schema, 4 nothing
+but the limit."""
 
 
 def _options(prompt: Prompt, effort: str, dialect: int) -> dict[str, Any]:
     schema = {"name": prompt.kind, "strict": True, "schema": dict(prompt.schema)}
-    options: dict[str, Any] = {"max_tokens" if dialect else "max_completion_tokens": prompt.max_output_tokens}
+    options: dict[str, Any] = {"max_tokens" if dialect >= 2 else "max_completion_tokens": prompt.max_output_tokens}
     if dialect == 0 and effort:
         options["reasoning_effort"] = effort
-    if dialect < 2:
+    if dialect < 3:
         options["response_format"] = {"type": "json_schema", "json_schema": schema}
-    elif dialect == 2:
+    elif dialect == 3:
         options["response_format"] = {"type": "json_object"}
     return options

@@ -24,6 +24,8 @@ from fleet.llm import scanning
 from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
 from fleet.llm.scanning import ScanAnswer, ScanRequest
 
+log = logs.get(__name__)
+
 FORMAT = 1
 _SHAPES: dict[str, Callable[..., object]] = {
     "post": PostWords, "comment": CommentWords, "scan": lambda **told: scanning.from_data(told)
@@ -102,7 +104,11 @@ class Recorder:
 
     def _add(self, kind: str, key: str, words: dict[str, Any], usage: Usage) -> None:
         told = {"format": FORMAT, "kind": kind, "key": key, "words": words, "usage": dataclasses.asdict(usage)}
-        self._append(f"{_line(told)}\n".encode())
+        try:
+            self._append(f"{_line(told)}\n".encode())
+        except OSError as error:
+            # The words are paid for. Lost with the recording, they would be asked for and paid again.
+            log.error("words_not_recorded", path=str(self._path), reason=error.strerror)
 
     def _append(self, line: bytes) -> None:
         # One write to a file opened for appending is not torn by other threads and processes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
@@ -95,11 +96,15 @@ def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerato
     """Return the moderator that is asked beside the local rules, or None. Raises Unanswered when it has no key."""
     if settings.moderation == "local":
         return None
-    from fleet.llm.openai_moderation import OpenAIModerator
+    from fleet.llm.openai_moderation import DEFAULT_BASE_URL, OpenAIModerator
 
-    key = settings.moderation_api_key.get_secret_value() or settings.openai_api_key.get_secret_value()
-    base_url = settings.moderation_base_url or settings.openai_base_url
-    return OpenAIModerator(key, settings.moderation_model, base_url=base_url, dice=dice)
+    own_url = settings.moderation_base_url or settings.openai_base_url
+    hosts = [urlsplit(url or DEFAULT_BASE_URL)[:2] for url in (own_url, settings.openai_base_url)]
+    key = settings.moderation_api_key.get_secret_value()
+    # The models' key is for the models' host: another one would be told it.
+    if not key and hosts[0] == hosts[1]:
+        key = settings.openai_api_key.get_secret_value()
+    return OpenAIModerator(key, settings.moderation_model, base_url=own_url, dice=dice)
 
 
 def connect_batches(settings: Settings) -> BatchWriter | None:

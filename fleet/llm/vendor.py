@@ -75,7 +75,7 @@ class Vendor(ABC):
             raise self._ours(error, self._unbilled(began_s)) from error
         except (ValueError, TypeError, AttributeError, LookupError) as error:
             why = f"the answer is none of this API ({type(error).__name__})"
-            raise Transient(why, self._unbilled(began_s), unmetered=True) from error
+            raise Transient(why, self._unbilled(began_s), unmetered=wire.went_out(error)) from error
 
     def _ours(self, error: Exception, usage: Usage) -> Exception:
         if not isinstance(error, self._status_error):  # timeouts, cut connections, answers that cannot be read

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import email.utils
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import httpx2
 
 from fleet import __version__
 from fleet.core import clock
 
-USER_AGENT = f"Fleet/{__version__}"
+HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept-Encoding": "identity"}
+"""What every question says beside its key. A packed answer could unfold to any size after it was measured."""
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
 LONGEST_WISH_S = 3_600.0
+_BEGAN = "fleet_began_s"
+_NEVER_SENT = (
+    httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol,
+    httpx2.LocalProtocolError, httpx2.InvalidURL, UnicodeEncodeError,
+)  # fmt: skip
+"""No line, an address that is none, and a header that cannot be written: a key with a letter that none has."""
 
 
 class _Bounded(httpx2.SyncByteStream):
@@ -45,11 +53,25 @@ class _Bounded(httpx2.SyncByteStream):
         self._stream.close()
 
 
-def bound(response: httpx2.Response) -> None:
-    """Bound an answer before it is read; a hook for a client. The time is the request's own timeout, once more."""
-    timeout_s = response.request.extensions.get("timeout", {}).get("read")
+def hooks() -> dict[str, list[Callable[..., Any]]]:
+    """Return the hooks of a client whose answers are bounded in size, and in time from the question on."""
+    return {"request": [_begin], "response": [_bound]}
+
+
+def _begin(request: httpx2.Request) -> None:
+    request.extensions = {**request.extensions, _BEGAN: clock.monotonic_s()}
+
+
+def _bound(response: httpx2.Response) -> None:
+    """Bound an answer before it is read. What is left of the request's own timeout is the time for it."""
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise httpx2.ReadError("the answer is packed, though it was asked not to be")
+    told: dict[str, Any] = dict(response.request.extensions)
     limit_bytes = MAX_BATCH_BYTES if response.request.url.path.endswith("/results") else MAX_ANSWER_BYTES
-    until_s = clock.monotonic_s() + (timeout_s if timeout_s is not None else math.inf)
+    timeout, until_s = told["timeout"], math.inf
+    if timeout["read"] is not None:
+        until_s = told[_BEGAN] + timeout["read"]
+        timeout["read"] = max(0.001, until_s - clock.monotonic_s())  # the transport looks there again for the body
     if isinstance(response.stream, httpx2.SyncByteStream):
         response.stream = _Bounded(response.stream, until_s=until_s, limit_bytes=limit_bytes)
 
@@ -57,7 +79,7 @@ def bound(response: httpx2.Response) -> None:
 def went_out(error: BaseException | None) -> bool:
     """Say whether a question may have reached the server before this error, whose causes are looked through."""
     while error is not None:
-        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        if isinstance(error, _NEVER_SENT):
             return False
         error = error.__cause__ or error.__context__
     return True
@@ -79,8 +101,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
             return min(wish_s, LONGEST_WISH_S)
     try:
         at = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+        wish_s = (at - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one beyond all calendars
         return None
-    if at.tzinfo is None:
-        return None
-    return min(max((at - now).total_seconds(), 0.0), LONGEST_WISH_S)
+    return min(max(wish_s, 0.0), LONGEST_WISH_S)

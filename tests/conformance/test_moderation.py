@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from openai.types import ModerationCreateResponse
 
+from fleet.core import masking
 from fleet.core.settings import Settings
 from fleet.llm import openai_moderation, registry
 from fleet.llm.moderation import Unanswered
@@ -50,6 +51,16 @@ def body(**changes: Any) -> bytes:
         result = other.moderation({"input": ["x"], "model": "m"})
     result["results"][0] |= changes
     return json.dumps(result).encode()
+
+
+def test_a_key_that_the_server_repeats_is_not_told(server: ModelServer, moderator: OpenAIModerator) -> None:
+    key = "7f3c-19aa-e02b-55d1-9c40-aa71-03fe"  # of a gateway: nothing in its form says that it is one
+    masking.conceal(key)
+    for before in range(200, 300, 10):
+        server.always = Reply(401, body=json.dumps({"error": {"message": f"{'x' * before} {key} is bad"}}).encode())
+        with pytest.raises(Unanswered) as caught:
+            moderator.categories(["x"], within_s=5)
+        assert key[:9] not in str(caught.value)
 
 
 def test_texts_are_asked_about_together_and_answered_in_order(server: ModelServer, moderator: OpenAIModerator) -> None:
@@ -178,3 +189,13 @@ def test_settings_choose_the_moderator_its_key_and_its_address(server: ModelServ
     assert made is not None
     made.categories(["x"], within_s=5)
     assert server.asked[0][1]["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_models_key_goes_to_the_models_host_alone(server: ModelServer, same: bool) -> None:
+    models = {"openai_api_key": KEY, "openai_base_url": f"{server.url if same else 'http://127.0.0.1:1'}/models/v1"}
+    settings = Settings(moderation="openai", moderation_base_url=f"{server.url}/v1", **models)
+    made = registry.connect_moderator(settings, random.Random(1))
+    assert made is not None
+    made.categories(["x"], within_s=5)
+    assert (KEY in server.asked[0][1]["authorization"]) is same

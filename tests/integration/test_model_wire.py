@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import random
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleet.core import clock
+from fleet.core import clock, masking
 from fleet.llm import errors
 from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
@@ -20,7 +21,7 @@ from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
 from fleet.llm.writer import BatchWriter, ModelWriter, ask_for
 from tests.factories import comment_on
-from tests.model_server import ModelServer, Reply, as_stream, post_text
+from tests.model_server import ModelServer, Question, Reply, as_stream, honest, post_text
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PRICES = price_list()
@@ -148,7 +149,36 @@ def test_every_fault_has_its_name(server: ModelServer, model: Model, fault: str)
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", None), ("soon", None), ("1e9", 3600.0)])
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Output blocked by content filtering policy", errors.RefusedByModel),
+        ("Your credit balance is too low to access the Anthropic API.", errors.AuthFailed),
+        ("prompt is too long: 210000 tokens > 200000 maximum", errors.TooLong),
+        ("messages.0: all messages must have content", errors.Rejected),
+    ],
+)
+def test_one_kind_of_refusal_means_what_its_words_say(
+    server: ModelServer, message: str, kind: type[errors.ModelError]
+) -> None:
+    told = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    server.always = Reply(400, body=json.dumps(told).encode())
+    with pytest.raises(errors.ModelError) as caught:
+        write(make_anthropic(server))
+    assert type(caught.value) is kind
+
+
+def test_what_is_written_to_the_cache_lives_for_an_hour_unless_the_server_says_otherwise(server: ModelServer) -> None:
+    params = {"model": "claude-haiku-5-5", "system": [], "messages": [{"role": "user", "content": "x"}]}
+    answer = server.message(params, Reply(text=post_text(DICE(1))))
+    answer["usage"] = {"input_tokens": 10, "output_tokens": 10, "cache_creation_input_tokens": 1_000_000}
+    server.always = Reply(body=json.dumps(answer).encode())
+    _, usage = write(make_anthropic(server))
+    assert (usage.cache_write_tokens, usage.cache_hour_tokens) == (1_000_000, 1_000_000)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", None), ("soon", None), ("1e9", 3600.0),
+    ("Mon, 16 Nov 2026 08:00:00 -0000", None), ("Mon, 99999999999999999999 Nov 2026 08:00:00 GMT", None)])  # fmt: skip
 def test_retry_after_is_read_and_bounded(server: ModelServer, model: Model, said: str, seconds: float | None) -> None:
     server.always = Reply(429, headers={"retry-after": said})
     with pytest.raises(errors.Overloaded) as caught:
@@ -170,11 +200,52 @@ def test_a_server_that_drips_is_cut_off(server: ModelServer, model: Model) -> No
         model.ask(ask_for(POST, DICE(1)), timeout_s=0.3)
 
 
+def test_the_time_for_an_answer_runs_from_the_question_on(server: ModelServer, model: Model) -> None:
+    def ponder(question: Question) -> str:
+        time.sleep(0.7)
+        return honest(question)
+
+    server.mind, server.always = ponder, Reply(drip=True)
+    began = time.monotonic()
+    with pytest.raises(errors.Transient):
+        model.ask(ask_for(POST, DICE(1)), timeout_s=1.0)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_packed_answer_is_not_unpacked(server: ModelServer, model: Model) -> None:
+    asked = {"model": "gpt-6-luna", "system": [], "messages": [{"role": "user", "content": "x"}] * 2}
+    answer = server.message if model.provider == "anthropic" else server.completion
+    told = json.dumps(answer(asked, Reply(text=post_text(DICE(1))))).encode()
+    server.always = Reply(body=gzip.compress(b" " * 30_000_000 + told), headers={"content-encoding": "gzip"})
+    with pytest.raises(errors.Transient):
+        write(model)
+    assert server.asked[0][1]["accept-encoding"] == "identity"
+
+
 def test_a_server_that_is_not_there_is_transient() -> None:
     gone = AnthropicModel(KEY, "claude-haiku-5-5", base_url="http://127.0.0.1:1")
     with pytest.raises(errors.Transient) as caught:
         write(gone)
     assert caught.value.usage.microusd == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "base_url"),
+    [
+        (AnthropicModel, "sk-ant-not\nofaheader", "http://127.0.0.1:1"),
+        (OpenAIModel, "sk-not\nofaheader", "http://127.0.0.1:1"),
+        (OpenAIModel, "sk-quoted\u201d", "http://127.0.0.1:1"),
+        (AnthropicModel, KEY, "127.0.0.1:11434"),
+        (OpenAIModel, KEY, "127.0.0.1:11434/v1"),
+    ],
+)
+def test_a_question_that_cannot_be_sent_costs_nothing(
+    server: ModelServer, make: Callable[..., Model], key: str, base_url: str
+) -> None:
+    with pytest.raises(errors.Transient) as caught:
+        write(make(key, "gpt-6-luna", base_url=base_url.replace("http://127.0.0.1:1", server.url)))
+    assert caught.value.usage.microusd == 0
+    assert server.asked == []
 
 
 def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
@@ -187,6 +258,17 @@ def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
         write(model)
     assert "bad key" in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+def test_a_key_is_not_told_by_half_where_a_long_message_is_cut(server: ModelServer, model: Model) -> None:
+    key = "7f3c-19aa-e02b-55d1-9c40-aa71-03fe"  # of a gateway: nothing in its form says that it is one
+    masking.conceal(key)
+    for before in range(200, 300, 10):
+        said = {"type": "error", "error": {"type": "authentication_error", "message": f"{'x' * before} {key} is bad"}}
+        server.always = Reply(401, body=json.dumps(said).encode())
+        with pytest.raises(errors.AuthFailed) as caught:
+            write(model)
+        assert key[:9] not in str(caught.value)
 
 
 def test_a_block_that_calls_a_tool_is_not_read(server: ModelServer) -> None:
@@ -300,7 +382,7 @@ def test_a_server_that_knows_no_streams_is_asked_without() -> None:
         model = make_openai_streaming(plain)
         write(model)
         write(model)
-        assert ["stream" in body for _, _, body in plain.asked] == [True, False, False]
+        assert ["stream" in body for _, _, body in plain.asked] == [True, False, False, False]
 
 
 # Malformed answers
@@ -358,6 +440,7 @@ def test_a_repair_that_fails_tells_of_both_calls(server: ModelServer, model: Mod
 
 
 @pytest.mark.parametrize("knows", [
+    {"max_completion_tokens", "response_format", "json_schema"},
     {"max_tokens", "response_format", "json_schema"},
     {"max_tokens", "response_format", "json_object"},
     {"max_tokens"},
@@ -371,6 +454,16 @@ def test_a_server_that_lacks_options_is_asked_without_them_and_remembered(knows:
         assert len(server.asked) == before + 1
         last = server.asked[-1][2]
         assert set(last) - {"model", "messages"} <= knows
+
+
+def test_a_refusal_that_no_plainer_question_mended_is_no_lesson(server: ModelServer) -> None:
+    model = make_openai(server)
+    server.always = Reply(400, body=json.dumps({"error": {"message": "failed to parse grammar"}}).encode())
+    with pytest.raises(errors.Rejected):
+        write(model)
+    server.always = None
+    write(model)
+    assert server.asked[-1][2]["response_format"]["type"] == "json_schema"
 
 
 def test_a_question_that_does_not_fit_is_too_long_and_not_asked_again_otherwise(server: ModelServer) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from fleet.core.errors import FleetError
@@ -17,6 +17,7 @@ from fleet.images import Marks, Source, cleaning, encode, read_marks, safety
 from fleet.images.cleaning import FetchedPicture, clean
 from fleet.images.editing import Format
 from fleet.images.errors import Unusable
+from tests.unit.test_images import marked_gif
 
 SECRET = b"sesame-sesame-sesame"
 
@@ -54,11 +55,13 @@ def opened(picture: FetchedPicture) -> Image.Image:
     ],
 )  # fmt: skip
 def test_each_kind_is_kept_as_itself_and_a_gif_as_png(format: str, mode: str, content_type: str) -> None:
-    image = shape(mode="L").convert("I;16") if mode == "I;16" else shape(mode=mode)
+    many_greys = shape(mode="L").convert("I").point(lambda grey: grey * 256).convert("I;16")
+    image = many_greys if mode == "I;16" else shape(mode=mode)
     picture = cleaned(file(image, format))
     assert (picture.content_type, picture.width, picture.height) == (content_type, 80, 60)
     assert safety.check(picture.data).content_type == content_type
     assert picture.sha256 == hashlib.sha256(picture.data).hexdigest()
+    assert 100 < ImageStat.Stat(opened(picture).convert("L")).mean[0] < 180
 
 
 def exif() -> Image.Exif:
@@ -129,6 +132,8 @@ def test_the_mark_of_a_machine_stays_and_other_words_go() -> None:
     kept = read_marks(marked.data)
     assert kept is not None and kept.is_ai_made and kept.description == ""
     assert marked.source == Source.AI
+    gif = cleaned(marked_gif(Marks(Source.AI, "sesame prompt")))
+    assert (gif.content_type, gif.source) == ("image/png", Source.AI)
     camera = Marks("http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture", "sesame")
     assert read_marks(cleaned(encode(shape(), camera, Format.PNG)).data) is None
 

@@ -15,6 +15,7 @@ from fleet.images import Format, Marks, Source, encode, read_marks, render
 from fleet.images.credentials import Credentials, NotSigned, manifest_of, read
 from fleet.runtime import signing
 from tests.signing_authority import KINDS, Pair, issue
+from tests.unit.test_images import marked_gif
 
 COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
@@ -70,6 +71,12 @@ def test_a_changed_picture_is_found_out(credentials: Credentials, format: Format
 
 def test_signing_a_signed_picture_leaves_one_valid_manifest_of_ours(credentials: Credentials) -> None:
     assert_valid(credentials.sign(credentials.sign(a_picture(Format.JPEG))), Source.AI)
+
+
+def test_a_gif_that_came_with_its_mark_is_signed_as_it_is(credentials: Credentials) -> None:
+    signed = credentials.sign(marked_gif(Marks(Source.AI, "a boat")))
+    assert_valid(signed, Source.AI)
+    assert read_marks(signed) == Marks(Source.AI, "a boat")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from fleet import images
 from fleet.core.errors import InvalidInput
-from fleet.images import Format, Marks, Source, placeholder, stamping
+from fleet.images import Format, Marks, Source, checks, placeholder, safety, stamping
 from fleet.images.marks import packet
 
 STYLES = (*images.STYLES, "somebody_new")
@@ -38,6 +38,15 @@ def png_header_only(width: int, height: int) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+def marked_gif(marks: Marks) -> bytes:
+    """A GIF with a mark, in the block and with the trailer that the XMP specification gives it."""
+    out = io.BytesIO()
+    picture().save(out, "GIF")
+    head, end = out.getvalue()[:-1], out.getvalue()[-1:]
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+    return head + b"\x21\xff\x0bXMP DataXMP" + packet(marks) + trailer + end
 
 
 # Rendering
@@ -183,6 +192,13 @@ def test_marks_written_by_others_as_elements_are_read() -> None:
     assert found.source == Source.AI
 
 
+def test_the_mark_of_a_gif_is_read() -> None:
+    file = marked_gif(Marks(Source.AI, "ein Hafen, 港"))
+    assert images.read_marks(file) == Marks(Source.AI, "ein Hafen, 港")
+    assert images.read_marks(file[:-400]) is None
+    assert images.read_marks(plain_file("GIF")) is None
+
+
 def test_a_mark_with_a_document_type_is_not_parsed() -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + packet(Marks(Source.AI)).decode()
     out = io.BytesIO()
@@ -283,6 +299,34 @@ def test_a_file_too_large_to_send_becomes_a_smaller_one() -> None:
     assert len(data) > stamping.MAX_BYTES > len(stamped)
     assert images.check(stamped) == images.Checked("image/jpeg", 2048, 2048)
     assert images.read_marks(stamped) == Marks(Source.AI)
+
+
+def test_a_picture_that_lies_on_its_side_is_not_written_anew_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    monkeypatch.setattr(stamping, "MAX_BYTES", 2_000)  # the JPEG becomes a smaller one
+    for file_format in ("WEBP", "JPEG"):
+        with Image.open(io.BytesIO(stamping.stamp(plain_file(file_format, exif=turned), Marks(Source.AI)))) as image:
+            assert image.height > image.width and not image.getexif()
+
+
+def test_what_was_transparent_is_white_where_a_smaller_file_knows_no_transparency(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stamping, "MAX_BYTES", 100)
+    unseen = Image.new("RGBA", (80, 80), (200, 0, 0, 0))
+    stamped = stamping.stamp(images.encode(unseen, None), Marks(Source.AI))
+    with Image.open(io.BytesIO(stamped)) as image:
+        assert image.convert("RGB").getextrema() == ((255, 255),) * 3
+
+
+def test_a_picture_of_many_greys_is_neither_blank_nor_white() -> None:
+    greys = Image.linear_gradient("L").resize((128, 128)).convert("I").point(lambda grey: grey * 256).convert("I;16")
+    out = io.BytesIO()
+    greys.save(out, "PNG")
+    assert checks.why_unfit(out.getvalue()) is None
+    _, image = safety.decode(out.getvalue())
+    assert image.mode == "L" and abs(ImageStat.Stat(image).mean[0] - 127) < 2
 
 
 def test_what_is_no_picture_is_not_stamped() -> None:

@@ -65,6 +65,13 @@ def test_what_it_took_is_kept_with_the_words(path: Path) -> None:
     assert [call.provider for call in usage.calls] == ["openai", "anthropic"]
 
 
+def test_words_that_cannot_be_recorded_are_not_lost(path: Path) -> None:
+    recorder = Recorder(OfflineProvider(), path)
+    path.unlink()
+    path.mkdir()  # as good as a full disk
+    assert recorder.write_post(POST, DICE(1))[0] == OfflineProvider().write_post(POST, DICE(1))[0]
+
+
 def test_a_comment_answers_the_same_post_though_its_id_is_another(path: Path) -> None:
     Recorder(Says(CommentWords("Fine hinge.", "y")), path).write_comment(seen("x", "y"), DICE(1))
     assert Replayer(path).write_comment(seen("v", "w"), DICE(1))[0] == CommentWords("Fine hinge.", "w")

@@ -55,6 +55,13 @@ def test_a_model_is_asked_when_it_has_a_key_or_an_address_of_its_own(values: dic
     assert isinstance(registry.connect(settings), Chain if asked else OfflineProvider)
 
 
+def test_a_key_is_taken_without_the_line_that_a_file_ends_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", f" {KEY}\n")
+    assert given().anthropic_api_key.get_secret_value() == KEY
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "\n")
+    assert registry.configured(given()) == []
+
+
 def test_the_vendors_own_variables_are_understood_and_ours_win_also_when_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     assert registry.configured(given()) == ["anthropic"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -127,6 +130,33 @@ def test_two_that_add_a_key_at_once_do_not_lose_one(tmp_path: Path) -> None:
     (tmp_path / f".{keyfile.NAME}.new").touch()
     with pytest.raises(FleetError, match="Somebody else"):
         keyfile.add(tmp_path)
+
+
+def test_a_key_that_another_adds_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyfile.make(tmp_path)
+    added: list[bytes] = []
+
+    def slowly() -> str:
+        monkeypatch.setattr(keyfile, "new_key", new_key)
+        with contextlib.suppress(FleetError):  # somebody else is changing the file: that is us
+            added.append(keyfile.add(tmp_path).read_bytes().splitlines()[0])
+        return new_key()
+
+    monkeypatch.setattr(keyfile, "new_key", slowly)
+    lines = keyfile.add(tmp_path).read_bytes().splitlines()
+    assert len(lines) == 2 + len(added) and set(added) <= set(lines)
+
+
+def test_a_disk_that_is_full_leaves_no_file_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for change in (keyfile.make, keyfile.add):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(FleetError, match="No space"):
+                change(tmp_path)
+        assert change(tmp_path) == tmp_path / keyfile.NAME
 
 
 def test_without_a_key_file_there_is_no_ring_and_nothing_to_add_to(tmp_path: Path) -> None:
