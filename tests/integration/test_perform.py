@@ -580,6 +580,35 @@ def test_a_job_that_kills_its_workers_becomes_poison(fleet: Fleet) -> None:
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "poison")
 
 
+def test_tries_that_ended_are_no_sign_of_poison(fleet: Fleet) -> None:
+    """Symptom: a delivery that had failed eleven times was poison as soon as one worker was lost with it."""
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.image_faults = [_Killed()]
+    with pytest.raises(_Killed):
+        perform(fleet.deps, job)
+    fleet.sql("UPDATE jobs SET attempts = 11, claims = 12, max_attempts = 12 WHERE id = :id", id=job)
+    assert settle(fleet, job) == "done"
+
+
+def test_jobs_that_were_lost_together_part(fleet: Fleet) -> None:
+    """Symptom: what ran beside a deadly job was claimed again beside it, twelve times, and became poison as well."""
+    jobs = [add(fleet, fleet.agent(), JobKind.POST) for _ in range(5)]
+    due = "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) FROM jobs WHERE id = ANY(:ids)"
+    lasted: list[list[float]] = []
+    for _ in range(6):
+        fleet.time_passes()
+        for job in jobs:
+            fleet.surface.image_faults = [_Killed()]
+            with pytest.raises(_Killed):
+                perform(fleet.deps, job)
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+        lasted.append([float(row[0]) for row in fleet.sql(due, ids=jobs)])
+    assert max(lasted[0]) <= 0, "who was lost once goes on at once"
+    assert max(lasted[5]) - min(lasted[5]) > 1
+    assert max(lasted[5]) <= 62
+
+
 def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.POST)
 
