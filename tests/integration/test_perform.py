@@ -609,6 +609,18 @@ def test_jobs_that_were_lost_together_part(fleet: Fleet) -> None:
     assert max(lasted[5]) <= 62
 
 
+def test_an_end_that_the_ledger_does_not_take_is_a_dead_letter_that_says_so(fleet: Fleet) -> None:
+    """Symptom: a surface that answered with an id of 300 signs had the job looked for and found twelve times."""
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.POST)
+    fleet.surface._apply = lambda action: base.Receipt("e" * 300)  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    row = fleet.job(job)
+    assert (row.state, row.dead_reason, row.claims) == ("dead", "unknown_outcome", 1)
+    assert "too long" in str(row.error)
+    assert fleet.row(agent).current_action is None
+
+
 def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.POST)
 
