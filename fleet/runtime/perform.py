@@ -85,6 +85,8 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         if held is not None:
             held = _looked_again(tx, claim, held)
             service.put_aside(tx, claim, why=held.why, until=held.until)
+            if agent.current_action == claim.kind:
+                loop.set_current_action(tx, agent.id, None)
             return None
         loop.set_current_action(tx, agent.id, claim.kind)
     return Work(deps, claim, agent, lease)

@@ -621,6 +621,31 @@ def test_an_end_that_the_ledger_does_not_take_is_a_dead_letter_that_says_so(flee
     assert fleet.row(agent).current_action is None
 
 
+def test_an_agent_whose_job_is_held_or_ended_by_the_sweep_is_shown_at_nothing(fleet: Fleet) -> None:
+    held, late, poisoned = (fleet.agent() for _ in range(3))
+    fleet.sql("UPDATE agents SET current_action = 'like'")
+    fleetwide.pause(fleet.deps, "agent", fleet.row(held).username, by="test")
+    perform(fleet.deps, add(fleet, held, JobKind.LIKE, target="p1"))
+    assert fleet.row(held).current_action is None
+    stale, deadly = (add(fleet, one, JobKind.LIKE, target="p1") for one in (late, poisoned))
+    fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
+    fleet.sql(
+        "UPDATE jobs SET state = 'running', claims = 12, lease_until = clock_timestamp() WHERE id = :id", id=deadly
+    )  # fmt: skip
+    sweep(fleet.deps)
+    assert [fleet.job(job).state for job in (stale, deadly)] == ["skipped", "dead"]
+    assert [fleet.row(one).current_action for one in (late, poisoned)] == [None, None]
+
+
+def test_the_sweep_leaves_an_agent_at_what_it_does_by_now(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    stale = add(fleet, agent, JobKind.LIKE, target="p1")
+    fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
+    fleet.sql("UPDATE agents SET current_action = 'post'")
+    sweep(fleet.deps)
+    assert fleet.row(agent).current_action == "post"
+
+
 def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.POST)
 
