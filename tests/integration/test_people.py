@@ -273,6 +273,20 @@ def test_a_pause_of_something_unknown_is_refused(fleet: Fleet, scope: str, key: 
         fleetwide.pause(fleet.deps, scope, key, by="ada")
 
 
+@pytest.mark.parametrize("kind", ["react", "connect", "scan_feed", "provision"])
+def test_every_kind_of_work_can_be_paused(fleet: Fleet, kind: str) -> None:
+    """Symptom: docs/drafts.md has `fleet pause kind scan_feed`, and there was no such kind."""
+    assert fleetwide.pause(fleet.deps, "kind", kind, by="ada")
+    job = add(fleet, fleet.agent(), JobKind(kind), target="p1")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).held) == ("ready", f"kind {kind} is paused: by ada")
+
+
+def test_the_removal_of_an_account_is_never_paused(fleet: Fleet) -> None:
+    with pytest.raises(InvalidInput, match="no kind"):
+        fleetwide.pause(fleet.deps, "kind", "deprovision", by="ada")
+
+
 def test_a_shorter_pause_does_not_replace_a_longer_one(fleet: Fleet) -> None:
     from datetime import timedelta
 
