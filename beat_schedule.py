@@ -1,8 +1,8 @@
 """When: everything that Fleet does periodically, as plain data. Imports nothing of ours.
 
 Beat is only the metronome. Which agents wake is said by rows in Postgres, so two beats at once, or none for a
-minute, do no harm: a doubled message finds nothing due, a lost one is made good by the next. A message that waited
-longer than `expires` seconds is dropped by the worker.
+minute, do no harm: a doubled message finds nothing due, a lost one is made good by the next. What has `expires` may pile
+up while no worker is free, and of a pile a worker takes one (`workers/consumer.py`, by no clock on any wall).
 """
 
 BEAT_SCHEDULE = {

@@ -67,8 +67,7 @@ _LIMITS = """\
   outlives it; whether a disk keeps its promises is between Postgres and the disk.
 - A disk cannot be filled for one program without privileges. It is told instead that no file may grow
   (RLIMIT_FSIZE), which fails the same calls; the errno is EFBIG where a full disk says ENOSPC.
-- The wrong clock is wrong for `time.time`, Celery's expiry and Fleet's own clock. A worker whose clock is ahead
-  drops dispatch and sweep messages as expired; others serve them.
+- The wrong clock is wrong for `time.time`, Celery's expiry and Fleet's own clock.
 - One machine, loopback networks. A partition that lets some packets pass is not among the faults.
 - A seed repeats the plan, not the microseconds. A violation that needs luck may need the same seed a few times.
 """
