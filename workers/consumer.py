@@ -91,7 +91,7 @@ class Periodic:
         self._heard_s: dict[str, float] = {}
 
     def is_echo(self, headers: dict[str, Any]) -> bool:
-        """Say whether a message came on the heels of one like it. What can expire is periodic, and does not any more."""
+        """Say whether a message came on the heels of one like it. Only periodic ones can expire; this takes that off."""
         if headers.get("expires") is None:
             return False
         headers["expires"] = None

@@ -17,7 +17,7 @@ from fleet.agents import controls, loop
 from fleet.agents.controls import Subject
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
-from fleet.core import clock, events, logs, masking
+from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
@@ -63,7 +63,9 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
     try:
         _record(work, verdict)
     except (sa.exc.DataError, sa.exc.IntegrityError) as error:  # the next worker could not write it down either
-        _record(work, _unrecorded(work, error))
+        log.exception("outcome_not_recorded", job_id=str(job_id), kind=work.claim.kind)
+        may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
+        _record(work, consequences.unrecorded(error, may_be_out=may_be_out))
     reach(Point.JOB_FINISHED)
 
 
@@ -259,14 +261,6 @@ def _judge(work: Work, error: Exception) -> Verdict:
         why = f"nobody could look whether it happened: {verdict.outcome.why}"
         return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
     return verdict
-
-
-def _unrecorded(work: Work, error: sa.exc.DBAPIError) -> Verdict:
-    """Return how a job ends whose end the ledger does not take, such as an id that is longer than any column."""
-    log.exception("outcome_not_recorded", job_id=str(work.claim.job_id), kind=work.claim.kind)
-    may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
-    why = masking.mask(f"what came of it cannot be written down: {error.orig}".splitlines()[0])[:1000]
-    return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 
 
 def _record(work: Work, verdict: Verdict) -> None:
