@@ -91,7 +91,7 @@ class Periodic:
         self._heard_s: dict[str, float] = {}
 
     def is_echo(self, headers: dict[str, Any]) -> bool:
-        """Say whether a message came on the heels of one like it. Only periodic ones can expire; this takes that off."""
+        """Say whether a message came on the heels of one like it. Takes the expiry off: only periodic ones have one."""
         if headers.get("expires") is None:
             return False
         headers["expires"] = None
