@@ -176,6 +176,18 @@ def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
     tx.run(_SET_ACTION, an_agent=agent_id, action=action)
 
 
+def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
+    """Show agents at nothing whose action ended without them; who does something else by now is left at it."""
+    table = table_of(id=(sa.Uuid(), [one for one, _ in ended]), action=(sa.String(), [action for _, action in ended]))
+    theirs = sa.and_(AgentRow.id == table.c.id, AgentRow.current_action == table.c.action)
+    # In the order in which crowds are locked: nobody waits for each other.
+    shown = sa.select(AgentRow.id).join(table, theirs).order_by(AgentRow.id).with_for_update(of=AgentRow).subquery()
+    tx.execute(
+        sa.update(AgentRow).where(AgentRow.id == shown.c.id).values(current_action=None)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+
+
 def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None:
     """Note the surface's id of the agent's account; None when the surface no longer knows it."""
     tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))

@@ -67,6 +67,7 @@ class Claim:
     state: JobState
     token: int
     attempts: int
+    claims: int
     max_attempts: int
     tick_no: int | None
     checkpoint: Mapping[str, Any]

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from fleet.core.errors import FleetError
 
+LONGEST_ID = 200
+"""What the ledger keeps of a surface's ids, in characters. What has a longer one cannot be acted on."""
+
 
 class Verb(StrEnum):
     """What can be written to a surface."""

@@ -18,6 +18,7 @@ from fleet.core import logs
 from fleet.core.errors import InvalidInput
 from fleet.platforms import base, workflows
 from fleet.platforms.base import (
+    LONGEST_ID,
     Account,
     Action,
     FeedItem,
@@ -67,8 +68,8 @@ class _Item(_Wire):
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents, author_id=self.user.id,
-            by_agent=self.user.is_agent,
+            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents,
+            author_id=self.user.id if len(self.user.id) <= LONGEST_ID else "", by_agent=self.user.is_agent,
         )  # fmt: skip
 
 
@@ -133,10 +134,11 @@ class FloImg:
     def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
         """Return the newest posts, at most `limit`; those for friends too where they are asked for and there are any.
 
-        A server that knows no friends is asked for what everybody sees.
+        A server that knows no friends is asked for what everybody sees. What no job could be about is left out.
         """
         wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
-        return [item.seen() for item in self._page(account, limit=limit, offset=0, audience=wanted)]
+        items = self._page(account, limit=limit, offset=0, audience=wanted)
+        return [item.seen() for item in items if len(item.id) <= LONGEST_ID]
 
     def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
         """Return a post's first comments, at most `limit`. Raises Vanished."""

@@ -2,7 +2,8 @@
 
 A distribution names an object in the entry point group `fleet.events`: with `name`, `subjects` and `handle(event)`.
 The agent of the hooks sees what waits for whom and makes a job of it; `hand_on` is that job. An event that fails is
-tried again with the ledger's backoff, then parked, so that it does not stop those behind it.
+tried again with the ledger's backoff, then parked, so that it does not stop those behind it; so is one with which the
+process died again and again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from fleet.runtime.work import Work
 GROUP = "fleet.events"
 MOST_HANDLED = 500
 """Events in one job; the next one follows at once where more waits."""
+MOST_LOST = 5
+"""Workers that may be lost with one job before the event with which it begins is held to be the cause."""
 _PAGE = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}", re.A)
 log = logs.get(__name__)
@@ -110,12 +113,15 @@ def hand_on(work: Work, subscriber: Installed) -> Done | Retry:
             break
         event = page.popleft()
         if subscriber.wants(event) and not delivering.is_own(event, work.claim.agent_id):
-            failure = _try(work, subscriber, event)
-            if failure is not None and not _is_last_try(work, handled):
+            deadly = _deadly(work) if handled == 0 else None
+            failure = deadly or _try(work, subscriber, event)
+            if failure is not None and not deadly and not _is_last_try(work, handled):
                 return _stumbled(failure, handled)
             handled += 1
-            if not _settle(work, subscriber, stood, event, failure):
-                return _ended(handled)  # somebody asked for a replay meanwhile: the next job begins there
+            if not _settle(work, subscriber, stood, event, failure) or deadly:
+                # Somebody asked for a replay meanwhile: the next job begins there. Or the event behind a deadly one
+                # has a job of its own, which nobody was lost with.
+                return _ended(handled)
             stood = event.position
         read = event.position
     _pass_over(work.deps, subscriber, stood, read)
@@ -125,6 +131,12 @@ def hand_on(work: Work, subscriber: Installed) -> Done | Retry:
 def _is_last_try(work: Work, handled: int) -> bool:
     """Say whether an event that failed just now is to be parked. Attempts count for the first event of a job alone."""
     return handled == 0 and work.claim.attempts + 1 >= work.claim.max_attempts
+
+
+def _deadly(work: Work) -> str | None:
+    """Return why the event with which a job begins is not tried again: who handled it was lost, again and again."""
+    lost = work.claim.claims - 1 - work.claim.attempts
+    return None if lost < MOST_LOST else f"the worker was lost, or took longer than its lease, {lost} times in a row"
 
 
 def _stumbled(why: str, handled: int) -> Done | Retry:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
+
 from fleet.agents import commands, controls, loop
 from fleet.core import masking
 from fleet.core.db import Tx
@@ -100,6 +102,12 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
         case _:
             why = masking.mask(f"unexpected: {type(error).__name__}: {error}")[:1000]
             return Unknown(why, settle) if sent else Retry(why)
+
+
+def unrecorded(error: DBAPIError, *, may_be_out: bool) -> Verdict:
+    """Return how a job ends whose end the ledger does not take, such as an id that is longer than any column."""
+    why = masking.mask(f"what came of it cannot be written down: {error.orig}".splitlines()[0])[:1000]
+    return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 
 
 def _sleep(agent_id: uuid.UUID, surface: str, error: base.BudgetSpent, until: datetime) -> Callable[[Tx], None]:

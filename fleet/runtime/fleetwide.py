@@ -21,8 +21,8 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.runtime.deps import Deps
 
-_KINDS = (*commands.WEIGHT_NAMES, JobKind.DELIVER, JobKind.HANDLE)
-"""What can be paused by itself."""
+KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
+"""What can be paused by itself: all work but the removal of an account, which is never paused."""
 FIRST_TICK = timedelta(seconds=5)
 """An agent that was just started thinks first after this long (facts 1.2)."""
 
@@ -112,8 +112,8 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
         return deps.personas.get(key).id
     if scope == "surface":
         deps.gateway(key)
-    if scope == "kind" and key not in _KINDS:
-        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(_KINDS)}.")
+    if scope == "kind" and key not in KINDS:
+        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(KINDS)}.")
     return key
 
 

@@ -168,15 +168,19 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     if action is not None and action not in (*ACTIONS, SCAN):
         raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(ACTIONS)}.")
     with deps.db.transaction() as tx:
-        agent = loop.lock(tx, queries.named(tx, name).id)
+        agent_id = queries.named(tx, name).id
+        # The tick, then the agent: whoever decides or calls off takes them in this order.
+        key = ticks.ask(tx, agent_id, asked_for=action, requested_by=by)
+        agent = loop.lock(tx, agent_id)
         assert agent is not None
         if action is not None and agent.kind != "gallery":
             raise InvalidInput(f"{agent.name} does its own work and no {action}.", fix="Wake it without an action.")
         _refuse_held(tx, agent)
-        key = ticks.ask(tx, agent.id, asked_for=action, requested_by=by)
         if key is None:
             key = TickKey(agent.id, agent.tick_no + 1)
-            if not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
+            # An insert would wait for whoever ends an open one, who may be waiting for the agent's row that we hold.
+            is_open = ticks.with_open_tick(tx, [agent.id])
+            if is_open or not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
             agent.tick_no = key.tick_no
         events.emit(tx, "agent.triggered", agent_id=agent.id, agent=agent.name, action=action, by=by)

@@ -60,7 +60,12 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
         return
     except Exception as error:  # noqa: BLE001 - every end of an attempt is an outcome
         verdict = _judge(work, error)
-    _record(work, verdict)
+    try:
+        _record(work, verdict)
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:  # the next worker could not write it down either
+        log.exception("outcome_not_recorded", job_id=str(job_id), kind=work.claim.kind)
+        may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
+        _record(work, consequences.unrecorded(error, may_be_out=may_be_out))
     reach(Point.JOB_FINISHED)
 
 
@@ -82,6 +87,8 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         if held is not None:
             held = _looked_again(tx, claim, held)
             service.put_aside(tx, claim, why=held.why, until=held.until)
+            if agent.current_action == claim.kind:
+                loop.set_current_action(tx, agent.id, None)
             return None
         loop.set_current_action(tx, agent.id, claim.kind)
     return Work(deps, claim, agent, lease)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fleet.access import repeats, upkeep
+from fleet.agents import loop
 from fleet.approvals import upkeep as requests
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
@@ -22,6 +23,7 @@ from fleet.engagement import ledger as engagement
 from fleet.hooks import sources as hook_sources
 from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
+from fleet.jobs.states import FINAL
 from fleet.media import records
 from fleet.runtime import doorbell, paying
 from fleet.runtime.deps import Deps
@@ -60,6 +62,7 @@ def sweep(deps: Deps) -> Swept:
         _count(tx, ticks_released=released_ticks, ticks_skipped=skipped_ticks, jobs_released=released_jobs,
                jobs_ended=ended_jobs)  # fmt: skip
         reach(Point.SWEEP_RELEASED)
+    _show_at_nothing(deps, [*released_jobs, *ended_jobs])
     with deps.db.transaction() as tx:
         rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s)
         rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s)
@@ -75,6 +78,16 @@ def sweep(deps: Deps) -> Swept:
     if released_ticks or released_jobs or charged:
         log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
     return swept
+
+
+def _show_at_nothing(deps: Deps, moved: list[Moved]) -> None:
+    """Take what has ended off the agents' rows, with no job's row held: who stops an agent has its row, and wants those
+    of its jobs.
+    """
+    ended = [(job.agent_id, job.kind) for job in moved if job.agent_id is not None and job.state in FINAL]
+    if ended:
+        with deps.db.transaction() as tx:
+            loop.end_actions(tx, ended)
 
 
 def _tell(tx: Tx, moved: list[Moved]) -> None:

@@ -188,6 +188,41 @@ def test_whoever_dies_while_handling_hands_it_on_again(
     assert ledger.seen == [1, 1, 2]
 
 
+def test_an_event_that_kills_whoever_handles_it_is_parked(fleet: Fleet, ledger: Distribution) -> None:
+    """Symptom: twelve workers died of it, their job was poison, and the next job began with the same event."""
+    happens(fleet, 1, 2, 3)
+    look(fleet)
+    code, deaths = ledger.code, []
+    heard = code.handle
+
+    def die_of_two(self: Any, event: Any) -> None:
+        if event.payload["number"] == 2:
+            deaths.append(event)
+            raise Killed
+        heard(self, event)
+
+    code.handle = die_of_two
+    bus.subscribers.cache_clear()
+    for _ in range(30):
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+        fleet.time_passes()
+        look(fleet)
+        try:
+            states = handle(fleet)
+        except Killed:
+            continue
+        if ledger.seen == [1, 3]:
+            break
+    assert ledger.seen == [1, 3]
+    assert set(states) == {"done"}
+    assert len(deaths) == bus.MOST_LOST
+    (listed,) = [one for one in bus.listed(fleet.deps) if one.name == ledger.name]
+    assert listed.reader is not None
+    assert listed.reader.parked == 1
+    assert "the worker was lost" in str(listed.reader.last_error)
+
+
 def test_one_job_at_a_time_of_each_subscriber(fleet: Fleet, ledger: Distribution) -> None:
     happens(fleet, 1)
     look(fleet)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import time
 import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.agents import commands
 from fleet.agents.commands import NewAgent
 from fleet.agents.models import Status
 from fleet.core import events
+from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.jobs import ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
@@ -109,6 +115,39 @@ def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many:
         assert not people.pause(fleet.deps, str(agent), by="ada")
     assert dispatch(fleet.deps) == 0
     assert (fleet.row(agent).status, fleet.row(agent).pause_reason) == ("paused", "by ada")
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_whoever_wakes_an_agent_that_is_being_stopped_does_not_wait_for_who_waits_for_it(
+    fleet: Fleet, is_claimed: bool
+) -> None:
+    """Symptom: a trigger held the agent and wanted its tick, a stop the other way round; Postgres ended one of them."""
+    agent = fleet.agent()
+    name = fleet.row(agent).username
+    dispatch(fleet.deps)
+    if is_claimed:
+        later = "clock_timestamp() + interval '1 min'"
+        fleet.sql(f"UPDATE ticks SET state = 'deciding', lease_token = 1, lease_until = {later}")
+    with ThreadPoolExecutor(1) as other:
+        with fleet.deps.db.transaction() as tx:
+            ticks.call_off(tx, [agent], why="the agent was stopped")
+            woken = other.submit(people.trigger, fleet.deps, name, action=None, by="ada")
+            until_done_or_behind_us(tx, woken)
+            assert commands.stop(tx, agent)
+        if is_claimed:
+            assert isinstance(woken.exception(5), Conflict)
+        else:
+            assert woken.result(5).tick_no == 2
+    assert fleet.row(agent).status == Status.IDLE
+
+
+def until_done_or_behind_us(tx: Tx, task: Future[Any]) -> None:
+    """Return when a task in another session has ended, or waits for what this transaction holds."""
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    deadline = time.monotonic() + 4
+    while not task.done() and not tx.scalar(sa.text(waits)):
+        assert time.monotonic() < deadline, "it neither ends nor waits for us"
+        time.sleep(0.01)
 
 
 def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fleet) -> None:
@@ -232,6 +271,20 @@ def test_an_unknown_job_is_said_to_be_unknown(fleet: Fleet, prefix: str, error: 
 def test_a_pause_of_something_unknown_is_refused(fleet: Fleet, scope: str, key: str) -> None:
     with pytest.raises((InvalidInput, NotFound)):
         fleetwide.pause(fleet.deps, scope, key, by="ada")
+
+
+@pytest.mark.parametrize("kind", ["react", "connect", "scan_feed", "provision"])
+def test_every_kind_of_work_can_be_paused(fleet: Fleet, kind: str) -> None:
+    """Symptom: docs/drafts.md has `fleet pause kind scan_feed`, and there was no such kind."""
+    assert fleetwide.pause(fleet.deps, "kind", kind, by="ada")
+    job = add(fleet, fleet.agent(), JobKind(kind), target="p1")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).held) == ("ready", f"kind {kind} is paused: by ada")
+
+
+def test_the_removal_of_an_account_is_never_paused(fleet: Fleet) -> None:
+    with pytest.raises(InvalidInput, match="no kind"):
+        fleetwide.pause(fleet.deps, "kind", "deprovision", by="ada")
 
 
 def test_a_shorter_pause_does_not_replace_a_longer_one(fleet: Fleet) -> None:

@@ -580,6 +580,72 @@ def test_a_job_that_kills_its_workers_becomes_poison(fleet: Fleet) -> None:
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "poison")
 
 
+def test_tries_that_ended_are_no_sign_of_poison(fleet: Fleet) -> None:
+    """Symptom: a delivery that had failed eleven times was poison as soon as one worker was lost with it."""
+    job = add(fleet, fleet.agent(), JobKind.POST)
+    fleet.surface.image_faults = [_Killed()]
+    with pytest.raises(_Killed):
+        perform(fleet.deps, job)
+    fleet.sql("UPDATE jobs SET attempts = 11, claims = 12, max_attempts = 12 WHERE id = :id", id=job)
+    assert settle(fleet, job) == "done"
+
+
+def test_jobs_that_were_lost_together_part(fleet: Fleet) -> None:
+    """Symptom: what ran beside a deadly job was claimed again beside it, twelve times, and became poison as well."""
+    jobs = [add(fleet, fleet.agent(), JobKind.POST) for _ in range(5)]
+    due = "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) FROM jobs WHERE id = ANY(:ids)"
+    lasted: list[list[float]] = []
+    for _ in range(6):
+        fleet.time_passes()
+        for job in jobs:
+            fleet.surface.image_faults = [_Killed()]
+            with pytest.raises(_Killed):
+                perform(fleet.deps, job)
+        fleet.lease_runs_out()
+        sweep(fleet.deps)
+        lasted.append([float(row[0]) for row in fleet.sql(due, ids=jobs)])
+    assert max(lasted[0]) <= 0, "who was lost once goes on at once"
+    assert max(lasted[5]) - min(lasted[5]) > 1
+    assert max(lasted[5]) <= 62
+
+
+def test_an_end_that_the_ledger_does_not_take_is_a_dead_letter_that_says_so(fleet: Fleet) -> None:
+    """Symptom: a surface that answered with an id of 300 signs had the job looked for and found twelve times."""
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.POST)
+    fleet.surface._apply = lambda action: base.Receipt("e" * 300)  # type: ignore[method-assign]
+    perform(fleet.deps, job)
+    row = fleet.job(job)
+    assert (row.state, row.dead_reason, row.claims) == ("dead", "unknown_outcome", 1)
+    assert "too long" in str(row.error)
+    assert fleet.row(agent).current_action is None
+
+
+def test_an_agent_whose_job_is_held_or_ended_by_the_sweep_is_shown_at_nothing(fleet: Fleet) -> None:
+    held, late, poisoned = (fleet.agent() for _ in range(3))
+    fleet.sql("UPDATE agents SET current_action = 'like'")
+    fleetwide.pause(fleet.deps, "agent", fleet.row(held).username, by="test")
+    perform(fleet.deps, add(fleet, held, JobKind.LIKE, target="p1"))
+    assert fleet.row(held).current_action is None
+    stale, deadly = (add(fleet, one, JobKind.LIKE, target="p1") for one in (late, poisoned))
+    fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
+    fleet.sql(
+        "UPDATE jobs SET state = 'running', claims = 12, lease_until = clock_timestamp() WHERE id = :id", id=deadly
+    )  # fmt: skip
+    sweep(fleet.deps)
+    assert [fleet.job(job).state for job in (stale, deadly)] == ["skipped", "dead"]
+    assert [fleet.row(one).current_action for one in (late, poisoned)] == [None, None]
+
+
+def test_the_sweep_leaves_an_agent_at_what_it_does_by_now(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    stale = add(fleet, agent, JobKind.LIKE, target="p1")
+    fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
+    fleet.sql("UPDATE agents SET current_action = 'post'")
+    sweep(fleet.deps)
+    assert fleet.row(agent).current_action == "post"
+
+
 def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), JobKind.POST)
 

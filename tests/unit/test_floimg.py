@@ -95,6 +95,14 @@ def test_the_feed_is_read_as_the_agent(surface: FloImg, wire: respx.MockRouter) 
     assert route.calls[0].request.headers["x-agent-id"] == "ada_1"
 
 
+def test_what_has_an_id_that_the_ledger_does_not_keep_is_not_seen(surface: FloImg, wire: respx.MockRouter) -> None:
+    """Symptom: one such post in a feed failed every tick that chose it, and every scan of whoever had it in view."""
+    items = [{"id": "p" * 201, "user": {"username": "zoe"}}, {"id": "q" * 200, "user": {"id": "u" * 201}}]
+    wire.get("/api/showcase").respond(200, json={"items": items})
+    (seen,) = surface.feed(ADA, limit=20)
+    assert (seen.id, seen.author_id) == ("q" * 200, "")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "headers", "error"),
     [

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.agents.commands import WEIGHT_NAMES
 from fleet.agents.controls import ALL, Hold
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.runtime import fleetwide, money, overseeing, people
@@ -44,7 +43,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
         request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=overseeing.under_way(deps),
         caps=overseeing.caps(deps), budgets=budgets, names=names_of(deps, holds, budgets), scopes=Scope,
-        periods=Period, units=Unit, kinds=WEIGHT_NAMES, personas=deps.personas.ids,
+        periods=Period, units=Unit, kinds=fleetwide.KINDS, personas=deps.personas.ids,
     )  # fmt: skip
 
 
