@@ -1,5 +1,4 @@
-"""The worker's ear: Celery's consumer, except that a message it cannot read neither kills it nor vanishes, and that
-beat's messages are dropped by how they come, not by the clock on the wall.
+"""The worker's ear: Celery's consumer, except that a message it cannot read neither kills it nor vanishes.
 
 Celery decodes a message's body late, in the pool, or trips over it in its main loop and ends the worker; the broker
 would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`.
@@ -13,13 +12,10 @@ from typing import Any
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed
 
-from fleet.core import clock
 from workers import liveness
 
 _EVENTS_EVERY_S = 0.5
 _EVENTS_AT_ONCE = 300
-_HEELS_S = 0.5
-"""Half of the shortest pause between two of beat's messages of one task."""
 
 
 class Consumer(CeleryConsumer):
@@ -29,7 +25,6 @@ class Consumer(CeleryConsumer):
         """Return Celery's handler behind a look at the body (about a hundred bytes: they carry ids alone)."""
         handle = super().create_task_handler(*args, **kwargs)
         unacknowledged = all(queue.no_ack for queue in self.app.amqp.queues.values())
-        periodic = Periodic()
 
         def on_message(message: Any) -> None:
             liveness.PROGRESS.took_message()
@@ -43,10 +38,7 @@ class Consumer(CeleryConsumer):
             except Exception as error:  # noqa: BLE001 - whatever junk does to a decoder
                 self.on_decode_error(message, error)
             else:
-                if periodic.is_echo(message.headers or {}):
-                    message.ack()
-                else:
-                    handle(message)
+                handle(message)
 
         return on_message
 
@@ -78,28 +70,6 @@ class Consumer(CeleryConsumer):
 
         quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
         message.ack()
-
-
-class Periodic:
-    """Tells which of beat's messages have piled up behind one another: one does for all.
-
-    By itself Celery drops what has expired by the worker's clock, since a moment that beat's clock gave: where the two
-    were five seconds apart, nobody was woken any more.
-    """
-
-    def __init__(self) -> None:
-        self._heard_s: dict[str, float] = {}
-
-    def is_echo(self, headers: dict[str, Any]) -> bool:
-        """Say whether a message came on the heels of one like it. Takes the expiry off: only periodic ones have one."""
-        if headers.get("expires") is None:
-            return False
-        headers["expires"] = None
-        now_s, task = clock.monotonic_s(), str(headers.get("task"))
-        if now_s - self._heard_s.get(task, float("-inf")) < _HEELS_S:
-            return True
-        self._heard_s[task] = now_s
-        return False
 
 
 def _nothing(*_: Any, **__: Any) -> None:

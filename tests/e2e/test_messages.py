@@ -14,7 +14,6 @@ import redis
 
 from fleet.core import queue
 from fleet.core.queue import Message
-from fleet.runtime import fleetwide
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -55,11 +54,3 @@ def test_redis_is_told_nothing_back_and_flower_everything_even_at_the_end(world:
         world.processes["worker"].send_signal(signal.SIGTERM)
         wait_until("the last one is told of", lambda: len(set(heard)) == 31, timeout_s=20)
         assert world.processes["worker"].wait(30) == 0
-
-
-def test_agents_wake_though_all_workers_are_an_hour_ahead_of_beat(world: World) -> None:
-    """Symptom: every dispatch message had expired by the workers' clocks, and nobody woke any more."""
-    fleetwide.seed(world.deps, count=1, by="test", start=True)
-    world.start_worker(concurrency=2, launcher=("fleet.chaos.skew", "3600"))
-    world.start_beat()
-    wait_until("an agent wakes", lambda: world.rows("SELECT 1 FROM ticks"), timeout_s=30)
