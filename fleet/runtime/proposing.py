@@ -28,7 +28,7 @@ from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
 from fleet.runtime import approving, keeping, scanning
-from fleet.runtime.effects.draft import ACTION, RESOURCE
+from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Work
 
@@ -140,7 +140,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
 def _proposal(work: Work, new: NewDraft) -> Proposal:
     return Proposal(
         resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content,
-        requested_by=f"agent:{work.agent.username}", summary=_summary(new), agent_id=work.agent.id,
+        requested_by=f"agent:{work.agent.username}", summary=in_short(new.content, new.about), agent_id=work.agent.id,
         facts={
             "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
             "surface": new.surface, "confidence": new.confidence, "topic": new.topic,
@@ -148,12 +148,3 @@ def _proposal(work: Work, new: NewDraft) -> Proposal:
         },
         expiration=new.life,
     )  # fmt: skip
-
-
-def _summary(new: NewDraft) -> str:
-    who = str(new.about.get("author_name") or new.about.get("author") or "somebody")
-    said = content.gist(new.content)
-    return {
-        DraftKind.POST: f"Post: {said}", DraftKind.COMMENT: f"Say to {who}: {said}",
-        DraftKind.REACTION: f"React with {said} to what {who} made", DraftKind.CONNECTION: f"Ask {who} to be friends",
-    }[new.kind]  # fmt: skip
