@@ -13,11 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.agents import loop
 from fleet.approvals import Proposal
 from fleet.content import review
 from fleet.content.surfaces import Kind
 from fleet.core import ids
 from fleet.core.db import Tx
+from fleet.core.errors import Conflict
 from fleet.drafts import content, queries, service, sifting
 from fleet.drafts.service import NewDraft
 from fleet.drafts.sifting import Known, Proposed
@@ -39,6 +41,10 @@ _TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
     DraftKind.CONNECTION: {"text": Kind.COMMENT},
 }
 _SAME_DAY = timedelta(days=1)
+
+
+class NobodyProposes(Conflict):
+    """The agent was deleted, or decides for itself, since its scan began."""
 
 
 def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +110,10 @@ def reviewed(work: Work, said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
-    """Create the drafts with their requests for approval, in the transaction that keeps them as a step."""
+    """Create the drafts with their requests for approval, in the transaction that keeps them as a step.
+
+    Raises NobodyProposes, and nothing is created.
+    """
     drafts = made["drafts"]
     _take_turns(tx, work.claim.surface, drafts)
     how = scanning.habits(tx, work.agent.id)
@@ -118,6 +127,9 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
         if _has_room(work, tx, new) and service.create(tx, new) is not None:
             request = approving.propose(work.deps, tx, _proposal(work, new))
             service.ask(tx, new.id, request.id)
+    # Last: whoever deletes the agent takes its requests back before they lock it.
+    if drafts and not loop.still_proposes(tx, work.agent.id):
+        raise NobodyProposes("the agent was deleted or decides for itself now")
 
 
 def _take_turns(tx: Tx, surface: str, drafts: Sequence[Mapping[str, Any]]) -> None:
