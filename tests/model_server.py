@@ -97,6 +97,8 @@ class Reply:
     """The whole answer of the server, instead of one of its API."""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    late_status: int = 0
+    """What a gateway says in place of the answer, once the server has done what it was asked."""
     hang: bool = False
     drip: bool = False
     extra_blocks: tuple[Mapping[str, Any], ...] = ()
@@ -314,6 +316,8 @@ class _Handler(BaseHTTPRequestHandler):
                     made, kind = as_stream(answer, reply.stream_error), "text/event-stream"
             except _Refused as refused:
                 status, made = refused.status, _error(refused.status, refused.message)
+        if reply.late_status:
+            status, made = reply.late_status, _error(reply.late_status, "no answer from upstream")
         self._send(status, made if made is not None else _error(status, "made to fail"), reply, kind)
 
     def _send(self, status: int, made: bytes, reply: Reply, kind: str) -> None:

@@ -146,6 +146,12 @@ def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
     return tx.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
+def still_proposes(tx: Tx, agent_id: uuid.UUID) -> bool:
+    """Say whether an agent is there and supervised, and keep it so for the rest of the transaction."""
+    query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
+    return tx.scalar(query.where(AgentRow.autonomy == "supervised").with_for_update(read=True)) is not None
+
+
 def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     """Make a running agent due at once."""
     woken = sa.update(AgentRow).where(AgentRow.id == agent_id, AgentRow.status == Status.RUNNING)

@@ -76,7 +76,7 @@ def _inserted(proposal: Proposal, rule: Rule, now: datetime) -> sa.Executable:
     values = {
         "id": ids.new(), "resource": proposal.resource, "resource_id": proposal.resource_id, "action": proposal.action,
         "payload": dict(proposal.payload), "before": None if proposal.before is None else dict(proposal.before),
-        "facts": dict(proposal.facts), "summary": text.cut(text.clean(proposal.summary), 300),
+        "facts": dict(proposal.facts), "summary": _in_short(proposal.summary),
         "agent_id": proposal.agent_id, "requested_by": proposal.requested_by[:100], **_of_rule(rule),
         "created_at": now, "expires_at": expires_at, "escalate_at": escalate_at,
         "next_step_at": ruling.next_step_at(Times(now, expires_at, escalate_at)),
@@ -159,11 +159,12 @@ def _refuse_unseen(request: Request, revision: int | None) -> None:
 
 def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, *, reason: str | None = None,
           facts: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None,
-          revision: int | None = None) -> Request:  # fmt: skip
+          summary: str | None = None, revision: int | None = None) -> Request:  # fmt: skip
     """Replace the payload; what was approved so far is void. For approvers, and for whoever asked.
 
     With `rules` the rule is chosen anew, from `facts` where the change has changed them; it approves nothing by
-    itself. The time to decide stays. The same payload changes nothing. Raises as `decide`.
+    itself. `summary` says the new payload in short. The time to decide stays. The same payload changes nothing.
+    Raises as `decide`.
     """
     request = lock_for(tx, request_id, by)
     _refuse_unseen(request, revision)
@@ -171,6 +172,8 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
         return request
     known = dict(request.facts if facts is None else facts)
     values: dict[str, Any] = {"payload": dict(payload), "facts": known, "revision": request.revision + 1}
+    if summary is not None:
+        values["summary"] = _in_short(summary)
     if rules is not None:
         values |= _chosen_anew(request, ruling.rule_for(rules, request.resource, request.action, known))
     if request.voices:  # they have to say it again, so they are told again
@@ -245,6 +248,10 @@ def record(tx: Tx, request: Request, verdict: Verdict, by: Person, reason: str |
         .returning(DecisionRow.id)
     )  # fmt: skip
     return tx.scalar(written) is not None
+
+
+def _in_short(summary: str) -> str:
+    return text.cut(text.clean(summary), 300)
 
 
 def _short(reason: str | None) -> str | None:

@@ -30,6 +30,7 @@ _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKin
 _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
+_REVISION = click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 _WORDS = Line(2000)
 
 
@@ -83,28 +84,37 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
         door.json({**look.data(one, names), "revisions": [look.revision(revision) for revision in revisions]})
         return
     door.show(*look.page(one, revisions, names, clock.now(), columns=door.out.width))
+    if one.row.status == DraftStatus.PENDING and one.request is not None:
+        named = f"{look.surely_one(one)} --revision {one.request.revision}"
+        door.note(f"`fleet drafts approve {named}` approves these words and no others.")
 
 
 @drafts.command()
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
+@_REVISION
 @json_option
 @pass_door
-def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, as_json: bool) -> None:
+def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
+            as_json: bool) -> None:  # fmt: skip
     """Approve drafts; each is published as soon as caps and switches allow."""
-    _tell(door, drafting.approve(door.deps, prefixes, person(door, name), reason), as_json=as_json)
+    by = person(door, name)
+    _tell(door, drafting.approve(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
 @drafts.command()
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
+@_REVISION
 @json_option
 @pass_door
-def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, as_json: bool) -> None:
+def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
+           as_json: bool) -> None:  # fmt: skip
     """Reject drafts, for a reason."""
-    _tell(door, drafting.reject(door.deps, prefixes, person(door, name), reason), as_json=as_json)
+    by = person(door, name)
+    _tell(door, drafting.reject(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
 @drafts.command()
@@ -126,15 +136,16 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
+@_REVISION
 @who
 @pass_door
-def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, name: str | None,
-         **words: str | None) -> None:  # fmt: skip
+def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, revision: int | None,
+         name: str | None, **words: str | None) -> None:  # fmt: skip
     """Put other words into a draft; approvals given to the old ones are void."""
     changes = {field: value for field, value in {**words, "type": type_}.items() if value is not None}
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
-    request = drafting.edit(door.deps, prefix, changes, person(door, name), reason)
+    request = drafting.edit(door.deps, prefix, changes, person(door, name), reason, revision=revision)
     door.say(f"Revision {request.revision} waits for a decision.")
 
 
@@ -149,19 +160,22 @@ def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, n
 @pass_door
 def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, reason: str | None, name: str | None,
          yes: bool, as_json: bool) -> None:  # fmt: skip
-    """Approve or reject all drafts that wait, or those of one agent or kind; asks first."""
+    """Approve or reject all drafts that wait, or those of one agent or kind; asks first.
+
+    What is rewritten between the question and your answer is left, and said.
+    """
     if decision == "reject" and not reason:
         raise InvalidInput("A rejection needs a reason.", fix="Add --reason.")
-    requests = drafting.open_ids(door.deps, _filter(door, str(DraftStatus.PENDING), kind, agent))
-    if not requests:
+    seen = drafting.open_revisions(door.deps, _filter(door, str(DraftStatus.PENDING), kind, agent))
+    if not seen:
         door.note("No drafts.")
         return
-    door.confirm(f"{decision.capitalize()} {len(requests)} draft{'' if len(requests) == 1 else 's'}?", yes=yes)
+    door.confirm(f"{decision.capitalize()} {len(seen)} draft{'' if len(seen) == 1 else 's'}?", yes=yes)
     by = person(door, name)
     if decision == "approve":
-        answers = approving.approve(door.deps, requests, by, reason)
+        answers = approving.approve(door.deps, list(seen), by, reason, revision=seen)
     else:
-        answers = approving.reject(door.deps, requests, by, str(reason))
+        answers = approving.reject(door.deps, list(seen), by, str(reason), revision=seen)
     _tell(door, answers, as_json=as_json)
 
 

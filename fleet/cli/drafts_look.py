@@ -20,7 +20,7 @@ from fleet.drafts.content import gist
 from fleet.drafts.lessons import explained
 
 if TYPE_CHECKING:
-    from fleet.drafts.models import LessonRow, RevisionRow
+    from fleet.drafts.models import DraftRow, LessonRow, RevisionRow
     from fleet.runtime.approving import Answer
     from fleet.runtime.drafting import Seen
     from fleet.runtime.people import Names
@@ -45,7 +45,7 @@ def table(found: Sequence[Seen], names: Names, now: datetime) -> Table:
     for one in found:
         row = one.row
         render.row(made, str(row.id)[:_ID_CHARS], row.kind, _who(one, names), _status(one),
-                   render.when(row.decided_at or row.expires_at, now), _what(row.content, row.about))  # fmt: skip
+                   render.when(row.decided_at or row.expires_at, now), _what(row))  # fmt: skip
     return made
 
 
@@ -59,9 +59,12 @@ def _status(one: Seen) -> Text:
     return render.words(word, _STYLES.get(word, render.STYLES.get(word, "")))
 
 
-def _what(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+def _what(row: DraftRow) -> str:
+    """Return what a draft says, and which revision of it that is where there was another."""
+    said, about = row.content, row.about
+    again = f"(revision {row.revision}) " if row.revision > 1 else ""
     to = f" → {about.get('author_name') or about.get('author')}" if about else ""
-    return f"{_HEARTS.get(gist(said), '')} {gist(said)}{to}".strip()
+    return f"{again}{_HEARTS.get(gist(said), '')} {gist(said)}{to}".strip()
 
 
 def page(one: Seen, revisions: Sequence[RevisionRow], names: Names, now: datetime, *,

@@ -96,10 +96,12 @@ CALLS: Mapping[str, Call] = {
     ),
     "drafts show": Call("GET", "/drafts/{prefix}"),
     "drafts approve": Call(
-        "POST", "/drafts/{prefixes}/approve", body={"reason": "reason"}, each="prefixes", done="{prefixes}: {state}."
+        "POST", "/drafts/{prefixes}/approve", body={"reason": "reason", "revision": "revision"}, each="prefixes",
+        done="{prefixes}: {state}.",
     ),
     "drafts reject": Call(
-        "POST", "/drafts/{prefixes}/reject", body={"reason": "reason"}, each="prefixes", done="{prefixes}: {state}."
+        "POST", "/drafts/{prefixes}/reject", body={"reason": "reason", "revision": "revision"}, each="prefixes",
+        done="{prefixes}: {state}.",
     ),
     "drafts revise": Call(
         "POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised."

@@ -13,13 +13,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fleet.content import look_alikes
+
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _TOKEN = re.compile(r"[\w@$!]+")
 _APOSTROPHES = re.compile(r"['’ʼ`´]")
 _POSSESSIVE = re.compile(r"['’ʼ`´][sSｓＳ](?!\w)")
-_ACCENTS = re.compile(r"[\u0300-\u036f]")
+_ACCENTS = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]")
+"""Marks that no script writes its words with: on letters they are decoration, and would cut a word in two."""
 _LEET = str.maketrans("013457@$!", "oieastasi")
-_LOOK_ALIKES = str.maketrans("авеғіјкмнорсѕтухԁԛԝαβεικνορτυχ", "abefijkmhopcstyxdqwabeiknoptux")
 _LONG_RUN = re.compile(r"(.)\1{2,}")
 _LEAST_SPELT_OUT = 3
 
@@ -93,7 +95,7 @@ def _fits(wanted: frozenset[str], forms: frozenset[str]) -> bool:
 
 def _folded(words: str) -> str:
     """Return the text without case, accents, apostrophes and fancy letters. Vowel signs of other scripts stay."""
-    apart = unicodedata.normalize("NFKD", words).casefold()
+    apart = unicodedata.normalize("NFKD", words).casefold().translate(look_alikes.DRESSED)
     return unicodedata.normalize("NFC", _ACCENTS.sub("", _APOSTROPHES.sub("", apart)))
 
 
@@ -116,7 +118,7 @@ def _tokens(plain: str) -> tuple[frozenset[str], ...]:
 @functools.lru_cache(maxsize=8192)
 def _forms(token: str) -> frozenset[str]:
     bare = token.strip("@$!_").replace("_", "")
-    forms = {bare, token.translate(_LOOK_ALIKES)} if re.search("[a-z]", token) else {bare}
+    forms = {bare, token.translate(look_alikes.OTHER_ALPHABETS)} if re.search("[a-z]", token) else {bare}
     if any(char.isalpha() for char in token):
         forms |= {form.translate(_LEET).replace("_", "") for form in (token, bare, *forms)}
     for form in [*forms]:

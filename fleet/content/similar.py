@@ -16,6 +16,7 @@ from array import array
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 
+from fleet.content import look_alikes
 from fleet.content.findings import Finding
 
 OWN_LIKENESS = 0.7
@@ -29,6 +30,7 @@ _WORD = re.compile(
 )
 
 _WORDS_LAST = 1 << 31
+_LOOKS = look_alikes.OTHER_ALPHABETS | look_alikes.DRESSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,11 @@ def repeats(words: str, author: str, recent: Recent, *, but: str = "") -> list[F
 def pieces(words: str) -> frozenset[int]:
     """Return a text as the set of its words and neighbouring pairs, each as a number that is the same everywhere.
 
-    Case, punctuation and emoji do not count; a text of nothing else counts as it stands.
+    Case, punctuation, emoji and letters' looks do not count; a text of nothing else counts as it stands.
     """
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
+    if not plain.isascii():
+        plain = plain.translate(_LOOKS)
     said = _WORD.findall(_joined(plain)) or ["".join(plain.split())]
     pairs = (f"{one} {other}" for one, other in itertools.pairwise(said))
     # Pairs are rare and words are not: pairs come first in the order, so that few texts are found under each piece.

@@ -29,6 +29,8 @@ _TOO_LONG = ("prompt is too long", "context window", "too many tokens", "max_tok
 _REFUSED = ("content filtering policy",)
 _NO_MONEY = ("credit balance",)
 _OVERLOADED = ("overloaded_error", "rate_limit_error")
+_NOT_TAKEN = frozenset({501, 503, 529})
+"""Failures of a server that mean that it has not taken a batch. After any other, a gateway's 504 above all, it may."""
 _PASSING = (*_OVERLOADED, "api_error", "timeout_error")
 
 
@@ -99,8 +101,13 @@ class AnthropicModel(Vendor):
     def submit(self, prompts: Mapping[str, Prompt], *, timeout_s: float) -> str:
         """Hand in a batch and return its id."""
         requests = [Request(custom_id=name, params=self._params(prompt)) for name, prompt in prompts.items()]
-        with self._translated(clock.monotonic_s()):
-            return self._client.messages.batches.create(requests=requests, timeout=wire.timeout(timeout_s)).id
+        try:
+            with self._translated(clock.monotonic_s()):
+                return self._client.messages.batches.create(requests=requests, timeout=wire.timeout(timeout_s)).id
+        except Transient as error:
+            status = getattr(error.__cause__, "status_code", 0)
+            error.unmetered = error.unmetered or (status >= 500 and status not in _NOT_TAKEN)
+            raise
 
     def ended(self, batch_id: str, *, timeout_s: float) -> bool:
         """Say whether a batch has ended."""

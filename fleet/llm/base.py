@@ -115,6 +115,10 @@ class CommentWords:
     reason: str = ""
 
 
+MOST_TOKENS = 100_000_000
+"""More than any call takes, and a number that a table keeps."""
+
+
 class Outcome(StrEnum):
     """How one call to a model ended."""
 
@@ -150,6 +154,19 @@ class Usage:
     outcome: Outcome = Outcome.ANSWERED
     earlier: tuple[Usage, ...] = ()
     cache_hour_tokens: int = 0
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the tokens are numbers that a call can have taken: servers say anything, below nothing too."""
+        told = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.cache_hour_tokens,
+                self.output_tokens)  # fmt: skip
+        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in told)
+
+    def untold(self) -> Usage:
+        """Return the usage of this call as if its server had not said what it took."""
+        return self.but(
+            input_tokens=0, cache_read_tokens=0, cache_write_tokens=0, cache_hour_tokens=0, output_tokens=0
+        )  # fmt: skip
 
     @property
     def calls(self) -> tuple[Usage, ...]:

@@ -61,7 +61,10 @@ class BatchModel(Model, Protocol):
     """A model that also takes work that can wait, for less money."""
 
     def submit(self, prompts: Mapping[str, Prompt], *, timeout_s: float) -> str:
-        """Hand in prompts by id (1 to 64 of a-z, A-Z, 0-9, _ and -) and return the batch's id."""
+        """Hand in prompts by id (1 to 64 of a-z, A-Z, 0-9, _ and -) and return the batch's id.
+
+        An error is `unmetered` unless it is sure that the batch was not taken.
+        """
         ...
 
     def ended(self, batch_id: str, *, timeout_s: float) -> bool:

@@ -16,6 +16,8 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import Usage
 
 MILLION = 1_000_000
+_DEAREST_USD = 100_000
+"""For a million tokens. What costs more is a typing error, and its amounts would be too long for a ledger."""
 HOUR_PERCENT = 160
 """Of the price of writing to the cache for five minutes: 2 of the input's price to its 1.25."""
 _DATED = re.compile(
@@ -145,10 +147,10 @@ def _said(one: str) -> tuple[str, Price]:
     model, _, rates = one.rpartition("=")
     try:
         dollars = [Decimal(rate) for rate in rates.split("/")]
-        amounts = [int(amount * MILLION) for amount in dollars]
-    except (InvalidOperation, ValueError, OverflowError):
-        amounts = []
-    if not model.strip() or len(amounts) not in (2, 4) or min(amounts) < 0:
+        amounts = [int(amount * MILLION) for amount in dollars if 0 <= amount <= _DEAREST_USD]
+    except InvalidOperation:  # no number, or NaN
+        dollars, amounts = [], []
+    if not model.strip() or len(amounts) not in (2, 4) or len(amounts) < len(dollars):
         raise InvalidInput(
             f"FLEET_LLM_PRICES: {one!r} is no price.",
             fix="Write MODEL=INPUT/OUTPUT in dollars for a million tokens, several separated by commas.",

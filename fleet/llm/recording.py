@@ -187,8 +187,10 @@ class Replayer:
             if told["format"] != FORMAT:
                 raise ValueError("another format")
             _SHAPES[told["kind"]](**told["words"])  # raises unless every field is one of the words'
+            if told["kind"] != "scan" and not _are_words(told["words"]):
+                raise ValueError("words that are no texts")
             self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidInput(
                 f"FLEET_LLM_REPLAY: line {number} of {self._path} is not of a recording ({type(error).__name__})."
             ) from None
@@ -222,6 +224,13 @@ def _masked(words: _Words) -> _Words:
         if name != "answers"
     }
     return dataclasses.replace(words, **changes)
+
+
+def _are_words(told: dict[str, Any]) -> bool:
+    """Say whether all is text but the place of the post that a comment answers, if there is one."""
+    place = told.get("answers")
+    is_place = place is None or (type(place) is int and place >= 0)
+    return is_place and all(isinstance(value, str) for name, value in told.items() if name != "answers")
 
 
 def _usage(told: dict[str, Any]) -> Usage:

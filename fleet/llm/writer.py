@@ -110,6 +110,8 @@ class ModelWriter:
 
     def _priced(self, usage: Usage, prompt: Prompt, *, unmetered: bool) -> Usage:
         """Return usage with its price: of a call that nobody measured the most that it can have cost."""
+        if not usage.is_possible:
+            usage, unmetered = usage.untold(), True
         cost = self._at_most(prompt) if unmetered else self._prices.cost(usage, self._now().date())
         return usage.but(microusd=cost)
 
@@ -193,7 +195,10 @@ class BatchWriter:
     def _read(
         self, request: Request, result: Answer | ModelError
     ) -> tuple[PostWords | CommentWords, Usage] | ModelError:
-        usage = result.usage.but(microusd=self._prices.cost(result.usage, self._now().date()))
+        if result.usage.is_possible:
+            usage = result.usage.but(microusd=self._prices.cost(result.usage, self._now().date()))
+        else:
+            usage = result.usage.untold().but(microusd=self.estimate(request))
         if isinstance(result, ModelError):
             result.usage = usage
             return result

@@ -158,9 +158,11 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         if effect is not None and effect.checked is not None:
             payload = effect.checked(request, payload)
         facts = effect.facts(request, payload) if effect is not None and effect.facts is not None else None
+        summary = effect.summary(tx, request, payload) if effect is not None and effect.summary is not None else None
         amended = approvals.amend(
-            tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules, revision=revision
-        )
+            tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules, summary=summary,
+            revision=revision,
+        )  # fmt: skip
         if amended.revision == request.revision:
             return amended
         if effect is not None and effect.amended is not None:

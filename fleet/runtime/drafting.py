@@ -136,10 +136,13 @@ def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
     return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
 
 
-def open_ids(deps: Deps, which: Filter, *, limit: int = 1000) -> list[uuid.UUID]:
-    """Return the requests of the pending drafts that a filter names, newest first, for a decision in bulk."""
+def open_revisions(deps: Deps, which: Filter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
+    """Return the requests of the pending drafts that a filter names, newest first, for a decision in bulk: each with
+    its revision, so that the decision holds for what stands there now."""
     with deps.db.transaction() as tx:
-        return [_request(row) for row in queries.page(tx, which, limit=limit)]
+        asked = [_request(row) for row in queries.page(tx, which, limit=limit)]
+        found = requests.many(tx, asked)
+        return {request_id: found[request_id].revision for request_id in asked}
 
 
 def request_of(deps: Deps, prefix: str) -> uuid.UUID:
@@ -160,26 +163,31 @@ def _request(row: DraftRow) -> uuid.UUID:
     return row.request_id
 
 
-def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None) -> list[Answer]:
+def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None, *,
+            revision: int | None = None) -> list[Answer]:  # fmt: skip
     """Approve drafts: each becomes a job. Raises NotFound, InvalidInput for a name that is no draft's."""
-    return approving.approve(deps, requests_of(deps, prefixes), by, reason)
+    return approving.approve(deps, requests_of(deps, prefixes), by, reason, revision=revision)
 
 
-def reject(deps: Deps, prefixes: Sequence[str], by: Person, reason: str) -> list[Answer]:
+def reject(
+    deps: Deps, prefixes: Sequence[str], by: Person, reason: str, *, revision: int | None = None
+) -> list[Answer]:
     """Reject drafts, for a reason from which the agent learns. Raises NotFound, InvalidInput."""
-    return approving.reject(deps, requests_of(deps, prefixes), by, reason)
+    return approving.reject(deps, requests_of(deps, prefixes), by, reason, revision=revision)
 
 
 def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None, *,
          revision: int | None = None) -> Request:  # fmt: skip
     """Replace words of a draft; approvals given to the old ones are void. Raises NotFound, InvalidInput, Conflict.
 
-    `revision` is the request's that the person saw: what was changed since is told instead of overwritten.
+    `revision` is the one that the person saw: what was changed since is told instead of overwritten. Without it the
+    words that are not changed here are those that stand now.
     """
     with deps.db.transaction() as tx:
-        row = queries.get(tx, queries.resolve(tx, prefix))
-        request_id, made = _request(row), content.checked(row.content, {**row.content, **changes})
-    return approving.edit(deps, request_id, made, by, reason, revision=revision)
+        request_id = _request(queries.get(tx, queries.resolve(tx, prefix)))
+        now = requests.get(tx, request_id)
+        made = content.checked(now.payload, {**now.payload, **changes})
+    return approving.edit(deps, request_id, made, by, reason, revision=revision or now.revision)
 
 
 def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:

@@ -151,6 +151,7 @@ def delete(deps: Deps, name: str, *, by: str) -> None:
         approving.take_back_all(deps, tx, agent_id, "its agent was deleted")
         agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
         assert agent is not None
+        approving.take_back_all(deps, tx, agent_id, "its agent was deleted")  # what a scan has opened since
         commands.delete(tx, agent.id)
         job_queries.cancel_of_agent(tx, agent.id)
         audit.note(tx, "agent.deleted", f"agent:{agent.username}")

@@ -13,11 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.agents import loop
 from fleet.approvals import Proposal
 from fleet.content import review
 from fleet.content.surfaces import Kind
 from fleet.core import ids
 from fleet.core.db import Tx
+from fleet.core.errors import Conflict
 from fleet.drafts import content, queries, service, sifting
 from fleet.drafts.service import NewDraft
 from fleet.drafts.sifting import Known, Proposed
@@ -28,7 +30,7 @@ from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
 from fleet.runtime import approving, keeping, scanning
-from fleet.runtime.effects.draft import ACTION, RESOURCE
+from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Work
 
@@ -39,6 +41,10 @@ _TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
     DraftKind.CONNECTION: {"text": Kind.COMMENT},
 }
 _SAME_DAY = timedelta(days=1)
+
+
+class NobodyProposes(Conflict):
+    """The agent was deleted, or decides for itself, since its scan began."""
 
 
 def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +110,10 @@ def reviewed(work: Work, said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
-    """Create the drafts with their requests for approval, in the transaction that keeps them as a step."""
+    """Create the drafts with their requests for approval, in the transaction that keeps them as a step.
+
+    Raises NobodyProposes, and nothing is created.
+    """
     drafts = made["drafts"]
     _take_turns(tx, work.claim.surface, drafts)
     how = scanning.habits(tx, work.agent.id)
@@ -118,6 +127,9 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
         if _has_room(work, tx, new) and service.create(tx, new) is not None:
             request = approving.propose(work.deps, tx, _proposal(work, new))
             service.ask(tx, new.id, request.id)
+    # Last: whoever deletes the agent takes its requests back before they lock it.
+    if drafts and not loop.still_proposes(tx, work.agent.id):
+        raise NobodyProposes("the agent was deleted or decides for itself now")
 
 
 def _take_turns(tx: Tx, surface: str, drafts: Sequence[Mapping[str, Any]]) -> None:
@@ -140,7 +152,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
 def _proposal(work: Work, new: NewDraft) -> Proposal:
     return Proposal(
         resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content,
-        requested_by=f"agent:{work.agent.username}", summary=_summary(new), agent_id=work.agent.id,
+        requested_by=f"agent:{work.agent.username}", summary=in_short(new.content, new.about), agent_id=work.agent.id,
         facts={
             "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
             "surface": new.surface, "confidence": new.confidence, "topic": new.topic,
@@ -148,12 +160,3 @@ def _proposal(work: Work, new: NewDraft) -> Proposal:
         },
         expiration=new.life,
     )  # fmt: skip
-
-
-def _summary(new: NewDraft) -> str:
-    who = str(new.about.get("author_name") or new.about.get("author") or "somebody")
-    said = content.gist(new.content)
-    return {
-        DraftKind.POST: f"Post: {said}", DraftKind.COMMENT: f"Say to {who}: {said}",
-        DraftKind.REACTION: f"React with {said} to what {who} made", DraftKind.CONNECTION: f"Ask {who} to be friends",
-    }[new.kind]  # fmt: skip

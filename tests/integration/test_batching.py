@@ -123,19 +123,21 @@ def test_looks_grow_rarer_and_none_is_later_than_the_deadline(fleet: Fleet) -> N
     assert fleet.job(job).next_attempt_at < datetime.now(UTC) + timedelta(minutes=11)
 
 
-@pytest.mark.parametrize("when", ["crash", "lost answer"])
+@pytest.mark.parametrize("lost", [Reply(cut=True), Reply(late_status=500), Reply(late_status=502),
+                                  Reply(late_status=504), None])  # fmt: skip
 def test_a_batch_whose_id_was_lost_is_found_and_not_paid_again(
-    fleet: Fleet, server: ModelServer, monkeypatch: pytest.MonkeyPatch, when: str
+    fleet: Fleet, server: ModelServer, monkeypatch: pytest.MonkeyPatch, lost: Reply | None
 ) -> None:
-    if when == "crash":
+    if lost is None:
         dies_at(monkeypatch, BatchWriter, "submit", lambda *_: True)
         with pytest.raises(Died):
             begun(fleet)
         monkeypatch.undo()
         fleet.sql("UPDATE jobs SET state = 'ready', lease_until = NULL")
     else:
-        server.script.append(Reply(cut=True))
+        server.script.append(lost)
         begun(fleet)
+        assert budget(fleet).reserved_microusd > 0
     [job] = [row.id for row in fleet.jobs()]
     assert "batch:id" not in fleet.job(job).checkpoint
     assert look(fleet, job) == "ready", "it may be the one that is still at work"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from fleet.cli.door import Door
 from fleet.core import ids
+from fleet.runtime import drafting
 from fleet.runtime.perform import perform
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli, cli
-from tests.integration.test_drafts import proposed
+from tests.integration.test_drafts import ANN, proposed
 from tests.integration.test_scan import ASK, COMMENT, LOVE, POST, post, proposing, supervised
 
 __all__ = ["cli"]
@@ -85,6 +87,35 @@ def test_an_edit_and_a_revision_are_kept(cli: Cli, fleet: Fleet) -> None:
     assert "Sent back" in cli("drafts", "revise", short(draft.id), "ask about the light").stdout
     shown = cli.json("drafts", "show", short(draft.id))
     assert [one["content"]["text"] for one in shown["revisions"]] == [COMMENT.text, "Wet slate, warm lamp."]
+
+
+def test_only_what_was_seen_is_approved_where_its_revision_is_named(cli: Cli, fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    assert "--revision 1` approves these words" in cli("drafts", "show", short(draft.id), columns=120).stderr
+    cli("drafts", "edit", short(draft.id), "--text", "Wet slate, warm lamp.", "--revision", "1")
+    for late in (["approve"], ["reject", "--reason", "no"], ["edit", "--text", "Mine."]):
+        told = cli("drafts", late[0], short(draft.id), *late[1:], "--revision", "1", code=4)
+        assert "revision 2, not 1" in " ".join(told.stderr.split())
+    assert "(revision 2) Wet slate" in cli("drafts", "list", columns=120).stdout
+    assert "Say to Zoe: Wet slate" in cli("approvals", "list", columns=160).stdout
+    said = cli("drafts", "approve", short(draft.id), "--revision", "2", columns=120).stdout
+    assert "Approved: Say to Zoe: Wet slate, warm lamp." in said
+
+
+def test_what_is_rewritten_while_a_person_is_asked_is_not_approved(
+    cli: Cli, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comment, love = proposed(fleet, COMMENT, LOVE)
+
+    def rewritten_meanwhile(*_: object, **__: object) -> None:
+        drafting.edit(fleet.deps, str(comment.id), {"text": "Other words."}, ANN)
+
+    monkeypatch.setattr(Door, "confirm", rewritten_meanwhile)
+    told = cli("drafts", "bulk", "approve", code=4)
+    assert "revision 2, not 1" in " ".join(told.stderr.split())
+    left = cli.json("drafts", "list")["items"]
+    assert [one["id"] for one in left] == [str(comment.id)]
+    assert cli.json("drafts", "show", short(love.id))["status"] == "approved"
 
 
 def test_many_are_decided_with_one_command_that_asks_first(cli: Cli, fleet: Fleet) -> None:

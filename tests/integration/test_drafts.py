@@ -149,9 +149,9 @@ def test_of_a_yes_and_a_no_at_once_the_first_counts(fleet: Fleet) -> None:
 def test_many_are_decided_at_once_and_each_has_its_own_answer(fleet: Fleet) -> None:
     made = proposed(fleet, COMMENT, POST, LOVE)
     drafting.reject(fleet.deps, [str(made[1].id)], BEN, "dull")
-    answers = approving.approve(fleet.deps, drafting.open_ids(fleet.deps, Filter()), ANN)
+    answers = approving.approve(fleet.deps, list(drafting.open_revisions(fleet.deps, Filter())), ANN)
     assert sorted(answer.error is None for answer in answers) == [False, True, True]
-    assert drafting.open_ids(fleet.deps, Filter(status=DraftStatus.PENDING)) == []
+    assert drafting.open_revisions(fleet.deps, Filter(status=DraftStatus.PENDING)) == {}
     assert sorted(job.kind for job in fleet.jobs() if job.kind != "scan_feed") == ["comment", "react"]
 
 
@@ -266,6 +266,18 @@ def test_a_draft_is_sent_back_with_the_same_words_once(fleet: Fleet) -> None:
     drafting.revise(fleet.deps, str(draft.id), "shorter", ANN)
     with pytest.raises(Conflict, match="these very words"):
         drafting.revise(fleet.deps, str(draft.id), "shorter", BEN)
+
+
+def test_a_draft_and_its_request_have_one_revision_and_tell_the_same_words(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, COMMENT)
+    for words in (COMMENT.text, "Wet slate, warm lamp."):
+        fleet.words.proposals = proposing(Idea("comment", "p1", words))
+        drafting.revise(fleet.deps, str(draft.id), f"like this: {words}", ANN)
+        perform(fleet.deps, fleet.jobs(kind="revise_draft")[-1].id)
+    seen, _ = drafting.show(fleet.deps, str(draft.id))
+    assert seen.request is not None
+    assert seen.row.revision == seen.request.revision == 2
+    assert seen.request.summary == "Say to Zoe: Wet slate, warm lamp."
 
 
 def test_a_revision_that_comes_after_the_decision_changes_nothing(fleet: Fleet) -> None:

@@ -335,6 +335,30 @@ def test_an_answer_taken_in_as_it_is_written_is_the_same_answer(
     assert not streamed.unmetered
 
 
+STRANGE = [-5, "12", 12.5, float("nan"), 10**30, True, [1]]
+
+
+@pytest.mark.parametrize("tokens", STRANGE, ids=str)
+@pytest.mark.parametrize("make", [make_anthropic, make_openai])
+def test_numbers_that_no_call_takes_are_charged_as_if_none_were_told(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch, make: Callable[[ModelServer], Model], tokens: Any
+) -> None:
+    told = {"input_tokens": 5, "output_tokens": tokens, "prompt_tokens": 5, "completion_tokens": tokens}
+    for name in ("message", "completion"):
+        answer = getattr(server, name)
+        monkeypatch.setattr(server, name, lambda *a, _answer=answer, **k: {**_answer(*a, **k), "usage": told})
+    writer = ModelWriter(make(server), PRICES)
+    _, usage = writer.write_post(POST, DICE(1))
+    assert (usage.input_tokens, usage.output_tokens) == (0, 0)
+    assert 0 < usage.microusd <= writer.estimate(POST)
+    assert type(usage.microusd) is int
+    batches, batch_id = hand_in(server)
+    for result in batches.collect(batch_id, requests()).values():
+        took = result.usage if isinstance(result, errors.ModelError) else result[1]
+        assert took.output_tokens in (0, 1, 12)  # this reader of the SDK's takes "12" for 12
+        assert (type(took.microusd), took.microusd > 0) == (int, True)
+
+
 def test_a_stream_that_is_cut_short_is_charged_what_it_told(server: ModelServer) -> None:
     server.script.append(Reply(cut=True, text=post_text(DICE(1))))
     with pytest.raises(errors.Transient) as cut:

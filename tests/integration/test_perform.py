@@ -744,6 +744,6 @@ def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
 @pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])
 def test_a_refusal_in_signs_that_no_database_keeps_is_recorded_without_them(fleet: Fleet, unstorable: str) -> None:
     job_id = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
-    fleet.surface.faults = [raises(base.Refused(f"no{unstorable} such post"))]
+    fleet.surface.faults = [raises(base.Refused(f"no{unstorable} such post.", fix=f"Look at p1{unstorable}."))]
     perform(fleet.deps, job_id)
-    assert (fleet.job(job_id).state, fleet.job(job_id).error) == ("dead", "no such post")
+    assert (fleet.job(job_id).state, fleet.job(job_id).error) == ("dead", "no such post. Look at p1.")

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import controls
+from fleet.agents import controls, loop
+from fleet.agents.models import AgentRow
 from fleet.core import failpoints
+from fleet.core.db import Tx
 from fleet.core.failpoints import Point
 from fleet.drafts.models import DraftRow, SeenRow
 from fleet.jobs.states import JobState
@@ -21,7 +23,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem, Offers, SaidComment
-from fleet.runtime import looking, people
+from fleet.runtime import approving, looking, people
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
@@ -397,6 +399,47 @@ def test_an_agent_that_became_supervised_writes_nothing_that_nobody_approved(fle
     assert fleet.job(job.id).state == JobState.SKIPPED
     assert "supervised" in (fleet.job(job.id).error or "")
     assert fleet.surface.effects == []
+
+
+@pytest.mark.parametrize("meanwhile", ["deleted", "autonomous"])
+def test_an_agent_that_is_gone_or_decides_for_itself_by_now_proposes_nothing(fleet: Fleet, meanwhile: str) -> None:
+    agent = supervised(fleet)
+    fleet.surface.posts = [post("a")]
+
+    def and_meanwhile(_: ScanRequest) -> ScanAnswer:
+        if meanwhile == "deleted":
+            people.delete(fleet.deps, str(agent), by="cli:ann")
+        else:
+            people.update(fleet.deps, str(agent), {"autonomy": "autonomous"})
+        return ScanAnswer((COMMENT, POST))
+
+    fleet.words.proposals = and_meanwhile
+    job = fleet.job(scan(fleet, agent))
+    assert (job.state, drafts(fleet), approving.pending(fleet.deps)) == (JobState.SKIPPED, [], {})
+    assert "deleted or decides for itself" in str(job.result or job.error or job.held)
+
+
+def test_what_a_scan_opens_while_its_agent_is_being_deleted_is_taken_back(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = supervised(fleet)
+    fleet.surface.posts = [post("a")]
+    fleet.words.proposals = proposing(COMMENT)
+    lock = loop.lock
+
+    def and_first_a_scan(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
+        monkeypatch.undo()
+        job = fleet.jobs(kind="scan_feed")[-1]
+        perform(fleet.deps, job.id)
+        assert fleet.job(job.id).state == JobState.DONE
+        return lock(tx, agent_id)
+
+    dispatch(fleet.deps)
+    tick(fleet.deps, TickKey(agent, fleet.row(agent).tick_no))
+    monkeypatch.setattr(loop, "lock", and_first_a_scan)
+    people.delete(fleet.deps, str(agent), by="cli:ann")
+    assert [draft.status for draft in drafts(fleet)] == ["withdrawn"]
+    assert approving.pending(fleet.deps) == {}
 
 
 @pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])

@@ -76,7 +76,7 @@ def test_a_visitors_post_becomes_a_comment_that_a_person_approved(world: World) 
     kinds = {one.row.kind for one in found}
     assert {"post", "comment", "reaction"} <= kinds
     assert world.rows("SELECT count(*) FROM comments", gallery=True)[0][0] == 0
-    answers = approving.approve(deps, drafting.open_ids(deps, Filter(status=DraftStatus.PENDING)), OWNER)
+    answers = approving.approve(deps, list(drafting.open_revisions(deps, Filter(status=DraftStatus.PENDING))), OWNER)
     assert all(answer.error is None for answer in answers)
     do(deps)
     became = {one.row.id: one for one in drafting.page(deps, Filter(), limit=100)}

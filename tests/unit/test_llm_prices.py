@@ -61,7 +61,24 @@ def test_an_unknown_model_is_refused_until_the_owner_says_what_it_costs() -> Non
 
 
 @pytest.mark.parametrize(
-    "said", ["", "x", "x=", "=1/2", "x=1", "x=1/2/3", "x=-1/2", "x=a/b", "x=NaN/1", "x=Infinity/1"]
+    "said",
+    [
+        "",
+        "x",
+        "x=",
+        "=1/2",
+        "x=1",
+        "x=1/2/3",
+        "x=-1/2",
+        "x=a/b",
+        "x=NaN/1",
+        "x=Infinity/1",
+        "x=1e999999/1",
+        "x=1/1e9",
+        "x=1e9999999999/1",
+        "x=1/-1e-9",
+        "x=sNaN/1",
+    ],
 )
 def test_a_price_that_is_none_is_refused(said: str) -> None:
     with pytest.raises(InvalidInput, match="FLEET_LLM_PRICES"):

@@ -118,12 +118,17 @@ def test_many_threads_share_a_file_and_no_line_is_torn(path: Path) -> None:
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 400
 
 
+_TOOK = '"usage": {"provider": "p", "model": "m", "outcome": "answered", "earlier": []}}'
 LINES = {
     "no json": "hello",
     "another format": '{"format": 99}',
     "no words": '{"format": 1, "kind": "post", "key": "k", "usage": {}}',
     "words of another shape": '{"format": 1, "kind": "post", "key": "k", "words": {"x": 1}, "usage": {}}',
     "a list": "[]",
+    "words that are none": '{"format": 1, "kind": "comment", "key": "k", "words": {"text": 5}, ' + _TOOK,
+    "a place that is none": '{"format": 1, "kind": "comment", "key": "k", "words": {"text": "x", "answers": -1}, '
+    + _TOOK,
+    "nested without end": "[" * 100_000,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,24 @@ def test_one_word_changed_is_the_same_to_its_author_and_one_more_of_a_mould_to_o
     assert [f.rule for f in repeats(changed, "ada", recent)] == ["similar.own"]
     assert repeats(changed, "tom", recent) == []
     assert OWN_LIKENESS < FLEET_LIKENESS
+
+
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x61, 0x7B)}
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        str.upper,
+        lambda said: said.translate(str.maketrans("aeopc", "аеорс")),
+        lambda said: said.translate(str.maketrans("alt", "ᴀʟᴛ")),
+        lambda said: "".join(f"{char}\ufe0f" for char in said),
+        lambda said: said.translate(FULL_WIDTH),
+    ],
+)
+def test_the_same_text_in_other_letters_is_the_same(looks: Callable[[str], str]) -> None:
+    said = "You let the matcha latte keep its weight, which is the hard part."
+    assert [f.evidence for f in repeats(looks(said), "ada", index(said))] == ["100% like an earlier text of this agent"]
 
 
 def test_a_text_is_not_its_own_repetition() -> None:

@@ -113,6 +113,21 @@ def facts(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
     return {**request.facts, "visibility": payload.get("visibility"), "type": payload.get("type")}
 
 
+def summary(tx: Tx, request: Request, payload: Mapping[str, Any]) -> str:
+    """Return what an edited draft says, in short."""
+    return in_short(payload, queries.get(tx, uuid.UUID(request.resource_id)).about)
+
+
+def in_short(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Return what a draft says in short: it is what lists, digests and notices show of its request."""
+    who = str(about.get("author_name") or about.get("author") or "somebody")
+    words = content.gist(said)
+    return {
+        DraftKind.POST: f"Post: {words}", DraftKind.COMMENT: f"Say to {who}: {words}",
+        DraftKind.REACTION: f"React with {words} to what {who} made", DraftKind.CONNECTION: f"Ask {who} to be friends",
+    }[DraftKind(said["kind"])]  # fmt: skip
+
+
 def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) -> None:
     """Send a draft back to the model, in a job of its own. Raises Conflict for the same wish a second time."""
     row = queries.get(tx, uuid.UUID(request.resource_id))
@@ -131,4 +146,4 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
     tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
 
 
-PUBLISH = Effect(settled, amended, facts, revise, checked)
+PUBLISH = Effect(settled, amended, facts, revise, checked, summary)

@@ -19,8 +19,8 @@ class Effect:
 
     `settled` is called once for every end: look at `request.state`. A FleetError from it undoes the decision and is
     told to the person. `amended` is called after an edit; `checked` returns an edited payload as it may be kept, or
-    refuses it; `facts` states what rules may ask of it; `revise` sends the payload back to whoever made it, with a
-    person's instructions.
+    refuses it; `facts` states what rules may ask of it, `summary` what it says in short; `revise` sends the payload
+    back to whoever made it, with a person's instructions.
     """
 
     settled: Follow
@@ -28,3 +28,4 @@ class Effect:
     facts: Callable[[Request, Mapping[str, Any]], Mapping[str, Any]] | None = None
     revise: Callable[[Deps, Tx, Request, str, Person], None] | None = None
     checked: Callable[[Request, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    summary: Callable[[Tx, Request, Mapping[str, Any]], str] | None = None

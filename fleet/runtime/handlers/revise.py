@@ -23,6 +23,7 @@ from fleet.jobs.outcomes import Done, Skipped
 from fleet.llm import scanning as asking
 from fleet.llm.scanning import Revise
 from fleet.runtime import paying, proposing, scanning
+from fleet.runtime.effects import draft as effect
 from fleet.runtime.work import Work
 
 
@@ -83,9 +84,12 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     assert row.request_id is not None
     before = approvals.get(tx, row.request_id)
     facts = {**before.facts, "visibility": made.get("visibility"), "type": made.get("type")}
-    approvals.amend(
-        tx, row.request_id, made, agent, reason=told["instructions"], facts=facts, rules=work.deps.approval_rules
+    amended = approvals.amend(
+        tx, row.request_id, made, agent, reason=told["instructions"], facts=facts, rules=work.deps.approval_rules,
+        summary=effect.in_short(made, row.about),
     )  # fmt: skip
+    if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
+        raise Conflict("the writer said the same again")
     # A person may have put in words of their own while the model wrote: theirs stay.
     revision = service.revise(
         tx, row.id, made, made_by=agent.name, instructions=told["instructions"], before=row.revision

@@ -39,10 +39,13 @@ def prepare(work: Work) -> Done | Held | Skipped:
     if not batch["items"]:
         return Done(result={"new": 0, "drafts": 0})
     answered = _answered(work, batch)
-    made = work.step(
-        "drafts", lambda: proposing.worked_out(work, batch, answered["answer"]),
-        also=lambda tx, made: proposing.open_all(work, tx, made),
-    )  # fmt: skip
+    try:
+        made = work.step(
+            "drafts", lambda: proposing.worked_out(work, batch, answered["answer"]),
+            also=lambda tx, made: proposing.open_all(work, tx, made),
+        )  # fmt: skip
+    except proposing.NobodyProposes as error:
+        return Skipped(str(error))
     counted = {"new": len(batch["items"]), "drafts": len(made["drafts"]), "dropped": made["dropped"]}
     return Done(result={**counted, "text": f"{counted['drafts']} drafts from {counted['new']} new posts"})
 

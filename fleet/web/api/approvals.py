@@ -110,6 +110,7 @@ class NewPayload(Body):
 
     payload: Json
     reason: Annotated[str, prose(1000)] | None = None
+    revision: deciding.Revision | None = None
 
 
 def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
@@ -146,13 +147,19 @@ def show(deps: TheDeps, *, request_id: uuid.UUID) -> WholeRequest:
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
     """Approve requests, or say of each why not."""
-    return deciding.each(body.ids, lambda one: approving.approve(deps, [one], person_of(who), body.reason))
+    return deciding.each(
+        body.ids,
+        lambda one: approving.approve(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
+    )
 
 
 @router.post("/reject")
 def reject_some(deps: TheDeps, *, body: IdsToReject, who: Decider) -> Outcomes:
     """Reject requests, or say of each why not."""
-    return deciding.each(body.ids, lambda one: approving.reject(deps, [one], person_of(who), body.reason))
+    return deciding.each(
+        body.ids,
+        lambda one: approving.reject(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
+    )
 
 
 @router.post("/withdraw")
@@ -182,7 +189,7 @@ def withdraw(deps: TheDeps, *, request_id: uuid.UUID, body: Why, who: Decider) -
 @router.patch("/{request_id}")
 def edit(deps: TheDeps, *, request_id: uuid.UUID, body: NewPayload, who: Decider) -> WholeRequest:
     """Replace what is to be approved; earlier approvals are void."""
-    approving.edit(deps, request_id, body.payload, person_of(who), body.reason)
+    approving.edit(deps, request_id, body.payload, person_of(who), body.reason, revision=body.revision)
     return whole_request(*approving.show(deps, str(request_id)))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
 from fleet.approvals import RequestState
@@ -20,9 +20,7 @@ from fleet.web.problems import status_of
 
 Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
 Reason = Annotated[str, prose(1000, least=1)]
-Revision = Annotated[
-    int, whole(1, 2**31 - 1), Field(description="the request's revision that you saw; 409 if it moved")
-]
+Revision = Annotated[int, whole(1, 2**31 - 1), Field(description="the revision that you saw; 409 if it moved")]
 
 
 class Approve(Body):
@@ -57,13 +55,29 @@ class Ids(Body):
     ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=200)]
 
 
-class IdsToApprove(Ids):
+class IdsSeen(Ids):
+    """Which ones, and as they were seen."""
+
+    revisions: Annotated[
+        dict[uuid.UUID, Revision],
+        Field(max_length=200, description="by id the revision that you saw; what moved since has its 409 among items"),
+    ] = {}
+
+    @model_validator(mode="after")
+    def _names_no_other(self) -> Self:
+        """Refuse the revision of one that is not decided: it was meant to be checked."""
+        if not self.revisions.keys() <= set(self.ids):
+            raise ValueError("revisions name one that ids do not")
+        return self
+
+
+class IdsToApprove(IdsSeen):
     """A yes to several."""
 
     reason: Reason | None = None
 
 
-class IdsToReject(Ids):
+class IdsToReject(IdsSeen):
     """A no to several."""
 
     reason: Reason

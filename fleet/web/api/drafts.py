@@ -95,6 +95,7 @@ class Edit(Body):
     visibility: Annotated[str, line(20)] | None = None
     type: Annotated[str, line(20)] | None = None
     reason: Annotated[str, prose(1000)] | None = None
+    revision: deciding.Revision | None = None
 
 
 def _view(model: type[Draft], seen: Seen, names: Names, **more: Any) -> Any:
@@ -132,19 +133,19 @@ def _whole(deps: Deps, draft_id: uuid.UUID) -> WholeDraft:
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
     """Approve drafts: each becomes a job, or has its own reason why not."""
-    return _each(deps, body.ids, lambda one: approving.approve(deps, one, person_of(who), body.reason))
+    return _each(deps, body, lambda one, seen: approving.approve(deps, one, person_of(who), body.reason, revision=seen))
 
 
 @router.post("/reject")
 def reject_some(deps: TheDeps, *, body: deciding.IdsToReject, who: Decider) -> Outcomes:
     """Reject drafts, for a reason from which their agents learn."""
-    return _each(deps, body.ids, lambda one: approving.reject(deps, one, person_of(who), body.reason))
+    return _each(deps, body, lambda one, seen: approving.reject(deps, one, person_of(who), body.reason, revision=seen))
 
 
 @router.post("/withdraw")
 def withdraw_some(deps: TheDeps, *, body: deciding.IdsToWithdraw, who: Decider) -> Outcomes:
     """Take drafts back."""
-    return _each(deps, body.ids, lambda one: approving.withdraw(deps, one, person_of(who), body.reason))
+    return _each(deps, body, lambda one, _: approving.withdraw(deps, one, person_of(who), body.reason))
 
 
 @router.post("/{draft_id}/approve")
@@ -171,8 +172,8 @@ def withdraw(deps: TheDeps, *, draft_id: uuid.UUID, body: Why, who: Decider) -> 
 @router.patch("/{draft_id}")
 def edit(deps: TheDeps, *, draft_id: uuid.UUID, body: Edit, who: Decider) -> WholeDraft:
     """Replace words of a draft; approvals given to the old ones are void."""
-    changes = body.model_dump(exclude_none=True, exclude={"reason"})
-    drafting.edit(deps, str(draft_id), changes, person_of(who), body.reason)
+    changes = body.model_dump(exclude_none=True, exclude={"reason", "revision"})
+    drafting.edit(deps, str(draft_id), changes, person_of(who), body.reason, revision=body.revision)
     return _whole(deps, draft_id)
 
 
@@ -183,5 +184,6 @@ def revise(deps: TheDeps, *, draft_id: uuid.UUID, body: Instructions, who: Decid
     return _whole(deps, draft_id)
 
 
-def _each(deps: Deps, draft_ids: list[uuid.UUID], decide: Callable[[list[uuid.UUID]], list[Answer]]) -> Outcomes:
-    return deciding.each(draft_ids, lambda one: decide([drafting.request_of(deps, str(one))]))
+def _each(deps: Deps, body: deciding.Ids, decide: Callable[[list[uuid.UUID], int | None], list[Answer]]) -> Outcomes:
+    seen = body.revisions if isinstance(body, deciding.IdsSeen) else {}
+    return deciding.each(body.ids, lambda one: decide([drafting.request_of(deps, str(one))], seen.get(one)))

@@ -58,6 +58,29 @@ def test_who_saw_another_revision_does_not_decide(api: TestClient, fleet: Fleet)
     assert draft(api, comment)["status"] == "pending"
 
 
+def test_of_many_and_in_an_edit_a_revision_that_was_seen_is_checked(api: TestClient, fleet: Fleet) -> None:
+    comment, love, post = proposed(fleet, COMMENT, LOVE, POST)
+    api.patch(f"/api/v1/drafts/{comment.id}", json={"text": "Other words.", "revision": 1})
+    late = api.patch(f"/api/v1/drafts/{comment.id}", json={"text": "Mine.", "revision": 1})
+    assert (late.status_code, "revision 2, not 1" in late.json()["detail"]) == (409, True)
+    ids = [str(comment.id), str(love.id), str(post.id)]
+    seen = {"ids": ids, "revisions": {ids[0]: 1, ids[1]: 1}}
+    first, second, third = api.post("/api/v1/drafts/approve", json=seen).json()["items"]
+    assert (first["decided"], first["problem"]["status"]) == (None, 409)
+    assert (second["decided"]["state"], third["decided"]["state"]) == ("approved", "approved")
+    other = {"ids": ids[:1], "revisions": {ids[1]: 1}, "reason": "no"}
+    assert api.post("/api/v1/drafts/reject", json=other).status_code == 422
+    asked = draft(api, comment)["request_id"]
+    payload = draft(api, comment)["request"]["payload"] | {"text": "Mine."}
+    assert api.patch(f"/api/v1/approvals/{asked}", json={"payload": payload, "revision": 1}).status_code == 409
+    (answer,) = api.post("/api/v1/approvals/approve", json={"ids": [asked], "revisions": {asked: 1}}).json()["items"]
+    assert answer["problem"]["status"] == 409
+    (answer,) = api.post("/api/v1/approvals/approve", json={"ids": [asked], "revisions": {asked: 2}}).json()["items"]
+    assert (answer["decided"]["state"], job_of(fleet, comment).payload["content"]["text"]) == (
+        "approved", "Other words."
+    )  # fmt: skip
+
+
 def test_of_many_each_has_its_own_answer(api: TestClient, fleet: Fleet) -> None:
     comment, love = proposed(fleet, COMMENT, LOVE)
     api.post(f"/api/v1/drafts/{love.id}/withdraw", json={"reason": "too late"})

@@ -1,0 +1,16 @@
+"""Letters that look like a Latin one: of other alphabets, and Latin ones in a dress that Unicode does not take off.
+
+Read by `lexicon`, which looks for words through them, and by `similar`, which compares without them. Pure data.
+"""
+
+from __future__ import annotations
+
+OTHER_ALPHABETS = str.maketrans(
+    "авеғіјкмнорсѕтухԁԛԝѡѵҽӏαβγεηικνορτυχωօոսհզց", "abefijkmhopcstyxdqwwvelabyeniknoptuxwonuhqg"
+)
+"""Cyrillic, Greek and Armenian letters, small: words of those alphabets are made of them too."""
+
+DRESSED = str.maketrans(
+    "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢıɑɡøłđħŧ", "abcdefghijklmnoprstuvwyziagoldht"
+) | {first + place: ord("a") + place for first in (0x1F150, 0x1F170) for place in range(26)}  # fmt: skip
+"""Small capitals, strokes through letters, letters on black discs and squares."""
