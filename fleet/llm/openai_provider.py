@@ -68,12 +68,13 @@ class OpenAIModel(Vendor):
                 with self._translated(began_s):
                     left_s = max(0.1, timeout_s - (clock.monotonic_s() - began_s))
                     answer = self._answer(self._complete(prompt, dialect, left_s), began_s)
-                self._dialect = max(self._dialect, dialect)  # what helped is remembered
-                return answer
             except _OptionUnknown as lesson:
                 if dialect == _MOST_PLAIN:
                     raise lesson.rejected from lesson
                 dialect += 1
+            else:
+                self._dialect = max(self._dialect, dialect)  # what helped is remembered
+                return answer
 
     def look(self, *, timeout_s: float) -> None:
         """Ask for the list of models, which every server of this kind has, unlike their cards."""

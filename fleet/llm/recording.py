@@ -108,7 +108,7 @@ class Recorder:
             self._append(f"{_line(told)}\n".encode())
         except OSError as error:
             # The words are paid for. Lost with the recording, they would be asked for and paid again.
-            log.error("words_not_recorded", path=str(self._path), reason=error.strerror)
+            log.warning("words_not_recorded", path=str(self._path), reason=error.strerror)
 
     def _append(self, line: bytes) -> None:
         # One write to a file opened for appending is not torn by other threads and processes.
