@@ -117,6 +117,16 @@ def test_without_any_fleet_the_error_says_how_to_get_one(tmp_path: Path, monkeyp
     assert "FLEET_DATABASE_URL" in result.stderr
 
 
+@pytest.mark.parametrize("line", ["--help", "--version", "agents --help", "nonsense 2>&1", "agents 2>&1"])
+def test_nothing_is_said_to_a_reader_that_has_left(line: str) -> None:
+    """The pipe is closed before the first word, also for what click answers while it reads the line."""
+    script = f'exec 3> >(true); sleep 0.2; "$0" -m fleet.cli {line.replace("2>&1", "2>&3")} >&3; echo $?'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     script = (
         "from fleet.cli.app import cli\n"
