@@ -82,10 +82,10 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     [
         (["fleet", "ann_1"], 2),
         (["persona"], 2),
-        (["persona", "nobody"], 2),
+        (["persona", "nobody"], 3),
         (["agent", "nobody_1"], 3),
         (["kind", "dance"], 2),
-        (["surface", "myspace"], 2),
+        (["surface", "myspace"], 3),
     ],
 )
 def test_a_pause_that_would_pause_nobody_is_refused(cli: Cli, words: list[str], code: int) -> None:
