@@ -78,9 +78,11 @@ class _Named(click.ParamType[str]):
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Offer what the fleet knows; nothing when it cannot be asked."""
+        """Offer what the fleet of this command line knows; nothing when it cannot be asked, or is elsewhere."""
+        door = ctx.find_object(Door) or Door()
         try:
-            return [CompletionItem(name, help=line) for name, line in self.known(Door(), incomplete)]
+            known = [] if door.server else self.known(door, incomplete)
+            return [CompletionItem(name, help=line) for name, line in known]
         except Exception:  # noqa: BLE001 - a shell's line editor is no place for errors
             return []
 
