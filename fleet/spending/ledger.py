@@ -253,5 +253,6 @@ def _check(scope: Scope, key: str) -> None:
 
 
 def unknown(scope: Scope, key: str, period: Period) -> NotFound:
+    """Return what to raise where no budget stands."""
     whose = "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
     return NotFound(f"There is no budget a {period} of {whose}.", fix="`fleet budgets list` shows them all.")
