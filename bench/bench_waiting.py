@@ -168,7 +168,7 @@ def result(plan: Plan, found: Found) -> Result:
         plots=[_plot(plan, found)],
         notes=[
             "Threads are the default pool. No connection is held while a job waits, so the pool of "
-            "FLEET_POOL_SIZE connections (and as many again when it is busy) serves any number of threads.",
+            "FLEET_POOL_SIZE connections serves any number of threads.",
             "With 1 s of waiting, 400 in flight ask for 400 jobs a second of one Python process; with 5 s, nearer to "
             "what a model takes, for 80.",
         ],

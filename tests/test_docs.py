@@ -16,14 +16,18 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from fleet.agents import names, personas
 from fleet.cli.app import cli
 from fleet.cli.door import Door
+from fleet.cli.options import Agent
 from fleet.core.settings import Settings
 from fleet.sandbox.gallery import config as gallery
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-BLOCK = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```", re.M | re.S)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+SHELLS = {"", "console", "bash", "sh"}
+CALLED = re.compile(r"(?:[A-Z_]+=\S* +)*(?:fleet|make)\b")
 IN_WORDS = re.compile(r"`((?:fleet|make)(?: [^`\n]+)?)`")
 ENDS_A_COMMAND = set("|&;<>()")
 
@@ -34,9 +38,11 @@ def _name(path: Path) -> str:
 
 def _command_lines(page: Path) -> Iterator[list[str]]:
     """Return the lines of shell blocks that begin with `fleet` or `make`, as words, up to the first pipe."""
-    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        for line in block.replace("\\\n", " ").splitlines():
-            lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars=True)
+    blocks = [block for language, block in BLOCK.findall(page.read_text(encoding="utf-8")) if language in SHELLS]
+    for block in blocks:
+        lines = [line.removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines()]
+        for line in filter(CALLED.match, lines):
+            lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
             lexer.whitespace_split = True
             words = list(lexer)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
@@ -51,19 +57,23 @@ def _targets() -> frozenset[str]:
     return frozenset(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 
 
-def _parse(words: list[str]) -> None:
-    """Let click read a command line without running it; raises for an unknown command, option or value."""
+def _parse(words: list[str]) -> click.Context | None:
+    """Let click read a command line without running it; raises for an unknown command, option or value.
+
+    Returns what it read; None for a group alone, or a question for help.
+    """
     command: click.Command = cli
     context = command.make_context("fleet", words[1:], obj=Door())
     while isinstance(command, click.Group):
         rest = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
         if not rest:
-            return
+            return None
         name, found, rest = command.resolve_command(context, rest)
         assert found is not None
         if {"--help", "-h"} & set(rest):
-            return
+            return None
         command, context = found, found.make_context(name, rest, parent=context)
+    return context
 
 
 def _unknown_command(words: list[str]) -> str | None:
@@ -92,6 +102,26 @@ def test_commands_in_docs_can_be_called_as_written(page: Path) -> None:
         except (click.ClickException, AssertionError) as error:
             wrong.append(f"{' '.join(words)}: {error}")
     assert not wrong
+
+
+def _agents_in(words: list[str]) -> Iterator[str]:
+    """Return the agents that a command line names; `pause` names other things by the same argument."""
+    context = _parse(words)
+    if context is None or context.params.get("scope", "agent") != "agent":
+        return
+    for param in context.command.params:
+        value = context.params.get(param.name or "")
+        if isinstance(param.type, Agent) and value:
+            yield from value if isinstance(value, tuple) else (value,)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_agents_in_docs_are_those_that_a_new_fleet_has(page: Path) -> None:
+    """Whoever types along finds the agent: `fleet up` and `fleet seed -n 12` make these in an empty database."""
+    library = personas.load()
+    made = {agent.username for agent in names.generate(library, library.names, seed=0, start=1, count=12)}
+    named = {agent for words in _command_lines(page) if words[0] == "fleet" for agent in _agents_in(words)}
+    assert named <= made
 
 
 def test_commands_named_in_prose_and_messages_exist() -> None:

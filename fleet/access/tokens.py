@@ -108,7 +108,7 @@ def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> 
     if user_id is not None:
         where.append(TokenRow.user_id == user_id)
     if tx.execute(sa.update(TokenRow).where(*where).values(revoked_at=_CLOCK)).rowcount == 0:
-        raise NotFound("There is no such token that opens anything.")
+        raise NotFound("There is no such token that opens anything.", fix="`fleet tokens list` shows them.")
     audit.note(tx, "token.revoked", f"token:{token_id}")
 
 

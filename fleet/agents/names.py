@@ -53,8 +53,8 @@ def generate(
     """Draw the agents of the indexes start .. start + count - 1.
 
     Each depends on (seed, index) alone, so a later batch continues an earlier one. `taken` are usernames in use; one
-    that is met is stepped around, always in the same way. Raises InvalidInput for an unknown persona, an index under 1
-    or a negative count.
+    that is met is stepped around, always in the same way. Raises NotFound for an unknown persona, InvalidInput for an
+    index under 1 or a negative count.
     """
     if start < 1 or count < 0:
         raise InvalidInput(f"Cannot make {count} agents from index {start}.", fix="Indexes start at 1.")

@@ -15,7 +15,7 @@ from typing import Literal
 from fleet.agents import persona_file
 from fleet.agents.persona_file import NamesShape, PersonaShape
 from fleet.agents.schedule import Schedule
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.llm.base import Grammar
 
 SHIPPED = Path(__file__).resolve().parents[2] / "personas"
@@ -78,12 +78,12 @@ class Library:
     names: Names
 
     def get(self, persona_id: str) -> Persona:
-        """Return a persona. Raises InvalidInput that names the nearest id and all known ones."""
+        """Return a persona. Raises NotFound that names the nearest id and all known ones."""
         persona = self.personas.get(persona_id)
         if persona is None:
             close = get_close_matches(persona_id, self.personas, n=1)
             guess = f"Did you mean {close[0]!r}? " if close else ""
-            raise InvalidInput(
+            raise NotFound(
                 f"There is no persona {persona_id!r}.", fix=f"{guess}Known personas: {', '.join(self.personas)}."
             )
         return persona

@@ -56,7 +56,7 @@ def _character(command: F) -> F:
 
 
 @_command("create")
-@click.argument("username")
+@click.argument("username", type=Line(30))
 @_character
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door

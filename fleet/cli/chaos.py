@@ -11,6 +11,7 @@ import click
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
+from fleet.cli.options import Place
 
 if TYPE_CHECKING:
     from fleet.chaos.report import Report
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 @click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="How many are at work.")
 @click.option("--faults", default="all", show_default=True, metavar="KINDS",
               help="Kinds or groups, separated by commas: gallery.twice,broker; docs/cli.md lists them.")  # fmt: skip
-@click.option("--in-folder", "folder", type=click.Path(file_okay=False, path_type=Path),
+@click.option("--in-folder", "folder", type=Place(file_okay=False, path_type=Path),
               help="Where the run lives, which must be empty; a temporary folder if left out.")  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well; others are kept anyway.")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), metavar="PATH",
+@click.option("--json", "json_path", type=Place(dir_okay=False, path_type=Path), metavar="PATH",
               help="Write the report as JSON.")  # fmt: skip
 @click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
 @pass_door

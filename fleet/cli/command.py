@@ -9,17 +9,19 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from fleet.cli.door import Door
+from fleet.cli.options import Place
 from fleet.core.errors import FleetError
 
 INTERRUPTED = 130
@@ -59,7 +61,7 @@ def _global_options(*, on_root: bool) -> list[click.Option]:
     """Return the options that may stand before or after the command; only those on the root read the environment."""
     shared: dict[str, Any] = {"expose_value": False, "is_eager": True, "hidden": not on_root}
     env = (lambda name: {"envvar": name}) if on_root else (lambda _: {"allow_from_autoenv": False})
-    folder = click.Path(file_okay=False, path_type=Path)
+    folder = Place(file_okay=False, path_type=Path)
     return [
         click.Option(["--home"], type=folder, metavar="FOLDER", callback=_store(_set_home), **env("FLEET_HOME"),
                      help="Folder of the fleet that `fleet up` runs (FLEET_HOME; .fleet by default).", **shared),
@@ -84,6 +86,16 @@ class Command(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the line. Raises BadParameter for bytes that are no text: no server takes them."""
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            value = ctx.params.get(param.name or "")
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, str) and one != one.encode(errors="replace").decode():
+                    raise click.BadParameter("It is not valid text.", ctx, param)
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do it here, or on the server that was named."""
@@ -157,14 +169,16 @@ class Root(Group):
         return [CompletionItem(n, help=line[1]) for n, line in self._lines.items() if n.startswith(incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _reader_may_leave():
             result = super().invoke(ctx)
             if sys.stdout is not None:  # it is None where the shell has closed it
                 sys.stdout.flush()
-        except BrokenPipeError:
-            drop_output()
-            ctx.exit(READER_LEFT)
         return result
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line; `--help` and `--version` answer here."""
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run; in standalone mode end the process with the exit codes of docs/cli.md."""
@@ -173,26 +187,44 @@ class Root(Group):
             return run(**extra)
         door = extra.setdefault("obj", Door())
         try:
-            code: Any = run(**extra)
-        except click.Abort:
-            sys.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person gets words and no traceback
-            _fail(error, door)
+            with _reader_may_leave():
+                try:
+                    code: Any = run(**extra)
+                except click.Abort:
+                    code = INTERRUPTED
+                except Exception as error:  # noqa: BLE001 - whatever it is, a person gets words and no traceback
+                    code = _fail(error, door)
+        except click.exceptions.Exit as end:
+            code = end.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def drop_output() -> None:
-    """Let whatever is still buffered go nowhere, so that the interpreter's last flush does not complain either."""
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End as other tools do when whoever reads the output goes: at once and without a word. Raises click's Exit."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  it lives as long as the process
+        yield
+    except BrokenPipeError:
+        drop_output("stdout", "stderr")
+        raise click.exceptions.Exit(READER_LEFT) from None
 
 
-def _fail(error: Exception, door: Door) -> NoReturn:
+def drop_output(*streams: str) -> None:
+    """Let whatever is still buffered go nowhere, so that the interpreter's last flush does not complain either."""
+    for name in streams or ("stdout",):
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), getattr(sys, name).fileno())
+        except (OSError, ValueError, AttributeError):
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  it lives as long as the process
+
+
+def _fail(error: Exception, door: Door) -> int:
+    """Say what is wrong, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        raise error
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     message, fix, code = _in_words(error)
     if door.verbosity:
         traceback.print_exception(error, file=sys.stderr)
@@ -200,7 +232,7 @@ def _fail(error: Exception, door: Door) -> NoReturn:
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True, color=colour)
     if fix:
         click.echo(f"{click.style('  Fix:', fg='green')} {printable(fix)}", err=True, color=colour)
-    sys.exit(code)
+    return code
 
 
 def _in_words(error: Exception) -> tuple[str, str | None, int]:
@@ -215,6 +247,8 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
         drop_output()  # what is left of it would end the process with a complaint of its own
         where = error.filename or "what the output goes to"
         return f"There is no space left on {where}.", "Make room and do it again.", 1
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}.", "Name a path that is there and that you may use.", 2
     from fleet.core import logs
 
     words = logs.mask(" ".join(str(error).split()))[:500]

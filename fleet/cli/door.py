@@ -12,7 +12,7 @@ import sys
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -133,17 +133,32 @@ class Door:
         """
         if yes:
             return
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise InvalidInput(f"This asks first: {question} Nobody is here to answer.", fix="Add --yes to do it.")
         from fleet.cli.command import printable
 
         if not click.confirm(printable(question), default=False, err=True):
             raise FleetError("Nothing was done.")
 
+    def piped(self, most_bytes: int, *, line: bool = False) -> str:
+        """Return what stands on standard input, or its first line. Raises InvalidInput when it is no text."""
+        if sys.stdin is None:  # the shell has closed it
+            return ""
+        read = sys.stdin.buffer.readline if line else sys.stdin.buffer.read
+        try:
+            return read(most_bytes).decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInput("What stands on standard input is no text.", fix="Write it as UTF-8.") from error
+
     def _configure_logs(self) -> None:
         from fleet.cli import remarks
 
         remarks.configure(self.verbosity)
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Return whether a person sits at a stream; nobody does where the shell has closed it."""
+    return stream is not None and stream.isatty()
 
 
 pass_door = click.make_pass_decorator(Door, ensure=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fleet.hooks.sources import Item, Source
 
 _SHOWN = 20
-_MOST_CHARS = 2_000
+_MOST_BYTES = 5_000
 _NOT_AGAIN = "It is kept sealed, and shown to nobody again."
 _name = click.argument("name")
 _given = click.option(
@@ -73,7 +72,7 @@ def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stampe
     from fleet.hooks.signatures import Scheme
 
     scheme = Scheme(form, header, encoding, prefix, timestamp_header, tolerance_s)
-    wanted = receiving.Wanted(name, scheme, description, id_header, id_path, _secret(secret_stdin))
+    wanted = receiving.Wanted(name, scheme, description, id_header, id_path, _secret(door, secret_stdin))
     _tell(door, receiving.create(door.deps, wanted, by=door.by), f"{name} may call /hooks/in/{name}.", secret_stdin)
 
 
@@ -110,7 +109,7 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 def rotate(door: Door, /, *, name: str, secret_stdin: bool, yes: bool) -> None:
     """Keep another secret; what is signed with the one before is refused at once."""
     receiving.get(door.deps, name)
-    given = _secret(secret_stdin)
+    given = _secret(door, secret_stdin)
     door.confirm(f"Keep another secret for {name}?", yes=yes)
     _tell(door, receiving.change_secret(door.deps, name, given, by=door.by), f"{name} has another secret.",
           secret_stdin)  # fmt: skip
@@ -144,14 +143,11 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
     door.say(f"{name} is removed.")
 
 
-def _secret(from_stdin: bool) -> str:
+def _secret(door: Door, from_stdin: bool) -> str:
     """Return what stands on standard input, or nothing: then one is made."""
     if not from_stdin:
         return ""
-    try:
-        given = sys.stdin.read(_MOST_CHARS).strip()
-    except UnicodeDecodeError as error:
-        raise InvalidInput("What stands on standard input is no text.") from error
+    given = door.piped(_MOST_BYTES).strip()
     if not given:
         raise InvalidInput("Standard input holds no secret.", fix="Leave --secret-stdin away to have one made.")
     return given

@@ -58,21 +58,31 @@ class Line(click.ParamType[str]):
         return line
 
 
+class Place(click.Path):
+    """A path. An empty one is refused: it comes of a variable that nobody set, and would be the folder one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fails for none."""
+        if not str(value):
+            self.fail("It is empty; name a path, or leave it out.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _Named(click.ParamType[str]):
     """A name of something in the fleet, which the shell completes by asking the fleet."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name; fails for bytes that are no text."""
-        try:
-            str(value).encode()
-        except UnicodeEncodeError:
-            self.fail("is not valid text.", param, ctx)
+        """Return the name; fails for an empty one, which would mean everybody where it narrows a choice."""
+        if not str(value).strip():
+            self.fail("It is empty; write a name, or leave it out.", param, ctx)
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        """Offer what the fleet knows; nothing when it cannot be asked."""
+        """Offer what the fleet of this command line knows; nothing when it cannot be asked, or is elsewhere."""
+        door = ctx.find_object(Door) or Door()
         try:
-            return [CompletionItem(name, help=line) for name, line in self.known(Door(), incomplete)]
+            known = [] if door.server else self.known(door, incomplete)
+            return [CompletionItem(name, help=line) for name, line in known]
         except Exception:  # noqa: BLE001 - a shell's line editor is no place for errors
             return []
 

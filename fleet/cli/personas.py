@@ -11,7 +11,7 @@ from fleet.agents.personas import Library, Persona
 from fleet.cli import heat_strip, homes, render, views
 from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import PERSONA, json_option
+from fleet.cli.options import PERSONA, Place, json_option
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 
@@ -85,7 +85,7 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 
 
 @persona.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=Place(path_type=Path))
 @json_option
 @pass_door
 def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 import fleet
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
+from fleet.cli.options import Place
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
 from fleet.core.settings import Settings
@@ -179,7 +180,7 @@ def web(door: Door, /, *, host: str, port: int) -> None:
 @click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True)
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
               help="Its own database, never Fleet's.")  # fmt: skip
-@click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=click.Path(file_okay=False, path_type=Path),
+@click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=Place(file_okay=False, path_type=Path),
               help="Folder of its pictures; in the home if left out.")  # fmt: skip
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:

@@ -10,11 +10,10 @@ from rich.text import Text
 
 from fleet.cli import render
 from fleet.cli.command import Group
-from fleet.cli.door import Door, pass_door
+from fleet.cli.door import Door, is_terminal, pass_door
 from fleet.cli.options import json_option, yes_option
 from fleet.core import clock
 from fleet.core.db import Database
-from fleet.core.errors import InvalidInput
 from fleet.runtime import keys
 from fleet.runtime.keys import Listed
 
@@ -51,22 +50,18 @@ def init(door: Door, /) -> None:
 def set_(door: Door, /, *, name: str) -> None:
     """Keep a secret, e.g. anthropic_api_key. Its value is asked for, or read from standard input."""
     name = keys.name_of(name)
-    value = _value(name)
+    value = _value(door, name)
     keys.put(_database(door), door.settings, name, value, by=door.by)
     door.say(f"{name} is kept.")
     if name in door.settings.model_fields_set:
         door.note(f"The environment sets FLEET_{name.upper()} too, and wins where it does.")
 
 
-def _value(name: str) -> str:
+def _value(door: Door, name: str) -> str:
     """Return what a person types unseen, or all of standard input."""
-    if sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         return str(click.prompt(f"Value of {name}", hide_input=True, err=True))
-    raw = sys.stdin.buffer.read(_MOST_BYTES + 1)
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput("The value is no text.") from error
+    return door.piped(_MOST_BYTES + 1)
 
 
 @secrets.command("list")

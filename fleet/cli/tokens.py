@@ -63,7 +63,7 @@ def list_(door: Door, /, *, user: str | None, as_json: bool) -> None:
 
     found = accounts.list_tokens(door.deps, None if user is None else user.lower())
     if as_json:
-        door.json([{name: getattr(one, name) for name in one.__slots__} for one in found])
+        door.json({"items": [{name: getattr(one, name) for name in one.__slots__} for one in found]})
         return
     if not found:
         door.show("There are no tokens; `fleet tokens create NAME --user USER --scope agents.view` makes one.")

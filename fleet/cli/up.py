@@ -9,9 +9,10 @@ import click
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
+from fleet.cli.options import Place
 
 _PORT = click.IntRange(1, 65_535)
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = Place(dir_okay=False, path_type=Path)
 
 
 @click.command(cls=Command)

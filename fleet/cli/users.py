@@ -10,11 +10,12 @@ from rich.table import Table
 
 from fleet.cli import render
 from fleet.cli.command import Command, Group
-from fleet.cli.door import Door, pass_door
+from fleet.cli.door import Door, is_terminal, pass_door
 from fleet.cli.options import SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
 
 _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
+_MOST_BYTES = 5_000
 _ROLE = click.Choice(_ROLES)
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
@@ -34,7 +35,7 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
     from fleet.access import Role
     from fleet.runtime import accounts
 
-    user = accounts.create_user(door.deps, name.lower(), Role(role), _password(password_stdin))
+    user = accounts.create_user(door.deps, name.lower(), Role(role), _password(door, password_stdin))
     door.say(f"{user.name} may log in as {user.role}.")
 
 
@@ -67,10 +68,8 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 
     found = accounts.list_users(door.deps)
     if as_json:
-        door.json([
-            {"name": one.name, "role": one.role, "created_at": one.created_at, "last_login_at": one.last_login_at}
-            for one in found
-        ])  # fmt: skip
+        same = ("name", "role", "created_at", "last_login_at")
+        door.json({"items": [{field: getattr(one, field) for field in same} for one in found]})
         return
     if not found:
         door.show("Nobody may log in yet; `fleet users create NAME --role owner` makes the first one.")
@@ -106,7 +105,7 @@ def password(door: Door, /, *, name: str, password_stdin: bool) -> None:
     from fleet.runtime import accounts
 
     accounts.get_user(door.deps, name.lower())
-    accounts.set_password(door.deps, name.lower(), _password(password_stdin))
+    accounts.set_password(door.deps, name.lower(), _password(door, password_stdin))
     door.say(f"{name.lower()} has a new password and is logged out everywhere.")
 
 
@@ -135,9 +134,9 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
     door.say(f"{name.lower()} may not come in any more.")
 
 
-def _password(from_stdin: bool) -> str:
+def _password(door: Door, from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+        return door.piped(_MOST_BYTES, line=True).rstrip("\r\n")
+    if not is_terminal(sys.stdin):
         raise InvalidInput("Nobody is here to type a password.", fix="Use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

@@ -35,13 +35,13 @@ def _kept(words: str) -> str:
 
 
 class InvalidInput(FleetError):
-    """What was asked for cannot be: wrong value, unknown name, broken file. Never retried."""
+    """What was asked for cannot be: a wrong value, a word that Fleet does not have, a broken file. Never retried."""
 
     exit_code = 2
 
 
 class NotFound(FleetError):
-    """The named thing does not exist."""
+    """The named thing does not exist: an agent, a persona, a job, whatever a fleet may or may not have."""
 
     exit_code = 3
 

@@ -284,6 +284,8 @@ class Settings(BaseSettings):
         for plain in ("postgres://", "postgresql://"):
             if value.startswith(plain):
                 return "postgresql+psycopg://" + value.removeprefix(plain)
+        if value and not value.startswith("postgresql+"):
+            raise ValueError("is no address of Postgres; write it as postgresql://user:password@host:5432/name")
         return value
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fleet.core import ids
+from fleet.core import ids, text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
 from fleet.hooks.models import ReceivedRow, SourceRow
@@ -80,8 +80,12 @@ def get(tx: Tx, name: str) -> Source:
     """Return a source by name. Raises NotFound."""
     found = named(tx, name)
     if found is None:
-        raise NotFound("There is no such source.")
+        raise _unknown(name)
     return found
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"There is no source {text.clean(name)[:60]!r}.", fix="`fleet hooks sources list` shows them.")
 
 
 def listed(tx: Tx) -> list[Source]:
@@ -101,13 +105,13 @@ def seal(tx: Tx, name: str, secret: Secret) -> None:
     """Keep another secret, or the same one under another key. Raises NotFound."""
     values = {"secret": secret.ciphertext, "secret_key_id": secret.key_id, "updated_at": _CLOCK}
     if not tx.execute(sa.update(SourceRow).where(SourceRow.name == name).values(**values)).rowcount:
-        raise NotFound("There is no such source.")
+        raise _unknown(name)
 
 
 def remove(tx: Tx, name: str) -> None:
     """Forget a source and all that it told us. Raises NotFound."""
     if not tx.execute(sa.delete(SourceRow).where(SourceRow.name == name)).rowcount:
-        raise NotFound("There is no such source.")
+        raise _unknown(name)
 
 
 def external_id(source: Source, headers: Mapping[str, str], body: bytes) -> str:

@@ -119,7 +119,7 @@ def find(tx: Tx, prefix: str) -> uuid.UUID:
     if len(found) > 1:
         raise InvalidInput(f"More than one webhook begins with {prefix}.", fix="Give more of its id.")
     if not found:
-        raise NotFound(f"There is no webhook {text.clean(prefix)[:40]}.", fix="`fleet hooks list` shows them.")
+        raise NotFound(f"There is no webhook {text.clean(prefix)[:40]!r}.", fix="`fleet hooks list` shows them.")
     return found[0]
 
 

@@ -26,6 +26,7 @@ from fleet.jobs.ticks import seconds
 
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()
+_LISTED = "`fleet jobs list` shows the newest."
 MOST_COUNTED = 1000
 """Lists say how many there are up to this number."""
 # A plan for any state serves common ones: for a rare one it walks the whole table instead of the rare one's index.
@@ -36,7 +37,7 @@ def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
     """Return one job. Raises NotFound."""
     row = tx.session.get(JobRow, job_id)
     if row is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise NotFound(f"There is no job {job_id}.", fix=_LISTED)
     return row
 
 
@@ -274,7 +275,7 @@ def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
     near = tx.session.scalars(sa.select(JobRow.id).where(JobRow.id.between(lowest, highest)).limit(2))
     found = [job_id for job_id in near if str(job_id).startswith(prefix.lower())]
     if not found:
-        raise NotFound(f"There is no job whose id begins with {prefix}.")
+        raise NotFound(f"There is no job whose id begins with {prefix}.", fix=_LISTED)
     if len(found) > 1:
         raise InvalidInput(f"Several jobs begin with {prefix}.", fix="Give more of the id.")
     return found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.settings import Settings
 from fleet.platforms.base import Platform
 from fleet.platforms.floimg import FloImg
@@ -22,7 +22,7 @@ ADAPTERS: dict[str, Callable[[Settings], Platform]] = {"floimg": _floimg}
 
 
 def connect(name: str, settings: Settings) -> Platform:
-    """Return the adapter of a surface. Raises InvalidInput for an unknown one or missing settings."""
+    """Return the adapter of a surface. Raises NotFound for an unknown one, InvalidInput for missing settings."""
     if name not in ADAPTERS:
-        raise InvalidInput(f"There is no surface {name!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
+        raise NotFound(f"There is no surface {name!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
     return ADAPTERS[name](settings)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from fleet.agents import commands, controls, loop
 from fleet.core import masking
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.images.credentials import NotSigned
 from fleet.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
 from fleet.jobs.states import DeadReason
@@ -93,7 +93,7 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
             return Held(str(error), now + timedelta(seconds=max(_BREATHER_S, error.retry_after_s or 0.0)))
         case NotSigned():
             return Held(str(error), now + _LOOK_AGAIN)
-        case base.Refused() | InvalidInput():
+        case base.Refused() | InvalidInput() | NotFound():
             return Dead(DeadReason.PERMANENT, str(error))
         case Unavailable():
             return Retry(str(error))

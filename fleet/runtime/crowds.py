@@ -95,7 +95,7 @@ def _next(tx: Tx, crowd: Crowd, deed: Deed, last: uuid.UUID | None, *, lock: boo
 def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
     """Do something to every agent, or to those of one persona; return how many moved.
 
-    Only idle ones are started: one in error has broken, and is looked at first. Raises InvalidInput for a persona that
+    Only idle ones are started: one in error has broken, and is looked at first. Raises NotFound for a persona that
     nobody knows.
     """
     if persona_id is not None:

@@ -68,7 +68,7 @@ class Deps:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gateway(self, surface: str) -> Gateway:
-        """Return the door to a surface. Raises InvalidInput for an unknown one, TokenRefused for a lost token."""
+        """Return the door to a surface. Raises NotFound for an unknown one, TokenRefused for a lost token."""
         with self._lock:
             if surface not in self._gateways:
                 platform = registry.connect(surface, self._keyed(surface))
@@ -161,7 +161,7 @@ class Deps:
         return controls.kill_reason(self.db)
 
     def schedule(self, persona_id: str | None) -> Schedule:
-        """Return a persona's schedule; without a persona every hour is like the other. Raises InvalidInput."""
+        """Return a persona's schedule; without a persona every hour is like the other. Raises NotFound."""
         return ALWAYS if persona_id is None else self.personas.get(persona_id).schedule
 
     def account(self, agent: Actor) -> Account:

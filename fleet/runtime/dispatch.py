@@ -11,7 +11,7 @@ from fleet.agents.loop import Due, Next
 from fleet.agents.schedule import SHORTEST_GAP_S, next_wake
 from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import ticks
 from fleet.jobs.ticks import TickKey
@@ -77,7 +77,7 @@ def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
     tick_no = agent.tick_no if late else agent.tick_no + 1
     try:
         return Next(agent.agent_id, tick_no, drawn(deps, agent, tick_no))
-    except InvalidInput as error:
+    except (InvalidInput, NotFound) as error:
         log.warning("agent_cannot_be_scheduled", agent_id=str(agent.agent_id), error=str(error))
         commands.fail(tx, agent.agent_id, why=str(error))
         return None
@@ -86,7 +86,7 @@ def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
 def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
     """Return when an agent wakes after a tick that is claimed at `agent.claimed_at`: the same for whoever asks.
 
-    Raises InvalidInput when its persona is gone, or has no schedule that spends its interval.
+    Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """
     if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
         gap_s = max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)

@@ -14,11 +14,12 @@ from fleet.agents.commands import NewAgent
 from fleet.agents.controls import ALL, Hold
 from fleet.agents.names import generate
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import FleetError, InvalidInput, NotFound
 from fleet.jobs import queries as job_queries
 from fleet.jobs import service, ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
+from fleet.platforms.registry import ADAPTERS
 from fleet.runtime.deps import Deps
 
 KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
@@ -32,7 +33,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
     """Create `count` agents from the personas and return their usernames.
 
     The same seed on an empty database makes the same agents; a second run adds to them and never collides.
-    Raises InvalidInput for an unknown persona.
+    Raises NotFound for an unknown persona.
     """
     with deps.db.transaction() as tx:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
@@ -110,8 +111,8 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
         return str(queries.named(tx, key).id)
     if scope == "persona":
         return deps.personas.get(key).id
-    if scope == "surface":
-        deps.gateway(key)
+    if scope == "surface" and key not in ADAPTERS:
+        raise NotFound(f"There is no surface {key!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
     if scope == "kind" and key not in KINDS:
         raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(KINDS)}.")
     return key

@@ -91,7 +91,7 @@ def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget
         key = _key(deps, tx, scope, name)
         found = [one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == (scope, key, period)]
     if not found:
-        raise NotFound(f"There is no such budget: {scope} {name or ''} {period}.")
+        raise ledger.unknown(scope, key, period)
     return found[0]
 
 
@@ -146,8 +146,8 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
         return name  # what it names may be gone; its budget can be lifted all the same
     if scope is Scope.AGENT:
         return str(agent_queries.named(tx, name).id)
-    if scope is Scope.PERSONA and name not in {persona.id for persona in deps.personas}:
-        raise NotFound(f"There is no persona {name!r}.", fix="`fleet persona list` shows them.")
+    if scope is Scope.PERSONA:
+        return deps.personas.get(name).id
     if scope is Scope.PROVIDER and name not in models.MODELS:
         raise NotFound(f"There is no provider {name!r}.", fix=f"Known: {', '.join(sorted(models.MODELS))}.")
     return name

@@ -67,7 +67,7 @@ def names(deps: Deps, agent_ids: Iterable[uuid.UUID | None]) -> Names:
 def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str) -> NewAgent:
     """Return an agent to be created: with a persona's character, weights and pace, or with the defaults.
 
-    Raises InvalidInput for an unknown persona.
+    Raises NotFound for an unknown persona.
     """
     if persona_id is None:
         return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by)
@@ -80,7 +80,7 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
 
 
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
-    """Create an idle agent. Raises InvalidInput for an unknown persona or wrong values, Conflict for a taken name."""
+    """Create an idle agent. Raises NotFound for an unknown persona, InvalidInput, Conflict for a taken name."""
     if new.persona_id is not None:
         deps.personas.get(new.persona_id)
     with deps.db.transaction() as tx:

@@ -160,7 +160,7 @@ def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) ->
     """Lift a limit. Raises NotFound."""
     gone = sa.delete(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
     if tx.execute(gone).rowcount == 0:
-        raise _unknown(scope, key, period)
+        raise unknown(scope, key, period)
     events.emit(tx, "budget.removed", scope=scope, key=key, period=period, by=by)
 
 
@@ -174,7 +174,7 @@ def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *,
     query = sa.select(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
     row = tx.session.scalars(query.with_for_update()).one_or_none()
     if row is None:
-        raise _unknown(scope, key, period)
+        raise unknown(scope, key, period)
     _roll_over(row, tx.now())
     if had_microusd not in (None, row.allowance_microusd):
         raise Conflict("This budget was raised in the meantime.", fix="Look at what it has now, then raise it again.")
@@ -252,6 +252,7 @@ def _check(scope: Scope, key: str) -> None:
             raise InvalidInput(f"{key!r} is no agent's id.") from None
 
 
-def _unknown(scope: Scope, key: str, period: Period) -> NotFound:
+def unknown(scope: Scope, key: str, period: Period) -> NotFound:
+    """Return what to raise where no budget stands."""
     whose = "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
     return NotFound(f"There is no budget a {period} of {whose}.", fix="`fleet budgets list` shows them all.")

@@ -78,7 +78,7 @@ def test_seed_of_one_persona(cli: Cli) -> None:
 
 
 def test_seed_names_the_nearest_persona(cli: Cli) -> None:
-    result = cli("seed", "--persona", "ai_artis", code=2)
+    result = cli("seed", "--persona", "ai_artis", code=3)
     assert "'ai_artist'" in result.stderr
 
 
@@ -171,7 +171,7 @@ def test_create_without_a_persona_has_weights_all_the_same(cli: Cli) -> None:
     [
         (["taken_1"], 4, "taken"),
         (["No Spaces"], 2, "a-z, 0-9"),
-        (["neon_1", "--persona", "nobody"], 2, "nobody"),
+        (["neon_1", "--persona", "nobody"], 3, "nobody"),
         (["neon_1", "--post", "0", "--comment", "0", "--like", "0", "--browse", "0"], 2, "Weights"),
         (["neon_1", "--post", "-1"], 2, "--post"),
         (["neon_1", "--post", "nan"], 2, ""),
@@ -234,7 +234,7 @@ def test_all_agents_or_those_of_a_persona(cli: Cli, fleet: Fleet) -> None:
     assert "--yes" in cli("agents", "stop-all", code=2).stderr
     assert fleet.row(ids[0]).status == Status.RUNNING
     assert "Stopped 3 agents." in cli("agents", "stop-all", "-y").stdout
-    assert "nobody" in cli("agents", "start-all", "--persona", "nobody", code=2).stderr
+    assert "nobody" in cli("agents", "start-all", "--persona", "nobody", code=3).stderr
 
 
 def test_stop_all_calls_off_what_was_not_begun(cli: Cli, fleet: Fleet) -> None:

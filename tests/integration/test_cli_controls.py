@@ -77,15 +77,20 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     assert "was not paused" in cli("resume", *words).stdout
 
 
+def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
+    cli("pause", "surface", "floimg", FLEET_GALLERY_URL="")
+    assert [hold["key"] for hold in cli.json("status")["holds"]] == ["floimg"]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
         (["fleet", "ann_1"], 2),
         (["persona"], 2),
-        (["persona", "nobody"], 2),
+        (["persona", "nobody"], 3),
         (["agent", "nobody_1"], 3),
         (["kind", "dance"], 2),
-        (["surface", "myspace"], 2),
+        (["surface", "myspace"], 3),
     ],
 )
 def test_a_pause_that_would_pause_nobody_is_refused(cli: Cli, words: list[str], code: int) -> None:
@@ -290,7 +295,7 @@ def test_personas_need_no_database() -> None:
     assert "The persona files are sound." in bare("persona", "check").stdout
     assert len(bare.json("persona", "schedule", "ai_artist")["rates"]) == 7
     assert "Mon" in bare("persona", "schedule", "ai_artist").stdout
-    assert "'ai_artist'" in bare("persona", "show", "ai_artits", code=2).stderr
+    assert "'ai_artist'" in bare("persona", "show", "ai_artits", code=3).stderr
 
 
 def test_the_shell_completes_agents_and_offers_nothing_when_it_cannot_ask(cli: Cli, fleet: Fleet) -> None:
@@ -298,6 +303,8 @@ def test_the_shell_completes_agents_and_offers_nothing_when_it_cannot_ask(cli: C
     words = {"_FLEET_COMPLETE": "bash_complete", "COMP_WORDS": "fleet agents show an", "COMP_CWORD": "3"}
     assert "plain,ann_1" in cli(**words).stdout
     assert cli(**words, FLEET_DATABASE_URL="postgresql://127.0.0.1:1/x").stdout.strip() == ""
+    elsewhere = {**words, "COMP_WORDS": "fleet --server http://127.0.0.1:1 agents show an", "COMP_CWORD": "5"}
+    assert cli(**elsewhere).stdout.strip() == ""
 
 
 def test_people_decisions_count(fleet: Fleet) -> None:

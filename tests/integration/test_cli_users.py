@@ -42,7 +42,7 @@ def test_users_are_made_changed_and_removed(cli: Cli, fleet: Fleet) -> None:
     assert "has a new password" in typed(cli, "users", "password", "ben", password="another horse battery")
     accounts.log_in(fleet.deps, "ben", "another horse battery", accounts.Visit())
     cli("users", "remove", "ben", "-y")
-    assert [one["name"] for one in cli.json("users", "list")] == ["ann"]
+    assert [one["name"] for one in cli.json("users", "list")["items"]] == ["ann"]
     lines = accounts.audit_page(fleet.deps, Filter(action="user.*"))
     assert {(line.actor, line.via) for line in lines} == {(getpass.getuser(), "cli")}
     assert {line.action for line in lines} == {
@@ -61,7 +61,7 @@ def test_a_token_is_printed_once_and_revoked(cli: Cli, fleet: Fleet) -> None:
     typed(cli, "users", "create", "ann", "--role", "owner")
     token = cli("tokens", "create", "ci", "--user", "ann", "--scope", "agents.view").stdout.strip()
     assert accounts.by_token(fleet.deps, token) is not None
-    (listed,) = cli.json("tokens", "list", "--user", "ann")
+    (listed,) = cli.json("tokens", "list", "--user", "ann")["items"]
     assert listed["scopes"] == ["agents.view"] and token not in str(listed)
     assert token not in cli("tokens", "list").stdout
     assert "no scope 'agents.all'" in cli(

@@ -50,7 +50,7 @@ WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
 )
 def test_an_agent_with_wrong_values_is_refused_in_words(fleet: Fleet, changes: dict, words: str) -> None:  # type: ignore[type-arg]
     values = {"name": "Ada", "username": "ada_1", "weights": WEIGHTS} | changes
-    with pytest.raises(InvalidInput, match=words):
+    with pytest.raises((InvalidInput, NotFound), match=words):
         people.create(fleet.deps, NewAgent(**values))
 
 
@@ -97,7 +97,7 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
     assert people.get_agent(fleet.deps, names[0]).next_tick_at == before
     assert crowds.act_on_all(fleet.deps, Deed.START, by="ada") == 1
     assert crowds.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
-    with pytest.raises(InvalidInput):
+    with pytest.raises(NotFound):
         crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
 
 
@@ -170,7 +170,7 @@ def test_edits_are_recorded_with_old_and_new(fleet: Fleet) -> None:
     (event, *_) = people.activity(fleet.deps, name=str(agent), subjects=["agent.updated"])
     assert event.payload["before"]["like_weight"] == 1.0
     for wrong in ({"id": 1}, {"post_weight": -1.0}, {"autonomy": "wild"}, {"persona_id": "nobody"}):
-        with pytest.raises(InvalidInput):
+        with pytest.raises((InvalidInput, NotFound)):
             people.update(fleet.deps, str(agent), wrong)
 
 
@@ -185,7 +185,7 @@ def test_seeding_is_reproducible_and_a_second_run_adds(fleet: Fleet, fresh_datab
     other = make_fleet(fresh_database)
     assert fleetwide.seed(other.deps, count=17, by="bob") == first + second
     other.deps.close()
-    with pytest.raises(InvalidInput):
+    with pytest.raises(NotFound):
         fleetwide.seed(fleet.deps, count=1, persona_id="nobody", by="ada")
 
 

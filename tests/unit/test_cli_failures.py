@@ -127,6 +127,16 @@ def test_a_home_whose_log_cannot_be_written_is_named_and_no_bug_of_ours(tmp_path
     assert "FLEET_HOME" in result.stderr
 
 
+@pytest.mark.parametrize("line", ["--help", "--version", "agents --help", "nonsense 2>&1", "agents 2>&1"])
+def test_nothing_is_said_to_a_reader_that_has_left(line: str) -> None:
+    """The pipe is closed before the first word, also for what click answers while it reads the line."""
+    script = f'exec 3> >(true); wait $!; "$0" -m fleet.cli {line.replace("2>&1", "2>&3")} >&3; echo $?'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     script = (
         "from fleet.cli.app import cli\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.cli.app import cli
-from fleet.cli.options import AGENT, Line, Span
+from fleet.cli.options import Line, Span
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -53,9 +53,23 @@ def test_a_line_that_is_too_long_is_refused_and_not_cut() -> None:
         Line(4).convert("hello", None, None)
 
 
-def test_bytes_that_are_no_text_are_no_name() -> None:
-    with pytest.raises(click.BadParameter, match="valid text"):
-        AGENT.convert("caf\udce9", None, None)
+@pytest.mark.parametrize(
+    "words", [["agents", "list", "--find"], ["trigger"], ["hooks", "show"], ["dead", "list", "--id"]]
+)
+def test_bytes_that_are_no_text_are_refused_everywhere(words: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*words, "caf\udce9"], prog_name="fleet")
+    assert result.exit_code == 2
+    assert "not valid text" in result.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ["dead", "discard", "--yes", "--agent"], ["drafts", "bulk", "approve", "--yes", "--agent"],
+    ["agents", "stop-all", "--yes", "--persona"], ["agents", "activity"], ["--home"], ["persona", "check"],
+])  # fmt: skip
+def test_a_variable_that_nobody_set_does_not_mean_everybody_or_here(words: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*words, ""], prog_name="fleet")
+    assert result.exit_code == 2
+    assert "It is empty" in result.stderr
 
 
 @pytest.mark.parametrize(

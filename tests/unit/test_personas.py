@@ -14,7 +14,7 @@ import yaml
 from fleet.agents import personas
 from fleet.agents.personas import Interval, Weights
 from fleet.agents.schedule import Schedule
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 
 MON_TO_FRI = frozenset({1, 2, 3, 4, 5})
 ALL_DAYS = frozenset(range(7))
@@ -126,7 +126,7 @@ def test_shipped_names_are_those_of_the_facts() -> None:
 
 
 def test_unknown_persona_is_answered_with_the_nearest_and_all_known() -> None:
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(NotFound) as caught:
         personas.load().get("social_media_marketer")
     assert "social_media_marketer" in str(caught.value)
     assert "Did you mean 'social_marketer'?" in str(caught.value)

@@ -47,6 +47,16 @@ def test_what_is_set_to_nothing_is_the_default_and_never_the_folder_one_is_in(mo
     }
 
 
+@pytest.mark.parametrize("url", ["sqlite:///fleet.db", "mysql://x/y", "host:5432/fleet", "not an address"])
+def test_another_database_than_postgres_is_refused_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """It was told "No broker is set" first, and what SQLite does not know of connecting afterwards."""
+    monkeypatch.setenv("FLEET_DATABASE_URL", url)
+    with pytest.raises(InvalidInput, match=r"FLEET_DATABASE_URL.*postgresql://user"):
+        settings.load()
+
+
 def test_false_means_false(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_DRY_RUN", "false")
     assert settings.load().dry_run is False

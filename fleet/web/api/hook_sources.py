@@ -15,7 +15,8 @@ from fleet.hooks.signatures import Scheme
 from fleet.hooks.sources import Item
 from fleet.hooks.sources import Source as Teller
 from fleet.runtime import receiving
-from fleet.web.api.hooks import Editor, Moved, Secret, Switched
+from fleet.web.api.fields import Body, Moved
+from fleet.web.api.hooks import Editor, Secret, Switched
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -41,7 +42,7 @@ class Source(BaseModel):
     created_at: datetime
 
 
-class NewSource(BaseModel):
+class NewSource(Body):
     """A source as it is to be; without a secret one is made."""
 
     name: str = Field(max_length=60)
@@ -89,7 +90,7 @@ class ReceivedPage(Page[Received]):
     """A page of what a source told, newest first."""
 
 
-class Body(BaseModel):
+class Content(BaseModel):
     """The very bytes of what a source told."""
 
     base64: str
@@ -141,10 +142,10 @@ def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, 
 
 
 @router.get("/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
-def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Body:
+def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Content:
     """Return the bytes of what a source told, as they came."""
     receiving.get(deps, name)
-    return Body(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
+    return Content(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
 
 
 def _source(found: Teller) -> Source:

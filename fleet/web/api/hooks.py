@@ -14,6 +14,7 @@ from fleet.hooks.deliveries import Delivery as Told
 from fleet.hooks.subscriptions import Subscription, Wanted
 from fleet.jobs.states import JobState
 from fleet.runtime import hooks
+from fleet.web.api.fields import Body, Moved
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -39,7 +40,7 @@ class Hook(BaseModel):
     updated_at: datetime
 
 
-class NewHook(BaseModel):
+class NewHook(Body):
     """A webhook as it is to be."""
 
     url: str = Field(max_length=2000)
@@ -63,16 +64,10 @@ class Secret(BaseModel):
     secret: str
 
 
-class Switched(BaseModel):
+class Switched(Body):
     """Whether something is on."""
 
     active: bool
-
-
-class Moved(BaseModel):
-    """Whether something changed; false if it was so already."""
-
-    changed: bool
 
 
 class Delivery(BaseModel):

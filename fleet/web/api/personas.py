@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission
 from fleet.agents import schedule
 from fleet.agents.personas import Persona as Archetype
-from fleet.core.errors import InvalidInput, NotFound
 from fleet.web import cursors
 from fleet.web.api.agents import Interval, Weights
 from fleet.web.api.fields import taken
@@ -78,10 +77,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
 def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
     """Return one persona and its week as the clocks of its zone have it."""
-    try:
-        one = deps.personas.get(persona_id)
-    except InvalidInput as error:
-        raise NotFound(error.message, fix=error.fix) from None
+    one = deps.personas.get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
     week = taken(
         Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days), peak=list(one.schedule.peak),

@@ -95,7 +95,7 @@ def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     try:
         now = clock.now()
         week, wakes, problem = heat.strip(deps.schedule(row.persona_id), now), roster.wakes(deps, row, now), None
-    except InvalidInput as error:  # its persona's file is gone
+    except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
             "is_labelled": deps.settings.label_agents}  # fmt: skip

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.hooks.signatures import Scheme
 from fleet.hooks.subscriptions import Wanted
 from fleet.runtime import hooks, receiving
+from fleet.web.api.hook_sources import Name as Source
+from fleet.web.api.hook_sources import NewSource
+from fleet.web.api.hooks import Editor
 from fleet.web.gate import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
@@ -25,9 +27,7 @@ from fleet.web.rendering import go, render
 router = APIRouter()
 _PAGE = 50
 _SHOWN_CHARS = 20_000
-Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
 Hook = Annotated[uuid.UUID, Path()]
-Source = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
 
 
 class Filled(BaseModel):
@@ -42,29 +42,17 @@ class Filled(BaseModel):
         return Wanted(self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description)
 
 
-class FilledSource(BaseModel):
-    """What somebody has put into the form of a source."""
+class FilledSource(NewSource):
+    """What somebody has put into the form of a source: nothing yet, or with blanks around it."""
 
+    model_config = ConfigDict(extra="ignore")  # the form's own word against forgery comes with it
     name: str = Field("", max_length=60)
-    description: str = Field("", max_length=200)
-    form: Literal["plain", "stamped"] = "plain"
     header: str = Field("", max_length=100)
-    encoding: Literal["hex", "base64"] = "hex"
-    prefix: str = Field("", max_length=20)
-    timestamp_header: str = Field("", max_length=100)
-    tolerance_s: int = Field(300, ge=1, le=86_400)
-    id_header: str = Field("", max_length=100)
-    id_path: str = Field("", max_length=200)
-    secret: str = Field("", max_length=1000)
 
-    def wanted(self) -> receiving.Wanted:
-        """Return it as the verbs take it."""
-        scheme = Scheme(
-            self.form, self.header.strip(), self.encoding, self.prefix, self.timestamp_header.strip(), self.tolerance_s
-        )
-        return receiving.Wanted(
-            self.name.strip(), scheme, self.description, self.id_header.strip(), self.id_path.strip(), self.secret
-        )
+    @field_validator("name", "header", "timestamp_header", "id_header", "id_path", mode="before")
+    @classmethod
+    def _without_blanks(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
 
 
 TheForm = Annotated[Filled, Form()]
@@ -106,8 +94,7 @@ def create_source(request: Request, deps: TheDeps, who: Editor, filled: TheSourc
         secret = receiving.create(deps, filled.wanted(), by=who.by)
     except FleetError as error:
         return render(request, "hook_source_form.html", code=status_of(error), filled=filled, problem=error)
-    name = filled.name.strip()
-    return _shown_once(request, secret, f"/hooks/sources/{name}", name, is_ours=False)
+    return _shown_once(request, secret, f"/hooks/sources/{filled.name}", filled.name, is_ours=False)
 
 
 @router.get("/hooks/sources/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])

@@ -15,7 +15,6 @@ from fleet.agents.commands import WEIGHT_NAMES
 from fleet.agents.personas import Persona
 from fleet.agents.queries import Tally
 from fleet.core import clock, ids
-from fleet.core.errors import NotFound
 from fleet.llm import grammar
 from fleet.runtime import roster
 from fleet.runtime.deps import Deps
@@ -56,8 +55,6 @@ def personas(request: Request, deps: TheDeps) -> Response:
 @router.get("/personas/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
 def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max_length=60)]) -> Response:
     """Show one persona."""
-    if persona_id not in deps.personas:
-        raise NotFound(f"There is no persona {persona_id!r}.", fix=f"There are: {', '.join(deps.personas.ids)}.")
     one = deps.personas.get(persona_id)
     roll = roster.page(deps, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(

@@ -48,7 +48,6 @@ def test_an_agent_is_made_with_a_personas_character_and_ones_own_words(api: Test
         (ADA | {"name": "A\0da"}, "body.name"),
         (ADA | {"name": "\ud800"}, "body.name"),
         (ADA | {"username": "Ada!"}, "body.username"),
-        (ADA | {"persona": "nobody"}, "nobody"),
         (ADA | {"weights": {}}, "Weights"),
         (ADA | {"weights": {"post": 1e999}}, "body.weights.post"),
         (ADA | {"interval_s": {"min": 2**70}}, "body.interval_s.min"),
@@ -62,6 +61,12 @@ def test_a_wrong_agent_is_refused_in_words(api: TestClient, body: dict[str, obje
     answer = api.post("/api/v1/agents", content=json.dumps(body), headers={"content-type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert words in answer.json()["detail"]
+    assert usernames(api) == []
+
+
+def test_a_persona_that_nobody_knows_is_not_found(api: TestClient) -> None:
+    answer = api.post("/api/v1/agents", json=ADA | {"persona": "nobody"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no persona 'nobody'.")
     assert usernames(api) == []
 
 
@@ -141,7 +146,7 @@ def test_all_agents_or_those_of_a_persona_are_told_at_once(api: TestClient, flee
     assert api.post("/api/v1/agents/pause", json={"reason": "night"}).json() == {"count": 3}
     assert api.post("/api/v1/agents/resume", json={"persona": "ai_artist"}).json() == {"count": 2}
     assert api.post("/api/v1/agents/stop", json={}).json() == {"count": 3}
-    assert api.post("/api/v1/agents/stop", json={"persona": "nobody"}).status_code == 422
+    assert api.post("/api/v1/agents/stop", json={"persona": "nobody"}).status_code == 404
 
 
 def test_decisions_are_told_with_inputs_and_repeated_without_a_trace(api: TestClient, fleet: Fleet) -> None:

@@ -7,11 +7,14 @@ import re
 import subprocess
 from pathlib import Path
 
+from fastapi.routing import APIRoute
+
 from fleet.access import Permission
 from fleet.access.repeats import ABANDONED, KEPT
 from fleet.core.settings import Settings
 from fleet.runtime import accounts, people
 from fleet.web import cursors, intake
+from fleet.web.api import ROUTERS
 from fleet.web.cursors import Paging
 from fleet.web.openapi import guarded
 from fleet.web.server import running
@@ -52,3 +55,15 @@ def test_the_numbers_of_the_manual_are_those_of_the_code() -> None:
     assert f"more than {intake.MOST_BYTES:,} bytes" in MANUAL
     assert (ABANDONED.total_seconds(), "after ten minutes" in MANUAL) == (600, True)
     assert f"for {KEPT.total_seconds() // 3600:.0f} hours" in MANUAL
+
+
+def test_every_body_refuses_a_field_that_nobody_knows() -> None:
+    """A typing error must not do half of what was meant: docs/api.md says 422."""
+    bodies = {
+        f"{route.path} {sorted(route.methods)}": route.body_field.field_info.annotation
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.body_field is not None
+    }
+    assert len(bodies) > 20
+    assert [where for where, body in bodies.items() if body.model_config.get("extra") != "forbid"] == []
