@@ -75,7 +75,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
         _refuse(deps, name, visit)
     fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
     with deps.db.transaction() as tx:
-        throttle.succeeded(tx, name)
+        throttle.succeeded(tx, name, visit.address)
         if fresh is not None:
             tx.execute(sa.update(UserRow).where(*present).values(password_hash=fresh))
     user_id: uuid.UUID = row.id
