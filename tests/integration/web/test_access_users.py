@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from fleet.access import Permission, Role, tokens
+from fleet.access import Permission, Role, tokens, users
 from fleet.access.audit import Filter
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
@@ -375,6 +375,23 @@ def test_who_may_not_be_given(web: Web) -> None:
                          ("t", ["agents.everything"])):  # fmt: skip
         with pytest.raises(InvalidInput):
             accounts.issue_token(web.deps, "ana", name, scopes, None)
+
+
+def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
+    web.user("admin", "ana")
+    by = accounts.by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", list(Permission), None))
+    with ThreadPoolExecutor(1) as pool:
+        with web.deps.db.transaction() as tx:
+            users.change_role(tx, "ana", Role.REVIEWER)
+            inviting_now = pool.submit(inviting.invite, web.deps, Role.OPERATOR, by=by)
+            with pytest.raises(TimeoutError):
+                inviting_now.result(0.5)
+        with pytest.raises(NotAllowed):
+            inviting_now.result(10)
+    assert not inviting.list_invitations(web.deps)
+    accounts.remove_user(web.deps, "ana")
+    with pytest.raises(NotFound):
+        inviting.invite(web.deps, Role.VIEWER, by=by)
 
 
 def test_old_invitations_are_pruned(web: Web) -> None:
