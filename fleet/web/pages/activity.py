@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core.errors import NotFound
 from fleet.core.events import Event
+from fleet.core.text import storable
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.web import feed
@@ -42,7 +43,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
              before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None) -> Response:  # fmt: skip
     """Show what happened."""
     family = only if only in FAMILIES else ""
-    agent, subject = agent.strip(), subject.strip()
+    agent, subject = storable(agent.strip()), storable(subject.strip())
     problem, found, shown = "", None, Shown((), "")
     try:
         found = people.get_agent(deps, agent, include_deleted=True) if agent else None
