@@ -61,12 +61,16 @@ class SessionRow(Base):
 
 
 class TokenRow(Base):
-    """A key for programs. `key_hash` is the SHA-256 of its text, `hint` the few letters that people tell it by."""
+    """A key for programs. `key_hash` is the SHA-256 of its text, `hint` the few letters that people tell it by.
+
+    `made_by` is the token that made it, if a token did: revoked, it takes this one with it.
+    """
 
     __tablename__ = "tokens"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    made_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("tokens.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(sa.String(60))
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     hint: Mapped[str] = mapped_column(sa.String(12))

@@ -1,12 +1,13 @@
 """Tokens of programs: issue, find, revoke. Called by `fleet.access.users` and `fleet.runtime.accounts`.
 
-A token may do what its user may, narrowed by its scopes. It is shown once; what is kept is its digest.
+A token may do what its user may, narrowed by its scopes. It is shown once; what is kept is its digest. What a token
+makes ends with it: neither by time nor by being revoked does it leave another one behind.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,8 +41,12 @@ class Token:
     revoked_at: datetime | None
 
 
-def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None) -> str:
-    """Make a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time."""
+def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None, *,
+          made_by: uuid.UUID | None = None) -> str:  # fmt: skip
+    """Make a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time.
+
+    `made_by` is the token that asks, which `outlives` holds.
+    """
     if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
         raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
     if for_ is not None and not timedelta(0) < for_ <= LONGEST:
@@ -52,18 +57,23 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
     token_id = ids.new()
     tx.execute(
         sa.insert(TokenRow).values(
-            id=token_id, user_id=user_id, name=name.strip(), key_hash=secret.digest(key), hint=key[:8],
-            scopes=sorted(scopes), expires_at=None if for_ is None else _CLOCK + for_,
+            id=token_id, user_id=user_id, made_by=made_by, name=name.strip(), key_hash=secret.digest(key),
+            hint=key[:8], scopes=sorted(scopes), expires_at=None if for_ is None else _CLOCK + for_,
         )
     )  # fmt: skip
-    audit.note(tx, "token.issued", f"token:{token_id}", after={"name": name.strip(), "scopes": sorted(scopes)})
+    told = {"name": name.strip(), "scopes": sorted(scopes), **({"made_by": f"token:{made_by}"} if made_by else {})}
+    audit.note(tx, "token.issued", f"token:{token_id}", after=told)
     return key
 
 
 def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:
-    """Say whether something made now that lasts so long, or for ever, is there when this token has expired."""
+    """Say whether something made now that lasts so long, or for ever, is there when this token is no more.
+
+    The token is held: revoking it meanwhile waits, and then finds what was made.
+    """
     until = sa.func.coalesce(_CLOCK + sa.literal(for_, sa.Interval), sa.literal("infinity", sa.DateTime(timezone=True)))
-    return bool(tx.scalar(sa.select(TokenRow.expires_at < until).where(TokenRow.id == token_id)))
+    sooner = sa.or_(TokenRow.revoked_at.is_not(None), sa.func.coalesce(TokenRow.expires_at < until, sa.false()))
+    return bool(tx.scalar(sa.select(sooner).where(TokenRow.id == token_id).with_for_update(read=True)))
 
 
 def find(tx: Tx, key: str) -> Principal | None:
@@ -103,13 +113,24 @@ def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:
 
 
 def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> None:
-    """Let a token open nothing any more; only a user's own, if one is named. Raises NotFound."""
-    where = [TokenRow.id == token_id, TokenRow.revoked_at.is_(None)]
+    """Let a token and those that it made open nothing any more; only a user's own, if one is named. Raises NotFound."""
+    where = [TokenRow.id == token_id]
     if user_id is not None:
         where.append(TokenRow.user_id == user_id)
-    if tx.execute(sa.update(TokenRow).where(*where).values(revoked_at=_CLOCK)).rowcount == 0:
+    revoked = _revoked(tx, *where)
+    if not revoked:
         raise NotFound("There is no such token that opens anything.", fix="`fleet tokens list` shows them.")
     audit.note(tx, "token.revoked", f"token:{token_id}")
+    # Generation by generation: whoever makes one holds its maker, so that each look finds all of the next.
+    while revoked := _revoked(tx, TokenRow.made_by.in_(revoked)):
+        for one, maker in revoked.items():
+            audit.note(tx, "token.revoked", f"token:{one}", after={"with": f"token:{maker}"})
+
+
+def _revoked(tx: Tx, *where: sa.ColumnElement[bool]) -> Mapping[uuid.UUID, uuid.UUID | None]:
+    """Revoke tokens, and return which, each with the one that made it."""
+    found = sa.update(TokenRow).where(*where, TokenRow.revoked_at.is_(None)).values(revoked_at=_CLOCK)
+    return {row.id: row.made_by for row in tx.execute(found.returning(TokenRow.id, TokenRow.made_by))}
 
 
 def revoke_all(tx: Tx, user_id: uuid.UUID) -> int:

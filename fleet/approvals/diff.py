@@ -15,7 +15,7 @@ from typing import Any
 
 _CONTEXT_LINES = 2
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
-_MOST_WORDS = 4_000
+_MOST_WORDS = _MOST_LINES = 4_000
 """Comparing takes the square of it; longer texts are shown as a whole taken out and a whole put in."""
 _NOTHING: Mapping[str, Any] = {}
 
@@ -99,5 +99,7 @@ def _lines(before: Any, after: Any) -> tuple[str, ...]:
     """Return the unified diff of two texts without its heading; none for data."""
     if not (isinstance(before, str) and isinstance(after, str)):
         return ()
-    told = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=_CONTEXT_LINES)
-    return tuple(told)[2:]
+    old, new = before.splitlines(), after.splitlines()
+    if len(old) + len(new) > _MOST_LINES:
+        return (f"@@ -1,{len(old)} +1,{len(new)} @@", *(f"-{line}" for line in old), *(f"+{line}" for line in new))
+    return tuple(difflib.unified_diff(old, new, lineterm="", n=_CONTEXT_LINES))[2:]

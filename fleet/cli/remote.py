@@ -6,6 +6,7 @@ called for which command stands in `remote_calls`.
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -79,9 +80,25 @@ def _client(door: Door) -> httpx.Client:
         raise InvalidInput("FLEET_TOKEN holds signs that no token has.", fix="Set it to the token alone, on one line.")
     headers = {"authorization": f"Bearer {door.token}", "accept": "application/json"}
     try:
-        return httpx.Client(base_url=f"{server}/api/v1", headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+        address = httpx.URL(f"{server}/api/v1")
     except httpx.InvalidURL:
         raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.") from None
+    is_plain = address.scheme == "http"
+    if is_plain and not _is_loopback(address.host):
+        raise InvalidInput(
+            "--server by http:// sends the token in clear text over the network.",
+            fix=f"Write https://, or lead a port there: ssh -L 8630:localhost:8630 {address.host}",
+        )
+    # What is not encrypted goes to no proxy of the environment either.
+    return httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False,
+                        trust_env=not is_plain)  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, Any]:

@@ -97,9 +97,9 @@ def _state(token: Token) -> str:
 @yes_option
 @pass_door
 def revoke(door: Door, /, *, token_id: uuid.UUID, yes: bool) -> None:
-    """Let a token open nothing any more (asks). `fleet tokens list` shows the ids."""
+    """Let a token, and those that it made, open nothing any more (asks). `fleet tokens list` shows the ids."""
     from fleet.runtime import accounts
 
-    door.confirm("Lock out whatever uses this token?", yes=yes)
+    door.confirm("Lock out whatever uses this token, or one that it made?", yes=yes)
     accounts.revoke_token(door.deps, token_id)
     door.say("The token opens nothing any more.")

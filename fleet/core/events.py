@@ -105,13 +105,17 @@ def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
         tx.execute(sa.insert(EventRow), mask_all(rows))
 
 
-def read_after(tx: Tx, position: Position, *, limit: int = 500) -> list[Event]:
-    """Return the settled events after `position`, oldest first. No event is ever missed or seen twice."""
+def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
+    """Return the settled events after `position`, oldest first. No event is ever missed or seen twice.
+
+    `but` are the subjects that are left out; each may end in `*`.
+    """
     query = (
         sa.select(*_TOLD)
         .where(
             sa.tuple_(EventRow.txid, EventRow.id) > sa.tuple_(sa.literal(position.txid), sa.literal(position.id)),
             EventRow.txid < _SETTLED_BELOW,
+            *_all_but(but),
         )
         .order_by(EventRow.txid, EventRow.id)
         .limit(limit)
@@ -161,13 +165,13 @@ def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[lis
 
 
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
-           subjects: tuple[str, ...] = (), since: datetime | None = None, before: int | None = None,
-           limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return events newest first. A subject may end in `*`, which stands for any ending.
+           subjects: tuple[str, ...] = (), but: Sequence[str] = (), since: datetime | None = None,
+           before: int | None = None, limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
+    """Return events newest first, of some subjects or of all but some. Each may end in `*`, for any ending.
 
     `before` is an event's id: the page after the one that ended with it, however far down, costs what the first does.
     """
-    where = [] if before is None else [EventRow.id < before]
+    where = _all_but(but) if before is None else [EventRow.id < before, *_all_but(but)]
     if agent_id is not None:
         where.append(EventRow.agent_id == agent_id)
     if job_id is not None:
@@ -182,6 +186,13 @@ def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | Non
     events = [_event(row) for row in tx.execute(query)]
     # Ids are handed out in the order of time, so what is too old stands at the end: no index on the time is needed.
     return events if since is None else [event for event in events if event.occurred_at >= since]
+
+
+def _all_but(subjects: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    return [
+        ~EventRow.subject.startswith(one[:-1], autoescape=True) if one.endswith("*") else EventRow.subject != one
+        for one in subjects
+    ]
 
 
 def _spelled_out(tx: Tx, subjects: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Subjects of events, and patterns of them: `job.done`, `job.*`, `*`. Pure; used by whoever listens to events."""
+"""Subjects of events, and patterns of them: `job.done`, `job.*`, `*`. Pure; used by whoever listens to events.
+
+`KNOWN` are those that the fleet emits, so that a misspelt one can be told; a test compares it with the source.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,32 @@ import re
 
 LONGEST = 80
 _PATTERN = re.compile(r"\*|[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?", re.A)
+_WORDS = """
+agent: created updated deleted started paused resumed stopped failed triggered thought tick.skipped
+agent.feed: scanned answer.received digested
+agent.draft: post.created comment.created reaction.created connection.request.created approved rejected expired
+    withdrawn revised sent_back
+agent.lesson: learned undone
+approval: requested voted amended escalated reminder approved rejected expired withdrawn
+budget: set allowed removed spent
+content: refused
+control: kill_switch.thrown kill_switch.lifted paused resumed
+event: parked replayed
+hook: created changed enabled disabled rotated removed received
+hook.source: created rotated enabled disabled removed
+job: done dead skipped cancelled retried retrying held unknown recovered replayed discarded fenced duplicate
+media: kept refused failed
+picture: replaced
+secret: set removed resealed
+sweep: ticks_released ticks_skipped jobs_released jobs_ended ticks_rung jobs_rung
+tick: duplicate
+"""
+KNOWN = frozenset(
+    f"{family}.{word}"
+    for line in _WORDS.replace("\n    ", " ").strip().splitlines()
+    for family, _, words in [line.partition(": ")]
+    for word in words.split()
+)
 
 
 def matches(subject: str, wanted: str) -> bool:

@@ -75,7 +75,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
         _refuse(deps, name, visit)
     fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
     with deps.db.transaction() as tx:
-        throttle.succeeded(tx, name)
+        throttle.succeeded(tx, name, visit.address)
         if fresh is not None:
             tx.execute(sa.update(UserRow).where(*present).values(password_hash=fresh))
     user_id: uuid.UUID = row.id
@@ -189,10 +189,11 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
     if beyond:
         raise NotAllowed(f"You may not give a token {beyond[0]}: you do not have it yourself.")
     with deps.db.transaction() as tx:
-        if by is not None and by.via is Via.TOKEN and access_tokens.outlives(tx, by.key_id, for_):
+        made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
+        if made_by is not None and access_tokens.outlives(tx, made_by, for_):
             raise NotAllowed("A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it.")
         user = users.get(tx, user_name)
-        return access_tokens.issue(tx, user.id, name, wanted, for_)
+        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by)
 
 
 def refuse_different(password: str, again: str) -> None:
@@ -208,7 +209,7 @@ def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
 
 
 def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
-    """Let a token open nothing any more; only one of their own, for somebody at the web. Raises NotFound."""
+    """Let a token and those that it made open nothing any more; only one's own, at the web. Raises NotFound."""
     with deps.db.transaction() as tx:
         access_tokens.revoke(tx, token_id, user_id=None if by is None else by.user_id)
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from fleet.access import audit
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
+from fleet.core.subjects import KNOWN
 from fleet.hooks import deliveries, sending, subscriptions
 from fleet.hooks.deliveries import Delivery
 from fleet.hooks.subscriptions import Subscription, Wanted
@@ -23,6 +25,8 @@ from fleet.jobs import queries as job_queries
 from fleet.jobs.queries import Filter
 from fleet.runtime import delivering, doorbell, hook_secrets, keys
 from fleet.runtime.deps import Deps
+
+_FAMILIES = sorted({f"{one.partition('.')[0]}.*" for one in KNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +150,23 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
 def _checked(deps: Deps, wanted: Wanted) -> Wanted:
     """Return it tidied. The name server is asked outside of any transaction; every delivery asks it again."""
     wanted = subscriptions.checked(wanted)
+    _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in KNOWN])
     try:
         sending.check(wanted.url, sending.rules(deps.settings.hooks_allow))
     except Forbidden as error:
         raise InvalidInput(error.message, fix=error.fix) from error
     return wanted
+
+
+def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
+    """Raise InvalidInput for a subject that no event has or ever had here: its receiver would wait for ever."""
+    for name in names:
+        with deps.db.transaction() as tx:
+            if events.latest(tx, subjects=(name,), limit=1):
+                continue
+        near = get_close_matches(name, sorted(KNOWN))
+        fix = f"Did you mean {' or '.join(near)}?" if near else f"Families: {', '.join(_FAMILIES)}."
+        raise InvalidInput(f"No event has the subject {name}.", fix=fix)
 
 
 def _shown(found: Subscription) -> dict[str, Any]:

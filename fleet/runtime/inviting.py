@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from fleet.access import audit, invitations
+from fleet.access import audit, invitations, users
 from fleet.access.invitations import Invitation
 from fleet.access.principal import Principal
 from fleet.access.roles import Role
@@ -28,9 +28,12 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str
 
     `terminal` is who asks at the command line.
     """
-    refuse_beyond(by, role)
-    refuse_giving(by, role)
     with deps.db.transaction() as tx:
+        if by is not None:
+            # As they are now, and until this is done: who loses their role loses the invitations that stand by then.
+            by = replace(by, role=users.locked(tx, by.name).role)
+        refuse_beyond(by, role)
+        refuse_giving(by, role)
         return invitations.make(tx, role, by=terminal if by is None else invitations.inviter(by.name), for_=for_)
 
 

@@ -213,14 +213,17 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
 
 
 def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),
-             since: datetime | None = None, before: int | None = None, limit: int = 50,
+             but: Sequence[str] = (), since: datetime | None = None, before: int | None = None, limit: int = 50,
              offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return what happened, newest first; `before` is the id of the last event of the page above."""
+    """Return what happened, newest first; `before` is the id of the last event of the page above.
+
+    `but` are the subjects that are left out.
+    """
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name, include_deleted=True).id if name else None
         return events.latest(
-            tx, agent_id=agent_id, job_id=job_id, subjects=tuple(subjects), since=since, before=before, limit=limit,
-            offset=offset,
+            tx, agent_id=agent_id, job_id=job_id, subjects=tuple(subjects), but=but, since=since, before=before,
+            limit=limit, offset=offset,
         )  # fmt: skip
 
 
@@ -230,10 +233,10 @@ def activity_from_now(deps: Deps) -> Position:
         return events.tail_position(tx)
 
 
-def activity_after(deps: Deps, position: Position, *, limit: int = 500) -> list[Event]:
-    """Return what happened after a position, oldest first; nothing is missed or told twice."""
+def activity_after(deps: Deps, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
+    """Return what happened after a position, oldest first; nothing is missed or told twice. `but` are left out."""
     with deps.db.transaction() as tx:
-        return events.read_after(tx, position, limit=limit)
+        return events.read_after(tx, position, but=but, limit=limit)
 
 
 def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,

@@ -1,7 +1,7 @@
 """What others tell us: verified, stored once, told as an event. And people's verbs over sources.
 
 Whoever cannot prove to be a source learns nothing: an unknown one, one that is switched off and a wrong signature are
-refused alike, after the same work.
+refused alike, after the same work, and so is one whose secret cannot be opened any more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.hooks import sources
 from fleet.hooks.signatures import Scheme, is_genuine
 from fleet.hooks.sources import Item, Source
 from fleet.hooks.subscriptions import Secret
-from fleet.keystore.sealing import LostKey
+from fleet.keystore.sealing import Keyring, LostKey
 from fleet.runtime import hook_secrets, keys
 from fleet.runtime.deps import Deps
 
@@ -55,9 +55,13 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
     """
     if len(body) > MOST_BYTES:
         raise InvalidInput(f"This is longer than {MOST_BYTES} bytes.")
+    try:
+        ring = keys.ring(deps.settings)
+    except FleetError as error:  # told to everybody, whatever they call themselves
+        raise Unavailable("Nothing can be verified now.") from error
     with deps.db.transaction() as tx:
         source, now = (sources.named(tx, name) if _NAME.fullmatch(name) else None), tx.now()
-    scheme, secret = _NOBODY if source is None else (source.scheme, _opened(deps, source))
+    scheme, secret = _NOBODY if source is None else (source.scheme, _opened(ring, source))
     genuine = is_genuine(scheme, secret, headers, body, now_s=now.timestamp())
     if source is None or not source.active or not genuine:
         raise NotGenuine
@@ -72,12 +76,13 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
     return Given(received)
 
 
-def _opened(deps: Deps, source: Source) -> str:
+def _opened(ring: Keyring, source: Source) -> str:
+    """Return a source's secret; where it is lost, one that nobody has: another answer would tell of the source."""
     try:
-        return hook_secrets.of_source(keys.ring(deps.settings), source)
+        return hook_secrets.of_source(ring, source)
     except LostKey as error:
         log.error("source_cannot_be_verified", source=source.name, reason=str(error))  # noqa: TRY400 - no trace of ours
-        raise Unavailable("This cannot be verified now.") from error
+        return _NOBODY[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ async def anybody(request: Request) -> None:
 Open = Depends(anybody)
 
 
+def withheld(who: Principal) -> tuple[str, ...]:
+    """Return the subjects of events that somebody who sees the fleet does not hear of."""
+    return () if who.may(Permission.HOOKS_VIEW) else ("hook.*",)
+
+
 async def principal_of(request: Request) -> Principal | None:
     """Return who stands behind a request; looked up once."""
     if not hasattr(request.state, "principal"):

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fleet.access import Permission, Principal
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Position
-from fleet.web.gate import needs
+from fleet.web.gate import needs, withheld
 from fleet.web.hub import Hub, Listener
 from fleet.web.rounds import Wants
 
@@ -34,7 +34,7 @@ async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEE
     Goes on after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
     """
     hub: Hub = request.app.state.hub
-    listener = await hub.join(who, _position(last_event_id or after), Wants(feed=feed, cards=cards))
+    listener = await hub.join(who, _position(last_event_id or after), Wants(feed, cards, withheld(who)))
     return EventStream(hub, listener)
 
 

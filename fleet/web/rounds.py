@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet.core.events import Event, Position
+from fleet.core.subjects import matches
 from fleet.web.feed import Line
 from fleet.web.rendering import pages
 
@@ -24,6 +25,12 @@ class Wants:
 
     feed: bool = False
     cards: bool = False
+    but: tuple[str, ...] = ()
+    """The subjects that this listener may not hear of."""
+
+    def hears_of(self, subject: str) -> bool:
+        """Say whether events of this subject are told to this listener."""
+        return not any(matches(subject, one) for one in self.but)
 
 
 @dataclass(frozen=True)
@@ -54,23 +61,26 @@ class Round:
         return parts_of(wants, self.frame, self.cards)
 
     def _write(self, wants: Wants, floor: Position) -> bytes:
-        fresh = [event for event in self.events if event.position > floor]
+        fresh = [event for event in self.events if event.position > floor and wants.hears_of(event.subject)]
         if not fresh:
             return b""
         parts = self._written if wants.feed else []
-        told = [part for position, part in parts if position > floor]
+        told = [part for position, subject, part in parts if position > floor and wants.hears_of(subject)]
         return b"".join(told) + said("changed", _changed(fresh), self.end)
 
     @functools.cached_property
-    def _written(self) -> list[tuple[Position, bytes]]:
+    def _written(self) -> list[tuple[Position, str, bytes]]:
         """The lines as events; of a flood that nobody can read the newest, and how many those are that went before."""
         parts = pages.get_template("_feed.html").module
-        written = [(at, said("activity", str(parts.line(one)), at)) for at, one in self.lines[-MOST_LINES:]]  # type: ignore[attr-defined]
+        written = [
+            (at, one.subject, said("activity", str(parts.line(one)), at))  # type: ignore[attr-defined]
+            for at, one in self.lines[-MOST_LINES:]
+        ]
         left_out = self.lines[:-MOST_LINES]
         if not left_out:
             return written
         at = left_out[-1][0]
-        return [(at, said("activity", str(parts.more(len(left_out))), at)), *written]  # type: ignore[attr-defined]
+        return [(at, "", said("activity", str(parts.more(len(left_out))), at)), *written]  # type: ignore[attr-defined]
 
 
 def parts_of(wants: Wants, frame: str, cards: str) -> bytes:

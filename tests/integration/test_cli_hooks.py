@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from fleet.core import events
 from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.hooks import positions
@@ -59,6 +60,16 @@ def test_a_webhook_from_its_making_to_its_end(cli: Cli) -> None:
 def test_wrong_input_is_refused_with_the_code_for_it(cli: Cli, words: tuple[str, ...]) -> None:
     cli("hooks", "create", *words, code=2)
     assert cli.json("hooks", "list") == {"items": []}
+
+
+def test_a_subject_that_no_event_has_is_refused_with_those_near_to_it(cli: Cli, fleet: Fleet) -> None:
+    url = "http://127.0.0.1:9/"
+    assert "job.done" in cli("hooks", "create", url, "job.*", "job.dome", code=2).stderr
+    assert "agent.*" in cli("hooks", "create", url, "nosuch.subject", code=2).stderr
+    assert cli.json("hooks", "list") == {"items": []}
+    with fleet.deps.db.transaction() as tx:
+        events.emit(tx, "nosuch.subject")
+    cli("hooks", "create", url, "nosuch.subject", "nosuch.*", "agent.draft.post.created")
 
 
 def test_a_source_from_its_making_to_its_end(cli: Cli, fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,13 @@ def test_words_are_compared_line_by_line_and_data_field_by_field() -> None:
     assert text.lines[1:] == (" one", "-two", "+2", " three")
     (width,) = diff(before, {**before, "image": {"url": "a", "width": True}})
     assert (width.name, width.before, width.after, width.lines) == ("image.width", 1, True, ())
+
+
+def test_long_texts_are_compared_without_the_square_of_their_lines() -> None:
+    before, after = ("\n".join(str(number * step % 150) for number in range(200_000)) for step in (7, 11))
+    began_s = time.process_time()
+    (change,) = diff({"words": before}, {"words": after})
+    assert time.process_time() - began_s < 5
+    assert change.lines[:2] == ("@@ -1,200000 +1,200000 @@", "-0") and len(change.lines) == 400_001
+    (short,) = diff({"words": "a\nb\nc"}, {"words": "a\nx\nc"})
+    assert short.lines == ("@@ -1,3 +1,3 @@", " a", "-b", "+x", " c")

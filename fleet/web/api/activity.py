@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Event as Fact
 from fleet.core.events import Position
@@ -19,11 +19,12 @@ from fleet.web import cursors
 from fleet.web.api.fields import Body, Moment, Told, line
 from fleet.web.api.jobs import agent_id_of, username
 from fleet.web.cursors import MOST, Page, Paging
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, needs, withheld
 
 router = APIRouter(prefix="/activity", tags=["activity"])
 
 _POSITION = r"^[0-9]{1,19}-[0-9]{1,19}$"
+Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
 Subject = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,80}\*?$")]
 Where = Annotated[str, Field(pattern=_POSITION, examples=["7421-9310"])]
 
@@ -74,23 +75,23 @@ class Now(BaseModel):
     position: str
 
 
-@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
-def list_activity(deps: TheDeps, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
+@router.get("")
+def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
     """Return a page of what happened, newest first."""
     agent_id = agent_id_of(deps, which.agent)
     found = people.activity(
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
-        since=which.since, before=which.place(cursors.number), limit=which.one_more,
+        but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
     )  # fmt: skip
     rows, following = which.page(found, lambda fact: fact.position.id)
     return EventPage(items=_views(deps, list(rows)), next=following)
 
 
-@router.get("/after", dependencies=[needs(Permission.FLEET_VIEW)])
-def follow(deps: TheDeps, *, which: Annotated[After, Query()]) -> Following:
+@router.get("/after")
+def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> Following:
     """Return what happened after a position, in order: nothing is missed, and nothing is told twice."""
     position = _read(which.after)
-    found = people.activity_after(deps, position, limit=which.limit)
+    found = people.activity_after(deps, position, but=withheld(who), limit=which.limit)
     return Following(items=_views(deps, found), next=_written(found[-1].position if found else position))
 
 

@@ -73,5 +73,5 @@ def issue(deps: TheDeps, who: Own, body: NewToken) -> MadeToken:
 
 @router.delete("/{token_id}", status_code=204)
 def revoke(deps: TheDeps, who: Own, token_id: uuid.UUID) -> None:
-    """Let one of one's own tokens open nothing any more."""
+    """Let one of one's own tokens, and those that it made, open nothing any more."""
     accounts.revoke_token(deps, token_id, by=who)

@@ -9,14 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.core.errors import NotFound
 from fleet.core.events import Event
+from fleet.core.text import storable
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.web import feed
 from fleet.web.feed import FAMILIES, Line, Scribe
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, needs, withheld
 from fleet.web.rendering import render
 from fleet.web.rounds import name_of
 
@@ -35,18 +36,19 @@ class Shown:
     before: int | None = None
 
 
-@router.get("/activity", dependencies=[needs(Permission.FLEET_VIEW)])
-def activity(request: Request, deps: TheDeps, *, agent: Annotated[str, Query(max_length=60)] = "",
+@router.get("/activity")
+def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
+             agent: Annotated[str, Query(max_length=60)] = "",
              subject: Annotated[str, Query(max_length=80)] = "", only: str = "",
              before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None) -> Response:  # fmt: skip
     """Show what happened."""
     family = only if only in FAMILIES else ""
-    agent, subject = agent.strip(), subject.strip()
+    agent, subject = storable(agent.strip()), storable(subject.strip())
     problem, found, shown = "", None, Shown((), "")
     try:
         found = people.get_agent(deps, agent, include_deleted=True) if agent else None
         shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
-                       before=before, limit=_PAGE)  # fmt: skip
+                       but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
     except NotFound as error:
         problem = str(error)
     return render(
@@ -56,12 +58,12 @@ def activity(request: Request, deps: TheDeps, *, agent: Annotated[str, Query(max
 
 
 def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
-           before: int | None = None, limit: int) -> Shown:  # fmt: skip
+           but: Sequence[str] = (), before: int | None = None, limit: int) -> Shown:  # fmt: skip
     """Return the newest lines, and the position from which a stream brings what follows. Raises NotFound."""
     position = people.activity_from_now(deps)  # before the look, so that nothing falls between the two
     subjects = (subject,) if subject else feed.subjects_of(family)
     read = _LOOKED_THROUGH if family and not subject and subjects == ("job.done",) else limit
-    found = people.activity(deps, name=name, subjects=subjects, before=before, limit=read)
+    found = people.activity(deps, name=name, subjects=subjects, but=but, before=before, limit=read)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
     return Shown(lines, name_of(position), _below(found, kept, read, limit))

@@ -12,6 +12,7 @@ from fleet.access import Permission, Principal
 from fleet.approvals import standing
 from fleet.core import clock
 from fleet.core.errors import FleetError
+from fleet.core.text import storable
 from fleet.drafts.content import CHOICES, FIELDS
 from fleet.drafts.lessons import explained
 from fleet.drafts.queries import Filter
@@ -42,7 +43,7 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            sure: Percent = None, age: str = "",
            before: Above = None) -> Response:  # fmt: skip
     """Show a page of drafts; those that wait for a decision if nothing else is asked for."""
-    chosen = status or DraftStatus.PENDING
+    chosen, agent = status or DraftStatus.PENDING, storable(agent)
     asked = {"status": chosen, "kind": kind, "agent": agent, "topic": topic, "sure": sure, "age": age}
     try:
         which = _filter(deps, clock.now(), asked)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.runtime.overview import Overview
 from fleet.web import figures
 from fleet.web.feed import FAMILIES
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, needs, withheld
 from fleet.web.glance import Glance
 from fleet.web.pages.activity import newest
 from fleet.web.rendering import pages, render
@@ -20,15 +20,16 @@ router = APIRouter()
 _LINES = 30
 
 
-@router.get("/", dependencies=[needs(Permission.FLEET_VIEW)])
-def overview(request: Request, deps: TheDeps, *, only: str = "") -> Response:
+@router.get("/")
+def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
+             only: str = "") -> Response:  # fmt: skip
     """Show the fleet at a glance, and what happened last; `only` is a family of events."""
     glance: Glance = request.app.state.glance
     family = only if only in FAMILIES else ""
     seen = glance.overview()
     return render(
         request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES, most=_LINES,
-        feed=newest(deps, request.app.state.scribe, family=family, limit=_LINES),
+        feed=newest(deps, request.app.state.scribe, family=family, but=withheld(who), limit=_LINES),
     )  # fmt: skip
 
 

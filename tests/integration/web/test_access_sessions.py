@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from fleet.access import Role, secret, throttle
 from fleet.access.audit import Filter
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
+from fleet.core.errors import FleetError
 from fleet.runtime import accounts
 from fleet.runtime.sweep import prune
 from fleet.web import gate
@@ -97,12 +98,31 @@ def test_guesses_that_are_sent_side_by_side_are_throttled_as_those_one_after_ano
 
 
 def test_who_has_one_address_of_ipv6_has_no_more_tries_than_with_one_of_ipv4() -> None:
-    def counted(address: str) -> list[str]:
-        return [key for key in throttle.keys_of("ana", address) if key != "name:ana"]
-
+    counted = throttle.place_of
     assert counted("2001:db8:1:2::5") == counted("2001:db8:1:2:ffff::1") != counted("2001:db8:1:3::5")
     assert counted("::ffff:192.0.2.7") == counted("192.0.2.7") != counted("192.0.2.8")
-    assert counted("unix:") == ["address:unix:"] and counted("") == []
+    assert counted("unix:") == "unix:"
+
+
+def test_nobody_is_locked_out_at_home_by_those_who_fail_elsewhere(web: Web) -> None:
+    web.user("viewer", "ana")
+
+    def come(password: str, address: str) -> str:
+        try:
+            accounts.log_in(web.deps, "ana", password, Visit(address))
+        except FleetError as error:
+            return type(error).__name__
+        return "in"
+
+    assert come(PASSWORD, "2001:db8:1:2::5") == "in"
+    guesses = [come("wrong horse battery", f"192.0.2.{number}") for number in range(7)]
+    assert guesses == ["LoginRefused"] * 5 + ["TooManyTries"] * 2, "guesses from many places are counted together"
+    web.fleet.sql("UPDATE login_failures SET number = 20")
+    assert come(PASSWORD, "192.0.2.99") == "TooManyTries"
+    assert come(PASSWORD, "2001:db8:1:2:ffff::1") == "in", "at home"
+    assert come(PASSWORD, "192.0.2.99") == "TooManyTries", "coming home forgets no guesses from elsewhere"
+    at_home = [come("wrong horse battery", "2001:db8:1:2::6") for _ in range(6)]
+    assert at_home == ["LoginRefused"] * 5 + ["TooManyTries"], "who is at home guesses no more often"
 
 
 def test_an_address_is_throttled_whatever_names_it_tries(web: Web) -> None:

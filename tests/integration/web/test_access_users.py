@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
-from fleet.access import Permission, Role
+from fleet.access import Permission, Role, tokens, users
 from fleet.access.audit import Filter
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
@@ -281,6 +282,50 @@ def test_a_token_makes_none_that_outlives_it(web: Web) -> None:
     assert codes == {None: 403, 90: 403, 8: 403, 6: 201}
 
 
+def test_a_revoked_token_takes_with_it_what_it_made(web: Web) -> None:
+    scopes = (Permission.OWN_ACCOUNT, Permission.AGENTS_VIEW)
+
+    def made_by(program: TestClient, days: int) -> TestClient:
+        made = web.anonymous()
+        answer = program.post("/api/v1/tokens", json={"name": "x", "scopes": scopes, "expires_in_days": days})
+        made.headers["authorization"] = f"Bearer {answer.json()['token']}"
+        return made
+
+    ana = web.browser("owner", "ana")
+    first = web.anonymous()
+    first.headers["authorization"] = f"Bearer {accounts.issue_token(web.deps, 'ana', 't', scopes, None)}"
+    stays = web.anonymous()
+    stays.headers["authorization"] = f"Bearer {accounts.issue_token(web.deps, 'ana', 'stays', scopes, None)}"
+    second = made_by(first, 9)
+    third = made_by(second, 8)
+    known = {one.created_at: one.id for one in accounts.list_tokens(web.deps) if one.name != "stays"}
+    one, two, three = (known[at] for at in sorted(known))
+    ana.post(f"/account/tokens/{one}/revoke")
+    assert [each.get("/api/v1/me").status_code for each in (first, second, third, stays)] == [401, 401, 401, 200]
+    lines = accounts.audit_page(web.deps, Filter(action="token.revoked"))
+    assert {line.target: line.after for line in lines} == {
+        f"token:{one}": None, f"token:{two}": {"with": f"token:{one}"}, f"token:{three}": {"with": f"token:{two}"},
+    }  # fmt: skip
+
+
+def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: Web) -> None:
+    web.user("owner", "ana")
+    scopes = [Permission.OWN_ACCOUNT]
+    asks = accounts.by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", scopes, None))
+    assert asks is not None
+    with ThreadPoolExecutor(1) as pool:
+        with web.deps.db.transaction() as tx:
+            tokens.outlives(tx, asks.key_id, None)
+            revoking = pool.submit(accounts.revoke_token, web.deps, asks.key_id)
+            with pytest.raises(TimeoutError):
+                revoking.result(0.5)
+            tokens.issue(tx, asks.user_id, "late", scopes, None, made_by=asks.key_id)
+        revoking.result(10)
+    assert all(one.revoked_at for one in accounts.list_tokens(web.deps))
+    with pytest.raises(NotAllowed):
+        accounts.issue_token(web.deps, "ana", "later", scopes, None, by=asks)
+
+
 def test_a_token_makes_nobody_who_may_more_than_itself(web: Web) -> None:
     web.user("viewer", "bo")
     narrow = web.program("owner", (Permission.USERS_EDIT, Permission.USERS_VIEW))
@@ -330,6 +375,23 @@ def test_who_may_not_be_given(web: Web) -> None:
                          ("t", ["agents.everything"])):  # fmt: skip
         with pytest.raises(InvalidInput):
             accounts.issue_token(web.deps, "ana", name, scopes, None)
+
+
+def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
+    web.user("admin", "ana")
+    by = accounts.by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", list(Permission), None))
+    with ThreadPoolExecutor(1) as pool:
+        with web.deps.db.transaction() as tx:
+            users.change_role(tx, "ana", Role.REVIEWER)
+            inviting_now = pool.submit(inviting.invite, web.deps, Role.OPERATOR, by=by)
+            with pytest.raises(TimeoutError):
+                inviting_now.result(0.5)
+        with pytest.raises(NotAllowed):
+            inviting_now.result(10)
+    assert not inviting.list_invitations(web.deps)
+    accounts.remove_user(web.deps, "ana")
+    with pytest.raises(NotFound):
+        inviting.invite(web.deps, Role.VIEWER, by=by)
 
 
 def test_old_invitations_are_pruned(web: Web) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
+
 from bench import bench_web
 from tests.browser import rounds
 from tests.browser.inhabited import lived
@@ -30,6 +32,14 @@ def test_every_page_is_there_with_one_heading_and_ids_of_its_own(web: Web, fleet
         if headings != 1 or twice:
             wrong.append(f"{stop.path}: {headings} headings, ids used twice: {twice}")
     assert not wrong
+
+
+@pytest.mark.parametrize("path", ["/activity?agent=%00", "/activity?subject=%00", "/drafts?agent=%00", "/agents/%00",
+                                  "/activity?before=9223372036854775808", "/audit?before=9223372036854775808",
+                                  "/agents/ada_1?tab=activity&before=9223372036854775808"])  # fmt: skip
+def test_what_no_database_takes_is_no_failure_of_ours(web: Web, fleet: Fleet, path: str) -> None:
+    fleet.agent(name="Ada", username="ada_1")
+    assert web.browser("owner").get(path).status_code in (200, 404, 422)
 
 
 def test_the_benchmark_has_a_name_for_whatever_a_page_or_an_answer_asks_for(web: Web) -> None:

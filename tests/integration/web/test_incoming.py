@@ -10,9 +10,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from fleet.access import Via, audit
@@ -87,17 +90,28 @@ def test_whoever_cannot_prove_it_learns_nothing(web: Web, shop: TestClient) -> N
     secret = source(web)
     receiving.create(web.deps, Wanted("asleep", SHOP, secret=secret + "x"), by="test")
     receiving.switch(web.deps, "asleep", on=False, by="test")
+    receiving.create(web.deps, Wanted("lost", SHOP, secret=secret + "y"), by="test")
+    web.fleet.sql("UPDATE hook_sources SET secret_key_id = 'gone' WHERE name = 'lost'")
     wrong = mac("another", BODY).hex()
     tries = [
         ("shop", {}), ("shop", {"x-shop-signature": ""}), ("shop", {"x-shop-signature": f"sha256={wrong}"}),
         ("shop", {"x-shop-signature": mac(secret, BODY).hex()}), ("shop", plain(secret, BODY + b" ")),
         ("shop", {"x-shop-signature": "sha256=not hex"}), ("shop", {"x-shop-signature": "sha256="}),
         ("nobody", plain(secret)), ("Shop", plain(secret)), ("asleep", plain(secret + "x")),
+        ("lost", plain(secret + "y")), ("lost", {}),
     ]  # fmt: skip
     answers = [shop.post(f"/hooks/in/{name}", content=BODY, headers=headers) for name, headers in tries]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.content for answer in answers}) == 1
     assert heard(web) == []
+
+
+def test_without_any_key_every_name_is_answered_alike(web: Web, shop: TestClient, tmp_path: Path) -> None:
+    headers = plain(source(web))
+    keyless = web.deps.settings.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
+    web.app.state.deps = replace(web.deps, settings=keyless)
+    answers = [shop.post(f"/hooks/in/{name}", content=BODY, headers=headers) for name in ("shop", "nobody")]
+    assert [answer.status_code for answer in answers] == [503, 503]
 
 
 def test_an_old_or_future_stamp_is_refused_and_a_fresh_one_taken(web: Web, shop: TestClient) -> None:

@@ -219,6 +219,32 @@ def test_all_pages_get_the_same_bytes_and_a_page_without_a_feed_no_lines(
         ear.close()
 
 
+def test_of_webhooks_only_those_hear_who_may_see_them(fleet: Fleet, token: str, address: str) -> None:
+    scopes = (Permission.FLEET_VIEW, Permission.HOOKS_VIEW)
+    accounts.create_user(fleet.deps, "ozzy", Role.OPERATOR, PASSWORD)
+    keys = {"viewer": token, "operator": accounts.issue_token(fleet.deps, "ozzy", "tests", scopes, None),
+            "narrow": accounts.issue_token(fleet.deps, "ozzy", "narrow", scopes[:1], None)}  # fmt: skip
+    ears = {name: Ear(address, key, {"feed": "1"}).greeted() for name, key in keys.items()}
+    first = ears["viewer"].last
+    with fleet.deps.db.transaction() as tx:
+        events.emit(tx, "hook.received", source="shop", external_id="order-7", bytes=3)
+    emit(fleet, 1)
+    for name, ear in ears.items():
+        heard = ear.until(lambda _, ear=ear: ear.numbers() == [1] and any(one.name == "changed" for one in ear.heard))  # type: ignore[misc]
+        late = Ear(address, keys[name], {"feed": "1", "after": first})
+        missed = late.until(lambda _, late=late: late.numbers() == [1])  # type: ignore[misc]
+        pages = [
+            httpx.get(f"{address}{path}", headers={"authorization": f"Bearer {keys[name]}"}).text
+            for path in ("/", "/activity", "/activity?subject=hook.*", "/api/v1/activity", "/api/v1/activity/after",
+                         "/api/v1/activity?subject=hook.received")
+        ]  # fmt: skip
+        may = name == "operator"
+        for told in (*pages, "".join(one.data for one in heard), "".join(one.data for one in missed)):
+            assert ("order-7" in told) is may and (may or "hook.received" not in told), (name, told)
+        ear.close()
+        late.close()
+
+
 def test_words_of_agents_are_inert(fleet: Fleet, token: str, address: str) -> None:
     """Neither do they become markup, nor do they end the event that carries them and begin one of their own."""
     ear = Ear(address, token, {"feed": "1"}).greeted()

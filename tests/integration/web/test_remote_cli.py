@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import click
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -163,6 +164,19 @@ def test_a_server_that_is_no_fleet_is_told_in_words(
 def test_an_address_or_a_token_that_is_none_is_told_in_words(url: str, token: str) -> None:
     result = CliRunner().invoke(root, ["agents", "list"], env=_env(url) | {"FLEET_TOKEN": token})
     assert result.exit_code == 2 and "Unexpected" not in result.output
+
+
+@pytest.mark.parametrize("url", ["http://fleet.example.org", "http://10.0.0.7:8630", "http://localhost.example.org",
+                                 "http://127.0.0.1@fleet.example.org", "http://[2001:db8::1]:8630"])  # fmt: skip
+def test_the_token_is_sent_in_clear_text_to_no_other_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setattr(httpx.Client, "request", lambda *_, **__: pytest.fail("the token was sent"))
+    result = CliRunner().invoke(root, ["agents", "list"], env=_env(url))
+    assert result.exit_code == 2 and "clear text" in result.output and "https://" in result.output
+
+
+def test_a_token_for_this_machine_goes_to_no_proxy(fleet: Fleet, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert call("agents", "list", "--json").exit_code == 0
 
 
 def _env(url: str) -> dict[str, str]:
