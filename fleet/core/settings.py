@@ -244,8 +244,14 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _bare(cls, value: object) -> object:
-        """Take off what a shell or a file puts around a secret: with a line's end it fits into no header."""
-        return SecretStr(value.get_secret_value().strip()) if isinstance(value, SecretStr) else value
+        """Take off what a shell or a file puts around a secret: with a line's end it fits into no header.
+
+        One of several lines, a key in PEM, stays as it was written.
+        """
+        if not isinstance(value, SecretStr):
+            return value
+        bare = value.get_secret_value().strip()
+        return value if "\n" in bare else SecretStr(bare)
 
     @field_validator("roles_of")
     @classmethod

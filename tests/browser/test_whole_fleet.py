@@ -43,6 +43,8 @@ def test_what_a_person_asks_an_agent_to_do_is_done_and_shown_while_they_look(
     world.agents(2)
     agent = people.list_agents(world.deps, people.AgentFilter(kind="gallery"))[0][0]
     people.start(world.deps, agent.username)
+    # It decides nothing by itself meanwhile: whoever is deciding cannot be woken.
+    world.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 day'")
     ana, ben = dashboard.person(), dashboard.person().go("/")
     expect(ben.page.get_by_text("Live", exact=True)).to_be_visible()
     ben.mark()

@@ -16,6 +16,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation.case import Case
 from schemathesis.specs.openapi import checks
 
+from fleet.keystore.sealing import new_key
 from tests.factories import Fleet, make_fleet
 from tests.integration.web.api_world import World, world
 from tests.integration.web.conftest import Web
@@ -37,7 +38,12 @@ CHECKS = [
 def unlimited(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     """A fleet whose API may be asked as often as anybody likes."""
     made = make_fleet(
-        database_url, web_reads_per_minute=0, web_writes_per_minute=0, home=tmp_path, web_url="http://testserver"
+        database_url,
+        web_reads_per_minute=0,
+        web_writes_per_minute=0,
+        home=tmp_path,
+        web_url="http://testserver",
+        secret_keys=new_key(),
     )
     yield made
     made.deps.close()
