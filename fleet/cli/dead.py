@@ -21,7 +21,7 @@ from fleet.cli.options import (
 )
 from fleet.core import clock
 from fleet.core.errors import Conflict
-from fleet.jobs.models import JobRow
+from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import JobState
@@ -74,7 +74,7 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     door.note(render.page(rows, total, offset, "dead letters", below=jobs.below(rows, limit)))
 
 
-def _show(door: Door, rows: Sequence[JobRow]) -> None:
+def _show(door: Door, rows: Sequence[Listed]) -> None:
     if not rows:
         return
     now = clock.now()
@@ -127,7 +127,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
     door.say(f"Replayed {_letters(number)}.")
 
 
-def _replayable(row: JobRow, *, allow_stale: bool) -> bool:
+def _replayable(row: Listed, *, allow_stale: bool) -> bool:
     return row.kind != JobKind.MESSAGE and (allow_stale or row.expires_at > clock.now())
 
 

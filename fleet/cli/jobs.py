@@ -14,6 +14,7 @@ from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
 from fleet.core import clock
+from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
@@ -73,18 +74,18 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     door.note(render.page(rows, total, offset, "jobs", below=below(rows, limit)))
 
 
-def below(rows: Sequence[JobRow], limit: int) -> str | None:
+def below(rows: Sequence[Listed], limit: int) -> str | None:
     """Return what to give --before for the next page; None when this one is not full."""
     return str(rows[-1].id)[:_SURELY_ONE_CHARS] if len(rows) == limit else None
 
 
-def who(row: JobRow, names: Names) -> str:
+def who(row: JobRow | Listed, names: Names) -> str:
     """Return whose job it is."""
     named = names.get(row.agent_id) if row.agent_id else None
     return named.username if named else "–"
 
 
-def about(row: JobRow) -> Text:
+def about(row: Listed) -> Text:
     """Return the one thing worth knowing about a job: what went wrong, what it waits for, what it came to."""
     if row.error and row.state not in (JobState.DONE, JobState.SKIPPED, JobState.CANCELLED):
         return render.words(row.error, "red")
@@ -94,7 +95,7 @@ def about(row: JobRow) -> Text:
     return render.words(told, "dim")
 
 
-def _when(row: JobRow, now: datetime) -> str:
+def _when(row: Listed, now: datetime) -> str:
     return render.when(row.finished_at if row.state in FINAL else row.next_attempt_at, now)
 
 

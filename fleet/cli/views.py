@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fleet.agents.models import AgentRow
     from fleet.agents.personas import Persona
     from fleet.core.events import Event
+    from fleet.jobs.lists import Listed
     from fleet.jobs.models import AttemptRow, JobRow, TickRow
     from fleet.runtime.people import Names
 
@@ -76,8 +77,8 @@ def agent(row: AgentRow) -> dict[str, Any]:
     }
 
 
-def job(row: JobRow, names: Names, *, whole: bool = False) -> dict[str, Any]:
-    """Return a job; `whole` adds what it carries."""
+def job(row: JobRow | Listed, names: Names, *, whole: bool = False) -> dict[str, Any]:
+    """Return a job; `whole` adds what it carries, which lists have not read."""
     same = (
         "id", "kind", "state", "priority", "agent_id", "tick_no", "surface", "target", "attempts", "max_attempts",
         "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "requested_by",

@@ -48,10 +48,13 @@ class Statement:
 
     SQLAlchemy's own way through a statement costs three times the driver's (measured), and building one anew costs as
     much again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
+
+    The server keeps what it made of it. One that is not `prepared` is planned for the values of each call: where some
+    are common and others rare, a plan for any of them serves the common ones, and for a rare one walks whole tables.
     """
 
-    def __init__(self, statement: sa.ClauseElement) -> None:
-        self._statement = statement
+    def __init__(self, statement: sa.ClauseElement, *, prepared: bool = True) -> None:
+        self._statement, self._prepared = statement, prepared
 
     @functools.cached_property
     def _compiled(self) -> tuple[bytes, Sequence[str]]:
@@ -66,7 +69,7 @@ class Statement:
         for name in documents:
             if values.get(name) is not None:
                 values[name] = Jsonb(values[name], dumps=as_json)
-        return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=True)
+        return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=self._prepared)
 
 
 def table_of(**columns: tuple[sa.types.TypeEngine[Any], Sequence[object]]) -> sa.TableValuedAlias:

@@ -1,4 +1,4 @@
-"""Which jobs: a filter as a value, and as SQL. Used by `fleet.jobs.queries` for lists, counts and people's acts.
+"""Which jobs: a filter as a value, and as SQL. Used by `fleet.jobs.lists`, and by `queries` for what people do.
 
 Everything is compared with bare columns, never with an expression, which no index holds.
 """
@@ -20,6 +20,13 @@ from fleet.jobs.states import LEASED, DeadReason, JobState
 
 Search = Callable[..., sa.Select[Any]]
 """Given the conditions, what is to be found: so many, in such an order."""
+_Value = Callable[[str], sa.ColumnElement[Any]]
+_TIME = sa.DateTime(timezone=True)
+_OPEN: dict[str, sa.types.TypeEngine[Any]] = {
+    "agent_id": sa.Uuid(), "reason": sa.String(), "older_than": sa.Interval(), "newer_than": sa.Interval(),
+    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME,
+}  # fmt: skip
+"""The fields whose values change nothing in how a search is written; kinds do, but for dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,31 @@ class Filter:
     ended_till: datetime | None = None
 
     @property
+    def is_of_the_dead(self) -> bool:
+        """Whether it asks for dead letters alone; an index of their own holds all that is asked of them."""
+        return self.states == (JobState.DEAD,)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of its open fields, by name."""
+        given = {name: getattr(self, name) for name in _OPEN if name != "kinds" or self.is_of_the_dead}
+        set_ = {name: value for name, value in given.items() if value not in (None, ())}
+        return {name: [*value] if isinstance(value, tuple) else value for name, value in set_.items()}
+
+    @property
+    def shape(self) -> Filter:
+        """The same without those values: equal for all filters that are written alike."""
+        open_: dict[str, Any] = dict.fromkeys(self.values, True)
+        return replace(self, **open_)
+
+    @property
     def parts(self) -> list[Filter]:
         """The same as several, each of which one index serves, by state or, `apart`, by kind.
 
         A common priority is what its kinds are born with, so that no other kind is looked through in vain. No parts:
         nothing can match.
         """
-        if self.states == (JobState.DEAD,):
+        if self.is_of_the_dead:
             return [self]
         kinds = self._possible_kinds
         if self.agent_id is not None:
@@ -60,7 +85,7 @@ class Filter:
     @property
     def apart(self) -> tuple[JobKind, ...]:
         """The kinds of a part for each of which the index is to be searched by itself; none: it holds them together."""
-        if self.states == (JobState.DEAD,):
+        if self.is_of_the_dead:
             return ()
         kinds = tuple(self._possible_kinds)
         is_undone = bool(self.states) and set(self.states) <= set(UNDONE)
@@ -77,49 +102,59 @@ class Filter:
         return [kind for kind in kinds if not self._has_common_priority or PRIORITY[kind] is self.priority]
 
 
-def matching(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
-    """Return a filter as SQL."""
-    found = in_states(which.states) if which.states else []
-    if which.agent_id is not None:
-        found.append(JobRow.agent_id == which.agent_id)
-    if which.kinds:
-        found.append(JobRow.kind.in_(which.kinds))
-    if which.priority is not None:
-        found.append(JobRow.priority == which.priority)
-    if which.reason is not None:
-        found.append(JobRow.dead_reason == which.reason)
-    if which.ids:
-        found.append(JobRow.id.in_(which.ids))
-    return found + _ages(which, now)
+def matching(which: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return a filter as SQL, with its values."""
+    values = which.values
+    return _conditions(which, lambda name: sa.literal(values[name], _OPEN[name]))
 
 
-def searching(part: Filter, now: datetime, one: Search) -> sa.Select[Any]:
-    """Return a search with a part of a filter; where each kind is searched for by itself, one after the other.
+def searching(part: Filter, one: Search) -> sa.Select[Any]:
+    """Return a search with a part of a filter's shape, to be run with the filter's values.
 
-    Written once for all of them: to plan a dozen searches took the planner, and to write them Python, longer than to
-    carry them out.
+    Where each kind is searched for by itself, one after the other, this is written once for all of them: to plan a
+    dozen searches took the planner, and to write them Python, longer than to carry them out.
     """
     if len(part.apart) < 2:
-        return one(*matching(part, now))
+        return one(*_conditions(part, _named))
     kinds = sa.func.unnest(sa.literal([*part.apart], ARRAY(sa.String))).table_valued("kind").render_derived()
     rare = [] if set(part.apart) & set(COMMON_KINDS) else [IS_RARE_KIND]
-    found = one(JobRow.kind == kinds.c.kind, *rare, *matching(replace(part, kinds=()), now)).lateral()
+    found = one(JobRow.kind == kinds.c.kind, *rare, *_conditions(replace(part, kinds=()), _named)).lateral()
     return sa.select(found).select_from(kinds.join(found, sa.true()))
 
 
-def _ages(which: Filter, now: datetime) -> list[sa.ColumnElement[bool]]:
+def _named(name: str) -> sa.ColumnElement[Any]:
+    return sa.bindparam(name, type_=_OPEN[name])
+
+
+def _conditions(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
+    found = in_states(which.states) if which.states else []
+    if which.agent_id is not None:
+        found.append(JobRow.agent_id == value("agent_id"))
+    if which.kinds:
+        is_told = isinstance(which.kinds, tuple)  # in a shape they may be left out
+        found.append(JobRow.kind.in_(which.kinds) if is_told else JobRow.kind == sa.func.any(value("kinds")))
+    if which.priority is not None:
+        found.append(JobRow.priority == which.priority)
+    if which.reason is not None:
+        found.append(JobRow.dead_reason == value("reason"))
+    if which.ids:
+        found.append(JobRow.id == sa.func.any(value("ids")))
+    return found + _ages(which, value)
+
+
+def _ages(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
-    ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.states == (JobState.DEAD,)
+    ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.is_of_the_dead
     if which.older_than is not None:
-        moment = now - which.older_than
+        moment = sa.func.now() - value("older_than")
         found += [ended < moment] if all_ended else [made < moment, sa.or_(ended.is_(None), ended < moment)]
     if which.newer_than is not None:
-        moment = now - which.newer_than
+        moment = sa.func.now() - value("newer_than")
         found.append(ended >= moment if all_ended else sa.or_(ended >= moment, made >= moment))
     if which.ended_from is not None:
-        found.append(ended >= which.ended_from)
+        found.append(ended >= value("ended_from"))
     if which.ended_till is not None:
-        found.append(ended <= which.ended_till)
+        found.append(ended <= value("ended_till"))
     return found
 
 

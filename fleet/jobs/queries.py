@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.core.sql import Statement
-from fleet.jobs.filters import Filter, in_states, matching, searching
+from fleet.jobs.filters import Filter, in_states, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, rings
@@ -27,10 +26,6 @@ from fleet.jobs.ticks import seconds
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()
 _LISTED = "`fleet jobs list` shows the newest."
-MOST_COUNTED = 1000
-"""Lists say how many there are up to this number."""
-# A plan for any state serves common ones: for a rare one it walks the whole table instead of the rare one's index.
-_PLAN_EACH = Statement(sa.select(sa.func.set_config("plan_cache_mode", "force_custom_plan", True), _CLOCK.label("now")))
 
 
 def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
@@ -45,68 +40,6 @@ def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
     """Return every claim of a job, oldest first."""
     query = sa.select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.lease_token)
     return list(tx.session.scalars(query))
-
-
-def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uuid.UUID | None = None) -> list[JobRow]:
-    """Return the jobs that match, newest first; dead letters by when they died.
-
-    `before` is a job's id: the page after the one that ended with it, however far down, costs what the first does.
-    Raises NotFound if that job is gone.
-    """
-    if not which.parts:
-        return []
-    page = _newest(tx, which, _planned_each(tx), limit=limit, offset=offset, before=before)
-    query = sa.select(JobRow).join(page, page.c.id == JobRow.id).order_by(page.c.moment.desc(), page.c.id.desc())
-    return list(tx.session.scalars(query))
-
-
-def count(tx: Tx, which: Filter) -> int | None:
-    """Return how many jobs match; None for more than MOST_COUNTED, since counting millions helps nobody."""
-    now = _planned_each(tx)
-    # In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
-    one: sa.Select[Any] = sa.select(sa.literal_column("1").label("one")).select_from(JobRow).limit(MOST_COUNTED + 1)
-    parts = [searching(part, now, one.where).limit(MOST_COUNTED + 1) for part in which.parts]
-    if not parts:
-        return 0
-    enough = parts[0] if len(parts) == 1 else sa.union_all(*parts).limit(MOST_COUNTED + 1)  # the first may be enough
-    number = int(tx.scalar(sa.select(sa.func.count()).select_from(enough.subquery())) or 0)
-    return number if number <= MOST_COUNTED else None
-
-
-def _planned_each(tx: Tx) -> datetime:
-    """Have every statement of the transaction planned for its own values; return the database's time."""
-    row: Any = tx.run(_PLAN_EACH).fetchone()
-    now: datetime = row.now
-    return now
-
-
-def _newest(tx: Tx, which: Filter, now: datetime, *, limit: int, offset: int, before: uuid.UUID | None) -> sa.Subquery:
-    """Return ids and moments of the newest jobs that match.
-
-    Each part of a filter has an index that holds its jobs in order, so a page needs no more of each than its length.
-    """
-    moment = _moment(which)
-    newer = [] if before is None else [sa.tuple_(moment, JobRow.id) < _place(tx, moment, before)]
-
-    def search(*where: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        found = sa.select(JobRow.id, moment.label("moment")).where(*where, *newer)
-        return found.order_by(moment.desc(), JobRow.id.desc()).limit(limit + offset)
-
-    parts = [searching(part, now, search) for part in which.parts]
-    some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
-    page = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
-    return page.subquery("page")
-
-
-def _moment(which: Filter) -> sa.ColumnElement[Any]:
-    return JobRow.finished_at.expression if which.states == (JobState.DEAD,) else JobRow.created_at.expression
-
-
-def _place(tx: Tx, moment: sa.ColumnElement[Any], job_id: uuid.UUID) -> sa.Tuple:
-    row = tx.execute(sa.select(moment, JobRow.id).where(JobRow.id == job_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no job {job_id}; a page cannot begin below it.")
-    return sa.tuple_(*(sa.literal(value) for value in row))
 
 
 def counts(tx: Tx) -> dict[tuple[str, str], int]:
@@ -182,7 +115,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
     One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
     that no task understands cannot be replayed.
     """
-    where = [*matching(which, tx.now()), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
+    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
     if not allow_stale:
         where.append(JobRow.expires_at > _CLOCK)
     victims = _newest_dead(where, limit)
@@ -204,7 +137,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
 
 def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
     """Put dead letters away for good; the rows stay. Returns how many."""
-    where = [*matching(which, tx.now()), JobRow.state == JobState.DEAD]
+    where = [*matching(which), JobRow.state == JobState.DEAD]
     victims = _newest_dead(where, limit)
     moved = tx.execute(
         sa.update(JobRow)
@@ -229,7 +162,7 @@ def reach(tx: Tx, which: Filter, *, limit: int) -> Reach:
     """Return what a replay or a discard of so many dead letters would find."""
     found = (
         sa.select(JobRow.finished_at, JobRow.kind, JobRow.expires_at)
-        .where(*matching(which, tx.now()), JobRow.state == JobState.DEAD)
+        .where(*matching(which), JobRow.state == JobState.DEAD)
         .order_by(JobRow.finished_at.desc(), JobRow.id.desc())
         .limit(limit)
         .subquery()

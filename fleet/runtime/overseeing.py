@@ -13,8 +13,9 @@ from datetime import datetime
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.events import Event
-from fleet.jobs import queries, service, timings
+from fleet.jobs import lists, queries, service, timings
 from fleet.jobs.advice import Choice, choices
+from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
@@ -51,13 +52,13 @@ def story(deps: Deps, prefix: str) -> Story:
     return Story(row, attempts, told, agent, _choices(row, now))
 
 
-def choices_of(deps: Deps, rows: Iterable[JobRow]) -> Mapping[uuid.UUID, Sequence[Choice]]:
+def choices_of(deps: Deps, rows: Iterable[JobRow | Listed]) -> Mapping[uuid.UUID, Sequence[Choice]]:
     """Return what may be done now with each of these jobs."""
     now = deps.now()
     return {row.id: _choices(row, now) for row in rows}
 
 
-def _choices(row: JobRow, now: datetime) -> Sequence[Choice]:
+def _choices(row: JobRow | Listed, now: datetime) -> Sequence[Choice]:
     is_leased = row.lease_until is not None and row.state not in LEASED
     return choices(JobState(row.state), JobKind(row.kind), row.expires_at, now, is_leased=is_leased)
 
@@ -133,7 +134,7 @@ def dead_letters(deps: Deps, which: Filter) -> Letters:
     which = replace(which, states=(JobState.DEAD,))
     with deps.db.transaction() as tx:
         found = queries.reach(tx, which, limit=MOST_AT_ONCE)
-        total = queries.count(tx, which)
+        total = lists.count(tx, which)
     bounded = replace(which, ended_from=found.first_ended, ended_till=found.last_ended)
     return Letters(bounded, found.number, total, found.stale, found.unreadable)
 

@@ -14,8 +14,7 @@ from fleet.agents import controls, queries
 from fleet.agents.controls import Hold
 from fleet.approvals import queries as approval_queries
 from fleet.core.db import Tx
-from fleet.jobs import gauges, service
-from fleet.jobs import queries as job_queries
+from fleet.jobs import gauges, lists, service
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.states import JobState
 from fleet.runtime.deps import Deps
@@ -87,7 +86,7 @@ def _pulse(tx: Tx) -> Pulse:
     waiting = approval_queries.pending_by_resource(tx)
     return Pulse(
         holds=controls.in_force(tx),
-        dead=job_queries.count(tx, JobFilter(states=(JobState.DEAD,))),
+        dead=lists.count(tx, JobFilter(states=(JobState.DEAD,))),
         drafts=sum(number for (resource, _), number in waiting.items() if resource == DRAFT),
         approvals=sum(waiting.values()),
     )

@@ -23,8 +23,9 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.events import Event, Position
+from fleet.jobs import lists, service, ticks
 from fleet.jobs import queries as job_queries
-from fleet.jobs import service, ticks
+from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
@@ -240,14 +241,16 @@ def activity_after(deps: Deps, position: Position, *, but: Sequence[str] = (), l
 
 
 def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
-              offset: int = 0) -> tuple[list[JobRow], int | None]:  # fmt: skip
-    """Return a page of jobs, newest first, and how many there are in all, or None for very many.
+              offset: int = 0, counted: bool = True) -> tuple[list[Listed], int | None]:  # fmt: skip
+    """Return a page of jobs, newest first, and how many there are in all, or None for very many, or if not `counted`.
 
     `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
     """
     with deps.db.transaction() as tx:
         above = job_queries.resolve_prefix(tx, before) if before else None
-        return job_queries.find(tx, which, limit=limit, offset=offset, before=above), job_queries.count(tx, which)
+        if not counted:
+            return lists.find(tx, which, limit=limit, offset=offset, before=above), None
+        return lists.page(tx, which, limit=limit, offset=offset, before=above)
 
 
 def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:

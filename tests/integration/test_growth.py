@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from fleet.core import db, events
 from fleet.core.db import Base, Database
 from fleet.core.errors import NotFound
-from fleet.jobs import queries
+from fleet.core.sql import Statement
+from fleet.jobs import lists
 from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
@@ -47,7 +48,7 @@ def job(fleet: Fleet, agent: uuid.UUID, state: JobState, *, kind: JobKind = JobK
 
 def found(fleet: Fleet, which: Filter, **page: Any) -> list[uuid.UUID]:
     with fleet.deps.db.transaction() as tx:
-        return [row.id for row in queries.find(tx, which, **page)]
+        return [row.id for row in lists.find(tx, which, **page)]
 
 
 def pages(read: Callable[[Any], list[Any]]) -> list[Any]:
@@ -72,6 +73,19 @@ def test_pages_below_one_another_show_every_job_once_in_the_order_of_the_list(fl
     whole = found(fleet, which, limit=50)
     assert len(whole) == len(found(fleet, which, limit=50, offset=2)) + 2
     assert pages(lambda last: found(fleet, which, limit=2, before=last)) == whole
+
+
+def test_a_page_that_ends_the_list_knows_how_many_there_are(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_COUNTED", 5)
+    agent = fleet.agent()
+    first = job(fleet, agent, JobState.READY)
+    for number in range(1, 7):
+        with fleet.deps.db.transaction() as tx:
+            for limit, offset in itertools.product((1, 3, 20), (0, 2, 9)):
+                total = lists.page(tx, Filter(), limit=limit, offset=offset)[1]
+                assert total == (number if number <= 5 else None), (limit, offset)
+            assert lists.page(tx, Filter(), before=first)[1] == (number if number <= 5 else None)
+        job(fleet, agent, JobState.READY, made_h=number)
 
 
 def test_a_new_job_above_does_not_shift_the_page_below(fleet: Fleet) -> None:
@@ -106,6 +120,7 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
         (JobState.SKIPPED,),
         (JobState.DONE, JobState.CANCELLED),
         (JobState.RUNNING,),
+        (JobState.RUNNING, JobState.DEAD),
         (JobState.DEAD,),
     )
     for states, of_kinds, agent, newer in itertools.product(
@@ -115,7 +130,7 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
         expected = {row.id for row in rows if _matches(row, which, hours=3)}
         assert set(found(fleet, which, limit=500)) == expected, which
         with fleet.deps.db.transaction() as tx:
-            assert queries.count(tx, which) == len(expected), which
+            assert lists.count(tx, which) == len(expected), which
 
 
 @pytest.mark.parametrize(
@@ -126,23 +141,36 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
         (Filter(agent_id=uuid.UUID(int=7)), "ix_jobs_agent"),
     ],
 )
-def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(fleet: Fleet, which: Filter, index: str) -> None:
+def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, which: Filter, index: str
+) -> None:
     fleet.sql(
         "INSERT INTO jobs (id, agent_id, kind, priority, max_attempts, expires_at, state, created_at, finished_at)"
         " SELECT gen_random_uuid(), :agent, 'post', 'normal', 3, now(), 'done', now() - n * interval '1 min', now()"
         " FROM generate_series(1, 5000) n", agent=fleet.agent(),
     )  # fmt: skip
     fleet.sql("ANALYZE jobs")
-    asked: list[tuple[str, Any]] = []
+    plans: list[str] = []
+    run = Statement.run
+
+    def explained(self: Statement, connection: Any, values: dict[str, Any]) -> Any:
+        plans.append(" ".join(row[0] for row in connection.execute(b"EXPLAIN " + self._compiled[0], values)))
+        return run(self, connection, values)
+
+    monkeypatch.setattr(Statement, "run", explained)
     with fleet.deps.db.transaction() as tx:
-        connection = tx.session.connection()
-        sa.event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
-        queries.find(tx, which)
-        queries.count(tx, which)
-        plans = [
-            " ".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {sql}", values)) for sql, values in [*asked]
-        ]
+        lists.find(tx, which)
+        lists.count(tx, which)
     assert [index in plan for plan in plans] == [True, True]
+
+
+def test_a_rare_state_has_a_plan_of_its_own_however_often_common_ones_were_asked_for(fleet: Fleet) -> None:
+    for _ in range(7):  # after five calls the server keeps a plan for any value of what is prepared
+        found(fleet, Filter(states=(JobState.DEAD,), kinds=(JobKind.POST,), newer_than=timedelta(hours=1)))
+        people.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
+    kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
+    with fleet.deps.db.transaction() as tx:  # of the connection that was used
+        assert tx.scalar(sa.text(kept_ones)) == 0
 
 
 def _matches(row: JobRow, which: Filter, *, hours: float) -> bool:
@@ -156,7 +184,7 @@ def _matches(row: JobRow, which: Filter, *, hours: float) -> bool:
 
 
 def test_lists_stop_counting_and_say_so(fleet: Fleet, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "MOST_COUNTED", 3)
+    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
     agent = fleet.agent(username="ann_1")
     ids = [job(fleet, agent, JobState.READY, made_h=n) for n in range(3)]
     assert "3 of 3 jobs." in cli("jobs", "list").stderr

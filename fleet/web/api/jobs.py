@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.jobs.models import JobRow
+from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
@@ -87,7 +87,7 @@ class JobQuery(Paging):
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
 
 
-def views(deps: Deps, rows: list[JobRow]) -> list[Job]:
+def views(deps: Deps, rows: list[Listed]) -> list[Job]:
     """Return jobs as programs see them."""
     names = people.names(deps, [row.agent_id for row in rows])
     return [taken(Job, row, agent=username(names, row.agent_id)) for row in rows]
@@ -118,7 +118,8 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
         older_than=age_of(deps, which.until),
     )  # fmt: skip
     with which.continued():
-        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more)
+        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
+                                    counted=False)  # fmt: skip
     rows, following = which.page(found, lambda row: row.id)
     return JobPage(items=views(deps, list(rows)), next=following)
 

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.jobs.advice import MEANING
-from fleet.jobs.models import JobRow
+from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
@@ -83,7 +83,7 @@ class Chosen(BaseModel):
 def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], before: JobId = "") -> Response:
     """Show why letters are dead, and a page of them, the last to die first."""
     problem: FleetError | None = None
-    found: list[JobRow] = []
+    found: list[Listed] = []
     total: int | None = 0
     try:
         found, total = people.list_jobs(deps, asked.filter(deps), before=before or None, limit=_PAGE)
@@ -104,12 +104,12 @@ def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], 
     if not asked.id and not asked.all:
         return go(request, "/dead", "Select some dead letters first.", wrong=True)
     letters = overseeing.dead_letters(deps, asked.filter(deps))
-    found, _ = people.list_jobs(deps, letters.which, limit=_SHOWN)
+    found, _ = people.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
     return render(request, "dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
                   asked=asked, most=overseeing.MOST_AT_ONCE)  # fmt: skip
 
 
-def _names(deps: Deps, rows: list[JobRow]) -> people.Names:
+def _names(deps: Deps, rows: list[Listed]) -> people.Names:
     return people.names(deps, [row.agent_id for row in rows])
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.jobs.models import JobRow
+from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import JobState
@@ -33,7 +33,7 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
          before: JobId = "") -> Response:  # fmt: skip
     """Show a page of jobs, newest first."""
     problem: FleetError | None = None
-    found: list[JobRow] = []
+    found: list[Listed] = []
     total: int | None = 0
     try:
         which = Filter(
