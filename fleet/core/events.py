@@ -7,6 +7,7 @@ position is therefore (transaction id, event id), and only transactions older th
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,17 +111,16 @@ def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: in
 
     `but` are the subjects that are left out; each may end in `*`.
     """
-    query = (
-        sa.select(*_TOLD)
-        .where(
-            sa.tuple_(EventRow.txid, EventRow.id) > sa.tuple_(sa.literal(position.txid), sa.literal(position.id)),
-            EventRow.txid < _SETTLED_BELOW,
-            *_all_but(but),
-        )
-        .order_by(EventRow.txid, EventRow.id)
-        .limit(limit)
-    )
-    return [_event(row) for row in tx.execute(query)]
+    rows = tx.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
+    return [_event(row) for row in rows]
+
+
+@functools.lru_cache(16)
+def _following(but: tuple[str, ...]) -> Statement:
+    txid, id_, limit = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("txid", "id", "limit"))
+    later = sa.tuple_(EventRow.txid, EventRow.id) > sa.tuple_(txid, id_)
+    query = sa.select(*_TOLD).where(later, EventRow.txid < _SETTLED_BELOW, *_all_but(but))
+    return Statement(query.order_by(EventRow.txid, EventRow.id).limit(limit), prepared=False)
 
 
 def of_ids(tx: Tx, ids: Sequence[int]) -> dict[Position, Event]:
@@ -171,21 +171,47 @@ def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | Non
 
     `before` is an event's id: the page after the one that ended with it, however far down, costs what the first does.
     """
-    where = _all_but(but) if before is None else [EventRow.id < before, *_all_but(but)]
-    if agent_id is not None:
-        where.append(EventRow.agent_id == agent_id)
-    if job_id is not None:
-        where.append(EventRow.job_id == job_id)
-    if subjects:
-        wanted = _spelled_out(tx, subjects)
-        if agent_id is None and job_id is None:
-            where, offset = [EventRow.id.in_(_newest_of(tx, wanted, where, limit, offset))], 0
-        else:
-            where.append(EventRow.subject.in_(wanted))
-    query = sa.select(*_TOLD).where(*where).order_by(EventRow.id.desc()).limit(limit).offset(offset)
-    events = [_event(row) for row in tx.execute(query)]
+    given = {"agent_id": agent_id, "job_id": job_id, "before": before}
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    wanted = _spelled_out(tx, subjects)
+    if subjects and not wanted:
+        return []
+    of_one = agent_id is not None or job_id is not None
+    query = _latest_of(frozenset(values), tuple(but), len(wanted) if of_one else bool(wanted), of_one=of_one)
+    values |= {f"subject_{n}": name for n, name in enumerate(wanted)} if of_one else {"subjects": wanted}
+    events = [_event(row) for row in tx.run(query, limit=limit, offset=offset, **values)]
     # Ids are handed out in the order of time, so what is too old stands at the end: no index on the time is needed.
     return events if since is None else [event for event in events if event.occurred_at >= since]
+
+
+@functools.lru_cache(64)
+def _latest_of(given: frozenset[str], but: tuple[str, ...], subjects: int, *, of_one: bool) -> Statement:
+    """Return the statement for a page of events, by what is asked for: to write it takes longer than to run it.
+
+    Of one agent or job so many subjects are filtered; without either a page needs no more of each subject than its
+    length, and an index holds those. Walking all events from the newest would be as quick for a subject of every day,
+    and read the whole table for a rare one.
+    """
+    limit, offset = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("limit", "offset"))
+    where = [*_all_but(but), *(_GIVEN[name] for name in sorted(given))]
+    query = sa.select(*_TOLD).order_by(EventRow.id.desc())
+    if of_one or not subjects:
+        wanted = [sa.bindparam(f"subject_{n}", type_=sa.String()) for n in range(subjects)]
+        own = [EventRow.subject.in_(wanted)] if wanted else []
+        return Statement(query.where(*where, *own).limit(limit).offset(offset), prepared=False)
+    asked = sa.func.unnest(sa.bindparam("subjects", type_=ARRAY(sa.String()))).table_valued("subject").render_derived()
+    newest = sa.select(EventRow.id).where(EventRow.subject == asked.c.subject, *where).order_by(EventRow.id.desc())
+    each = newest.limit(limit + offset).lateral()
+    some = sa.select(each.c.id).select_from(asked.join(each, sa.true())).subquery()
+    page = sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset).subquery()
+    return Statement(query.join(page, page.c.id == EventRow.id), prepared=False)
+
+
+_GIVEN: dict[str, sa.ColumnElement[bool]] = {
+    "agent_id": EventRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid()),
+    "job_id": EventRow.job_id == sa.bindparam("job_id", type_=sa.Uuid()),
+    "before": EventRow.id < sa.bindparam("before", type_=sa.BigInteger()),
+}
 
 
 def _all_but(subjects: Sequence[str]) -> list[sa.ColumnElement[bool]]:
@@ -199,29 +225,18 @@ def _spelled_out(tx: Tx, subjects: Sequence[str]) -> list[str]:
     """Return the subjects in use that are asked for; there are some dozens, each found by one step in the index."""
     if not any(subject.endswith("*") for subject in subjects):
         return list(subjects)
-    first = sa.select(sa.func.min(EventRow.subject).label("subject")).cte("used", recursive=True)
-    following = sa.select(sa.func.min(EventRow.subject)).where(EventRow.subject > first.c.subject).scalar_subquery()
-    used = first.union_all(sa.select(following).where(first.c.subject.is_not(None)))
-    known = [row.subject for row in tx.execute(sa.select(used.c.subject).where(used.c.subject.is_not(None)))]
+    known = [row.subject for row in tx.run(_USED)]
     return [name for name in known if any(matches(name, subject) for subject in subjects)]
 
 
-def _newest_of(tx: Tx, subjects: Sequence[str], where: Sequence[sa.ColumnElement[bool]], limit: int,
-               offset: int) -> list[int]:  # fmt: skip
-    """Return the ids of a page of events with these subjects.
-
-    A page needs no more of each subject than its length, and an index holds those. Walking all events from the newest
-    would be as quick for a subject of every day, and read the whole table for a rare one.
-    """
-    if not subjects:
-        return []
-    asked = sa.func.unnest(sa.literal([*subjects], ARRAY(sa.String))).table_valued("subject").render_derived()
-    newest = sa.select(EventRow.id).where(EventRow.subject == asked.c.subject, *where).order_by(EventRow.id.desc())
-    each = newest.limit(limit + offset).lateral()
-    some = sa.select(each.c.id).select_from(asked.join(each, sa.true())).subquery()
-    return list(tx.session.scalars(sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset)))
+def _used() -> Statement:
+    first = sa.select(sa.func.min(EventRow.subject).label("subject")).cte("used", recursive=True)
+    following = sa.select(sa.func.min(EventRow.subject)).where(EventRow.subject > first.c.subject).scalar_subquery()
+    used = first.union_all(sa.select(following).where(first.c.subject.is_not(None)))
+    return Statement(sa.select(used.c.subject).where(used.c.subject.is_not(None)))
 
 
+_USED = _used()
 _TOLD = (
     EventRow.txid, EventRow.id, EventRow.occurred_at, EventRow.subject, EventRow.agent_id, EventRow.job_id,
     EventRow.payload,
