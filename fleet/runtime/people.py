@@ -210,7 +210,7 @@ def get_agent(deps: Deps, name: str, *, include_deleted: bool = False) -> AgentR
 def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
     """Return a page of agents by username, and how many there are in all."""
     with deps.db.transaction() as tx:
-        return queries.find(tx, which, limit=limit, offset=offset), queries.count(tx, which)
+        return queries.page(tx, which, limit=limit, offset=offset)
 
 
 def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),

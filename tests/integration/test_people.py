@@ -163,6 +163,25 @@ def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fle
     assert people.list_agents(fleet.deps, people.AgentFilter(include_deleted=True))[1] == 1
 
 
+def test_every_page_of_agents_says_how_many_match_in_all(fleet: Fleet) -> None:
+    for n, persona in enumerate(["ai_artist"] * 3 + ["indie_game_dev"] * 2):
+        fleet.agent(username=f"walker_{n}", persona_id=persona)
+    people.delete(fleet.deps, "walker_0", by="ada")
+    people.delete(fleet.deps, str(fleet.agent()), by="ada")
+
+    def told(limit: int, offset: int, **which: Any) -> tuple[list[str], int]:
+        rows, total = people.list_agents(fleet.deps, people.AgentFilter(**which), limit=limit, offset=offset)
+        return [row.username[-1] for row in rows], total
+
+    assert told(2, 0) == (["1", "2"], 4)
+    assert told(2, 3) == (["4"], 4)
+    assert told(2, 1, text="WALKER") == (["2", "3"], 4)
+    assert told(2, 7, text="walker") == ([], 4)
+    assert told(9, 1, persona_id="ai_artist") == (["2"], 2)
+    assert told(9, 0, persona_id="ai_artist", only_deleted=True) == (["0"], 1)
+    assert told(9, 0, text="nobody") == ([], 0)
+
+
 def test_edits_are_recorded_with_old_and_new(fleet: Fleet) -> None:
     agent = fleet.agent()
     people.update(fleet.deps, str(agent), {"name": "New", "like_weight": 0.0})
