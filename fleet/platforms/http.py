@@ -57,7 +57,8 @@ class HttpClient:
                 response.close()
         except _NEVER_SENT as error:
             raise Unreachable(f"{self._host(path)} cannot be reached ({_words(error)})") from error
-        except httpx.TransportError as error:
+        # An answer that cannot be unpacked was sent by somebody who may have done what was asked.
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise Uncertain(f"no answer from {self._host(path)} ({_words(error)})") from error
         return response
 

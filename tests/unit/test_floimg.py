@@ -188,6 +188,12 @@ def test_a_success_that_is_not_understood_may_have_happened(
         surface.write(post(), timeout_s=2)
 
 
+def test_an_answer_that_cannot_be_unpacked_may_have_happened(surface: FloImg, wire: respx.MockRouter) -> None:
+    wire.post("/api/showcase").respond(200, content=b"no gzip", headers={"content-encoding": "gzip"})
+    with pytest.raises(base.Uncertain, match="no answer from 127.0.0.1"):
+        surface.write(post(), timeout_s=2)
+
+
 def test_an_answer_without_end_is_no_answer(surface: FloImg, wire: respx.MockRouter) -> None:
     wire.post("/api/showcase").respond(200, content=b"x" * (9 * 1024 * 1024))
     with pytest.raises(base.Uncertain, match="too large"):
