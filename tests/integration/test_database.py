@@ -65,7 +65,9 @@ def test_a_connection_that_is_cut_is_said_to_be_away_and_the_next_one_works(data
 
 
 @pytest.mark.parametrize("asked", [lambda tx: tx.now(), lambda tx: tx.execute(sa.text("SELECT 1"))])
-def test_a_transaction_that_rested_too_long_is_said_to_be_cut(database: Database, asked: Callable[[Tx], object]) -> None:
+def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
+    database: Database, asked: Callable[[Tx], object]
+) -> None:
     with pytest.raises(Unavailable, match="idle-in-transaction"), database.transaction() as tx:
         tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
         time.sleep(0.3)
