@@ -84,7 +84,7 @@ def withheld(who: Principal) -> tuple[str, ...]:
 
 
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
-    """Return what a job is to do, as far as somebody may know it: nothing where it is about what they do not hear of."""
+    """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
     subject = "hook.delivery" if job.kind == JobKind.DELIVER else str(job.payload.get("subject", ""))
     return {} if any(matches(subject, one) for one in withheld(who)) else job.payload
 

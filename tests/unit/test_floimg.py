@@ -195,7 +195,7 @@ def test_a_success_that_is_not_understood_may_have_happened(
 def test_an_answer_that_cannot_be_unpacked_may_have_happened(surface: FloImg, wire: respx.MockRouter) -> None:
     packed = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
     wire.post("/api/showcase").mock(return_value=packed)
-    with pytest.raises(base.Uncertain, match="no answer from 127.0.0.1"):
+    with pytest.raises(base.Uncertain, match="no answer"):
         surface.write(post(), timeout_s=2)
 
 

@@ -25,5 +25,6 @@ def test_long_decisions_are_compared_at_once(told: Any) -> None:
 def test_what_is_the_same_stands_around_what_differs() -> None:
     changes = agent._changes({"action": "post", "thought": "same"}, {"action": "like", "thought": "same"})
     assert [one for one in changes if one[0] != "@"] == [
-        (" ", "{"), ("-", '  "action": "post",'), ("+", '  "action": "like",'), (" ", '  "thought": "same"'), (" ", "}"),
+        (" ", "{"), ("-", '  "action": "post",'), ("+", '  "action": "like",'),
+        (" ", '  "thought": "same"'), (" ", "}"),
     ]  # fmt: skip

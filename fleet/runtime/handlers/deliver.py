@@ -1,8 +1,8 @@
 """The delivery of an event to the receiver of a webhook: signed, to a public address, once for each job that is taken.
 
 At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The kill switch
-and the lease are read last, with nothing but the call itself after them. Whoever sees jobs sees how one ended, in its error
-and in its events; whom it told, and what stood in the way there, only the webhook's own deliveries say.
+and the lease are read last, with nothing but the call itself after them. Whoever sees jobs sees how one ended; whom it
+told, and what stood in the way there, only the webhook's own deliveries say.
 """
 
 from __future__ import annotations

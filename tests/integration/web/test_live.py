@@ -222,8 +222,9 @@ def test_all_pages_get_the_same_bytes_and_a_page_without_a_feed_no_lines(
 @pytest.mark.parametrize(("permission", "subject"), [
     (Permission.HOOKS_VIEW, "hook.received"), (Permission.SETTINGS_VIEW, "secret.set"),
 ])  # fmt: skip
-def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(fleet: Fleet, token: str, address: str,
-                                                                   permission: Permission, subject: str) -> None:  # fmt: skip
+def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
+    fleet: Fleet, token: str, address: str, permission: Permission, subject: str
+) -> None:
     scopes = (Permission.FLEET_VIEW, permission)
     accounts.create_user(fleet.deps, "ozzy", Role.OPERATOR, PASSWORD)
     keys = {"viewer": token, "operator": accounts.issue_token(fleet.deps, "ozzy", "tests", scopes, None),
@@ -239,8 +240,8 @@ def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(fleet: Fleet,
         missed = late.until(lambda _, late=late: late.numbers() == [1])  # type: ignore[misc]
         pages = [
             httpx.get(f"{address}{path}", headers={"authorization": f"Bearer {keys[name]}"}).text
-            for path in ("/", "/activity", f"/activity?subject={subject.partition('.')[0]}.*", "/api/v1/activity", "/api/v1/activity/after",
-                         f"/api/v1/activity?subject={subject}")
+            for path in ("/", "/activity", f"/activity?subject={subject[:4]}*", "/api/v1/activity",
+                         "/api/v1/activity/after", f"/api/v1/activity?subject={subject}")
         ]  # fmt: skip
         may = name == "operator"
         for told in (*pages, "".join(one.data for one in heard), "".join(one.data for one in missed)):
