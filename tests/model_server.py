@@ -13,7 +13,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,6 +101,8 @@ class Reply:
     """What a gateway says in place of the answer, once the server has done what it was asked."""
     hang: bool = False
     drip: bool = False
+    drip_head: bool = False
+    """Whether its headers come letter by letter, without end."""
     extra_blocks: tuple[Mapping[str, Any], ...] = ()
     stream_error: str = ""
     """The kind of an error that is told in the middle of a stream."""
@@ -321,6 +323,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, made if made is not None else _error(status, "made to fail"), reply, kind)
 
     def _send(self, status: int, made: bytes, reply: Reply, kind: str) -> None:
+        if reply.drip_head:
+            self.close_connection = True
+            with suppress(OSError):
+                self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000)
+            return
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(made)))

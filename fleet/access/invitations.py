@@ -1,7 +1,7 @@
 """Invitations: links that make one user, once. Called by `fleet.runtime.accounts`.
 
 The link that `fleet up` prints while nobody can log in is one, for an owner; it is void as soon as anybody can. Who
-loses their place loses their open invitations with it.
+loses their place loses their open invitations with it, and so does a token that is revoked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from fleet.access import audit, secret, users
-from fleet.access.models import InvitationRow
+from fleet.access.models import InvitationRow, TokenRow
 from fleet.access.principal import Via
 from fleet.access.roles import Role
 from fleet.access.users import User
@@ -27,7 +27,8 @@ FIRST = "fleet:first"
 """By whom the first owner is invited."""
 _CLOCK = sa.func.clock_timestamp()
 _ROW = InvitationRow
-_OPEN = (_ROW.used_at.is_(None), _ROW.expires_at > _CLOCK)
+_REVOKED = sa.exists().where(TokenRow.id == _ROW.made_by, TokenRow.revoked_at.is_not(None))
+_OPEN = (_ROW.used_at.is_(None), _ROW.expires_at > _CLOCK, ~_REVOKED)
 
 
 class NoInvitation(FleetError):
@@ -53,15 +54,20 @@ class Invitation:
 _COLUMNS = (_ROW.id, _ROW.role, _ROW.invited_by, _ROW.created_at, _ROW.expires_at)
 
 
-def make(tx: Tx, role: Role, *, by: str, for_: timedelta = USUAL) -> tuple[str, Invitation]:
-    """Return a new key, to be shown once, and what it opens. Raises InvalidInput for a time out of range."""
+def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
+         for_: timedelta = USUAL) -> tuple[str, Invitation]:  # fmt: skip
+    """Return a new key, to be shown once, and what it opens. Raises InvalidInput for a time out of range.
+
+    `made_by` is the token that asks: once it is revoked, the key opens nothing.
+    """
     if not SHORTEST <= for_ <= LONGEST:
         raise InvalidInput("An invitation is good for 1 hour to 7 days.")
     key = secret.new_invitation_key()
-    values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by}
+    values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by, "made_by": made_by}
     row = tx.execute(sa.insert(_ROW).values(**values, expires_at=_CLOCK + for_).returning(*_COLUMNS)).one()
     made = _invitation(row)
-    audit.note(tx, "user.invited", f"invitation:{made.id}", after={"role": role, "expires_at": made.expires_at})
+    told = {"role": role, "expires_at": made.expires_at, **({"made_by": f"token:{made_by}"} if made_by else {})}
+    audit.note(tx, "user.invited", f"invitation:{made.id}", after=told)
     return key, made
 
 

@@ -84,11 +84,12 @@ class TokenRow(Base):
 
 
 class InvitationRow(Base):
-    """A link that makes one user, once."""
+    """A link that makes one user, once. `made_by` is the token that made it, if a token did: revoked, it voids it."""
 
     __tablename__ = "invitations"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    made_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("tokens.id", ondelete="CASCADE"))
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     role: Mapped[str] = mapped_column(sa.String(10))
     invited_by: Mapped[str] = mapped_column(sa.String(200))

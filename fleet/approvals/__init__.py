@@ -3,7 +3,7 @@
 Called by `fleet.runtime`. Must never know what is asked for: what follows from a decision is the runtime's business.
 """
 
-from fleet.approvals.diff import Change, How, Piece, diff, pieces
+from fleet.approvals.diff import Change, How, Piece, diff, lines, pieces
 from fleet.approvals.moves import amend, decide, open, withdraw
 from fleet.approvals.queries import Decision, Filter, decisions_of, get, page
 from fleet.approvals.request import (
@@ -24,5 +24,5 @@ from fleet.approvals.upkeep import due
 __all__ = [
     "AlreadySettled", "Bar", "Change", "Changed", "Decided", "Decision", "Expired", "Filter", "How", "NotYours",
     "OwnRequest", "Person", "Piece", "Proposal", "Request", "RequestState", "Rule", "Standing", "amend", "decide",
-    "decisions_of", "diff", "due", "get", "open", "page", "pieces", "standing", "withdraw",
+    "decisions_of", "diff", "due", "get", "lines", "open", "page", "pieces", "standing", "withdraw",
 ]  # fmt: skip

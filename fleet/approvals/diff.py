@@ -96,9 +96,11 @@ def _as_json(value: Any) -> str:
 
 
 def _lines(before: Any, after: Any) -> tuple[str, ...]:
-    """Return the unified diff of two texts without its heading; none for data."""
-    if not (isinstance(before, str) and isinstance(after, str)):
-        return ()
+    return lines(before, after) if isinstance(before, str) and isinstance(after, str) else ()
+
+
+def lines(before: str, after: str) -> tuple[str, ...]:
+    """Return the unified diff of two texts without its heading; of very long ones all that was and all that is."""
     old, new = before.splitlines(), after.splitlines()
     if len(old) + len(new) > _MOST_LINES:
         return (f"@@ -1,{len(old)} +1,{len(new)} @@", *(f"-{line}" for line in old), *(f"+{line}" for line in new))

@@ -11,10 +11,13 @@ import click
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import Place
+from fleet.cli.options import Output, Place
+from fleet.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from fleet.chaos.report import Report
+
+_DOCS = Path("docs/reliability.md")
 
 
 @click.command(cls=Command)
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--in-folder", "folder", type=Place(file_okay=False, path_type=Path),
               help="Where the run lives, which must be empty; a temporary folder if left out.")  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well; others are kept anyway.")
-@click.option("--json", "json_path", type=Place(dir_okay=False, path_type=Path), metavar="PATH",
+@click.option("--json", "json_path", type=Output(dir_okay=False, path_type=Path), metavar="PATH",
               help="Write the report as JSON.")  # fmt: skip
 @click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
 @pass_door
@@ -47,6 +50,8 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     from fleet.cli.chaos_screen import ChaosScreen
     from fleet.cli.interrupts import Interrupts
 
+    if write_docs and not _DOCS.parent.is_dir():
+        raise InvalidInput(f"There is no folder {_DOCS.parent} here.", fix="Call it in the folder of the source.")
     for name in [name for name in os.environ if name.startswith("FLEET_")]:
         del os.environ[name]  # settings of another fleet are none of this world's
     wanted = Wanted(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults)
@@ -88,6 +93,5 @@ def _write(door: Door, report: Report, json_path: Path | None, *, write_docs: bo
     if write_docs:
         from fleet.chaos.page import page
 
-        path = Path("docs/reliability.md")
-        path.write_text(page(report), encoding="utf-8")
-        door.say(f"{path} is written.")
+        _DOCS.write_text(page(report), encoding="utf-8")
+        door.say(f"{_DOCS} is written.")

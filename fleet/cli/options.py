@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from abc import abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -66,6 +68,18 @@ class Place(click.Path):
         if not str(value):
             self.fail("It is empty; name a path, or leave it out.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Output(Place):
+    """A file that is written at the end: that it cannot be is said at the start, and not when the work is done."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fails for one that cannot be written."""
+        path = Path(super().convert(value, param, ctx))
+        place = path if path.exists() else path.parent
+        if not os.access(place, os.W_OK) or (place != path and not place.is_dir()):
+            self.fail(f"{path} cannot be written: is its folder there, and yours?", param, ctx)
+        return path
 
 
 class _Named(click.ParamType[str]):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import ndiff
 from typing import Any
 
 import click
 from rich.text import Text
 
+from fleet.approvals import lines
 from fleet.cli import render, views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, json_option
 from fleet.runtime import looking
 
-_STYLES = {"-": "red", "+": "green", "?": "dim"}
+_STYLES = {"-": "red", "+": "green"}
 
 
 @click.command(cls=Command)
@@ -48,7 +48,6 @@ def _as_stored(outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Text]:
-    before, after = views.to_json(then).splitlines(), views.to_json(now).splitlines()
-    for line in ndiff(before, after):
+    for line in lines(views.to_json(then), views.to_json(now)):
         if line[0] in _STYLES:
-            yield Text(line[:2] + line[2:].rstrip(), style=_STYLES[line[0]])
+            yield Text(f"{line[0]} {line[1:].rstrip()}", style=_STYLES[line[0]])

@@ -42,6 +42,8 @@ from fleet.sandbox.services import Services
 
 _LOOK_EVERY_S = 0.2
 _PAGE = 500
+_OF_OTHERS = 50
+"""Connections of the gallery (twice its pool), of the metrics, and those that are kept for superusers."""
 
 
 class Run:
@@ -62,7 +64,8 @@ class Run:
         self._screen = Screen(door)
         self._services = Services(
             self._home, database_url=given.database_url, broker_url=given.broker_url,
-            postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port, report=self._screen.step,
+            postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port,
+            connections=connections(self.settings.pool_size, wanted.workers), report=self._screen.step,
         )  # fmt: skip
         self._board = Board(self._services, self._screen)
         self._deps: Deps | None = None
@@ -211,6 +214,12 @@ class Run:
             self._deps.close()
         self._services.stop()
         self._screen.step("Stopped. `fleet up` goes on from here.")
+
+
+def connections(pool_size: int, workers: int) -> int:
+    """Return how many connections of the database all processes may hold together."""
+    pools = workers + 3  # the dashboard, ourselves, and somebody at another terminal
+    return pools * pool_size + _OF_OTHERS
 
 
 def _token(settings: Settings, home: Path) -> dict[str, str]:

@@ -248,7 +248,8 @@ def _translated(error: exc.DBAPIError) -> Exception:
         return InvalidInput(f"The database refuses the connection: {first_line}.", fix="Check FLEET_DATABASE_URL.")
     if code.startswith(("53", "58")):
         return Unavailable(f"The database is out of resources: {first_line}.", fix="Free disk space or connections.")
-    if isinstance(error, exc.OperationalError) or error.connection_invalidated:
+    cut = code == "25P03"  # for a transaction that rested too long: to the driver no error of the operation
+    if cut or isinstance(error, exc.OperationalError) or error.connection_invalidated:
         return Unavailable(
             f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` tells."
         )

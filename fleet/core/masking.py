@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 SHORTEST_CHARS = 8
 """Shorter values are no secrets (`none`, `ollama`), and would blacken innocent words."""
@@ -19,7 +19,9 @@ _HIDDEN = "***"
 _LONG_LINE_CHARS = 16
 # It begins where a scheme ends: to look for the scheme as well takes the square of a long word, and words come from
 # receivers and surfaces.
-_URL_PASSWORD = re.compile(r"(?P<head>://[^\s:/@]*):[^\s@/]+@")
+# A password that holds an @ as it is goes on to the last one before the path.
+_URL_PASSWORD = re.compile(r"(?P<head>://[^\s:/@]*):[^\s/]+@")
+_WITHIN_ADDRESS = re.compile(r"[/:@?&=,;#]+")
 _SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
 _KEYS_OF_PEOPLE = re.compile(r"\b(?P<kind>fl[tis]_)[A-Za-z0-9_.-]{16,}")
 """API tokens, invitations and sessions (fleet.access.secret)."""
@@ -36,6 +38,18 @@ def conceal(*secrets: str) -> None:
     if not forms <= set(_concealed):
         # One assignment, so that other threads see the old or the new; long ones first, since some contain others.
         _concealed = tuple(sorted({*_concealed, *forms}, key=len, reverse=True))
+
+
+def conceal_address(address: str) -> None:
+    """Have an address that may hold keys anywhere taken out of every text, and its password and long parts alone too.
+
+    What has a dot is a host, and told: to see which one did not answer is what a log is for.
+    """
+    rest = address.partition("://")[2]
+    _, _, password = rest.partition("/")[0].rpartition("@")[0].partition(":")
+    parts = [part for part in _WITHIN_ADDRESS.split(rest) if len(part) >= _LONG_LINE_CHARS and "." not in part]
+    found = [part for part in (password, *parts) if part]
+    conceal(address, *found, *map(unquote, found))
 
 
 def mask(text: str) -> str:

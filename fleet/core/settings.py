@@ -305,6 +305,8 @@ class Settings(BaseSettings):
         for name in SECRETS:
             value = getattr(self, name).get_secret_value()
             masking.conceal(*(value.split(",") if name == "secret_keys" else [value]))
+        for address in self.notify:
+            masking.conceal_address(address.get_secret_value())
         return self
 
 

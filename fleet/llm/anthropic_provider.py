@@ -57,7 +57,7 @@ class AnthropicModel(Vendor):
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
             default_headers=wire.HEADERS,
-            http_client=anthropic.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
+            http_client=wire.bounded(anthropic.DefaultHttpxClient(follow_redirects=False)),
         )
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:

@@ -60,7 +60,7 @@ class OpenAIModerator:
             base_url=base_url or DEFAULT_BASE_URL,
             max_retries=0,
             default_headers=wire.HEADERS,
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=wire.hooks()),
+            http_client=wire.bounded(openai.DefaultHttpxClient(follow_redirects=False)),
         )
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import email.utils
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import httpx2
 
 from fleet import __version__
-from fleet.core import clock
+from fleet.core import drip
 
 HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept-Encoding": "identity"}
 """What every question says beside its key. A packed answer could unfold to any size after it was measured."""
@@ -23,7 +23,7 @@ MAX_ANSWER_BYTES = 2 * 1024 * 1024
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
 LONGEST_WISH_S = 3_600.0
-_BEGAN = "fleet_began_s"
+Client = TypeVar("Client", bound=httpx2.Client)
 _NEVER_SENT = (
     httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol,
     httpx2.LocalProtocolError, httpx2.InvalidURL, UnicodeEncodeError,
@@ -32,11 +32,10 @@ _NEVER_SENT = (
 
 
 class _Bounded(httpx2.SyncByteStream):
-    """A stream that ends with an error when it is too long or too late."""
+    """A stream that ends with an error when it is too long."""
 
-    def __init__(self, stream: httpx2.SyncByteStream, *, until_s: float, limit_bytes: int) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, *, limit_bytes: int) -> None:
         self._stream = stream
-        self._until_s = until_s
         self._limit_bytes = limit_bytes
 
     def __iter__(self) -> Iterator[bytes]:
@@ -45,35 +44,26 @@ class _Bounded(httpx2.SyncByteStream):
             size += len(chunk)
             if size > self._limit_bytes:
                 raise httpx2.ReadError("the answer is too large")
-            if clock.monotonic_s() > self._until_s:
-                raise httpx2.ReadTimeout("the answer takes too long")
             yield chunk
 
     def close(self) -> None:
         self._stream.close()
 
 
-def hooks() -> dict[str, list[Callable[..., Any]]]:
-    """Return the hooks of a client whose answers are bounded in size, and in time from the question on."""
-    return {"request": [_begin], "response": [_bound]}
-
-
-def _begin(request: httpx2.Request) -> None:
-    request.extensions = {**request.extensions, _BEGAN: clock.monotonic_s()}
+def bounded(client: Client) -> Client:
+    """Return a vendor's client whose answers are bounded in size, and in time from the question on."""
+    client.event_hooks = {"response": [_bound]}
+    drip.bound(client, httpx2.ReadTimeout)
+    return client
 
 
 def _bound(response: httpx2.Response) -> None:
-    """Bound an answer before it is read. What is left of the request's own timeout is the time for it."""
+    """Bound an answer before it is read."""
     if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise httpx2.ReadError("the answer is packed, though it was asked not to be")
-    told: dict[str, Any] = dict(response.request.extensions)
     limit_bytes = MAX_BATCH_BYTES if response.request.url.path.endswith("/results") else MAX_ANSWER_BYTES
-    timeout, until_s = told["timeout"], math.inf
-    if timeout["read"] is not None:
-        until_s = told[_BEGAN] + timeout["read"]
-        timeout["read"] = max(0.001, until_s - clock.monotonic_s())  # the transport looks there again for the body
     if isinstance(response.stream, httpx2.SyncByteStream):
-        response.stream = _Bounded(response.stream, until_s=until_s, limit_bytes=limit_bytes)
+        response.stream = _Bounded(response.stream, limit_bytes=limit_bytes)
 
 
 def went_out(error: BaseException | None) -> bool:

@@ -209,7 +209,10 @@ def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
 
 
 def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
-    """Let a token and those that it made open nothing any more; only one's own, at the web. Raises NotFound."""
+    """Let a token and what it made, tokens and invitations, open nothing any more; only one's own, at the web.
+
+    Raises NotFound.
+    """
     with deps.db.transaction() as tx:
         access_tokens.revoke(tx, token_id, user_id=None if by is None else by.user_id)
 

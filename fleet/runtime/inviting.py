@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from fleet.access import audit, invitations, users
 from fleet.access.invitations import Invitation
-from fleet.access.principal import Principal
+from fleet.access.principal import Principal, Via
 from fleet.access.roles import Role
 from fleet.access.users import User
 from fleet.approvals.rules import are_about
@@ -34,7 +34,9 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str
             by = replace(by, role=users.locked(tx, by.name).role)
         refuse_beyond(by, role)
         refuse_giving(by, role)
-        return invitations.make(tx, role, by=terminal if by is None else invitations.inviter(by.name), for_=for_)
+        named = terminal if by is None else invitations.inviter(by.name)
+        made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
+        return invitations.make(tx, role, by=named, made_by=made_by, for_=for_)
 
 
 def first_owner_key(deps: Deps) -> str | None:

@@ -20,12 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet.core import clock
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.sandbox import disk, proc
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 _POLL_S = 0.01
 _KILL_WAIT_S = 5.0
+_FORK_FIX = "Is the memory used up, or the number of processes (`ulimit -u`)?"
 LOG_CAP_BYTES = 5_000_000
 
 
@@ -138,8 +139,8 @@ def spawn(
 ) -> Child:
     """Start a process in its own session, its output appended to `log_path`.
 
-    `env` is the whole environment (ours when None). Raises InvalidInput for a missing program, FleetError
-    when called off the main thread.
+    `env` is the whole environment (ours when None). Raises InvalidInput for a missing program, Unavailable when the
+    system makes no process now, FleetError when called off the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         raise FleetError(f"{name} can only be started from the main thread, or it would die with the other one.")
@@ -156,6 +157,8 @@ def spawn(
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=env, start_new_session=True,
         )  # fmt: skip
         log_start = os.fstat(log).st_size
+    except OSError as error:
+        raise Unavailable(f"{name} cannot be started: {error.strerror}.", fix=_FORK_FIX) from error
     finally:
         os.close(log)
     started = proc.ref(process.pid) or proc.ProcessRef(process.pid, 0)

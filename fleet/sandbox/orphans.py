@@ -46,11 +46,15 @@ class Undertaker:
         if not self._watched or (self._process is not None and self._process.poll() is None):
             return False
         self._dismiss()
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_UNDERTAKER), str(self._grace_s)],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd="/",
-            start_new_session=True,
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_UNDERTAKER), str(self._grace_s)],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd="/",
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:  # no process can be made now; the next look tries again
+            log.warning("undertaker_not_started", error=error.strerror)
+            return False
         self._tell([f"+ {leader.pid} {leader.started}" for leader in self._watched])
         return True
 

@@ -26,7 +26,6 @@ _CONNECT_TIMEOUT_S = 2  # libpq's least
 _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
-    "max_connections": "200",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "jit": "off",
@@ -34,6 +33,7 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+_LEAST_CONNECTIONS = 200
 _MOST_BUFFERS_MB, _SHARE_OF_MEMORY = 512, 8
 # Commits still reach the operating system (synchronous_commit stays on), so a killed server loses nothing.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
@@ -50,6 +50,8 @@ def _buffers_mb() -> int:
 
 class EmbeddedPostgres(EmbeddedServer):
     """PostgreSQL over `data_dir`. `durable=False` is for tests: quick, and lost with the machine's power.
+
+    `connections` is how many its clients may hold together; it takes 200 in any case.
 
     `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
     """
@@ -69,8 +71,10 @@ class EmbeddedPostgres(EmbeddedServer):
         preferred_port: int | None = None,
         log_path: Path | None = None,
         durable: bool = True,
+        connections: int = 0,
     ) -> None:
         super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path)
+        self.connections = max(_LEAST_CONNECTIONS, connections)
         self.durable = durable
         self.password_path = self.data_dir.with_name(f"{self.data_dir.name}.password")
         self._password = ""
@@ -103,6 +107,7 @@ class EmbeddedPostgres(EmbeddedServer):
         place = self._place()
         settings = {
             **_SETTINGS,
+            "max_connections": str(self.connections),
             "shared_buffers": f"{_buffers_mb()}MB",
             **({} if self.durable else _NOT_DURABLE),
             "port": str(port),

@@ -48,14 +48,19 @@ class Services:
         postgres_port: int | None = None,
         valkey_port: int | None = None,
         durable: bool = True,
+        connections: int = 0,
         report: Callable[[str], None] | None = None,
     ) -> None:
-        """Prepare, start nothing. Where a URL is given, no server is embedded; `report` gets progress lines."""
+        """Prepare, start nothing. Where a URL is given, no server is embedded; `report` gets progress lines.
+
+        `connections` is how many of the embedded database all processes may hold together.
+        """
         self.home = home.absolute()
         self.logs_dir = self.home / "logs"
         self._given = ServiceUrls(database_url, broker_url)
         self._named_ports = {"postgres": postgres_port, "valkey": valkey_port}
         self._durable = durable
+        self._connections = connections
         self._report = report or (lambda _line: None)
         self._lock = FolderLock(self.home / "lock")
         self._last_ports: Mapping[str, int] = {}
@@ -165,6 +170,7 @@ class Services:
             preferred_port=self._last_ports.get("postgres"),
             log_path=self.logs_dir / "postgres.log",
             durable=self._durable,
+            connections=self._connections,
         )
         server.start()
         self._postgres = server

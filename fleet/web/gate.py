@@ -8,6 +8,7 @@ itself. Whoever is let through is the actor of the audit log for the rest of the
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,9 @@ from starlette.responses import Response
 from fleet.access import Actor, Permission, Principal, Via, audit, secret
 from fleet.access.sessions import LIFETIME
 from fleet.core.errors import FleetError
+from fleet.core.subjects import matches
+from fleet.jobs.models import JobRow
+from fleet.jobs.policy import JobKind
 from fleet.runtime import accounts
 from fleet.runtime.deps import Deps
 
@@ -25,6 +29,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
 """Answers that last for hours: they change no session's key, since a browser may never come back for another."""
 _PORTS = {"http": 80, "https": 443}
+_TOLD_TO = {"hook.*": Permission.HOOKS_VIEW, "secret.*": Permission.SETTINGS_VIEW}
+"""The events that not everybody who sees the fleet hears of, by what one has to be allowed."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
@@ -74,7 +80,13 @@ Open = Depends(anybody)
 
 def withheld(who: Principal) -> tuple[str, ...]:
     """Return the subjects of events that somebody who sees the fleet does not hear of."""
-    return () if who.may(Permission.HOOKS_VIEW) else ("hook.*",)
+    return tuple(subject for subject, permission in _TOLD_TO.items() if not who.may(permission))
+
+
+def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
+    """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
+    subject = "hook.delivery" if job.kind == JobKind.DELIVER else str(job.payload.get("subject", ""))
+    return {} if any(matches(subject, one) for one in withheld(who)) else job.payload
 
 
 async def principal_of(request: Request) -> Principal | None:

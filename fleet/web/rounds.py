@@ -64,23 +64,26 @@ class Round:
         fresh = [event for event in self.events if event.position > floor and wants.hears_of(event.subject)]
         if not fresh:
             return b""
-        parts = self._written if wants.feed else []
-        told = [part for position, subject, part in parts if position > floor and wants.hears_of(subject)]
-        return b"".join(told) + said("changed", _changed(fresh), self.end)
+        told = self._lines_for(wants, floor) if wants.feed else b""
+        return told + said("changed", _changed(fresh), self.end)
+
+    def _lines_for(self, wants: Wants, floor: Position) -> bytes:
+        """Return the lines as events; of a flood that nobody can read the newest, and how many went before them."""
+        told = [part for at, subject, part in self._written if at > floor and wants.hears_of(subject)]
+        before = [at for at, one in self.lines[:-MOST_LINES] if at > floor and wants.hears_of(one.subject)]
+        if before:
+            more = str(pages.get_template("_feed.html").module.more(len(before)))  # type: ignore[attr-defined]
+            told.insert(0, said("activity", more, before[-1]))
+        return b"".join(told)
 
     @functools.cached_property
     def _written(self) -> list[tuple[Position, str, bytes]]:
-        """The lines as events; of a flood that nobody can read the newest, and how many those are that went before."""
+        """The newest lines as events."""
         parts = pages.get_template("_feed.html").module
-        written = [
+        return [
             (at, one.subject, said("activity", str(parts.line(one)), at))  # type: ignore[attr-defined]
             for at, one in self.lines[-MOST_LINES:]
         ]
-        left_out = self.lines[:-MOST_LINES]
-        if not left_out:
-            return written
-        at = left_out[-1][0]
-        return [(at, "", said("activity", str(parts.more(len(left_out))), at)), *written]  # type: ignore[attr-defined]
 
 
 def parts_of(wants: Wants, frame: str, cards: str) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from fleet.core import db
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 
 
@@ -60,6 +62,16 @@ def test_a_connection_that_is_cut_is_said_to_be_away_and_the_next_one_works(data
         tx.scalar(sa.text("SELECT 1"))
     with database.transaction() as tx:
         assert tx.scalar(sa.text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("asked", [lambda tx: tx.now(), lambda tx: tx.execute(sa.text("SELECT 1"))])
+def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
+    database: Database, asked: Callable[[Tx], object]
+) -> None:
+    with pytest.raises(Unavailable, match="idle-in-transaction"), database.transaction() as tx:
+        tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+        time.sleep(0.3)
+        asked(tx)
 
 
 def test_an_unmigrated_database_names_the_cure(fresh_database: str) -> None:

@@ -17,10 +17,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from fleet.cli.run import connections
 from fleet.core.errors import Conflict, FleetError, InvalidInput, Unavailable
+from fleet.core.settings import Settings
 from fleet.sandbox import binaries, cluster, ports, proc
 from fleet.sandbox.child import RunAs
 from fleet.sandbox.embedded import Complaint
+from fleet.sandbox.gallery.config import _Environment
 from fleet.sandbox.postgres import EmbeddedPostgres, ensure_sibling
 
 MakeServer = Callable[..., EmbeddedPostgres]
@@ -83,6 +86,18 @@ def test_it_keeps_an_eighth_of_a_small_machine_at_hand_and_no_more_of_a_large_on
     server.start()
     with server.connect() as connection:
         assert connection.execute("SHOW shared_buffers").fetchone() == (buffers,)
+
+
+@pytest.mark.parametrize(("workers", "most"), [(2, 200), (64, 64 * 10 + 80)])
+def test_it_takes_the_connections_of_all_workers(make: MakeServer, workers: int, most: int) -> None:
+    pool, of_gallery = Settings.model_fields["pool_size"].default, _Environment.model_fields["pool_size"].default
+    web, ourselves, a_person_at_a_terminal, metrics, kept_for_superusers = pool, pool, pool, 1, 3
+    others = web + ourselves + a_person_at_a_terminal + 2 * of_gallery + metrics + kept_for_superusers
+    server = make(connections=connections(pool, workers))
+    server.start()
+    with server.connect() as connection:
+        (taken,) = connection.execute("SHOW max_connections").fetchone() or ("0",)
+    assert int(taken) == most >= workers * pool + others
 
 
 def test_only_loopback_with_the_password_gets_in(make: MakeServer, folder: Path) -> None:

@@ -200,6 +200,14 @@ def test_a_server_that_drips_is_cut_off(server: ModelServer, model: Model) -> No
         model.ask(ask_for(POST, DICE(1)), timeout_s=0.3)
 
 
+def test_a_server_whose_headers_drip_is_cut_off(server: ModelServer, model: Model) -> None:
+    server.always = Reply(drip_head=True)
+    began = time.monotonic()
+    with pytest.raises(errors.Transient):
+        model.ask(ask_for(POST, DICE(1)), timeout_s=0.3)
+    assert time.monotonic() - began < 5
+
+
 def test_the_time_for_an_answer_runs_from_the_question_on(server: ModelServer, model: Model) -> None:
     def ponder(question: Question) -> str:
         time.sleep(0.7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -237,6 +238,28 @@ def test_a_program_gone_at_restart_counts_as_a_death(supervisor: Supervisor, fol
     program.unlink()
     end = poll_until(supervisor, GaveUp)
     assert "could not be started" in end.message  # type: ignore[union-attr]
+
+
+def test_a_system_that_makes_no_process_now_is_asked_again(supervisor: Supervisor, folder: Path,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    supervisor.add(process(folder, "one", restart=Policy(first_delay_s=0.01)))
+    supervisor.start("one")
+    eventually(lambda: notes(folder) == ["one up"])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", refuse)
+        for one in (supervisor.running()["one"], *_undertakers_of(os.getpid())):
+            os.kill(one.pid, signal.SIGKILL)
+            eventually(lambda one=one: not proc.is_alive(one))  # type: ignore[misc]
+        assert poll_until(supervisor, Died).how == "killed by SIGKILL"  # type: ignore[union-attr]
+        again = poll_until(supervisor, Died)
+    assert again.how == "it could not be started"  # type: ignore[union-attr]
+    assert "Resource temporarily unavailable" in again.last_lines  # type: ignore[union-attr]
+    poll_until(supervisor, Restarted)
+    eventually(lambda: notes(folder) == ["one up", "one up"] and _undertakers_of(os.getpid()))
 
 
 def test_a_child_deaf_to_its_signal_is_killed_with_all_it_forked(supervisor: Supervisor, folder: Path,

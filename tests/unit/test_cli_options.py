@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import click
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.cli.app import cli
-from fleet.cli.options import Line, Span
+from fleet.cli.options import Line, Output, Span
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -87,3 +88,25 @@ def test_what_is_no_amount_is_said_once() -> None:
     ended = CliRunner().invoke(cli, ["budgets", "set", "much"])
     assert ended.exit_code == 2
     assert ended.output.count("Write dollars") == 1
+
+
+def test_what_cannot_be_written_in_the_end_is_refused_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    option = Output(dir_okay=False, path_type=Path)
+    for path in (tmp_path / "file", tmp_path / "new"):
+        assert option.convert(str(path), None, None) == path
+    for path in (tmp_path / "no folder" / "new", tmp_path / "file" / "new", tmp_path):
+        with pytest.raises(click.UsageError):
+            option.convert(str(path), None, None)
+
+
+def test_chaos_that_could_not_write_its_report_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(*_: object, **__: object) -> None:
+        pytest.fail("it has begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fleet.chaos.run.Chaos", begun)
+    for option in (["--json", "no/report.json"], ["--write-docs"]):
+        result = CliRunner().invoke(cli, ["chaos", *option], prog_name="fleet")
+        assert result.exit_code == 2
+        assert "cannot be written" in result.stderr or "There is no folder docs here" in result.stderr

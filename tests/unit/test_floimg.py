@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,6 +190,36 @@ def test_a_success_that_is_not_understood_may_have_happened(
     wire.post("/api/showcase").respond(200, content=body)
     with pytest.raises(base.Uncertain):
         surface.write(post(), timeout_s=2)
+
+
+def test_an_answer_that_cannot_be_unpacked_may_have_happened(surface: FloImg, wire: respx.MockRouter) -> None:
+    packed = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+    wire.post("/api/showcase").mock(return_value=packed)
+    with pytest.raises(base.Uncertain, match="no answer"):
+        surface.write(post(), timeout_s=2)
+
+
+def test_headers_that_drip_are_waited_for_no_longer_than_an_answer() -> None:
+    asked = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer, suppress(OSError):
+            peer.recv(65_536)
+            asked.set()
+            for letter in b"HTTP/1.1 201 Created\r\nX-Slow: " + b"x" * 500:
+                peer.sendall(bytes([letter]))
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        adapter = FloImg(f"http://127.0.0.1:{listener.getsockname()[1]}", TOKEN, timeout_s=20)
+        began = time.monotonic()
+        with pytest.raises(base.Uncertain, match="no answer"):
+            adapter.write(post(), timeout_s=0.3)
+        assert asked.is_set()
+        assert time.monotonic() - began < 3
+        adapter.close()
 
 
 def test_an_answer_without_end_is_no_answer(surface: FloImg, wire: respx.MockRouter) -> None:

@@ -61,9 +61,30 @@ def test_the_password_of_an_address_is_taken_out_whatever_its_scheme(url: str) -
     assert masking.mask(f"at {url.format('pass:word')}.") == f"at {url.format('***')}."
 
 
+def test_a_password_that_holds_an_at_is_taken_out_whole() -> None:
+    told = masking.mask("at redis://:p@ss:w@rd@h:1/0 and http://a:b@c/d@e.")
+    assert told == "at redis://:***@h:1/0 and http://a:***@c/d@e."
+
+
+def test_the_keys_within_the_addresses_of_notices_are_concealed_and_their_hosts_are_told() -> None:
+    slack, bot, word = "xYzAbCdEfGhIjKlMnOpQrStU", "123456789:AAbbCCddEEffGGhhII-JJkkLLmm", "correct%20horse"
+    Settings(notify=f"slack://T0123/B0456/{slack},tgram://{bot}/42,mailto://ann:{word}@mail.example.org")
+    for told in (
+        f"https://hooks.slack.com/services/T0123/B0456/{slack}",
+        f"/bot{bot}/sendMessage",
+        "correct horse",
+        word,
+    ):
+        masked = masking.mask(told)
+        assert not [key for key in (slack, bot.partition(":")[2], "correct", word) if key in masked], masked
+    plain = "mail.example.org:587 and hooks.slack.com refused the connection"
+    assert masking.mask(plain) == plain
+
+
 @pytest.mark.timeout(60)  # to look through it once for each letter took hours
 @pytest.mark.parametrize(
-    "words", ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000]
+    "words",
+    ["a" * 200_000 + "://", "a://" + "b" * 200_000, "a://:" + "b" * 200_000, "://:" * 50_000, "://:" + "b:" * 90_000],
 )
 def test_a_long_word_beside_an_address_is_looked_through_once(words: str) -> None:
     assert masking.mask(words) == words

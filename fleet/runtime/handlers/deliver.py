@@ -1,7 +1,8 @@
 """The delivery of an event to the receiver of a webhook: signed, to a public address, once for each job that is taken.
 
 At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The kill switch
-and the lease are read last, with nothing but the call itself after them.
+and the lease are read last, with nothing but the call itself after them. Whoever sees jobs sees how one ended; whom it
+told, and what stood in the way there, only the webhook's own deliveries say.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def prepare(work: Work) -> Done | Skipped | Held | Retry | Dead:
         return Held(str(error), now + _LOOK_AGAIN)
     meaning, tried, is_closed = _send(work, found, valid, now)
     work.also = lambda tx: _note(tx, work, found, tried, meaning)
-    work.told["text"] = f"{work.claim.payload['event']['subject']} to {found.host}"
+    work.told["text"] = str(work.claim.payload["event"]["subject"])
     match meaning:
         case Taken():
             return Done(result={"status": tried.status, "took_ms": tried.took_ms, "text": work.told["text"]})
@@ -105,9 +106,9 @@ def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> t
     try:
         answer = sending.post(found.url, body, headers, rules=rules, within_s=_clear_to_send(work))
     except Forbidden as error:
-        return Never(str(error)), Tried(None, str(error), 0), True
+        return Never("the receiver's address must not be called"), Tried(None, str(error), 0), True
     except OutOfReach as error:
-        return Later(str(error)), Tried(None, str(error), 0), False
+        return Later("the receiver is out of reach"), Tried(None, str(error), 0), False
     reach(Point.JOB_SENT)
     tried = Tried(answer.status, answer.words, answer.took_ms)
     return answers.meaning(answer.status, answer.wish, now), tried, False

@@ -20,7 +20,7 @@ from fleet.runtime.people import Names
 from fleet.web import cursors
 from fleet.web.api.fields import Moment, Said, Told, line, taken
 from fleet.web.cursors import Page, Paging
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, carried_for, needs
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -66,7 +66,7 @@ class Attempt(BaseModel):
 class WholeJob(Job):
     """One job with what it carries and every attempt at it."""
 
-    payload: Told
+    payload: Told = Field(description="what it is to do; empty where that is told only to those who see webhooks")
     checkpoint: Told
     result: Told | None
     history: list[Attempt]
@@ -124,19 +124,22 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     return JobPage(items=views(deps, list(rows)), next=following)
 
 
-@router.get("/{job_id}", dependencies=[needs(Permission.JOBS_VIEW)])
-def show(deps: TheDeps, *, job_id: uuid.UUID) -> WholeJob:
+@router.get("/{job_id}")
+def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
     """Return one job with what it carries and every attempt at it."""
     row, attempts = people.show_job(deps, str(job_id))
     names = people.names(deps, [row.agent_id])
-    return taken(WholeJob, row, agent=username(names, row.agent_id), history=[taken(Attempt, one) for one in attempts])
+    return taken(
+        WholeJob, row, agent=username(names, row.agent_id), payload=carried_for(who, row),
+        history=[taken(Attempt, one) for one in attempts],
+    )  # fmt: skip
 
 
-@router.post("/{job_id}/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
-def retry(deps: TheDeps, *, job_id: uuid.UUID) -> WholeJob:
+@router.post("/{job_id}/retry")
+def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
     """Make a waiting job due at once; one that may be out, once it has settled."""
     people.retry_job(deps, str(job_id))
-    return show(deps, job_id=job_id)
+    return show(deps, job_id=job_id, who=who)
 
 
 @router.post("/{job_id}/cancel")
@@ -144,4 +147,4 @@ def cancel(deps: TheDeps, *, job_id: uuid.UUID,
            who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:  # fmt: skip
     """Call off a job that nobody has begun."""
     people.cancel_job(deps, str(job_id), by=who.by)
-    return show(deps, job_id=job_id)
+    return show(deps, job_id=job_id, who=who)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import ndiff
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.agents.decide import ACTIONS, SCAN
 from fleet.agents.models import AgentRow
+from fleet.approvals import lines
 from fleet.core import clock, text
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.events import Event
@@ -177,9 +177,8 @@ def _readable(data: Any) -> str:
 
 
 def _changes(then: Any, now: Any) -> list[tuple[str, str]]:
-    """Return the lines of both, each with its sign: - then, + now, a blank for both."""
-    lines = ndiff(_readable(then).splitlines(), _readable(now).splitlines())
-    return [(line[0], line[2:]) for line in lines if line[0] != "?"]
+    """Return the lines that differ and those beside them, each with its sign: - then, + now, a blank for both."""
+    return [(line[0], line[1:]) for line in lines(_readable(then), _readable(now))]
 
 
 @router.post("/agents/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])

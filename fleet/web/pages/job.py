@@ -15,16 +15,16 @@ from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
 from fleet.runtime import overseeing, people
 from fleet.web import carried
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
-_CARRIED = ("payload", "checkpoint", "result")
 TheJob = Annotated[str, Path(max_length=60)]
 
 
-@router.get("/jobs/{job}", dependencies=[needs(Permission.JOBS_VIEW)])
-def job(request: Request, deps: TheDeps, job: TheJob) -> Response:
+@router.get("/jobs/{job}")
+def job(request: Request, deps: TheDeps, job: TheJob,
+        who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> Response:  # fmt: skip
     """Show everything of a job."""
     story = overseeing.story(deps, job)
     row = story.row
@@ -32,7 +32,8 @@ def job(request: Request, deps: TheDeps, job: TheJob) -> Response:
         request, "job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
         choices={choice.act: choice for choice in story.choices}, link=carried.link(row.remote_id),
         meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,
-        carried={name: carried.fields(getattr(row, name)) for name in _CARRIED}, fields=carried.fields,
+        carried={"payload": carried.fields(carried_for(who, row)), "checkpoint": carried.fields(row.checkpoint),
+                 "result": carried.fields(row.result)}, fields=carried.fields,
     )  # fmt: skip
 
 

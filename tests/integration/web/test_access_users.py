@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -306,6 +307,37 @@ def test_a_revoked_token_takes_with_it_what_it_made(web: Web) -> None:
     assert {line.target: line.after for line in lines} == {
         f"token:{one}": None, f"token:{two}": {"with": f"token:{one}"}, f"token:{three}": {"with": f"token:{two}"},
     }  # fmt: skip
+
+
+def test_a_revoked_token_takes_with_it_the_invitations_that_it_made(web: Web) -> None:
+    web.user("owner", "ana")
+
+    def program() -> TestClient:
+        made = web.anonymous()
+        key = accounts.issue_token(web.deps, "ana", "t", list(Permission), None)
+        made.headers["authorization"] = f"Bearer {key}"
+        return made
+
+    def invited_by(one: TestClient) -> str:
+        return urlsplit(one.post("/api/v1/invitations", json={"role": "viewer", "hours": 168}).json()["link"]).path
+
+    first, stays = program(), program()
+    second = web.anonymous()
+    made = first.post("/api/v1/tokens", json={"name": "x", "scopes": list(Permission)}).json()
+    second.headers["authorization"] = f"Bearer {made['token']}"
+    used = invited_by(first)
+    join(web, used, "bo")
+    void, void_too, good = invited_by(first), invited_by(second), invited_by(stays)
+    asks = accounts.by_token(web.deps, first.headers["authorization"].removeprefix("Bearer "))
+    assert asks is not None
+    accounts.revoke_token(web.deps, asks.key_id)
+    late, _ = inviting.invite(web.deps, Role.VIEWER, by=asks)  # it was let in before it was revoked
+    assert [web.anonymous().get(where).status_code for where in (used, void, void_too, f"/join/{late}", good)] == [
+        404, 404, 404, 404, 200,
+    ]  # fmt: skip
+    join(web, void, "eve")
+    assert set(roles(web)) == {"ana", "bo"}
+    assert len(inviting.list_invitations(web.deps)) == 1
 
 
 def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: Web) -> None:

@@ -7,12 +7,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.access import audit
+from fleet.core import clock
+from fleet.core.events import Event, Position
+from fleet.hooks.models import SubscriptionRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.keystore.sealing import new_key
-from fleet.runtime import hooks, receiving
+from fleet.runtime import delivering, hooks, receiving
 from fleet.runtime.perform import perform
 from fleet.runtime.staffing import staff
 from tests import receiver as receivers
@@ -31,7 +35,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def fleet(database_url: str, receiver: Receiver) -> Iterator[Fleet]:
-    made = make_fleet(database_url, hooks_allow=receiver.allow, secret_keys=new_key())
+    made = make_fleet(database_url, hooks_allow=f"{receiver.allow},127.0.0.1:1", secret_keys=new_key())
     staff(made.deps.db)
     yield made
     made.deps.close()
@@ -120,6 +124,35 @@ def test_an_operator_looks_and_sees_no_address(web: Web, receiver: Receiver) -> 
     assert web.program("operator").get(f"/api/v1/hooks/{hook.id}").json()["url"] == receiver.allow
     assert web.browser("viewer", "vic").get("/hooks").status_code == 403
     assert web.anonymous().get("/hooks").headers["location"] == "/login?next=/hooks"
+
+
+def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks(web: Web, receiver: Receiver) -> None:
+    owner = web.browser("owner", "ana")
+    owner.post("/hooks", url=receiver.url, subjects="thing.*")
+    (hook,) = hooks.listed(web.deps)
+    jobs: list[uuid.UUID] = []
+    for url in (receiver.url, "http://127.0.0.1:1/in", "https://10.0.0.1/in"):
+        with web.deps.db.transaction() as tx:
+            tx.execute(sa.update(SubscriptionRow).values(url=url))
+        event = Event(Position(1, len(jobs) + 1), clock.now(), "thing.done", None, None, {"order": "order-7"})
+        with web.deps.db.transaction() as tx:
+            one = delivering.job(delivering.agent_id(tx), hook.id, event)
+            delivering.add(web.deps, tx, [one])
+        perform(web.deps, one.id)
+        jobs.append(one.id)
+    assert [web.fleet.job(one).state for one in jobs] == [JobState.DONE, JobState.READY, JobState.DEAD]
+    places = ("/", "/activity", "/jobs", "/dead", "/agents/fleet_hooks?tab=jobs", "/agents/fleet_hooks?tab=activity",
+              *(f"/jobs/{one}" for one in jobs))  # fmt: skip
+    apis = ("/api/v1/activity", "/api/v1/jobs", "/api/v1/dead", *(f"/api/v1/jobs/{one}" for one in jobs))
+    viewer, program = web.browser("viewer", "vic"), web.program("viewer", name="val")
+    for answer in (*map(viewer.get, places), *map(program.get, apis)):
+        assert answer.status_code == 200
+        assert not [word for word in ("127.0.0.1", "10.0.0.1", "order-7") if word in answer.text], answer.url
+    assert program.get(f"/api/v1/jobs/{jobs[0]}").json()["payload"] == {}
+    assert "order-7" in web.browser("operator", "ben").get(f"/jobs/{jobs[0]}").text
+    assert "order-7" in web.program("operator", name="cy").get(f"/api/v1/jobs/{jobs[0]}").text
+    assert "127.0.0.1 cannot be reached" in owner.get(f"/hooks/{hook.id}").text
+    assert "10.0.0.1" in owner.get(f"/hooks/{hook.id}").text
 
 
 def test_a_source_from_its_making_to_its_end(web: Web) -> None:

@@ -1,0 +1,30 @@
+"""Two decisions that hardly resemble one another: their differences are told at once, however long both are."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from fleet.cli import replay
+from fleet.web.pages import agent
+
+
+def decision(sign: str) -> dict[str, Any]:
+    return {"deliveries": [f"{number:036d}{sign}" for number in range(3_000)]}
+
+
+@pytest.mark.parametrize("told", [agent._changes, replay._difference], ids=["page", "terminal"])
+def test_long_decisions_are_compared_at_once(told: Any) -> None:
+    began = time.monotonic()
+    assert len([*told(decision("a"), decision("b"))]) >= 6_000
+    assert time.monotonic() - began < 5
+
+
+def test_what_is_the_same_stands_around_what_differs() -> None:
+    changes = agent._changes({"action": "post", "thought": "same"}, {"action": "like", "thought": "same"})
+    assert [one for one in changes if one[0] != "@"] == [
+        (" ", "{"), ("-", '  "action": "post",'), ("+", '  "action": "like",'),
+        (" ", '  "thought": "same"'), (" ", "}"),
+    ]  # fmt: skip
