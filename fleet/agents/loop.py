@@ -123,7 +123,7 @@ def claim_due(tx: Tx, *, limit: int) -> list[Due]:
     Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
     among them.
     """
-    return [Due._make(row) for row in tx.run(_CLAIM_DUE, most=limit)]
+    return [Due._make(row) for row in tx.run(_CLAIM_DUE, most=limit).fetchall()]
 
 
 def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:

@@ -61,10 +61,10 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         late = ticks.with_open_tick(tx, [agent.agent_id for agent in due])
         nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, [n for _, n in nexts])
-        latest = due[0].claimed_at - _LATEST
+        earliest = due[0].claimed_at - _LATEST
         # An insert would wait for whoever ends the late one, who may be waiting for the agent's row that we hold.
         wanted = [
-            (TickKey(agent.agent_id, n.tick_no), max(agent.next_tick_at, latest))
+            (TickKey(agent.agent_id, n.tick_no), max(agent.next_tick_at, earliest))
             for agent, n in nexts
             if agent.agent_id not in late
         ]
