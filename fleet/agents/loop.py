@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
 from fleet.core.db import Database, Tx
-from fleet.core.sql import Statement, table_of
+from fleet.core.sql import Statement, array, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
@@ -63,12 +63,10 @@ def actor(row: Sequence[Any]) -> Actor:
     return Actor(*row[-len(ACTOR) :])
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """An agent whose time has come; the caller holds its row. Only a supervised one has a `scan_interval_s`."""
 
     agent_id: uuid.UUID
-    name: str
     persona_id: str | None
     tick_no: int
     next_tick_at: datetime
@@ -78,8 +76,7 @@ class Due:
     claimed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(NamedTuple):
     """When an agent wakes next, and the number of the tick that was opened for it now."""
 
     agent_id: uuid.UUID
@@ -93,6 +90,25 @@ _DUE = (
     sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
 )
 _SCAN_INTERVAL_S = sa.case((AgentRow.autonomy == "supervised", AgentRow.scan_interval_s), else_=None)
+_CLAIM_DUE = Statement(
+    sa.select(
+        AgentRow.id, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at, AgentRow.min_interval_s,
+        AgentRow.max_interval_s, _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
+    )
+    .where(*_DUE)
+    .order_by(AgentRow.next_tick_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)  # fmt: skip
+_NEXTS = table_of(id=sa.Uuid(), tick_no=sa.BigInteger(), next_tick_at=sa.DateTime(timezone=True))
+_RESCHEDULE = Statement(
+    sa.update(AgentRow)
+    .where(AgentRow.id == _NEXTS.c.id)
+    .values(
+        tick_no=_NEXTS.c.tick_no, next_tick_at=_NEXTS.c.next_tick_at, status=Status.RUNNING,
+        paused_until=None, pause_reason=None,
+    )
+)  # fmt: skip
 _ANYBODY = Statement(sa.select(sa.literal_column("1")).where(*_DUE).order_by(AgentRow.next_tick_at).limit(1))
 
 
@@ -107,37 +123,15 @@ def claim_due(tx: Tx, *, limit: int) -> list[Due]:
     Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
     among them.
     """
-    rows = tx.execute(
-        sa.select(
-            AgentRow.id, AgentRow.name, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
-            AgentRow.min_interval_s, AgentRow.max_interval_s, _SCAN_INTERVAL_S, _CLAIMED_AT,
-        )
-        .where(*_DUE)
-        .order_by(AgentRow.next_tick_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )  # fmt: skip
-    return [Due(*row) for row in rows]
+    return [Due._make(row) for row in tx.run(_CLAIM_DUE, most=limit).fetchall()]
 
 
 def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:
     """Write the agents' next times and tick numbers; wakes those whose budget sleep is over."""
     if not nexts:
         return
-    table = table_of(
-        id=(sa.Uuid(), [n.agent_id for n in nexts]),
-        tick_no=(sa.BigInteger(), [n.tick_no for n in nexts]),
-        next_tick_at=(sa.DateTime(timezone=True), [n.next_tick_at for n in nexts]),
-    )
-    tx.execute(
-        sa.update(AgentRow)
-        .where(AgentRow.id == table.c.id)
-        .values(
-            tick_no=table.c.tick_no, next_tick_at=table.c.next_tick_at, status=Status.RUNNING,
-            paused_until=None, pause_reason=None,
-        )
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
+    agent_ids, tick_nos, times = zip(*nexts, strict=True)
+    tx.run(_RESCHEDULE, given_id=array(agent_ids), given_tick_no=array(tick_nos), given_next_tick_at=array(times))
 
 
 def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
@@ -184,14 +178,8 @@ def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
 
 def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
     """Show agents at nothing whose action ended without them; who does something else by now is left at it."""
-    table = table_of(id=(sa.Uuid(), [one for one, _ in ended]), action=(sa.String(), [action for _, action in ended]))
-    theirs = sa.and_(AgentRow.id == table.c.id, AgentRow.current_action == table.c.action)
-    # In the order in which crowds are locked: nobody waits for each other.
-    shown = sa.select(AgentRow.id).join(table, theirs).order_by(AgentRow.id).with_for_update(of=AgentRow).subquery()
-    tx.execute(
-        sa.update(AgentRow).where(AgentRow.id == shown.c.id).values(current_action=None)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
+    agent_ids, actions = zip(*ended, strict=True)
+    tx.run(_END_ACTIONS, given_id=array(agent_ids), given_action=array(actions))
 
 
 def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None:
@@ -204,3 +192,12 @@ _SET_ACTION = Statement(
     .where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid))
     .values(current_action=sa.bindparam("action", type_=sa.String))
 )
+_ENDED = table_of(id=sa.Uuid(), action=sa.String())
+_SHOWN = (
+    sa.select(AgentRow.id)
+    .join(_ENDED, sa.and_(AgentRow.id == _ENDED.c.id, AgentRow.current_action == _ENDED.c.action))
+    .order_by(AgentRow.id)  # in the order in which crowds are locked: nobody waits for each other
+    .with_for_update(of=AgentRow)
+    .subquery()
+)
+_END_ACTIONS = Statement(sa.update(AgentRow).where(AgentRow.id == _SHOWN.c.id).values(current_action=None))

@@ -9,11 +9,11 @@ never invent a field.
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from celery import Celery, signals
 from kombu import Producer
@@ -50,15 +50,23 @@ class Mould:
 
     def fill(self, args: Args, family: Family) -> str:
         """Return the envelope of one message. Arguments are ids: short, and nothing in them needs escaping."""
-        task_id = str(uuid4())
+        task_id = _random_id()
+        # Strings one by one: of all else json makes an encoder anew, each time.
+        written = ", ".join([json.dumps(one) if isinstance(one, str) else str(one) for one in args])
         return self.envelope % {
             "task_id": task_id,
-            "delivery_tag": uuid4(),
+            "delivery_tag": _random_id(),
             "root": json.dumps(family.root or task_id),
-            "parent": json.dumps(family.parent),
+            "parent": "null" if family.parent is None else json.dumps(family.parent),
             "args_repr": json.dumps(repr(args))[1:-1],
-            "body": b64encode((self.body % json.dumps(args)).encode()).decode(),
+            "body": b64encode((self.body % f"[{written}]").encode()).decode(),
         }
+
+
+def _random_id() -> str:
+    """Return what `str(uuid4())` returns, for a third of its price."""
+    drawn = os.urandom(16).hex()
+    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
 
 
 def family_of(app: Celery) -> Family:

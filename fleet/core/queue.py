@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery
 from kombu import Exchange, Queue
@@ -29,8 +29,7 @@ _BATCH = 500
 log = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One ring of the bell: which task, with which ids, on which queue."""
 
     task: str

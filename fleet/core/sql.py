@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -72,15 +72,19 @@ class Statement:
         return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=self._prepared)
 
 
-def table_of(**columns: tuple[sa.types.TypeEngine[Any], Sequence[object]]) -> sa.TableValuedAlias:
-    """Return values as a table to join with: for each column its type and its values (uuids, numbers, instants).
-
-    One array a column, written here as text: a parameter for each value makes a statement that takes longer to read
-    than to run, and the driver takes ten times as long to write an array.
-    """
-    arrays = [sa.cast(sa.literal(_array(values), sa.Text), sa.ARRAY(kind)) for kind, values in columns.values()]
-    return sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+def table_of(**columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
+    """Return a table to join with, whose columns are given when the statement is run: each as `given_<name>`, an
+    `array`. A parameter for each value makes a statement that takes longer to read than to run."""
+    given = [array_of(kind, f"given_{name}") for name, kind in columns.items()]
+    return sa.func.unnest(*given).table_valued(*columns, name="given").render_derived()
 
 
-def _array(values: Sequence[object]) -> str:
+def array_of(kind: sa.types.TypeEngine[Any], name: str) -> sa.BindParameter[Any]:
+    """Return an array that is given when the statement is run."""
+    return sa.bindparam(name, type_=sa.ARRAY(kind))
+
+
+def array(values: Iterable[object]) -> str:
+    """Return uuids, numbers, instants or plain words as an array to run a statement with: its text. The driver takes
+    ten times as long to write one."""
     return "{" + ",".join(map(str, values)) + "}"

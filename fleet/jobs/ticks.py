@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.core.sql import Statement, table_of
+from fleet.core.sql import Statement, array, array_of, table_of
 from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -52,9 +52,7 @@ def seconds(value: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
 
 def with_open_tick(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     """Return those of the agents whose latest tick nobody has decided yet."""
-    query = sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids),
-                      sa.ARRAY(sa.Uuid))))  # fmt: skip
-    return set(tx.session.scalars(query))
+    return {row.agent_id for row in tx.run(_WITH_OPEN_TICK, agents=array(agent_ids))}
 
 
 def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey]:
@@ -62,19 +60,30 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
     wanted = list(rows)
     if not wanted:
         return []
-    due = table_of(
-        agent_id=(sa.Uuid(), [key.agent_id for key, _ in wanted]),
-        tick_no=(sa.BigInteger(), [key.tick_no for key, _ in wanted]),
-        due_at=(sa.DateTime(timezone=True), [due_at for _, due_at in wanted]),
+    opened = tx.run(
+        _OPEN_TICKS,
+        given_agent_id=array(key.agent_id for key, _ in wanted),
+        given_tick_no=array(key.tick_no for key, _ in wanted),
+        given_due_at=array(due_at for _, due_at in wanted),
     )
-    columns = ["agent_id", "tick_no", "due_at", "published_at", "publishes"]
-    statement = (
-        insert(TickRow)
-        .from_select(columns, sa.select(due.c.agent_id, due.c.tick_no, due.c.due_at, _CLOCK, sa.literal(1)))
-        .on_conflict_do_nothing()
-        .returning(TickRow.agent_id, TickRow.tick_no)
+    if opened.rowcount == len(wanted):  # as ever, and cheaper than to make them anew
+        return [key for key, _ in wanted]
+    return [TickKey(*row) for row in opened]
+
+
+_WITH_OPEN_TICK = Statement(
+    sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(array_of(sa.Uuid(), "agents")))
+)
+_WANTED = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger(), due_at=sa.DateTime(timezone=True))
+_OPEN_TICKS = Statement(
+    insert(TickRow)
+    .from_select(
+        ["agent_id", "tick_no", "due_at", "published_at", "publishes"],
+        sa.select(_WANTED.c.agent_id, _WANTED.c.tick_no, _WANTED.c.due_at, _CLOCK, sa.literal(1)),
     )
-    return [TickKey(*row) for row in tx.execute(statement)]
+    .on_conflict_do_nothing()
+    .returning(TickRow.agent_id, TickRow.tick_no)
+)
 
 
 def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:

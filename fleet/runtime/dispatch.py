@@ -59,11 +59,15 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
             return 0, 0
         # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
         late = ticks.with_open_tick(tx, [agent.agent_id for agent in due])
-        nexts = [n for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
-        loop.reschedule(tx, nexts)
-        due_at = {agent.agent_id: max(agent.next_tick_at, agent.claimed_at - _LATEST) for agent in due}
+        nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
+        loop.reschedule(tx, [n for _, n in nexts])
+        earliest = due[0].claimed_at - _LATEST
         # An insert would wait for whoever ends the late one, who may be waiting for the agent's row that we hold.
-        wanted = [(TickKey(n.agent_id, n.tick_no), due_at[n.agent_id]) for n in nexts if n.agent_id not in late]
+        wanted = [
+            (TickKey(agent.agent_id, n.tick_no), max(agent.next_tick_at, earliest))
+            for agent, n in nexts
+            if agent.agent_id not in late
+        ]
         opened = ticks.open_ticks(tx, wanted)
         reach(Point.DISPATCH_CLAIMED)
         tx.afterwards(lambda: reach(Point.DISPATCH_COMMITTED))

@@ -108,6 +108,13 @@ def test_an_agent_with_an_undecided_tick_gets_no_second_one(fleet: Fleet) -> Non
     assert fleet.row(agent).tick_no == 2
 
 
+def test_a_tick_that_was_opened_before_is_not_rung_for_again(fleet: Fleet) -> None:
+    again, new = fleet.agent(), fleet.agent()
+    fleet.sql("INSERT INTO ticks (agent_id, tick_no, state, due_at) VALUES (:id, 1, 'decided', now())", id=again)
+    assert dispatch(fleet.deps) == 1
+    assert [message.args for message in fleet.bell.take()] == [(str(new), 1)]
+
+
 def test_dispatch_does_not_wait_for_a_decision_that_is_being_recorded(fleet: Fleet) -> None:
     """Who records has the tick and wants the agent; dispatch has the agent, and must not want the tick."""
     fleet.agent()

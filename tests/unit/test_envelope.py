@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 import redis
@@ -55,6 +56,9 @@ def test_a_moulded_message_is_the_one_that_celery_sends(broker: str) -> None:
     moulded = waiting(broker)
     assert len({message["properties"]["delivery_tag"] for message in moulded}) == 20
     assert len({message["headers"]["id"] for message in moulded}) == 20
+    drawn = [UUID(message["headers"]["id"]) for message in moulded]
+    drawn += [UUID(message["properties"]["delivery_tag"]) for message in moulded]
+    assert {(one.version, one.variant) for one in drawn} == {(4, RFC_4122)}
     redis.Redis.from_url(broker).flushdb()
     for message in messages:
         sent_one_by_one(app, message)
