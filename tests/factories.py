@@ -8,7 +8,8 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from fleet.agents.models import AgentRow
 from fleet.agents.personas import load
 from fleet.content import experiment_file
 from fleet.core.db import Database, Tx
+from fleet.core.group_commit import GroupCommit
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.images.placeholder import render_jpeg
@@ -384,3 +386,50 @@ def until_somebody_waits(tx: Tx, number: int = 1) -> None:
     deadline = time.monotonic() + 4
     while tx.scalar(sa.text(waiting)) < number:
         assert time.monotonic() < deadline, "nobody takes turns"
+
+
+@contextmanager
+def turn_taken(group: GroupCommit) -> Iterator[Callable[[int], None]]:
+    """Hold a group's turn inside the block; what it gives returns once so many calls wait behind it."""
+    begun, over = threading.Event(), threading.Event()
+
+    def hold(items: list[None], _: int) -> list[None]:
+        begun.set()
+        assert over.wait(10)
+        return items
+
+    def until_waiting(number: int) -> None:
+        deadline = time.monotonic() + 5
+        while len(group._waiting) < number:
+            assert time.monotonic() < deadline, f"only {len(group._waiting)} of {number} wait"
+            time.sleep(0.001)
+
+    holder = threading.Thread(target=group.run, args=(hold, None))
+    holder.start()
+    assert begun.wait(5)
+    try:
+        yield until_waiting
+    finally:
+        over.set()
+        holder.join()
+
+
+def at_once(group: GroupCommit, *calls: Callable[[], Any]) -> list[Any]:
+    """Make calls from as many threads so that all of them wait for a group's turn; return their results or errors."""
+    found: list[Any] = [None] * len(calls)
+
+    def make(place: int) -> None:
+        try:
+            found[place] = calls[place]()
+        except Exception as error:
+            found[place] = error
+
+    with turn_taken(group) as until_waiting:
+        threads = [threading.Thread(target=make, args=(place,)) for place in range(len(calls))]
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            until_waiting(number)
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    return found

@@ -18,7 +18,7 @@ from fleet.agents.models import ControlRow
 from fleet.core import events
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
-from fleet.core.sql import Statement
+from fleet.core.sql import GroupStatement, Statement, given
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
 ALL = "*"
@@ -98,15 +98,18 @@ def covering(holds: Sequence[Hold], subject: Subject) -> Hold | None:
 
 def kill_reason(db: Database) -> str | None:
     """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
-    thrown = db.run(_KILLED)
+    thrown = db.run(_KILLED, asked=1)
     return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
 
 
-_KILLED = Statement(
-    sa.select(ControlRow.reason, ControlRow.set_by).where(
-        ControlRow.scope == "fleet", ControlRow.key == ALL, ControlRow.hold == "kill"
-    )
-)
+def _killing() -> GroupStatement:
+    calls = given(asked=sa.Integer())
+    thrown = (ControlRow.scope == "fleet", ControlRow.key == ALL, ControlRow.hold == "kill")
+    query = sa.select(calls.c.n, ControlRow.reason, ControlRow.set_by).select_from(calls.join(ControlRow, sa.true()))
+    return GroupStatement(query.where(*thrown), order="asked")
+
+
+_KILLED = _killing()
 
 
 def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:

@@ -6,7 +6,7 @@ Called by `fleet.runtime` only. Edits by people are in `commands`.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
 from fleet.core.db import Database, Tx
-from fleet.core.sql import Statement, array, table_of
+from fleet.core.sql import GroupStatement, Statement, array, given, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
@@ -152,28 +152,39 @@ def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     tx.execute(woken.values(next_tick_at=_CLOCK))
 
 
-def showing(*, of: sa.FromClause, when: sa.FromClause) -> sa.CTE:
-    """Return the showing of what an agent thought, and of what it is about to do when there is a row in `when`.
+def showing(calls: sa.CTE, *, of: sa.CTE, when: sa.FromClause) -> sa.CTE:
+    """Return the showing of what agents thought, and of what they are about to do where `when` has a row of theirs.
 
-    To be run with a `thought` and an `action` in a larger statement; `of` has the agent's id, or no row.
+    For a larger statement whose `calls` have what `SHOW` names; `of` has the number of the call and the agent's id.
     """
-    at_work = sa.exists(sa.select(sa.literal_column("1")).select_from(when))
-    thought, action = sa.bindparam("thought", type_=sa.String), sa.bindparam("action", type_=sa.String)
-    shown = sa.update(AgentRow).where(AgentRow.id == of.c.agent_id)
-    return shown.values(last_thought=thought, current_action=sa.case((at_work, action))).cte("shown")
+    at_work = sa.exists(sa.select(sa.literal_column("1")).select_from(when).where(when.c.n == of.c.n))
+    shown = sa.update(AgentRow).where(AgentRow.id == of.c.agent_id, of.c.n == calls.c.n)
+    done = sa.case((at_work, calls.c.action))
+    return shown.values(last_thought=calls.c.thought, current_action=done).cte("shown")
 
 
-def counting(kind: str, *, of: sa.FromClause) -> sa.CTE:
-    """Return the counting of an action that happened; `of` has the agent's id, or no row."""
+SHOW: Mapping[str, sa.types.TypeEngine[Any]] = {"thought": sa.String(), "action": sa.String()}
+"""The columns of which `showing` makes what an agent shows."""
+
+
+def counting(kind: str, *, of: sa.CTE) -> sa.CTE:
+    """Return the counting of actions that happened; `of` has a row with the agent's id for each of them."""
+    number = sa.func.count().label("number")
+    times = sa.select(of.c.agent_id, number).group_by(of.c.agent_id).order_by(of.c.agent_id).subquery("times")
     total = _TOTALS.get(kind)
-    counted = {} if total is None else {total: getattr(AgentRow, total) + 1}
-    done = sa.update(AgentRow).where(AgentRow.id == of.c.agent_id)
+    counted = {} if total is None else {total: getattr(AgentRow, total) + times.c.number}
+    done = sa.update(AgentRow).where(AgentRow.id == times.c.agent_id)
     return done.values(last_action_at=_CLOCK, current_action=None, **counted).cte("counted")
 
 
 def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
     """Show what an agent is doing at this moment; None for nothing."""
     tx.run(_SET_ACTION, an_agent=agent_id, action=action)
+
+
+def show_action(db: Database, agent_id: uuid.UUID, action: str | None) -> None:
+    """Do the same as `set_current_action` by itself, together with others."""
+    db.run(_SET_ACTION, an_agent=agent_id, action=action)
 
 
 def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
@@ -187,11 +198,13 @@ def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None
     tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))
 
 
-_SET_ACTION = Statement(
-    sa.update(AgentRow)
-    .where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid))
-    .values(current_action=sa.bindparam("action", type_=sa.String))
-)
+def _setting_action() -> GroupStatement:
+    calls = given(an_agent=sa.Uuid(), action=sa.String())
+    shown = sa.update(AgentRow).where(AgentRow.id == calls.c.an_agent).values(current_action=calls.c.action)
+    return GroupStatement(shown.returning(calls.c.n), order="an_agent")
+
+
+_SET_ACTION = _setting_action()
 _ENDED = table_of(id=sa.Uuid(), action=sa.String())
 _SHOWN = (
     sa.select(AgentRow.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,12 +25,13 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from fleet.core import clock, logs
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.core.sql import Statement, as_json
+from fleet.core.db_errors import as_sqlalchemys, explained, separating, translated
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
+from fleet.core.sql import GroupStatement, Statement, as_json
 
 log = logs.get(__name__)
 
-_MIGRATE_FIX = "Run `fleet migrate`."
 _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all migrators take the same
 
 # A process that is suspended inside a transaction keeps its locks, and everybody who needs them waits for it. No
@@ -74,12 +75,26 @@ class Tx:
 
     def run(self, statement: Statement, **values: Any) -> psycopg.Cursor[Any]:
         """Run a statement of the hot path. Rows that the session holds already do not see what it changes."""
-        try:
+        with self._as_ours():
             return statement.run(self._driver, values)
+
+    def run_all(
+        self, statement: GroupStatement, calls: Sequence[dict[str, Any]], *, patience_ms: int
+    ) -> list[list[Any]]:
+        """Carry out several calls of a statement at once; return the rows of each. For `Database.together`."""
+        if not calls:
+            return []
+        with self._as_ours():
+            return statement.run_all(self._driver, calls, patience_ms=patience_ms)
+
+    @contextmanager
+    def _as_ours(self) -> Iterator[None]:
+        try:
+            yield
         except psycopg.Error as error:
             if self._driver.closed:
                 self._connection.invalidate()
-            raise _as_sqlalchemys(error) from error
+            raise as_sqlalchemys(error) from error
 
     def scalar(self, statement: sa.Executable) -> Any:
         """Run one statement and return the first column of its first row, or None."""
@@ -141,6 +156,9 @@ class Database:
                 fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
             ) from None
         _ask_whether_alive(self.engine)
+        self._group = GroupCommit()
+        self._separating = functools.cache(separating)
+        self._run_all = functools.cache(functools.partial(functools.partial, self._run_many))
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -150,7 +168,7 @@ class Database:
         tables are missing. After an Unavailable out of the COMMIT itself, what was written may stand: callers
         read again (every move is guarded, so asking twice is harmless).
         """
-        with _explained(), self.engine.connect() as connection, connection.begin():
+        with explained(), self.engine.connect() as connection, connection.begin():
             tx = Tx(connection)
             yield tx
             tx.end()
@@ -159,7 +177,8 @@ class Database:
     def run(self, statement: Statement, then: Callable[[Tx], None] | None = None, **values: Any) -> list[Any]:
         """Run one statement as a transaction of its own, in one round trip, and return its rows.
 
-        `then` is what follows in the same transaction if there are any rows. Raises as `transaction` does.
+        A GroupStatement goes together with what other threads ask of it at this moment. `then` is what follows in the
+        same transaction if there are any rows. Raises as `transaction` does.
         """
         if then is not None:
             with self.transaction() as tx:
@@ -167,15 +186,36 @@ class Database:
                 if rows:
                     then(tx)
             return rows
-        with _explained():
+        if isinstance(statement, GroupStatement):
+            return self.together(self._run_all(statement), values)
+        with self._committing_each() as driver:
+            cursor = statement.run(driver, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def together(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
+        """Return what `carry_out` returns for an item, which it gets among those of other threads (GroupCommit).
+
+        It opens one transaction for all of them. Where one of them spoils it, or a lock is not to be had soon, each
+        tries by itself.
+        """
+        result: Result = self._group.run(self._separating(carry_out), item, apart=apart)
+        return result
+
+    def _run_many(self, statement: GroupStatement, calls: list[dict[str, Any]], patience_ms: int) -> list[list[Any]]:
+        with self._committing_each() as driver:
+            return statement.run_all(driver, calls, patience_ms=patience_ms)
+
+    @contextmanager
+    def _committing_each(self) -> Iterator[psycopg.Connection[Any]]:
+        """Hand out a connection on which each statement is a transaction of its own."""
+        with explained():
             pooled = self.engine.raw_connection()
             driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
             try:
                 driver.autocommit = True
-                cursor = statement.run(driver, values)
-                return cursor.fetchall() if cursor.description else []
+                yield driver
             except psycopg.Error as error:
-                raise _as_sqlalchemys(error) from error
+                raise as_sqlalchemys(error) from error
             finally:
                 if driver.closed:
                     pooled.invalidate()
@@ -219,43 +259,6 @@ def _ask_whether_alive(engine: sa.Engine) -> None:
             raise exc.InvalidatePoolError from error  # the pool makes a new one and hands that out
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Raise the driver's and the pool's errors as ours."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        raise _translated(error) from error
-    except exc.TimeoutError as error:
-        raise Unavailable(
-            "All database connections of this process are in use.", fix="Raise FLEET_POOL_SIZE."
-        ) from error
-
-
-def _as_sqlalchemys(error: psycopg.Error) -> Exception:
-    """Return the driver's error as SQLAlchemy would have raised it."""
-    return exc.DBAPIError.instance(None, None, error, psycopg.Error)
-
-
-def _translated(error: exc.DBAPIError) -> Exception:
-    """Turn a driver's error into one of ours where a person can do something about it."""
-    code = getattr(error.orig, "sqlstate", None) or ""
-    first_line = logs.mask(str(error.orig).strip().split("\n", maxsplit=1)[0])
-    if code in ("42P01", "42703"):
-        return InvalidInput(f"The database lacks Fleet's tables or is older than this version ({first_line}).",
-                            fix=_MIGRATE_FIX)  # fmt: skip
-    if code in ("28P01", "28000", "3D000"):
-        return InvalidInput(f"The database refuses the connection: {first_line}.", fix="Check FLEET_DATABASE_URL.")
-    if code.startswith(("53", "58")):
-        return Unavailable(f"The database is out of resources: {first_line}.", fix="Free disk space or connections.")
-    cut = code == "25P03"  # for a transaction that rested too long: to the driver no error of the operation
-    if cut or isinstance(error, exc.OperationalError) or error.connection_invalidated:
-        return Unavailable(
-            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` tells."
-        )
-    return error
-
-
 def migrate(url: str) -> None:
     """Bring the database at `url` to this version's tables. Safe to run from several places at once.
 
@@ -274,7 +277,7 @@ def migrate(url: str) -> None:
             connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
     except exc.DBAPIError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
     finally:
         database.close()
 
@@ -294,7 +297,7 @@ def pending_migrations(database: Database) -> list[str]:
         with database.engine.connect() as connection:
             return _lacking(connection)
     except exc.DBAPIError as error:
-        raise _translated(error) from error
+        raise translated(error) from error
 
 
 def _lacking(connection: sa.Connection) -> list[str]:

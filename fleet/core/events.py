@@ -85,19 +85,18 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
     tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=mask_all(payload))
 
 
-def emitting(*, of: sa.FromClause, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
-    """Return the recording of an event, to be run with a `subject` and a `payload` in a larger statement.
-
-    `of` has the agent's id, or no row, and then nothing has happened; nor is anything told without a subject.
+def emitting(calls: sa.CTE, *, of: sa.CTE, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
+    """Return the recording of an event for each row of `of`, in a larger statement whose `calls` have what `TOLD`
+    names: `of` has the number of the call and the agent's id. Nothing is told without a subject.
     """
-    told: dict[str, Any] = {
-        "subject": sa.bindparam("subject", type_=sa.String),
-        "payload": sa.bindparam("payload", type_=JSONB),
-        "agent_id": of.c.agent_id,
-        "job_id": sa.null() if job_id is None else job_id,
-    }
-    query = sa.select(*told.values()).where(told["subject"].is_not(None))
-    return sa.insert(EventRow).inline().from_select(list(told), query).cte("emitted")
+    job_id = sa.null() if job_id is None else job_id
+    query = sa.select(calls.c.subject, calls.c.payload, of.c.agent_id, job_id)
+    query = query.select_from(of.join(calls, of.c.n == calls.c.n)).where(calls.c.subject.is_not(None))
+    return sa.insert(EventRow).inline().from_select(["subject", "payload", "agent_id", "job_id"], query).cte("emitted")
+
+
+TOLD: Mapping[str, sa.types.TypeEngine[Any]] = {"subject": sa.String(), "payload": JSONB()}
+"""The columns of which `emitting` makes events."""
 
 
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:

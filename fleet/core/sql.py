@@ -8,14 +8,19 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
+
+from fleet.core.group_commit import MOST, NO_END_MS
 
 _UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
 """In JSON as Python writes it: NUL and halves of characters. What must not be taken for them comes first."""
@@ -70,6 +75,58 @@ class Statement:
             if values.get(name) is not None:
                 values[name] = Jsonb(values[name], dumps=as_json)
         return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=self._prepared)
+
+
+class GroupStatement(Statement):
+    """A statement that carries out many calls at once: its values are the rows of `given`, each with its number `n`.
+
+    Its rows say by `n` whose they are. `order` names the value by which calls are put in order, so that two groups take
+    locks in the same one.
+    """
+
+    def __init__(self, statement: sa.ClauseElement, *, order: str) -> None:
+        super().__init__(statement)
+        self._order = order
+
+    def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
+        """Carry out one call, however long it waits for locks."""
+        return super().run(connection, {"calls": [_numbered(0, values)], "patience": str(NO_END_MS)})
+
+    def run_all(
+        self, connection: psycopg.Connection[Any], calls: Sequence[Mapping[str, Any]], *, patience_ms: int
+    ) -> list[list[Any]]:
+        """Carry out several calls; return the rows of each. Locks are waited for so long, without an end if 0."""
+        places = sorted(range(len(calls)), key=lambda place: str(calls[place][self._order]))
+        numbered = [_numbered(place, calls[place]) for place in places]
+        found: list[list[Any]] = [[] for _ in calls]
+        for row in super().run(connection, {"calls": numbered, "patience": str(patience_ms)}):
+            found[row.n].append(row)
+        return found
+
+
+def _numbered(number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {name: str(value) if isinstance(value, _AS_TEXT) else value for name, value in values.items()}
+    return {"n": number, **plain}
+
+
+_AS_TEXT = (uuid.UUID, datetime)
+
+
+def given(**columns: sa.types.TypeEngine[Any]) -> sa.CTE:
+    """Return the values of all calls of a GroupStatement as a table, with the number of the call as `n`.
+
+    Values are what JSON has, uuids and instants as text; documents are columns of type JSONB.
+    """
+    call = (
+        sa.func.jsonb_to_recordset(sa.bindparam("calls", type_=JSONB))
+        .table_valued(sa.column("n", sa.Integer()), *(sa.column(name, kind) for name, kind in columns.items()))
+        .render_derived(name="call", with_types=True)
+    )
+    # Holds for this statement alone, and is set before its first row is seen, let alone locked.
+    set_patience = sa.func.set_config("lock_timeout", sa.bindparam("patience", type_=sa.String), True)
+    patience = sa.select(set_patience.label("patience")).subquery("patience")
+    # The planner believes in a hundred rows of a function, and then reads small tables from end to end.
+    return sa.select(*call.c).select_from(patience.join(call, sa.true())).limit(MOST).cte("given")
 
 
 def table_of(**columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from fleet.core.db import Tx
-from fleet.core.sql import Statement
+from fleet.core.db import Database, Tx
+from fleet.core.sql import GroupStatement, Statement, given
 from fleet.jobs.endings import consequence
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
@@ -86,26 +86,16 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     return new_rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
 
 
-def adding(*, after: sa.FromClause | None = None) -> sa.CTE:
-    """Return the insertion of jobs, to be run with `add_parameters` in a larger statement; `new_rings` reads its rows.
+def adding(wanted: sa.FromClause) -> sa.CTE:
+    """Return the insertion of the jobs that stand in `wanted` (`wanting`, `wanted_by`), for a larger statement.
 
-    `after` is what must have happened: without a row there, nothing is inserted.
+    `new_rings` reads its rows.
     """
-    # A foreign key has no type before its table is known, and that one is another room's.
-    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double()}
-    kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
-    given = (
-        sa.func.jsonb_to_recordset(sa.bindparam("jobs", type_=JSONB))
-        .table_valued(*(sa.column(name, kind) for name, kind in kinds.items()), name="given")
-        .render_derived(with_types=True)
-    )
-    due_at, now = _CLOCK + seconds(given.c.due_in_s), given.c.due_in_s == 0
+    due_at, now = _CLOCK + seconds(wanted.c.due_in_s), wanted.c.due_in_s == 0
     published = (sa.case((now, _CLOCK)), sa.case((now, 1), else_=0))
     made = sa.select(
-        *(given.c[name] for name in _GIVEN), due_at, due_at + seconds(given.c.worth_doing_s), *published
+        *(wanted.c[name] for name in _GIVEN), due_at, due_at + seconds(wanted.c.worth_doing_s), *published
     )  # fmt: skip
-    if after is not None:
-        made = made.where(sa.exists(sa.select(sa.literal_column("1")).select_from(after)))
     return (
         insert(JobRow)
         .from_select([*_GIVEN, "next_attempt_at", "expires_at", "published_at", "publishes"], made)
@@ -115,8 +105,24 @@ def adding(*, after: sa.FromClause | None = None) -> sa.CTE:
     )
 
 
+def wanting(jobs: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
+    """Return the jobs of a document (`add_parameters`) as a table."""
+    # A foreign key has no type before its table is known, and that one is another room's.
+    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double()}
+    kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
+    columns = (sa.column(name, kind) for name, kind in kinds.items())
+    return sa.func.jsonb_to_recordset(jobs).table_valued(*columns, name="job").render_derived(with_types=True)
+
+
+def wanted_by(calls: sa.CTE, *, of: sa.CTE) -> sa.CTE:
+    """Return the jobs of the calls for which there is a row in `of`, with the number of their call."""
+    job = wanting(calls.c.jobs)
+    own = of.join(calls, of.c.n == calls.c.n).join(job, sa.true())
+    return sa.select(of.c.n, *job.c).select_from(own).cte("wanted")
+
+
 def add_parameters(jobs: Sequence[NewJob]) -> dict[str, Any]:
-    """Return what `adding` needs to know."""
+    """Return what `wanting` needs to know."""
     return {"jobs": [_values(job) for job in jobs]}
 
 
@@ -149,19 +155,19 @@ def _values(job: NewJob) -> dict[str, Any]:
 
 _GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", "payload", "requested_by",
           "max_attempts")  # fmt: skip
-_ADD = Statement(sa.select(adding()))
+_ADD = Statement(sa.select(adding(wanting(sa.bindparam("jobs", type_=JSONB)))))
 
 
-def claiming() -> tuple[sa.CTE, sa.CTE]:
-    """Return the taking of the right to carry out a job, or to resolve its unknown outcome, and its attempt's row.
+def claiming(calls: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
+    """Return the taking of the right to carry out jobs, or to resolve their unknown outcome, and their attempts' rows.
 
-    Both to be run with `claim_parameters` in a larger statement, from whose row `claimed` makes a Claim. No row when
-    the job is finished, leased by somebody else, or not due yet: a duplicate or early message.
+    Both for a larger statement whose `calls` have what `CLAIM` names, and from whose rows `claimed` makes Claims. No
+    row where the job is finished, leased by somebody else, or not due yet: a duplicate or early message.
     """
     taken = (
         sa.update(JobRow)
         .where(
-            JobRow.id == sa.bindparam("a_job", type_=sa.Uuid),
+            JobRow.id == calls.c.a_job,
             JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
             JobRow.next_attempt_at <= _CLOCK,
             sa.or_(JobRow.lease_until.is_(None), JobRow.lease_until < _CLOCK),
@@ -171,19 +177,21 @@ def claiming() -> tuple[sa.CTE, sa.CTE]:
         .values(
             state=sa.case((JobRow.state == JobState.READY, JobState.RUNNING.value), else_=JobRow.state),
             lease_token=JobRow.lease_token + 1,
-            lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
+            lease_until=_CLOCK + seconds(calls.c.lease_s),
             claims=JobRow.claims + 1,
             publishes=0,
             held=None,
         )
-        .returning(*_CLAIMED)
+        .returning(calls.c.n, calls.c.worker, *_CLAIMED)
         .cte("claimed")
     )
-    attempt = sa.select(taken.c.job_id, taken.c.token, sa.bindparam("worker", type_=sa.String))
+    attempt = sa.select(taken.c.job_id, taken.c.token, taken.c.worker)
     begun = sa.insert(AttemptRow).inline().from_select(["job_id", "lease_token", "worker"], attempt)
     return taken, begun.cte("begun")
 
 
+CLAIM: Mapping[str, sa.types.TypeEngine[Any]] = {"a_job": sa.Uuid(), "worker": sa.String(), "lease_s": sa.Double()}
+"""The columns of `claim_parameters`."""
 _CLAIMED = (
     JobRow.id.label("job_id"),
     JobRow.lease_token.label("token"),
@@ -202,38 +210,54 @@ def claimed(row: Any) -> Claim:
     return Claim(**{**columns, "kind": JobKind(columns["kind"]), "state": JobState(columns["state"])})
 
 
-def save_step(tx: Tx, claimed: Claim, name: str, value: Any) -> bool:
-    """Keep the result of a paid step, so that a retry neither pays again nor says something else; False if fenced."""
-    return tx.run(_SAVE_STEP, **_mine(claimed), in_state=claimed.state, step={name: value}).rowcount == 1
+def save_step(db: Database, claimed: Claim, name: str, value: Any, *, also: Callable[[Tx], None] | None = None) -> bool:
+    """Keep the result of a paid step, so that a retry neither pays again nor says something else; False if fenced.
+
+    `also` writes in the same transaction.
+    """
+    told = {**_mine(claimed), "in_state": claimed.state, "step": {name: value}}
+    return bool(db.run(_SAVE_STEP, also, **told))
 
 
-def enter_sending(tx: Tx, claimed: Claim, *, lease_s: float) -> bool:
-    """Announce the one outside write, renewing the lease for it; False if fenced or the lease has run out."""
-    return tx.run(_ENTER_SENDING, **_mine(claimed), lease_s=lease_s).rowcount == 1
+def enter_sending(tx: Tx, claims: Sequence[Claim], *, lease_s: float, patience_ms: int) -> list[bool]:
+    """Announce the one outside write of each claim, renewing its lease for it.
+
+    Say for each whether it may go out: not if it is fenced, or its lease has run out.
+    """
+    asked = [{**_mine(one), "lease_s": lease_s} for one in claims]
+    return [bool(rows) for rows in tx.run_all(_ENTER_SENDING, asked, patience_ms=patience_ms)]
 
 
 def _mine(claimed: Claim) -> dict[str, Any]:
     return {"a_job": claimed.job_id, "a_token": claimed.token}
 
 
-_IS_MINE = (
-    JobRow.id == sa.bindparam("a_job", type_=sa.Uuid),
-    JobRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
-)
-_SAVE_STEP = Statement(
-    sa.update(JobRow)
-    .where(*_IS_MINE, JobRow.state == sa.bindparam("in_state", type_=sa.String))
-    .values(checkpoint=JobRow.checkpoint.op("||")(sa.bindparam("step", type_=JSONB)))
-)
-_ENTER_SENDING = Statement(
-    sa.update(JobRow)
-    .where(*_IS_MINE, JobRow.state == JobState.RUNNING, JobRow.lease_until > _CLOCK)
-    .values(
-        state=JobState.SENDING,
-        sending_at=_CLOCK,
-        lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
-    )
-)
+_MINE: Mapping[str, sa.types.TypeEngine[Any]] = {"a_job": sa.Uuid(), "a_token": sa.BigInteger()}
+
+
+def _is_mine(calls: sa.CTE) -> tuple[sa.ColumnElement[bool], ...]:
+    """Say that a job's newest token is the caller's."""
+    return JobRow.id == calls.c.a_job, JobRow.lease_token == calls.c.a_token
+
+
+def _saving_step() -> GroupStatement:
+    calls = given(**_MINE, in_state=sa.String(), step=JSONB())
+    saved = sa.update(JobRow).where(*_is_mine(calls), JobRow.state == calls.c.in_state)
+    saved = saved.values(checkpoint=JobRow.checkpoint.op("||")(calls.c.step))
+    return GroupStatement(saved.returning(calls.c.n), order="a_job")
+
+
+def _entering_sending() -> GroupStatement:
+    calls = given(**_MINE, lease_s=sa.Double())
+    leased = (JobRow.state == JobState.RUNNING, JobRow.lease_until > _CLOCK)
+    until = _CLOCK + seconds(calls.c.lease_s)
+    sending = sa.update(JobRow).where(*_is_mine(calls), *leased)
+    sending = sending.values(state=JobState.SENDING, sending_at=_CLOCK, lease_until=until)
+    return GroupStatement(sending.returning(calls.c.n), order="a_job")
+
+
+_SAVE_STEP = _saving_step()
+_ENTER_SENDING = _entering_sending()
 
 
 def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> JobState | None:
@@ -242,7 +266,7 @@ def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> 
     The attempt's own row is closed in any case: it is history, not state.
     """
     state, values = consequence(claimed, outcome, dice)
-    moved = _guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
+    moved = guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
     why = getattr(outcome, "why", None)
     tx.execute(
         sa.update(AttemptRow)
@@ -263,31 +287,34 @@ _FROM: dict[type[Any], frozenset[JobState]] = {
 }
 
 
-def finishing() -> tuple[sa.CTE, sa.CTE]:
-    """Return the end of an attempt that succeeded, and the closing of its row, which happens in any case.
+def finishing(calls: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
+    """Return the end of attempts that succeeded, and the closing of their rows, which happens in any case.
 
-    Both to be run with `finish_parameters` in a larger statement. No row when the lease has gone to somebody else.
+    Both for a larger statement whose `calls` have what `FINISH` names. No row where the lease has gone to somebody
+    else.
     """
     moved = (
         sa.update(JobRow)
-        .where(*_IS_MINE, JobRow.state.in_(_ANY))
+        .where(*_is_mine(calls), JobRow.state.in_(_ANY))
         .values(
             state=JobState.DONE, lease_until=None, finished_at=_CLOCK, held=None, error=None,
-            remote_id=sa.bindparam("an_id", type_=sa.String), result=sa.bindparam("a_result", type_=JSONB),
+            remote_id=calls.c.an_id, result=calls.c.a_result,
         )
-        .returning(JobRow.id, JobRow.agent_id)
+        .returning(calls.c.n, JobRow.id, JobRow.agent_id)
         .cte("finished")
     )  # fmt: skip
+    is_done = sa.exists(sa.select(moved.c.id).where(moved.c.n == calls.c.n))
     closed = (
         sa.update(AttemptRow)
-        .where(
-            AttemptRow.job_id == sa.bindparam("a_job", type_=sa.Uuid),
-            AttemptRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
-        )
-        .values(ended_at=_CLOCK, outcome=sa.case((sa.exists(sa.select(moved.c.id)), "done"), else_="fenced"))
+        .where(AttemptRow.job_id == calls.c.a_job, AttemptRow.lease_token == calls.c.a_token)
+        .values(ended_at=_CLOCK, outcome=sa.case((is_done, "done"), else_="fenced"))
         .cte("closed")
     )
     return moved, closed
+
+
+FINISH: Mapping[str, sa.types.TypeEngine[Any]] = {**_MINE, "an_id": sa.String(), "a_result": JSONB()}
+"""The columns of `finish_parameters`."""
 
 
 def finish_parameters(claimed: Claim, outcome: Done) -> dict[str, Any]:
@@ -295,35 +322,10 @@ def finish_parameters(claimed: Claim, outcome: Done) -> dict[str, Any]:
     return {**_mine(claimed), "an_id": outcome.remote_id, "a_result": dict(outcome.result)}
 
 
-def _guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState], **values: Any) -> bool:
+def guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState], **values: Any) -> bool:
     """Change a job only while the caller's token is the newest and the state allows it."""
     where = (JobRow.id == claimed.job_id, JobRow.lease_token == claimed.token, JobRow.state.in_(states))
     return tx.execute(sa.update(JobRow).where(*where).values(**values)).rowcount == 1
-
-
-def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
-    """Undo a claim: something holds the job back until then. It costs nothing and leaves no trace of an attempt."""
-    waiting = {"held": why[:300], "next_attempt_at": until, "published_at": None, "publishes": 0}
-    if _guarded(tx, claimed, {JobState.RUNNING}, state=JobState.READY, lease_until=None, claims=JobRow.claims - 1,
-                **waiting):  # fmt: skip
-        tx.execute(
-            sa.delete(AttemptRow).where(AttemptRow.job_id == claimed.job_id, AttemptRow.lease_token == claimed.token)
-        )
-
-
-_FREEING = 0x66726565  # "free": any constant does, as long as both sides take the same
-
-
-def let_nobody_free(tx: Tx) -> None:
-    """Hold off `free_held` until this transaction ends, which is about to put a job aside that it could not see yet."""
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
-
-
-def free_held(tx: Tx) -> int:
-    """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many."""
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))
-    freed = sa.update(JobRow).where(JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
-    return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount
 
 
 def in_flight(tx: Tx) -> int:

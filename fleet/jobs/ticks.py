@@ -109,26 +109,32 @@ def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str
     return TickKey(*row) if row else None
 
 
-def claiming() -> sa.CTE:
-    """Return the taking of the right to decide a tick, to be run with `claim_parameters` in a larger statement.
+def claiming(calls: sa.CTE) -> sa.CTE:
+    """Return the taking of the right to decide ticks, in a larger statement whose `calls` have what `CLAIM` names.
 
-    No row when the tick is decided, skipped or being decided: a duplicate message.
+    No row where the tick is decided, skipped or being decided: a duplicate message.
     """
-    agent_id, tick_no = sa.bindparam("an_agent", type_=sa.Uuid), sa.bindparam("a_tick_no", type_=sa.BigInteger)
     lost = sa.and_(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)
+    named = (TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no)
     return (
         sa.update(TickRow)
-        .where(TickRow.agent_id == agent_id, TickRow.tick_no == tick_no, sa.or_(TickRow.state == "due", lost))
+        .where(*named, sa.or_(TickRow.state == "due", lost))
         .values(
             state="deciding", lease_token=TickRow.lease_token + 1, publishes=0,
-            lease_until=_CLOCK + seconds(sa.bindparam("lease_s", type_=sa.Double)),
+            lease_until=_CLOCK + seconds(calls.c.lease_s),
         )
         .returning(
-            TickRow.agent_id, TickRow.tick_no, TickRow.lease_token.label("token"), TickRow.due_at, TickRow.asked_for,
-            TickRow.requested_by,
+            calls.c.n, TickRow.agent_id, TickRow.tick_no, TickRow.lease_token.label("token"), TickRow.due_at,
+            TickRow.asked_for, TickRow.requested_by,
         )
         .cte("claimed")
     )  # fmt: skip
+
+
+CLAIM: Mapping[str, sa.types.TypeEngine[Any]] = {
+    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "lease_s": sa.Double(),
+}  # fmt: skip
+"""The columns of `claim_parameters`."""
 
 
 def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
@@ -136,25 +142,25 @@ def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
     return {"an_agent": key.agent_id, "a_tick_no": key.tick_no, "lease_s": lease_s}
 
 
-_CLOSE = (
-    sa.update(TickRow)
-    .where(
-        TickRow.agent_id == sa.bindparam("an_agent", type_=sa.Uuid),
-        TickRow.tick_no == sa.bindparam("a_tick_no", type_=sa.BigInteger),
-        TickRow.state == "deciding",
-        TickRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
-    )
-    .values(decided_at=_CLOCK, lease_until=None, outcome=sa.bindparam("decided", type_=JSONB))
-)
+def recording(calls: sa.CTE) -> sa.CTE:
+    """Return the writing down of decisions, in a larger statement whose `calls` have what `RECORD` names.
 
-
-def recording() -> sa.CTE:
-    """Return the writing down of a decision, to be run with `record_parameters` in a larger statement.
-
-    No row when the lease has gone to somebody else, and nothing may follow then.
+    No row where the lease has gone to somebody else, and nothing may follow then.
     """
-    told = {"inputs": sa.bindparam("seen", type_=JSONB), "duration_ms": sa.bindparam("took_ms", type_=sa.Integer)}
-    return _CLOSE.values(state="decided", **told).returning(TickRow.agent_id).cte("recorded")
+    mine = (
+        TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no, TickRow.state == "deciding",
+        TickRow.lease_token == calls.c.a_token,
+    )  # fmt: skip
+    told = {"inputs": calls.c.seen, "outcome": calls.c.decided, "duration_ms": calls.c.took_ms}
+    closed = sa.update(TickRow).where(*mine).values(state="decided", decided_at=_CLOCK, lease_until=None, **told)
+    return closed.returning(calls.c.n, TickRow.agent_id).cte("recorded")
+
+
+RECORD: Mapping[str, sa.types.TypeEngine[Any]] = {
+    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "a_token": sa.BigInteger(), "seen": JSONB(),
+    "decided": JSONB(), "took_ms": sa.Integer(),
+}  # fmt: skip
+"""The columns of `record_parameters`."""
 
 
 def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
@@ -172,7 +178,19 @@ def _mine(claimed: ClaimedTick) -> dict[str, Any]:
     return {"an_agent": claimed.key.agent_id, "a_tick_no": claimed.key.tick_no, "a_token": claimed.token}
 
 
-_SKIP = Statement(_CLOSE.values(state="skipped", error=sa.bindparam("why", type_=sa.Text)))
+_SKIP = Statement(
+    sa.update(TickRow)
+    .where(
+        TickRow.agent_id == sa.bindparam("an_agent", type_=sa.Uuid),
+        TickRow.tick_no == sa.bindparam("a_tick_no", type_=sa.BigInteger),
+        TickRow.state == "deciding",
+        TickRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
+    )
+    .values(
+        state="skipped", decided_at=_CLOCK, lease_until=None, outcome=sa.bindparam("decided", type_=JSONB),
+        error=sa.bindparam("why", type_=sa.Text),
+    )
+)  # fmt: skip
 
 
 def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str) -> int:

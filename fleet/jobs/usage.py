@@ -16,10 +16,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import aliased
 
 from fleet.core.db import Database, Tx
-from fleet.core.sql import Statement
+from fleet.core.sql import GroupStatement, Statement, given
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.states import LIVE, JobState
+from fleet.jobs.ticks import seconds
 
 Writes = Mapping[str, tuple[int, datetime]]
 """For each kind how often an agent's writes went out lately, and when the last one did."""
@@ -28,7 +29,6 @@ _MINUTE = timedelta(minutes=1)
 # Not clock_timestamp(), which may change from row to row: no index could be asked for what is later than it.
 _NOW = sa.func.statement_timestamp()
 _AGENT = JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid)
-_ON_TARGETS = JobRow.target == sa.func.any(sa.bindparam("targets", type_=ARRAY(sa.String)))
 _STANDS = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
 
 
@@ -63,14 +63,19 @@ def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, s
     return Surroundings(_writes(row.writes), row.ours, reactions, row.posting)
 
 
-def before_write(tx: Tx, agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> BeforeWrite:
-    """Return what an agent, and the fleet on one surface, have written; the agent's within that span.
+def before_writes(
+    tx: Tx, writers: Sequence[tuple[uuid.UUID, str]], *, within: timedelta, full: int, patience_ms: int
+) -> list[BeforeWrite]:
+    """Return what each agent, and the fleet on its surface, have written; the agents' within that span.
 
-    `full` is how many writes a minute fill the surface; 0 when nothing does, and then nobody counts.
+    `full` is how many writes a minute fill a surface; 0 when nothing does, and then nobody counts.
     """
-    given = {"agent_id": agent_id, "surface": surface, "within": within, "minute": _MINUTE, "full": full}
-    row: Any = tx.run(_BEFORE_WRITE, **given).fetchone()
-    return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
+    more = {"within_s": within.total_seconds(), "full": full}
+    asked = [{"agent_id": agent_id, "surface": surface, **more} for agent_id, surface in writers]
+    return [
+        BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
+        for (row,) in tx.run_all(_BEFORE_WRITE, asked, patience_ms=patience_ms)
+    ]
 
 
 def open_targets(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:
@@ -115,33 +120,35 @@ def _as_object(pairs: sa.Subquery, key: str, value: Any) -> sa.ScalarSelect[Any]
     return sa.select(sa.func.coalesce(sa.func.jsonb_object_agg(pairs.c[key], value), empty)).scalar_subquery()
 
 
-def _writes_after(moment: Any) -> sa.ScalarSelect[Any]:
+def _writes_after(moment: Any, *, of: Any, calls: sa.CTE) -> sa.ScalarSelect[Any]:
     counted = (
         sa.select(JobRow.kind, sa.func.count().label("number"), sa.func.max(JobRow.sending_at).label("last"))
-        .where(_AGENT, JobRow.sending_at > moment)
+        .where(JobRow.agent_id == of, JobRow.sending_at > moment)
         .group_by(JobRow.kind)
+        .correlate(calls)
         .subquery()
     )
     return _as_object(counted, "kind", sa.func.jsonb_build_array(counted.c.number, counted.c.last))
 
 
-def _ours() -> sa.ScalarSelect[Any]:
+def _ours(targets: Any, *, calls: sa.CTE) -> sa.ScalarSelect[Any]:
     counted = (
         sa.select(JobRow.target, sa.func.count().label("number"))
-        .where(_ON_TARGETS, JobRow.kind == JobKind.COMMENT, _STANDS)
+        .where(JobRow.target == sa.func.any(targets), JobRow.kind == JobKind.COMMENT, _STANDS)
         .group_by(JobRow.target)
+        .correlate(calls)
         .subquery()
     )
     return _as_object(counted, "target", counted.c.number)
 
 
-def _reactions() -> sa.ScalarSelect[Any]:
+def _reactions(targets: Any, *, of: Any) -> sa.ScalarSelect[Any]:
     pairs = sa.func.jsonb_agg(sa.func.jsonb_build_array(JobRow.kind, JobRow.target))
     return (
         sa.select(sa.func.coalesce(pairs, sa.literal_column("'[]'::jsonb", JSONB)))
         .where(
-            _AGENT,
-            _ON_TARGETS,
+            JobRow.agent_id == of,
+            JobRow.target == sa.func.any(targets),
             JobRow.kind.in_((JobKind.LIKE, JobKind.COMMENT, JobKind.REACT, JobKind.CONNECT)),
             JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
         )
@@ -149,11 +156,11 @@ def _reactions() -> sa.ScalarSelect[Any]:
     )
 
 
-def _posting() -> sa.ColumnElement[bool]:
+def _posting(*, of: Any) -> sa.ColumnElement[bool]:
     """Say whether a post is yet to go out; older ones than a post is worth have ended (ix_jobs_agent)."""
     return sa.exists(
         sa.select(sa.literal_column("1")).where(
-            _AGENT,
+            JobRow.agent_id == of,
             JobRow.kind == JobKind.POST,
             JobRow.state.in_((JobState.READY, JobState.RUNNING)),
             JobRow.created_at > _NOW - WORTH_DOING[JobKind.POST],
@@ -161,32 +168,39 @@ def _posting() -> sa.ColumnElement[bool]:
     )
 
 
-_SURROUNDINGS = Statement(
-    sa.select(
-        _writes_after(sa.bindparam("since", type_=sa.DateTime(timezone=True))).label("writes"),
-        _ours().label("ours"),
-        _reactions().label("reactions"),
-        _posting().label("posting"),
+def _surroundings() -> GroupStatement:
+    calls = given(agent_id=sa.Uuid(), targets=ARRAY(sa.String()), since=sa.DateTime(timezone=True))
+    of, targets = calls.c.agent_id, calls.c.targets
+    query = sa.select(
+        calls.c.n,
+        _writes_after(calls.c.since, of=of, calls=calls).label("writes"),
+        _ours(targets, calls=calls).label("ours"),
+        _reactions(targets, of=of).label("reactions"),
+        _posting(of=of).label("posting"),
     )
-)
-_BEFORE_WRITE = Statement(
-    sa.select(
+    return GroupStatement(query, order="agent_id")
+
+
+def _before_write() -> GroupStatement:
+    calls = given(agent_id=sa.Uuid(), surface=sa.String(), within_s=sa.Double(), full=sa.Integer())
+    lately = (
+        sa.select(sa.literal_column("1"))
+        .where(JobRow.surface == calls.c.surface, JobRow.sending_at > _NOW - _MINUTE)
+        .limit(calls.c.full)
+        .correlate(calls)
+        .subquery()
+    )
+    query = sa.select(
+        calls.c.n,
         _NOW.label("now"),
-        _writes_after(_NOW - sa.bindparam("within", type_=sa.Interval)).label("writes"),
-        sa.select(sa.func.count())
-        .select_from(
-            sa.select(sa.literal_column("1"))
-            .where(
-                JobRow.surface == sa.bindparam("surface", type_=sa.String),
-                JobRow.sending_at > _NOW - sa.bindparam("minute", type_=sa.Interval),
-            )
-            .limit(sa.bindparam("full", type_=sa.Integer))
-            .subquery()
-        )
-        .scalar_subquery()
-        .label("surface_writes"),
+        _writes_after(_NOW - seconds(calls.c.within_s), of=calls.c.agent_id, calls=calls).label("writes"),
+        sa.select(sa.func.count()).select_from(lately).scalar_subquery().label("surface_writes"),
     )
-)
+    return GroupStatement(query, order="agent_id")
+
+
+_SURROUNDINGS = _surroundings()
+_BEFORE_WRITE = _before_write()
 _COMMENTS_ON = Statement(
     sa.select(sa.func.count().label("number")).where(
         JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == JobKind.COMMENT, _STANDS

@@ -15,8 +15,8 @@ from fleet.access import audit
 from fleet.agents import commands, queries
 from fleet.agents.models import Status
 from fleet.core.db import Tx
+from fleet.jobs import holding, ticks
 from fleet.jobs import queries as job_queries
-from fleet.jobs import service, ticks
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
 from fleet.runtime.people import NOT_ITS_ACTS, AgentFilter
@@ -81,7 +81,7 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
         last = batch[-1]
     if deed is Deed.RESUME:
         with deps.db.transaction() as tx:
-            service.free_held(tx)
+            holding.free_held(tx)
     return done
 
 

@@ -15,8 +15,8 @@ from fleet.agents.controls import ALL, Hold
 from fleet.agents.names import generate
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound
+from fleet.jobs import holding, service, ticks
 from fleet.jobs import queries as job_queries
-from fleet.jobs import service, ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.platforms.registry import ADAPTERS
@@ -82,7 +82,7 @@ def lift_kill_switch(deps: Deps, *, by: str) -> bool:
     """Allow outside writes again and set the waiting jobs going; False if it was not on."""
     with deps.db.transaction() as tx:
         lifted = controls.lift_kill_switch(tx, by=by)
-        service.free_held(tx)
+        holding.free_held(tx)
         return audit.noted(tx, lifted, "kill_switch.lifted", "fleet")
 
 
@@ -99,7 +99,7 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
     """Let a scope go on, and the jobs that waited for it; False if it was not held."""
     with deps.db.transaction() as tx:
         resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
-        service.free_held(tx)
+        holding.free_held(tx)
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
 
 

@@ -23,7 +23,7 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.events import Event, Position
-from fleet.jobs import lists, service, ticks
+from fleet.jobs import holding, lists, service, ticks
 from fleet.jobs import queries as job_queries
 from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
@@ -129,7 +129,7 @@ def resume(deps: Deps, name: str) -> bool:
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
         resumed = commands.resume(tx, agent.id, first_tick_at=first_tick_at(tx))
-        service.free_held(tx)
+        holding.free_held(tx)
         return audit.noted(tx, resumed, "agent.resumed", f"agent:{agent.username}")
 
 

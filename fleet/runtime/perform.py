@@ -14,33 +14,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Subject
-from fleet.agents.loop import Actor
-from fleet.agents.models import AgentRow, Status
+from fleet.agents.models import AgentRow
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.core.sql import Statement
-from fleet.jobs import queries, service, usage
+from fleet.core.sql import GroupStatement, given
+from fleet.jobs import holding, queries, service
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
-from fleet.platforms.base import Action, Resolution, Verb
-from fleet.platforms.guard import Lease, wait_for
-from fleet.runtime import consequences, measuring, offers, reviewing
+from fleet.platforms.base import Action, Resolution
+from fleet.platforms.guard import Lease
+from fleet.runtime import announcing, consequences, measuring
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE, account
-from fleet.runtime.minds.gallery import usage_of
 from fleet.runtime.work import Fenced, Work
 
 log = logs.get(__name__)
-_HELD_FOR = timedelta(minutes=5)
-_MINUTE = timedelta(minutes=1)
-_PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
-"""What others see."""
 _NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
 """What is no act of its agent: its row shows nothing of these, and many at once do not wait for it."""
 
@@ -80,18 +73,18 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         return None
     (row,) = rows
     claim, agent = service.claimed(row), loop.actor(row)
-    held = _held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
+    held = announcing.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
     if held is None and (agent.current_action == claim.kind or claim.kind in _NO_ACTS):
         return Work(deps, claim, agent, lease)
+    if held is None:
+        loop.show_action(deps.db, agent.id, claim.kind)
+        return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
-        if held is not None:
-            held = _looked_again(tx, claim, held)
-            service.put_aside(tx, claim, why=held.why, until=held.until)
-            if agent.current_action == claim.kind:
-                loop.set_current_action(tx, agent.id, None)
-            return None
-        loop.set_current_action(tx, agent.id, claim.kind)
-    return Work(deps, claim, agent, lease)
+        held = announcing.look_again(tx, claim, held)
+        holding.put_aside(tx, claim, why=held.why, until=held.until)
+        if agent.current_action == claim.kind:
+            loop.set_current_action(tx, agent.id, None)
+    return None
 
 
 def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
@@ -104,44 +97,20 @@ def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
         events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
 
 
-def _claiming() -> Statement:
+def _claiming() -> GroupStatement:
     """Return J1: the claim, the agent, and what holds anybody back, in one statement."""
-    claimed, begun = service.claiming()
+    claimed, begun = service.claiming(given(**service.CLAIM))
     query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
     query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    return Statement(query.add_cte(begun))
-
-
-def _looking() -> Statement:
-    """Return the second look at the agent and what holds it back, and the lock by which its writes take turns.
-
-    The lock stands before the statement that counts: one snapshot later than a lock sees what its holder wrote.
-    """
-    its_turn = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("turn", type_=sa.String), 0))
-    now = sa.func.clock_timestamp().label("now")
-    query = sa.select(its_turn, now, controls.in_force_column(), *loop.ACTOR)
-    return Statement(query.where(AgentRow.id == sa.bindparam("agent_id", type_=sa.Uuid)))
+    return GroupStatement(query.add_cte(begun), order="a_job")
 
 
 _CLAIM = _claiming()
-_LOOK = _looking()
-
-
-def _held_back(row: Any, agent: Actor, kind: str) -> Held | None:
-    """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
-    hold = controls.covering(controls.read(row.holds), subject)
-    if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
-        return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
-        until = agent.paused_until or row.now + _HELD_FOR
-        return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
-    return None
 
 
 def _carry_out(work: Work) -> Outcome:
     """J2 to J4."""
-    called_off = _called_off(work.agent, work.claim)
+    called_off = announcing.called_off(work.agent, work.claim)
     if called_off is not None:
         return called_off
     prepared = PREPARE[work.claim.kind](work)
@@ -150,7 +119,7 @@ def _carry_out(work: Work) -> Outcome:
     reach(Point.JOB_PREPARED)
     work.gateway.permit(prepared.verb)
     if not work.gateway.policy.dry_run:
-        obstacle = _announce(work, prepared)
+        obstacle = announcing.announce(work, prepared)
         if obstacle is not None:
             return obstacle
         work.sent = True
@@ -158,65 +127,6 @@ def _carry_out(work: Work) -> Outcome:
     receipt = work.gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
-
-
-def _called_off(agent: Actor, claim: Claim) -> Skipped | None:
-    """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
-    if agent.deleted_at is not None and claim.kind is not JobKind.DEPROVISION:
-        return Skipped("the agent is gone")
-    if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
-        return Skipped("the agent is supervised, and nobody has approved this")
-    return None
-
-
-def _looked_again(tx: Tx, claim: Claim, held: Held) -> Held:
-    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
-    service.let_nobody_free(tx)
-    row: Any = tx.run(_LOOK, agent_id=claim.agent_id, turn=f"agent:{claim.agent_id}").fetchone()
-    still = None if row is None else _held_back(row, loop.actor(row), claim.kind)
-    return still or Held(held.why, tx.now())
-
-
-def _announce(work: Work, action: Action) -> Outcome | None:
-    """J3. Check the caps where nobody can slip past, and commit to the one write; or return why not."""
-    claim = work.claim
-    started_s = clock.monotonic_s()
-    with work.deps.db.transaction() as tx:
-        row: Any = tx.run(_LOOK, agent_id=claim.agent_id, turn=f"agent:{claim.agent_id}").fetchone()
-        if row is None:
-            return Skipped("the agent is gone")
-        agent = loop.actor(row)
-        obstacle = _held_back(row, agent, claim.kind) or _called_off(agent, claim)
-        obstacle = obstacle or _capped(tx, work, action) or reviewing.said_meanwhile(tx, work, action)
-        if obstacle is not None:
-            return obstacle
-        if not service.enter_sending(tx, claim, lease_s=work.deps.settings.lease_s):
-            raise Fenced("the lease ran out while preparing")
-    work.lease = Lease(started_s + work.deps.settings.lease_s)
-    return None
-
-
-def _capped(tx: Tx, work: Work, action: Action) -> Held | Skipped | None:
-    """Return what the caps say; two jobs of one agent, or two comments on one post, take turns."""
-    if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
-        return None
-    claim, caps = work.claim, work.gateway.policy.caps
-    full = caps.surface_writes_per_minute
-    seen = usage.before_write(tx, claim.agent_id, claim.surface, within=max(caps.day, caps.post_gap), full=full)
-    wait = wait_for(action.verb, usage_of(seen.writes), caps, seen.now)
-    if wait is not None:
-        return Held(wait.why, wait.until)
-    if full and seen.surface_writes_in_a_minute >= full:
-        return Held(f"cap: {full} writes a minute", seen.now + _MINUTE / 4)
-    if action.verb is Verb.COMMENT and action.target is not None:
-        _take_turns(tx, f"post:{claim.surface}:{action.target}")
-        if offers.crowded(offers.chosen(claim, action.target), usage.comments_on(tx, action.target), caps):
-            return Skipped("enough of us have commented on this post")
-    return None
-
-
-def _take_turns(tx: Tx, name: str) -> None:
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
 
 
 def _resolve(work: Work) -> Outcome:
@@ -284,11 +194,13 @@ def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None
             _tell_fenced(tx, work.claim, outcome)
 
 
-def _finishing(kind: JobKind) -> Statement:
+def _finishing(kind: JobKind) -> GroupStatement:
     """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
-    finished, closed = service.finishing()
-    query = sa.select(finished.c.id).add_cte(closed, events.emitting(of=finished, job_id=finished.c.id))
-    return Statement(query if kind in _NO_ACTS else query.add_cte(loop.counting(kind, of=finished)))
+    calls = given(**service.FINISH, **events.TOLD)
+    finished, closed = service.finishing(calls)
+    query = sa.select(finished.c.n, finished.c.id)
+    query = query.add_cte(closed, events.emitting(calls, of=finished, job_id=finished.c.id))
+    return GroupStatement(query if kind in _NO_ACTS else query.add_cte(loop.counting(kind, of=finished)), order="a_job")
 
 
 _FINISH = {kind: _finishing(kind) for kind in JobKind}
@@ -307,7 +219,7 @@ def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | N
     claim = work.claim
     with work.deps.db.transaction() as tx:
         if isinstance(outcome, Held) and outcome.by_people:
-            outcome = _looked_again(tx, claim, outcome)
+            outcome = announcing.look_again(tx, claim, outcome)
         state = service.finish(tx, claim, outcome, dice=work.deps.dice)
         if state is None:
             _tell_fenced(tx, claim, outcome)

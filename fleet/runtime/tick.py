@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from fleet.agents import controls, loop
 from fleet.agents.controls import Hold, Subject
@@ -21,7 +22,7 @@ from fleet.core import clock, events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
-from fleet.core.sql import Statement
+from fleet.core.sql import GroupStatement, given
 from fleet.jobs import service, ticks
 from fleet.jobs.outcomes import Held
 from fleet.jobs.service import Ring
@@ -82,13 +83,14 @@ def _claim(deps: Deps, key: TickKey) -> Awake | None:
     return None
 
 
-def _claiming() -> Statement:
+def _claiming() -> GroupStatement:
     """Return T1: the claim, the agent, and what holds anybody back, in one statement."""
-    claimed = ticks.claiming()
-    told = (claimed.c.token, claimed.c.due_at, claimed.c.asked_for, claimed.c.requested_by)
+    claimed = ticks.claiming(given(**ticks.CLAIM))
+    told = (claimed.c.n, claimed.c.token, claimed.c.due_at, claimed.c.asked_for, claimed.c.requested_by)
     now = sa.func.clock_timestamp().label("now")
     query = sa.select(*told, now, controls.in_force_column(), *loop.ACTOR)
-    return Statement(query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id)))
+    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
+    return GroupStatement(query, order="an_agent")
 
 
 _CLAIM = _claiming()
@@ -147,12 +149,17 @@ def _record(deps: Deps, awake: Awake, thought: _Thought) -> None:
     reach(Point.TICK_PUBLISHED)
 
 
-def _recording() -> Statement:
+def _recording() -> GroupStatement:
     """Return T3 in one statement: a row for each new job, one without a job if there is none, or none if fenced."""
-    recorded = ticks.recording()
-    added = service.adding(after=recorded)
-    query = sa.select(added, recorded.c.agent_id).select_from(recorded.outerjoin(added, sa.true()))
-    return Statement(query.add_cte(loop.showing(of=recorded, when=added), events.emitting(of=recorded)))
+    calls = given(**ticks.RECORD, **loop.SHOW, **events.TOLD, jobs=JSONB())
+    recorded = ticks.recording(calls)
+    wanted = service.wanted_by(calls, of=recorded)
+    added = service.adding(wanted)
+    new = sa.select(wanted.c.n, *added.c).join_from(added, wanted, added.c.id == wanted.c.id).cte("new")
+    query = sa.select(recorded.c.n, *(new.c[name] for name in added.c.keys()))  # noqa: SIM118 - no dictionary
+    query = query.select_from(recorded.outerjoin(new, new.c.n == recorded.c.n))
+    shown = loop.showing(calls, of=recorded, when=new)
+    return GroupStatement(query.add_cte(shown, events.emitting(calls, of=recorded)), order="an_agent")
 
 
 _RECORD = _recording()

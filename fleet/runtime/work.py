@@ -74,11 +74,9 @@ class Work:
 
     def save(self, name: str, value: Any, *, also: Callable[[Tx, Any], None] | None = None) -> None:
         """Keep a step's value, in place of what it had. Raises Fenced if the lease has gone to somebody else."""
-        with self.deps.db.transaction() as tx:
-            if not service.save_step(tx, self.claim, name, value):
-                raise Fenced(f"step {name} came too late")
-            if also is not None:
-                also(tx, value)
+        then = None if also is None else lambda tx: also(tx, value)
+        if not service.save_step(self.deps.db, self.claim, name, value, also=then):
+            raise Fenced(f"step {name} came too late")
         self._steps[name] = value
 
     def dice(self, purpose: str) -> random.Random:

@@ -14,7 +14,7 @@ from fleet.jobs.policy import JobKind
 from fleet.platforms import guard
 from fleet.platforms.base import ImageOrder, Resolution, Verb
 from fleet.platforms.floimg import FloImg
-from fleet.runtime import perform
+from fleet.runtime import announcing, perform
 
 
 def without_fencing() -> None:
@@ -25,8 +25,8 @@ def without_fencing() -> None:
         return bool(tx.execute(service.sa.update(service.JobRow).where(service.JobRow.id == claimed.job_id)
                                .values(**values)).rowcount)  # fmt: skip
 
-    vars(service)["_guarded"] = unguarded
-    vars(service)["_IS_MINE"] = (service.JobRow.id == service.sa.bindparam("a_job", type_=service.sa.Uuid),)
+    vars(service)["guarded"] = unguarded
+    vars(service)["_is_mine"] = lambda calls: (service.JobRow.id == calls.c.a_job,)
     vars(service)["_ANY"] = frozenset(service.JobState)
     vars(perform)["_FINISH"] = {kind: perform._finishing(kind) for kind in JobKind}
     guard.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
@@ -39,7 +39,7 @@ def without_probe() -> None:
 
 def without_checkpoints() -> None:
     """Paid steps are not kept, and pictures are ordered without a key that holds."""
-    vars(service)["save_step"] = lambda *_: True
+    vars(service)["save_step"] = lambda *_, **__: True
     make = FloImg.make_image
 
     def unkeyed(self: FloImg, order: ImageOrder, *, timeout_s: float) -> str:
@@ -51,7 +51,7 @@ def without_checkpoints() -> None:
 def without_kill_switch() -> None:
     """Nobody asks whether writing is forbidden."""
     guard.Gateway._clear_to_send = lambda _self, lease: lease.left_s() / 2  # type: ignore[method-assign]
-    vars(perform)["_held_back"] = lambda *_: None
+    vars(announcing)["held_back"] = lambda *_: None
 
 
 SABOTAGE = {

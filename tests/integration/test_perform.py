@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from fleet.agents.models import Status
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
-from fleet.jobs import queries, service
+from fleet.jobs import holding, queries, service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.platforms import base, guard
 from fleet.platforms.base import Action, Resolution, Verb
-from fleet.runtime import fleetwide, people
+from fleet.runtime import announcing, fleetwide, people
 from fleet.runtime import perform as perform_module
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
@@ -352,8 +352,8 @@ def test_a_claimed_job_is_not_put_aside_for_a_switch_that_is_lifted_meanwhile(
 ) -> None:
     job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
     _throw(fleet)
-    lift = _before(perform_module._looked_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
-    monkeypatch.setattr(perform_module, "_looked_again", lift)
+    lift = _before(announcing.look_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
+    monkeypatch.setattr(announcing, "look_again", lift)
     perform(fleet.deps, job)
     assert fleet.job(job).state == "ready"
     assert waits_s(fleet, job) <= 0
@@ -377,7 +377,7 @@ def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet:
     _throw(fleet)
     lifting = threading.Thread(target=fleetwide.lift_kill_switch, args=(fleet.deps,), kwargs={"by": "ada"})
     with fleet.deps.db.transaction() as tx:
-        service.let_nobody_free(tx)
+        holding.let_nobody_free(tx)
         lifting.start()
         until_somebody_waits(tx)
         tx.execute(sa.text("UPDATE jobs SET held = 'drill', next_attempt_at = clock_timestamp() + interval '5 min'"))

@@ -1,0 +1,42 @@
+"""Jobs that something holds back: put aside without a trace of an attempt, and freed when it is lifted.
+
+Called by `fleet.runtime` inside its transactions.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.service import Claim, guarded
+from fleet.jobs.states import JobState
+
+_CLOCK = sa.func.clock_timestamp()
+
+
+def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
+    """Undo a claim: something holds the job back until then. It costs nothing and leaves no trace of an attempt."""
+    waiting = {"held": why[:300], "next_attempt_at": until, "published_at": None, "publishes": 0}
+    if guarded(tx, claimed, {JobState.RUNNING}, state=JobState.READY, lease_until=None, claims=JobRow.claims - 1,
+                **waiting):  # fmt: skip
+        tx.execute(
+            sa.delete(AttemptRow).where(AttemptRow.job_id == claimed.job_id, AttemptRow.lease_token == claimed.token)
+        )
+
+
+_FREEING = 0x66726565  # "free": any constant does, as long as both sides take the same
+
+
+def let_nobody_free(tx: Tx) -> None:
+    """Hold off `free_held` until this transaction ends, which is about to put a job aside that it could not see yet."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
+
+
+def free_held(tx: Tx) -> int:
+    """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))
+    freed = sa.update(JobRow).where(JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
+    return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount

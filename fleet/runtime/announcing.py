@@ -1,0 +1,169 @@
+"""J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
+
+Called by `fleet.runtime.perform`. Jobs of several threads that come this far at one moment are looked at in one
+transaction, each as if it were alone: those that could be in each other's way never go together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.agents import controls, loop
+from fleet.agents.controls import Subject
+from fleet.agents.loop import Actor
+from fleet.agents.models import AgentRow, Status
+from fleet.core import clock
+from fleet.core.db import Tx
+from fleet.core.sql import GroupStatement, given
+from fleet.jobs import holding, service, usage
+from fleet.jobs.outcomes import Held, Skipped
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import Claim
+from fleet.jobs.usage import BeforeWrite
+from fleet.platforms.base import Action, Verb
+from fleet.platforms.guard import Lease, wait_for
+from fleet.runtime import offers, reviewing
+from fleet.runtime.minds.gallery import usage_of
+from fleet.runtime.work import Fenced, Work
+
+_HELD_FOR = timedelta(minutes=5)
+_MINUTE = timedelta(minutes=1)
+_PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
+"""What others see."""
+
+
+def _looking() -> GroupStatement:
+    """Return the second look at the agent and what holds it back, and the lock by which its writes take turns.
+
+    The lock stands before the statement that counts: one snapshot later than a lock sees what its holder wrote.
+    """
+    calls = given(agent_id=sa.Uuid(), turn=sa.String())
+    its_turn = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(calls.c.n, its_turn, now, controls.in_force_column(), *loop.ACTOR)
+    return GroupStatement(query.select_from(calls.join(AgentRow, AgentRow.id == calls.c.agent_id)), order="agent_id")
+
+
+_LOOK = _looking()
+
+
+def _look(claim: Claim) -> dict[str, Any]:
+    return {"agent_id": claim.agent_id, "turn": f"agent:{claim.agent_id}"}
+
+
+def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
+    """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
+    subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
+    hold = controls.covering(controls.read(row.holds), subject)
+    if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
+        return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
+    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
+        until = agent.paused_until or row.now + _HELD_FOR
+        return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
+    return None
+
+
+def called_off(agent: Actor, claim: Claim) -> Skipped | None:
+    """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
+    if agent.deleted_at is not None and claim.kind is not JobKind.DEPROVISION:
+        return Skipped("the agent is gone")
+    if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
+        return Skipped("the agent is supervised, and nobody has approved this")
+    return None
+
+
+def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
+    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
+    holding.let_nobody_free(tx)
+    row: Any = tx.run(_LOOK, **_look(claim)).fetchone()
+    still = None if row is None else held_back(row, loop.actor(row), claim.kind)
+    return still or Held(held.why, tx.now())
+
+
+def announce(work: Work, action: Action) -> Held | Skipped | None:
+    """Check the caps where nobody can slip past, and commit to the one write; or return why not.
+
+    Raises Fenced if the lease has gone to somebody else, or has run out.
+    """
+    started_s = clock.monotonic_s()
+    end = work.deps.db.together(_announce_all, (work, action), apart=_apart(work, action))
+    if isinstance(end, Fenced):
+        raise end
+    if end is None:
+        work.lease = Lease(started_s + work.deps.settings.lease_s)
+    return end
+
+
+def _apart(work: Work, action: Action) -> list[Hashable]:
+    """Return what two jobs must not have in common that are counted in one snapshot: agent, post, words."""
+    shared: list[Hashable] = [work.claim.agent_id]
+    if action.verb is Verb.COMMENT:
+        shared.append(("post", action.target))
+    return [*shared, ("words", action.text)] if action.text else shared
+
+
+def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
+    deps = asked[0][0].deps
+    claims = [work.claim for work, _ in asked]
+    with deps.db.transaction() as tx:
+        agents = tx.run_all(_LOOK, [_look(claim) for claim in claims], patience_ms=patience_ms)
+        caps = asked[0][0].gateway.policy.caps
+        full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+        counted = usage.before_writes(
+            tx, [(one.agent_id, one.surface) for one in claims], within=within, full=full, patience_ms=patience_ms
+        )
+        ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
+        going = Counter[str]()
+        # In the order of their posts, which are locked: two groups do not wait for each other.
+        for place in sorted(range(len(asked)), key=lambda place: asked[place][1].target or ""):
+            surface = claims[place].surface
+            ends[place] = _obstacle(tx, asked[place], agents[place], counted[place], going=going[surface])
+            going[surface] += ends[place] is None
+        clear = [place for place, end in enumerate(ends) if end is None]
+        entered = service.enter_sending(
+            tx, [claims[place] for place in clear], lease_s=deps.settings.lease_s, patience_ms=patience_ms
+        )
+        for place, is_mine in zip(clear, entered, strict=True):
+            if not is_mine:
+                ends[place] = Fenced("the lease ran out while preparing")
+    return ends
+
+
+def _obstacle(
+    tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], counted: BeforeWrite, *, going: int
+) -> Held | Skipped | None:
+    """Return why a job must not write now; `going` is how many others are about to write to its surface."""
+    work, action = asked
+    if not rows:
+        return Skipped("the agent is gone")
+    agent, claim = loop.actor(rows[0]), work.claim
+    obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
+    obstacle = obstacle or _capped(tx, work, action, counted, going)
+    return obstacle or reviewing.said_meanwhile(tx, work, action)
+
+
+def _capped(tx: Tx, work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
+    """Return what the caps say; two jobs of one agent, or two comments on one post, take turns."""
+    if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
+        return None
+    claim, caps = work.claim, work.gateway.policy.caps
+    wait = wait_for(action.verb, usage_of(counted.writes), caps, counted.now)
+    if wait is not None:
+        return Held(wait.why, wait.until)
+    full = caps.surface_writes_per_minute
+    if full and counted.surface_writes_in_a_minute + going >= full:
+        return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
+    if action.verb is Verb.COMMENT and action.target is not None:
+        _take_turns(tx, f"post:{claim.surface}:{action.target}")
+        if offers.crowded(offers.chosen(claim, action.target), usage.comments_on(tx, action.target), caps):
+            return Skipped("enough of us have commented on this post")
+    return None
+
+
+def _take_turns(tx: Tx, name: str) -> None:
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))

@@ -1,0 +1,139 @@
+"""Group commit: who goes with whom, who hears what, and that nobody waits for ever."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
+from tests.factories import at_once, turn_taken
+
+
+class Turns:
+    """What was carried out together, and with how much patience."""
+
+    def __init__(self) -> None:
+        self.gone: list[list[int]] = []
+        self.patience: list[int] = []
+        self._lock = threading.Lock()
+
+    def note(self, items: list[int], patience_ms: int) -> list[int]:
+        with self._lock:
+            self.gone.append(list(items))
+            self.patience.append(patience_ms)
+        return [10 * item for item in items]
+
+
+def calls(group: GroupCommit, carry_out: Callable[[list[int], int], list[int]], *items: int) -> list[Callable[[], int]]:
+    return [functools.partial(group.run, carry_out, item) for item in items]
+
+
+def test_a_call_that_finds_nobody_goes_at_once_and_alone() -> None:
+    turns, group = Turns(), GroupCommit()
+    assert [group.run(turns.note, item) for item in (1, 2)] == [10, 20]
+    assert (turns.gone, turns.patience) == ([[1], [2]], [PATIENCE_MS, PATIENCE_MS])
+
+
+def test_calls_that_wait_go_together_and_each_gets_its_own_result() -> None:
+    turns, group = Turns(), GroupCommit()
+    assert at_once(group, *calls(group, turns.note, 1, 2, 3)) == [10, 20, 30]
+    assert turns.gone == [[1, 2, 3]]
+    assert group.run(turns.note, 4) == 40  # the turn was handed back
+
+
+def test_one_turn_is_of_one_kind_and_the_first_that_waits_says_which() -> None:
+    turns, others, group = Turns(), Turns(), GroupCommit()
+    one, two = calls(group, turns.note, 1, 2)
+    other, another = calls(group, others.note, 7, 8)
+    assert at_once(group, one, other, two, another) == [10, 70, 20, 80]
+    assert (turns.gone, others.gone) == ([[1, 2]], [[7, 8]])
+
+
+def test_no_more_go_together_than_the_planner_was_told() -> None:
+    turns, group = Turns(), GroupCommit()
+    numbers = range(MOST + 3)
+    assert at_once(group, *calls(group, turns.note, *numbers)) == [10 * number for number in numbers]
+    assert [len(gone) for gone in turns.gone] == [MOST, 3]
+
+
+def test_those_that_share_something_take_turns_in_their_order() -> None:
+    turns, group = Turns(), GroupCommit()
+
+    def call(item: int, *apart: str) -> Callable[[], int]:
+        return lambda: group.run(turns.note, item, apart=apart)
+
+    at_once(
+        group, call(1, "ada", "p1"), call(2, "ben", "p1"), call(3, "ben", "p2"), call(4, "cleo", "p3"), call(5, "ada")
+    )
+    # The third waits behind the second, who comes before it and shares its agent.
+    assert turns.gone == [[1, 4], [2, 5], [3]]
+
+
+def test_an_error_is_everybodys() -> None:
+    group = GroupCommit()
+
+    def fail(items: list[int], _: int) -> list[int]:
+        raise ValueError(len(items))
+
+    found = at_once(group, *calls(group, fail, 1, 2, 3))
+    assert [(type(one), one.args) for one in found] == [(ValueError, (3,))] * 3
+    assert group.run(Turns().note, 4) == 40
+
+
+def test_who_is_sent_away_tries_alone_with_all_the_patience_in_the_world() -> None:
+    turns, group = Turns(), GroupCommit()
+
+    def spoilt(items: list[int], patience_ms: int) -> list[int]:
+        turns.note(items, patience_ms)
+        if patience_ms:
+            raise Separate
+        if items == [2]:
+            raise ValueError("two")
+        return [10 * item for item in items]
+
+    found = at_once(group, *calls(group, spoilt, 1, 2, 3))
+    assert (found[0], str(found[1]), found[2]) == (10, "two", 30)
+    assert turns.gone[0] == [1, 2, 3]
+    assert sorted(turns.gone[1:]) == [[1], [2], [3]]
+    assert turns.patience == [PATIENCE_MS, NO_END_MS, NO_END_MS, NO_END_MS]
+
+
+def test_who_waits_alone_keeps_nobody() -> None:
+    group, may_go = GroupCommit(), threading.Event()
+
+    def stuck(items: list[int], patience_ms: int) -> list[int]:
+        if patience_ms:
+            raise Separate
+        assert may_go.wait(10)
+        return items
+
+    waiting = threading.Thread(target=group.run, args=(stuck, 1))
+    waiting.start()
+    try:
+        assert group.run(Turns().note, 2) == 20
+        assert waiting.is_alive()
+    finally:
+        may_go.set()
+        waiting.join(5)
+
+
+def test_too_few_results_are_an_error_and_not_a_silence() -> None:
+    group = GroupCommit()
+    found = at_once(group, *calls(group, lambda items, _: items[:1], 1, 2))
+    assert all(isinstance(one, ValueError) for one in found)
+
+
+def test_a_turn_ends_whatever_ends_it() -> None:
+    group, turns = GroupCommit(), Turns()
+
+    def leave(items: list[int], _: int) -> list[int]:
+        raise SystemExit(len(items))
+
+    with pytest.raises(SystemExit):
+        group.run(leave, 1)
+    with turn_taken(group):
+        pass
+    assert group.run(turns.note, 2) == 20
