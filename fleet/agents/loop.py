@@ -6,7 +6,7 @@ Called by `fleet.runtime` only. Edits by people are in `commands`.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
 from fleet.core.db import Database, Tx
-from fleet.core.sql import GroupStatement, Statement, array, given, table_of
+from fleet.core.sql import Statement, array, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
@@ -167,6 +167,16 @@ SHOW: Mapping[str, sa.types.TypeEngine[Any]] = {"thought": sa.String(), "action"
 """The columns of which `showing` makes what an agent shows."""
 
 
+def beginning(*, of: sa.CTE, but: Collection[str]) -> sa.CTE:
+    """Return the showing of what agents are at, in a larger statement: `of` has an agent's id and the kind of its job.
+
+    Kinds in `but` are no acts of an agent, and who is shown at it already is left alone.
+    """
+    theirs = (AgentRow.id == of.c.agent_id, of.c.kind.not_in(but))
+    begun = sa.update(AgentRow).where(*theirs, AgentRow.current_action.is_distinct_from(of.c.kind))
+    return begun.values(current_action=of.c.kind).cte("at_work")
+
+
 def counting(kind: str, *, of: sa.CTE) -> sa.CTE:
     """Return the counting of actions that happened; `of` has a row with the agent's id for each of them."""
     number = sa.func.count().label("number")
@@ -182,11 +192,6 @@ def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
     tx.run(_SET_ACTION, an_agent=agent_id, action=action)
 
 
-def show_action(db: Database, agent_id: uuid.UUID, action: str | None) -> None:
-    """Do the same as `set_current_action` by itself, together with others."""
-    db.run(_SET_ACTION, an_agent=agent_id, action=action)
-
-
 def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
     """Show agents at nothing whose action ended without them; who does something else by now is left at it."""
     agent_ids, actions = zip(*ended, strict=True)
@@ -198,13 +203,11 @@ def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None
     tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))
 
 
-def _setting_action() -> GroupStatement:
-    calls = given(an_agent=sa.Uuid(), action=sa.String())
-    shown = sa.update(AgentRow).where(AgentRow.id == calls.c.an_agent).values(current_action=calls.c.action)
-    return GroupStatement(shown.returning(calls.c.n), order="an_agent")
-
-
-_SET_ACTION = _setting_action()
+_SET_ACTION = Statement(
+    sa.update(AgentRow)
+    .where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid))
+    .values(current_action=sa.bindparam("action", type_=sa.String))
+)
 _ENDED = table_of(id=sa.Uuid(), action=sa.String())
 _SHOWN = (
     sa.select(AgentRow.id)

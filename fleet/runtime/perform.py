@@ -74,16 +74,12 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     (row,) = rows
     claim, agent = service.claimed(row), loop.actor(row)
     held = announcing.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
-    if held is None and (agent.current_action == claim.kind or claim.kind in _NO_ACTS):
-        return Work(deps, claim, agent, lease)
     if held is None:
-        loop.show_action(deps.db, agent.id, claim.kind)
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:
         held = announcing.look_again(tx, claim, held)
         holding.put_aside(tx, claim, why=held.why, until=held.until)
-        if agent.current_action == claim.kind:
-            loop.set_current_action(tx, agent.id, None)
+        loop.end_actions(tx, [(agent.id, claim.kind)])
     return None
 
 
@@ -102,7 +98,8 @@ def _claiming() -> GroupStatement:
     claimed, begun = service.claiming(given(**service.CLAIM))
     query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
     query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    return GroupStatement(query.add_cte(begun), order="a_job")
+    shown = loop.beginning(of=claimed, but=_NO_ACTS)
+    return GroupStatement(query.add_cte(begun, shown), order="a_job")
 
 
 _CLAIM = _claiming()
