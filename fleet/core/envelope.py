@@ -41,12 +41,12 @@ class Mould:
     envelope: str
     body: str
 
-    def push(self, channel: Channel, many_args: Iterable[Args], family: Family) -> None:
-        """Send a message for each tuple of ids, all in one command. Raises RedisError."""
+    def push(self, channel: Channel, messages: Iterable[tuple[Args, Family]]) -> None:
+        """Send a message for each tuple of ids and what it comes from, all in one command. Raises RedisError."""
         # Not `channel.client`, which costs less: that one is made for the worker's loop, and a connection of its pool
         # that had been idle answered a health check with something else.
         with channel.conn_or_acquire() as client:
-            client.lpush(self.key, *(self.fill(args, family) for args in many_args))
+            client.lpush(self.key, *(self.fill(args, family) for args, family in messages))
 
     def fill(self, args: Args, family: Family) -> str:
         """Return the envelope of one message. Arguments are ids: short, and nothing in them needs escaping."""

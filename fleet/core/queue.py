@@ -17,8 +17,9 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
 from fleet.core import envelope, logs
-from fleet.core.envelope import Mould
+from fleet.core.envelope import Args, Family, Mould
 from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.group_commit import GroupCommit
 
 QUEUES = ("critical", "high", "normal", "ticks", "low")
 """In the order in which a free worker looks. Jobs stand before ticks: when workers cannot keep up, agents wake
@@ -104,23 +105,30 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._moulds: dict[tuple[str, str], Mould | None] = {}
+        self._group = GroupCommit()
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Send messages. Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost."""
-        kinds: dict[tuple[str, str], list[Message]] = {}
-        for message in messages:
-            kinds.setdefault((message.task, message.queue), []).append(message)
-        if not kinds:
-            return
+        """Send messages, together with those of other threads (`fleet.core.group_commit`).
+
+        Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost.
+        """
+        if messages:
+            self._group.run(self._publish_all, (messages, envelope.family_of(self._app)))
+
+    def _publish_all(self, items: list[tuple[Sequence[Message], Family]], _: int) -> Sequence[None]:
+        kinds: dict[tuple[str, str], list[tuple[Args, Family]]] = {}
+        for messages, family in items:
+            for message in messages:
+                kinds.setdefault((message.task, message.queue), []).append((message.args, family))
         with _reached(), self._app.producer_or_acquire() as producer:
-            family = envelope.family_of(self._app)
             for kind, alike in kinds.items():
                 mould = self._mould(producer, *kind)
                 if mould is None:
-                    self._send_each(producer, alike)
+                    self._send_each(producer, *kind, alike)
                     continue
                 for start in range(0, len(alike), _BATCH):
-                    mould.push(producer.channel, (one.args for one in alike[start : start + _BATCH]), family)
+                    mould.push(producer.channel, alike[start : start + _BATCH])
+        return [None] * len(items)
 
     def _mould(self, producer: Any, task: str, queue: str) -> Mould | None:
         """Return the mould of a kind of message, cast at its first use; None when each is sent by itself."""
@@ -130,10 +138,12 @@ class Publisher:
             self._moulds[task, queue] = envelope.cast(self._app, producer, task, queue)
         return self._moulds[task, queue]
 
-    def _send_each(self, producer: Any, messages: Sequence[Message]) -> None:
+    def _send_each(self, producer: Any, task: str, queue: str, alike: Sequence[tuple[Args, Family]]) -> None:
         with producer.batch(max_size=_BATCH):
-            for message in messages:
-                self._app.send_task(message.task, args=message.args, queue=message.queue, producer=producer)
+            for args, family in alike:
+                self._app.send_task(
+                    task, args=args, queue=queue, producer=producer, root_id=family.root, parent_id=family.parent
+                )  # fmt: skip
 
     def depths(self) -> dict[str, int]:
         """Return how many messages wait in each queue. Raises Unavailable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from base64 import b64decode
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from fleet.core import envelope, queue
 from fleet.core.envelope import Family
 from fleet.core.queue import Message, Publisher
+from tests.factories import at_once
 from tests.unit.fake_broker import fake_broker
 
 IDS = st.tuples(st.uuids().map(str), st.integers(-(2**63), 2**63 - 1)) | st.tuples(st.uuids().map(str))
@@ -109,6 +111,24 @@ def test_messages_name_the_task_that_sent_them(broker: str) -> None:
         dispatch.apply(task_id=task_id)
     lines = [(m["headers"]["root_id"], m["headers"]["parent_id"]) for m in waiting(broker)]
     assert lines == [("one", "one")] * 11 + [("another", "another")] * 11
+
+
+@pytest.mark.parametrize("settings", [{}, {"task_serializer": "yaml"}], ids=["moulded", "one by one"])
+def test_messages_that_threads_send_together_name_each_its_own_task(broker: str, settings: dict[str, Any]) -> None:
+    app = queue.make_app(broker)
+    app.conf.update(settings)
+    publisher = Publisher(app)
+
+    @app.task(name="fleet.tick")
+    def decide(job_id: str) -> None:
+        publisher.publish([Message("fleet.like", (job_id,), "low")])
+
+    names = ("one", "two", "three")
+    at_once(publisher._group, *(functools.partial(decide.apply, args=(f"job-{name}",), task_id=name) for name in names))
+    told = [message["headers"] for message in waiting(broker, "low")]
+    assert sorted((one["argsrepr"], one["root_id"], one["parent_id"]) for one in told) == sorted(
+        (f"('job-{name}',)", name, name) for name in names
+    )
 
 
 @pytest.mark.parametrize(
