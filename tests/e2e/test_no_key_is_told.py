@@ -24,7 +24,7 @@ from fleet.cli.app import cli as root
 from fleet.jobs.policy import JobKind
 from fleet.keystore.sealing import new_key
 from tests.e2e.leaks import broker, files, forms, leaks, tables
-from tests.e2e.world import ROOT, TOKEN, World
+from tests.e2e.world import ROOT, TOKEN, World, wait_until
 from tests.model_server import ModelServer, Reply, honest, post_text
 from tests.signing_authority import issue
 
@@ -58,7 +58,7 @@ def servers() -> Iterator[tuple[ModelServer, ModelServer, ModelServer]]:
 def careless(anthropic: ModelServer, openai: ModelServer, moderator: ModelServer) -> None:
     """Let each server fail in every way that repeats its key, and publish it, and then refuse it for good."""
     dice = random.Random(5)
-    # Six jobs ask at once, and each is told once what is wrong with its answer: eight bad ones end two calls at least.
+    # Four posts ask at once, and each is told once what is wrong with its answer: eight bad ones end their calls.
     anthropic.script.extend(Reply(text=f"Here is your key: {IN_ENVIRONMENT}") for _ in range(8))
     anthropic.script.extend([refusal(500, IN_ENVIRONMENT), Reply(body=echo(IN_ENVIRONMENT).encode())])
     anthropic.always = refusal(401, IN_ENVIRONMENT)
@@ -102,10 +102,12 @@ def test_no_key_is_in_anything_that_a_run_writes(
     }
     agents = world.agents(4)
     world.add_jobs(agents, JobKind.POST)
-    world.add_jobs(agents[:2], JobKind.COMMENT, target=world.post_as_guest())
     places |= broker(world.broker_url)
     world.start_worker(FLEET_LEASE_S="60")
     world.start_beat()
+    # A caption is no answer to who asks for a comment: posts have to ask for it.
+    wait_until("a post has got its caption", lambda: len(openai.script) <= 1)
+    world.add_jobs(agents[:2], JobKind.COMMENT, target=world.post_as_guest())
     world.wait_all_ended(180)
     places |= printed(world)
     places |= {f"{name} at the end": data for name, data in broker(world.broker_url)}

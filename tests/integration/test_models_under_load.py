@@ -114,7 +114,8 @@ def test_a_model_that_fails_is_stood_in_for_and_comes_back(
     assert "provider_is_back" in told
     assert "anthropic" in writers_of(comment_all(fleet, tick_no=tick_no))
     assert_paid_once(fleet)
-    assert paid_for(fleet, "openai") == sum(path.endswith("completions") for path, _, _ in second.asked)
+    outcomes = fleet.sql("SELECT provider, outcome, count(*) FROM llm_calls GROUP BY 1, 2").all()
+    assert paid_for(fleet, "openai") == sum(path.endswith("completions") for path, _, _ in second.asked), outcomes
 
 
 def test_when_every_model_is_down_the_grammar_writes_and_nothing_is_paid(
