@@ -7,6 +7,7 @@ them. Needs about 25 GB on the disk at full size.
 from __future__ import annotations
 
 import argparse
+import gc
 import shutil
 import statistics
 import sys
@@ -86,7 +87,9 @@ def _ledger(servers: Servers, settings: Settings, name: str, size: Size) -> Iter
 
 def _time_all(young: Deps, grown: Deps) -> list[tuple[Case, Timing, Timing]]:
     timings = []
-    pairs = zip(*(growth_cases.all_cases(growth_cases.world(deps)) for deps in (young, grown)), strict=True)
+    worlds = [growth_cases.world(deps) for deps in (young, grown)]
+    gc.freeze()  # as workers and the dashboard do once they are up
+    pairs = zip(*map(growth_cases.all_cases, worlds), strict=True)
     for before, after in pairs:
         first, second = growth_cases.time_side_by_side(before, after)
         timings.append((after, first, second))

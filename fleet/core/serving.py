@@ -7,6 +7,7 @@ words for a taken port, a line once it listens, and live streams that do not hol
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -68,6 +69,7 @@ class Server(uvicorn.Server):
     def serve_until_told(self) -> None:
         """Serve until SIGTERM or SIGINT. Says `<what> listening on <address>` once it does."""
         self._is_announced = True
+        gc.freeze()  # what was loaded stays; a look through all of it would hold up every answer
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             self.should_exit = True

@@ -1,0 +1,28 @@
+"""What a process loads at its start is left to it for good, and no look for garbage goes through it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_AFTER = """
+import gc
+from celery import signals
+import workers.app
+signals.{signal}.send(sender=None)
+gc.collect()
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+
+
+@pytest.mark.parametrize("signal", ["worker_ready", "worker_process_init"])
+def test_a_worker_looks_through_nothing_that_was_there_at_its_start(signal: str) -> None:
+    environment = {"FLEET_BROKER_URL": "memory://", "FLEET_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1/none"}
+    argv = [sys.executable, "-c", _AFTER.format(signal=signal)]
+    told = subprocess.run(argv, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+    frozen, looked_through = map(int, told.split())
+    assert frozen > 10_000 > looked_through
