@@ -102,7 +102,7 @@ class Reply:
     hang: bool = False
     drip: bool = False
     drip_head: bool = False
-    """Whether its headers come letter by letter, without end."""
+    """Whether its headers come letter by letter, for some seconds."""
     extra_blocks: tuple[Mapping[str, Any], ...] = ()
     stream_error: str = ""
     """The kind of an error that is told in the middle of a stream."""
@@ -325,8 +325,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, made: bytes, reply: Reply, kind: str) -> None:
         if reply.drip_head:
             self.close_connection = True
+            slow = (
+                f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(made)}\r\nX-Slow: {'x' * 300}\r\n\r\n"
+            )
             with suppress(OSError):
-                self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000)
+                self._drip(slow.encode())
+                self.wfile.write(made)
             return
         self.send_response(status)
         self.send_header("Content-Type", kind)

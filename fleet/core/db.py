@@ -25,7 +25,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from fleet.core import clock, logs
-from fleet.core.db_errors import as_sqlalchemys, explained, separating, translated
+from fleet.core.db_errors import as_sqlalchemys, explained, separating
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.sql import GroupStatement, Statement, as_json
@@ -157,8 +157,9 @@ class Database:
             ) from None
         _ask_whether_alive(self.engine)
         self._group = GroupCommit()
+        # Cached, since calls go together that are carried out by one and the same function.
         self._separating = functools.cache(separating)
-        self._run_all = functools.cache(functools.partial(functools.partial, self._run_many))
+        self._run_all = functools.cache(lambda statement: functools.partial(self._run_many, statement))
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -266,7 +267,7 @@ def migrate(url: str) -> None:
     """
     database = Database(url, pool_size=1)
     try:
-        with database.engine.connect() as connection:
+        with explained(), database.engine.connect() as connection:
             connection.execute(sa.text("SET statement_timeout = 0"))  # others' migrations and big tables take time
             _wait_for_turn(connection)
             _lacking(connection)  # refuses a database that is newer than we are
@@ -276,8 +277,6 @@ def migrate(url: str) -> None:
             alembic.command.upgrade(config, "head")
             connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
-    except exc.DBAPIError as error:
-        raise translated(error) from error
     finally:
         database.close()
 
@@ -293,11 +292,8 @@ def _wait_for_turn(connection: sa.Connection) -> None:
 
 def pending_migrations(database: Database) -> list[str]:
     """Return the revisions that the database still lacks, oldest first; empty when it is up to date."""
-    try:
-        with database.engine.connect() as connection:
-            return _lacking(connection)
-    except exc.DBAPIError as error:
-        raise translated(error) from error
+    with explained(), database.engine.connect() as connection:
+        return _lacking(connection)
 
 
 def _lacking(connection: sa.Connection) -> list[str]:

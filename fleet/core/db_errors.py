@@ -24,7 +24,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        ours = translated(error)
+        ours = _translated(error)
         if ours is error:  # its cause stays what it is
             raise
         raise ours from error
@@ -39,7 +39,7 @@ def as_sqlalchemys(error: psycopg.Error) -> Exception:
     return exc.DBAPIError.instance(None, None, error, psycopg.Error)
 
 
-def translated(error: exc.DBAPIError) -> Exception:
+def _translated(error: exc.DBAPIError) -> Exception:
     """Turn a driver's error into one of ours where a person can do something about it."""
     code = getattr(error.orig, "sqlstate", None) or ""
     first_line = logs.mask(str(error.orig).strip().split("\n", maxsplit=1)[0])

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.core.sql import Statement, array, array_of, table_of
+from fleet.core.sql import GroupStatement, Statement, array, array_of, given, table_of
 from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -147,18 +147,24 @@ def recording(calls: sa.CTE) -> sa.CTE:
 
     No row where the lease has gone to somebody else, and nothing may follow then.
     """
+    told = {"inputs": calls.c.seen, "outcome": calls.c.decided, "duration_ms": calls.c.took_ms}
+    return _ending(calls, state="decided", **told).returning(calls.c.n, TickRow.agent_id).cte("recorded")
+
+
+def _ending(calls: sa.CTE, **values: Any) -> sa.Update:
+    """Return the end of those ticks whose lease the callers still have."""
     mine = (
         TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no, TickRow.state == "deciding",
         TickRow.lease_token == calls.c.a_token,
     )  # fmt: skip
-    told = {"inputs": calls.c.seen, "outcome": calls.c.decided, "duration_ms": calls.c.took_ms}
-    closed = sa.update(TickRow).where(*mine).values(state="decided", decided_at=_CLOCK, lease_until=None, **told)
-    return closed.returning(calls.c.n, TickRow.agent_id).cte("recorded")
+    return sa.update(TickRow).where(*mine).values(decided_at=_CLOCK, lease_until=None, **values)
 
 
+_MINE: Mapping[str, sa.types.TypeEngine[Any]] = {
+    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "a_token": sa.BigInteger(),
+}  # fmt: skip
 RECORD: Mapping[str, sa.types.TypeEngine[Any]] = {
-    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "a_token": sa.BigInteger(), "seen": JSONB(),
-    "decided": JSONB(), "took_ms": sa.Integer(),
+    **_MINE, "seen": JSONB(), "decided": JSONB(), "took_ms": sa.Integer(),
 }  # fmt: skip
 """The columns of `record_parameters`."""
 
@@ -178,19 +184,13 @@ def _mine(claimed: ClaimedTick) -> dict[str, Any]:
     return {"an_agent": claimed.key.agent_id, "a_tick_no": claimed.key.tick_no, "a_token": claimed.token}
 
 
-_SKIP = Statement(
-    sa.update(TickRow)
-    .where(
-        TickRow.agent_id == sa.bindparam("an_agent", type_=sa.Uuid),
-        TickRow.tick_no == sa.bindparam("a_tick_no", type_=sa.BigInteger),
-        TickRow.state == "deciding",
-        TickRow.lease_token == sa.bindparam("a_token", type_=sa.BigInteger),
-    )
-    .values(
-        state="skipped", decided_at=_CLOCK, lease_until=None, outcome=sa.bindparam("decided", type_=JSONB),
-        error=sa.bindparam("why", type_=sa.Text),
-    )
-)  # fmt: skip
+def _skipping() -> GroupStatement:
+    calls = given(**_MINE, decided=JSONB(), why=sa.Text())
+    ended = _ending(calls, state="skipped", outcome=calls.c.decided, error=calls.c.why)
+    return GroupStatement(ended.returning(calls.c.n), order="an_agent")
+
+
+_SKIP = _skipping()
 
 
 def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str) -> int:

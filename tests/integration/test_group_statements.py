@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import queue
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,25 +96,22 @@ def test_who_waits_for_a_lock_leaves_the_turn_to_others(fleet: Fleet) -> None:
     assert [row.key for row in done[0]] == [77]
 
 
-def test_a_group_waits_for_nobodys_lock_and_those_who_need_it_alone(fleet: Fleet) -> None:
-    db = fleet.deps.db
+def test_who_needs_a_lock_that_is_held_keeps_nobody_of_its_group_waiting(fleet: Fleet) -> None:
+    db, ended = fleet.deps.db, queue.SimpleQueue[int]()
+
+    def lock(key: int) -> None:
+        (row,) = db.run(LOCK, key=key)
+        ended.put(row.key)
+
     with db.transaction() as tx:
         tx.execute(sa.text("SELECT pg_advisory_xact_lock(5)"))
-        stuck: list[Any] = []
-        threads = [
-            threading.Thread(target=lambda: stuck.append(db.run(LOCK, key=5))),
-            threading.Thread(
-                target=lambda: stuck.extend(
-                    together(fleet, *(functools.partial(db.run, LOCK, key=key) for key in (4, 6)))
-                )
-            ),
-        ]
-        for thread in threads:
-            thread.start()
-        threads[1].join(10)
-        assert [[row.key for row in rows] for rows in stuck] == [[4], [6]]
-    threads[0].join(10)
-    assert [row.key for row in stuck[-1]] == [5]
+        calls = [functools.partial(lock, key) for key in (4, 5, 6)]
+        group = threading.Thread(target=together, args=(fleet, *calls))
+        group.start()
+        assert {ended.get(timeout=10), ended.get(timeout=10)} == {4, 6}
+        until_somebody_waits(tx)
+    group.join(10)
+    assert ended.get(timeout=10) == 5
 
 
 def test_a_connection_that_is_lost_is_lost_for_all_and_nobody_asks_again_blindly(
@@ -138,13 +137,14 @@ def _thought(fleet: Fleet, awake: Awake) -> tick_module._Thought:
 
 
 def test_ticks_at_once_are_decided_each_with_its_own_jobs(fleet: Fleet) -> None:
-    only_likes = {"post": 0.0, "comment": 0.0, "like": 1.0, "browse": 0.0}  # and nothing is there to be liked
-    agents = [fleet.agent(), fleet.agent(weights=only_likes), fleet.agent()]
+    agents = [fleet.agent() for _ in range(3)]
     dispatch(fleet.deps)
     fleet.bell.take()
     keys = [TickKey(agent, 1) for agent in agents]
     awake = together(fleet, *(functools.partial(tick_module._claim, fleet.deps, key) for key in keys))
     thoughts = [_thought(fleet, one) for one in awake]
+    # One means to like something, and finds nothing.
+    thoughts[1] = replace(thoughts[1], decision=replace(thoughts[1].decision, action="like", plans=()))
     together(
         fleet,
         *(functools.partial(tick_module._record, fleet.deps, *pair) for pair in zip(awake, thoughts, strict=True)),
