@@ -33,7 +33,9 @@ class Plan:
     kills: int
 
 
-FULL = Plan(agents=1_000, nothing=3_000, rounds=5, storm_agents=2_000, kills=10)
+FULL = Plan(agents=1_000, nothing=10_000, rounds=5, storm_agents=2_000, kills=10)
+GOAL = 0.35
+"""The share of the ceiling."""
 QUICK = Plan(agents=100, nothing=300, rounds=1, storm_agents=150, kills=1)
 
 
@@ -58,12 +60,13 @@ CONTESTANTS = (FLEET, FORKED, PLAIN)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round showed: effects and no-op tasks a second, and the processor time of an effect."""
+    """What one round showed: effects and no-op tasks a second, and the processor time of one of each."""
 
     effects_s: float
     nothing_s: float
     cost: Meter
     effects: int
+    nothing_ms: float
 
     def cpu_ms(self, whose: str) -> float:
         return float(getattr(self.cost, whose)) * 1e3 / self.effects
@@ -105,8 +108,8 @@ def one_round(place: Stand, who: Contestant, plan: Plan) -> Round:
         place.round(warm_up)
         place.round(nothing(100))
         seconds, effects, cost = place.round(ring)
-        nothing_s, tasks, _ = place.round(nothing(plan.nothing))
-    return Round(effects / seconds, tasks / nothing_s, cost, effects)
+        nothing_s, tasks, idle = place.round(nothing(plan.nothing))
+    return Round(effects / seconds, tasks / nothing_s, cost, effects, idle.all_s * 1e3 / tasks)
 
 
 def written(place: Stand, who: Contestant, agents: int) -> Ledger:
@@ -161,7 +164,19 @@ def result(plan: Plan, found: Found) -> Result:
             "Two messages an effect make half of the ceiling the most that anybody could reach.",
             "A task that does nothing costs a third of what it did before messages went unacknowledged (ADR 008), so "
             "the share of the ceiling fell while effects became faster.",
+            _room(found),
         ],
+    )
+
+
+def _room(found: Found) -> str:
+    """Return what the goal leaves for an effect beside its messages and Postgres."""
+    nothing = found.median(FLEET, lambda r: r.nothing_ms)
+    postgres = found.median(FLEET, lambda r: r.cpu_ms("postgres_cpu_s"))
+    return (
+        f"A task that does nothing takes {nothing:.2f} ms of processor time here. The goal of {100 * GOAL:.0f} % would "
+        f"leave {nothing / GOAL:.2f} ms for an effect, of which its two messages take {2 * nothing:.2f} and Postgres "
+        f"{postgres:.2f}."
     )
 
 
@@ -209,7 +224,7 @@ def _goals(plan: Plan, found: Found) -> list[Goal]:
         Goal("Effects/s ÷ the plain implementation's", "more than 1", f"{faster:.2f}", faster > 1),
         Goal(f"In a storm of {plan.kills} kills, 5 % of the replies lost", "nothing doubled, nothing missing", kept,
              fleet.doubled == fleet.missing == 0),
-        Goal("Effects/s ÷ no-op tasks/s in the same pool", "0.35 or more", f"{share:.2f}", share >= 0.35),
+        Goal("Effects/s ÷ no-op tasks/s in the same pool", f"{GOAL} or more", f"{share:.2f}", share >= GOAL),
     ]  # fmt: skip
 
 
