@@ -71,8 +71,10 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
     return [TickKey(*row) for row in opened]
 
 
+# Planned for the agents of each call: a plan for any agents compares each of them with each open tick of a backlog.
 _WITH_OPEN_TICK = Statement(
-    sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(array_of(sa.Uuid(), "agents")))
+    sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(array_of(sa.Uuid(), "agents"))),
+    prepared=False,
 )
 _WANTED = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger(), due_at=sa.DateTime(timezone=True))
 _OPEN_TICKS = Statement(
