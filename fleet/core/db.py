@@ -36,7 +36,10 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all mig
 
 # A process that is suspended inside a transaction keeps its locks, and everybody who needs them waits for it. No
 # transaction of ours idles (no network call is made inside one), so the server may end such a session soon.
-_SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s"
+#
+# The planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a
+# plan that is kept while the table grows, rather than look up one key.
+_SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
 
 
 class Base(DeclarativeBase):

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST = 25
-"""Calls in one go. The planner is told the same number (`fleet.core.sql.given`)."""
+"""Calls in one go."""
 PATIENCE_MS = 300
 """How long a turn waits for a lock, since all others wait for it; each of its calls then waits by itself. Less than the
 second after which Postgres looks for deadlocks, so it is the group that gives way and never whoever it met."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Database, Tx
-from fleet.core.sql import GroupStatement, Statement, given
+from fleet.core.sql import GroupStatement, Statement, given, unindexed
 from fleet.jobs.endings import consequence
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
@@ -164,14 +164,15 @@ def claiming(calls: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
     Both for a larger statement whose `calls` have what `CLAIM` names, and from whose rows `claimed` makes Claims. No
     row where the job is finished, leased by somebody else, or not due yet: a duplicate or early message.
     """
+    state = unindexed(JobRow.state)
     taken = (
         sa.update(JobRow)
         .where(
             JobRow.id == calls.c.a_job,
-            JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
+            state.in_((JobState.READY, JobState.UNKNOWN)),
             JobRow.next_attempt_at <= _CLOCK,
             sa.or_(JobRow.lease_until.is_(None), JobRow.lease_until < _CLOCK),
-            sa.or_(JobRow.state == JobState.UNKNOWN, JobRow.expires_at > _CLOCK),
+            sa.or_(state == JobState.UNKNOWN, JobRow.expires_at > _CLOCK),
             JobRow.agent_id.is_not(None),
         )
         .values(
@@ -249,7 +250,7 @@ def _saving_step() -> GroupStatement:
 
 def _entering_sending() -> GroupStatement:
     calls = given(**_MINE, lease_s=sa.Double())
-    leased = (JobRow.state == JobState.RUNNING, JobRow.lease_until > _CLOCK)
+    leased = (unindexed(JobRow.state) == JobState.RUNNING, JobRow.lease_until > _CLOCK)
     until = _CLOCK + seconds(calls.c.lease_s)
     sending = sa.update(JobRow).where(*_is_mine(calls), *leased)
     sending = sending.values(state=JobState.SENDING, sending_at=_CLOCK, lease_until=until)
@@ -295,7 +296,7 @@ def finishing(calls: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
     """
     moved = (
         sa.update(JobRow)
-        .where(*_is_mine(calls), JobRow.state.in_(_ANY))
+        .where(*_is_mine(calls), unindexed(JobRow.state).in_(_ANY))
         .values(
             state=JobState.DONE, lease_until=None, finished_at=_CLOCK, held=None, error=None,
             remote_id=calls.c.an_id, result=calls.c.a_result,

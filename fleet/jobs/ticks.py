@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.core.sql import GroupStatement, Statement, array, array_of, given, table_of
+from fleet.core.sql import GroupStatement, Statement, array, array_of, given, table_of, unindexed
 from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -116,11 +116,12 @@ def claiming(calls: sa.CTE) -> sa.CTE:
 
     No row where the tick is decided, skipped or being decided: a duplicate message.
     """
-    lost = sa.and_(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)
+    state = unindexed(TickRow.state)
+    lost = sa.and_(state == "deciding", TickRow.lease_until < _CLOCK)
     named = (TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no)
     return (
         sa.update(TickRow)
-        .where(*named, sa.or_(TickRow.state == "due", lost))
+        .where(*named, sa.or_(state == "due", lost))
         .values(
             state="deciding", lease_token=TickRow.lease_token + 1, publishes=0,
             lease_until=_CLOCK + seconds(calls.c.lease_s),
@@ -156,8 +157,8 @@ def recording(calls: sa.CTE) -> sa.CTE:
 def _ending(calls: sa.CTE, **values: Any) -> sa.Update:
     """Return the end of those ticks whose lease the callers still have."""
     mine = (
-        TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no, TickRow.state == "deciding",
-        TickRow.lease_token == calls.c.a_token,
+        TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no,
+        unindexed(TickRow.state) == "deciding", TickRow.lease_token == calls.c.a_token,
     )  # fmt: skip
     return sa.update(TickRow).where(*mine).values(decided_at=_CLOCK, lease_until=None, **values)
 
