@@ -1,7 +1,7 @@
 """Invitations: links that make one user, once. Called by `fleet.runtime.accounts`.
 
 The link that `fleet up` prints while nobody can log in is one, for an owner; it is void as soon as anybody can. Who
-loses their place loses their open invitations with it, and so does a token that is revoked.
+loses their place loses their open invitations with it, and so does a token that is revoked or runs out.
 """
 
 from __future__ import annotations
@@ -58,13 +58,17 @@ def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
          for_: timedelta = USUAL) -> tuple[str, Invitation]:  # fmt: skip
     """Return a new key, to be shown once, and what it opens. Raises InvalidInput for a time out of range.
 
-    `made_by` is the token that asks: once it is revoked, the key opens nothing.
+    `made_by` is the token that asks: once it is revoked or has run out, the key opens nothing.
     """
     if not SHORTEST <= for_ <= LONGEST:
         raise InvalidInput("An invitation is good for 1 hour to 7 days.")
     key = secret.new_invitation_key()
     values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by, "made_by": made_by}
-    row = tx.execute(sa.insert(_ROW).values(**values, expires_at=_CLOCK + for_).returning(*_COLUMNS)).one()
+    # What a token made may itself not outlive it, so that the one that asks is all there is to look at. No time of a
+    # token is NULL, which LEAST passes over.
+    ends = sa.select(TokenRow.expires_at).where(TokenRow.id == made_by).scalar_subquery()
+    until = sa.func.least(_CLOCK + for_, ends)
+    row = tx.execute(sa.insert(_ROW).values(**values, expires_at=until).returning(*_COLUMNS)).one()
     made = _invitation(row)
     told = {"role": role, "expires_at": made.expires_at, **({"made_by": f"token:{made_by}"} if made_by else {})}
     audit.note(tx, "user.invited", f"invitation:{made.id}", after=told)

@@ -84,7 +84,7 @@ class TokenRow(Base):
 
 
 class InvitationRow(Base):
-    """A link that makes one user, once. `made_by` is the token that made it, if a token did: revoked, it voids it."""
+    """A link that makes one user, once. `made_by` is the token that made it, if a token did: it ends with it."""
 
     __tablename__ = "invitations"
 

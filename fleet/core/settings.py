@@ -278,8 +278,10 @@ class Settings(BaseSettings):
         """Take addresses apart where the next one begins: a comma may also stand within one."""
         if not isinstance(value, str):
             return value
-        parts = re.split(r"[\s,]+(?=[A-Za-z][\w+.-]*://)", value.strip())
-        if value.strip() and not all("://" in part for part in parts):
+        kind = r"[A-Za-z][\w+.-]*://"
+        parts = re.split(rf"[\s,]+(?={kind})", value.strip())
+        # What stands before the first :// is how people are told of a channel: there must be no password in it.
+        if value.strip() and not all(re.match(kind, part) for part in parts):
             raise ValueError("an address begins with its kind, as in mailto:// or slack://")
         return tuple(part.strip(", ") for part in parts if part)
 

@@ -1,7 +1,7 @@
 """HTTP for adapters: one client with deadlines, and the translation of what goes wrong on the wire.
 
 The only file that imports httpx for surfaces. Redirects are not followed, the environment's proxies are not used,
-answers are bounded in size and time.
+answers are bounded in size and time, and must come unpacked: a packed one could unfold to any size at its first read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fleet.platforms.base import Uncertain, Unreachable
 
 Response = httpx.Response
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
 _NEVER_SENT = (
     httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,
     httpx.LocalProtocolError, httpx.ProxyError,
@@ -30,7 +31,7 @@ class HttpClient:
         self.timeout_s = timeout_s
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
-            headers={"User-Agent": f"Fleet/{__version__}", "Accept": "application/json", **(headers or {})},
+            headers={**_HEADERS, **(headers or {})},
             timeout=httpx.Timeout(timeout_s, connect=min(5.0, timeout_s)),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=15),
             follow_redirects=False,
@@ -58,8 +59,8 @@ class HttpClient:
                 response.close()
         except _NEVER_SENT as error:
             raise Unreachable(f"{self._host(path)} cannot be reached ({_words(error)})") from error
-        # An answer that cannot be unpacked was sent by somebody who may have done what was asked.
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        # An answer that is not read, being packed or too large, was sent by somebody who may have done what was asked.
+        except httpx.TransportError as error:
             raise Uncertain(f"no answer from {self._host(path)} ({_words(error)})") from error
         return response
 
@@ -73,7 +74,9 @@ class HttpClient:
 
 
 def _read(response: httpx.Response) -> None:
-    """Read an answer bounded in size; beyond that it is as good as none."""
+    """Read an answer bounded in size; beyond that, or packed, it is as good as none."""
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise httpx.ReadError("the answer is packed, though it was asked not to be")
     chunks, size = [], 0
     for chunk in response.iter_bytes():
         size += len(chunk)

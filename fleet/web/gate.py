@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from fleet.access import Actor, Permission, Principal, Via, audit, secret
 from fleet.access.sessions import LIFETIME
+from fleet.agents.models import AgentRow
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
 from fleet.jobs.models import JobRow
@@ -31,6 +32,8 @@ STREAMS = "/live"
 _PORTS = {"http": 80, "https": 443}
 _TOLD_TO = {"hook.*": Permission.HOOKS_VIEW, "secret.*": Permission.SETTINGS_VIEW}
 """The events that not everybody who sees the fleet hears of, by what one has to be allowed."""
+_OF_ANY_DECISION = ("action", "thought", "skipped")
+"""What everybody who sees agents is told of a decision, whatever it is about."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
@@ -86,7 +89,21 @@ def withheld(who: Principal) -> tuple[str, ...]:
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
     """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
     subject = "hook.delivery" if job.kind == JobKind.DELIVER else str(job.payload.get("subject", ""))
-    return {} if any(matches(subject, one) for one in withheld(who)) else job.payload
+    return {} if _is_withheld(who, subject) else job.payload
+
+
+def decided_for(who: Principal, agent: AgentRow, data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return inputs or outcome of an agent's decision, as far as somebody may know them.
+
+    The agent of the hooks sees every webhook, and what it decides names them.
+    """
+    if data is None or agent.kind != "hooks" or not _is_withheld(who, "hook.delivery"):
+        return data
+    return {name: data[name] for name in _OF_ANY_DECISION if name in data}
+
+
+def _is_withheld(who: Principal, subject: str) -> bool:
+    return any(matches(subject, one) for one in withheld(who))
 
 
 async def principal_of(request: Request) -> Principal | None:

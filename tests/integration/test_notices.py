@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from fleet import notices
 from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
-from fleet.core.settings import Settings
+from fleet.core.settings import Settings, load
 from fleet.jobs import service
 from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind
@@ -150,25 +150,26 @@ def test_channels_have_names_that_give_nothing_away() -> None:
     assert notices.names(given) == ("log", "slack", "json", "slack-2", "mailtos")
 
 
+@pytest.mark.parametrize("secret", [SECRET, "q7z"])  # a short one is concealed within its address alone
 def test_what_is_refused_or_not_understood_is_said_without_the_address(
-    hook: Hook, caplog: pytest.LogCaptureFixture
+    hook: Hook, caplog: pytest.LogCaptureFixture, secret: str
 ) -> None:
     hook.status = 500
     wrong = [
-        (f"json://ann:{SECRET}@127.0.0.1:{hook.port}/{SECRET}", "json", Unavailable),
-        (f"json://ann:{SECRET}@127.0.0.1:1/{SECRET}", "json", Unavailable),
-        (f"nonsense://ann:{SECRET}@h", "nonsense", InvalidInput),
-        (f"slack://{SECRET}", "slack", InvalidInput),
+        (f"json://ann:{secret}@127.0.0.1:{hook.port}/{secret}", "json", Unavailable),
+        (f"json://ann:{secret}@127.0.0.1:1/{secret}", "json", Unavailable),
+        (f"nonsense://ann:{secret}@h", "nonsense", InvalidInput),
+        (f"slack://{secret}", "slack", InvalidInput),
         ("json://h", "slack", InvalidInput),
     ]
     with caplog.at_level(logging.DEBUG):
         for url, channel, error in wrong:
             with pytest.raises(error) as raised:
                 notices.deliver(addresses(url), channel, NOTICE)
-            assert SECRET not in str(raised.value)
+            assert secret not in str(raised.value)
         with pytest.raises(InvalidInput, match="nonsense"):
-            notices.check(addresses("json://h", f"nonsense://{SECRET}"))
-    assert SECRET not in caplog.text
+            notices.check(addresses("json://h", f"nonsense://{secret}"))
+    assert secret not in caplog.text
 
 
 def test_addresses_are_taken_apart_where_the_next_one_begins() -> None:
@@ -177,8 +178,10 @@ def test_addresses_are_taken_apart_where_the_next_one_begins() -> None:
     assert [one.get_secret_value() for one in found] == ["mailto://u@h?to=a@b.c,d@e.f", "slack://T/A/B", "json://h"]
     assert Settings(notify="").notify == ()
     assert "slack://" not in repr(Settings(notify=two))
-    with pytest.raises(ValueError, match="begins with its kind"):
-        Settings(notify="ann@example.org")
+    for none in ("ann@example.org", "mailto:ann:q7z@example.org?from=http://example.org"):
+        with pytest.raises(InvalidInput, match="begins with its kind") as raised:
+            load(notify=none)
+        assert "q7z" not in str(raised.value)
 
 
 @pytest.fixture

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 import respx
 
 from fleet.core.errors import InvalidInput
+from fleet.jobs.outcomes import Retry, Unknown
 from fleet.platforms import base
 from fleet.platforms.base import Account, Action, ImageOrder, Verb
 from fleet.platforms.floimg import FloImg
+from fleet.runtime import consequences
 
 URL = "http://127.0.0.1:9"
 TOKEN = "fst_sesame_sesame"
@@ -191,11 +197,58 @@ def test_a_success_that_is_not_understood_may_have_happened(
         surface.write(post(), timeout_s=2)
 
 
-def test_an_answer_that_cannot_be_unpacked_may_have_happened(surface: FloImg, wire: respx.MockRouter) -> None:
-    packed = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
-    wire.post("/api/showcase").mock(return_value=packed)
-    with pytest.raises(base.Uncertain, match="no answer"):
-        surface.write(post(), timeout_s=2)
+class Packing(BaseHTTPRequestHandler):
+    """A surface that packs its answers, whatever it was asked: a few kilobytes unfold to 64 MB."""
+
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+    packed = b""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.asked.append((self.command, self.headers["accept-encoding"]))
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.packed)))
+        self.send_header("content-encoding", "gzip, gzip")
+        self.end_headers()
+        self.wfile.write(self.packed)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def packing(monkeypatch: pytest.MonkeyPatch) -> Iterator[FloImg]:
+    answer = b'{"items": [], "showcaseItem": {"id": "s1"}}' + b" " * 64_000_000
+    monkeypatch.setattr(Packing, "packed", gzip.compress(gzip.compress(answer, 1), 1))
+    monkeypatch.setattr(Packing, "asked", [])
+    with HTTPServer(("127.0.0.1", 0), Packing) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        adapter = FloImg(f"http://127.0.0.1:{server.server_port}", TOKEN, timeout_s=10)
+        yield adapter
+        adapter.close()
+        server.shutdown()
+
+
+def test_a_packed_answer_is_not_unpacked_and_what_was_asked_may_have_happened(packing: FloImg) -> None:
+    calls: list[tuple[Callable[[], object], bool, type[object]]] = [
+        (lambda: packing.feed(ADA, limit=5), False, Retry),
+        (lambda: packing.fetch_image("/1.png", timeout_s=10), False, Retry),
+        (lambda: packing.write(post(), timeout_s=10), True, Unknown),
+    ]
+    tracemalloc.start()
+    for call, sent, follows in calls:
+        with pytest.raises(base.Uncertain, match="packed") as caught:
+            call()
+        verdict = consequences.judge(
+            caught.value, now=NOW, agent_id=uuid.uuid4(), surface="floimg", sent=sent, settle=timedelta(seconds=20)
+        )  # fmt: skip
+        assert isinstance(verdict.outcome, follows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16_000_000
+    assert Packing.asked == [("GET", "identity"), ("GET", "identity"), ("POST", "identity")]
 
 
 def test_headers_that_drip_are_waited_for_no_longer_than_an_answer() -> None:

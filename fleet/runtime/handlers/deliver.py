@@ -2,7 +2,7 @@
 
 At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The kill switch
 and the lease are read last, with nothing but the call itself after them. Whoever sees jobs sees how one ended; whom it
-told, and what stood in the way there, only the webhook's own deliveries say.
+told of what, and what stood in the way there, only the webhook's own deliveries say.
 """
 
 from __future__ import annotations
@@ -47,10 +47,9 @@ def prepare(work: Work) -> Done | Skipped | Held | Retry | Dead:
         return Held(str(error), now + _LOOK_AGAIN)
     meaning, tried, is_closed = _send(work, found, valid, now)
     work.also = lambda tx: _note(tx, work, found, tried, meaning)
-    work.told["text"] = str(work.claim.payload["event"]["subject"])
     match meaning:
         case Taken():
-            return Done(result={"status": tried.status, "took_ms": tried.took_ms, "text": work.told["text"]})
+            return Done(result={"status": tried.status, "took_ms": tried.took_ms})
         case Later(why=why, after_s=after_s):
             return Retry(why, after_s)
         case Never(why=why):

@@ -8,17 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from fleet.access import Permission
-from fleet.jobs.models import TickRow
-from fleet.runtime import looking
+from fleet.access import Permission, Principal
+from fleet.runtime import looking, people
 from fleet.web import cursors
 from fleet.web.api.fields import LARGEST_ID, AgentName, Said, Told, taken
 from fleet.web.cursors import Page, Paging
-from fleet.web.gate import TheDeps, needs
+from fleet.web.gate import TheDeps, decided_for, needs
 
 router = APIRouter(prefix="/agents/{name}/decisions", tags=["decisions"])
 
 TickNo = Annotated[int, Path(ge=0, le=LARGEST_ID, description="the number of the tick")]
+Viewer = Annotated[Principal, needs(Permission.AGENTS_VIEW)]
 
 
 class Decision(BaseModel):
@@ -31,14 +31,14 @@ class Decision(BaseModel):
     asked_for: str | None
     requested_by: str | None
     duration_ms: int | None
-    outcome: Told | None
+    outcome: Told | None = Field(description="of one about webhooks, what it did alone, to those who may not see them")
     error: Said | None
 
 
 class WholeDecision(Decision):
     """One tick with all that the agent saw."""
 
-    inputs: Told | None
+    inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
 
 
 class DecisionPage(Page[Decision]):
@@ -53,27 +53,31 @@ class Replayed(BaseModel):
     same: bool = Field(description="false where the rules have changed since")
 
 
-@router.get("", dependencies=[needs(Permission.AGENTS_VIEW)])
-def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()]) -> DecisionPage:
+@router.get("")
+def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()], who: Viewer) -> DecisionPage:
     """Return a page of an agent's decisions, newest first."""
     above = which.place(cursors.number, of=name)
-    found = looking.decisions_before(deps, name, before=above, limit=which.one_more)
+    agent = people.get_agent(deps, name, include_deleted=True)
+    found = looking.decisions_before(deps, str(agent.id), before=above, limit=which.one_more)
     rows, following = which.page(found, lambda row: row.tick_no, of=name)
-    return DecisionPage(items=[_view(row) for row in rows], next=following)
+    items = [taken(Decision, row, outcome=decided_for(who, agent, row.outcome)) for row in rows]
+    return DecisionPage(items=items, next=following)
 
 
-@router.get("/{tick_no}", dependencies=[needs(Permission.AGENTS_VIEW)])
-def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo) -> WholeDecision:
+@router.get("/{tick_no}")
+def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> WholeDecision:
     """Return one decision with all that the agent saw."""
-    return taken(WholeDecision, looking.decision(deps, name, tick_no))
+    agent = people.get_agent(deps, name, include_deleted=True)
+    row = looking.decision(deps, str(agent.id), tick_no)
+    return taken(
+        WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs)
+    )  # fmt: skip
 
 
-@router.get("/{tick_no}/replay", dependencies=[needs(Permission.AGENTS_VIEW)], responses={409: {}})
-def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo) -> Replayed:
+@router.get("/{tick_no}/replay", responses={409: {}})
+def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Replayed:
     """Decide once more from what was recorded; nothing follows from it."""
-    then, now = looking.replay_decision(deps, name, tick_no)
-    return Replayed(then=then, now=now, same=then == now)
-
-
-def _view(row: TickRow) -> Decision:
-    return taken(Decision, row)
+    agent = people.get_agent(deps, name, include_deleted=True)
+    then, now = looking.replay_decision(deps, str(agent.id), tick_no)
+    told_then, told_now = decided_for(who, agent, then) or {}, decided_for(who, agent, now) or {}
+    return Replayed(then=told_then, now=told_now, same=then == now)

@@ -5,6 +5,7 @@ Each tab asks for its own things only, so that none waits for another. Deleted a
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from fleet.jobs.queries import Filter as JobFilter
 from fleet.runtime import drafting, looking, money, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import heat
-from fleet.web.gate import Forbidden, TheDeps, needs
+from fleet.web.gate import Forbidden, TheDeps, decided_for, needs
 from fleet.web.pages.agents import address
 from fleet.web.rendering import back, go, render
 
@@ -68,6 +69,7 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = Tab.ABOUT,
     return render(
         request, "agent.html", agent=row, tab=tab, tabs=tabs, at=address(row), hold=roster.hold_on(deps, row),
         persona=deps.personas.personas.get(row.persona_id or ""), actions=_actions(row), before=before,
+        decided=functools.partial(decided_for, who, row),
         **_FACTS[tab](deps, row, before),
     )  # fmt: skip
 
@@ -155,20 +157,23 @@ def _number(before: str) -> int | None:
     return int(before)
 
 
-@router.get("/agents/{name}/decisions/{tick_no}", dependencies=[needs(Permission.AGENTS_VIEW)])
-def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int, Path(ge=1, lt=2**63)]) -> Response:
+@router.get("/agents/{name}/decisions/{tick_no}")
+def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int, Path(ge=1, lt=2**63)],
+             who: Annotated[Principal, needs(Permission.AGENTS_VIEW)]) -> Response:  # fmt: skip
     """Show one decision with all that it rested on, and what the same moment and dice lead to now."""
     row = _known(deps, name)
     found = roster.decisions(deps, row.id, limit=1, before=tick_no + 1)
     if not found or found[0].tick.tick_no != tick_no:
         raise NotFound(f"{row.name} has no decision {tick_no}.", fix="Old decisions are pruned; see its list of them.")
     try:
-        then, now = (json.loads(json.dumps(one)) for one in looking.replay_decision(deps, str(row.id), tick_no))
-        replay = {"then": then, "now": now, "same": then == now, "changes": _changes(then, now)}
+        both = [json.loads(json.dumps(one)) for one in looking.replay_decision(deps, str(row.id), tick_no)]
+        then, now = (decided_for(who, row, one) for one in both)
+        replay = {"then": then, "now": now, "same": both[0] == both[1], "changes": _changes(then, now)}
     except Conflict as error:
         replay = {"problem": error}
+    inputs = decided_for(who, row, found[0].tick.inputs)
     return render(request, "decision.html", agent=row, at=address(row), one=found[0], replay=replay,
-                  inputs=_readable(found[0].tick.inputs))  # fmt: skip
+                  inputs=inputs, as_written=_readable(inputs))  # fmt: skip
 
 
 def _readable(data: Any) -> str:

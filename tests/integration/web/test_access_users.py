@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -338,6 +338,36 @@ def test_a_revoked_token_takes_with_it_the_invitations_that_it_made(web: Web) ->
     join(web, void, "eve")
     assert set(roles(web)) == {"ana", "bo"}
     assert len(inviting.list_invitations(web.deps)) == 1
+
+
+def test_no_invitation_outlives_the_token_that_made_it(web: Web) -> None:
+    web.user("owner", "ana")
+
+    def with_key(key: str) -> TestClient:
+        made = web.anonymous()
+        made.headers["authorization"] = f"Bearer {key}"
+        return made
+
+    def invited_by(one: TestClient, hours: int) -> tuple[str, datetime]:
+        made = one.post("/api/v1/invitations", json={"role": "viewer", "hours": hours}).json()
+        return urlsplit(made["link"]).path, datetime.fromisoformat(made["expires_at"])
+
+    every = list(Permission)
+    short = with_key(accounts.issue_token(web.deps, "ana", "short", every, timedelta(days=3)))
+    told = short.post("/api/v1/tokens", json={"name": "nested", "scopes": every, "expires_in_days": 2})
+    nested, lasting = with_key(told.json()["token"]), with_key(accounts.issue_token(web.deps, "ana", "x", every, None))
+    links = {name: invited_by(one, 168) for name, one in [("short", short), ("nested", nested), ("lasting", lasting)]}
+    ends = {one.name: one.expires_at for one in accounts.list_tokens(web.deps)}
+    assert {name: links[name][1] for name in ("short", "nested")} == {name: ends[name] for name in ("short", "nested")}
+    assert invited_by(short, 24)[1] < ends["nested"] < ends["short"] < links["lasting"][1]
+    for days, still_good in ((1, {"short", "nested", "lasting"}), (1, {"short", "lasting"}), (1, {"lasting"})):
+        for table in ("tokens", "invitations"):
+            web.fleet.sql(f"UPDATE {table} SET expires_at = expires_at - :gone", gone=timedelta(days=days, minutes=1))
+        answers = {name: web.anonymous().get(where).status_code for name, (where, _) in links.items()}
+        assert answers == {name: 200 if name in still_good else 404 for name in links}
+    join(web, links["short"][0], "eve")
+    join(web, links["lasting"][0], "bo")
+    assert set(roles(web)) == {"ana", "bo"}
 
 
 def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: Web) -> None:

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from fleet.access import audit
-from fleet.core import clock
+from fleet.access import Permission, audit
+from fleet.core import clock, events
 from fleet.core.events import Event, Position
 from fleet.hooks.models import SubscriptionRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.keystore.sealing import new_key
-from fleet.runtime import delivering, hooks, receiving
+from fleet.runtime import delivering, hooks, people, receiving
 from fleet.runtime.perform import perform
 from fleet.runtime.staffing import staff
+from fleet.runtime.tick import tick
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.integration.web.conftest import Web
@@ -128,13 +129,13 @@ def test_an_operator_looks_and_sees_no_address(web: Web, receiver: Receiver) -> 
 
 def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks(web: Web, receiver: Receiver) -> None:
     owner = web.browser("owner", "ana")
-    owner.post("/hooks", url=receiver.url, subjects="thing.*")
+    owner.post("/hooks", url=receiver.url, subjects="parcel.*")
     (hook,) = hooks.listed(web.deps)
     jobs: list[uuid.UUID] = []
     for url in (receiver.url, "http://127.0.0.1:1/in", "https://10.0.0.1/in"):
         with web.deps.db.transaction() as tx:
             tx.execute(sa.update(SubscriptionRow).values(url=url))
-        event = Event(Position(1, len(jobs) + 1), clock.now(), "thing.done", None, None, {"order": "order-7"})
+        event = Event(Position(1, len(jobs) + 1), clock.now(), "parcel.sent", None, None, {"order": "order-7"})
         with web.deps.db.transaction() as tx:
             one = delivering.job(delivering.agent_id(tx), hook.id, event)
             delivering.add(web.deps, tx, [one])
@@ -147,12 +148,50 @@ def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks
     viewer, program = web.browser("viewer", "vic"), web.program("viewer", name="val")
     for answer in (*map(viewer.get, places), *map(program.get, apis)):
         assert answer.status_code == 200
-        assert not [word for word in ("127.0.0.1", "10.0.0.1", "order-7") if word in answer.text], answer.url
+        hidden = ("127.0.0.1", "10.0.0.1", "parcel.sent", "order-7")
+        assert not [word for word in hidden if word in answer.text], answer.url
     assert program.get(f"/api/v1/jobs/{jobs[0]}").json()["payload"] == {}
     assert "order-7" in web.browser("operator", "ben").get(f"/jobs/{jobs[0]}").text
     assert "order-7" in web.program("operator", name="cy").get(f"/api/v1/jobs/{jobs[0]}").text
     assert "127.0.0.1 cannot be reached" in owner.get(f"/hooks/{hook.id}").text
     assert "10.0.0.1" in owner.get(f"/hooks/{hook.id}").text
+
+
+def test_decisions_name_webhooks_only_to_those_who_may_see_them(web: Web, receiver: Receiver) -> None:
+    look(web)  # what was before is no news
+    web.browser("owner", "ana").post("/hooks", url=receiver.url, subjects="parcel.*")
+    (hook,) = hooks.listed(web.deps)
+    with web.deps.db.transaction() as tx:
+        events.emit(tx, "parcel.sent")
+    number = look(web)
+    pages = ["/agents/fleet_hooks?tab=decisions", f"/agents/fleet_hooks/decisions/{number}"]
+    log = "/api/v1/agents/fleet_hooks/decisions"
+    apis = [log, f"{log}/{number}", f"{log}/{number}/replay"]
+    viewer, program = web.browser("viewer", "vic"), web.program("viewer", name="val")
+    ben, narrow = web.program("operator", name="ben"), web.program("owner", (Permission.AGENTS_VIEW,), name="cy")
+    for answer in (*map(viewer.get, pages), *map(program.get, apis), *map(narrow.get, apis)):
+        assert answer.status_code == 200
+        assert not [word for word in (str(hook.id), "parcel") if word in answer.text], answer.url
+    assert "deliveries" in viewer.get(pages[0]).text
+    whole, again = (program.get(one).json() for one in apis[1:])
+    plain = {"action": "deliveries"}
+    assert (whole["outcome"], whole["inputs"]) == (plain, {})
+    assert again == {"then": plain, "now": plain, "same": True}
+    assert [str(hook.id) in ben.get(one).text for one in apis] == [True, True, True]
+    seen = web.browser("operator", "dan").get(pages[1]).text
+    assert str(hook.id) in seen and "parcel.sent" in seen
+    web.fleet.sql("UPDATE ticks SET outcome = jsonb_set(outcome, '{deliveries}', '{}')")
+    page = viewer.get(pages[1]).text  # that it is another is said, and not what differs
+    assert "another decision comes out" in page and "What differs" not in page and str(hook.id) not in page
+    assert program.get(apis[2]).json() == {"then": plain, "now": plain, "same": False}
+    assert str(hook.id) in ben.get(apis[2]).text
+
+
+def look(web: Web) -> int:
+    """Have the agent of the hooks look at what has happened; return the number of its decision."""
+    key = people.trigger(web.deps, "fleet_hooks", action=None, by="test")
+    tick(web.deps, key)
+    return key.tick_no
 
 
 def test_a_source_from_its_making_to_its_end(web: Web) -> None:
