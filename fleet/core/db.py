@@ -156,7 +156,8 @@ class Database:
                 fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
             ) from None
         _ask_whether_alive(self.engine)
-        self._group = GroupCommit()
+        # Who waits for a lock has a connection meanwhile; the turns of all others need one, too.
+        self._group = GroupCommit(most_separate=max(1, pool_size - 2))
         # Cached, since calls go together that are carried out by one and the same function.
         self._separating = functools.cache(separating)
         self._run_all = functools.cache(lambda statement: functools.partial(self._run_many, statement))

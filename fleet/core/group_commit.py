@@ -24,6 +24,8 @@ PATIENCE_MS = 300
 second after which Postgres looks for deadlocks, so it is the group that gives way and never whoever it met."""
 NO_END_MS = 0
 """The patience of a call by itself, as Postgres understands it."""
+LONGEST_QUEUE_S = 30.0
+"""How long a call waits until it may try by itself: as long as for a connection."""
 
 
 class Separate(Exception):
@@ -37,10 +39,12 @@ CarryOut = Callable[[list[Item], int], Sequence[Result]]
 class GroupCommit:
     """Those who wait for their turn, of whom one at a time carries out what he and his kind ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_separate: int = MOST) -> None:
+        """Let no more than `most_separate` calls try by themselves at a time."""
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
         self._is_led = False
+        self._may_be_alone = threading.BoundedSemaphore(most_separate)
 
     def run(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
         """Return what `carry_out` returns for an item, which it may get among others, in the order of their coming.
@@ -64,7 +68,8 @@ class GroupCommit:
             self._leave(call)
             raise
         if call.is_separate:
-            return carry_out([item], NO_END_MS)[0]
+            alone: Result = self._by_itself(call)
+            return alone
         if call.error is not None:
             raise call.error
         result: Result = call.result
@@ -110,6 +115,15 @@ class GroupCommit:
             follower = self._next_after(own) if own.leads else None
         if follower is not None:
             follower.turn.release()
+
+    def _by_itself(self, call: _Call) -> Any:
+        """Carry out one call however long it waits for locks, once few enough others do so."""
+        if not self._may_be_alone.acquire(timeout=LONGEST_QUEUE_S):
+            raise Unavailable("Too many calls of this process wait for what others have locked.")
+        try:
+            return call.carry_out([call.item], NO_END_MS)[0]
+        finally:
+            self._may_be_alone.release()
 
     def _taken(self) -> list[_Call]:
         """Take the first that waits, and those that may go with it."""

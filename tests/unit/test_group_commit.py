@@ -253,3 +253,28 @@ def test_what_cannot_be_told_apart_is_refused_before_anybody_waits_for_it() -> N
     with pytest.raises(TypeError):
         group.run(turns.note, 1, apart=[[]])  # type: ignore[list-item]
     assert ended(lambda: group.run(turns.note, 2))
+
+
+def test_those_who_try_by_themselves_are_no_more_than_may_be() -> None:
+    group, may_go, alone = GroupCommit(most_separate=2), threading.Event(), []
+
+    def stuck(items: list[int], patience_ms: int) -> list[int]:
+        if patience_ms:
+            raise Separate
+        alone.append(items)
+        assert may_go.wait(10)
+        return items
+
+    threads = [threading.Thread(target=group.run, args=(stuck, item)) for item in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(alone) < 2 or group._is_led:
+            time.sleep(0.001)
+        assert group.run(Turns().note, 2) == 20
+        assert len(alone) == 2
+    finally:
+        may_go.set()
+        for thread in threads:
+            thread.join(5)
+    assert sorted(alone) == [[0], [1], [2]]
