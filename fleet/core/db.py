@@ -38,6 +38,10 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all mig
 # transaction of ours idles (no network call is made inside one), so the server may end such a session soon.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s"
 
+# Of a server that is gone without a word (a machine that died, a firewall that forgot us) the kernel would tell after a
+# quarter of an hour, and one connection carries all of a process's turns. In seconds, but the last in milliseconds.
+_LINK = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+
 
 class Base(DeclarativeBase):
     """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
@@ -140,6 +144,7 @@ class Database:
                 fix="Set FLEET_DATABASE_URL, or start the embedded one with `fleet up`.",
             )
         try:
+            link = {name: value for name, value in _LINK.items() if name not in sa.make_url(url).query}
             self.engine = sa.create_engine(
                 url,
                 pool_size=pool_size,
@@ -147,7 +152,7 @@ class Database:
                 pool_timeout=30,
                 json_serializer=as_json,
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
-                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
+                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION, **link},
             )
         # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
         except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:
