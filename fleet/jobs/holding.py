@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.jobs.models import AttemptRow, JobRow
-from fleet.jobs.service import Claim, guarded
+from fleet.jobs.service import Claim, guarded, locked_in_order
 from fleet.jobs.states import JobState
 
 _CLOCK = sa.func.clock_timestamp()
@@ -46,5 +46,6 @@ def let_nobody_hold(tx: Tx) -> None:
 def free_held(tx: Tx) -> int:
     """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many."""
     let_nobody_hold(tx)
-    freed = sa.update(JobRow).where(JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
+    waiting = (JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
+    freed = sa.update(JobRow).where(JobRow.id == locked_in_order(*waiting).c.id)
     return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from fleet.agents import commands
 from fleet.agents.models import Status
 from fleet.core.db import Tx
+from fleet.jobs import holding, service
 from fleet.jobs import queries as job_queries
-from fleet.jobs import service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim
 from fleet.platforms.base import Action, Verb
@@ -69,6 +69,33 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
         assert resumed[0].result(5)
     assert (fleet.row(agent).status, fleet.job(job).state) == (Status.RUNNING, "ready")
     assert waits_s(fleet, job) <= 0
+
+
+def test_who_frees_held_jobs_and_who_cancels_them_take_them_in_one_order(fleet: Fleet) -> None:
+    """Symptom: each took many jobs in the order of an index of its own, and Postgres ended one of them."""
+    later, sooner = sorted((fleet.agent() for _ in range(2)), reverse=True)
+    jobs = [add(fleet, agent, JobKind.LIKE, target="p1") for agent in (later, sooner)]
+    fleet.sql("UPDATE jobs SET held = 'a pause'")
+    fleet.sql("UPDATE jobs SET next_attempt_at = next_attempt_at - interval '1 h' WHERE id = :id", id=jobs[0])
+
+    def alone(act: Callable[[Tx], int]) -> int:
+        with fleet.deps.db.transaction() as tx:
+            tx.execute(sa.text("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+            return act(tx)
+
+    with ThreadPoolExecutor(2) as others:
+        with fleet.deps.db.transaction() as tx:
+            tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
+            freed = others.submit(alone, holding.free_held)
+            _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
+            cancelled = others.submit(alone, lambda tx: job_queries.cancel_of_agent(tx, later, sooner))
+            _until(lambda: tx.scalar(sa.text(_WAITING)) == 2)
+        assert (freed.result(5), cancelled.result(5)) == (2, 2)
+    assert {fleet.job(job).state for job in jobs} == {"cancelled"}
+
+
+_WAITING = """SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
+    SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 
 def test_two_processes_do_not_fill_a_surface_beyond_its_cap(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
