@@ -170,11 +170,14 @@ SHOW: Mapping[str, sa.types.TypeEngine[Any]] = {"thought": sa.String(), "action"
 def beginning(*, of: sa.CTE, but: Collection[str]) -> sa.CTE:
     """Return the showing of what agents are at, in a larger statement: `of` has an agent's id and the kind of its job.
 
-    Kinds in `but` are no acts of an agent, and who is shown at it already is left alone.
+    Kinds in `but` are no acts of an agent, and who is shown at it already is left alone. So is a row that somebody
+    holds: who stops an agent has its row, and wants those of its jobs.
     """
-    theirs = (AgentRow.id == of.c.agent_id, of.c.kind.not_in(but))
-    begun = sa.update(AgentRow).where(*theirs, AgentRow.current_action.is_distinct_from(of.c.kind))
-    return begun.values(current_action=of.c.kind).cte("at_work")
+    others = (of.c.kind.not_in(but), AgentRow.current_action.is_distinct_from(of.c.kind))
+    free = sa.select(AgentRow.id, of.c.kind).join_from(AgentRow, of, AgentRow.id == of.c.agent_id).where(*others)
+    shown = free.with_for_update(of=AgentRow, skip_locked=True, key_share=True).subquery("free")
+    begun = sa.update(AgentRow).where(AgentRow.id == shown.c.id)
+    return begun.values(current_action=shown.c.kind).cte("at_work")
 
 
 def counting(kind: str, *, of: sa.CTE) -> sa.CTE:

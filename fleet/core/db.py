@@ -41,6 +41,10 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all mig
 # plan that is kept while the table grows, rather than look up one key.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
 
+# Of a server that is gone without a word (a machine that died, a firewall that forgot us) the kernel would tell after a
+# quarter of an hour, and one connection carries all of a process's turns. In seconds, but the last in milliseconds.
+_LINK = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+
 
 class Base(DeclarativeBase):
     """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
@@ -143,6 +147,7 @@ class Database:
                 fix="Set FLEET_DATABASE_URL, or start the embedded one with `fleet up`.",
             )
         try:
+            link = {name: value for name, value in _LINK.items() if name not in sa.make_url(url).query}
             self.engine = sa.create_engine(
                 url,
                 pool_size=pool_size,
@@ -150,7 +155,7 @@ class Database:
                 pool_timeout=30,
                 json_serializer=as_json,
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
-                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION},
+                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION, **link},
             )
         # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
         except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:
@@ -159,7 +164,8 @@ class Database:
                 fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
             ) from None
         _ask_whether_alive(self.engine)
-        self._group = GroupCommit()
+        # Who waits for a lock has a connection meanwhile; the turns of all others need one, too.
+        self._group = GroupCommit(most_separate=max(1, pool_size - 2))
         # Cached, since calls go together that are carried out by one and the same function.
         self._separating = functools.cache(separating)
         self._run_all = functools.cache(lambda statement: functools.partial(self._run_many, statement))

@@ -19,7 +19,7 @@ from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.jobs.filters import Filter, in_states, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
-from fleet.jobs.service import Ring, rings
+from fleet.jobs.service import Ring, locked_in_order, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 from fleet.jobs.ticks import seconds
 
@@ -101,9 +101,10 @@ def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Sequence[JobKind] = ()) 
     Those of the kinds in `but` stay as well.
     """
     kept = (JobKind.DEPROVISION, *but)
+    waiting = (JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
     moved = tx.execute(
         sa.update(JobRow)
-        .where(JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
+        .where(JobRow.id == locked_in_order(*waiting).c.id)
         .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1, held=None)
     )
     return moved.rowcount

@@ -329,6 +329,11 @@ def guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState],
     return tx.execute(sa.update(JobRow).where(*where).values(**values)).rowcount == 1
 
 
+def locked_in_order(*where: sa.ColumnElement[bool]) -> sa.Subquery:
+    """Return the ids of many jobs, locked in the one order for all who wait for the rows of several."""
+    return sa.select(JobRow.id).where(*where).order_by(JobRow.id).with_for_update(key_share=True).subquery("locked")
+
+
 def in_flight(tx: Tx) -> int:
     """Return how many outside writes may be under way at this moment."""
     query = sa.select(sa.func.count()).where(JobRow.state == JobState.SENDING, JobRow.lease_until > _CLOCK)

@@ -114,6 +114,8 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
         agents = tx.run_all(_LOOK, [_look(claim) for claim in claims], patience_ms=patience_ms)
         caps = asked[0][0].gateway.policy.caps  # a process has one policy
         full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+        for surface in sorted({one.surface for one in claims}) if full else ():
+            _take_turns(tx, f"surface:{surface}")  # or each process lets in as many as there is room for
         counted = usage.before_writes(
             tx, [(one.agent_id, one.surface) for one in claims], within=within, full=full, patience_ms=patience_ms
         )

@@ -128,6 +128,7 @@ def resume(deps: Deps, name: str) -> bool:
     """Let a paused agent and its waiting jobs go on; False if it is not paused."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
+        holding.let_nobody_hold(tx)
         resumed = commands.resume(tx, agent.id, first_tick_at=first_tick_at(tx))
         holding.free_held(tx)
         return audit.noted(tx, resumed, "agent.resumed", f"agent:{agent.username}")

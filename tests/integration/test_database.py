@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -52,6 +53,24 @@ def test_a_call_that_fails_after_the_commit_does_not_undo_it(database: Database)
     assert told == ["next"]
     with database.transaction() as tx:
         assert tx.scalar(sa.text("SELECT count(*) FROM events")) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
+def test_a_server_that_is_gone_without_a_word_is_not_waited_for_for_ever(database_url: str) -> None:
+    """Symptom: with a link that swallowed everything all threads of a process waited for a quarter of an hour."""
+    assert _link(database_url) == (1, 10, 30_000)
+    assert _link(f"{database_url}?tcp_user_timeout=5000") == (1, 10, 5_000)
+
+
+def _link(url: str) -> tuple[int, int, int]:
+    """Return of a connection whether the kernel looks after it, after how many seconds, and how long it tries (ms)."""
+    made = Database(url, pool_size=1)
+    with made.transaction() as tx, socket.socket(fileno=os.dup(tx._driver.fileno())) as link:
+        timeout_ms = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        idle_s = link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        found = (link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), idle_s, timeout_ms)
+    made.close()
+    return found
 
 
 def test_a_connection_that_is_cut_is_said_to_be_away_and_the_next_one_works(database: Database) -> None:

@@ -114,6 +114,21 @@ def test_who_needs_a_lock_that_is_held_keeps_nobody_of_its_group_waiting(fleet: 
     assert ended.get(timeout=10) == 5
 
 
+def test_those_who_wait_for_a_lock_leave_a_connection_to_the_turns(fleet: Fleet) -> None:
+    """Symptom: as many as there are connections waited for one lock, and all others of the process with them."""
+    db, size = fleet.deps.db, 5
+    waiting = [threading.Thread(target=db.run, args=(LOCK,), kwargs={"key": 77}) for _ in range(size)]
+    with db.transaction() as tx:
+        tx.execute(sa.text("SELECT pg_advisory_xact_lock(77)"))
+        for thread in waiting:
+            thread.start()
+        until_somebody_waits(tx, size - 2)
+        assert [row.key for row in db.run(LOCK, key=78)] == [78]
+    for thread in waiting:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 def test_a_connection_that_is_lost_is_lost_for_all_and_nobody_asks_again_blindly(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

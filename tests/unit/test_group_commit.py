@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import signal
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from fleet.core import group_commit
+from fleet.core.errors import Unavailable
 from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
 from tests.factories import at_once, turn_taken
 
@@ -137,3 +142,139 @@ def test_a_turn_ends_whatever_ends_it() -> None:
     with turn_taken(group):
         pass
     assert group.run(turns.note, 2) == 20
+
+
+class Away(BaseException):
+    """What a time limit, Ctrl-C or the end of a greenlet raises in whoever waits."""
+
+
+def called_away(group: GroupCommit, others: Callable[[], object] = lambda: None) -> None:
+    """Call the main thread away while it waits in a group for its turn; before that, do `others`."""
+
+    def leave(*_: object) -> None:
+        raise Away
+
+    def call(until_waiting: Callable[[int], None]) -> None:
+        until_waiting(1)
+        others()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, leave)
+    try:
+        with turn_taken(group) as until_waiting:
+            caller = threading.Thread(target=call, args=(until_waiting,))
+            caller.start()
+            with pytest.raises(Away):
+                group.run(Turns().note, 1)
+            caller.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def ended(call: Callable[[], object]) -> bool:
+    """Say whether a call ends; if not, its thread waits for as long as the process lives."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(5)
+    return not thread.is_alive()
+
+
+def test_who_is_called_away_while_it_waits_is_waited_for_by_nobody() -> None:
+    group, turns = GroupCommit(), Turns()
+    called_away(group)
+    assert ended(lambda: group.run(turns.note, 2))
+    assert turns.gone == [[2]]
+
+
+def test_who_is_called_away_takes_nobody_along_who_waits_behind() -> None:
+    group, turns = GroupCommit(), Turns()
+    behind = threading.Thread(target=group.run, args=(turns.note, 2), daemon=True)
+
+    def wait_too() -> None:
+        behind.start()
+        while len(group._waiting) < 2:
+            time.sleep(0.001)
+
+    called_away(group, wait_too)
+    behind.join(5)
+    assert (behind.is_alive(), turns.gone) == (False, [[2]])
+
+
+def test_who_is_called_away_when_its_turn_has_come_hands_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception of a greenlet that is killed comes when it goes on, and its turn may have come before."""
+    group, turns = GroupCommit(), Turns()
+    make, made = group_commit._Call, []
+
+    def make_late(*args: Any) -> Any:
+        call = make(*args)
+        made.append(call)
+        if len(made) == 2:  # the first holds the turn
+            call.turn = Late(call.turn)  # type: ignore[assignment]
+        return call
+
+    monkeypatch.setattr(group_commit, "_Call", make_late)
+    first, second = at_once(group, lambda: late(lambda: group.run(turns.note, 1)), lambda: group.run(turns.note, 2))
+    assert (first, second, turns.gone) == ("late", 20, [[2]])
+    assert ended(lambda: group.run(turns.note, 3))
+
+
+class Late:
+    """A lock whose owner is called away as soon as it has it."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock, self.release = lock, lock.release
+
+    def acquire(self) -> None:
+        self._lock.acquire()
+        raise Away
+
+
+def late(call: Callable[[], object]) -> object:
+    """Return "late" for a call that was called away."""
+    try:
+        return call()
+    except Away:
+        return "late"
+
+
+def test_who_goes_first_and_is_called_away_calls_nobody_else_away() -> None:
+    group = GroupCommit()
+
+    def leave(items: list[int], _: int) -> list[int]:
+        raise Away(len(items))
+
+    one, two = calls(group, leave, 1, 2)
+    found = at_once(group, lambda: late(one), two)
+    assert (found[0], type(found[1])) == ("late", Unavailable)
+
+
+def test_what_cannot_be_told_apart_is_refused_before_anybody_waits_for_it() -> None:
+    group, turns = GroupCommit(), Turns()
+    with pytest.raises(TypeError):
+        group.run(turns.note, 1, apart=[[]])  # type: ignore[list-item]
+    assert ended(lambda: group.run(turns.note, 2))
+
+
+def test_those_who_try_by_themselves_are_no_more_than_may_be() -> None:
+    group, may_go, alone = GroupCommit(most_separate=2), threading.Event(), []
+
+    def stuck(items: list[int], patience_ms: int) -> list[int]:
+        if patience_ms:
+            raise Separate
+        alone.append(items)
+        assert may_go.wait(10)
+        return items
+
+    threads = [threading.Thread(target=group.run, args=(stuck, item)) for item in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(alone) < 2 or group._is_led:
+            time.sleep(0.001)
+        assert group.run(Turns().note, 2) == 20
+        assert len(alone) == 2
+    finally:
+        may_go.set()
+        for thread in threads:
+            thread.join(5)
+    assert sorted(alone) == [[0], [1], [2]]

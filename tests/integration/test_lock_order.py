@@ -1,0 +1,139 @@
+"""Who holds a row and wants another: nobody waits for somebody who waits for them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from fleet.agents import commands
+from fleet.agents.models import Status
+from fleet.core.db import Tx
+from fleet.jobs import holding, service
+from fleet.jobs import queries as job_queries
+from fleet.jobs.policy import JobKind
+from fleet.jobs.service import Claim
+from fleet.platforms.base import Action, Verb
+from fleet.runtime import announcing, people
+from fleet.runtime import perform as perform_module
+from fleet.runtime.perform import perform
+from fleet.runtime.work import Work
+from tests.factories import Fleet, make_fleet
+from tests.integration.test_people import until_done_or_behind_us
+from tests.integration.test_perform import add, waits_s
+
+
+def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) -> None:
+    """Symptom: a claim held the job and wanted its agent, a stop the other way round; Postgres ended one of them."""
+    agent = fleet.agent()
+    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    with ThreadPoolExecutor(1) as other:
+        with fleet.deps.db.transaction() as tx:
+            assert commands.stop(tx, agent)
+            claimed = other.submit(perform_module._claim, fleet.deps, job)
+            until_done_or_behind_us(tx, claimed)
+            while not claimed.done() and fleet.deps.db._group._is_led:
+                time.sleep(0.01)  # a turn gives way by itself; who goes alone does not
+            until_done_or_behind_us(tx, claimed)
+            job_queries.cancel_of_agent(tx, agent)
+        assert claimed.result(5) is not None
+    assert (fleet.row(agent).status, fleet.job(job).state) == (Status.IDLE, "running")
+
+
+def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: a resume held the agent and wanted to free its jobs; who put one aside kept that off and wanted the
+    agent."""
+    agent = fleet.agent()
+    name = fleet.row(agent).username
+    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    people.pause(fleet.deps, name, by="ada")
+    look_again = announcing.look_again
+    with ThreadPoolExecutor(1) as other:
+        resumed = []
+
+        def looked_again(tx: Tx, claim: Claim, held: Any) -> Any:
+            found = look_again(tx, claim, held)
+            resumed.append(other.submit(people.resume, fleet.deps, name))
+            until_done_or_behind_us(tx, resumed[0])
+            return found
+
+        monkeypatch.setattr(announcing, "look_again", looked_again)
+        perform(fleet.deps, job)
+        assert resumed[0].result(5)
+    assert (fleet.row(agent).status, fleet.job(job).state) == (Status.RUNNING, "ready")
+    assert waits_s(fleet, job) <= 0
+
+
+def test_who_frees_held_jobs_and_who_cancels_them_take_them_in_one_order(fleet: Fleet) -> None:
+    """Symptom: each took many jobs in the order of an index of its own, and Postgres ended one of them."""
+    later, sooner = sorted((fleet.agent() for _ in range(2)), reverse=True)
+    jobs = [add(fleet, agent, JobKind.LIKE, target="p1") for agent in (later, sooner)]
+    fleet.sql("UPDATE jobs SET held = 'a pause'")
+    fleet.sql("UPDATE jobs SET next_attempt_at = next_attempt_at - interval '1 h' WHERE id = :id", id=jobs[0])
+
+    def alone(act: Callable[[Tx], int]) -> int:
+        with fleet.deps.db.transaction() as tx:
+            tx.execute(sa.text("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"))
+            return act(tx)
+
+    with ThreadPoolExecutor(2) as others:
+        with fleet.deps.db.transaction() as tx:
+            tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
+            freed = others.submit(alone, holding.free_held)
+            _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
+            cancelled = others.submit(alone, lambda tx: job_queries.cancel_of_agent(tx, later, sooner))
+            _until(lambda: tx.scalar(sa.text(_WAITING)) == 2)
+        assert (freed.result(5), cancelled.result(5)) == (2, 2)
+    assert {fleet.job(job).state for job in jobs} == {"cancelled"}
+
+
+_WAITING = """SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
+    SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
+
+
+def test_two_processes_do_not_fill_a_surface_beyond_its_cap(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: each counted what the other had not committed yet, and let in as many as there was room for."""
+    processes = [make_fleet(database_url, surface_writes_per_minute=1) for _ in range(2)]
+    works = [_likes(process, f"p{number}") for number, process in enumerate(processes)]
+    entering: list[int] = []
+    enter_sending = service.enter_sending
+
+    def both_have_counted(tx: Tx, claims: Sequence[Claim], **how: Any) -> list[bool]:
+        if claims:
+            entering.append(1)
+            _until(lambda: len(entering) == 2 or bool(tx.scalar(sa.text(_BEHIND_US))))
+        return enter_sending(tx, claims, **how)
+
+    monkeypatch.setattr(service, "enter_sending", both_have_counted)
+    with ThreadPoolExecutor(2) as threads:
+        ends = list(threads.map(_announce, works))
+    assert sorted(getattr(end, "why", "goes") for end in ends) == ["cap: 1 writes a minute", "goes"]
+    for process in processes:
+        process.deps.close()
+
+
+_BEHIND_US = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+
+
+def _likes(fleet: Fleet, target: str) -> Work:
+    work = perform_module._claim(fleet.deps, add(fleet, fleet.agent(), JobKind.LIKE, target=target))
+    assert work is not None
+    return work
+
+
+def _announce(work: Work) -> Any:
+    return announcing.announce(work, Action(Verb.LIKE, work.account, str(uuid.uuid4()), target=work.claim.target))
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
