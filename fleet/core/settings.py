@@ -314,7 +314,7 @@ class Settings(BaseSettings):
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 """The settings that are secrets. The key store can hold any of them but its own keys."""
 FORMS = {"web_url": "https://fleet.example.org", "media_allow": "HOST:PORT", "hooks_allow": "HOST:PORT",
-         "log_level": "debug, info, warning or error", "llm_effort": "none, low, medium, high, xhigh or max"}  # fmt: skip
+         "log_level": "debug, info, warning or error", "llm_effort": "none, low, medium, high, xhigh, max"}  # fmt: skip
 """How the settings are written that a pattern holds: nobody is told a regular expression."""
 
 
