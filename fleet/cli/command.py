@@ -250,7 +250,9 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
     if isinstance(error, FleetError):
         return error.message, error.fix, error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return error.format_message(), f"`{error.ctx.command_path} --help` explains.", error.exit_code
+        # Click puts each choice on a line of its own.
+        words = " ".join(error.format_message().split())
+        return words, f"`{error.ctx.command_path} --help` explains.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), None, error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
