@@ -131,4 +131,5 @@ def held(hold: Hold, now: datetime) -> Text:
     """Return one hold as a line: what, why, since when, until when, by whom."""
     style = "bold red" if hold.hold == "kill" else "yellow"
     ends = f", ends {render.when(hold.until, now)}" if hold.until else ""
-    return render.words(f"{hold.words()} (by {hold.set_by}, {render.when(hold.set_at, now)}{ends})", style)
+    by = f"by {hold.set_by}, " if hold.reason else ""  # without a reason the words say who
+    return render.words(f"{hold.words()} ({by}{render.when(hold.set_at, now)}{ends})", style)
