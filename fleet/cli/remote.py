@@ -112,6 +112,7 @@ def _is_loopback(host: str) -> bool:
 
 def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, Any]:
     """Make the call. It is made again when the line breaks, under the same key, so that nothing is done twice."""
+    _refuse_beginnings(options)
     path = call.path.format(**{name: quote(str(value), safe="") for name, value in options.items()})
     query: dict[str, Any] = {} if options.get(_EVERY) else dict(call.usually)
     query |= {name: _plain(options[key]) for key, name in call.query.items() if key in options}
@@ -132,6 +133,16 @@ def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, An
         else:
             return _read(answer)
     raise AssertionError("unreachable")
+
+
+def _refuse_beginnings(options: Options) -> None:
+    """Refuse the first characters of an id, which do at home: the API knows whole ones alone."""
+    given = options.get("prefixes") or options.get("prefix") or ()
+    for one in (given,) if isinstance(given, str) else given:
+        try:
+            uuid.UUID(one)
+        except ValueError:
+            raise InvalidInput(f"{one!r} is no whole id.", fix="Lists with --server show them in full.") from None
 
 
 def _body(names: Mapping[str, str] | None, options: Options) -> Mapping[str, Any] | None:
@@ -163,6 +174,8 @@ def _read(answer: httpx.Response) -> Mapping[str, Any]:
         detail, fix = str(told["detail"]), told.get("fix")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _stranger(answer.status_code) from None
+    if answer.status_code == 401:
+        raise FleetError("The server does not take this token.", fix="Is FLEET_TOKEN one of that fleet, and not ended?")
     raise _KINDS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
 
 

@@ -47,7 +47,10 @@ def _dead(options: Options) -> Mapping[str, Any]:
 
 
 def _scope(options: Options) -> Mapping[str, Any]:
-    body = {"scope": options["scope"], "key": options.get("key") or "*", "reason": options.get("reason")}
+    from fleet.cli.controls import key_of
+
+    key = key_of(options["scope"], options.get("key"))
+    body = {"scope": options["scope"], "key": key, "reason": options.get("reason")}
     span: timedelta | None = options.get("for_")
     body["for_s"] = None if span is None else int(span.total_seconds())
     return {name: value for name, value in body.items() if value is not None}

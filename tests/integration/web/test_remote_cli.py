@@ -144,6 +144,23 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     assert call("budgets", "remove").exit_code == 2
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (("jobs", "show", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("drafts", "approve", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("dead", "discard", "--yes", "--id", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "names nobody"),
+])  # fmt: skip
+def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
+    assert result.exit_code == 2 and said in result.stderr
+
+
+def test_a_token_that_opens_nothing_is_told_as_such(fleet: Fleet) -> None:
+    with server.running(fleet.deps) as url:
+        result = CliRunner().invoke(root, ["status"], env=_env(url))
+    assert result.exit_code == 1 and "does not take this token" in result.stderr and "FLEET_TOKEN" in result.stderr
+
+
 class Stranger(BaseHTTPRequestHandler):
     """A server that is no Fleet: whatever it is asked, it gives the same."""
 
