@@ -54,6 +54,8 @@ class Run:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
         given = homes.given(door.home, **said)
         models.check(given)
+        if given.llm_record is not None or given.llm_replay is not None:
+            models.connect(given)  # what is wrong with the file would be noticed only when the first text is written
         signing.check(given)
         self._door, self._wanted = door, wanted
         self._home = given.home.absolute()
