@@ -76,7 +76,7 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     assert "goes on" in cli("resume", *words).stdout
     assert "was not paused" in cli("resume", *words).stdout
     cli("pause", *words)
-    assert cli("kill-switch", "status", columns=160).stdout.count(" by cli:") == 1
+    assert cli("kill-switch", "status", columns=160).stdout.count("by cli:") == 1
 
 
 def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
