@@ -172,6 +172,12 @@ def test_sql_in_docs_fits_the_tables(page: Path, request: pytest.FixtureRequest)
         engine.dispose()
 
 
+def test_every_decision_stands_in_the_list_of_decisions() -> None:
+    index = (ROOT / "docs/adr/000-how-decisions-are-kept.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs/adr").glob("*.md")} - {"000-how-decisions-are-kept.md"}
+    assert {page for page in pages if f"]({page})" not in index} == set()
+
+
 def _default(name: str) -> str:
     value = Settings.model_fields[name].default
     if isinstance(value, SecretStr) or value in ("", None, ()):

@@ -42,7 +42,7 @@ for _command in agents_act.COMMANDS:
 @pass_door
 def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
           deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
-    """List agents by username; those of the kind approval run the fleet itself."""
+    """List agents by username; those of the kinds approval and hooks run the fleet itself."""
     which = people.AgentFilter(
         status=Status(status) if status else None, persona_id=persona_id, kind=kind, text=text, include_deleted=deleted
     )  # fmt: skip

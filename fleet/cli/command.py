@@ -89,6 +89,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the line. Raises BadParameter for bytes that are no text: no server takes them."""
+        _name_variables(self.params, ctx.auto_envvar_prefix)
         rest = super().parse_args(ctx, args)
         for param in self.params:
             value = ctx.params.get(param.name or "")
@@ -105,6 +106,15 @@ class Command(click.Command):
 
             return remote.carry_out(door, ctx)
         return super().invoke(ctx)
+
+
+def _name_variables(params: Sequence[click.Parameter], prefix: str | None) -> None:
+    """Let the environment set every option under the name that people read; click knows the code's name alone."""
+    for param in params:
+        if prefix and isinstance(param, click.Option) and param.allow_from_autoenv:
+            known = [param.envvar] if isinstance(param.envvar, str) else [*(param.envvar or ())]
+            read = [f"{prefix}_{name[2:].replace('-', '_').upper()}" for name in param.opts if name.startswith("--")]
+            param.envvar = list(dict.fromkeys([*known, *read]))
 
 
 class Group(click.Group):
@@ -240,7 +250,9 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
     if isinstance(error, FleetError):
         return error.message, error.fix, error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return error.format_message(), f"`{error.ctx.command_path} --help` explains.", error.exit_code
+        # Click puts each choice on a line of its own.
+        words = " ".join(error.format_message().split())
+        return words, f"`{error.ctx.command_path} --help` explains.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), None, error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

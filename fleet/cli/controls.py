@@ -48,7 +48,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 
     What is at work ends; nothing new begins. Waiting jobs wait and lose no attempt.
     """
-    paused = fleetwide.pause(door.deps, scope, _key(scope, key), by=door.by, reason=reason, for_=for_)
+    paused = fleetwide.pause(door.deps, scope, key_of(scope, key), by=door.by, reason=reason, for_=for_)
     what = _what(scope, key)
     door.say(f"{what} is paused{f' for {render.span(for_.total_seconds())}' if for_ else ''}."
              if paused else f"{what} was paused already, for as long or longer.")  # fmt: skip
@@ -60,11 +60,12 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 @pass_door
 def resume(door: Door, /, *, scope: str, key: str | None) -> None:
     """Let SCOPE go on, and the jobs that waited for it."""
-    resumed = fleetwide.resume(door.deps, scope, _key(scope, key), by=door.by)
+    resumed = fleetwide.resume(door.deps, scope, key_of(scope, key), by=door.by)
     door.say(f"{_what(scope, key)} {'goes on' if resumed else 'was not paused'}.")
 
 
-def _key(scope: str, key: str | None) -> str:
+def key_of(scope: str, key: str | None) -> str:
+    """Return whom a pause covers. Raises InvalidInput when that is not said, or said of the whole fleet."""
     if scope == "fleet":
         if key not in (None, ALL):
             raise InvalidInput("A pause of the whole fleet names nobody.", fix=f"Leave {key!r} out.")
@@ -131,4 +132,5 @@ def held(hold: Hold, now: datetime) -> Text:
     """Return one hold as a line: what, why, since when, until when, by whom."""
     style = "bold red" if hold.hold == "kill" else "yellow"
     ends = f", ends {render.when(hold.until, now)}" if hold.until else ""
-    return render.words(f"{hold.words()} (by {hold.set_by}, {render.when(hold.set_at, now)}{ends})", style)
+    by = f"by {hold.set_by}, " if hold.reason else ""  # without a reason the words say who
+    return render.words(f"{hold.words()} ({by}{render.when(hold.set_at, now)}{ends})", style)

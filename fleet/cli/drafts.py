@@ -210,7 +210,8 @@ def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
         return
     if found:
         door.show(look.lessons(found, clock.now()))
-    door.note(f"{len(found)} lessons." if found else "Nothing yet: it learns from approved and rejected drafts.")
+    noun = "lesson" if len(found) == 1 else "lessons"
+    door.note(f"{len(found)} {noun}." if found else "Nothing yet: it learns from approved and rejected drafts.")
 
 
 @drafts.command()

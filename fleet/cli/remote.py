@@ -32,6 +32,8 @@ _KINDS: Mapping[int, type[FleetError]] = {
 }  # fmt: skip
 _OURS = frozenset({"as_json", "yes"})
 """Options about this terminal, which no server needs."""
+_EVERY = "every"
+"""The option of lists, --all, that takes back what they usually leave out."""
 
 
 def carry_out(door: Door, ctx: click.Context) -> None:
@@ -54,12 +56,19 @@ def carry_out(door: Door, ctx: click.Context) -> None:
 def _refuse_unknown(ctx: click.Context, call: Call, options: Options) -> None:
     """Refuse an option that the API has no place for: to ignore one would do something else than was meant."""
     placed = {*call.query, *_OURS, call.each, *(name for name in options if f"{{{name}}}" in call.path)}
+    placed |= {_EVERY} if call.usually else set()
     if call.body is not None and not callable(call.body):
         placed |= set(call.body)
     for name in options:
         said = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
         if said and name not in placed and not (callable(call.body) and name != "dry_run"):
-            raise InvalidInput(f"--{name.replace('_', '-')} does not work with --server.", fix="Leave it out.")
+            raise InvalidInput(f"{_written(ctx, name)} does not work with --server.", fix="Leave it out.")
+
+
+def _written(ctx: click.Context, name: str) -> str:
+    """Return an option as people write it, which is not always what the code calls it."""
+    options = [param for param in ctx.command.params if param.name == name and isinstance(param, click.Option)]
+    return next((max(option.opts, key=len) for option in options), name)
 
 
 def _spread(call: Call, options: Options) -> Iterator[Options]:
@@ -103,8 +112,10 @@ def _is_loopback(host: str) -> bool:
 
 def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, Any]:
     """Make the call. It is made again when the line breaks, under the same key, so that nothing is done twice."""
+    _refuse_beginnings(options)
     path = call.path.format(**{name: quote(str(value), safe="") for name, value in options.items()})
-    query = {name: _plain(options[key]) for key, name in call.query.items() if key in options}
+    query: dict[str, Any] = {} if options.get(_EVERY) else dict(call.usually)
+    query |= {name: _plain(options[key]) for key, name in call.query.items() if key in options}
     if "limit" in query:
         query["limit"] = min(query["limit"], _LARGEST_PAGE)
     body = call.body(options) if callable(call.body) else _body(call.body, options)
@@ -122,6 +133,16 @@ def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, An
         else:
             return _read(answer)
     raise AssertionError("unreachable")
+
+
+def _refuse_beginnings(options: Options) -> None:
+    """Refuse the first characters of an id, which do at home: the API knows whole ones alone."""
+    given = options.get("prefixes") or options.get("prefix") or ()
+    for one in (given,) if isinstance(given, str) else given:
+        try:
+            uuid.UUID(one)
+        except ValueError:
+            raise InvalidInput(f"{one!r} is no whole id.", fix="Lists with --server show them in full.") from None
 
 
 def _body(names: Mapping[str, str] | None, options: Options) -> Mapping[str, Any] | None:
@@ -153,6 +174,8 @@ def _read(answer: httpx.Response) -> Mapping[str, Any]:
         detail, fix = str(told["detail"]), told.get("fix")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _stranger(answer.status_code) from None
+    if answer.status_code == 401:
+        raise FleetError("The server does not take this token.", fix="Is FLEET_TOKEN one of that fleet, and not ended?")
     raise _KINDS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
 
 
@@ -170,7 +193,7 @@ def _tell(door: Door, call: Call, options: Options, told: Mapping[str, Any], *, 
     elif call.columns:
         if not isinstance(told.get("items"), list):
             raise _stranger(200)
-        _list(door, call.columns, told["items"])
+        _list(door, call, told["items"])
         if told.get("next"):
             door.note("There are more; --limit shows up to 200.")
     else:
@@ -178,21 +201,24 @@ def _tell(door: Door, call: Call, options: Options, told: Mapping[str, Any], *, 
 
 
 def _done(call: Call, told: Mapping[str, Any]) -> str:
+    if call.already and not isinstance(told.get("changed"), bool):
+        raise _stranger(200)
+    words = call.done if told.get("changed", True) else call.already
     try:
-        return call.done.format(**told)
+        return words.format(**told)
     except KeyError:
         raise _stranger(200) from None
 
 
-def _list(door: Door, columns: Sequence[str], items: Sequence[Mapping[str, Any]]) -> None:
+def _list(door: Door, call: Call, items: Sequence[Mapping[str, Any]]) -> None:
     from fleet.cli import render
 
     if not items:
-        door.note("None.")
+        door.note(call.none)
         return
-    table = render.table(*(name.removesuffix("_at").replace("_", " ").capitalize() for name in columns))
+    table = render.table(*(name.removesuffix("_at").replace("_", " ").capitalize() for name in call.columns))
     for item in items:
-        render.row(table, *(_cell(item.get(name)) for name in columns))
+        render.row(table, *(_cell(item.get(name)) for name in call.columns))
     door.show(table)
 
 

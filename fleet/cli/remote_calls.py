@@ -18,17 +18,21 @@ Options = Mapping[str, Any]
 class Call:
     """One command as one call. `path` may hold `{parameters}`; a parameter named by `each` makes a call for each value.
 
-    `query` and `body` say under which name a parameter is sent. `columns` are those of a list, `done` what is said
-    when it is done (it may hold the answer's fields), `asks` what is asked first.
+    `query` and `body` say under which name a parameter is sent, `usually` what is asked for where the person says
+    nothing of it. `columns` are those of a list and `none` what is said of an empty one, `done` what is said when it is
+    done (it may hold the answer's fields) and `already` where nothing had to change, `asks` what is asked first.
     """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
+    usually: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, str] | Callable[[Options], Mapping[str, Any]] | None = None
     columns: tuple[str, ...] = ()
+    none: str = "None."
     each: str = ""
     done: str = ""
+    already: str = ""
     asks: str = ""
 
 
@@ -43,7 +47,10 @@ def _dead(options: Options) -> Mapping[str, Any]:
 
 
 def _scope(options: Options) -> Mapping[str, Any]:
-    body = {"scope": options["scope"], "key": options.get("key") or "*", "reason": options.get("reason")}
+    from fleet.cli.controls import key_of
+
+    key = key_of(options["scope"], options.get("key"))
+    body = {"scope": options["scope"], "key": key, "reason": options.get("reason")}
     span: timedelta | None = options.get("for_")
     body["for_s"] = None if span is None else int(span.total_seconds())
     return {name: value for name, value in body.items() if value is not None}
@@ -66,12 +73,22 @@ CALLS: Mapping[str, Call] = {
     ),
     "agents show": Call("GET", "/agents/{name}"),
     "agents delete": Call("DELETE", "/agents/{name}", done="Deleted.", asks="Delete this agent?"),
-    "agents start": Call("POST", "/agents/{names}/start", body={}, each="names", done="{names}: started {changed}."),
-    "agents pause": Call(
-        "POST", "/agents/{names}/pause", body={"reason": "reason"}, each="names", done="{names}: paused {changed}."
+    "agents start": Call(
+        "POST", "/agents/{names}/start", body={}, each="names", done="{names} lives now.",
+        already="{names} was running already.",
     ),
-    "agents resume": Call("POST", "/agents/{names}/resume", body={}, each="names", done="{names}: resumed {changed}."),
-    "agents stop": Call("POST", "/agents/{names}/stop", body={}, each="names", done="{names}: stopped {changed}."),
+    "agents pause": Call(
+        "POST", "/agents/{names}/pause", body={"reason": "reason"}, each="names", done="{names} is paused.",
+        already="{names} was not running.",
+    ),
+    "agents resume": Call(
+        "POST", "/agents/{names}/resume", body={}, each="names", done="{names} goes on.",
+        already="{names} was not paused.",
+    ),
+    "agents stop": Call(
+        "POST", "/agents/{names}/stop", body={}, each="names", done="{names} is idle now.",
+        already="{names} was idle already.",
+    ),
     "agents start-all": Call("POST", "/agents/start", body=_WHO, done="Started {count}."),
     "agents pause-all": Call("POST", "/agents/pause", body={**_WHO, "reason": "reason"}, done="Paused {count}."),
     "agents resume-all": Call("POST", "/agents/resume", body=_WHO, done="Resumed {count}."),
@@ -92,7 +109,7 @@ CALLS: Mapping[str, Call] = {
     ),
     "drafts list": Call(
         "GET", "/drafts", {"status": "status", "kind": "kind", "agent": "agent", "limit": "limit"},
-        columns=("id", "kind", "status", "agent", "topic", "expires_at"),
+        usually={"status": "pending"}, columns=("id", "kind", "status", "agent", "topic", "expires_at"),
     ),
     "drafts show": Call("GET", "/drafts/{prefix}"),
     "drafts approve": Call(
@@ -108,7 +125,7 @@ CALLS: Mapping[str, Call] = {
     ),
     "approvals list": Call(
         "GET", "/approvals", {"states": "state", "resource": "resource", "agent": "agent", "limit": "limit"},
-        columns=("id", "resource", "action", "state", "requested_by", "expires_at"),
+        usually={"state": "pending"}, columns=("id", "resource", "action", "state", "requested_by", "expires_at"),
     ),
     "approvals show": Call("GET", "/approvals/{prefix}"),
     "approvals approve": Call(
@@ -124,14 +141,24 @@ CALLS: Mapping[str, Call] = {
         done="{prefixes}: {state}.", asks="Withdraw these requests?",
     ),
     "budgets list": Call("GET", "/budgets", columns=("scope", "key", "period", "limit_microusd", "spent_microusd")),
-    "pause": Call("POST", "/controls/pause", body=_scope, done="Paused: {changed}."),
-    "resume": Call("POST", "/controls/resume", body=_scope, done="It goes on: {changed}."),
+    "pause": Call(
+        "POST", "/controls/pause", body=_scope, done="It is paused.",
+        already="It was paused already, for as long or longer.",
+    ),
+    "resume": Call("POST", "/controls/resume", body=_scope, done="It goes on.", already="It was not paused."),
     "kill-switch on": Call(
         "POST", "/controls/kill", body=lambda options: {"reason": options.get("reason") or "by command line"},
         done="The kill switch is on. Writes under way: {in_flight}.",
+        already="The kill switch was on already. Writes under way: {in_flight}.",
     ),
-    "kill-switch off": Call("POST", "/controls/lift", done="The kill switch is off.", asks="Lift the kill switch?"),
-    "kill-switch status": Call("GET", "/controls", columns=("scope", "key", "hold", "reason", "until", "set_by")),
+    "kill-switch off": Call(
+        "POST", "/controls/lift", done="The kill switch is off.", already="The kill switch was not on.",
+        asks="Lift the kill switch?",
+    ),
+    "kill-switch status": Call(
+        "GET", "/controls", columns=("scope", "key", "hold", "reason", "until", "set_by"),
+        none="The kill switch is off, and nothing is held back.",
+    ),
     "persona list": Call("GET", "/personas", columns=("id", "vibe", "tier")),
     "persona show": Call("GET", "/personas/{persona_id}"),
 }  # fmt: skip

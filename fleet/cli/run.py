@@ -40,6 +40,7 @@ from fleet.sandbox import disk
 from fleet.sandbox.child import rotate_log
 from fleet.sandbox.services import Services
 
+_WHO_ACT = people.AgentFilter(kind="gallery")
 _LOOK_EVERY_S = 0.2
 _PAGE = 500
 _OF_OTHERS = 50
@@ -53,6 +54,8 @@ class Run:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
         given = homes.given(door.home, **said)
         models.check(given)
+        if given.llm_record is not None or given.llm_replay is not None:
+            models.connect(given)  # what is wrong with the file would be noticed only when the first text is written
         signing.check(given)
         self._door, self._wanted = door, wanted
         self._home = given.home.absolute()
@@ -144,7 +147,7 @@ class Run:
     def _people(self, deps: Deps) -> None:
         """Make and start the agents that are missing; those who are there are left as people left them."""
         staff(deps.db)
-        _, there = people.list_agents(deps, people.AgentFilter(kind="gallery"), limit=1)
+        _, there = people.list_agents(deps, _WHO_ACT, limit=1)
         missing = self._wanted.agents - there
         if missing > 0:
             self._screen.step(f"Making {missing} agents")
@@ -162,6 +165,7 @@ class Run:
                         metrics: str | None) -> None:  # fmt: skip
         seen = fleetwide.status(deps)
         running = sum(number for (_, status), number in seen.agents.items() if status == "running")
+        total, (_, act) = sum(seen.agents.values()), people.list_agents(deps, _WHO_ACT, limit=1)
         rows = [] if web is None else [*self._first_owner(deps, web), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
         if flower is not None:
@@ -171,7 +175,7 @@ class Run:
         rows += [
             ("Tempo", _tempo(self.settings.tempo)),
             ("Words", words(deps.keys.settings)),
-            ("Agents", f"{sum(seen.agents.values())}, {running} of them running"),
+            ("Agents", f"{total}, {running} of them running; {total - act} run the fleet itself"),
             ("Logs", str(self._services.logs_dir)),
             ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
             ("Stop", "Ctrl-C; started again, the same fleet goes on"),

@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fleet.core import masking
@@ -293,7 +294,7 @@ class Settings(BaseSettings):
             if value.startswith(plain):
                 return "postgresql+psycopg://" + value.removeprefix(plain)
         if value and not value.startswith("postgresql+"):
-            raise ValueError("is no address of Postgres; write it as postgresql://user:password@host:5432/name")
+            raise ValueError("is no address of Postgres; write it as postgresql://user@host:5432/name")
         return value
 
     @model_validator(mode="after")
@@ -314,6 +315,9 @@ class Settings(BaseSettings):
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 """The settings that are secrets. The key store can hold any of them but its own keys."""
+FORMS = {"web_url": "https://fleet.example.org", "media_allow": "HOST:PORT", "hooks_allow": "HOST:PORT",
+         "log_level": "debug, info, warning or error", "llm_effort": "none, low, medium, high, xhigh, max"}  # fmt: skip
+"""How the settings are written that a pattern holds: nobody is told a regular expression."""
 
 
 def load(**overrides: object) -> Settings:
@@ -322,13 +326,23 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False, include_input=False)
+            f"{_variable(item['loc'])}: {_in_words(item)}"
+            for item in error.errors(include_url=False, include_input=False)
         )
         raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
 
 
+def _in_words(item: ErrorDetails) -> str:
+    """Return what is wrong with a value: in our own words where we have said it, never as a regular expression."""
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"])
+    if item["type"] == "string_pattern_mismatch":
+        return f"write it as {FORMS[str(item['loc'][0])]}"
+    return item["msg"]
+
+
 def _variable(loc: tuple[int | str, ...]) -> str:
-    name = "_".join(str(part) for part in loc).upper() or "SETTINGS"
+    name = "_".join(part for part in loc if isinstance(part, str)).upper() or "SETTINGS"  # parts of lists have numbers
     return f"FLEET_{name.removeprefix('FLEET_')}"
 
 

@@ -285,7 +285,10 @@ def get_tick(tx: Tx, key: TickKey) -> TickRow:
     """Return one tick. Raises NotFound."""
     row = tx.session.get(TickRow, (key.agent_id, key.tick_no))
     if row is None:
-        raise NotFound(f"Agent {key.agent_id} has no tick {key.tick_no}.")
+        raise NotFound(
+            f"This agent has no tick {key.tick_no}.",
+            fix="`fleet agents decisions AGENT` shows them; old ones are pruned.",
+        )
     return row
 
 

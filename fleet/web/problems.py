@@ -30,6 +30,14 @@ _STATUS: tuple[tuple[type[FleetError], int], ...] = (
     (InvalidInput, 422), (Unavailable, 503),
 )  # fmt: skip
 
+_TITLES = {
+    400: "That cannot be read", 401: "Log in first", 403: "Not allowed", 404: "Not found", 405: "Not possible here",
+    409: "Not possible now", 412: "Changed meanwhile", 413: "Too large", 421: "Another address", 422: "That cannot be",
+    429: "Too many requests", 500: "Something broke", 503: "Not available now",
+}  # fmt: skip
+_NO_PAGE = {404: "There is no page at this address.", 405: "There is a page at this address, but nothing to send it."}
+"""What a page says instead of the protocol's own words, which are for programs."""
+
 
 class _Problem(JSONResponse):
     """Whatever was sent may be quoted in it, also what is no text: half of a surrogate pair becomes a question mark."""
@@ -104,7 +112,8 @@ def _for_program(request: Request) -> bool:
 def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:
     if _for_program(request):
         return problem(status, detail, fix=fix, **more)
-    return render(request, "error.html", code=status, title=HTTPStatus(status).phrase, detail=detail, fix=fix)
+    title = _TITLES.get(status, "That did not work")
+    return render(request, "error.html", code=status, title=title, detail=detail, fix=fix)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -122,13 +131,19 @@ async def _malformed(request: Request, error: Exception) -> Response:
     found = [
         {"path": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])} for item in error.errors()
     ]
-    words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
+    if _for_program(request):
+        words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
+    else:  # whoever looks at a page has filled in a field, or changed an address
+        words = "; ".join(f"“{item['path'].rpartition('.')[2]}”: {item['message']}" for item in found)
     return _answer(request, 422, words[:1000], None, errors=found)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # this is what it is registered for
-    answer = _answer(request, error.status_code, str(error.detail))
+    detail = str(error.detail)
+    if not _for_program(request) and detail == HTTPStatus(error.status_code).phrase:
+        detail = _NO_PAGE.get(error.status_code, detail)
+    answer = _answer(request, error.status_code, detail)
     answer.headers.update(error.headers or {})
     return answer
 

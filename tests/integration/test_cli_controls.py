@@ -75,6 +75,8 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     assert key is None or key in shown
     assert "goes on" in cli("resume", *words).stdout
     assert "was not paused" in cli("resume", *words).stdout
+    cli("pause", *words)
+    assert cli("kill-switch", "status", columns=160).stdout.count("by cli:") == 1
 
 
 def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
@@ -235,7 +237,8 @@ def test_replay_of_a_decision_that_comes_out_differently_shows_how(cli: Cli, fle
 
 def test_replay_of_what_was_never_decided(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1")
-    assert "no tick 9" in cli("replay", "ann_1", "9", code=3).stderr
+    said = cli("replay", "ann_1", "9", code=3).stderr
+    assert "This agent has no tick 9" in said and "fleet agents decisions" in said
     cli("trigger", "ann_1")
     cli("replay", "ann_1", "1", code=4)
 
@@ -252,6 +255,10 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     thoughts = cli.json("activity", "--subject", "agent.thought", "--agent", "ann_1")["items"]
     assert [event["agent"] for event in thoughts] == ["ann_1"]
     assert "💭" in cli("activity", "-v", "--subject", "agent.*").stdout
+    for follow in ((), ("--follow",)):
+        misspelt = cli("activity", "--subject", "job.don", *follow, code=2)
+        assert "No event has the subject 'job.don'" in misspelt.stderr and "job.done" in misspelt.stderr
+    assert cli("activity", "--subject", "picture.replaced").stderr == "Nothing happened.\n"
     assert "1 of very many; --before " in cli("activity", "--limit", "1").stderr
     assert "✦ is new" in cli("agents", "activity", "ann_1").stdout
 

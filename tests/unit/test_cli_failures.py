@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet.cli.app import cli
 from fleet.cli.command import Root, printable
 from fleet.cli.door import Door, pass_door
 from fleet.core import errors
@@ -189,3 +190,11 @@ class TestConfirm:
         assert isinstance(result.exception, errors.InvalidInput)
         assert result.exception.fix is not None
         assert "--yes" in result.exception.fix
+
+
+def test_what_is_missing_of_several_choices_is_told_in_one_line_too() -> None:
+    result = CliRunner().invoke(cli, ["pause"], prog_name="fleet")
+    assert result.exit_code == 2
+    error, fix = result.stderr.splitlines()
+    assert error.startswith("Error: Missing argument") and "fleet, surface, persona, agent, kind" in error
+    assert fix == "  Fix: `fleet pause --help` explains."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -86,10 +87,45 @@ def test_every_option_but_self_explaining_ones_has_help() -> None:
                 assert param.help, f"{words} --{param.name}"
 
 
+def test_every_option_is_set_by_the_variable_that_its_name_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(command: click.Command, ctx: click.Context) -> None:
+        if isinstance(command, click.Group):
+            for name in command.list_commands(ctx):
+                found = command.get_command(ctx, name)
+                assert found is not None
+                look(found, click.Context(found, parent=ctx, info_name=name, resilient_parsing=True))
+            return
+        command.parse_args(ctx, [])
+        for param in command.params:
+            for option in (one for one in param.opts if one.startswith("--")):
+                variable = f"{ctx.auto_envvar_prefix}_{option[2:].replace('-', '_').upper()}"
+                with monkeypatch.context() as patch:
+                    patch.setenv(variable, "x")
+                    assert param.resolve_envvar_value(ctx) == "x", variable
+                looked.append(variable)
+
+    looked: list[str] = []
+    look(cli, click.Context(cli, info_name="fleet", auto_envvar_prefix="FLEET", resilient_parsing=True))
+    assert {"FLEET_UP_SEED", "FLEET_JOBS_LIST_STATE", "FLEET_HOOKS_SOURCES_ADD_TOLERANCE"} <= set(looked)
+
+
+def test_the_environment_sets_an_option_whose_name_the_code_changes() -> None:
+    result = CliRunner().invoke(cli, ["persona", "list"], env={"FLEET_PERSONA_LIST_JSON": "1"}, prog_name="fleet")
+    assert json.loads(result.stdout)["items"]
+
+
 def test_the_manual_names_every_command() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
     for words, _ in every_command():
         assert all(f"{word}" in manual for word in words.split()), words
+
+
+def test_the_manual_names_every_list_that_goes_down_by_before() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    row = next(line for line in manual.splitlines() if line.startswith("| `--before` |"))
+    lists = [words for words, command in every_command() if any(param.name == "before" for param in command.params)]
+    assert len(lists) > 4
+    assert [words for words in lists if f"`{words.removeprefix('agents ')}`" not in row] == []
 
 
 def test_version() -> None:

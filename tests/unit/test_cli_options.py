@@ -110,3 +110,18 @@ def test_chaos_that_could_not_write_its_report_does_not_begin(tmp_path: Path, mo
         result = CliRunner().invoke(cli, ["chaos", *option], prog_name="fleet")
         assert result.exit_code == 2
         assert "cannot be written" in result.stderr or "There is no folder docs here" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "said"), [("--replay", "no.jsonl"), ("--record", "cannot be written")])
+def test_a_fleet_whose_recording_cannot_be_used_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, said: str
+) -> None:
+    def begun(*_: object, **__: object) -> None:
+        pytest.fail("it has begun")
+
+    monkeypatch.setattr("fleet.cli.run.Services", begun)
+    (tmp_path / "file").touch()
+    arguments = ["up", "--home", str(tmp_path / "home"), option, str(tmp_path / "file" / "no.jsonl")]
+    result = CliRunner().invoke(cli, arguments, prog_name="fleet")
+    assert result.exit_code == 2 and said in result.stderr, result.output
+    assert not (tmp_path / "home").exists()

@@ -25,6 +25,25 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
         settings.load()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WEB_URL", "fleet", "FLEET_WEB_URL: write it as https://"),
+        ("LOG_LEVEL", "loud", "write it as debug, info"),
+        ("LLM_EFFORT", "hard", "write it as none, low"),
+        ("MEDIA_ALLOW", "127.0.0.1:8640,here", "FLEET_MEDIA_ALLOW: write it as HOST:PORT"),
+        ("HOOKS_ALLOW", "here", "FLEET_HOOKS_ALLOW: write it as HOST:PORT"),
+        ("DATABASE_URL", "mysql://x", "FLEET_DATABASE_URL: is no address of Postgres; write it as postgresql://user@h"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    monkeypatch.setenv(f"FLEET_{name}", value)
+    with pytest.raises(InvalidInput) as refused:
+        settings.load()
+    assert said in refused.value.message and "pattern" not in refused.value.message
+    assert "Value error" not in refused.value.message
+
+
 def test_values_come_from_the_environment_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_TEMPO", "20")
     monkeypatch.setenv("FLEET_ALLOWED_HOSTS", "a.example, b.example,")

@@ -79,7 +79,7 @@ function arrive(url, answer, page, { method, form, ...how }) {
     else say(`The server answered ${answer.status} ${answer.statusText}.`, true);
   } else if (form && !answer.ok && $("[data-problem]", page)) {
     // What was typed stays where it is.
-    say($$("[data-problem] > :is(h1, p:not(.actions))", page).map((one) => one.textContent.trim()).join(" "), true);
+    say($$("[data-problem] > p:not(.actions)", page).map((one) => one.textContent.trim()).join(" "), true);
   } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
     location.assign(answer.url); // in or out: another frame, and another session's stream
   } else {

@@ -42,6 +42,24 @@ def test_what_no_database_takes_is_no_failure_of_ours(web: Web, fleet: Fleet, pa
     assert web.browser("owner").get(path).status_code in (200, 404, 422)
 
 
+@pytest.mark.parametrize(("path", "title", "words"), [
+    ("/no-such-page", "Not found", "There is no page at this address."), ("/agents/nobody", "Not found", "nobody"),
+    ("/jobs?state=half", "That cannot be", "“state”: "), ("/activity?before=abc", "That cannot be", "“before”: "),
+    ("/jobs/zz", "That cannot be", "is not a job id"), ("/logout", "Not possible here", "nothing to send it"),
+])  # fmt: skip
+def test_what_is_refused_is_told_in_words_and_not_in_those_of_the_protocol(
+    web: Web, path: str, title: str, words: str
+) -> None:
+    page = web.browser("owner").get(path).text
+    assert f"<h1>{title}</h1>" in page and words in page
+    assert "Unprocessable" not in page and "query." not in page
+
+
+def test_an_experiment_of_which_nothing_was_read_says_nothing_of_the_surface(web: Web) -> None:
+    page = web.browser("owner").get("/experiments/prompt_light").text
+    assert "hold together" in page and "does not tell agents" not in page
+
+
 def test_the_benchmark_has_a_name_for_whatever_a_page_or_an_answer_asks_for(web: Web) -> None:
     names = dict.fromkeys((*bench_web.BUSIEST, *bench_web.RARE, "persona", "user"), "x")
     assert len(rounds.stops(web.app, names)) > 30

@@ -22,6 +22,7 @@ from fleet.runtime import accounts, fleetwide, people
 from fleet.web import server
 from fleet.web.app import create_app
 from tests.factories import Fleet
+from tests.integration.test_approvals import decide, opened
 from tests.integration.test_people import dead_letter
 from tests.integration.web.conftest import PASSWORD
 
@@ -64,6 +65,7 @@ def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) ->
         names = {parameter.name for parameter in command.params}
         wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
         assert wanted <= names, f"{name}: {wanted - names}"
+        assert bool(one.usually) == ("every" in names), f"{name}: what --all takes back is left out from afar too"
 
 
 def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(fleet: Fleet) -> None:
@@ -80,7 +82,7 @@ def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(f
             items = model(answer["application/json"]["schema"])["properties"]["items"]["items"]
             assert set(one.columns) <= set(model(items)["properties"]), name
         asked = by_shape[re.sub(r"{[^}]*}", "{}", one.path)][one.method.lower()].get("parameters", [])
-        assert set(one.query.values()) <= {known["name"] for known in asked if known["in"] == "query"}, name
+        assert {*one.query.values(), *one.usually} <= {known["name"] for known in asked if known["in"] == "query"}, name
 
 
 def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
@@ -90,7 +92,8 @@ def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) 
     started = call("agents", "start", "ada_1", "bob_1")
     assert started.exit_code == 0, started.output
     assert people.get_agent(fleet.deps, "bob_1").status == "running"
-    assert "changed" not in call("agents", "pause", "ada_1", "--reason", "for tea").output
+    assert "ada_1 is paused." in call("agents", "pause", "ada_1", "--reason", "for tea").output
+    assert "ada_1 was not running." in call("agents", "pause", "ada_1").output
     assert people.get_agent(fleet.deps, "ada_1").pause_reason == "for tea"
     shown = json.loads(call("agents", "show", "ada_1", "--json").output)
     assert (shown["status"], shown["pause_reason"]) == ("paused", "for tea")
@@ -110,6 +113,26 @@ def test_the_kill_switch_and_dead_letters_from_afar(fleet: Fleet, call: Call) ->
     assert "fire" in call("kill-switch", "status").output
     assert call("kill-switch", "off", "--yes").exit_code == 0
     assert fleetwide.holds(fleet.deps) == []
+    assert "was not on" in call("kill-switch", "off", "--yes").output
+    assert "The kill switch is off" in call("kill-switch", "status").output
+
+
+def test_lists_of_what_waits_leave_out_the_rest_from_afar_too(fleet: Fleet, call: Call) -> None:
+    settled, waits = opened(fleet), opened(fleet)
+    decide(fleet, settled, "reject", reason="no")
+    assert [one["id"] for one in json.loads(call("approvals", "list", "--json").output)["items"]] == [str(waits.id)]
+    rejected = json.loads(call("approvals", "list", "--state", "rejected", "--json").output)["items"]
+    assert [one["id"] for one in rejected] == [str(settled.id)]
+    assert len(json.loads(call("approvals", "list", "--all", "--json").output)["items"]) == 2
+
+
+@pytest.mark.parametrize(("words", "option"), [
+    (("approvals", "approve", "5aaa9a23", "--as", "ben"), "--as"), (("agents", "list", "--kind", "hooks"), "--kind"),
+    (("agents", "decisions", "ada_1", "--inputs"), "--inputs"), (("activity", "-f"), "--follow"),
+])  # fmt: skip
+def test_an_option_that_is_refused_is_called_as_it_was_written(words: tuple[str, ...], option: str) -> None:
+    result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
+    assert result.exit_code == 2 and f"{option} does not work with --server" in result.stderr
 
 
 def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(fleet: Fleet, call: Call) -> None:
@@ -119,6 +142,23 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     assert "controls.kill" in refused.output
     assert call("jobs", "show", "not-an-id").exit_code == 2
     assert call("budgets", "remove").exit_code == 2
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("jobs", "show", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("drafts", "approve", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("dead", "discard", "--yes", "--id", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "names nobody"),
+])  # fmt: skip
+def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
+    assert result.exit_code == 2 and said in result.stderr
+
+
+def test_a_token_that_opens_nothing_is_told_as_such(fleet: Fleet) -> None:
+    with server.running(fleet.deps) as url:
+        result = CliRunner().invoke(root, ["status"], env=_env(url))
+    assert result.exit_code == 1 and "does not take this token" in result.stderr and "FLEET_TOKEN" in result.stderr
 
 
 class Stranger(BaseHTTPRequestHandler):
