@@ -154,6 +154,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=30,
                 json_serializer=as_json,
+                hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
                 connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION, **link},
             )

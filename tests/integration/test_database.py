@@ -93,6 +93,12 @@ def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
         asked(tx)
 
 
+def test_an_error_does_not_repeat_the_values_that_it_is_about(database: Database) -> None:
+    with pytest.raises(sa.exc.DataError) as caught, database.transaction() as tx:
+        tx.execute(sa.text("SELECT CAST(:one AS int), :other").bindparams(one="no-number", other="whispered"))
+    assert "whispered" not in str(caught.value)
+
+
 def test_an_unmigrated_database_names_the_cure(fresh_database: str) -> None:
     database = Database(fresh_database)
     with pytest.raises(InvalidInput, match="fleet migrate"), database.transaction() as tx:
