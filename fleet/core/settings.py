@@ -325,10 +325,8 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            f"{_variable(item['loc'])}: {_in_words(item)}"
-            for item in error.errors(include_url=False, include_input=False)
-        )
+        found = error.errors(include_url=False, include_input=False)
+        problems = "; ".join(f"{_variable(item['loc'])}: {_in_words(item)}" for item in found)
         raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
 
 
