@@ -33,9 +33,9 @@ class Plan:
     kills: int
 
 
-FULL = Plan(agents=1_000, nothing=10_000, rounds=5, storm_agents=2_000, kills=10)
 GOAL = 0.35
 """The share of the ceiling."""
+FULL = Plan(agents=1_000, nothing=10_000, rounds=5, storm_agents=2_000, kills=10)
 QUICK = Plan(agents=100, nothing=300, rounds=1, storm_agents=150, kills=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -40,3 +41,12 @@ def test_what_is_sent_leaves_at_once_and_waits_for_no_packet_before_it() -> None
             return bool(found)
 
     assert asyncio.run(is_undelayed())
+
+
+def test_a_server_leaves_what_it_has_loaded_to_itself_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(gc, "freeze", lambda: done.append("left"))
+    monkeypatch.setattr(serving.Server, "run", lambda *_, **__: done.append("served"))
+    listener = serving.bound("tea room", "127.0.0.1", 0, setting="FLEET_TEA")
+    serving.Server(None, listener, "tea room", close=lambda: None).serve_until_told()
+    assert done == ["left", "served"]
