@@ -10,11 +10,10 @@ import hashlib
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -140,8 +139,3 @@ def write(result: Result) -> Path:
     path = folder() / f"{result.name}.json"
     path.write_text(json.dumps(asdict(replace(result, moment=moment())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
-
-
-def median_of(rounds: int, measure: Callable[[], float]) -> float:
-    """Measure several times and return the median."""
-    return statistics.median(measure() for _ in range(rounds))

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody is to the fleet (seed 1: owner, operator, viewer; seed 2: reviewer; seed 3: admin)."""
+    """What somebody is to the fleet."""
 
     OWNER = "owner"
     ADMIN = "admin"
