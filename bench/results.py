@@ -137,5 +137,6 @@ def write(result: Result) -> Path:
     """Write a result to its file in bench/results and return the path."""
     folder().mkdir(parents=True, exist_ok=True)
     path = folder() / f"{result.name}.json"
-    path.write_text(json.dumps(asdict(replace(result, moment=moment())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    written = json.dumps(asdict(replace(result, moment=moment())), indent=1, ensure_ascii=False)
+    path.write_text(f"{written}\n", encoding="utf-8")
     return path
