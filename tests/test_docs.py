@@ -153,11 +153,25 @@ def test_commands_on_pages_can_be_called_as_written() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_links_lead_to_files_of_the_repository(page: Path) -> None:
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
-    dead = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+def test_links_lead_to_files_and_headings_of_the_repository(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", _prose(page)) if "://" not in link]
+    dead = []
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (heading and heading not in _headings(target)):
+            dead.append(link)
     assert not dead
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+
+
+def _headings(page: Path) -> set[str]:
+    """Return what links call a page's headings."""
+    found = re.findall(r"^#+ (.*)$", _prose(page), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
