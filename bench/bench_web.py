@@ -47,7 +47,6 @@ _USER, _PASSWORD = "bench", "only for this benchmark"
 _PATIENCE_S = 120
 _MOST_WAYS = 12
 """Of one list: its filters and pages, as its own page offers them."""
-_LOGGED = re.compile(r"duration: ([\d.]+) ms  (?:execute[^:]*|statement): (.*(?:\n\t.*)*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How the original asks for its words (shared facts 1.5): one call for each text, nothing cached, no shape asked for.
+"""How the original asks for its words: one call for each text, nothing cached, no shape asked for.
 
 Two reconstructions for `bench.bench_llm`. `bare_*` are its own prompts: the same inputs, limits and length in our
 sentences, which promise little. `laden_*` ask for all that Fleet's answers hold, with all that Fleet tells its model,

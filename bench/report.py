@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import results
-from bench.results import Goal, Plot, Result, Table
+from bench.results import ADDITIONS, Goal, Plot, Result, Table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PLOTS = "images/bench"
@@ -76,12 +76,18 @@ def _goals(found: Sequence[Result]) -> str:
 
 def _section(result: Result) -> str:
     parts = [f"## {result.title}\n", f"{result.method}\n", f"Run it alone: `{result.command}`\n"]
+    parts += [f"{_when(result.moment)}\n"] if result.moment else []
     parts += [f"![{plot.title}]({PLOTS}/{plot.name}.svg)\n" for plot in result.plots]
     for table in result.tables:
         parts += [f"### {table.title}\n", _grid(table.columns, table.rows)]
         parts += [f"{table.note}\n"] if table.note else []
     parts += ["\n".join(f"- {note}" for note in result.notes) + "\n"] if result.notes else []
     return "\n".join(parts)
+
+
+def _when(moment: dict[str, str]) -> str:
+    at = f" at {moment['commit']}" if moment["commit"] else ""
+    return f"Measured on {moment['date']}{at}, when {ADDITIONS:,} additions in Python took {moment['additions_s']} s."
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -10,14 +10,56 @@ import hashlib
 import json
 import os
 import platform
-import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+from fleet.core import clock
 
 FOLDER = Path(__file__).parent / "results"
 QUICK = FOLDER / "quick"
+ADDITIONS = 5_000_000
+
+
+def commit(folder: Path = FOLDER.parents[1]) -> str:
+    """Return the commit that is checked out, "+ changes" if code differs from it; nothing outside of a checkout."""
+    # Results and pages are what a benchmark writes: after the first of `make bench` they always differ.
+    asked = (
+        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results", ":!docs"],
+    )
+    try:
+        head, changes = (
+            subprocess.run(call, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            for call in asked
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return f"{head} + changes" if changes else head
+
+
+# Read when the benchmark begins: who commits while it runs does not change what is measured.
+_COMMIT = commit()
+
+
+def moment() -> dict[str, str]:
+    """Return what was measured, when, and how fast the machine was then: the same one is not every day as fast."""
+    return {"commit": _COMMIT, "date": clock.now().date().isoformat(), "additions_s": f"{_additions_s():.2f}"}
+
+
+def _additions_s() -> float:
+    """Return how long a fixed loop of plain Python takes, at its best of three."""
+    return min(_time_of_additions() for _ in range(3))
+
+
+def _time_of_additions() -> float:
+    began, total = time.perf_counter(), 0
+    for number in range(ADDITIONS):
+        total += number
+    return time.perf_counter() - began
 
 
 def folder() -> Path:
@@ -88,16 +130,13 @@ class Result:
     plots: Sequence[Plot] = ()
     notes: Sequence[str] = ()
     machine: dict[str, str] = field(default_factory=machine)
+    moment: dict[str, str] = field(default_factory=dict)  # filled in when it is written
 
 
 def write(result: Result) -> Path:
     """Write a result to its file in bench/results and return the path."""
     folder().mkdir(parents=True, exist_ok=True)
     path = folder() / f"{result.name}.json"
-    path.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    written = json.dumps(asdict(replace(result, moment=moment())), indent=1, ensure_ascii=False)
+    path.write_text(f"{written}\n", encoding="utf-8")
     return path
-
-
-def median_of(rounds: int, measure: Callable[[], float]) -> float:
-    """Measure several times and return the median."""
-    return statistics.median(measure() for _ in range(rounds))

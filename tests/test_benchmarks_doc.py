@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import report
+from bench import report, results
 from bench.results import FOLDER, Goal, Plot, Result, Table
 
 PAGE = report.DOCS / "benchmarks.md"
@@ -81,3 +82,49 @@ def test_results_of_several_machines_are_kept_apart() -> None:
     assert "Measured on 2 cores, 8 GiB of memory, Linux, Python 3.11.7." in report.render([RESULT])
     page = report.render([RESULT, elsewhere])
     assert "- Measured on 64 cores, 8 GiB of memory, Linux, Python 3.11.7: Filling" in page
+
+
+def test_a_result_is_written_with_commit_day_and_the_machines_speed_and_the_section_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "folder", lambda: tmp_path)
+    monkeypatch.setattr(results, "_COMMIT", "abc1234 + changes")
+    monkeypatch.setattr(results, "_additions_s", lambda: 0.214)
+    results.write(RESULT)
+    (written,) = report.load(tmp_path)
+    assert written == replace(RESULT, moment=written.moment)
+    date = written.moment["date"]
+    assert f"Measured on {date} at abc1234 + changes, when 5,000,000 additions in Python took 0.21 s." in report.render(
+        [written]
+    )
+    assert "additions" not in report.render([RESULT]), "one from before that was noted says nothing"
+
+
+def test_the_machines_speed_is_the_time_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1.0, 4.0, 10.0, 12.5, 20.0, 29.0])
+    monkeypatch.setattr(results.time, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(results, "ADDITIONS", 10)
+    assert results.moment()["additions_s"] == "2.50"
+
+
+def test_a_commit_is_named_with_whether_code_differs_from_it(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=ann", "-c", "user.email=ann@example.org"]
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert results.commit(tmp_path) == "", "no checkout"
+    for name in ("code.py", "docs/page.md", "bench/results/digging.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1\n", encoding="utf-8")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "a commit")
+    head = git("rev-parse", "--short", "HEAD")
+    assert results.commit(tmp_path) == head
+    for name in ("docs/page.md", "bench/results/digging.json"):
+        (tmp_path / name).write_text("2\n", encoding="utf-8")
+    assert results.commit(tmp_path) == head, "what benchmarks write is no change of theirs"
+    (tmp_path / "code.py").write_text("2\n", encoding="utf-8")
+    assert results.commit(tmp_path) == f"{head} + changes"

@@ -5,6 +5,7 @@ Messages in the code are held to the same: a fix that names a command names one 
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from fleet.cli.app import cli
 from fleet.cli.door import Door
 from fleet.cli.options import Agent
 from fleet.core.settings import Settings
+from fleet.jobs.advice import MEANING
+from fleet.runtime import crowds
 from fleet.sandbox.gallery import config as gallery
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,11 +153,25 @@ def test_commands_on_pages_can_be_called_as_written() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_links_lead_to_files_of_the_repository(page: Path) -> None:
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
-    dead = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+def test_links_lead_to_files_and_headings_of_the_repository(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", _prose(page)) if "://" not in link]
+    dead = []
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (heading and heading not in _headings(target)):
+            dead.append(link)
     assert not dead
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+
+
+def _headings(page: Path) -> set[str]:
+    """Return what links call a page's headings."""
+    found = re.findall(r"^#+ (.*)$", _prose(page), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
@@ -176,6 +193,45 @@ def test_every_decision_stands_in_the_list_of_decisions() -> None:
     index = (ROOT / "docs/adr/000-how-decisions-are-kept.md").read_text(encoding="utf-8")
     pages = {path.name for path in (ROOT / "docs/adr").glob("*.md")} - {"000-how-decisions-are-kept.md"}
     assert {page for page in pages if f"]({page})" not in index} == set()
+
+
+def test_the_table_of_rooms_names_every_package_and_no_other() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = page.partition("## Floors and rooms")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|[^|]*\|([^|]*)\|", section, re.M)
+    named = [room for row in rows for room in re.findall(r"`([a-z.]+)`", row)]
+    there = [f"fleet.{face.parent.name}" for face in (ROOT / "fleet").glob("*/__init__.py")]
+    assert sorted(named) == sorted([*there, "migrations", "personas", "workers"])
+
+
+def test_operations_tells_of_every_reason_of_a_dead_letter_what_the_dashboard_does() -> None:
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    section = page.partition("### Dead letters")[2].partition("\n### ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == set(MEANING)
+
+
+def test_the_page_of_access_names_every_act_that_the_audit_log_knows() -> None:
+    page = (ROOT / "docs/access.md").read_text(encoding="utf-8").partition("| acts | target |")[2]
+    named = set()
+    for row in re.findall(r"^\| (`[^|]*)\|", page, re.M):
+        acts = re.findall(r"`([a-z_.]+)`", row)
+        family = acts[0].rpartition(".")[0]
+        named |= {f"{family}{act}" if act.startswith(".") else act for act in acts}
+    assert named == set(_noted_acts())
+
+
+def _noted_acts() -> Iterator[str]:
+    """Return the acts that verbs note, as they stand in the source: called so, or handed to what notes them."""
+    noting = {"note", "noted", "note_change", "_tell", "_Word"}
+    for path in [*(ROOT / "fleet/runtime").glob("*.py"), *(ROOT / "fleet/access").glob("*.py")]:
+        if path.name == "sweep.py":  # its _tell is of events
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in noting:
+                texts = [one for arg in node.args for one in ast.walk(arg) if isinstance(one, ast.Constant)]
+                found = (str(one.value) for one in texts)
+                yield from (text for text in found if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text))
+    yield from crowds._DONE.values()
 
 
 def _default(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which role may do what: one table. Asked by `fleet.web.gate` for every route, and by nobody else.
+"""Which role may do what: one table. Asked through `Principal`, by `fleet.web.gate` for every route.
 
 Pure. A role may do what the table says and nothing by inheritance, so that a line here is the whole truth about a
 permission; `ORDER` only says who may appoint whom. docs/access.md shows the table, and a test compares the two.
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody is to the fleet (seed 1: owner, operator, viewer; seed 2: reviewer; seed 3: admin)."""
+    """What somebody is to the fleet."""
 
     OWNER = "owner"
     ADMIN = "admin"

@@ -1,7 +1,7 @@
 """What is done to agents: every write to their rows. Reading is in `queries`, the loop's own moves in `loop`.
 
 Called by `fleet.runtime` inside its transactions. Each move of status is one guarded UPDATE that says whether it
-happened, so that starting a running agent starts nothing twice (facts 1.6, defect 6).
+happened, so that starting a running agent starts nothing twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an agent does with a moment: pure, from what it saw, the rules, and its own dice.
 
 `fleet.runtime.tick` gathers a `Moment`, calls `decide`, and writes both down; `fleet replay` does it again and must
-get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing (facts 1.6, defect 2).
+get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing.
 """
 
 from __future__ import annotations

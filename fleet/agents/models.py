@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -18,7 +17,7 @@ _NOW = sa.text("clock_timestamp()")
 
 
 class Status(StrEnum):
-    """What an agent is doing with its life (facts 1.2)."""
+    """What an agent is doing with its life."""
 
     IDLE = "idle"
     RUNNING = "running"
@@ -27,7 +26,7 @@ class Status(StrEnum):
 
 
 SCAN_INTERVALS_S = (30, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
-"""How often a supervised agent may look at its feed (seed 2, decision 3); the shortest is for tests."""
+"""How often a supervised agent may look at its feed; the shortest is for tests."""
 
 
 class AgentRow(Base):
@@ -123,8 +122,3 @@ class ControlRow(Base):
         sa.CheckConstraint("hold IN ('kill', 'pause')", name="hold"),
         sa.CheckConstraint("hold = 'pause' OR (scope = 'fleet' AND until IS NULL)", name="kill_is_for_all"),
     )
-
-
-def as_dict(row: Any) -> dict[str, Any]:
-    """Return a row's columns by name."""
-    return {column.key: getattr(row, column.key) for column in sa.inspect(type(row)).columns}

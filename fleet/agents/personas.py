@@ -26,7 +26,7 @@ Tier = Literal["casual", "regular", "power"]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Relative weights of what an agent may do; what is impossible now counts as 0 (facts 1.6, defect 2)."""
+    """Relative weights of what an agent may do; what is impossible now counts as 0."""
 
     post: float
     comment: float

@@ -1,6 +1,6 @@
 """The file of rules, read and checked: TOML in, rules out, or an error that names what is wrong.
 
-Called by `fleet.runtime.deps` with the operator's file, and by `fleet.approvals` for the shipped one.
+Called by `fleet.runtime.deps`, and by doors that look at a file before it is used.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ what takes its time from them takes longer in proportion.
 
 The nemesis follows a plan that is drawn from the seed alone: which fault, when, on whom. Four in ten
 faults strike while the fleet is still recovering from the one before. Workers are struck at random moments and at
-each named line of the protocol (`fleet/core/failpoints.py`), where two facts could part. Whatever dies is started
-again after a delay, as a supervisor or an orchestrator would. Every act is written down with what really happened.
+each named line of the protocol (`fleet/core/failpoints.py`) where two facts could part, but for the two around a call
+to a model: here words are made offline, and tests of their own strike those. Whatever dies is started again
+after a delay, as a supervisor or an orchestrator would. Every act is written down with what really happened.
 
 At the end all faults are taken back and the agents rest. What waits for a distant retry is pulled forward, as a
 person could do; then every job has to come to its end. The checker compares the ledger with the gallery's own

@@ -1,7 +1,7 @@
 """What each surface allows, as data: how long a text may be, and what may stand in it.
 
-Read by `fleet.content.rules`. Figures: facts 1.4 and 1.5 for FloImg, operations 1.10 for the others (hashtags: their
-best number, not their highest). A surface that is not told here gets the strictest rules, which are FloImg's.
+Read by `fleet.content.rules`. Limits are those that the surfaces publish (of hashtags the number that does best, not
+the highest that they take). A surface that is not told here gets the strictest rules, which are FloImg's.
 """
 
 from __future__ import annotations

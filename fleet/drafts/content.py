@@ -70,7 +70,7 @@ def editable(kind: DraftKind) -> tuple[str, ...]:
 
 def _words(kind: DraftKind, name: str, value: object, longest_chars: int) -> str:
     words = text.clean(value) if isinstance(value, str) else ""
-    # Who asks to be friends need not say anything (seed 2: `message?`).
+    # Who asks to be friends need not say anything.
     if not words and name not in _MAY_BE_EMPTY and kind is not DraftKind.CONNECTION:
         raise InvalidInput(f"{name}: there are no words left.", fix="Reject the draft if nothing is to be said.")
     if len(words) > longest_chars:

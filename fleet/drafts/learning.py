@@ -1,7 +1,7 @@
 """What an owner's decisions teach: a weight for each kind and topic, and examples. Pure.
 
 Nothing is kept but the lessons themselves; weights are what they add up to, so that a lesson that is undone is as if it
-had never been. Rewards: facts 1.9 (+0.8 for a yes, -1.0 for a no, within -1 and 1).
+had never been. Weights stay within -1 and 1.
 """
 
 from __future__ import annotations

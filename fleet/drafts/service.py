@@ -63,7 +63,7 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
 
 
 def _told(new: NewDraft, expires_at: datetime, now: datetime) -> dict[str, Any]:
-    """Return what seed 2 has a draft's event say."""
+    """Return what the event of a new draft says."""
     content = new.content
     of_kind: Mapping[DraftKind, Mapping[str, Any]] = {
         DraftKind.POST: {"content": content.get("text"), "mediaUrls": content.get("media"),

@@ -1,4 +1,4 @@
-"""What of a model's answer becomes drafts: the rules of seed 2 and of the house, part by part.
+"""What of a model's answer becomes drafts, part by part.
 
 Called by `fleet.runtime.proposing`. Pure. Nothing that a model says can name what it was not shown, say twice what is
 said, or crowd a post with AI comments; what falls is counted by its reason.

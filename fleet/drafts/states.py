@@ -38,16 +38,10 @@ MOVES: dict[DraftStatus, frozenset[DraftStatus]] = {
 }
 """State to the states that may follow; a decision is final, and a second one changes nothing."""
 
-
-def may_move(before: DraftStatus, after: DraftStatus) -> bool:
-    """Say whether a draft may go from one state to another."""
-    return after in MOVES[before]
-
-
 SUBJECTS = {
     DraftKind.POST: "agent.draft.post.created",
     DraftKind.COMMENT: "agent.draft.comment.created",
     DraftKind.REACTION: "agent.draft.reaction.created",
     DraftKind.CONNECTION: "agent.draft.connection.request.created",
 }
-"""What the events are called by which the world learns of a draft (seed 2)."""
+"""What the events are called by which the world learns of a draft."""

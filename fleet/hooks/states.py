@@ -1,4 +1,4 @@
-"""The states of what a source told us, and the moves between them (facts 1.8). Pure."""
+"""The states of what a source told us, and the moves between them. Pure."""
 
 from __future__ import annotations
 

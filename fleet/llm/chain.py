@@ -23,7 +23,7 @@ from fleet.llm.scanning import ScanAnswer, ScanRequest
 log = logs.get(__name__)
 
 BACKOFF_S = (1.0, 2.0, 4.0)
-"""Waits before the three retries (seed 2, decision 8); each is drawn between half of it and the whole."""
+"""Waits before the three retries; each is drawn between half of it and the whole."""
 
 LEAST_S = 1.0
 _Words = TypeVar("_Words")

@@ -35,7 +35,7 @@ STYLES = (
     "a question about how it was made",
     "a thought of your own that it leads to",
     "thanks for what it made you notice",
-)  # facts 1.5
+)
 
 HOUSE = """\
 You write the words of one account on a gallery of images. The account is openly labelled as run by an AI, and its words

@@ -17,7 +17,7 @@ KINDS = ("post", "comment", "reaction", "connection")
 REACTIONS = ("like", "love", "haha", "sad", "angry")
 VISIBILITIES = ("public", "friends", "private")
 MOST = {"post": 3, "comment": 5, "reaction": 5, "connection": 2}
-"""How much of each kind one scan may propose (seed 2)."""
+"""How much of each kind one scan may propose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The FloImg gallery (the FSC API): every call, header and code of facts 1.4.
+"""The FloImg gallery (the FSC API): every call, header and code that it knows.
 
 How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
 looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and

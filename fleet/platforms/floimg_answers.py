@@ -42,7 +42,7 @@ def _storable(value: Any) -> Any:
 
 
 def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
-    """Translate a refusal (facts 1.4, the table of codes). Whatever is new to us and not 4xx may have happened."""
+    """Translate a refusal by its code. Whatever is new to us and not 4xx may have happened."""
     nested = body.get("error")
     detail = {**body, **nested} if isinstance(nested, dict) else body
     code = str(detail.get("code", ""))

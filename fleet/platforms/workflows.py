@@ -1,4 +1,4 @@
-"""FloImg workflows by persona: how each makes its pictures (facts 1.4). Pure data in the surface's step format.
+"""FloImg workflows by persona: how each makes its pictures. Pure data in the surface's step format.
 
 A persona's `workflow_types` add to that: what is a matter of size or light becomes one more step. The others are ways
 to work that the prompt tells of.

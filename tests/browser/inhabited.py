@@ -144,7 +144,6 @@ _SPOKEN = frozenset({
     "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
     "name", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
 })  # fmt: skip
-_OF_AGENT = ("ticks", "jobs", "drafts", "approval_requests", "events", "llm_calls")
 _OWN_IDS = {"agents": "id", "jobs": "id", "drafts": "id", "approval_requests": "id"}
 _COPIED = ("agents", "ticks", "jobs", "job_attempts", "approval_requests", "drafts", "draft_revisions", "events",
            "llm_calls")  # fmt: skip

@@ -29,7 +29,6 @@ from fleet.runtime.deps import Deps
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "fst_for_tests_only"
-ENDED = ("done", "dead", "skipped", "cancelled")
 
 
 def wait_until(what: str, true: Callable[[], Any], timeout_s: float = 60.0) -> Any:

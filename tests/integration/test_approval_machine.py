@@ -49,7 +49,6 @@ BOSS, EVE = Person("boss", frozenset({"boss"})), Person("eve", frozenset({"viewe
 PEOPLE = st.sampled_from([ANN, BEN, ANN, BEN, CAT, BOSS, EVE])
 LIFE_H, ESCALATION_H = 48, 12
 MOST_OPEN = 2  # many requests would each see little
-SELDOM = st.sampled_from([False, False, False, True])
 
 
 def a_rule(resource: str, needed: int) -> Rule:

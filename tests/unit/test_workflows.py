@@ -1,4 +1,4 @@
-"""FloImg workflows: the steps of facts 1.4 for each persona, one more for the way to work; all of them run for real."""
+"""FloImg workflows: the steps for each persona, one more for the way to work; all of them run for real."""
 
 from __future__ import annotations
 

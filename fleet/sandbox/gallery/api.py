@@ -1,4 +1,4 @@
-"""The FSC API: accounts, executions, showcase, likes and comments, as facts 1.4 have it.
+"""The FSC API: accounts, executions, showcase, likes and comments.
 
 Called by Fleet's adapter. Endpoints are plain functions that run in threads; each opens its own short transactions
 and does nothing slow inside one.

@@ -20,8 +20,6 @@ from fleet.sandbox.gallery.store import changes
 from fleet.sandbox.gallery.store.accounts import User
 from fleet.sandbox.gallery.store.tables import answers, connections, images, likes, posts, reactions, users
 
-SORTS = ("recent", "popular", "trending")
-
 
 @dataclass(frozen=True, slots=True)
 class NewPost:
