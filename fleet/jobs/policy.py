@@ -78,12 +78,15 @@ WORTH_DOING: dict[JobKind, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to try again: attempt n waits up to `base_s` times 2^(n-1), n or 1, never past `cap_s`."""
+    """When to try again: attempt n waits up to `base_s` times 2^(n-1), n or 1, never past `cap_s`.
+
+    Ten attempts last about seven minutes: a surface that is restarted, or away for a moment, leaves no dead letter.
+    """
 
     shape: Literal["exponential", "linear", "constant"] = "exponential"
     base_s: float = 2.0
     cap_s: float = 300.0
-    max_attempts: int = 5
+    max_attempts: int = 10
     max_claims: int = 12
 
     def delay(self, attempt: int, dice: random.Random, *, retry_after_s: float | None = None) -> timedelta:
@@ -101,8 +104,7 @@ class RetryPolicy:
 
 RETRY: dict[JobKind, RetryPolicy] = {kind: RetryPolicy() for kind in JobKind} | {
     JobKind.BROWSE: RetryPolicy(max_attempts=2),
-    JobKind.DEPROVISION: RetryPolicy(max_attempts=10, cap_s=3600.0),
-    JobKind.HANDLE: RetryPolicy(max_attempts=8),
+    JobKind.DEPROVISION: RetryPolicy(max_attempts=14, cap_s=3600.0),
     # Receivers are down for an evening at times: about half a day of tries, the last ones hours apart.
     JobKind.DELIVER: RetryPolicy(base_s=60.0, cap_s=21_600.0, max_attempts=12),
 }

@@ -55,6 +55,16 @@ def test_delays_spread_instead_of_coming_back_together() -> None:
     assert delays[0] < 3 and delays[-1] > 28
 
 
+@pytest.mark.parametrize("kind", sorted(set(JobKind) - {JobKind.BROWSE}))
+def test_an_outage_of_two_minutes_leaves_hardly_any_dead_letter(kind: JobKind) -> None:
+    policy, outlived = RETRY[kind], 0
+    for seed in range(500):
+        dice = random.Random(seed)
+        waited = sum((policy.delay(n, dice) for n in range(1, policy.max_attempts)), timedelta(0))
+        outlived += waited > timedelta(minutes=2)
+    assert outlived > 490
+
+
 @given(st.floats(0, 86_400), st.integers(1, 5), st.integers())
 def test_a_retry_after_is_a_promise_not_to_come_earlier(after_s: float, attempt: int, seed: int) -> None:
     delay = RetryPolicy().delay(attempt, random.Random(seed), retry_after_s=after_s)
