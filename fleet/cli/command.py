@@ -252,8 +252,9 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
         return error.message, error.fix, error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         # Click puts each choice on a line of its own.
-        words = " ".join(error.format_message().split())
-        return f"{words}{_whence(error)}", f"`{error.ctx.command_path} --help` explains.", error.exit_code
+        # It calls a number between bounds a range, also where it means the number.
+        words = " ".join(error.format_message().split()).rstrip(".").removesuffix(" range")
+        return f"{words}.{_whence(error)}", f"`{error.ctx.command_path} --help` explains.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), None, error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -333,8 +333,8 @@ def _in_words(item: ErrorDetails) -> str:
     """Return what is wrong with a value: in our own words where we have said it, never as a regular expression."""
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
-    if item["type"] == "string_pattern_mismatch":
-        return f"write it as {FORMS[str(item['loc'][0])]}"
+    if item["type"] in ("string_pattern_mismatch", "bool_parsing"):
+        return f"write it as {FORMS.get(str(item['loc'][0]), 'true or false')}"
     return item["msg"]
 
 

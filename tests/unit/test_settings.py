@@ -59,6 +59,7 @@ def test_labels_that_are_off_without_a_reason_ask_for_it_by_its_variable(monkeyp
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("DRY_RUN", "perhaps", "FLEET_DRY_RUN: write it as true or false."),
         ("WEB_URL", "fleet", "FLEET_WEB_URL: write it as https://"),
         ("LOG_LEVEL", "loud", "write it as debug, info"),
         ("LLM_EFFORT", "hard", "write it as none, low"),
