@@ -34,7 +34,7 @@ ABOUT: dict[str, Any] = {"min_width": 20}
 """Options of the column that says what a row is about."""
 
 _PIPE_COLUMNS = 160
-_GAP, _NAME_CHARS, _CELL_CHARS = 2, 20, 10
+_GAP, _NAME_CHARS, _CELL_CHARS, _FOLD_CHARS = 2, 20, 10, 16
 
 span = text.span
 
@@ -95,7 +95,7 @@ class _Lines(Table):
         if sum(wanted) > room:
             wanted = [0 if self.columns[place].overflow == "crop" else wish for place, wish in enumerate(wanted)]
         least = [min(wish, _least(self.columns[place], place)) for place, wish in enumerate(wanted)]
-        widths = share_out(wanted, least, room)
+        widths = share_out(wanted, least, [not column.no_wrap for column in self.columns], room)
         if widths is None:
             yield from self._blocks()
             return
@@ -124,17 +124,20 @@ def _least(column: Column, place: int) -> int:
         return sys.maxsize  # a number of which a part is missing is another number
     if place == 0:
         return _NAME_CHARS
-    return _CELL_CHARS if column.no_wrap else 2 * _CELL_CHARS
+    return _CELL_CHARS if column.no_wrap else _FOLD_CHARS
 
 
-def share_out(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:
-    """Return how wide each column becomes, the widest giving way first; None where the least is too much."""
+def share_out(wanted: Sequence[int], least: Sequence[int], folds: Sequence[bool], room: int) -> list[int] | None:
+    """Return how wide each column becomes; None where the least is too much.
+
+    The widest gives way first, and before all others those that fold: they lose nothing by it.
+    """
     if sum(least) > room:
         return None
     widths = list(wanted)
     while sum(widths) > room:
         able = [place for place, width in enumerate(widths) if width > least[place]]
-        widths[max(able, key=widths.__getitem__)] -= 1
+        widths[max(able, key=lambda place: (folds[place], widths[place]))] -= 1
     return widths
 
 

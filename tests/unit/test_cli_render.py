@@ -157,11 +157,19 @@ def test_a_number_is_whole_or_the_row_is_a_block_and_a_drawing_goes_before_eithe
     assert printed(table, width=40).splitlines()[1].rstrip() == "Cost   $1,234,567.89"
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8), st.integers(0, 200))
-def test_room_is_shared_out_down_to_the_least_and_never_beyond(columns: list[tuple[int, int]], room: int) -> None:
-    wanted, least = [max(one) for one in columns], [min(one) for one in columns]
-    widths = render.share_out(wanted, least, room)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.booleans()), min_size=1, max_size=8),
+    st.integers(0, 200),
+)
+def test_room_is_shared_out_down_to_the_least_and_never_beyond(columns: list[tuple[int, int, bool]], room: int) -> None:
+    wanted, least = [max(one[:2]) for one in columns], [min(one[:2]) for one in columns]
+    widths = render.share_out(wanted, least, [one[2] for one in columns], room)
     assert (widths is None) == (sum(least) > room)
     if widths is not None:
         assert sum(widths) == min(room, sum(wanted))
         assert all(low <= width <= high for low, width, high in zip(least, widths, wanted, strict=True))
+
+
+def test_what_folds_gives_way_before_what_would_be_cut() -> None:
+    assert render.share_out([30, 40], [10, 20], [False, True], 50) == [30, 20]
+    assert render.share_out([30, 40], [10, 20], [False, False], 50) == [25, 25]
