@@ -115,7 +115,7 @@ def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None
     shown = call("agents", "show", "ada_1").stdout
     assert re.search(r"^Next tick +(now|in \d+ s|\d+ s ago) *$", shown, re.M)
     assert re.search(r"^Interval +min 60 s, max 5 min *$", shown, re.M), shown
-    assert re.search(r"^Scan interval +1 h *$", shown, re.M), shown
+    assert re.search(r"^Scan interval +60 min *$", shown, re.M), shown
     assert "$5.00" in call("budgets", "list").stdout and "5000000" not in call("budgets", "list").stdout
     assert iso.search(call("agents", "list", "--json").stdout) and "5000000" in call("budgets", "list", "--json").stdout
 
