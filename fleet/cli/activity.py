@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from difflib import get_close_matches
 from uuid import UUID
 
 import click
@@ -14,9 +13,9 @@ from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import line
 from fleet.cli.options import AGENT, LARGEST_ID, before_option, json_option, page_options
-from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.errors import Unavailable
 from fleet.core.events import Event
-from fleet.core.subjects import KNOWN, matches
+from fleet.core.subjects import matches, refuse_unknown
 from fleet.runtime import people
 from fleet.runtime.cast import Cast
 
@@ -27,7 +26,7 @@ _LOOK_EVERY_S = 0.5
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-@before_option("EVENT", click.IntRange(1, LARGEST_ID))
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
 @page_options(50)
 @json_option
 @pass_door
@@ -42,7 +41,7 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
     position = people.activity_from_now(door.deps) if follow else None
     events = people.activity(door.deps, name=name, subjects=subjects, before=before, limit=limit, offset=offset)
     if not (events or offset or before):
-        _refuse_unheard_of(subjects)
+        refuse_unknown(subjects)
     cast = Cast(door.deps)
     if position is None:
         _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
@@ -59,15 +58,6 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
             position = fresh[-1].position
             _tell(door, [event for event in fresh if _wanted(event, agent_id, subjects)], cast, as_json=as_json)
         time.sleep(_LOOK_EVERY_S)
-
-
-def _refuse_unheard_of(subjects: Sequence[str]) -> None:
-    """Raise InvalidInput for a subject that no event ever has: who follows a misspelt one would wait for ever."""
-    for name in subjects:
-        if not any(matches(known, name) for known in KNOWN):
-            near = get_close_matches(name, sorted(KNOWN))
-            fix = f"Did you mean {' or '.join(near)}?" if near else "Write one such as job.done, or job.* for a family."
-            raise InvalidInput(f"No event has the subject {name!r}.", fix=fix)
 
 
 def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, before: int | None,

@@ -125,7 +125,7 @@ def _scanning(row: AgentRow) -> str:
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
-@before_option("EVENT", click.IntRange(1, LARGEST_ID))
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
 @page_options(50)
 @json_option
 @click.pass_context

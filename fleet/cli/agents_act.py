@@ -48,7 +48,9 @@ def _character(command: F) -> F:
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
         click.option("--personality", type=Line(2000), help="Who it is, in two or three sentences."),
         click.option("--vibe", type=Line(60), help="One word for its manner."),
-        click.option("--interest", "interests", type=Line(60), multiple=True, help="May be repeated."),
+        click.option(
+            "--interest", "interests", type=Line(60), multiple=True, help="What it cares about; may be repeated."
+        ),
     ]
     for option in reversed(options):
         command = option(command)

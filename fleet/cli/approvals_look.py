@@ -39,27 +39,10 @@ def short(request_id: uuid.UUID) -> str:
 
 def table(requests: Sequence[Request], now: datetime) -> Table:
     """Return requests as lines."""
-    rows = [
-        (short(one.id), f"{one.action} {one.resource}", _state(one),
-         render.when(one.settled_at or one.expires_at, now), one.summary)
-        for one in requests
-    ]  # fmt: skip
-    return _lines(("Request", "What", "State", "Until", ("About", {"ratio": 1})), rows)
-
-
-_Column = str | tuple[str, dict[str, Any]]
-
-
-def _lines(columns: Sequence[_Column], rows: Sequence[Sequence[object]]) -> Table:
-    """Return a table whose last column takes what room is left, and gives way first."""
-    firm = [
-        (str(name), {"min_width": min(24, max(len(str(row[place])) for row in (columns, *rows)))})
-        for place, name in enumerate(columns[:-1])
-    ]
-    made = render.table(*firm, columns[-1])
-    made.expand = True
-    for row in rows:
-        render.row(made, *row)
+    made = render.table("Request", "What", "State", "Until", ("About", render.ABOUT))
+    for one in requests:
+        render.row(made, short(one.id), f"{one.action} {one.resource}", _state(one),
+                   render.when(one.settled_at or one.expires_at, now), one.summary)  # fmt: skip
     return made
 
 
@@ -188,8 +171,7 @@ def rules_table(rules: Sequence[Rule]) -> Table:
     """Return rules as lines, with their conditions below them."""
     words = {"no_wrap": False, "overflow": "fold"}
     made = render.table("Rule", "Covers", ("Who decides", {**words, "max_width": 18}), "Within",
-                        ("Otherwise", {**words, "ratio": 1}))  # fmt: skip
-    made.expand = True
+                        ("Otherwise", words))  # fmt: skip
     for row in (row for rule in rules for row in _rows(rule)):
         render.row(made, *row)
     return made

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from fleet.cli.door import Door
@@ -251,8 +252,9 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
         return error.message, error.fix, error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         # Click puts each choice on a line of its own.
-        words = " ".join(error.format_message().split())
-        return words, f"`{error.ctx.command_path} --help` explains.", error.exit_code
+        # It calls a number between bounds a range, also where it means the number.
+        words = " ".join(error.format_message().split()).rstrip(".").removesuffix(" range")
+        return f"{words}.{_whence(error)}", f"`{error.ctx.command_path} --help` explains.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), None, error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -265,6 +267,17 @@ def _in_words(error: Exception) -> tuple[str, str | None, int]:
 
     words = logs.mask(" ".join(str(error).split()))[:500]
     return f"Unexpected {type(error).__name__}: {words}", "Run it again with -v to see where; it is a bug of Fleet.", 1
+
+
+def _whence(error: click.UsageError) -> str:
+    """Say which variable a wrong value was set by: the option, of which alone click speaks, nobody has written."""
+    param = error.param if isinstance(error, click.BadParameter) else None
+    if param is None or error.ctx is None or param.name is None:
+        return ""
+    if error.ctx.get_parameter_source(param.name) is not ParameterSource.ENVIRONMENT:
+        return ""
+    names = [param.envvar] if isinstance(param.envvar, str) else [*(param.envvar or ())]
+    return next((f" It was set by {name}." for name in names if os.environ.get(name)), "")
 
 
 def printable(message: str) -> str:

@@ -29,7 +29,7 @@ _KEY = click.argument("key", required=False, type=AGENT)
 @click.option("--action", type=click.Choice(ACTIONS), help="What it shall do; its own choice if left out.")
 @pass_door
 def trigger(door: Door, /, *, name: str, action: str | None) -> None:
-    """Wake one agent now, idle ones too.
+    """Wake one agent now, even an idle one.
 
     It decides through the same ledger, caps and switches as ever, only ahead of the others.
     """
@@ -81,14 +81,14 @@ def _what(scope: str, key: str | None) -> str:
 
 @click.group("kill-switch", cls=Group)
 def kill_switch() -> None:
-    """Forbid every outside write of the fleet, or allow them again."""
+    """Forbid all outside writes of the fleet, or allow them again."""
 
 
 @kill_switch.command()
 @click.option("--reason", type=REASON, default="", help="Why; shown until it is lifted.")
 @pass_door
 def on(door: Door, /, *, reason: str) -> None:
-    """Forbid every outside write, at once and without asking."""
+    """Forbid all outside writes, at once and without asking."""
     thrown, in_flight = fleetwide.throw_kill_switch(door.deps, by=door.by, reason=reason)
     flying = (
         f" {in_flight} write{'' if in_flight == 1 else 's'} had begun before and may still land." if in_flight else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
 from fleet.runtime import money, people
-from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd
+from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd, whose
 from fleet.spending.queries import By, Sum
 
 _BAR_CHARS = 24
@@ -53,12 +53,12 @@ def _scope(whom: dict[str, str | None]) -> tuple[Scope, str | None]:
     """Return the one scope that the options name. Raises InvalidInput for two."""
     named = [(Scope(scope), name) for scope, name in whom.items() if name is not None]
     if len(named) > 1:
-        raise InvalidInput("A budget is of one agent, one persona or one provider.", fix="Give only one of them.")
+        raise InvalidInput("A budget is for one agent, one persona or one provider.", fix="Give only one of them.")
     return named[0] if named else (Scope.FLEET, None)
 
 
 _PERIOD = click.option("--period", type=click.Choice([str(period) for period in Period]), default="day",
-                       show_default=True, help="How long it lasts (UTC).")  # fmt: skip
+                       show_default=True, help="The budget of a day or of a month (UTC).")  # fmt: skip
 
 
 @click.command(cls=Command)
@@ -73,7 +73,7 @@ def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool
     Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
     """
     found = money.costs(door.deps, By(by), for_=since, limit=limit)
-    names = _names(door, found.sums) if by == By.AGENT else {}
+    names = _names(door, [one.key for one in found.sums]) if by == By.AGENT else {}
     if as_json:
         door.json({
             "since": found.since, "by": by, "total_microusd": found.total, "today_microusd": found.today,
@@ -90,21 +90,16 @@ def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool
     _show_budgets(door, found.budgets)
 
 
-def _names(door: Door, sums: Sequence[Sum]) -> dict[str, str]:
-    known = people.names(door.deps, [UUID(one.key) for one in sums if one.key])
-    return {str(agent_id): name for agent_id, name in _usernames(known).items()}
-
-
-def _usernames(known: people.Names) -> dict[UUID, str]:
-    return {agent_id: name.username for agent_id, name in known.items()}
+def _names(door: Door, agent_ids: Iterable[str | None]) -> dict[str, str]:
+    known = people.names(door.deps, [UUID(one) for one in agent_ids if one])
+    return {str(agent_id): named.username for agent_id, named in known.items()}
 
 
 def _table(by: str, sums: Sequence[Sum], names: dict[str, str]) -> Any:
     most = max(one.microusd for one in sums) or 1
-    table = render.table(by.capitalize(), ("Cost", {"justify": "right"}), "", ("Calls", {"justify": "right"}),
-                         ("Failed", {"justify": "right"}), ("Input", {"justify": "right"}),
-                         ("Cached", {"justify": "right"}), ("Output", {"justify": "right"}),
-                         ("Mean", {"justify": "right"}))  # fmt: skip
+    right = {"justify": "right"}
+    table = render.table(by.capitalize(), ("Cost", right), render.DRAWING, ("Calls", right), ("Failed", right),
+                         ("Input", right), ("Cached", right), ("Output", right), ("Mean", right))  # fmt: skip
     for one in sums:
         bar = "█" * round(one.microusd / most * _BAR_CHARS)
         failed = Text(str(one.failed), style="red" if one.failed else "bright_black")
@@ -154,7 +149,7 @@ def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None
     """Limit what the fleet, or one agent, persona or provider, may spend in a period, in dollars."""
     scope, name = _scope(whom)
     money.set_budget(door.deps, scope, name, Period(period), amount, by=door.by)
-    door.say(f"{_whose(scope, name)} may spend {dollars(amount)} a {period}.")
+    door.say(_sentence(f"{whose(scope, name)} may spend {dollars(amount)} a {period}."))
 
 
 @budgets.command()
@@ -166,10 +161,10 @@ def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None
 @pass_door
 def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **whom: str | None) -> None:
     """Let the fleet, or one agent, persona or provider, spend so many dollars more in its current period only."""
-    scope, name = _scope(whom)
-    door.confirm(f"Let {_whose(scope, name)} spend {dollars(amount)} more this {period}?", yes=yes)
-    left = money.allow(door.deps, scope, name, Period(period), amount, by=door.by, reason=reason).left_microusd
-    door.say(f"{_whose(scope, name)} has {dollars(left)} left this {period}. What sleeps wakes by `fleet resume`.")
+    (scope, name), span = _scope(whom), Period(period)
+    door.confirm(f"Let {whose(scope, name)} spend {dollars(amount)} more {span.now}?", yes=yes)
+    left = money.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
+    door.say(_sentence(f"{whose(scope, name)} has {dollars(left)} left {span.now}. `fleet resume` wakes what sleeps."))
 
 
 @budgets.command()
@@ -180,23 +175,23 @@ def remove(door: Door, /, *, period: str, **whom: str | None) -> None:
     """Lift a limit."""
     scope, name = _scope(whom)
     money.remove_budget(door.deps, scope, name, Period(period), by=door.by)
-    door.say(f"{_whose(scope, name)} has no limit a {period} any more.")
+    door.say(_sentence(f"{whose(scope, name)} has no {Period(period).each} limit any more."))
 
 
-def _whose(scope: Scope, name: str | None) -> str:
-    return "The fleet" if scope is Scope.FLEET else f"{scope.capitalize()} {name}"
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _show_budgets(door: Door, found: Sequence[Budget]) -> None:
     if not found:
         return
-    right = {"justify": "right"}
+    right, names = {"justify": "right"}, _names(door, [one.key for one in found if one.scope is Scope.AGENT])
     table = render.table("Budget", "Period", ("Limit", right), ("Spent", right), ("Set aside", right), ("Left", right))
     for one in found:
-        whose = "fleet" if one.scope is Scope.FLEET else f"{one.scope} {one.key}"
         left = Text(dollars(one.left_microusd), style="red" if one.left_microusd == 0 else "")
-        render.row(table, whose, one.period, dollars(one.limit_microusd + one.allowance_microusd),
-                   dollars(one.spent_microusd), dollars(one.reserved_microusd), left)  # fmt: skip
+        render.row(table, whose(one.scope, names.get(one.key, one.key)), one.period,
+                   dollars(one.limit_microusd + one.allowance_microusd), dollars(one.spent_microusd),
+                   dollars(one.reserved_microusd), left)  # fmt: skip
     door.show(table)
 
 

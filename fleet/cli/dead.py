@@ -79,7 +79,7 @@ def _show(door: Door, rows: Sequence[Listed]) -> None:
         return
     now = clock.now()
     names = people.names(door.deps, [row.agent_id for row in rows])
-    table = render.table("Job", "Kind", "Reason", "Agent", "Died", ("Error", {"ratio": 1}))
+    table = render.table("Job", "Kind", "Reason", "Agent", "Died", ("Error", render.ABOUT))
     for row in rows:
         render.row(table, str(row.id)[: jobs.ID_CHARS], row.kind, render.words(row.dead_reason, "red"),
                    jobs.who(row, names), render.when(row.finished_at, now), row.error)  # fmt: skip

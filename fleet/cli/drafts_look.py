@@ -40,8 +40,7 @@ def surely_one(one: Seen) -> str:
 
 def table(found: Sequence[Seen], names: Names, now: datetime) -> Table:
     """Return drafts as lines."""
-    made = render.table("Draft", "Kind", "Agent", "Status", "Until", ("What", {"ratio": 1}))
-    made.expand = True
+    made = render.table("Draft", "Kind", "Agent", "Status", "Until", ("What", render.ABOUT))
     for one in found:
         row = one.row
         render.row(made, str(row.id)[:_ID_CHARS], row.kind, _who(one, names), _status(one),

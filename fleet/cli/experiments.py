@@ -63,7 +63,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.option("--after", "age", type=click.Choice([str(age) for age in AGES_H]), default="24", show_default=True,
               help="Hours after the post.")  # fmt: skip
 @click.option("--by", "whose", type=click.Choice([str(whose) for whose in Whose]),
-              help="Compare what these gave; people where the surface tells them apart.")  # fmt: skip
+              help="Whose likes and comments count; people's where the surface tells them apart.")  # fmt: skip
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool) -> None:
@@ -120,7 +120,7 @@ def _means(found: Results) -> Any:
     """Draw each variant's mean as a bar, and beside it what the others gave."""
     most = max(line.got[found.whose].mean for line in found.lines) or 1
     beside = [whose for whose in (Whose.PEOPLE, Whose.AGENTS) if found.tells_apart and whose is not found.whose]
-    table = render.table("Variant", ("Posts", _RIGHT), (f"By {found.whose}", _RIGHT), "",
+    table = render.table("Variant", ("Posts", _RIGHT), (f"By {found.whose}", _RIGHT), render.DRAWING,
                          *((f"By {whose}", _RIGHT) for whose in beside))  # fmt: skip
     for line in found.lines:
         mean = line.got[found.whose].mean
@@ -133,7 +133,8 @@ def _means(found: Results) -> Any:
 def _differences(found: Results) -> Any:
     """Draw each difference to the first variant with its interval; where there is none yet, nothing is drawn."""
     first, *others = found.lines
-    table = render.table(f"Compared with {first.variant}", ("Difference", _RIGHT), "Interval", "")
+    table = render.table(f"Compared with {first.variant}", ("Difference", _RIGHT),
+                         ("Interval", {"min_width": 18}), render.DRAWING)  # fmt: skip
     reach = max((max(-i.low, i.high) for line in others if (i := line.compared.interval)), default=0.0)
     for line in others:
         interval = line.compared.interval

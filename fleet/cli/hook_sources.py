@@ -55,11 +55,12 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.option("--header", type=Line(100), default="Fleet-Signature", show_default=True, help="Holds the signature.")
 @click.option("--form", type=click.Choice(["plain", "stamped"]), default="plain", show_default=True,
               help="plain: the signature alone; stamped: `t=...,v1=...`, as Fleet's own.")  # fmt: skip
-@click.option("--encoding", type=click.Choice(["hex", "base64"]), default="hex", show_default=True)
-@click.option("--prefix", type=Line(20), default="", help="What stands before it, e.g. sha256=.")
+@click.option("--encoding", type=click.Choice(["hex", "base64"]), default="hex", show_default=True,
+              help="How the signature is written.")  # fmt: skip
+@click.option("--prefix", type=Line(20), default="", help="What stands before the signature, e.g. sha256=.")
 @click.option("--timestamp-header", type=Line(100), default="", help="Holds the time that is signed too.")
 @click.option("--tolerance", "tolerance_s", type=click.IntRange(1, 86_400), default=300, show_default=True,
-              help="How far that time may be off, in seconds.")  # fmt: skip
+              help="How many seconds that time may be off.")  # fmt: skip
 @click.option("--id-header", type=Line(100), default="", help="Holds the sender's id of a message.")
 @click.option("--id-path", type=Line(200), default="", help="Where that id stands in the JSON instead, e.g. data.id.")
 @click.option("--description", type=Line(200), default="", help="What people read in lists.")

@@ -65,7 +65,7 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
         door.json(views.page(items, total=total, limit=limit, offset=offset))
         return
     now = clock.now()
-    table = render.table("Job", "Kind", "State", "Agent", "When", ("About", {"ratio": 1}))
+    table = render.table("Job", "Kind", "State", "Agent", "When", ("About", render.ABOUT))
     for row in rows:
         render.row(table, str(row.id)[:ID_CHARS], row.kind, render.status(row.state), who(row, names),
                    _when(row, now), about(row))  # fmt: skip

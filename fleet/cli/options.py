@@ -163,9 +163,9 @@ def page_options(default: int) -> Callable[[F], F]:
     return add
 
 
-def before_option(metavar: str, type_: click.ParamType[Any] | type) -> Callable[[F], F]:
+def before_option(metavar: str, type_: click.ParamType[Any] | type, *,
+                  words: str = "Show what comes below this one in the list.") -> Callable[[F], F]:  # fmt: skip
     """Add --before, the way down a long list: a page costs the same however far down it is."""
-    words = "Show what comes below this one in the list."
     return click.option("--before", metavar=metavar, type=type_, default=None, help=words)
 
 

@@ -151,8 +151,8 @@ def beat(door: Door) -> None:
 
 @click.command(cls=Command)
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", type=click.IntRange(1, 65_535), default=5555, show_default=True)
-@click.option("--password", envvar="FLEET_FLOWER_PASSWORD", help="Of the user fleet; kept in the home if left out.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=5555, show_default=True, help="0: any free one.")
+@click.option("--password", envvar="FLEET_FLOWER_PASSWORD", help="Of the user `fleet`; that of the home if left out.")
 @pass_door
 def flower(door: Door, /, *, address: str, port: int, password: str | None) -> None:
     """Run Flower in the foreground, read-only, for the user `fleet`."""
@@ -163,12 +163,16 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
         kept = disk.private_folder(settings.home.absolute()) / "flower.password"
         password = disk.kept_password(kept)
         door.note(f"User {FLOWER_USER}, password in {kept}.")
+    from fleet.sandbox import ports
+
+    port = port or ports.choose(purpose="Flower", setting="--port")  # it would tell 0 where people need the real one
     _become(flower_program(settings, address=address, port=port, password=password))
 
 
 @click.command(cls=Command)
 @click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True)
+@click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True,
+              help="0: any free one.")  # fmt: skip
 @pass_door
 def web(door: Door, /, *, host: str, port: int) -> None:
     """Serve the dashboard and the API in the foreground. Any number may run."""
@@ -177,7 +181,8 @@ def web(door: Door, /, *, host: str, port: int) -> None:
 
 @click.command(cls=Command)
 @click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True)
+@click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True,
+              help="0: any free one.")  # fmt: skip
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
               help="Its own database, never Fleet's.")  # fmt: skip
 @click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=Place(file_okay=False, path_type=Path),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ import httpx
 from click.core import ParameterSource
 
 from fleet.cli.remote_calls import CALLS, Call, Options
-from fleet.core import clock
+from fleet.core import clock, drip
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 30.0
 _TRIES = 3
+_MOST_BYTES = 16 * 1024 * 1024
+"""Far more than any page of the API has; whoever sends more is no Fleet."""
 _LARGEST_PAGE = 200
 _KINDS: Mapping[int, type[FleetError]] = {
     404: NotFound, 409: Conflict, 412: Conflict, 422: InvalidInput, 429: Unavailable, 503: Unavailable,
 }  # fmt: skip
 _OURS = frozenset({"as_json", "yes"})
 """Options about this terminal, which no server needs."""
+_UNITS = ("_at", "_microusd", "_s")
+_ID_CHARS = 36
+_ABSURD = 10**15
 _EVERY = "every"
 """The option of lists, --all, that takes back what they usually leave out."""
 
@@ -87,7 +92,7 @@ def _client(door: Door) -> httpx.Client:
         raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.")
     if not door.token.isascii() or not door.token.isprintable():
         raise InvalidInput("FLEET_TOKEN holds signs that no token has.", fix="Set it to the token alone, on one line.")
-    headers = {"authorization": f"Bearer {door.token}", "accept": "application/json"}
+    headers = {"authorization": f"Bearer {door.token}", "accept": "application/json", "accept-encoding": "identity"}
     try:
         address = httpx.URL(f"{server}/api/v1")
     except httpx.InvalidURL:
@@ -99,8 +104,10 @@ def _client(door: Door) -> httpx.Client:
             fix=f"Write https://, or lead a port there: ssh -L 8630:localhost:8630 {address.host}",
         )
     # What is not encrypted goes to no proxy of the environment either.
-    return httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False,
-                        trust_env=not is_plain)  # fmt: skip
+    client = httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False,
+                          trust_env=not is_plain)  # fmt: skip
+    drip.bound(client, httpx.ReadTimeout)
+    return client
 
 
 def _is_loopback(host: str) -> bool:
@@ -122,7 +129,8 @@ def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, An
     headers = {} if call.method == "GET" else {"idempotency-key": str(uuid.uuid4())}
     for attempt in range(1, _TRIES + 1):
         try:
-            answer = client.request(call.method, path, params=query, json=_json(body), headers=headers)
+            with client.stream(call.method, path, params=query, json=_json(body), headers=headers) as answer:
+                drip.read(answer, _MOST_BYTES, httpx.DecodingError)
         except httpx.TransportError as error:
             if attempt == _TRIES:
                 raise Unavailable(
@@ -191,13 +199,15 @@ def _tell(door: Door, call: Call, options: Options, told: Mapping[str, Any], *, 
     elif call.done:
         door.say(_done(call, {**options, **told}))
     elif call.columns:
-        if not isinstance(told.get("items"), list):
+        items = told.get("items")
+        if not isinstance(items, list) or not all(isinstance(one, Mapping) for one in items):
             raise _stranger(200)
-        _list(door, call, told["items"])
+        _list(door, call, items)
         if told.get("next"):
             door.note("There are more; --limit shows up to 200.")
     else:
-        door.show(render.facts([(name.replace("_", " ").capitalize(), _cell(value)) for name, value in told.items()]))
+        now = clock.now()
+        door.show(render.facts([(_heading(name), _cell(value, _unit(name), now)) for name, value in told.items()]))
 
 
 def _done(call: Call, told: Mapping[str, Any]) -> str:
@@ -216,20 +226,51 @@ def _list(door: Door, call: Call, items: Sequence[Mapping[str, Any]]) -> None:
     if not items:
         door.note(call.none)
         return
-    table = render.table(*(name.removesuffix("_at").replace("_", " ").capitalize() for name in call.columns))
+    now = clock.now()
+    table = render.table(*((_heading(name), {"min_width": _ID_CHARS} if name == "id" else {}) for name in call.columns))
     for item in items:
-        render.row(table, *(_cell(item.get(name)) for name in call.columns))
+        render.row(table, *(_cell(item.get(name), _unit(name), now) for name in call.columns))
     door.show(table)
 
 
-def _cell(value: Any) -> str:
+def _unit(name: str, of_the_whole: str = "") -> str:
+    """Return the unit that the API writes at the end of a field's name, or that of what it is a part of."""
+    return "_at" if name == "until" else next((unit for unit in _UNITS if name.endswith(unit)), of_the_whole)
+
+
+def _heading(name: str) -> str:
+    """Return a field's name for people, without the unit: that stands with the value."""
+    return name.removesuffix(_unit(name)).replace("_", " ").capitalize()
+
+
+def _cell(value: Any, unit: str, now: datetime) -> str:
+    """Return a value as the same command says it at home: moments from now, amounts in dollars."""
+    from fleet.cli import render
+    from fleet.spending.budgets import dollars
+
     match value:
         case None:
             return "–"
         case bool():
             return "yes" if value else "no"
         case Mapping():
-            return ", ".join(f"{name} {_cell(one)}" for name, one in value.items()) or "–"
+            parts = ((name, _unit(name, unit), one) for name, one in value.items())
+            return ", ".join(f"{name.removesuffix(own)} {_cell(one, own, now)}" for name, own, one in parts) or "–"
         case list():
-            return ", ".join(_cell(one) for one in value) or "–"
+            return ", ".join(_cell(one, unit, now) for one in value) or "–"
+        case str() if unit == "_at":
+            return _when(value, now)
+        case int() | float() if unit == "_s" and 0 <= value < _ABSURD:
+            return render.span(value)
+        case int() if unit == "_microusd" and 0 <= value < _ABSURD:
+            return dollars(value)
     return str(value)
+
+
+def _when(written: str, now: datetime) -> str:
+    from fleet.cli import render
+
+    try:
+        return render.when(datetime.fromisoformat(written), now)
+    except (ValueError, TypeError):  # no moment, or one without a zone
+        return written

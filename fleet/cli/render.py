@@ -7,12 +7,14 @@ is interpreted and no control character gets through.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Column, Table
 from rich.text import Text
 
 from fleet.core import text
@@ -26,7 +28,13 @@ STYLES = {
 }  # fmt: skip
 """Colour by status of agents, jobs, ticks and checks."""
 
+DRAWING: tuple[str, dict[str, Any]] = ("", {"overflow": "crop"})
+"""A column of drawings of what stands beside it in numbers: cut they would lie, so they go where there is no room."""
+ABOUT: dict[str, Any] = {"min_width": 20}
+"""Options of the column that says what a row is about."""
+
 _PIPE_COLUMNS = 160
+_GAP, _NAME_CHARS, _CELL_CHARS, _FOLD_CHARS = 2, 20, 10, 16
 
 span = text.span
 
@@ -78,9 +86,67 @@ def when(moment: datetime | None, now: datetime) -> str:
     return f"in {span(seconds)}" if seconds > 0 else f"{span(-seconds)} ago"
 
 
+class _Lines(Table):
+    """Rows as lines while each column has room enough to be understood; where it has not, every row is a block."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = options.max_width - _GAP * (len(self.columns) - 1)
+        wanted = [_wanted(column, options.max_width) for column in self.columns]
+        if sum(wanted) > room:
+            wanted = [0 if self.columns[place].overflow == "crop" else wish for place, wish in enumerate(wanted)]
+        least = [min(wish, _least(self.columns[place], place)) for place, wish in enumerate(wanted)]
+        widths = share_out(wanted, least, [not column.no_wrap for column in self.columns], room)
+        if widths is None:
+            yield from self._blocks()
+            return
+        for column, width in zip(self.columns, widths, strict=True):
+            column.width = width
+        yield from super().__rich_console__(console, options)
+
+    def _blocks(self) -> RenderResult:
+        for number, cells in enumerate(zip(*(column.cells for column in self.columns), strict=True)):
+            if number:
+                yield Text()
+            headings = (str(column.header) for column in self.columns)
+            yield facts((heading, cell) for heading, cell in zip(headings, cells, strict=True) if str(cell))
+
+
+def _wanted(column: Column, room: int) -> int:
+    longest = max(cell_len(str(one)) for one in (column.header, *column.cells))
+    return min(longest, column.max_width or longest, room)
+
+
+def _least(column: Column, place: int) -> int:
+    """Return with how many characters a column still tells what it is there for."""
+    if column.min_width is not None:
+        return column.min_width
+    if column.justify == "right":
+        return sys.maxsize  # a number of which a part is missing is another number
+    if place == 0:
+        return _NAME_CHARS
+    return _CELL_CHARS if column.no_wrap else _FOLD_CHARS
+
+
+def share_out(wanted: Sequence[int], least: Sequence[int], folds: Sequence[bool], room: int) -> list[int] | None:
+    """Return how wide each column becomes; None where the least is too much.
+
+    The widest gives way first, and before all others those that fold: they lose nothing by it.
+    """
+    if sum(least) > room:
+        return None
+    widths = list(wanted)
+    while sum(widths) > room:
+        able = [place for place, width in enumerate(widths) if width > least[place]]
+        widths[max(able, key=lambda place: (folds[place], widths[place]))] -= 1
+    return widths
+
+
 def table(*columns: str | tuple[str, dict[str, Any]]) -> Table:
-    """Return an empty table; a column is its heading, or that with rich's column options."""
-    made = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    """Return an empty table; a column is its heading, or that with rich's column options.
+
+    The first column names the row. `min_width` is what a column must have for the table to be one.
+    """
+    made = _Lines(box=None, header_style="bold", padding=(0, _GAP, 0, 0), pad_edge=False)
     for column in columns:
         heading, options = column if isinstance(column, tuple) else (column, {})
         made.add_column(Text(heading), **{"overflow": "ellipsis", "no_wrap": True, **options})

@@ -69,7 +69,7 @@ def list_(door: Door, /, *, user: str | None, as_json: bool) -> None:
         door.show("There are no tokens; `fleet tokens create NAME --user USER --scope agents.view` makes one.")
         return
     now = clock.now()
-    table: Table = render.table("Id", "User", "Name", "Begins with", "May", "Last used", "State")
+    table: Table = render.table(("Id", {"min_width": 36}), "User", "Name", "Begins with", "May", "Last used", "State")
     for one in found:
         used = render.when(one.last_used_at, now) if one.last_used_at else "never"
         render.row(table, str(one.id), one.user, one.name, one.hint, _scopes(one), used, _state(one))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -11,8 +12,14 @@ from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import Place
 
-_PORT = click.IntRange(1, 65_535)
+F = TypeVar("F", bound=Callable[..., Any])
 _FILE = Place(dir_okay=False, path_type=Path)
+
+
+def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]:
+    """Add an option that names a port; 0 asks for any free one, as leaving it out does."""
+    return click.option(*names, type=click.IntRange(0, 65_535), callback=lambda _ctx, _param, port: port or None,
+                        envvar=envvar, help=f"Of {of}; any free one if 0 or left out.")  # fmt: skip
 
 
 @click.command(cls=Command)
@@ -24,19 +31,14 @@ _FILE = Place(dir_okay=False, path_type=Path)
 @click.option("--concurrency", type=click.IntRange(1, 500), default=8, show_default=True, help="Threads in each.")
 @click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed makes the same agents.")  # fmt: skip
-@click.option("--port", "--gallery-port", "gallery_port", type=_PORT, envvar="FLEET_GALLERY_PORT",
-              help="Of the gallery; any free one if left out.")  # fmt: skip
-@click.option("--web-port", type=_PORT, envvar="FLEET_WEB_PORT",
-              help="Of the dashboard; any free one if left out.")  # fmt: skip
-@click.option("--flower-port", type=_PORT, envvar="FLEET_FLOWER_PORT", help="Of Flower; any free one if left out.")
-@click.option(
-    "--metrics-port", type=_PORT, envvar="FLEET_METRICS_PORT", help="Of the metrics; any free one if left out."
-)
-@click.option("--postgres-port", type=_PORT, envvar="FLEET_POSTGRES_PORT", help="Of the embedded database.")
-@click.option("--broker-port", "valkey_port", type=_PORT, envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"],
-              help="Of the embedded broker.")  # fmt: skip
+@_port("--port", "--gallery-port", "gallery_port", of="the gallery", envvar="FLEET_GALLERY_PORT")
+@_port("--web-port", of="the dashboard", envvar="FLEET_WEB_PORT")
+@_port("--flower-port", of="Flower", envvar="FLEET_FLOWER_PORT")
+@_port("--metrics-port", of="the metrics", envvar="FLEET_METRICS_PORT")
+@_port("--postgres-port", of="the embedded database", envvar="FLEET_POSTGRES_PORT")
+@_port("--broker-port", "valkey_port", of="the embedded broker", envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"])
 @click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
-              help="Of the gallery, if it shall not be a database beside Fleet's.")  # fmt: skip
+              help="Of the gallery's database, if it is not to be one beside Fleet's.")  # fmt: skip
 @click.option("--web/--no-web", "with_web", default=True, help="Serve the dashboard too, or not.")
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
 @click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Serve metrics to Prometheus too, or not.")

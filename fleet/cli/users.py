@@ -31,7 +31,7 @@ def users() -> None:
 @_STDIN
 @pass_door
 def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None:
-    """Make a user. The password is asked for, or read from standard input; never a word of the command line."""
+    """Make a user. The password is asked for, or read from standard input; it never stands on the command line."""
     from fleet.access import Role
     from fleet.runtime import accounts
 

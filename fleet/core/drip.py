@@ -1,7 +1,8 @@
-"""An end to answers that drip: HTTP clients bound each read, so that a server which sends a letter now and then, of its
-headers say, would hold a worker for hours.
+"""An end to answers that drip, and to those that have none: HTTP clients bound each read, so that a server which sends
+a letter now and then, of its headers say, would hold a worker for hours; and they read as much as it sends.
 
-Called by `platforms.http` and `llm.wire`, which bring clients of two libraries that are built alike; imports neither.
+Called by `platforms.http`, `llm.wire` and `fleet --server`, which bring clients of two libraries that are built alike;
+imports neither.
 """
 
 from __future__ import annotations
@@ -20,6 +21,22 @@ def bound(client: Any, late: type[Exception]) -> None:
     for transport in (client._transport, *client._mounts.values()):
         if transport is not None:
             transport._pool._network_backend = _Backend(transport._pool._network_backend, late)
+
+
+def read(response: Any, most_bytes: int, broken: type[Exception]) -> None:
+    """Read an answer that was sent for as a stream. Raises `broken` where it is longer than that, or packed.
+
+    A packed one could unfold to any size at its first read; who asks has said that it wants none.
+    """
+    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise broken("the answer is packed, though it was asked not to be")
+    chunks, size = [], 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > most_bytes:
+            raise broken("the answer is too large")
+        chunks.append(chunk)
+    response._content = b"".join(chunks)
 
 
 class _Backend:

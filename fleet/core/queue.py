@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Exchange, Queue
@@ -42,6 +43,11 @@ def make_app(broker_url: str) -> Celery:
     """Build the Celery app with the settings that the engine relies on (docs/adr/001)."""
     if not broker_url:
         raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or start the embedded one with `fleet up`.")
+    try:
+        _ = [urlsplit(one).port for one in broker_url.split(";")]  # sentinels are named side by side
+    except ValueError:  # whose words may quote a piece of a password
+        fix = "Write it as redis://:password@host:6379/0; a password's / is %2F there."
+        raise InvalidInput("FLEET_BROKER_URL is no address of a broker.", fix=fix) from None
     app = Celery("fleet", broker=broker_url, set_as_current=False)
     app.conf.update(
         # What Redis handed over is gone from it: the ledger decides what is done, and the sweep rings again. Telling

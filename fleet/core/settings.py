@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     operator: str = Field("the operator of this fleet", description="who answers for the agents (bio line)")
     contact: str = Field("", description="address for people who want to reach the operator")
     label_agents: bool = Field(True, description="label accounts and pictures as made by AI")
-    label_off_reason: str = Field("", description="why labels are off; only own surfaces may be unlabelled")
+    label_off_reason: str = Field("", validate_default=True, description="why labels are off; for own surfaces only")
 
     llm_order: Annotated[tuple[str, ...], NoDecode] = Field(
         ("anthropic", "openai"),
@@ -79,9 +79,7 @@ class Settings(BaseSettings):
         pattern="^(none|low|medium|high|xhigh|max|)$",
         description="how long models may think; empty: as they like",
     )
-    llm_timeout_s: float = Field(
-        45.0, ge=1, le=600, description="how long one text may take, over all tries and models"
-    )
+    llm_timeout_s: float = Field(45.0, ge=1, le=600, description="how long one text may take over all tries and models")
     llm_prices: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
@@ -297,11 +295,12 @@ class Settings(BaseSettings):
             raise ValueError("is no address of Postgres; write it as postgresql://user@host:5432/name")
         return value
 
-    @model_validator(mode="after")
-    def _reason_for_no_label(self) -> Self:
-        if not self.label_agents and not self.label_off_reason.strip():
-            raise ValueError("label_agents is off without a reason; set FLEET_LABEL_OFF_REASON")
-        return self
+    @field_validator("label_off_reason")
+    @classmethod
+    def _reason_for_no_label(cls, value: str, info: ValidationInfo) -> str:
+        if not info.data.get("label_agents", True) and not value.strip():
+            raise ValueError("say why FLEET_LABEL_AGENTS is off")
+        return value
 
     @model_validator(mode="after")
     def _conceal_secrets(self) -> Self:
@@ -334,13 +333,13 @@ def _in_words(item: ErrorDetails) -> str:
     """Return what is wrong with a value: in our own words where we have said it, never as a regular expression."""
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
-    if item["type"] == "string_pattern_mismatch":
-        return f"write it as {FORMS[str(item['loc'][0])]}"
+    if item["type"] in ("string_pattern_mismatch", "bool_parsing"):
+        return f"write it as {FORMS.get(str(item['loc'][0]), 'true or false')}"
     return item["msg"]
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:
-    name = "_".join(part for part in loc if isinstance(part, str)).upper() or "SETTINGS"  # parts of lists have numbers
+    name = "_".join(part for part in loc if isinstance(part, str)).upper()  # parts of lists have numbers
     return f"FLEET_{name.removeprefix('FLEET_')}"
 
 

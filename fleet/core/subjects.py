@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from fleet.core.errors import InvalidInput
 
 LONGEST = 80
 _PATTERN = re.compile(r"\*|[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?", re.A)
@@ -40,6 +44,15 @@ KNOWN = frozenset(
 def matches(subject: str, wanted: str) -> bool:
     """Say whether a subject is the wanted one; `job.*` stands for all that begin with `job.`."""
     return subject.startswith(wanted[:-1]) if wanted.endswith("*") else subject == wanted
+
+
+def refuse_unknown(wanted: Iterable[str]) -> None:
+    """Raise InvalidInput for a subject that no event ever has: who waits for a misspelt one would wait for ever."""
+    for name in wanted:
+        if not any(matches(known, name) for known in KNOWN):
+            near = get_close_matches(name, sorted(KNOWN))
+            fix = f"Did you mean {' or '.join(near)}?" if near else "Write one such as job.done, or job.* for a family."
+            raise InvalidInput(f"No event has the subject {name!r}.", fix=fix)
 
 
 def is_pattern(text: str) -> bool:

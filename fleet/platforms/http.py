@@ -54,7 +54,7 @@ class HttpClient:
             )  # fmt: skip
             response = self._client.send(request, stream=True)
             try:
-                _read(response)
+                drip.read(response, MAX_ANSWER_BYTES, httpx.ReadError)
             finally:
                 response.close()
         except _NEVER_SENT as error:
@@ -71,19 +71,6 @@ class HttpClient:
     def _host(self, path: str) -> str:
         """Return whom a call is for: a whole address names somebody else than the client's own host."""
         return urlsplit(path).hostname or self._client.base_url.host
-
-
-def _read(response: httpx.Response) -> None:
-    """Read an answer bounded in size; beyond that, or packed, it is as good as none."""
-    if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        raise httpx.ReadError("the answer is packed, though it was asked not to be")
-    chunks, size = [], 0
-    for chunk in response.iter_bytes():
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            raise httpx.ReadError("the answer is too large")
-        chunks.append(chunk)
-    response._content = b"".join(chunks)
 
 
 def _words(error: Exception) -> str:

@@ -16,7 +16,7 @@ from fleet.access import audit
 from fleet.approvals import Decided, Person, Proposal, Request, RequestState, moves, queries
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.runtime.deps import Deps
 from fleet.runtime.effects import EFFECTS
 
@@ -184,10 +184,22 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
 
 
 def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Request]:
-    """Return a page of requests, newest first; `before` is the last id of the page above. Raises NotFound."""
+    """Return a page of requests, newest first; `before` is the last id of the page above.
+
+    Raises NotFound, also for a resource that no rule names and no request was ever about.
+    """
     with deps.db.transaction() as tx:
         above = queries.resolve_prefix(tx, before) if before else None
-        return approvals.page(tx, which, limit=limit, before=above)
+        found = approvals.page(tx, which, limit=limit, before=above)
+        if not found and which.resource is not None:
+            _refuse_unknown(deps, tx, which.resource)
+        return found
+
+
+def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
+    known = {rule.resource for rule in deps.approval_rules if rule.resource != "*"} | {named for named, _ in EFFECTS}
+    if resource not in known and not approvals.page(tx, Filter(resource=resource), limit=1):
+        raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:

@@ -15,14 +15,21 @@ from fleet.agents.queries import Filter
 from fleet.jobs import ticks
 from fleet.jobs.models import TickRow
 from fleet.jobs.ticks import TickKey
+from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.tick import decide_again
 
 
 def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) -> list[AgentRow]:
-    """Return the agents that follow a username; however far down, that costs what the first page does."""
+    """Return the agents that follow a username; however far down, that costs what the first page does.
+
+    Raises NotFound for an unknown persona.
+    """
     with deps.db.transaction() as tx:
-        return queries.find(tx, which, limit=limit, after=after)
+        found = queries.find(tx, which, limit=limit, after=after)
+        if not found:
+            people.refuse_unknown(deps, tx, which)
+        return found
 
 
 def decisions_before(deps: Deps, name: str, *, before: int | None, limit: int) -> list[TickRow]:

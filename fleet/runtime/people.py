@@ -209,9 +209,20 @@ def get_agent(deps: Deps, name: str, *, include_deleted: bool = False) -> AgentR
 
 
 def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
-    """Return a page of agents by username, and how many there are in all."""
+    """Return a page of agents by username, and how many there are in all. Raises NotFound for an unknown persona."""
     with deps.db.transaction() as tx:
-        return queries.page(tx, which, limit=limit, offset=offset)
+        rows, total = queries.page(tx, which, limit=limit, offset=offset)
+        if not total:
+            refuse_unknown(deps, tx, which)
+        return rows, total
+
+
+def refuse_unknown(deps: Deps, tx: Tx, which: AgentFilter) -> None:
+    """Raise NotFound for a persona that has neither a file nor an agent: a typing error must not look like nobody."""
+    if which.persona_id is None or which.persona_id in deps.personas:
+        return
+    if not queries.count(tx, AgentFilter(persona_id=which.persona_id, include_deleted=True)):
+        deps.personas.get(which.persona_id)
 
 
 def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),

@@ -13,7 +13,7 @@ from typing import Any
 
 from fleet.core import text
 from fleet.core.events import Event
-from fleet.spending.budgets import dollars
+from fleet.spending.budgets import Period, dollars
 
 _QUOTE_CHARS = 160
 _WHY_CHARS = 140
@@ -158,9 +158,9 @@ def _spent(said: Mapping[str, Any], event: Event) -> _Said:
 
 def _budget(words: str) -> Callable[[Mapping[str, Any], Event], _Said]:
     def story(said: Mapping[str, Any], _: Event) -> _Said:
-        amount = f" {dollars(int(said['microusd']))}" if "microusd" in said else ""
-        period = _clip(said.get("period"), 10)
-        return f"💰 {_scope(said)} {words}{amount} a {period}, by {_by(said)}{_why(said, 'reason')}", "blue"
+        period = Period.MONTH if said.get("period") == Period.MONTH else Period.DAY
+        told = words.format(amount=dollars(int(said.get("microusd", 0))), period=period)
+        return f"💰 {_scope(said)} {told}, by {_by(said)}{_why(said, 'reason')}", "blue"
 
     return story
 
@@ -279,9 +279,9 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], _Said | None]] = {
     "control.kill_switch.thrown": _thrown,
     "control.kill_switch.lifted": _lifted,
     "budget.spent": _spent,
-    "budget.set": _budget("may spend"),
-    "budget.allowed": _budget("may once spend, beyond its budget,"),
-    "budget.removed": _budget("has no limit any more"),
+    "budget.set": _budget("may spend {amount} a {period}"),
+    "budget.allowed": _budget("may spend {amount} more {period.now}"),
+    "budget.removed": _budget("has no {period.each} limit any more"),
     "approval.requested": _approval("🙋", "asks for approval", "yellow"),
     "approval.voted": _approval("✔", "was judged", "dim"),
     "approval.amended": _approval("✎", "request edited", "blue"),

@@ -32,6 +32,16 @@ class Period(StrEnum):
     DAY = "day"
     MONTH = "month"
 
+    @property
+    def each(self) -> str:
+        """How people call what belongs to every period: a daily budget."""
+        return "daily" if self is Period.DAY else "monthly"
+
+    @property
+    def now(self) -> str:
+        """How people call the current period."""
+        return "today" if self is Period.DAY else "this month"
+
 
 @dataclass(frozen=True, slots=True)
 class Spender:
@@ -71,17 +81,20 @@ class Budget:
         return max(0, self.limit_microusd + self.allowance_microusd - used)
 
     def words(self) -> str:
-        """Return what people are told."""
-        whose = "the fleet" if self.scope is Scope.FLEET else f"{self.scope} {self.key}"
+        """Return what people are told when a call does not fit."""
         limit = dollars(self.limit_microusd + self.allowance_microusd)
-        return f"budget of {whose}: {limit} a {self.period}, {dollars(self.spent_microusd)} spent"
+        aside = f", {dollars(self.reserved_microusd)} set aside" if self.reserved_microusd else ""
+        return (
+            f"The {self.period.each} budget of {whose(self.scope, self.key)} ({limit}) has too little left for this"
+            f" call: {dollars(self.spent_microusd)} spent{aside}."
+        )
 
 
 class BudgetSpent(FleetError):
     """A call does not fit into a budget. `until` is when that is full again."""
 
     def __init__(self, budget: Budget, until: datetime) -> None:
-        super().__init__(budget.words(), fix="`fleet budgets allow` lets it spend more in this period.")
+        super().__init__(budget.words(), fix=f"`fleet budgets allow` adds to it {budget.period.now}.")
         self.budget = budget
         self.until = until
 
@@ -121,6 +134,11 @@ def forecast(spent_microusd: int, now: datetime, period: Period = Period.DAY) ->
     start, end = begins(period, now), ends(period, now)
     gone = max(0.1, (now - start) / (end - start))
     return round(spent_microusd / gone)
+
+
+def whose(scope: Scope, key: str | None) -> str:
+    """Return whom a budget covers, in words."""
+    return "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
 
 
 def dollars(microusd: int) -> str:

@@ -19,7 +19,7 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.llm.base import Usage
-from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent
+from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent, whose
 from fleet.spending.days import folded_until
 from fleet.spending.models import BudgetRow, CallRow, ReservationRow
 
@@ -244,7 +244,7 @@ def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: st
 
 def _check(scope: Scope, key: str) -> None:
     if (key == ALL) != (scope is Scope.FLEET):
-        raise InvalidInput(f"A budget of scope {scope} names {'nothing' if scope is Scope.FLEET else f'one {scope}'}.")
+        raise InvalidInput("The budget of the fleet names nobody." if scope is Scope.FLEET else f"Which {scope}?")
     if scope is Scope.AGENT:
         try:
             uuid.UUID(key)
@@ -254,5 +254,5 @@ def _check(scope: Scope, key: str) -> None:
 
 def unknown(scope: Scope, key: str, period: Period) -> NotFound:
     """Return what to raise where no budget stands."""
-    whose = "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
-    return NotFound(f"There is no budget a {period} of {whose}.", fix="`fleet budgets list` shows them all.")
+    return NotFound(f"There is no {period.each} budget of {whose(scope, key)}.",
+                    fix="`fleet budgets list` shows them all.")  # fmt: skip

@@ -79,7 +79,7 @@ def test_a_budget_is_set_listed_raised_and_lifted(cli: Cli, fleet: Fleet) -> Non
     with fleet.deps.db.transaction() as tx:
         assert {event.subject for event in events.latest(tx)} >= {"budget.set", "budget.allowed", "budget.removed"}
     told = cli("activity", columns=200).stdout
-    assert "may once spend, beyond its budget, $1.00 a day" in told
+    assert "the fleet may spend $1.00 more today, by" in told
 
 
 @pytest.mark.parametrize(

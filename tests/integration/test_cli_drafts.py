@@ -35,6 +35,13 @@ def test_what_waits_is_listed_and_an_empty_list_says_so(cli: Cli, fleet: Fleet) 
     assert "2 drafts; --before" in cli("drafts", "list", "--limit", "2").stderr
 
 
+def test_on_a_narrow_terminal_a_draft_still_says_what_it_is_about(cli: Cli, fleet: Fleet) -> None:
+    proposed(fleet, COMMENT)
+    lines = cli("drafts", "list", columns=40).stdout.splitlines()
+    assert any(line.startswith("What") and "Zoe" in " ".join(lines) for line in lines), lines
+    assert max(map(len, lines)) <= 40
+
+
 @pytest.mark.parametrize(("columns", "beside"), [(100, True), (120, True), (99, False), (80, False)])
 def test_the_post_in_question_stands_beside_the_proposal_where_there_is_room(
     cli: Cli, fleet: Fleet, columns: int, beside: bool

@@ -170,7 +170,7 @@ def test_changing_a_limit_keeps_what_was_spent_and_removing_it_lifts_it(db: Data
     with db.transaction() as tx:
         ledger.remove_budget(tx, Scope.FLEET, ALL, Period.DAY, by="ada")
     call(db, 10**9, 5)
-    with pytest.raises(NotFound, match="no budget"), db.transaction() as tx:
+    with pytest.raises(NotFound, match="no daily budget"), db.transaction() as tx:
         ledger.remove_budget(tx, Scope.FLEET, ALL, Period.DAY, by="ada")
 
 

@@ -85,6 +85,7 @@ def test_printable_keeps_lines_and_their_indent() -> None:
         (["agent"], "Did you mean 'agents'?"),
         (["agents", "lst"], "Did you mean 'list'?"),
         (["agents", "list", "--limit", "0"], "--limit"),
+        (["agents", "list", "--limit", "few"], "'few' is not a valid integer."),
         (["agents", "list", "--status", "asleep"], "asleep"),
         (["pause", "planet"], "planet"),
         (["pause", "fleet", "--for", "2"], "90s, 15m, 2h"),
@@ -106,6 +107,17 @@ def test_wrong_words_exit_with_2_and_say_which(arguments: list[str], words: str)
     assert words in result.stderr
     assert "--help` explains" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("variable", "command"), [("FLEET_UP_AGENTS", ["up"]), ("FLEET_TEMPO", ["up"]),
+                                                   ("FLEET_JOBS_LIST_STATE", ["jobs", "list"])])  # fmt: skip
+def test_a_wrong_value_of_the_environment_is_told_with_its_variable(variable: str, command: list[str]) -> None:
+    from fleet.cli.app import cli
+
+    result = CliRunner().invoke(cli, command, env={variable: "nonsense"}, prog_name="fleet")
+    assert result.exit_code == 2 and f"It was set by {variable}." in result.stderr
+    typed = CliRunner().invoke(cli, ["up", "--agents", "many"], env={variable: "7"}, prog_name="fleet")
+    assert typed.exit_code == 2 and "It was set by" not in typed.stderr
 
 
 def test_without_any_fleet_the_error_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from fleet.cli import faults, processes
 from fleet.cli.app import cli
+from fleet.cli.board import Wanted
+from fleet.cli.door import Door
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
 from fleet.core.settings import Settings, load
@@ -123,6 +125,30 @@ def test_thin_commands_become_their_process(
     assert words in " ".join(argv)
     assert env["FLEET_BROKER_URL"] == ENV["FLEET_BROKER_URL"]
     assert "PATH" in env
+
+
+def test_port_0_of_up_is_any_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Wanted] = []
+
+    class NoRun:
+        def __init__(self, _door: Door, wanted: Wanted, _said: object) -> None:
+            asked.append(wanted)
+
+        def live(self) -> int:
+            return 0
+
+    monkeypatch.setattr("fleet.cli.run.Run", NoRun)
+    names = ("--port", "--web-port", "--flower-port", "--metrics-port", "--postgres-port", "--broker-port")
+    result = CliRunner().invoke(cli, ["up", *(word for name in names for word in (name, "0"))])
+    assert result.exit_code == 0, result.output
+    (wanted,) = asked
+    ports = (wanted.gallery_port, wanted.web_port, wanted.flower_port, wanted.metrics_port, wanted.postgres_port)
+    assert {*ports, wanted.valkey_port} == {None}
+
+
+def test_flower_on_any_free_port_is_told_which(became: list[tuple[tuple[str, ...], dict[str, str]]]) -> None:
+    CliRunner().invoke(cli, ["flower", "--port", "0", "--password", "pw"], env=ENV)
+    assert int(became[0][1]["FLOWER_PORT"]) > 0
 
 
 def test_flower_makes_a_password_and_says_where_it_is(

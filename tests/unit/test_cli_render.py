@@ -111,3 +111,65 @@ def test_a_wide_table_fits_80_columns() -> None:
     table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
     render.row(table, "a" * 30, "n" * 100, "p" * 60, "running", "12 s ago", "in 4 min")
     assert max(len(line) for line in printed(table).splitlines()) <= 80
+
+
+COLUMNS = ("Draft", "Kind", "Agent", "Status", "Until", ("What", render.ABOUT))
+DRAFT = ("0198c4aa", "connection", "quiet_harbour_collective_12", "pending", "in 47 min", "Say to Zoe: it lifts late")
+
+
+def drafts_at(width: int, *, rows: int = 1) -> str:
+    table = render.table(*COLUMNS)
+    for _ in range(rows):
+        render.row(table, *DRAFT)
+    return printed(table, width=width)
+
+
+def test_at_40_columns_a_row_is_a_block_in_which_everything_stands() -> None:
+    lines = [line.rstrip() for line in drafts_at(40, rows=2).splitlines()]
+    assert lines[:6] == [
+        "Draft   0198c4aa", "Kind    connection", "Agent   quiet_harbour_collective_12", "Status  pending",
+        "Until   in 47 min", "What    Say to Zoe: it lifts late",
+    ]  # fmt: skip
+    assert lines[6:] == ["", *lines[:6]]
+
+
+def test_at_80_columns_the_widest_column_gives_way_and_none_goes() -> None:
+    heading, line = drafts_at(80).splitlines()
+    assert heading.split() == ["Draft", "Kind", "Agent", "Status", "Until", "What"]
+    assert line.startswith("0198c4aa  connection  quiet_h") and "…" in line and "  in 47 min  Say to Zoe: it" in line
+
+
+@given(st.integers(20, 200))
+def test_whatever_the_width_every_column_tells_something_and_no_line_is_longer(width: int) -> None:
+    shown = drafts_at(width)
+    assert max(map(len, shown.splitlines())) <= width
+    for heading, cell in zip(("Draft", "Kind", "Agent", "Status", "Until", "What"), DRAFT, strict=True):
+        assert heading in shown and cell[:7] in shown
+
+
+def test_a_number_is_whole_or_the_row_is_a_block_and_a_drawing_goes_before_either() -> None:
+    right = {"justify": "right"}
+    table = render.table("Model", ("Cost", right), render.DRAWING, ("Calls", right))
+    render.row(table, "m" * 20, "$1,234,567.89", "█" * 24, "9,876,543,210")
+    assert "█" * 24 in printed(table, width=80)
+    narrow = printed(table, width=58)
+    assert "$1,234,567.89" in narrow and "9,876,543,210" in narrow and "█" not in narrow
+    assert printed(table, width=40).splitlines()[1].rstrip() == "Cost   $1,234,567.89"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.booleans()), min_size=1, max_size=8),
+    st.integers(0, 200),
+)
+def test_room_is_shared_out_down_to_the_least_and_never_beyond(columns: list[tuple[int, int, bool]], room: int) -> None:
+    wanted, least = [max(one[:2]) for one in columns], [min(one[:2]) for one in columns]
+    widths = render.share_out(wanted, least, [one[2] for one in columns], room)
+    assert (widths is None) == (sum(least) > room)
+    if widths is not None:
+        assert sum(widths) == min(room, sum(wanted))
+        assert all(low <= width <= high for low, width, high in zip(least, widths, wanted, strict=True))
+
+
+def test_what_folds_gives_way_before_what_would_be_cut() -> None:
+    assert render.share_out([30, 40], [10, 20], [False, True], 50) == [30, 20]
+    assert render.share_out([30, 40], [10, 20], [False, False], 50) == [25, 25]

@@ -35,6 +35,14 @@ def test_messages_wait_in_their_queue_and_carry_ids_alone(broker: str) -> None:
     assert len(json.dumps(waiting)) < 2000
 
 
+@pytest.mark.parametrize("url", ["redis://[::1", "redis://h:99999999/0", "redis://:ses/ame@h:6379/0", "redis://h:port"])
+def test_an_address_that_is_none_is_refused_by_its_variable_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_BROKER_URL") as refused:
+        queue.make_app(url)
+    assert "ses" not in str(refused.value).replace("password", "")
+    assert queue.make_app("sentinel://a:26379;sentinel://b:26379")
+
+
 def test_nothing_to_say_rings_nobody() -> None:
     Publisher(queue.make_app("redis://127.0.0.1:1/0")).publish([])
 

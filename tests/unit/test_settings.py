@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from fleet.core import logs, settings
 from fleet.core.errors import InvalidInput
@@ -21,13 +23,43 @@ from fleet.core.errors import InvalidInput
 )  # fmt: skip
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidInput, match=name if name != "FLEET_LABEL_AGENTS" else "LABEL_OFF_REASON"):
+    with pytest.raises(InvalidInput, match=name):
         settings.load()
+
+
+FREE = (str, str | None, Path, Path | None, SecretStr, tuple[str, ...])
+"""What takes any text, and so has nothing to be wrong."""
+STRICT = [
+    name for name, field in settings.Settings.model_fields.items()
+    if field.annotation not in FREE or name in {**settings.FORMS, "database_url": "", "roles_of": "", "web_proxies": ""}
+]  # fmt: skip
+
+
+def test_every_wrong_value_is_told_with_the_name_of_its_variable_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {"label_agents", "log_json", "tempo", "notify", "web_url", "moderation"} <= set(STRICT)
+    for name in STRICT:
+        with monkeypatch.context() as patch:
+            patch.setenv(f"FLEET_{name.upper()}", "not-that")
+            with pytest.raises(InvalidInput) as refused:
+                settings.load()
+        assert refused.value.message.startswith(f"Settings are wrong: FLEET_{name.upper()}: "), name
+        assert refused.value.message.count("FLEET_") == 1, name
+
+
+def test_labels_that_are_off_without_a_reason_ask_for_it_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_LABEL_AGENTS", "false")
+    with pytest.raises(InvalidInput, match="FLEET_LABEL_OFF_REASON: say why FLEET_LABEL_AGENTS is off"):
+        settings.load()
+    monkeypatch.setenv("FLEET_LABEL_OFF_REASON", "our own surface")
+    assert settings.load().label_agents is False
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("DRY_RUN", "perhaps", "FLEET_DRY_RUN: write it as true or false."),
         ("WEB_URL", "fleet", "FLEET_WEB_URL: write it as https://"),
         ("LOG_LEVEL", "loud", "write it as debug, info"),
         ("LLM_EFFORT", "hard", "write it as none, low"),

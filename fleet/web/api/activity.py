@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.core import subjects
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Event as Fact
 from fleet.core.events import Position
@@ -83,6 +84,8 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
         but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
     )  # fmt: skip
+    if not found and which.cursor is None:
+        subjects.refuse_unknown(which.subject)
     rows, following = which.page(found, lambda fact: fact.position.id)
     return EventPage(items=_views(deps, list(rows)), next=following)
 

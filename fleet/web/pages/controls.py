@@ -167,7 +167,7 @@ def remove_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, 
         money.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
-    return go(request, _HERE, f"{_what(deps, scope, key)} has no limit a {period} any more.")
+    return go(request, _HERE, f"{_what(deps, scope, key)} has no {period.each} limit any more.")
 
 
 @router.post("/controls/budgets/raise")
@@ -183,8 +183,8 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
         left = money.allow(deps, scope, _name(scope, key), period, more, by=who.by, reason=reason, had_microusd=had)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
-    said = f"{_what(deps, scope, key)} has {dollars(left.left_microusd)} left this {period}."
-    return go(request, _HERE, f"{said} Who sleeps for want of it wakes when resumed.")
+    said = f"{_what(deps, scope, key)} has {dollars(left.left_microusd)} left {period.now}."
+    return go(request, _HERE, f"{said} Whoever sleeps for want of it goes on when resumed.")
 
 
 def _name(scope: Scope, key: str) -> str | None:

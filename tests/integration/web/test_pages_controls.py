@@ -159,17 +159,17 @@ def test_budgets_are_set_raised_once_and_removed(web: Web) -> None:
     assert happened(web, "budget.set") == 1
     raised = {"scope": "fleet", "amount": "1", "period": "day", "had": "0", "reason": "a launch"}
     ada.post("/controls/budgets/raise", **raised)
-    assert said(ada).startswith("The fleet has $3.50 left this day.")
+    assert said(ada).startswith("The fleet has $3.50 left today.")
     ada.post("/controls/budgets/raise", **raised)
     assert "was raised in the meantime" in said(ada)
     (budget,) = money.budgets(web.deps)
     assert (budget.limit_microusd, budget.allowance_microusd) == (2_500_000, DOLLAR)
     page = ada.get("/controls").text
-    assert "$0.00 of $3.50 a day spent" in page and 'name="had" value="1000000"' in page
+    assert "$0.00 of $3.50 spent today" in page and 'name="had" value="1000000"' in page
     assert happened(web, "budget.allowed") == 1
     ada.post("/controls/budgets/remove", scope="fleet", period="day")
     ada.post("/controls/budgets/remove", scope="fleet", period="day")
-    assert "There is no budget a day of the fleet" in said(ada)
+    assert "There is no daily budget of the fleet" in said(ada)
     assert money.budgets(web.deps) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import threading
@@ -18,7 +19,8 @@ from fleet.access import Permission, Role
 from fleet.agents.commands import NewAgent
 from fleet.cli.app import cli as root
 from fleet.cli.remote_calls import CALLS
-from fleet.runtime import accounts, fleetwide, people
+from fleet.runtime import accounts, fleetwide, money, people
+from fleet.spending.budgets import Period, Scope
 from fleet.web import server
 from fleet.web.app import create_app
 from tests.factories import Fleet
@@ -101,6 +103,23 @@ def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) 
     assert [one["username"] for one in paused] == ["ada_1"]
 
 
+def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None:
+    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    money.set_budget(fleet.deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="a test")
+    call("agents", "start", "ada_1")
+    iso = re.compile(r"\d{4}-\d\d-\d\dT")
+    for words in (("agents", "list"), ("agents", "show", "ada_1"), ("activity",), ("budgets", "list"), ("status",)):
+        told = call(*words).stdout
+        assert told and not iso.search(told), told
+    assert re.search(r"(now|in \d+ s|\d+ s ago)", call("agents", "list").stdout)
+    shown = call("agents", "show", "ada_1").stdout
+    assert re.search(r"^Next tick +(now|in \d+ s|\d+ s ago) *$", shown, re.M)
+    assert re.search(r"^Interval +min 60 s, max 5 min *$", shown, re.M), shown
+    assert re.search(r"^Scan interval +60 min *$", shown, re.M), shown
+    assert "$5.00" in call("budgets", "list").stdout and "5000000" not in call("budgets", "list").stdout
+    assert iso.search(call("agents", "list", "--json").stdout) and "5000000" in call("budgets", "list", "--json").stdout
+
+
 def test_the_kill_switch_and_dead_letters_from_afar(fleet: Fleet, call: Call) -> None:
     job = dead_letter(fleet)
     listed = json.loads(call("dead", "list", "--json").output)["items"]
@@ -133,6 +152,18 @@ def test_lists_of_what_waits_leave_out_the_rest_from_afar_too(fleet: Fleet, call
 def test_an_option_that_is_refused_is_called_as_it_was_written(words: tuple[str, ...], option: str) -> None:
     result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
     assert result.exit_code == 2 and f"{option} does not work with --server" in result.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [
+    (("agents", "list", "--persona", "nope"), 3), (("jobs", "list", "--agent", "nobody"), 3),
+    (("drafts", "list", "--agent", "nobody"), 3), (("approvals", "list", "--resource", "nope"), 3),
+    (("activity", "--subject", "job.don"), 2), (("activity", "--agent", "nobody"), 3),
+])  # fmt: skip
+def test_a_filter_that_names_nothing_is_refused_from_afar_as_it_is_here(
+    fleet: Fleet, call: Call, words: tuple[str, ...], code: int
+) -> None:
+    result = call(*words)
+    assert result.exit_code == code and "Error: " in result.stderr and "Fix: " in result.stderr
 
 
 def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(fleet: Fleet, call: Call) -> None:
@@ -184,7 +215,9 @@ class Stranger(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize(("told", "packed"), [
     (b"<html>Log in</html>", ""), (b"[1]", ""), (b'"x"', ""), (b'{"a": 1}', ""), (b'{"items": 3}', ""),
-    (b"[" * 100_000, ""), (b"no gzip", "gzip"),
+    (b'{"items": [1]}', ""),
+    (b"[" * 100_000, ""), (b"no gzip", "gzip"), (gzip.compress(b'{"items": [], "changed": true}', mtime=0), "gzip"),
+    (b'{"items": [], "changed": true, "x": "' + b"x" * 17_000_000 + b'"}', ""),
 ])  # fmt: skip
 @pytest.mark.parametrize("command", [("agents", "list"), ("agents", "start", "ana")])
 def test_a_server_that_is_no_fleet_is_told_in_words(
