@@ -76,9 +76,6 @@ def deliver(addresses: Sequence[SecretStr], channel: str, notice: Notice) -> Non
 def _service(name: str, address: SecretStr) -> Apprise:
     import apprise
 
-    from fleet.notices import bounds
-
-    bounds.install()
     for talkative in _QUOTE_ADDRESSES:
         logging.getLogger(talkative).setLevel(logging.CRITICAL + 1)
     made = apprise.Apprise()

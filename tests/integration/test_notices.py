@@ -8,11 +8,9 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.policy import default as modern
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -118,49 +116,6 @@ def test_a_letter_is_sent_to_everybody(inbox: tuple[Letters, int]) -> None:
     _, letter = letters.kept[0]
     assert letter["subject"] == NOTICE.title
     assert NOTICE.body in letter.get_body(("plain", "html")).get_content()
-
-
-_ENDLESS_BYTES = 48 * 1024 * 1024
-"""What counts as an answer without an end: the servers below give up then, and the test fails."""
-_MOST_READ_BYTES = 16 * 1024 * 1024
-"""What may be under way in the buffers of a connection beside what is read."""
-
-
-@contextmanager
-def talker(begins: bytes, heard: int, goes_on: bytes) -> Iterator[list[int]]:
-    """Run a server that says something, hears so many lines, and then never stops talking; gives (port, bytes told)."""
-    told = [0, 0]
-
-    class Handler(StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(begins)
-            for _ in range(heard):
-                self.rfile.readline()
-            with suppress(OSError):
-                while told[1] < _ENDLESS_BYTES:
-                    told[1] += self.wfile.write(goes_on)
-
-    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        told[0] = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield told
-        server.shutdown()
-        thread.join()
-
-
-def test_an_answer_without_an_end_is_not_read_and_what_was_taken_does_not_come_again() -> None:
-    with talker(b"", 1, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 65_536) as told:
-        notices.deliver(addresses(f"json://127.0.0.1:{told[0]}"), "json", NOTICE)
-    assert told[1] < _MOST_READ_BYTES
-
-
-def test_a_mail_server_that_never_stops_talking_is_left() -> None:
-    with talker(b"220 there\r\n", 1, b"250-x\r\n" * 8192) as told:
-        url = f"mailto://127.0.0.1:{told[0]}?from=fleet@example.org&to=ann@example.org&mode=insecure"
-        with pytest.raises(Unavailable):
-            notices.deliver(addresses(url), "mailto", NOTICE)
-    assert told[1] < _MOST_READ_BYTES
 
 
 def test_slack_is_told_through_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
