@@ -196,17 +196,22 @@ def _skipping() -> GroupStatement:
 _SKIP = _skipping()
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str) -> int:
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = True) -> int:
     """End the open ticks of agents, also those that are being decided: that decision comes too late. Return how many.
 
-    To be called before anything locks the agents' rows: who records a decision takes the tick first, then the agent.
+    Who records a decision takes the tick first, then the agent. So this is called before anything locks the agents'
+    rows; or else it must not wait, and passes over what is being recorded at this moment.
     """
-    open_ones = (_OPEN, TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid))))
+    theirs = TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid)))
+    found = sa.select(TickRow.agent_id, TickRow.tick_no).where(_OPEN, theirs).order_by(TickRow.agent_id)
+    ended = found.with_for_update(key_share=True, skip_locked=not waits).subquery()
     called_off = {"state": "skipped", "decided_at": _CLOCK, "lease_until": None, "outcome": {"skipped": why}}
     return tx.execute(
-        sa.update(TickRow).where(*open_ones).values(lease_token=TickRow.lease_token + 1, **called_off)
+        sa.update(TickRow)
+        .where(TickRow.agent_id == ended.c.agent_id, TickRow.tick_no == ended.c.tick_no)
+        .values(lease_token=TickRow.lease_token + 1, **called_off)
         .execution_options(synchronize_session=False)
-    ).rowcount  # fmt: skip
+    ).rowcount
 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
