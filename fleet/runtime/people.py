@@ -197,7 +197,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
         if key is None:
             key = TickKey(agent.id, agent.tick_no + 1)
             # An insert would wait for whoever ends an open one, who may be waiting for the agent's row that we hold.
-            is_open = ticks.with_open_tick(tx, [agent.id])
+            is_open = ticks.with_open_tick(tx, [TickKey(agent.id, agent.tick_no)])
             if is_open or not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
             agent.tick_no = key.tick_no
