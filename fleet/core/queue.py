@@ -105,7 +105,8 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._moulds: dict[tuple[str, str], Mould | None] = {}
-        self._group = GroupCommit()
+        # A broker that swallows everything costs each turn its timeouts: whoever waits goes with the next one.
+        self._group = GroupCommit(most=_BATCH)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Send messages, together with those of other threads (`fleet.core.group_commit`).
