@@ -258,7 +258,7 @@ def _loop(w: World) -> Iterator[Case]:
         deps, lambda tx: wording.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
     yield Case("loop", "whether words went out in the last hour", lambda _: in_transaction(
         deps, lambda tx: wording.was_sent(tx, "floimg", "said by nobody", since=deps.now() - timedelta(hours=1),
-                                          but=uuid.uuid4())))  # fmt: skip
+                                          but=uuid.uuid4(), most=deps.settings.recent_texts)))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(
         deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), JobKind.COMMENT)))  # fmt: skip
 

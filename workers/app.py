@@ -61,6 +61,12 @@ def _configure_logs(**_: Any) -> None:
     logs.configure(config.log_level, json=config.log_json)
 
 
+@signals.worker_init.connect
+def _before_fork(**_: Any) -> None:
+    """Make once what every child of a prefork pool would make again, and again after each thousands of tasks."""
+    runtime_deps.preload(settings.current())
+
+
 @signals.worker_process_init.connect
 def _after_fork(**_: Any) -> None:
     """Forget what the parent may have built: a socket shared by two processes serves neither."""

@@ -21,10 +21,11 @@ import alembic.script
 import psycopg
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
+from psycopg.pq import TransactionStatus
 from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from fleet.core import clock, logs
+from fleet.core import clock, db_link, logs
 from fleet.core.db_errors import as_sqlalchemys, explained, separating
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
@@ -40,10 +41,6 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all mig
 # The planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a
 # plan that is kept while the table grows, rather than look up one key.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
-
-# Of a server that is gone without a word (a machine that died, a firewall that forgot us) the kernel would tell after a
-# quarter of an hour, and one connection carries all of a process's turns. In seconds, but the last in milliseconds.
-_LINK = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 
 
 class Base(DeclarativeBase):
@@ -147,7 +144,7 @@ class Database:
                 fix="Set FLEET_DATABASE_URL, or start the embedded one with `fleet up`.",
             )
         try:
-            link = {name: value for name, value in _LINK.items() if name not in sa.make_url(url).query}
+            link = db_link.limits(sa.make_url(url))
             self.engine = sa.create_engine(
                 url,
                 pool_size=pool_size,
@@ -164,6 +161,7 @@ class Database:
                 f"FLEET_DATABASE_URL is not a database address ({logs.mask(str(error))}).",
                 fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
             ) from None
+        db_link.watch(self.engine)
         _ask_whether_alive(self.engine)
         # Who waits for a lock has a connection meanwhile; the turns of all others need one, too.
         self._group = GroupCommit(most_separate=max(1, pool_size - 2))
@@ -228,10 +226,10 @@ class Database:
             except psycopg.Error as error:
                 raise as_sqlalchemys(error) from error
             finally:
-                if driver.closed:
-                    pooled.invalidate()
-                else:
+                if driver.pgconn.transaction_status == TransactionStatus.IDLE:
                     driver.autocommit = False
+                else:  # it is lost, or whoever asked was called away while it answered
+                    pooled.invalidate()
                 pooled.close()
 
     def close(self) -> None:
@@ -278,7 +276,7 @@ def migrate(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         with explained(), database.engine.connect() as connection:
-            connection.execute(sa.text("SET statement_timeout = 0"))  # others' migrations and big tables take time
+            db_link.wait_without_end(connection)
             _wait_for_turn(connection)
             _lacking(connection)  # refuses a database that is newer than we are
             connection.rollback()

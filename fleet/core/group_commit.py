@@ -39,11 +39,12 @@ CarryOut = Callable[[list[Item], int], Sequence[Result]]
 class GroupCommit:
     """Those who wait for their turn, of whom one at a time carries out what he and his kind ask for."""
 
-    def __init__(self, *, most_separate: int = MOST) -> None:
-        """Let no more than `most_separate` calls try by themselves at a time."""
+    def __init__(self, *, most: int = MOST, most_separate: int = MOST) -> None:
+        """Let no more than `most` calls go together, and `most_separate` try by themselves at a time."""
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
         self._is_led = False
+        self._most = most
         self._may_be_alone = threading.BoundedSemaphore(most_separate)
 
     def run(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
@@ -132,7 +133,7 @@ class GroupCommit:
         seen: set[Hashable] = set()
         with self._lock:
             for call in self._waiting:
-                is_alike = call.carry_out == self._waiting[0].carry_out and len(taken) < MOST
+                is_alike = call.carry_out == self._waiting[0].carry_out and len(taken) < self._most
                 (taken if is_alike and seen.isdisjoint(call.apart) else left).append(call)
                 seen.update(call.apart)
             self._waiting = left

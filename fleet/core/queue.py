@@ -65,7 +65,8 @@ def make_app(broker_url: str) -> Celery:
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_eta_task_limit=100,
-        worker_max_tasks_per_child=1000,
+        # A child of a prefork pool that takes another's place has Postgres plan all statements anew.
+        worker_max_tasks_per_child=10_000,
         # Flower and `inspect` live on these. Nobody tells that a message was sent: that would double what is sent, and
         # how many wait is asked of the broker, and why of the ledger.
         worker_send_task_events=True,
@@ -111,7 +112,8 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._moulds: dict[tuple[str, str], Mould | None] = {}
-        self._group = GroupCommit()
+        # A broker that swallows everything costs each turn its timeouts: whoever waits goes with the next one.
+        self._group = GroupCommit(most=_BATCH)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Send messages, together with those of other threads (`fleet.core.group_commit`).

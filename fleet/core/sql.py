@@ -9,6 +9,7 @@ import functools
 import json
 import re
 import uuid
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,15 @@ class _Dialect(psycopg_dialect.PGDialect_psycopg):
     supports_statement_cache = True
 
 
+_MADE: weakref.WeakSet[Statement] = weakref.WeakSet()
+
+
+def compile_all() -> None:
+    """Compile every statement that there is: before a fork, or each child does it again."""
+    for statement in tuple(_MADE):
+        _ = statement._compiled
+
+
 class Statement:
     """A statement of the hot path: written in Core, compiled once, run by the driver itself.
 
@@ -60,6 +70,7 @@ class Statement:
 
     def __init__(self, statement: sa.ClauseElement, *, prepared: bool = True) -> None:
         self._statement, self._prepared = statement, prepared
+        _MADE.add(self)
 
     @functools.cached_property
     def _compiled(self) -> tuple[bytes, Sequence[str]]:

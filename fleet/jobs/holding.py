@@ -35,17 +35,12 @@ def let_nobody_free(tx: Tx) -> None:
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
 
 
-def let_nobody_hold(tx: Tx) -> None:
-    """Wait for all who put jobs aside, and let nobody until this transaction ends.
-
-    `free_held` does it. To be called before anything locks an agent's row: who puts its job aside wants that, too.
-    """
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))
-
-
 def free_held(tx: Tx) -> int:
-    """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many."""
-    let_nobody_hold(tx)
+    """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many.
+
+    To be called before anything locks an agent's row: who puts its job aside wants that, too.
+    """
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))  # waits for all who put jobs aside
     waiting = (JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
     freed = sa.update(JobRow).where(JobRow.id == locked_in_order(*waiting).c.id)
     return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.core.sql import GroupStatement, Statement, array, array_of, given, table_of, unindexed
+from fleet.core.sql import GroupStatement, Statement, array, given, table_of, unindexed
 from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -50,9 +50,14 @@ def seconds(value: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
     return sa.cast(value, sa.Double) * sa.literal_column("interval '1 second'")
 
 
-def with_open_tick(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of the agents whose latest tick nobody has decided yet."""
-    return {row.agent_id for row in tx.run(_WITH_OPEN_TICK, agents=array(agent_ids))}
+def with_open_tick(tx: Tx, latest: Sequence[TickKey]) -> set[uuid.UUID]:
+    """Return those of the agents whose latest tick nobody has decided yet: no other can be open."""
+    found = tx.run(
+        _WITH_OPEN_TICK,
+        given_agent_id=array(key.agent_id for key in latest),
+        given_tick_no=array(key.tick_no for key in latest),
+    )
+    return {row.agent_id for row in found}
 
 
 def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey]:
@@ -71,11 +76,12 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
     return [TickKey(*row) for row in opened]
 
 
-# Planned for the agents of each call: a plan for any agents compares each of them with each open tick of a backlog.
-_WITH_OPEN_TICK = Statement(
-    sa.select(TickRow.agent_id).where(_OPEN, TickRow.agent_id == sa.func.any(array_of(sa.Uuid(), "agents"))),
-    prepared=False,
-)
+_LATEST = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger())
+# A value for each row is looked up for each row, whatever the server believes of states; where it may join, it compares
+# each open tick of a backlog.
+_STATE = sa.select(TickRow.state).where(TickRow.agent_id == _LATEST.c.agent_id, TickRow.tick_no == _LATEST.c.tick_no)
+_IS_OPEN = _STATE.correlate(_LATEST).scalar_subquery().in_(("due", "deciding"))
+_WITH_OPEN_TICK = Statement(sa.select(_LATEST.c.agent_id).where(_IS_OPEN))
 _WANTED = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger(), due_at=sa.DateTime(timezone=True))
 _OPEN_TICKS = Statement(
     insert(TickRow)
@@ -196,17 +202,22 @@ def _skipping() -> GroupStatement:
 _SKIP = _skipping()
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str) -> int:
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = True) -> int:
     """End the open ticks of agents, also those that are being decided: that decision comes too late. Return how many.
 
-    To be called before anything locks the agents' rows: who records a decision takes the tick first, then the agent.
+    Who records a decision takes the tick first, then the agent. So this is called before anything locks the agents'
+    rows; or else it must not wait, and passes over what is being recorded at this moment.
     """
-    open_ones = (_OPEN, TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid))))
+    theirs = TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid)))
+    found = sa.select(TickRow.agent_id, TickRow.tick_no).where(_OPEN, theirs).order_by(TickRow.agent_id)
+    ended = found.with_for_update(key_share=True, skip_locked=not waits).subquery()
     called_off = {"state": "skipped", "decided_at": _CLOCK, "lease_until": None, "outcome": {"skipped": why}}
     return tx.execute(
-        sa.update(TickRow).where(*open_ones).values(lease_token=TickRow.lease_token + 1, **called_off)
+        sa.update(TickRow)
+        .where(TickRow.agent_id == ended.c.agent_id, TickRow.tick_no == ended.c.tick_no)
+        .values(lease_token=TickRow.lease_token + 1, **called_off)
         .execution_options(synchronize_session=False)
-    ).rowcount  # fmt: skip
+    ).rowcount
 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:

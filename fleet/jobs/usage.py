@@ -63,19 +63,17 @@ def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, s
     return Surroundings(_writes(row.writes), row.ours, reactions, row.posting)
 
 
-def before_writes(
-    tx: Tx, writers: Sequence[tuple[uuid.UUID, str]], *, within: timedelta, full: int, patience_ms: int
-) -> list[BeforeWrite]:
-    """Return what each agent, and the fleet on its surface, have written; the agents' within that span.
+def before_write_parameters(agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> dict[str, Any]:
+    """Return what `before_write` needs to know: it counts an agent's writes within that span.
 
     `full` is how many writes a minute fill a surface; 0 when nothing does, and then nobody counts.
     """
-    more = {"within_s": within.total_seconds(), "full": full}
-    asked = [{"agent_id": agent_id, "surface": surface, **more} for agent_id, surface in writers]
-    return [
-        BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
-        for (row,) in tx.run_all(_BEFORE_WRITE, asked, patience_ms=patience_ms)
-    ]
+    return {"agent_id": agent_id, "surface": surface, "within_s": within.total_seconds(), "full": full}
+
+
+def counted(row: Any) -> BeforeWrite:
+    """Return what stands in a row's columns `now` and `before_write`."""
+    return BeforeWrite(row.now, _writes(row.writes), row.surface_writes)
 
 
 def open_targets(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:
@@ -181,8 +179,14 @@ def _surroundings() -> GroupStatement:
     return GroupStatement(query, order="agent_id")
 
 
-def _before_write() -> GroupStatement:
-    calls = given(agent_id=sa.Uuid(), surface=sa.String(), within_s=sa.Double(), full=sa.Integer())
+BEFORE_WRITE: Mapping[str, sa.types.TypeEngine[Any]] = {
+    "agent_id": sa.Uuid(), "surface": sa.String(), "within_s": sa.Double(), "full": sa.Integer(),
+}  # fmt: skip
+"""The columns of `before_write_parameters`."""
+
+
+def before_write(calls: sa.CTE) -> tuple[sa.Label[Any], ...]:
+    """Return what each agent, and the fleet on its surface, have written, as columns of a larger statement."""
     lately = (
         sa.select(sa.literal_column("1"))
         .where(JobRow.surface == calls.c.surface, JobRow.sending_at > _NOW - _MINUTE)
@@ -190,17 +194,12 @@ def _before_write() -> GroupStatement:
         .correlate(calls)
         .subquery()
     )
-    query = sa.select(
-        calls.c.n,
-        _NOW.label("now"),
-        _writes_after(_NOW - seconds(calls.c.within_s), of=calls.c.agent_id, calls=calls).label("writes"),
-        sa.select(sa.func.count()).select_from(lately).scalar_subquery().label("surface_writes"),
-    )
-    return GroupStatement(query, order="agent_id")
+    writes = _writes_after(_NOW - seconds(calls.c.within_s), of=calls.c.agent_id, calls=calls)
+    number = sa.select(sa.func.count()).select_from(lately).scalar_subquery()
+    return writes.label("writes"), number.label("surface_writes")
 
 
 _SURROUNDINGS = _surroundings()
-_BEFORE_WRITE = _before_write()
 _COMMENTS_ON = Statement(
     sa.select(sa.func.count().label("number")).where(
         JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == JobKind.COMMENT, _STANDS

@@ -7,7 +7,7 @@ transaction, each as if it were alone: those that could be in each other's way n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,23 +37,29 @@ _PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT,
 """What others see."""
 
 
-def _looking() -> GroupStatement:
-    """Return the second look at the agent and what holds it back, and the lock by which its writes take turns.
-
-    The lock stands before the statement that counts: one snapshot later than a lock sees what its holder wrote.
+def _taking_turns() -> GroupStatement:
+    """Return the locks by which writes take turns, until the transaction ends; all who wait for several take them in
+    one order.
     """
-    calls = given(agent_id=sa.Uuid(), turn=sa.String())
-    its_turn = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))
+    calls = given(turn=sa.String())
+    return GroupStatement(
+        sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
+    )
+
+
+def _looking(calls: sa.CTE, *more: sa.Label[Any]) -> GroupStatement:
+    """Return the second look at the agent and what holds it back."""
     now = sa.func.clock_timestamp().label("now")
-    query = sa.select(calls.c.n, its_turn, now, controls.in_force_column(), *loop.ACTOR)
+    query = sa.select(calls.c.n, now, controls.in_force_column(), *more, *loop.ACTOR)
     return GroupStatement(query.select_from(calls.join(AgentRow, AgentRow.id == calls.c.agent_id)), order="agent_id")
 
 
-_LOOK = _looking()
+def _looking_and_counting() -> GroupStatement:
+    calls = given(**usage.BEFORE_WRITE)
+    return _looking(calls, *usage.before_write(calls))
 
 
-def _look(claim: Claim) -> dict[str, Any]:
-    return {"agent_id": claim.agent_id, "turn": f"agent:{claim.agent_id}"}
+_TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=sa.Uuid())), _looking_and_counting()
 
 
 def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
@@ -80,7 +86,7 @@ def called_off(agent: Actor, claim: Claim) -> Skipped | None:
 def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
     """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
     holding.let_nobody_free(tx)
-    row: Any = tx.run(_LOOK, **_look(claim)).fetchone()
+    row: Any = tx.run(_LOOK, agent_id=claim.agent_id).fetchone()
     still = None if row is None else held_back(row, loop.actor(row), claim.kind)
     return still or Held(held.why, tx.now())
 
@@ -110,22 +116,20 @@ def _apart(work: Work, action: Action) -> list[Hashable]:
 def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
+    caps = asked[0][0].gateway.policy.caps  # a process has one policy
+    full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+    turns = {turn for work, action in asked for turn in _turns(work.claim, action, full=full)}
     with deps.db.transaction() as tx:
-        agents = tx.run_all(_LOOK, [_look(claim) for claim in claims], patience_ms=patience_ms)
-        caps = asked[0][0].gateway.policy.caps  # a process has one policy
-        full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
-        for surface in sorted({one.surface for one in claims}) if full else ():
-            _take_turns(tx, f"surface:{surface}")  # or each process lets in as many as there is room for
-        counted = usage.before_writes(
-            tx, [(one.agent_id, one.surface) for one in claims], within=within, full=full, patience_ms=patience_ms
-        )
+        tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
+        # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
+        # not what those wrote who were waited for.
+        looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
+        seen = tx.run_all(_LOOK_AND_COUNT, looks, patience_ms=patience_ms)
         ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
         going = Counter[str]()
-        # In the order of their posts, which are locked: two groups do not wait for each other.
-        for place in sorted(range(len(asked)), key=lambda place: asked[place][1].target or ""):
-            surface = claims[place].surface
-            ends[place] = _obstacle(tx, asked[place], agents[place], counted[place], going=going[surface])
-            going[surface] += ends[place] is None
+        for place, one in enumerate(claims):
+            ends[place] = _obstacle(tx, asked[place], seen[place], going=going[one.surface])
+            going[one.surface] += ends[place] is None
         clear = [place for place, end in enumerate(ends) if end is None]
         entered = service.enter_sending(
             tx, [claims[place] for place in clear], lease_s=deps.settings.lease_s, patience_ms=patience_ms
@@ -136,21 +140,32 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
     return ends
 
 
-def _obstacle(
-    tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], counted: BeforeWrite, *, going: int
-) -> Held | Skipped | None:
+def _turns(claim: Claim, action: Action, *, full: int) -> Iterator[str]:
+    """Give the names of what nobody else may count meanwhile: the agent's writes, its surface's where they are capped
+    (or each process lets in as many as there is room for), comments on its post, writes of its words.
+    """
+    yield f"agent:{claim.agent_id}"
+    if full:
+        yield f"surface:{claim.surface}"
+    if action.verb is Verb.COMMENT:
+        yield f"post:{claim.surface}:{action.target}"
+    if action.text:
+        yield f"text:{claim.surface}:{action.text}"
+
+
+def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
     """Return why a job must not write now; `going` is how many others are about to write to its surface."""
     work, action = asked
     if not rows:
         return Skipped("the agent is gone")
     agent, claim = loop.actor(rows[0]), work.claim
     obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
-    obstacle = obstacle or _capped(tx, work, action, counted, going)
+    obstacle = obstacle or _capped(tx, work, action, usage.counted(rows[0]), going)
     return obstacle or reviewing.said_meanwhile(tx, work, action)
 
 
 def _capped(tx: Tx, work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
-    """Return what the caps say; two jobs of one agent, or two comments on one post, take turns."""
+    """Return what the caps say."""
     if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
         return None
     claim, caps = work.claim, work.gateway.policy.caps
@@ -160,12 +175,7 @@ def _capped(tx: Tx, work: Work, action: Action, counted: BeforeWrite, going: int
     full = caps.surface_writes_per_minute
     if full and counted.surface_writes_in_a_minute + going >= full:
         return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
-    if action.verb is Verb.COMMENT and action.target is not None:
-        _take_turns(tx, f"post:{claim.surface}:{action.target}")
-        if offers.crowded(offers.chosen(claim, action.target), usage.comments_on(tx, action.target), caps):
-            return Skipped("enough of us have commented on this post")
-    return None
-
-
-def _take_turns(tx: Tx, name: str) -> None:
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    if action.verb is not Verb.COMMENT or action.target is None:
+        return None
+    is_crowded = offers.crowded(offers.chosen(claim, action.target), usage.comments_on(tx, action.target), caps)
+    return Skipped("enough of us have commented on this post") if is_crowded else None

@@ -100,8 +100,17 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
         case FleetError():
             return Unknown(str(error), settle) if sent else Retry(str(error))
         case _:
-            why = masking.mask(f"unexpected: {type(error).__name__}: {error}")[:1000]
+            why = unexpected(error)
             return Unknown(why, settle) if sent else Retry(why)
+
+
+def unexpected(error: Exception) -> str:
+    """Return what everybody who sees agents and jobs is told of an error that nobody has words for; the log has all.
+
+    Its first line alone: below it a database shows rows as they stand, whatever is in them.
+    """
+    first_line = str(error).strip().partition("\n")[0]
+    return masking.mask(f"unexpected: {type(error).__name__}: {first_line}")[:1000]
 
 
 def unrecorded(error: DBAPIError, *, may_be_out: bool) -> Verdict:

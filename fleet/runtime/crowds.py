@@ -15,11 +15,11 @@ from fleet.access import audit
 from fleet.agents import commands, queries
 from fleet.agents.models import Status
 from fleet.core.db import Tx
-from fleet.jobs import holding, ticks
-from fleet.jobs import queries as job_queries
+from fleet.jobs import holding
+from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
-from fleet.runtime.people import NOT_ITS_ACTS, AgentFilter
+from fleet.runtime.people import AgentFilter
 
 _BATCH = 1000
 
@@ -69,8 +69,8 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
     done, last = 0, None
     while True:
         with deps.db.transaction() as tx:
-            if deed is Deed.STOP:  # before their rows are locked: who records a decision takes the tick first
-                ticks.call_off(tx, _next(tx, crowd, deed, last, lock=False), why="the agent was stopped")
+            if deed is Deed.STOP:  # before their rows are locked
+                people.call_off(tx, _next(tx, crowd, deed, last, lock=False))
             batch = _next(tx, crowd, deed, last)
             moved = _move(tx, batch, deed, reason or f"by {by}")
             if moved:
@@ -114,7 +114,7 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> in
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
         case Deed.STOP:
             stopped = commands.stop_these(tx, agent_ids)
-            job_queries.cancel_of_agent(tx, *agent_ids, but=NOT_ITS_ACTS)
+            people.call_off_late(tx, agent_ids)
             return stopped
 
 

@@ -18,7 +18,7 @@ from fleet.agents.schedule import ALWAYS, Schedule
 from fleet.approvals import Rule, rule_file
 from fleet.content import experiment_file
 from fleet.content.variants import Experiment
-from fleet.core import clock, queue
+from fleet.core import clock, queue, sql
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
@@ -221,6 +221,12 @@ def policy(settings: Settings) -> Policy:
     )
     hosts, image_hosts = frozenset(settings.allowed_hosts), frozenset(settings.image_hosts)
     return Policy(hosts, settings.dry_run, settings.label_agents, caps, image_hosts)
+
+
+def preload(settings: Settings) -> None:
+    """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
+    _library(settings)
+    sql.compile_all()
 
 
 def build(settings: Settings) -> Deps:

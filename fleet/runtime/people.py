@@ -41,6 +41,7 @@ DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does (facts 1.2)."""
 NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
 """Looking back, and telling others what happened: these stay when an agent is stopped."""
+_STOPPED = "the agent was stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,8 @@ def resume(deps: Deps, name: str) -> bool:
     """Let a paused agent and its waiting jobs go on; False if it is not paused."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        holding.let_nobody_hold(tx)
+        holding.free_held(tx)  # jobs, then the agent: whoever ends an attempt takes them in this order
         resumed = commands.resume(tx, agent.id, first_tick_at=first_tick_at(tx))
-        holding.free_held(tx)
         return audit.noted(tx, resumed, "agent.resumed", f"agent:{agent.username}")
 
 
@@ -138,24 +138,39 @@ def stop(deps: Deps, name: str) -> bool:
     """Send an agent home and call off what it had not begun; False if it is idle already."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        ticks.call_off(tx, [agent.id], why="the agent was stopped")
+        call_off(tx, [agent.id])
         stopped = commands.stop(tx, agent.id)
-        job_queries.cancel_of_agent(tx, agent.id, but=NOT_ITS_ACTS)
+        call_off_late(tx, [agent.id])
         return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
+
+
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+    """Call off what agents have not begun. To be called before anything locks their rows.
+
+    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order.
+    """
+    ticks.call_off(tx, agent_ids, why=_STOPPED)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=but)
+
+
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+    """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
+    ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=but)
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
     """Stop and hide an agent, take its requests back, and have its account on the surface removed. Raises NotFound."""
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name).id
-        # Ticks, then requests, then the agent: whoever records or decides takes them in this order.
-        ticks.call_off(tx, [agent_id], why="the agent was stopped")
+        # What it has not begun, then requests, then the agent: whoever records or decides takes them in this order.
+        call_off(tx, [agent_id], but=())
         approving.take_back_all(deps, tx, agent_id, "its agent was deleted")
         agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
         assert agent is not None
         approving.take_back_all(deps, tx, agent_id, "its agent was deleted")  # what a scan has opened since
         commands.delete(tx, agent.id)
-        job_queries.cancel_of_agent(tx, agent.id)
+        call_off_late(tx, [agent_id], but=())
         audit.note(tx, "agent.deleted", f"agent:{agent.username}")
         if agent.remote_account is not None:
             removal = account.removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)
@@ -182,7 +197,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
         if key is None:
             key = TickKey(agent.id, agent.tick_no + 1)
             # An insert would wait for whoever ends an open one, who may be waiting for the agent's row that we hold.
-            is_open = ticks.with_open_tick(tx, [agent.id])
+            is_open = ticks.with_open_tick(tx, [TickKey(agent.id, agent.tick_no)])
             if is_open or not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
             agent.tick_no = key.tick_no

@@ -89,14 +89,12 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) ->
 
 
 def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
-    """Return that these very words have gone out since they were looked at: a job may wait with them for hours.
-
-    Of two jobs that ask at once, the second waits until the first has announced its write, or has not.
-    """
+    """Return that these very words have gone out since they were looked at: a job may wait with them for hours."""
     claim = work.claim
-    if action.verb not in (Verb.POST, Verb.COMMENT) or not work.deps.settings.recent_texts:
+    most = work.deps.settings.recent_texts
+    if action.verb not in (Verb.POST, Verb.COMMENT) or not most:
         return None
-    if wording.was_sent(tx, claim.surface, action.text, since=claim.created_at, but=claim.job_id):
+    if wording.was_sent(tx, claim.surface, action.text, since=claim.created_at, but=claim.job_id, most=most):
         return Skipped("the same words have been published meanwhile")
     return None
 

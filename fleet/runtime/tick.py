@@ -173,8 +173,7 @@ def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
     verdict = consequences.judge(
         error, now=deps.now(), agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
     )  # fmt: skip
-    unexpected = logs.mask(f"unexpected: {type(error).__name__}: {error}")[:1000]
-    why = str(error) if isinstance(error, FleetError) else unexpected
+    why = str(error) if isinstance(error, FleetError) else consequences.unexpected(error)
     with deps.db.transaction() as tx:
         if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
+import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from fleet.core import db
+from fleet.core import db, db_link
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.sql import GroupStatement, Statement, given
 
 
 @pytest.fixture
@@ -73,6 +78,86 @@ def _link(url: str) -> tuple[int, int, int]:
     return found
 
 
+def _now(database: Database) -> object:
+    with database.transaction() as tx:
+        return tx.now()
+
+
+def _asking() -> GroupStatement:
+    calls = given(asked=sa.Integer())
+    return GroupStatement(sa.select(calls.c.n, calls.c.asked), order="asked")
+
+
+_ASK = _asking()
+
+
+@pytest.fixture
+def suspended(database: Database) -> Iterator[Database]:
+    """A database whose server's end of the one connection in use is suspended; its kernel goes on answering."""
+    with database.transaction() as tx:
+        pid = tx.scalar(sa.text("SELECT pg_backend_pid()"))
+    os.kill(pid, signal.SIGSTOP)
+    yield database
+    os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda database: database.run(_ASK, asked=1),
+        lambda database: database.run(db._NOW),
+        _now,
+    ],
+    ids=["with others", "alone", "in a transaction"],
+)
+def test_a_server_process_that_is_suspended_is_not_waited_for_for_ever(
+    suspended: Database, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Database], object]
+) -> None:
+    """Symptom: limits of statements are the server's; all threads of a process waited until somebody resumed it."""
+    monkeypatch.setattr(db_link.Link, "longest_answer_s", 0.3)
+    other = ThreadPoolExecutor(1)
+    with pytest.raises(Unavailable, match="no answer within"):
+        other.submit(ask, suspended).result(10)
+    monkeypatch.undo()
+    assert other.submit(ask, suspended).result(10), "the next one has another connection"
+    assert suspended.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_no_statement_that_the_server_would_let_run_is_given_up(database: Database) -> None:
+    with database.transaction() as tx:
+        longest = tx.scalar(sa.text("SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"))
+    assert longest < db_link.LONGEST_ANSWER_S
+
+
+class Away(BaseException):
+    """What a time limit or the end of a greenlet raises in whoever waits."""
+
+
+def test_who_is_called_away_from_a_statement_hears_that_and_leaves_no_connection_behind(database: Database) -> None:
+    """Symptom: the driver refused to reset a connection in mid-statement, which is what everybody heard instead."""
+
+    def leave(*_: object) -> None:
+        raise Away
+
+    def call(main: int) -> None:
+        with database.transaction() as tx:
+            while not tx.scalar(sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")):
+                time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, leave)
+    try:
+        caller = threading.Thread(target=call, args=(threading.get_ident(),))
+        caller.start()
+        with pytest.raises(Away):
+            database.run(Statement(sa.select(sa.func.pg_sleep(20))))
+        caller.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert database.run(db._NOW)
+
+
 def test_a_connection_that_is_cut_is_said_to_be_away_and_the_next_one_works(database: Database) -> None:
     with pytest.raises(Unavailable), database.transaction() as tx:
         pid = tx.scalar(sa.text("SELECT pg_backend_pid()"))
@@ -125,6 +210,32 @@ def test_many_migrators_at_once_migrate_once(fresh_database: str) -> None:
     database = Database(fresh_database)
     assert db.pending_migrations(database) == []
     database.close()
+
+
+def test_a_migration_takes_as_long_as_it_takes_also_after_others(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: who waited for another migrator rolled the end of the limit back, and had a minute for each index."""
+    limits, upgrade = [], db.alembic.command.upgrade
+
+    def upgraded(config: Any, to: str) -> None:
+        connection = config.attributes["connection"]
+        driver = connection.connection.driver_connection
+        limits.append((connection.scalar(sa.text("SHOW statement_timeout")), driver.longest_answer_s))
+        connection.rollback()
+        upgrade(config, to)
+
+    monkeypatch.setattr(db.alembic.command, "upgrade", upgraded)
+    first, waits = Database(fresh_database), threading.Event()
+    monkeypatch.setattr(db.time, "sleep", lambda _: waits.set())
+    with first.engine.connect() as connection, ThreadPoolExecutor(1) as other:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": db._MIGRATION_LOCK})
+        migrated = other.submit(db.migrate, fresh_database)
+        assert waits.wait(10)
+        connection.invalidate()
+        migrated.result(60)
+    assert limits == [("0", math.inf)]
+    first.close()
 
 
 def test_a_database_from_the_future_is_not_touched(database: Database, database_url: str) -> None:

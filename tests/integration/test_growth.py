@@ -17,7 +17,7 @@ from fleet.core import db, events
 from fleet.core.db import Base, Database
 from fleet.core.errors import NotFound
 from fleet.core.sql import Statement
-from fleet.jobs import lists, ticks
+from fleet.jobs import lists
 from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
@@ -170,16 +170,6 @@ def test_a_rare_state_has_a_plan_of_its_own_however_often_common_ones_were_asked
         people.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
     kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
     with fleet.deps.db.transaction() as tx:  # of the connection that was used
-        assert tx.scalar(sa.text(kept_ones)) == 0
-
-
-def test_who_is_late_is_looked_up_with_a_plan_for_those_agents(fleet: Fleet) -> None:
-    agent = fleet.agent()
-    fleet.sql("INSERT INTO ticks (agent_id, tick_no, due_at) VALUES (:id, 1, now())", id=agent)
-    kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM ticks%'"
-    with fleet.deps.db.transaction() as tx:
-        for _ in range(7):
-            assert ticks.with_open_tick(tx, [agent, uuid.uuid4()]) == {agent}
         assert tx.scalar(sa.text(kept_ones)) == 0
 
 

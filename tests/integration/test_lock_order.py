@@ -14,18 +14,35 @@ import sqlalchemy as sa
 from fleet.agents import commands
 from fleet.agents.models import Status
 from fleet.core.db import Tx
-from fleet.jobs import holding, service
+from fleet.jobs import holding, service, ticks
 from fleet.jobs import queries as job_queries
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim
+from fleet.jobs.ticks import TickKey
 from fleet.platforms.base import Action, Verb
-from fleet.runtime import announcing, people
+from fleet.runtime import announcing, crowds, people
 from fleet.runtime import perform as perform_module
+from fleet.runtime import tick as tick_module
+from fleet.runtime.crowds import Crowd, Deed
+from fleet.runtime.dispatch import dispatch
+from fleet.runtime.minds import mind_of
 from fleet.runtime.perform import perform
 from fleet.runtime.work import Work
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_people import until_done_or_behind_us
 from tests.integration.test_perform import add, waits_s
+
+
+def stop_one(fleet: Fleet, name: str) -> object:
+    return people.stop(fleet.deps, name)
+
+
+def stop_all(fleet: Fleet, _: str) -> object:
+    return crowds.act(fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+
+
+def delete_one(fleet: Fleet, name: str) -> object:
+    return people.delete(fleet.deps, name, by="ada")
 
 
 def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) -> None:
@@ -92,6 +109,55 @@ def test_who_frees_held_jobs_and_who_cancels_them_take_them_in_one_order(fleet: 
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 2)
         assert (freed.result(5), cancelled.result(5)) == (2, 2)
     assert {fleet.job(job).state for job in jobs} == {"cancelled"}
+
+
+def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_them(fleet: Fleet) -> None:
+    """Symptom: a stop had the agents and wanted the jobs that waited when it began; one of these was claimed and done
+    meanwhile, and its end had the job and wanted the agent. Postgres ended one of the two."""
+    agents = [fleet.agent() for _ in range(2)]
+    jobs = sorted(add(fleet, agent, JobKind.LIKE, target="p1") for agent in agents)
+    with ThreadPoolExecutor(2) as others:
+        with fleet.deps.db.transaction() as tx:
+            tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
+            stopped = others.submit(crowds.act, fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+            _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
+            done = others.submit(perform, fleet.deps, jobs[1])
+            _until(lambda: done.done() or _waits_alone(fleet, tx))
+        assert (stopped.result(10), done.result(10)) == (2, None)
+    assert [fleet.job(job).state for job in jobs] == ["cancelled", "done"]
+    assert {fleet.row(agent).status for agent in agents} == {Status.IDLE}
+
+
+def _waits_alone(fleet: Fleet, tx: Tx) -> bool:
+    """Say whether a call waits that its group has sent away, beside one that waits for us."""
+    return not fleet.deps.db._group._is_led and tx.scalar(sa.text(_WAITING)) == 2
+
+
+@pytest.mark.parametrize("at_last", [stop_one, stop_all, delete_one], ids=lambda act: act.__name__)
+def test_a_tick_that_is_opened_while_its_agent_is_stopped_leads_to_nothing(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, at_last: Callable[[Fleet, str], object]
+) -> None:
+    """Symptom: a stop called open ticks off, waited for dispatch to let go of the agent, and left the tick that it had
+    opened; claimed before the stop was over, it was decided, and its job done."""
+    agent = fleet.agent(weights={"post": 1.0})
+    name, awake, call_off = fleet.row(agent).username, [], ticks.call_off
+
+    def called_off(tx: Tx, agent_ids: Sequence[uuid.UUID], **how: Any) -> int:
+        number = call_off(tx, agent_ids, **how)
+        if not awake:
+            assert dispatch(fleet.deps) == 1
+            awake.append(tick_module._claim(fleet.deps, TickKey(agent, 1)))
+        return number
+
+    monkeypatch.setattr(ticks, "call_off", called_off)
+    at_last(fleet, name)
+    assert awake[0] is not None
+    mind = mind_of(awake[0].agent.kind)
+    moment = mind.gather(fleet.deps, awake[0])
+    thought = tick_module._Thought(mind, moment, mind.decide(moment, tick_module.dice_of(awake[0].tick.key)), 1)
+    tick_module._record(fleet.deps, awake[0], thought)
+    assert [job.kind for job in fleet.jobs() if job.kind != JobKind.DEPROVISION] == []
+    assert fleet.sql("SELECT state FROM ticks").scalars().all() == ["skipped"]
 
 
 _WAITING = """SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (

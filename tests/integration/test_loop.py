@@ -17,16 +17,20 @@ from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.jobs.models import TickRow
+from fleet.jobs.policy import JobKind
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem
 from fleet.runtime import fleetwide, looking, people
+from fleet.runtime import perform as perform_module
 from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import dispatch
+from fleet.runtime.minds import gallery
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import prune, sweep
 from fleet.runtime.tick import tick
 from tests.factories import Fleet, make_fleet
+from tests.integration.test_perform import add
 
 
 def tick_row(fleet: Fleet, key: TickKey) -> TickRow:
@@ -299,6 +303,28 @@ def test_a_gallery_that_is_down_skips_the_tick_and_says_why(fleet: Fleet) -> Non
     row = tick_row(fleet, TickKey(agent, 1))
     assert (row.state, row.error) == ("skipped", "127.0.0.1 cannot be reached")
     assert fleet.row(agent).status == Status.RUNNING
+
+
+def test_an_error_of_the_database_does_not_tell_the_rows_that_it_is_about(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: everybody who sees agents was told the whole error, and a database puts rows into its details."""
+    agent = fleet.agent()
+    dispatch(fleet.deps)
+    job = add(fleet, agent, JobKind.BROWSE)
+
+    def gather(*_: object) -> None:
+        fleet.sql("INSERT INTO agents (id, name, username, vibe) VALUES (gen_random_uuid(), 'whispered', 'a', 'b')")
+
+    monkeypatch.setattr(gallery, "gather", gather)
+    monkeypatch.setitem(perform_module.PREPARE, JobKind.BROWSE, gather)  # type: ignore[arg-type]
+    tick(fleet.deps, TickKey(agent, 1))
+    perform(fleet.deps, job)
+    row = tick_row(fleet, TickKey(agent, 1))
+    told = [row.error, fleet.job(job).error, str(row.outcome)]
+    told += [str(payload) for payload in fleet.sql("SELECT payload FROM events").scalars()]
+    assert row.error and "IntegrityError" in row.error and "unexpected" in str(fleet.job(job).error)
+    assert not any("whispered" in str(one) for one in told), told
 
 
 def test_a_budget_that_is_spent_while_reading_puts_the_agent_to_sleep(fleet: Fleet) -> None:

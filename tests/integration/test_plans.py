@@ -12,8 +12,11 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from fleet.core.sql import GroupStatement
+from fleet.agents.models import AgentRow
+from fleet.core.sql import GroupStatement, array
+from fleet.jobs import ticks
 from fleet.jobs.ticks import TickKey
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
@@ -79,3 +82,24 @@ def test_calls_look_up_their_own_rows(fleet: Fleet, plans: list[str], is_grown: 
     assert len(plans) >= 5
     for plan in plans:
         assert not _READ_WHOLE.search(plan), plan
+
+
+_BACKLOG = "INSERT INTO ticks (agent_id, tick_no, due_at) SELECT id, 7, now() FROM agents"
+
+
+def test_who_is_late_is_looked_up_agent_by_agent_though_nobody_was_when_statistics_were_made(fleet: Fleet) -> None:
+    """Symptom: for a batch of agents all open ticks were read, by an index that knows no agents."""
+    agent = fleet.agent()
+    for statement in [*_GROW.split(";")[:-1], _BACKLOG]:
+        fleet.sql(statement)
+    with fleet.deps.db.transaction() as tx:
+        found = tx.session.scalars(sa.select(AgentRow.id).limit(500))
+        latest = [TickKey(agent, 7), *(TickKey(one, 6) for one in found)]
+        assert ticks.with_open_tick(tx, latest) == {agent}
+        values = {
+            "given_agent_id": array(k.agent_id for k in latest),
+            "given_tick_no": array(k.tick_no for k in latest),
+        }
+        sql = b"EXPLAIN " + ticks._WITH_OPEN_TICK._compiled[0]
+        plan = "\n".join(row[0] for row in tx._driver.execute(sql, values))
+    assert not _READ_WHOLE.search(plan) and "pk_ticks" in plan, plan

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 
 from beat_schedule import BEAT_SCHEDULE
 from fleet.cli import checks
 from fleet.core import clock, queue
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.queue import QUEUES, Message, Publisher
+from tests.factories import at_once
 from tests.unit.fake_broker import fake_broker
 
 
@@ -54,6 +59,40 @@ def test_a_broker_that_is_away_is_said_to_be_away_without_its_password() -> None
         with pytest.raises(Unavailable) as caught:
             publisher.publish([Message("fleet.post", ("job",), "normal")])
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda app: Publisher(app).publish([Message("fleet.post", ("job",), "normal")]),
+        lambda app: Publisher(app).depths(),
+        lambda app: Publisher(app).version(),
+        queue.describe,
+        lambda app: queue.workers(app, timeout_s=0.1),
+    ],
+    ids=["publish", "depths", "version", "describe", "workers"],
+)
+def test_a_broker_that_takes_connections_and_never_answers_is_given_up(ask: Callable[[Celery], object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        app = queue.make_app(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        app.conf.broker_transport_options["socket_timeout"] = 0.2
+        with ThreadPoolExecutor(1) as other, pytest.raises(Unavailable):
+            other.submit(ask, app).result(30)
+
+
+def test_who_waits_for_a_turn_to_publish_goes_with_the_next_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: with a broker that swallows everything, of 400 threads the last waited for sixteen turns to fail."""
+    publisher, turns = Publisher(queue.make_app("memory://")), []
+    message = Message("fleet.post", ("job",), "normal")
+
+    def fail(items: list[Any], _: int) -> None:
+        turns.append(len(items))
+        raise Unavailable("It is away.")
+
+    monkeypatch.setattr(publisher, "_publish_all", fail)
+    found = at_once(publisher._group, *[functools.partial(publisher.publish, [message])] * 60)
+    assert turns == [60]
+    assert {type(one) for one in found} == {Unavailable}
 
 
 def test_no_broker_at_all_is_said_so() -> None:
