@@ -105,6 +105,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         server = EmbeddedPostgres(folder / "data", durable=False)
         server.start()
         try:
+            # Readers of events wait for every older transaction of the server, those of its own upkeep too: a test that
+            # reads once what it has just written would find nothing while some table is being analysed.
+            with server.connect() as connection:
+                connection.execute("ALTER SYSTEM SET autovacuum = off")
+                connection.execute("SELECT pg_reload_conf()")
             yield PostgresForTests(server.url("postgres"))
         finally:
             server.stop()
