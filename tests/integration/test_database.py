@@ -88,9 +88,18 @@ def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
     database: Database, asked: Callable[[Tx], object]
 ) -> None:
     with pytest.raises(Unavailable, match="idle-in-transaction"), database.transaction() as tx:
+        pid = tx.scalar(sa.text("SELECT pg_backend_pid()"))
         tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
-        time.sleep(0.3)
+        while _lives(database, pid):
+            time.sleep(0.01)
         asked(tx)
+
+
+def _lives(database: Database, pid: int) -> bool:
+    """Say whether a session is still there; asked in a transaction of its own, which would see the same throughout."""
+    with database.transaction() as tx:
+        session = sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid").bindparams(pid=pid)
+        return bool(tx.scalar(session))
 
 
 def test_an_error_does_not_repeat_the_values_that_it_is_about(database: Database) -> None:
@@ -147,13 +156,13 @@ def test_a_database_from_the_future_is_not_touched(database: Database, database_
 def test_a_server_that_is_away_or_refuses_is_said_so_without_the_password(
     database_url: str, change: dict[str, str], error: type[FleetError], words: str
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = sa.make_url(database_url).set(**{**change, **({"port": port} if "port" in change else {})})  # type: ignore[arg-type]
-    database = Database(url.render_as_string(hide_password=False))
-    with pytest.raises(error, match=words) as caught, database.transaction() as tx:
-        tx.scalar(sa.text("SELECT 1"))
+    with socket.socket() as closed:  # it is ours and nobody listens there, for as long as we ask
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        url = sa.make_url(database_url).set(**{**change, **({"port": port} if "port" in change else {})})  # type: ignore[arg-type]
+        database = Database(url.render_as_string(hide_password=False))
+        with pytest.raises(error, match=words) as caught, database.transaction() as tx:
+            tx.scalar(sa.text("SELECT 1"))
     assert "sesame" not in str(caught.value)
     database.close()
 
