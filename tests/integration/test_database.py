@@ -15,6 +15,9 @@ from fleet.core import db
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 
+_SESSION = db._SESSION
+"""As it is shipped: tests have longer."""
+
 
 @pytest.fixture
 def database(database_url: str):  # type: ignore[no-untyped-def]
@@ -176,8 +179,13 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         Database(url)
 
 
-def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(database: Database) -> None:
+def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_SESSION", _SESSION)
+    database = Database(database_url)
     with database.transaction() as tx:
         timeout = tx.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
         assert tx.scalar(sa.text("SHOW statement_timeout")) == "1min"
     assert timeout == "5s"
+    database.close()
