@@ -23,7 +23,7 @@ import redis
 import sqlalchemy as sa
 from psycopg import sql
 
-from fleet.core import masking
+from fleet.core import db, masking
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
@@ -95,6 +95,12 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no pause of this process, on a machine that has much else to do, end a transaction that a test is in."""
+    monkeypatch.setattr(db, "_SESSION", db._SESSION.replace("session_timeout=5s", "session_timeout=10min"))
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
     """The PostgreSQL server of this test process."""
@@ -105,6 +111,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         server = EmbeddedPostgres(folder / "data", durable=False)
         server.start()
         try:
+            # Readers of events wait for every older transaction of the server, those of its own upkeep too: a test that
+            # reads once what it has just written would find nothing while some table is being analysed.
+            with server.connect() as connection:
+                connection.execute("ALTER SYSTEM SET autovacuum = off")
+                connection.execute("SELECT pg_reload_conf()")
             yield PostgresForTests(server.url("postgres"))
         finally:
             server.stop()
@@ -132,8 +143,6 @@ def fresh_database(postgres_server: PostgresForTests) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
     """The name of a database with all of Fleet's tables and no rows, to copy from."""
-    from fleet.core import db
-
     name = postgres_server.unique_name(_TEMPLATE)
     db.migrate(postgres_server.create_database(name))
     yield name

@@ -22,6 +22,7 @@ _STEEPNESS = 2.0
 _HOPELESS = -0.4
 _CURIOSITY = 0.08  # now and then what was refused is tried again, or a change of mind would never be noticed
 _POST_DRAFTS = 4
+_MOST_TRIES = 8
 _HARMLESS = ("like", "love")
 _FRIENDLY = (
     "Your work speaks to me; may I follow it?", "I keep coming back to what you make.",
@@ -107,11 +108,14 @@ def _anew(request: ScanRequest, dice: random.Random, writer: Writer) -> Idea:
     assert request.revise is not None
     kind, ref = request.revise.kind, request.revise.ref
     item = next((one for one in request.items if ref in (one.ref, one.author_ref)), None)
-    if kind == "post" or item is None:
-        words = writer.write_post(PostRequest(request.speaker, request.recent_captions), dice)[0]
-        idea = Idea("post", "", words.caption, image_prompt=words.image_prompt, alt_text=words.alt_text)
-    else:
-        idea = _about(kind, item, request, dice, writer)
+    for _ in range(_MOST_TRIES):
+        if kind == "post" or item is None:
+            words = writer.write_post(PostRequest(request.speaker, request.recent_captions), dice)[0]
+            idea = Idea("post", "", words.caption, image_prompt=words.image_prompt, alt_text=words.alt_text)
+        else:
+            idea = _about(kind, item, request, dice, writer)
+        if idea.text != request.revise.text:  # dice do give the same again, one time in hundreds
+            break
     wants_less = any(word in request.revise.instructions.casefold() for word in ("short", "brief", "less"))
     longest_chars = max(20, len(request.revise.text) * 2 // 3) if wants_less else len(idea.text)
     values = {name: getattr(idea, name) for name in Idea.__slots__}

@@ -14,7 +14,7 @@ from fleet.chaos.plan import plan
 from fleet.chaos.report import Wanted
 from fleet.chaos.run import Chaos, Screen
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill"
 # Each once in a round: a minute has room for one of each.

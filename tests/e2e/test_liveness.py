@@ -19,10 +19,12 @@ from tests.e2e.test_up import Up, up
 from tests.e2e.world import World, wait_until
 from workers.liveness import EXIT_CODE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 __all__ = ["up"]
 
 AFTER_S = 3.0
+AFTER_S_AT_WORK = 12.0
+"""It has messages waiting from the first queue on that it loses, and must live until it has lost the last one."""
 
 
 def _start_worker(world: World, *, concurrency: int = 2) -> Any:
@@ -40,9 +42,9 @@ def _deafen(broker_url: str, name: str) -> None:
     app = queue.make_app(broker_url)
     whom = [f"{name}@{socket.gethostname()}"]
     for each in queue.QUEUES:
-        answers = app.control.cancel_consumer(each, destination=whom, reply=True, timeout=10)
+        answers = app.control.cancel_consumer(each, destination=whom, reply=True, timeout=60)
         assert [list(answer.values()) for answer in answers or []] == [[{"ok": f"no longer consuming from {each}"}]]
-    assert queue.workers(app, timeout_s=5, names=whom) == whom
+    assert queue.workers(app, timeout_s=10, names=whom) == whom
 
 
 def test_a_deaf_worker_with_a_backlog_ends_with_its_own_code_and_the_next_one_drains(world: World) -> None:
@@ -50,7 +52,7 @@ def test_a_deaf_worker_with_a_backlog_ends_with_its_own_code_and_the_next_one_dr
     _deafen(world.broker_url, "worker")
     (agent,) = world.agents(1)
     world.add_jobs([agent], JobKind.POST)
-    assert process.wait(timeout=60) == EXIT_CODE == 75
+    assert process.wait(timeout=120) == EXIT_CODE == 75
     said = world.log("worker")
     assert "worker_makes_no_progress" in said
     assert "messages wait, slots are free, and none was taken" in said
@@ -89,7 +91,7 @@ def _stays(process: Any) -> None:
 
 
 def test_up_brings_a_deaf_worker_back_and_what_waited_is_done(up: Up) -> None:
-    up.start("--agents", "3", "--workers", "1", "--tempo", "200", FLEET_LIVENESS_S=str(AFTER_S))
+    up.start("--agents", "3", "--workers", "1", "--tempo", "200", FLEET_LIVENESS_S=str(AFTER_S_AT_WORK))
     up.wait("a post", up.items)
     info = up.run_info()
     deaf = info.processes["worker1"].ref

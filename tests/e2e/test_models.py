@@ -11,7 +11,7 @@ from fleet.jobs.policy import JobKind
 from tests.e2e.world import World
 from tests.model_server import ModelServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 # A vendor's library takes seconds to load on a busy machine, and words may take half of a lease.
 PATIENT = {"FLEET_LEASE_S": "90"}

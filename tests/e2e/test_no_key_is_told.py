@@ -79,7 +79,7 @@ def keep(world: World, name: str, value: str) -> str:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_no_key_is_in_anything_that_a_run_writes(
     world: World, servers: tuple[ModelServer, ModelServer, ModelServer], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -108,7 +108,7 @@ def test_no_key_is_in_anything_that_a_run_writes(
     # A caption is no answer to who asks for a comment: posts have to ask for it.
     wait_until("a post has got its caption", lambda: len(openai.script) <= 1)
     world.add_jobs(agents[:2], JobKind.COMMENT, target=world.post_as_guest())
-    world.wait_all_ended(180)
+    world.wait_all_ended(300)
     places |= printed(world)
     places |= {f"{name} at the end": data for name, data in broker(world.broker_url)}
     places |= {**dict(tables(world.database_url)), **{f"gallery {n}": d for n, d in tables(world.gallery_database_url)}}

@@ -20,7 +20,7 @@ import pytest
 from fleet.sandbox import proc
 from fleet.sandbox.runfile import RunFile, RunInfo
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 # Beyond the tempo: a visitor's minute would be a long one.
 HASTE = {"FLEET_POST_GAP_S": "0", "FLEET_COMMENT_GAP_S": "0"}
@@ -59,7 +59,7 @@ class Up:
         for number in signals:
             self.process.send_signal(number)
             time.sleep(apart_s)
-        return self.process.wait(timeout=90)
+        return self.process.wait(timeout=240)
 
     def run_info(self) -> RunInfo:
         info = RunFile.read(self.home)
@@ -70,12 +70,12 @@ class Up:
         """Run another command on this home, as from another terminal, and return its JSON."""
         done = subprocess.run(
             [sys.executable, "-m", "fleet.cli", "--home", str(self.home), *arguments, "--json"],
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode in (0, 1), done.stderr
         return json.loads(done.stdout)
 
-    def wait(self, what: str, true: Callable[[], Any], timeout_s: float = 90.0) -> Any:
+    def wait(self, what: str, true: Callable[[], Any], timeout_s: float = 240.0) -> Any:
         """Return what `true` returns as soon as it is truthy."""
         assert self.process is not None
         deadline = time.monotonic() + timeout_s
@@ -90,7 +90,7 @@ class Up:
         token = json.loads((self.home / "settings.json").read_text())["service_token"]
         answer = httpx.get(
             f"{self.run_info().gallery_url}/api/showcase", params={"limit": 100},
-            headers={"Authorization": f"Bearer {token}"}, timeout=10,
+            headers={"Authorization": f"Bearer {token}"}, timeout=60,
         )  # fmt: skip
         return list(answer.raise_for_status().json()["items"])
 
@@ -119,7 +119,7 @@ class Up:
         return found
 
     def is_gone(self) -> bool:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.1)
         return not self.left()
@@ -137,6 +137,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     up.start("--agents", "6", "--tempo", "200")
     up.wait("a post, a comment and a like", up.lives)
+    up.wait("the post is told", lambda: "📸 posted" in up.said())  # its line comes a moment after its event
     said = up.said()
     assert "200: the fleet lives 200 times faster than life" in said
     assert said.index("Gallery") < said.index("📸 posted")
@@ -146,13 +147,13 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert first["agents"]["total"] == 8  # those of approvals and of webhooks are agents too
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
-    assert 'fleet_agents{state="running"} 8.0' in up.metrics()
+    up.wait("all run", lambda: 'fleet_agents{state="running"} 8.0' in up.metrics())
     assert up.run_info().urls["metrics"] in said
     assert said.index("/join/") < said.index("Gallery")  # first of all, how its owner comes in
     assert up.run_info().urls["web"] in said
     stopped = up.cli("agents", "list")["items"][0]["username"]
     subprocess.run(
-        [sys.executable, "-m", "fleet.cli", "--home", str(up.home), "agents", "stop", stopped], check=True, timeout=60
+        [sys.executable, "-m", "fleet.cli", "--home", str(up.home), "agents", "stop", stopped], check=True, timeout=120
     )
     posts = {item["id"] for item in up.items()}
 
@@ -185,14 +186,19 @@ def test_a_home_is_for_one_fleet_and_a_second_ctrl_c_ends_it_at_once(up: Up) -> 
     up.start("--agents", "1")
     second = subprocess.run(
         [sys.executable, "-m", "fleet.cli", "up", "--home", str(up.home)],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert second.returncode == 4
     assert "Fleet already runs from this folder" in second.stderr
     assert up.run_info().gallery_url in second.stderr
-    began = time.monotonic()
-    assert up.end(signal.SIGINT, signal.SIGINT, apart_s=0.3) == 130
-    assert time.monotonic() - began < 10
+    worker = up.run_info().processes["worker1"].ref
+    assert proc.send(worker, signal.SIGSTOP)  # what is ended in order waits for it
+    assert up.process is not None
+    up.process.send_signal(signal.SIGINT)
+    up.wait("it stops in order", lambda: "Stopping worker1" in up.said())
+    assert up.end(signal.SIGINT) == 130
+    assert "Everything was ended at once" in up.said()
+    assert "Stopped. `fleet up` goes on from here." not in up.said()
     assert up.is_gone(), up.left()
 
 
@@ -203,7 +209,7 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> No
         port = str(taken.getsockname()[1])
         up.begin("--port", port)
         assert up.process is not None
-        assert up.process.wait(timeout=90) == 2
+        assert up.process.wait(timeout=240) == 2
     assert f"Port {port}, named for the gallery, is taken" in up.said()
     assert up.is_gone(), up.left()
 
@@ -242,6 +248,6 @@ def test_broken_persona_files_are_named_before_anything_acts(up: Up, tmp_path: P
     broken.mkdir()
     up.begin("--agents", "0", FLEET_PERSONAS_DIR=str(broken))
     assert up.process is not None
-    assert up.process.wait(timeout=120) == 2
+    assert up.process.wait(timeout=240) == 2
     assert "holds no persona" in up.said()
     assert up.is_gone(), up.left()

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "fst_for_tests_only"
 
 
-def wait_until(what: str, true: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+def wait_until(what: str, true: Callable[[], Any], timeout_s: float = 180.0) -> Any:
     """Return what `true` returns as soon as it is truthy; fail with `what` after the time."""
     deadline = time.monotonic() + timeout_s
     while not (value := true()):
@@ -128,7 +128,7 @@ class World:
         process = self.processes[name]
         os.killpg(process.pid, how)
         if how == signal.SIGKILL:
-            process.wait(timeout=10)
+            process.wait(timeout=60)
             del self.processes[name]
 
     def log(self, name: str) -> str:
@@ -148,7 +148,7 @@ class World:
     def gallery(self, method: str, path: str, **request: Any) -> Any:
         """Call the gallery's API and return its answer."""
         headers = {"Authorization": f"Bearer {TOKEN}", **request.pop("headers", {})}
-        response = httpx.request(method, self.gallery_url + path, headers=headers, timeout=10, **request)
+        response = httpx.request(method, self.gallery_url + path, headers=headers, timeout=60, **request)
         response.raise_for_status()
         return response.json() if response.content else None
 
@@ -217,7 +217,7 @@ class World:
         live = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'dead', 'skipped', 'cancelled')"
         return int(self.rows(live)[0][0]) == 0
 
-    def wait_all_ended(self, timeout_s: float = 90.0) -> None:
+    def wait_all_ended(self, timeout_s: float = 240.0) -> None:
         """Wait until every job has ended; say which has not."""
         try:
             wait_until("every job has ended", self.all_ended, timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import uuid
@@ -29,6 +30,7 @@ from tests.factories import Fleet, raises, reply_lost
 _THINGS = [
     f"{a}{b}" for a in ("salt", "lamp", "moss", "tin", "fog", "rope") for b in ("light", "stone", "work", "song")
 ]
+_TEXTS = itertools.count()
 
 
 class Died(BaseException):
@@ -54,7 +56,7 @@ class Chooser:
         answers = self.answers.pop(0) if self.answers else request.seen[-1].id
         if self.pause is not None and number <= 2:
             self.pause.wait(10)
-        text = " ".join(random.SystemRandom().sample(_THINGS, 6)).capitalize() + "."
+        text = " ".join(random.Random(next(_TEXTS)).sample(_THINGS, 6)).capitalize() + "."
         return CommentWords(text, answers, f"Reason {number}."), Usage("chooser", "1")
 
     def paid_by(self, _: object) -> Chooser:

@@ -20,6 +20,9 @@ from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.sql import GroupStatement, Statement, given
 
+_SESSION = db._SESSION
+"""As it is shipped: tests have longer."""
+
 
 @pytest.fixture
 def database(database_url: str):  # type: ignore[no-untyped-def]
@@ -173,9 +176,18 @@ def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
     database: Database, asked: Callable[[Tx], object]
 ) -> None:
     with pytest.raises(Unavailable, match="idle-in-transaction"), database.transaction() as tx:
+        pid = tx.scalar(sa.text("SELECT pg_backend_pid()"))
         tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
-        time.sleep(0.3)
+        while _lives(database, pid):
+            time.sleep(0.01)
         asked(tx)
+
+
+def _lives(database: Database, pid: int) -> bool:
+    """Say whether a session is still there; asked in a transaction of its own, which would see the same throughout."""
+    with database.transaction() as tx:
+        session = sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid").bindparams(pid=pid)
+        return bool(tx.scalar(session))
 
 
 def test_an_error_does_not_repeat_the_values_that_it_is_about(database: Database) -> None:
@@ -258,13 +270,13 @@ def test_a_database_from_the_future_is_not_touched(database: Database, database_
 def test_a_server_that_is_away_or_refuses_is_said_so_without_the_password(
     database_url: str, change: dict[str, str], error: type[FleetError], words: str
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = sa.make_url(database_url).set(**{**change, **({"port": port} if "port" in change else {})})  # type: ignore[arg-type]
-    database = Database(url.render_as_string(hide_password=False))
-    with pytest.raises(error, match=words) as caught, database.transaction() as tx:
-        tx.scalar(sa.text("SELECT 1"))
+    with socket.socket() as closed:  # it is ours and nobody listens there, for as long as we ask
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        url = sa.make_url(database_url).set(**{**change, **({"port": port} if "port" in change else {})})  # type: ignore[arg-type]
+        database = Database(url.render_as_string(hide_password=False))
+        with pytest.raises(error, match=words) as caught, database.transaction() as tx:
+            tx.scalar(sa.text("SELECT 1"))
     assert "sesame" not in str(caught.value)
     database.close()
 
@@ -278,8 +290,13 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         Database(url)
 
 
-def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(database: Database) -> None:
+def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_SESSION", _SESSION)
+    database = Database(database_url)
     with database.transaction() as tx:
         timeout = tx.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
         assert tx.scalar(sa.text("SHOW statement_timeout")) == "1min"
     assert timeout == "5s"
+    database.close()

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from fleet.sandbox.child import RunAs
 from fleet.sandbox.embedded import Complaint
 from fleet.sandbox.gallery.config import _Environment
 from fleet.sandbox.postgres import EmbeddedPostgres, ensure_sibling
+
+# Each makes a server from nothing, which takes a while on a slow machine.
+pytestmark = pytest.mark.timeout(300)
 
 MakeServer = Callable[..., EmbeddedPostgres]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -149,7 +153,7 @@ def test_a_dead_server_starts_again_on_the_same_object(make: MakeServer) -> None
     write_row(server)
     port = server.port
     os.kill(server.child.pid, signal.SIGKILL)
-    assert server.child.wait(5)
+    assert server.child.wait(60)
     assert not server.is_running()
     server.start()
     assert (server.port, rows(server)) == (port, [("here",)])
@@ -209,12 +213,14 @@ def test_a_half_made_data_folder_is_made_again(make: MakeServer, folder: Path) -
 
 def test_a_start_killed_during_initdb_leaves_nothing_in_the_way(make: MakeServer, folder: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from fleet.sandbox.postgres import EmbeddedPostgres;"
+        "import sys, time; from pathlib import Path; from fleet.sandbox.postgres import EmbeddedPostgres;"
+        "Path.rename = lambda *_: time.sleep(600);"  # however late we look, it has not come to its end
         "EmbeddedPostgres(Path(sys.argv[1]) / 'data', durable=False).start()"
     )
     killed = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=Path.cwd())
     while not (folder / "data.new" / "PG_VERSION").exists():
-        assert killed.poll() is None, "initdb was over before it could be killed"
+        assert killed.poll() is None, "it ended before it could be killed"
+        time.sleep(0.001)
     killed.kill()
     killed.wait()
     assert not (folder / "data").exists()

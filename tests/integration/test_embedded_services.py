@@ -25,6 +25,9 @@ from fleet.sandbox.runfile import Recorded, RunFile, RunInfo, ourselves
 from fleet.sandbox.services import Services
 from fleet.sandbox.supervisor import Died, Event, Restarted
 
+# Each makes a server or two from nothing, which takes a while on a slow machine.
+pytestmark = pytest.mark.timeout(300)
+
 MakeServices = Callable[..., Services]
 
 # What `fleet up` does in short: services, one supervised child, then it waits to be killed.
@@ -37,10 +40,10 @@ from fleet.sandbox.supervisor import Process, Supervisor
 home = Path(sys.argv[1])
 services = Services(home, durable=False)
 services.start()
-supervisor = Supervisor(services.logs_dir, orphan_grace_s=30)
+supervisor = Supervisor(services.logs_dir, orphan_grace_s=300)
 supervisor.add(Process("deaf", ("/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 60; done")))
 supervisor.start("deaf")
-supervisor.wait_ready("deaf", lambda: supervisor.log_path("deaf").read_text() == "up\\n", 20)
+supervisor.wait_ready("deaf", lambda: supervisor.log_path("deaf").read_text() == "up\\n", 60)
 services.record(urls={"gallery": "http://127.0.0.1:4/"},
                 processes={name: Recorded(ref) for name, ref in supervisor.running().items()})
 while True:
@@ -48,7 +51,7 @@ while True:
 """
 
 
-def eventually(holds: Callable[[], object], within_s: float = 20.0) -> None:
+def eventually(holds: Callable[[], object], within_s: float = 90.0) -> None:
     """Poll until `holds()` is true; fails when the time is up."""
     deadline = time.monotonic() + within_s
     while not holds():

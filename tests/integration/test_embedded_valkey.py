@@ -33,7 +33,7 @@ def test_it_keeps_what_was_written_through_kill_9(private_valkey: EmbeddedValkey
 
 def test_it_starts_again_after_dying_by_itself(private_valkey: EmbeddedValkey) -> None:
     os.kill(private_valkey.child.pid, signal.SIGKILL)
-    assert private_valkey.child.wait(5)
+    assert private_valkey.child.wait(60)
     private_valkey.start()
     with private_valkey.client() as client:
         assert client.ping()
@@ -108,7 +108,7 @@ def test_a_port_lost_after_the_check_is_read_from_its_words(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as other:
         server._prepare()
         child = server._spawn(other.getsockname()[1])
-        assert child.wait(5)
+        assert child.wait(60)
     assert server._complaint(child.said()) is Complaint.PORT_TAKEN
 
 

@@ -92,7 +92,7 @@ def test_who_waits_for_a_lock_leaves_the_turn_to_others(fleet: Fleet) -> None:
         assert [row.key for row in db.run(LOCK, key=78)] == [78]
         until_somebody_waits(tx)  # alone now, and without an end
         assert not done
-    waiting.join(10)
+    waiting.join(60)
     assert [row.key for row in done[0]] == [77]
 
 
@@ -108,10 +108,10 @@ def test_who_needs_a_lock_that_is_held_keeps_nobody_of_its_group_waiting(fleet: 
         calls = [functools.partial(lock, key) for key in (4, 5, 6)]
         group = threading.Thread(target=together, args=(fleet, *calls))
         group.start()
-        assert {ended.get(timeout=10), ended.get(timeout=10)} == {4, 6}
+        assert {ended.get(timeout=60), ended.get(timeout=60)} == {4, 6}
         until_somebody_waits(tx)
-    group.join(10)
-    assert ended.get(timeout=10) == 5
+    group.join(60)
+    assert ended.get(timeout=60) == 5
 
 
 def test_those_who_wait_for_a_lock_leave_a_connection_to_the_turns(fleet: Fleet) -> None:
@@ -125,7 +125,7 @@ def test_those_who_wait_for_a_lock_leave_a_connection_to_the_turns(fleet: Fleet)
         until_somebody_waits(tx, size - 2)
         assert [row.key for row in db.run(LOCK, key=78)] == [78]
     for thread in waiting:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

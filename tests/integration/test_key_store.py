@@ -29,7 +29,7 @@ from fleet.runtime.keys import LOOK_EVERY_S, Keys
 from tests.factories import make_fleet
 from tests.integration.test_cli import Cli
 
-KEY = "a-model's key/with+signs and no pattern 0123"
+KEY = "a-model's key/with+signs and no pattern 0123 qzjx"
 OTHER = "another key of some length 4567"
 
 
@@ -277,7 +277,7 @@ def test_a_secret_is_set_listed_rotated_and_removed(cli: Cli, tmp_path: Path) ->
     assert (one["name"], one["state"]) == ("openai_api_key", "old key")
     assert "Sealed anew: openai_api_key" in cli("secrets", "rotate").output
     assert "already" in cli("secrets", "rotate").output
-    assert KEY[-4:] not in cli("secrets", "list", columns=200).output
+    assert KEY[-4:] not in cli("secrets", "list", columns=200).output  # no hexadecimal id and no time holds these
     assert "--yes" in cli("secrets", "remove", "openai_api_key", code=2).stderr
     cli("secrets", "remove", "openai_api_key", "-y")
     assert "empty" in cli("secrets", "list").output

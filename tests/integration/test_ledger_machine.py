@@ -221,7 +221,7 @@ class Ledger(RuleBasedStateMachine):
         assert {(names[agent], target) for agent, target in likes if agent} <= self.fleet.surface.liked
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_invariants_hold_in_every_order(database_url: str) -> None:
     class OnThisDatabase(Ledger):
         fleet = make_fleet(database_url)

@@ -235,15 +235,19 @@ def test_deciding_again_gives_the_same(fleet: Fleet) -> None:
 def test_the_whole_loop_runs_from_account_to_reactions(fleet: Fleet) -> None:
     agents = [fleet.agent(account=False) for _ in range(3)]
     fleet.surface.posts = [item("p1"), item("p2")]
-    for _ in range(12):
+    every_kind = {"provision", "post", "comment", "like", "browse"}
+    done: set[tuple[str, uuid.UUID | None]] = set()
+    for tick_no in range(1, 100):  # every agent throws dice of its own: of some, twelve ticks hold no like
         due_again(fleet)
         dispatch(fleet.deps)
         _run_all(fleet)
+        done = {(job.kind, job.agent_id) for job in fleet.jobs(state="done")}
+        if tick_no >= 12 and {kind for kind, _ in done} == every_kind:
+            break
     assert len(fleet.surface.accounts) == 3
     assert {job.state for job in fleet.jobs()} <= {"done", "skipped"}
-    done = {(job.kind, job.agent_id) for job in fleet.jobs(state="done")}
     assert {("provision", agent) for agent in agents} <= done
-    assert {kind for kind, _ in done} == {"provision", "post", "comment", "like", "browse"}
+    assert {kind for kind, _ in done} == every_kind
     shown = [e for e in fleet.surface.effects if e.verb == "comment"]
     assert len({(e.username, e.target) for e in shown}) == len(shown)
 

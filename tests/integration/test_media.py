@@ -211,7 +211,10 @@ def test_no_transaction_is_open_while_the_network_is_asked(fleet: Fleet, server:
     seen: list[int] = []
 
     def look(handler: BaseHTTPRequestHandler) -> None:
-        busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+        busy = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+            " AND backend_type = 'client backend'"
+        )
         seen.append(fleet.sql(busy).scalar())
         picture = a_picture()
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(picture) + picture)
