@@ -47,6 +47,8 @@ from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
 
 _NUMBERS = itertools.count(1)
+WITHIN_S = 60.0
+"""How long tests wait for what is to come at once: however busy a machine is, only what never comes takes longer."""
 
 
 @dataclass
@@ -383,7 +385,7 @@ def until_somebody_waits(tx: Tx, number: int = 1) -> None:
     """Return when so many sessions wait for an advisory lock of this database."""
     waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    deadline = time.monotonic() + 4
+    deadline = time.monotonic() + WITHIN_S
     while tx.scalar(sa.text(waiting)) < number:
         assert time.monotonic() < deadline, "nobody takes turns"
 
@@ -395,18 +397,18 @@ def turn_taken(group: GroupCommit) -> Iterator[Callable[[int], None]]:
 
     def hold(items: list[None], _: int) -> list[None]:
         begun.set()
-        assert over.wait(10)
+        assert over.wait(WITHIN_S)
         return items
 
     def until_waiting(number: int) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + WITHIN_S
         while len(group._waiting) < number:
             assert time.monotonic() < deadline, f"only {len(group._waiting)} of {number} wait"
             time.sleep(0.001)
 
     holder = threading.Thread(target=group.run, args=(hold, None))
     holder.start()
-    assert begun.wait(5)
+    assert begun.wait(WITHIN_S)
     try:
         yield until_waiting
     finally:
@@ -430,6 +432,6 @@ def at_once(group: GroupCommit, *calls: Callable[[], Any]) -> list[Any]:
             thread.start()
             until_waiting(number)
     for thread in threads:
-        thread.join(10)
+        thread.join(WITHIN_S)
         assert not thread.is_alive()
     return found
