@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet.core import masking
@@ -29,6 +31,7 @@ from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
 
 _TEMPLATE = "fleet_template"
+_LAST_MOMENTS_S = 30.0
 
 hypothesis.settings.register_profile(
     "fleet",
@@ -76,6 +79,16 @@ class PostgresForTests:
             connection.execute(order)
 
 
+def pytest_collection_finish() -> None:
+    """Have Hypothesis draw the same in every run where it is to (in CI).
+
+    Among what it draws are constants of the modules that are loaded, and which those are depends on the tests that a
+    process has run before, in an order of chance. All of a run's processes collect the same tests.
+    """
+    known = providers._get_local_constants()
+    providers._get_local_constants = lambda: known
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once what was not looked at in a browser; the runner's own closing line comes after this."""
     left_out = [one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords]
@@ -95,6 +108,14 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _within_one_day() -> None:
+    """Begin no test in the last moments of a day of UTC: what it writes today would be of yesterday when it looks."""
+    left_s = 86_400 - time.time() % 86_400
+    if left_s < _LAST_MOMENTS_S:
+        time.sleep(left_s)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
     """The PostgreSQL server of this test process."""
@@ -104,6 +125,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     with _folder_in_memory(tmp_path_factory) as folder:
         server = EmbeddedPostgres(folder / "data", durable=False)
         server.start()
+        with server.connect() as connection:
+            # Events are read up to the oldest transaction of the whole server: one that gathers statistics, at a moment
+            # of its own choice, would keep what a test has just written from it.
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
         try:
             yield PostgresForTests(server.url("postgres"))
         finally:
