@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
-from fleet.core import masking
+from fleet.core import db, masking
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
@@ -102,6 +102,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them, and what other tests had concealed."""
     monkeypatch.setattr(masking, "_concealed", ())
+    monkeypatch.setattr(db, "_CONNECT_S", 60)  # a busy machine takes its time over a new connection
     for name in list(os.environ):
         models = name.startswith(("ANTHROPIC_", "OPENAI_"))  # a key in the environment is used, and must not be here
         if models or (name.startswith("FLEET_") and not name.startswith("FLEET_TEST_")):
@@ -125,12 +126,12 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     with _folder_in_memory(tmp_path_factory) as folder:
         server = EmbeddedPostgres(folder / "data", durable=False)
         server.start()
-        with server.connect() as connection:
-            # Events are read up to the oldest transaction of the whole server: one that gathers statistics, at a moment
-            # of its own choice, would keep what a test has just written from it.
-            connection.execute("ALTER SYSTEM SET autovacuum = off")
-            connection.execute("SELECT pg_reload_conf()")
         try:
+            # Readers of events wait for every older transaction of the server, those of its own upkeep too: a test that
+            # reads once what it has just written would find nothing while some table is being analysed.
+            with server.connect() as connection:
+                connection.execute("ALTER SYSTEM SET autovacuum = off")
+                connection.execute("SELECT pg_reload_conf()")
             yield PostgresForTests(server.url("postgres"))
         finally:
             server.stop()

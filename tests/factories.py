@@ -385,9 +385,10 @@ def until_somebody_waits(tx: Tx, number: int = 1) -> None:
     """Return when so many sessions wait for an advisory lock of this database."""
     waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + 60
     while tx.scalar(sa.text(waiting)) < number:
         assert time.monotonic() < deadline, "nobody takes turns"
+        time.sleep(0.005)
 
 
 @contextmanager
@@ -397,18 +398,18 @@ def turn_taken(group: GroupCommit) -> Iterator[Callable[[int], None]]:
 
     def hold(items: list[None], _: int) -> list[None]:
         begun.set()
-        assert over.wait(WITHIN_S)
+        assert over.wait(90)
         return items
 
     def until_waiting(number: int) -> None:
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + 60
         while len(group._waiting) < number:
             assert time.monotonic() < deadline, f"only {len(group._waiting)} of {number} wait"
             time.sleep(0.001)
 
     holder = threading.Thread(target=group.run, args=(hold, None))
     holder.start()
-    assert begun.wait(WITHIN_S)
+    assert begun.wait(60)
     try:
         yield until_waiting
     finally:
@@ -432,6 +433,6 @@ def at_once(group: GroupCommit, *calls: Callable[[], Any]) -> list[Any]:
             thread.start()
             until_waiting(number)
     for thread in threads:
-        thread.join(WITHIN_S)
+        thread.join(60)
         assert not thread.is_alive()
     return found

@@ -45,6 +45,8 @@ _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -
 # quarter of an hour, and one connection carries all of a process's turns. In seconds, but the last in milliseconds.
 _LINK = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 
+_CONNECT_S = 5
+
 
 class Base(DeclarativeBase):
     """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
@@ -156,7 +158,7 @@ class Database:
                 json_serializer=as_json,
                 hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
-                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION, **link},
+                connect_args={"connect_timeout": _CONNECT_S, "application_name": "fleet", "options": _SESSION, **link},
             )
         # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
         except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role
+from fleet.core import db
 from fleet.runtime import accounts
 from fleet.web.app import create_app
 from tests.factories import Fleet
@@ -66,6 +67,12 @@ class Web:
         client = self.anonymous()
         client.headers["authorization"] = f"Bearer {token}"
         return client
+
+
+@pytest.fixture(autouse=True)
+def _patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine pause for longer than five seconds within a transaction: a page would say 503."""
+    monkeypatch.setattr(db, "_SESSION", db._SESSION.replace("session_timeout=5s", "session_timeout=60s"))
 
 
 @pytest.fixture

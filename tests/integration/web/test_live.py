@@ -124,6 +124,7 @@ def token(fleet: Fleet) -> str:
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "POLL_S", 0.02)
+    monkeypatch.setattr(hub, "_PATIENCE_S", WITHIN_S)
 
 
 @pytest.fixture
