@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet.core import db, masking
@@ -29,6 +31,7 @@ from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
 
 _TEMPLATE = "fleet_template"
+_LAST_MOMENTS_S = 30.0
 
 hypothesis.settings.register_profile(
     "fleet",
@@ -76,6 +79,16 @@ class PostgresForTests:
             connection.execute(order)
 
 
+def pytest_collection_finish() -> None:
+    """Have Hypothesis draw the same in every run where it is to (in CI).
+
+    Among what it draws are constants of the modules that are loaded, and which those are depends on the tests that a
+    process has run before, in an order of chance. All of a run's processes collect the same tests.
+    """
+    known = providers._get_local_constants()
+    providers._get_local_constants = lambda: known
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once what was not looked at in a browser; the runner's own closing line comes after this."""
     left_out = [one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords]
@@ -89,6 +102,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of whoever runs the tests out of them, and what other tests had concealed."""
     monkeypatch.setattr(masking, "_concealed", ())
+    monkeypatch.setattr(db, "_CONNECT_S", 60)  # a busy machine takes its time over a new connection
     for name in list(os.environ):
         models = name.startswith(("ANTHROPIC_", "OPENAI_"))  # a key in the environment is used, and must not be here
         if models or (name.startswith("FLEET_") and not name.startswith("FLEET_TEST_")):
@@ -99,6 +113,14 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no pause of this process, on a machine that has much else to do, end a transaction that a test is in."""
     monkeypatch.setattr(db, "_SESSION", db._SESSION.replace("session_timeout=5s", "session_timeout=10min"))
+
+
+@pytest.fixture(autouse=True)
+def _within_one_day() -> None:
+    """Begin no test in the last moments of a day of UTC: what it writes today would be of yesterday when it looks."""
+    left_s = 86_400 - time.time() % 86_400
+    if left_s < _LAST_MOMENTS_S:
+        time.sleep(left_s)
 
 
 @pytest.fixture(scope="session")

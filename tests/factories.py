@@ -47,6 +47,8 @@ from fleet.runtime import deps as runtime_deps
 from fleet.runtime.deps import Deps
 
 _NUMBERS = itertools.count(1)
+WITHIN_S = 60.0
+"""How long tests wait for what is to come at once: however busy a machine is, only what never comes takes longer."""
 
 
 @dataclass

@@ -42,6 +42,8 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all mig
 # plan that is kept while the table grows, rather than look up one key.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
 
+_CONNECT_S = 5
+
 
 class Base(DeclarativeBase):
     """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
@@ -153,7 +155,7 @@ class Database:
                 json_serializer=as_json,
                 hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
-                connect_args={"connect_timeout": 5, "application_name": "fleet", "options": _SESSION, **link},
+                connect_args={"connect_timeout": _CONNECT_S, "application_name": "fleet", "options": _SESSION, **link},
             )
         # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
         except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:

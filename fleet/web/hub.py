@@ -94,6 +94,8 @@ class Hub:
     def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str]) -> None:
         self._deps = deps
         self._frame, self._cards = _Changing(frame), _Changing(cards)
+        # What was sent of both. What a thread has just made is not: who comes before it is sent would hear it twice.
+        self._shown = ("", "")
         self._scribe = Scribe(deps)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
         self._listeners: set[Listener] = set()
@@ -161,7 +163,7 @@ class Hub:
         hello = said("hello", "{}", listener.floor if missed == b"" else None)
         listener.floor = max(listener.floor, reached) if missed == b"" else reached
         retry_ms = 1000 + self._deps.dice.randrange(3000)  # after a restart they do not all come back at once
-        now = parts_of(listener.wants, self._frame.last, self._cards.last)
+        now = parts_of(listener.wants, *self._shown)
         listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + now
 
     def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
@@ -194,6 +196,7 @@ class Hub:
             self._send(lambda _: _STILL_HERE)
             return _AWAY_S
         self._position = found.end
+        self._shown = (found.frame or self._shown[0], found.cards or self._shown[1])
         self._located.set()
         self._send(lambda listener: found.told(listener.wants, listener.floor))
         if clock.monotonic_s() - self._sent_at_s > _HEARTBEAT_S:

@@ -39,7 +39,9 @@ def browser() -> Iterator[Browser]:
 
     with sync_playwright() as playwright:
         path = chromium.find()
-        started = playwright.chromium.launch(executable_path=path, args=["--disable-quic", "--disable-dev-shm-usage"])
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--disable-quic", "--disable-dev-shm-usage"], timeout=90_000
+        )
         yield started
         started.close()
 

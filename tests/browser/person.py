@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 MOST_TABS = 80
 NO = re.compile(r"cancel|not now|back|keep", re.I)
 _FOCUSED = """() => {

@@ -23,7 +23,7 @@ from tests.factories import Fleet, raises
 from tests.integration.test_drafts import proposed
 from tests.integration.test_scan import COMMENT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

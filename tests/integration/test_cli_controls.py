@@ -18,7 +18,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.runtime import fleetwide, looking
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.tick import tick
-from tests.factories import Fleet
+from tests.factories import WITHIN_S, Fleet
 from tests.integration.test_cli import Cli
 
 STATUS_KEYS = {
@@ -277,7 +277,7 @@ def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_
         fleetwide.resume(fleet.deps, "fleet", by="ann")
         assert json.loads(follower.stdout.readline())["subject"] == "control.resumed"
         follower.send_signal(signal.SIGINT)
-        assert follower.wait(timeout=20) == 130
+        assert follower.wait(timeout=WITHIN_S) == 130
         assert follower.stderr is not None
         assert follower.stderr.read().strip() == ""
     finally:

@@ -14,7 +14,7 @@ import pytest
 from fleet.core import group_commit
 from fleet.core.errors import Unavailable
 from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
-from tests.factories import at_once, turn_taken
+from tests.factories import WITHIN_S, at_once, turn_taken
 
 
 class Turns:
@@ -112,7 +112,7 @@ def test_who_waits_alone_keeps_nobody() -> None:
     def stuck(items: list[int], patience_ms: int) -> list[int]:
         if patience_ms:
             raise Separate
-        assert may_go.wait(10)
+        assert may_go.wait(WITHIN_S)
         return items
 
     waiting = threading.Thread(target=group.run, args=(stuck, 1))
@@ -122,7 +122,7 @@ def test_who_waits_alone_keeps_nobody() -> None:
         assert waiting.is_alive()
     finally:
         may_go.set()
-        waiting.join(5)
+        waiting.join(WITHIN_S)
 
 
 def test_too_few_results_are_an_error_and_not_a_silence() -> None:
@@ -175,7 +175,7 @@ def ended(call: Callable[[], object]) -> bool:
     """Say whether a call ends; if not, its thread waits for as long as the process lives."""
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(WITHIN_S)
     return not thread.is_alive()
 
 
@@ -196,7 +196,7 @@ def test_who_is_called_away_takes_nobody_along_who_waits_behind() -> None:
             time.sleep(0.001)
 
     called_away(group, wait_too)
-    behind.join(5)
+    behind.join(WITHIN_S)
     assert (behind.is_alive(), turns.gone) == (False, [[2]])
 
 
@@ -262,7 +262,7 @@ def test_those_who_try_by_themselves_are_no_more_than_may_be() -> None:
         if patience_ms:
             raise Separate
         alone.append(items)
-        assert may_go.wait(10)
+        assert may_go.wait(WITHIN_S)
         return items
 
     threads = [threading.Thread(target=group.run, args=(stuck, item)) for item in range(3)]
@@ -276,5 +276,5 @@ def test_those_who_try_by_themselves_are_no_more_than_may_be() -> None:
     finally:
         may_go.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(WITHIN_S)
     assert sorted(alone) == [[0], [1], [2]]

@@ -17,9 +17,9 @@ def decision(sign: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("told", [agent._changes, replay._difference], ids=["page", "terminal"])
 def test_long_decisions_are_compared_at_once(told: Any) -> None:
-    began = time.monotonic()
+    began_s = time.process_time()  # whatever else the machine does meanwhile
     assert len([*told(decision("a"), decision("b"))]) >= 6_000
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began_s < 5
 
 
 def test_what_is_the_same_stands_around_what_differs() -> None:

@@ -23,7 +23,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.runtime import accounts, inviting
 from fleet.runtime.accounts import NotAllowed
 from fleet.runtime.sweep import prune
-from tests.factories import make_fleet
+from tests.factories import WITHIN_S, make_fleet
 from tests.integration.web.conftest import PASSWORD, Browser, Web
 
 
@@ -32,7 +32,7 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
     barrier = threading.Barrier(len(calls))
 
     def one(call: Callable[[], object]) -> object:
-        barrier.wait(10)
+        barrier.wait(WITHIN_S)
         try:
             return call()
         except FleetError as error:
@@ -382,7 +382,7 @@ def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: 
             with pytest.raises(TimeoutError):
                 revoking.result(0.5)
             tokens.issue(tx, asks.user_id, "late", scopes, None, made_by=asks.key_id)
-        revoking.result(10)
+        revoking.result(WITHIN_S)
     assert all(one.revoked_at for one in accounts.list_tokens(web.deps))
     with pytest.raises(NotAllowed):
         accounts.issue_token(web.deps, "ana", "later", scopes, None, by=asks)
@@ -449,7 +449,7 @@ def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
             with pytest.raises(TimeoutError):
                 inviting_now.result(0.5)
         with pytest.raises(NotAllowed):
-            inviting_now.result(10)
+            inviting_now.result(WITHIN_S)
     assert not inviting.list_invitations(web.deps)
     accounts.remove_user(web.deps, "ana")
     with pytest.raises(NotFound):

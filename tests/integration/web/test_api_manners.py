@@ -17,7 +17,7 @@ from fleet.runtime import crowds, people, repeating
 from fleet.runtime.sweep import prune
 from fleet.web import intake
 from fleet.web.problems import problem
-from tests.factories import Fleet, make_fleet
+from tests.factories import WITHIN_S, Fleet, make_fleet
 from tests.integration.web.conftest import Web
 
 ADA = {"username": "ada_1", "name": "Ada", "weights": {"post": 1}}
@@ -84,7 +84,7 @@ def test_of_two_at_once_one_is_done_and_the_other_told_to_ask_again(
 
     def slowly(*given: object, **more: object) -> bool:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(WITHIN_S)
         return real(*given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(people, "pause", slowly)
@@ -93,7 +93,7 @@ def test_of_two_at_once_one_is_done_and_the_other_told_to_ask_again(
         target=lambda: answers.append(api.post("/api/v1/agents/ada_1/pause", json={}, headers=KEY))
     )
     first.start()
-    assert begun.wait(20)
+    assert begun.wait(WITHIN_S)
     second = api.post("/api/v1/agents/ada_1/pause", json={}, headers=KEY)
     go.set()
     first.join()
@@ -195,7 +195,8 @@ def test_a_flood_is_held_back_for_a_moment(hurried: Web, monkeypatch: pytest.Mon
     assert [ana.get("/api/v1/status").status_code for _ in range(2)] == [200, 429]
 
 
-def test_strangers_are_counted_by_where_they_come_from(hurried: Web) -> None:
+def test_strangers_are_counted_by_where_they_come_from(hurried: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "monotonic_s", lambda: 1000.0)
     nobody = hurried.anonymous()
     assert [nobody.get("/api/v1/status").status_code for _ in range(4)] == [401, 401, 401, 429]
 

@@ -19,11 +19,9 @@ from fleet.core import events
 from fleet.runtime import accounts, fleetwide
 from fleet.web import hub, server
 from fleet.web.live import EventStream
-from fleet.web.rounds import Wants
-from tests.factories import Fleet
+from fleet.web.rounds import Round, Wants
+from tests.factories import WITHIN_S, Fleet
 from tests.integration.web.conftest import PASSWORD
-
-WITHIN_S = 20.0
 
 
 @dataclass
@@ -126,6 +124,7 @@ def token(fleet: Fleet) -> str:
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "POLL_S", 0.02)
+    monkeypatch.setattr(hub, "_PATIENCE_S", WITHIN_S)
 
 
 @pytest.fixture
@@ -239,7 +238,7 @@ def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
         late = Ear(address, keys[name], {"feed": "1", "after": first})
         missed = late.until(lambda _, late=late: late.numbers() == [1])  # type: ignore[misc]
         pages = [
-            httpx.get(f"{address}{path}", headers={"authorization": f"Bearer {keys[name]}"}).text
+            httpx.get(f"{address}{path}", headers={"authorization": f"Bearer {keys[name]}"}, timeout=WITHIN_S).text
             for path in ("/", "/activity", f"/activity?subject={subject[:4]}*", "/api/v1/activity",
                          "/api/v1/activity/after", f"/api/v1/activity?subject={subject}")
         ]  # fmt: skip
@@ -292,17 +291,21 @@ def test_who_missed_too_much_or_comes_from_elsewhere_is_told_to_look_anew(
 @pytest.mark.parametrize("position", ["x", "1", "1-", "1-x", "-1-2", "٣-٤", f"{10**30}-1"])
 def test_what_is_no_position_is_refused(fleet: Fleet, token: str, address: str, position: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
-    answer = httpx.get(f"{address}/live", params={"after": position}, headers=headers, trust_env=False)
+    answer = httpx.get(
+        f"{address}/live", params={"after": position}, headers=headers, trust_env=False, timeout=WITHIN_S
+    )
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
 def test_nobody_listens_unknown_and_not_too_many_do(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert httpx.get(f"{address}/live", trust_env=False).status_code == 401
+    assert httpx.get(f"{address}/live", trust_env=False, timeout=WITHIN_S).status_code == 401
     monkeypatch.setattr(hub, "MOST_STREAMS", 1)
     ear = Ear(address, token).greeted()
-    refused = httpx.get(f"{address}/live", headers={"authorization": f"Bearer {token}"}, trust_env=False)
+    refused = httpx.get(
+        f"{address}/live", headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=WITHIN_S
+    )
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
     ear.close()
 
@@ -315,7 +318,9 @@ def test_nobody_takes_the_streams_of_others(
     another = accounts.issue_token(fleet.deps, "ana", "another", (Permission.FLEET_VIEW,), None)
     of_bo = accounts.issue_token(fleet.deps, "bo", "tests", (Permission.FLEET_VIEW,), None)
     ear = Ear(address, token).greeted()
-    refused = httpx.get(f"{address}/live", headers={"authorization": f"Bearer {another}"}, trust_env=False, timeout=3)
+    refused = httpx.get(
+        f"{address}/live", headers={"authorization": f"Bearer {another}"}, trust_env=False, timeout=WITHIN_S
+    )
     assert refused.status_code == 503
     other = Ear(address, of_bo).greeted()
     ear.close()
@@ -360,6 +365,34 @@ async def _beside_one_that_hangs(fleet: Fleet) -> int:
     left = streams.number
     streams.close()
     return left
+
+
+def test_who_comes_while_a_round_is_on_its_way_is_sent_the_frame_once(fleet: Fleet) -> None:
+    assert asyncio.run(_frames_of_one_that_comes_between(fleet)) == 1
+
+
+async def _frames_of_one_that_comes_between(fleet: Fleet) -> int:
+    """Return how often the frame is sent to a page that joins when it has been made and was not sent yet."""
+    who = Principal(uuid.uuid4(), "ana", Role.VIEWER, Via.SESSION, uuid.uuid4())
+    streams = hub.Hub(fleet.deps, frame=lambda: "<p>running</p>", cards=lambda: "")
+    in_thread, late = streams._in_thread, []
+
+    async def slowly(call: Callable[[], Any]) -> Any:
+        found = await in_thread(call)
+        if isinstance(found, Round) and found.frame:
+            late.append(await streams.join(who, None, Wants()))
+        return found
+
+    streams._in_thread = slowly  # type: ignore[method-assign]
+    first = await streams.join(who, None, Wants())
+    while b"running" not in ((await asyncio.wait_for(first.next(), WITHIN_S)) or b""):
+        pass
+    (second,) = late
+    heard = [await second.next()]
+    while not second.rounds.empty():
+        heard.append(await second.next())
+    streams.close()
+    return b"".join(one or b"" for one in heard).count(b"event: frame")
 
 
 def test_every_page_hears_that_the_kill_switch_is_on_and_only_changes_are_sent(

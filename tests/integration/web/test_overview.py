@@ -13,7 +13,7 @@ from fleet.runtime import fleetwide, health, hours
 from fleet.runtime.health import Asked
 from fleet.runtime.overview import Watch
 from fleet.web import figures, glance
-from tests.factories import Fleet
+from tests.factories import WITHIN_S, Fleet
 from tests.integration.web.conftest import Web
 
 
@@ -102,7 +102,7 @@ def test_what_takes_long_to_read_is_read_seldom(monkeypatch: pytest.MonkeyPatch)
 
 def test_everybody_who_looks_shares_one_reading(fleet: Fleet) -> None:
     read: list[int] = []
-    kept = glance.Kept(lambda: read.append(1) or len(read))
+    kept = glance.Kept(lambda: read.append(1) or len(read), for_s=3600.0)
     assert [kept.get() for _ in range(5)] == [1] * 5
     kept.forget()
     assert (kept.last, kept.get()) == (1, 2)
@@ -180,17 +180,17 @@ def test_a_slow_broker_delays_no_page(fleet: Fleet, monkeypatch: pytest.MonkeyPa
     def ask(_: object) -> Asked:
         calls.append(1)
         begun.set()
-        release.wait(20)
+        release.wait(WITHIN_S)
         return Asked({}, ["w1@host"])
 
     monkeypatch.setattr(glance.health, "ask", ask)
     monkeypatch.setattr(glance, "_ASKED_S", 3600.0)
     kept = glance.Glance(fleet.deps)
     first = kept.overview()
-    assert begun.wait(20)
+    assert begun.wait(WITHIN_S)
     kept.overview()
     release.set()
-    kept._broker._lock.acquire(timeout=20)
+    kept._broker._lock.acquire(timeout=WITHIN_S)
     kept._broker._lock.release()
     kept.forget()
     after = kept.overview()

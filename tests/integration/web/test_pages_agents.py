@@ -538,6 +538,8 @@ def test_a_refused_edit_changes_nothing(web: Web) -> None:
 
 def test_the_page_tells_what_an_agent_is_and_when_it_wakes(web: Web) -> None:
     agent(web, "ada_1", name="Ada", persona_id="ai_artist", personality="Calm.", interests=("fog",), running=True)
+    # Whoever is late wakes now, which is another moment on the page and below.
+    web.fleet.sql("UPDATE agents SET next_tick_at = next_tick_at + interval '1 h'")
     page = web.browser("viewer").get("/agents/ada_1").text
     for said in ("Calm.", "fog", "ai_artist", "on its account and its pictures", "in UTC (UTC+00:00)"):
         assert said in page

@@ -15,7 +15,7 @@ from fleet.jobs.states import FINAL, LEASED, DeadReason, JobState
 from tests.integration.web.conftest import Web
 
 _TARGETS = itertools.count()
-HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{1337*7331}}\x1b[31m"
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{13371337*73317331}}\x1b[31m"
 
 
 def add_job(web: Web, state: JobState = JobState.READY, *, kind: JobKind = JobKind.POST, agent: uuid.UUID | None = None,
@@ -177,7 +177,7 @@ def test_hostile_words_are_inert(web: Web) -> None:
         page = owner.get(path)
         assert page.status_code == 200
         assert "<script>alert" not in page.text and "<img src=x" not in page.text, path
-        assert str(1337 * 7331) not in page.text, path
+        assert str(13371337 * 73317331) not in page.text, path
 
 
 @pytest.mark.parametrize(
