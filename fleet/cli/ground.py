@@ -15,9 +15,11 @@ from fleet.cli.options import PERSONA
 def migrate(door: Door, /, *, dry_run: bool) -> None:
     """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.
 
-    Safe to run from several places at once, and again.
+    A database that was restored to another server is made ready to go on there. Safe to run from several places at
+    once, and again.
     """
     from fleet.core import db
+    from fleet.runtime import restored
     from fleet.runtime.staffing import staff
 
     url = door.settings.database_url
@@ -31,6 +33,8 @@ def migrate(door: Door, /, *, dry_run: bool) -> None:
             db.migrate(url)
         door.say(f"Done: {', '.join(pending)}." if pending else "The database is up to date.")
         if not dry_run:
+            if restored.settle(database):
+                door.say("It comes from another server; webhooks and subscribers go on where they stood.")
             staff(database)
     finally:
         database.close()

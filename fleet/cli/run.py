@@ -32,7 +32,7 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide, inviting, keys, people, signing
+from fleet.runtime import fleetwide, inviting, keys, people, restored, signing
 from fleet.runtime.cast import Cast
 from fleet.runtime.deps import Deps
 from fleet.runtime.staffing import staff
@@ -146,6 +146,7 @@ class Run:
 
     def _people(self, deps: Deps) -> None:
         """Make and start the agents that are missing; those who are there are left as people left them."""
+        restored.settle(deps.db)
         staff(deps.db)
         _, there = people.list_agents(deps, _WHO_ACT, limit=1)
         missing = self._wanted.agents - there

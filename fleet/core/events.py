@@ -26,6 +26,8 @@ from fleet.core.subjects import matches
 # Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
 APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}
 _SETTLED_BELOW = sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+YET_TO_COME: sa.ColumnElement[int] = sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+"""The first transaction id that this server has not given to anybody whose work can be seen."""
 
 
 class EventRow(Base):
@@ -131,6 +133,18 @@ def of_ids(tx: Tx, ids: Sequence[int]) -> dict[Position, Event]:
 def tail_position(tx: Tx) -> Position:
     """Return the position from which a reader sees only what comes after now."""
     return Position(txid=tx.scalar(sa.select(_SETTLED_BELOW)) - 1, id=2**62)
+
+
+def are_from_elsewhere(tx: Tx) -> bool:
+    """Say whether events bear transaction ids that this server has yet to reach: they were written on another one."""
+    return bool(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(EventRow.txid), 0) >= YET_TO_COME)))
+
+
+def put_first(tx: Tx, *, limit: int) -> int:
+    """Put the first `limit` events below all positions to come, in the order that they have; return how many."""
+    first = sa.select(EventRow.id).where(EventRow.txid > 0).order_by(EventRow.txid, EventRow.id).limit(limit)
+    moved = sa.update(EventRow).where(EventRow.id.in_(first.with_for_update(skip_locked=True))).values(txid=0)
+    return tx.execute(moved.execution_options(synchronize_session=False)).rowcount
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
-from fleet.core.events import Position
+from fleet.core.events import EventRow, Position
 from fleet.hooks.models import ReaderRow
 
 WEBHOOKS = "webhooks"
@@ -72,6 +72,27 @@ def reset(tx: Tx, name: str, to: Position) -> Position:
     stood = Position(row.txid, row.event_id)
     row.txid, row.event_id, row.moved_at = to.txid, to.id, tx.now()
     return stood
+
+
+def are_from_elsewhere(tx: Tx) -> bool:
+    """Say whether a reader stands where this server's transactions have yet to come: it read on another one."""
+    return bool(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(ReaderRow.txid), 0) >= events.YET_TO_COME)))
+
+
+def put_first(tx: Tx) -> None:
+    """Let readers stand where they do among events of which all have the transaction id 0 (`events.put_first`)."""
+    stands = sa.tuple_(ReaderRow.txid, ReaderRow.event_id)
+    before_the_next = (
+        sa.select(sa.func.min(EventRow.id) - 1)
+        .where(sa.tuple_(EventRow.txid, EventRow.id) > stands)
+        .correlate(ReaderRow)
+        .scalar_subquery()
+    )
+    newest = sa.select(sa.func.max(EventRow.id)).scalar_subquery()
+    # Who stands at 0 was put there before this was killed.
+    moved = sa.update(ReaderRow).where(ReaderRow.txid > 0)
+    moved = moved.values(txid=0, event_id=sa.func.coalesce(before_the_next, newest, 0))
+    tx.execute(moved.execution_options(synchronize_session=False))
 
 
 def listed(tx: Tx) -> list[Reader]:
