@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -148,10 +147,6 @@ class Board:
     def kill(self) -> None:
         """End everything at once."""
         self._supervisor.kill_all()
-
-    def log_of(self, name: str) -> Path:
-        """Return where a process writes."""
-        return self._supervisor.log_path(name)
 
     def _start(self, name: str, program: Program, *, stop_timeout_s: float = 10.0) -> None:
         self._screen.step(f"Starting {name}")

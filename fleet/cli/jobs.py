@@ -14,6 +14,7 @@ from fleet.cli.command import Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
 from fleet.core import clock
+from fleet.jobs.advice import MEANING
 from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
@@ -132,6 +133,7 @@ def _facts(row: JobRow, names: Names, now: datetime) -> list[tuple[str, object]]
         ("State", render.status(row.state)),
         ("Because", render.words(row.dead_reason, "red") if row.dead_reason else None),
         ("Error", render.words(row.error, "red") if row.error else None),
+        ("What helps", MEANING[DeadReason(row.dead_reason)].remedy if row.dead_reason else None),
         ("Waits for", row.held),
         ("Agent", who(row, names) if row.agent_id else None),
         ("Tick", row.tick_no),

@@ -112,7 +112,7 @@ class JobRow(Base):
         sa.CheckConstraint(
             "(state IN ('done', 'dead', 'skipped', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"
         ),
-        # One like and one comment of an agent on a post, whatever decides, retries or races (facts 1.6, defect 7).
+        # One like and one comment of an agent on a post, whatever decides, retries or races.
         sa.Index(
             "uq_jobs_one_reaction",
             "agent_id",

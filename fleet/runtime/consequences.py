@@ -1,6 +1,6 @@
 """What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
 
-One table for ticks and jobs (facts 1.4): the surface's budgets and our own put whom they cover to sleep until they
+One table for ticks and jobs: the surface's budgets and our own put whom they cover to sleep until they
 reset, the surface's own kill switch and a refused token pause the surface until a person has looked.
 """
 

@@ -25,7 +25,7 @@ from fleet.runtime.deps import Deps
 KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
 """What can be paused by itself: all work but the removal of an account, which is never paused."""
 FIRST_TICK = timedelta(seconds=5)
-"""An agent that was just started thinks first after this long (facts 1.2)."""
+"""An agent that was just started thinks first after this long."""
 
 
 def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,

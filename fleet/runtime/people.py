@@ -38,7 +38,7 @@ from fleet.runtime.handlers import account
 
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
-"""What an agent without a persona does (facts 1.2)."""
+"""What an agent without a persona does."""
 NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
 """Looking back, and telling others what happened: these stay when an agent is stopped."""
 _STOPPED = "the agent was stopped"

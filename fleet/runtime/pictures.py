@@ -1,7 +1,7 @@
 """The picture of a post: ordered and paid once, looked at before it is posted, marked as made by AI always.
 
 Called by the post handler. Where the workflow fails or its picture may not be shown, Fleet draws one itself. Budgets,
-the kill switch and the like are no failures of the workflow and never lead there (facts 1.4).
+the kill switch and the like are no failures of the workflow and never lead there.
 """
 
 from __future__ import annotations

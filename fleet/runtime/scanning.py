@@ -27,7 +27,7 @@ from fleet.platforms.base import FeedItem, SaidComment, Verb
 from fleet.runtime.work import Work
 
 MOST_COMMENTS, MOST_COMMENTS_A_POST = 20, 3
-"""How many comments one scan reads, and of one post (facts 1.9)."""
+"""How many comments one scan reads, and of one post."""
 
 _LONGEST_TEXT_CHARS, _LONGEST_COMMENT_CHARS, _LONGEST_NAME_CHARS = 2_000, 500, 100
 _OUR_COMMENTS = timedelta(days=1)

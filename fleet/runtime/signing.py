@@ -10,8 +10,6 @@ from fleet.core.settings import Settings
 from fleet.images import credentials
 from fleet.images.credentials import Credentials
 
-_KEY_FIX = "Set FLEET_C2PA_KEY to its file, or `fleet secrets set c2pa_key_pem`."
-
 
 def check(settings: Settings) -> None:
     """Raise InvalidInput for settings with which no picture can be signed. Loads and signs nothing."""

@@ -109,7 +109,9 @@ def test_a_hostile_error_is_shown_and_not_obeyed(cli: Cli, fleet: Fleet) -> None
 
 def test_dead_show_is_for_the_dead(cli: Cli, fleet: Fleet) -> None:
     agent = fleet.agent()
-    assert "exhausted" in cli("dead", "show", str(dead(fleet, agent))).stdout
+    shown = cli("dead", "show", str(dead(fleet, agent))).stdout
+    assert "exhausted" in shown
+    assert "then replay" in " ".join(shown.split()), "what can be done about it"
     alive = add(fleet, agent, JobKind.BROWSE, tick_no=9)
     assert "fleet jobs show" in cli("dead", "show", str(alive), code=4).stderr
 

@@ -85,7 +85,7 @@ def _ask(work: Work, batch: Batch) -> dict[str, Any]:
 
 
 def _scanned(work: Work, tx: Tx, batch: Batch) -> None:
-    """Tell of a scan that found something (seed 2, step 1)."""
+    """Tell of a scan that found something."""
     if not batch["items"]:
         return
     events.emit(
@@ -132,7 +132,7 @@ def _received(work: Work, batch: Batch, tx: Tx, answered: Mapping[str, Any]) -> 
 
 
 def _response(batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer in the words of seed 2, with the surface's own ids; a name that is none stays as it is."""
+    """Return an answer as its owner reads it, with the surface's own ids; a name that is none stays as it is."""
     posts = {item["ref"]: item["post_id"] for item in batch["items"]}
     people = {item["author_ref"]: item["author_id"] or item["author"] for item in batch["items"]}
     told: dict[str, list[dict[str, Any]]] = {"posts": [], "comments": [], "reactions": [], "connectionRequests": []}

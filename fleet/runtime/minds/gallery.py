@@ -25,7 +25,7 @@ from fleet.runtime.minds.mind import Acts, Awake
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data", "usage_of"]
 FEED_LENGTH = 20
-"""Agents read this many posts at a time (facts 1.4)."""
+"""Agents read this many posts at a time."""
 
 
 def gather(deps: Deps, awake: Awake) -> Moment:
