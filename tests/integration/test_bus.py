@@ -21,7 +21,7 @@ from fleet.hooks import positions
 from fleet.hooks.signatures import Scheme
 from fleet.jobs import ticks
 from fleet.jobs.models import TickRow
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import RETRY, JobKind
 from fleet.jobs.states import JobState
 from fleet.jobs.ticks import TickKey
 from fleet.keystore.sealing import new_key
@@ -151,7 +151,7 @@ def test_an_event_that_fails_for_good_is_parked_and_told_of(fleet: Fleet, ledger
     ledger.code.refuses = {2}
     happens(fleet, 2, 3)
     look(fleet)
-    for _ in range(8):
+    for _ in range(RETRY[JobKind.HANDLE].max_attempts):
         fleet.time_passes()
         handle(fleet)
     assert handle(fleet) == ["done"]

@@ -218,7 +218,7 @@ def test_a_notice_is_sent_once_however_often_its_job_is_rung_for(fleet: Fleet, h
 def test_what_is_not_taken_is_tried_again_and_then_a_dead_letter(fleet: Fleet, hook: Hook) -> None:
     hook.status = 503
     job_id = notify(fleet)
-    for _ in range(5):
+    for _ in range(fleet.job(job_id).max_attempts):
         job = done(fleet, job_id)
         fleet.time_passes()
     assert (job.state, job.dead_reason) == (JobState.DEAD, "exhausted")

@@ -28,7 +28,7 @@ from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
 from fleet.runtime.tick import tick
-from tests.factories import Fleet
+from tests.factories import WITHIN_S, Fleet
 
 
 class Killed(BaseException):
@@ -424,20 +424,28 @@ def test_what_a_scan_opens_while_its_agent_is_being_deleted_is_taken_back(
 ) -> None:
     agent = supervised(fleet)
     fleet.surface.posts = [post("a")]
-    fleet.words.proposals = proposing(COMMENT)
-    lock = loop.lock
+    has_looked, has_opened, lock = threading.Event(), threading.Event(), loop.lock
+    deleting = threading.Thread(target=people.delete, args=(fleet.deps, str(agent)), kwargs={"by": "cli:ann"})
 
     def and_first_a_scan(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
-        monkeypatch.undo()
-        job = fleet.jobs(kind="scan_feed")[-1]
-        perform(fleet.deps, job.id)
-        assert fleet.job(job.id).state == JobState.DONE
+        has_looked.set()  # at its requests, of which there was none
+        assert has_opened.wait(WITHIN_S)
         return lock(tx, agent_id)
 
+    def meanwhile(_: ScanRequest) -> ScanAnswer:
+        deleting.start()
+        assert has_looked.wait(WITHIN_S)
+        return ScanAnswer((COMMENT,))
+
+    fleet.words.proposals = meanwhile
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, fleet.row(agent).tick_no))
+    job = fleet.jobs(kind="scan_feed")[-1]
     monkeypatch.setattr(loop, "lock", and_first_a_scan)
-    people.delete(fleet.deps, str(agent), by="cli:ann")
+    perform(fleet.deps, job.id)
+    assert fleet.job(job.id).state == JobState.DONE
+    has_opened.set()
+    deleting.join(WITHIN_S)
     assert [draft.status for draft in drafts(fleet)] == ["withdrawn"]
     assert approving.pending(fleet.deps) == {}
 
