@@ -22,8 +22,7 @@ def settle(db: Database) -> bool:
         if not (events.are_from_elsewhere(tx) or positions.are_from_elsewhere(tx)):
             return False
         positions.put_first(tx)
-    more = True
-    while more:
+    while True:
         with db.transaction() as tx:
-            more = events.put_first(tx, limit=_BATCH) > 0
-    return True
+            if not events.put_first(tx, limit=_BATCH):
+                return True
