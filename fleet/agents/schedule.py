@@ -9,7 +9,6 @@ behind one's back. Inside, time is whole microseconds since 1970 in UTC, and a r
 from __future__ import annotations
 
 import math
-import random
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,24 +105,19 @@ def segments(schedule: Schedule, start: datetime, end: datetime) -> Iterator[tup
         yield _instant(since_us), _instant(until_us), rate
 
 
-def next_wake(
-    schedule: Schedule, now: datetime, min_s: float, max_s: float, dice: random.Random, *, tempo: float = 1.0
-) -> datetime:
-    """Draw a gap of min_s..max_s seconds, spend it at the rate of the hours as they pass, and return when it is spent.
+def next_wake(schedule: Schedule, now: datetime, gap_s: float, *, tempo: float = 1.0) -> datetime:
+    """Spend a gap of so many seconds at the rate of the hours as they pass, and return when it is spent.
 
     The answer is the first waking instant by which the rates since `now` add up to gap / tempo, and at least five
-    seconds after `now`. One number is drawn, whatever happens. Raises InvalidInput for an impossible interval or
-    tempo, and for a gap that two weeks of this schedule do not spend.
+    seconds after `now`. Raises InvalidInput for an impossible gap or tempo, and for a gap that two weeks of this
+    schedule do not spend.
     """
-    if not 0 <= min_s <= max_s < math.inf:
-        raise InvalidInput(
-            f"interval: {min_s:g} to {max_s:g} seconds is not an interval.",
-            fix="Give 0 <= min_s <= max_s, in seconds.",
-        )
+    if not 0 <= gap_s < math.inf:
+        raise InvalidInput(f"gap: {gap_s:g} seconds is not a gap.", fix="Give 0 or more seconds.")
     if not 0 < tempo < math.inf:
         raise InvalidInput(f"tempo: {tempo:g} is not a speed.", fix="Give a number above 0; 1 is real time.")
     now_us = _micros(now, "now")
-    wake_us = _spend(schedule, now_us, dice.uniform(min_s, max_s) * _US / tempo)
+    wake_us = _spend(schedule, now_us, gap_s * _US / tempo)
     floor_us = now_us + SHORTEST_GAP_S * _US
     if wake_us < floor_us:
         wake_us = _spend(schedule, floor_us, 0.0)  # not the floor itself: bedtime may fall within the five seconds

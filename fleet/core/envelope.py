@@ -49,16 +49,15 @@ class Mould:
             client.lpush(self.key, *(self.fill(args, family) for args, family in messages))
 
     def fill(self, args: Args, family: Family) -> str:
-        """Return the envelope of one message. Arguments are ids: short, and nothing in them needs escaping."""
+        """Return the envelope of one message. Ids are short, and nothing in them needs escaping."""
         task_id = _random_id()
-        # Strings one by one: of all else json makes an encoder anew, each time.
-        written = ", ".join([json.dumps(one) if isinstance(one, str) else str(one) for one in args])
+        written = ", ".join([f'"{one}"' if isinstance(one, str) else str(one) for one in args])
         return self.envelope % {
             "task_id": task_id,
             "delivery_tag": _random_id(),
-            "root": json.dumps(family.root or task_id),
-            "parent": "null" if family.parent is None else json.dumps(family.parent),
-            "args_repr": json.dumps(repr(args))[1:-1],
+            "root": f'"{family.root or task_id}"',
+            "parent": "null" if family.parent is None else f'"{family.parent}"',
+            "args_repr": repr(args),
             "body": b64encode((self.body % f"[{written}]").encode()).decode(),
         }
 

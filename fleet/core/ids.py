@@ -35,3 +35,11 @@ def seed(agent_id: uuid.UUID, tick_no: int, purpose: str) -> int:
     named = _NAMESPACE.bytes + f"dice:{agent_id}:{tick_no}:{purpose}".encode()
     digest = hashlib.sha1(named, usedforsecurity=False).digest()
     return int.from_bytes(digest[:16]) & _NO_VERSION | _VERSION_5
+
+
+def share(agent_id: uuid.UUID, tick_no: int, purpose: str) -> float:
+    """Return a number from 0 up to 1 that an agent draws for one purpose at one tick.
+
+    Where one number is all that is drawn: dice take four times as long to make as to throw once.
+    """
+    return (seed(agent_id, tick_no, purpose) >> 80) / (1 << 48)  # what stands before the version, and is all chance

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -26,8 +26,7 @@ MAX_TOKENS = 20
 """A tick whose lease changed hands this often kills whoever decides it, and is skipped."""
 
 
-@dataclass(frozen=True, slots=True)
-class TickKey:
+class TickKey(NamedTuple):
     """Names one tick."""
 
     agent_id: uuid.UUID

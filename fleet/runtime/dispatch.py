@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -95,8 +94,6 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
     if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
         gap_s = max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)
         return agent.claimed_at + timedelta(seconds=gap_s)
-    dice = random.Random(ids.seed(agent.agent_id, tick_no, "schedule"))
-    return next_wake(
-        deps.schedule(agent.persona_id), agent.claimed_at, agent.min_interval_s, agent.max_interval_s, dice,
-        tempo=deps.settings.tempo,
-    )  # fmt: skip
+    wider_s = agent.max_interval_s - agent.min_interval_s
+    gap_s = agent.min_interval_s + wider_s * ids.share(agent.agent_id, tick_no, "schedule")
+    return next_wake(deps.schedule(agent.persona_id), agent.claimed_at, gap_s, tempo=deps.settings.tempo)

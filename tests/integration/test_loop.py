@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
+from fleet.agents.loop import Due
 from fleet.agents.models import Status
 from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
@@ -24,7 +25,7 @@ from fleet.platforms.base import FeedItem
 from fleet.runtime import fleetwide, looking, people
 from fleet.runtime import perform as perform_module
 from fleet.runtime.deps import Deps
-from fleet.runtime.dispatch import dispatch
+from fleet.runtime.dispatch import dispatch, drawn
 from fleet.runtime.minds import gallery
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import prune, sweep
@@ -46,6 +47,16 @@ def item(name: str, author: str = "zoe") -> FeedItem:
 
 def due_again(fleet: Fleet) -> None:
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE next_tick_at IS NOT NULL")
+
+
+def test_gaps_are_drawn_from_all_of_the_interval_and_the_same_for_whoever_asks(fleet: Fleet) -> None:
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    who = Due(uuid.UUID(int=1), None, 1, now, 60, 300, None, claimed_at=now)
+    gaps_s = [(drawn(fleet.deps, who, tick_no) - now).total_seconds() for tick_no in range(500)]
+    assert 60 <= min(gaps_s) < 70
+    assert 290 < max(gaps_s) <= 300
+    assert drawn(fleet.deps, who, 7) == now + timedelta(seconds=gaps_s[7])
+    assert drawn(fleet.deps, who._replace(agent_id=uuid.UUID(int=2)), 7) != drawn(fleet.deps, who, 7)
 
 
 def test_dispatch_wakes_who_is_due_and_says_when_they_wake_next(fleet: Fleet) -> None:
