@@ -38,7 +38,8 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the checker found. `duplicates` are effects beyond the first of a job, `losses` jobs without an end."""
+    """What the checker found. `duplicates` are effects beyond the first of a job, `losses` jobs without an end;
+    `answers` is how often a person was told yes, `heard` how many events reached a webhook, in `deliveries`."""
 
     violations: tuple[Violation, ...]
     duplicates: int
@@ -47,14 +48,17 @@ class Verdict:
     fenced: int = 0
     lost_attempts: int = 0
     likes_put_back: int = 0
+    answers: int = 0
+    deliveries: int = 0
+    heard: int = 0
 
 
 def judge(evidence: Evidence, acts: Sequence[Act] = ()) -> Verdict:
-    """Hold the evidence against all six invariants."""
+    """Hold the evidence against all eight invariants."""
     case = _Case(evidence)
     found = [
         *_each_effect_once(case), *_no_strangers(case), *_nothing_lost(case), *_tokens_rise(case), *_ticks_once(case),
-        *_stopped_means_stopped(case), *_paid_once(case),
+        *_stopped_means_stopped(case), *_paid_once(case), *_as_told(case), *_all_heard(case),
     ]  # fmt: skip
     kinds = Counter(effect.kind for effect in evidence.effects if effect.username in evidence.fleet)
     return Verdict(
@@ -65,6 +69,9 @@ def judge(evidence: Evidence, acts: Sequence[Act] = ()) -> Verdict:
         fenced=evidence.fenced,
         lost_attempts=sum(attempt.outcome == "lost" for attempt in evidence.attempts),
         likes_put_back=kinds["unlike"],
+        answers=len(evidence.told),
+        deliveries=len(evidence.heard),
+        heard=len({one.event_id for one in evidence.heard}),
     )
 
 
@@ -215,14 +222,14 @@ def _ticks_once(case: _Case) -> Iterator[Violation]:
 
 def _stopped_means_stopped(case: _Case) -> Iterator[Violation]:
     """5: after the kill switch is thrown nothing arrives but what was on the wire."""
-    for effect in case.evidence.effects:
-        if effect.username not in case.evidence.fleet:
-            continue
+    ours = [effect for effect in case.evidence.effects if effect.username in case.evidence.fleet]
+    arrived = [(f"{one.kind} {one.subject}", one.job_key, one.arrived_at) for one in ours]
+    arrived += [(f"delivery of event {one.event_id}", one.delivery, one.at) for one in case.evidence.heard]
+    for what, job_id, at in arrived:
         for stop in case.evidence.stops:
-            late = effect.arrived_at - stop.since
-            if late > ON_THE_WIRE and (stop.until is None or effect.arrived_at < stop.until):
-                what = f"{effect.kind} {effect.subject} arrived {late.total_seconds():.1f} s after the kill switch"
-                yield Violation(5, what, effect.job_key)
+            late = at - stop.since
+            if late > ON_THE_WIRE and (stop.until is None or at < stop.until):
+                yield Violation(5, f"{what} arrived {late.total_seconds():.1f} s after the kill switch", job_id)
 
 
 def _paid_once(case: _Case) -> Iterator[Violation]:
@@ -236,6 +243,42 @@ def _paid_once(case: _Case) -> Iterator[Violation]:
             for effect in effects:
                 if effect.content.strip() != job.text.strip():
                     yield _of(6, job, f"it says {effect.content!r}, and {job.text!r} was paid for")
+
+
+def _as_told(case: _Case) -> Iterator[Violation]:
+    """7: what a person was told stands; of an approved draft there is one job, of any other none."""
+    drafts = {draft.id: draft for draft in case.evidence.drafts}
+    for told in case.evidence.told:
+        draft = drafts.get(told.draft_id)
+        if draft is None:
+            yield Violation(7, f"a person decided about draft {told.draft_id}, and it is not there")
+        elif told.status is not None and told.status != draft.status:
+            yield Violation(7, f"a person was told that draft {draft.id} is {told.status}, and it is {draft.status}")
+        elif told.words is not None and told.words != draft.words:
+            yield Violation(7, f"a person made draft {draft.id} say {told.words!r}, and it says {draft.words!r}")
+    for draft in drafts.values():
+        job_id = str(ids.derived("publish", draft.id))
+        if (draft.status == "approved") != (job_id in case.jobs):
+            has = "has a job" if job_id in case.jobs else "has no job"
+            yield Violation(7, f"draft {draft.id} is {draft.status} and {has}", job_id)
+        for effect in case.shown.get(job_id, ()):
+            if effect.kind in PUBLIC and effect.content.strip() != (draft.words or "").strip():
+                yield Violation(7, f"it says {effect.content!r}, and {draft.words!r} was approved", job_id)
+
+
+def _all_heard(case: _Case) -> Iterator[Violation]:
+    """8: every event reaches a webhook that asked for it, as one delivery; nobody is told what did not happen."""
+    deliveries: dict[str, set[str]] = defaultdict(set)
+    for one in case.evidence.heard:
+        deliveries[one.event_id].add(one.delivery)
+    for event_id in case.evidence.happened:
+        if event_id not in deliveries:
+            yield Violation(8, f"event {event_id} was told to nobody")
+    for event_id in deliveries.keys() - set(case.evidence.happened):
+        yield Violation(8, f"event {event_id} was told and did not happen")
+    for event_id, jobs in deliveries.items():
+        if len(jobs) > 1:
+            yield Violation(8, f"event {event_id} was told by {len(jobs)} jobs", min(jobs))
 
 
 def _of(invariant: int, job: Job, what: str) -> Violation:

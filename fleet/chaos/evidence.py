@@ -1,6 +1,7 @@
-"""What is known after a run: the ledger's rows, and what the gallery witnessed. Read only, and judged in `checker`.
+"""What is known after a run: the ledger's rows, what the gallery witnessed, and what others were told. Read only.
 
-Called when all is quiet. The two sides are read from two databases that know nothing of one another.
+Called when all is quiet, and judged in `checker`. The two sides are read from two databases that know nothing of one
+another; what a person and another service were told stood in the harness's own memory all the while.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+
+from fleet.chaos.outsiders import HEARS, Outsiders
+from fleet.chaos.receiver import Heard
+from fleet.chaos.reviewer import Told
+from fleet.core.subjects import matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What an agent proposed, as the ledger has it: where it stands, its job, and the words that it has now."""
+
+    id: uuid.UUID
+    status: str
+    job_id: uuid.UUID | None
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. `fleet` are the usernames of the fleet's agents."""
+    """All of it. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a webhook
+    asked for, `heard` the deliveries that its receiver took, and `told` what a person was answered about drafts."""
 
     jobs: Sequence[Job]
     attempts: Sequence[Attempt]
@@ -95,6 +112,10 @@ class Evidence:
     stops: Sequence[Stop]
     fleet: frozenset[str]
     fenced: int
+    drafts: Sequence[Draft] = ()
+    told: Sequence[Told] = ()
+    happened: Sequence[str] = ()
+    heard: Sequence[Heard] = ()
 
 
 _JOBS = """
@@ -104,6 +125,8 @@ _JOBS = """
     FROM jobs j LEFT JOIN agents a ON a.id = j.agent_id,
          LATERAL (SELECT coalesce(j.checkpoint->'words:2', j.checkpoint->'words') AS words) w
     WHERE j.kind <> 'message'"""
+_DRAFTS = "SELECT id, status, job_id, content->>'text' AS words FROM drafts"
+_HAPPENED = "SELECT e.id, e.subject FROM events e, hook_subscriptions s WHERE e.occurred_at > s.active_since"
 _ATTEMPTS = "SELECT job_id, lease_token AS token, started_at, ended_at, outcome FROM job_attempts"
 _TICKS = """
     SELECT t.agent_id, t.tick_no, t.state,
@@ -118,8 +141,8 @@ _EFFECTS = """
     WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image', 'react', 'connect') ORDER BY id"""
 
 
-def read(ledger_url: str, gallery_url: str) -> Evidence:
-    """Read both sides. The databases must have come to rest."""
+def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) -> Evidence:
+    """Read both sides, and what outsiders were told. The databases must have come to rest."""
     with _connected(ledger_url) as ledger, _connected(gallery_url) as gallery:
         return Evidence(
             jobs=[Job(*row) for row in ledger.execute(sa.text(_JOBS))],
@@ -129,7 +152,15 @@ def read(ledger_url: str, gallery_url: str) -> Evidence:
             stops=_stops([(str(row[0]), row[1]) for row in ledger.execute(sa.text(_SWITCH))]),
             fleet=frozenset(ledger.scalars(sa.text("SELECT username FROM agents"))),
             fenced=int(ledger.scalar(sa.text("SELECT count(*) FROM events WHERE subject = 'job.fenced'")) or 0),
+            drafts=[Draft(*row) for row in ledger.execute(sa.text(_DRAFTS))],
+            told=tuple(outsiders.told) if outsiders else (),
+            happened=[str(row.id) for row in ledger.execute(sa.text(_HAPPENED)) if _is_heard(row.subject)],
+            heard=tuple(outsiders.receiver.heard) if outsiders else (),
         )
+
+
+def _is_heard(subject: str) -> bool:
+    return any(matches(subject, wanted) for wanted in HEARS)
 
 
 def _tick(row: sa.Row[Any]) -> Tick:

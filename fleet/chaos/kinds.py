@@ -109,6 +109,7 @@ KINDS = (
          "like as taking the first back.", _rate(0.2, 0.5)),
     Kind("gallery.kill", "The surface gets SIGKILL and comes back."),
     Kind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
+    Kind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
     Kind("fleet.kill-switch", "A person throws the kill switch under load and lifts it again.", _for(3, 6)),
     Kind("fleet.migrate", "A person runs the migrations while everything runs: Fleet's own, and a column and an index "
          "that come and go on the hottest table."),

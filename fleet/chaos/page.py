@@ -31,12 +31,16 @@ effects doubled, {losses} lost.
 _HOW = """\
 ## How it is done
 
-A run starts a whole fleet of real processes in a folder of its own: Postgres, Valkey, the sandbox gallery, two
-beats, and workers of every sort: threads; forked children; one whose database link runs through a proxy that can
-cut it during COMMIT; one whose wall clock is an hour off for the whole run. {agents} agents are as busy as agents
-may be. Leases are {lease:g} s, so that a lost one costs seconds; an unknown outcome settles for {settle:g} s before
-it is looked into, and an unanswered message is sent again after {republish:g} s. Production defaults are longer;
-what takes its time from them takes longer in proportion.
+A run starts a whole fleet of real processes in a folder of its own: Postgres, Valkey, the sandbox gallery, the
+dashboard, two beats, and workers of every sort: threads; forked children; one whose database link runs through a proxy
+that can cut it during COMMIT; one whose wall clock is an hour off for the whole run. {agents} agents are as busy as
+agents may be. One in five is supervised: a person decides about its posts and comments through the API, and sends a
+request again under the same Idempotency-Key until it is answered. A webhook hears of drafts and controls; its
+receiver says 500 now and then, and now and then has taken a delivery when its answer is lost.
+
+Leases are {lease:g} s, so that a lost one costs seconds; an unknown outcome settles for {settle:g} s before it is
+looked into, and an unanswered message is sent again after {republish:g} s. Production defaults are longer; what takes
+its time from them takes longer in proportion.
 
 The nemesis follows a plan that is drawn from the seed alone: which fault, when, on whom. Four in ten
 faults strike while the fleet is still recovering from the one before. Workers are struck at random moments and at
@@ -46,7 +50,8 @@ after a delay, as a supervisor or an orchestrator would. Every act is written do
 
 At the end all faults are taken back and the agents rest. What waits for a distant retry is pulled forward, as a
 person could do; then every job has to come to its end. The checker compares the ledger with the gallery's own
-tables, which know nothing of Fleet's, and with the gallery's record of every write that reached it.
+tables, which know nothing of Fleet's, and with the gallery's record of every write that reached it; and it holds the
+ledger to what the person was answered and to what the webhook's receiver heard.
 
 Fleet is **well again** when every process and server answers, no waking, tick, lease or unknown outcome from before
 the fault's end is still open, no due job has waited more than {lag:g} s for a claim, and a new effect has been
@@ -124,6 +129,9 @@ def _work(report: Report) -> str:
         ("attempts that were lost with their worker", f"{told.workers_lost:,}"),
         ("attempts whose outcome was unknown", f"{told.outcomes_unknown:,}"),
         ("effects that a probe found and adopted", f"{told.adopted:,}"),
+        ("decisions about drafts that a person was told are made", f"{report.verdict.answers:,}"),
+        ("events told to a webhook, each at least once", f"{report.verdict.heard:,}"),
+        ("deliveries of them that its receiver took", f"{report.verdict.deliveries:,}"),
         ("effects doubled", report.verdict.duplicates),
         ("effects or jobs lost", report.verdict.losses),
     ]

@@ -73,6 +73,11 @@ def gallery(env: Mapping[str, str], home: Path, dice: random.Random, *, database
     return _process("gallery", (sys.executable, "-m", "fleet.sandbox.gallery"), {**env, **own}, home, dice)
 
 
+def web(env: Mapping[str, str], home: Path, dice: random.Random, *, port: int) -> Process:
+    """Return the process of the dashboard and the API."""
+    return _process("web", (sys.executable, "-m", "fleet.web"), {**env, "FLEET_WEB_PORT": str(port)}, home, dice)
+
+
 def python_path() -> str:
     """Return where our packages are, for processes that run in another folder."""
     root = str(Path(fleet.__file__).resolve().parents[1])

@@ -5,18 +5,25 @@ Called by `run` before anything is checked. What it does, people could do: lift,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
+from fleet.chaos.outsiders import HEARS
 from fleet.chaos.world import BY, SETTLE_S, World
+from fleet.core import events
+from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
+from fleet.core.subjects import matches
+from fleet.hooks import positions
 from fleet.runtime import crowds, fleetwide
 from fleet.runtime.crowds import Deed
 
 _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0
+_MOST_BEHIND = 10_000
 _LIVE = "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'sending', 'unknown')"
 _OPEN = "SELECT count(*) FROM ticks WHERE state IN ('due', 'deciding')"
 # What is unknown keeps its settling time: a surface may still be about to show it.
@@ -32,15 +39,25 @@ _PULL = sa.text(
 def quiet(world: World, within_s: float) -> int:
     """Bring the world to rest; return how many jobs and ticks have not come to an end in time (0 is well)."""
     take_back(world)
+    if not world.outsiders.finish(_UP_WITHIN_S):
+        raise Unavailable("The dashboard did not answer any more.", fix=f"Its log is in {world.logs_dir}.")
+    _rest(world, but="hooks")  # who tells of what happened, until all is told
+    left = _until_none(world, within_s, lambda tx: _left(tx) + _untold(tx))
     _rest(world)
+    return left + _until_none(world, within_s, _left)
+
+
+def _until_none(world: World, within_s: float, count: Callable[[Tx], int]) -> int:
+    """Wait until nothing is left, and have what waits for a later try tried at once; return what is left in the end."""
     left = [1]
 
-    def ended() -> bool:
-        left[0] = _left(world)
+    def none() -> bool:
+        with suppress(Unavailable), world.deps.db.transaction() as tx:
+            left[0] = count(tx)
         return left[0] == 0
 
     for _ in range(max(1, int(within_s / _PULL_EVERY_S))):
-        if world.wait_until(ended, _PULL_EVERY_S):
+        if world.wait_until(none, _PULL_EVERY_S):
             return 0
         with suppress(Unavailable), world.deps.db.transaction() as tx:
             tx.execute(_PULL, {"settle_s": SETTLE_S})
@@ -60,8 +77,8 @@ def take_back(world: World) -> None:
     world.gallery("PUT", "/api/sandbox/paused", {"paused": False})
 
 
-def _rest(world: World) -> None:
-    """Let nobody wake any more: agents go idle, what they have begun goes on."""
+def _rest(world: World, *, but: str = "") -> None:
+    """Let nobody wake any more but those of one kind: agents go idle, what they have begun goes on."""
 
     def resting() -> bool:
         try:
@@ -69,7 +86,8 @@ def _rest(world: World) -> None:
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
             crowds.act_on_all(world.deps, Deed.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
-                tx.execute(sa.update(AgentRow).values(status=Status.IDLE, next_tick_at=None))
+                all_else = sa.update(AgentRow).where(AgentRow.kind != but)
+                tx.execute(all_else.values(status=Status.IDLE, next_tick_at=None))
         except Unavailable:
             return False
         return True
@@ -78,9 +96,11 @@ def _rest(world: World) -> None:
         raise FleetError("The agents could not be sent to rest.")
 
 
-def _left(world: World) -> int:
-    try:
-        with world.deps.db.transaction() as tx:
-            return int(tx.scalar(sa.text(f"SELECT ({_LIVE}) + ({_OPEN})")))
-    except Unavailable:
-        return 1
+def _left(tx: Tx) -> int:
+    return int(tx.scalar(sa.text(f"SELECT ({_LIVE}) + ({_OPEN})")))
+
+
+def _untold(tx: Tx) -> int:
+    """Count the events that the webhook wants and that nobody has read for it yet."""
+    behind = events.read_after(tx, positions.standing(tx, positions.WEBHOOKS), limit=_MOST_BEHIND)
+    return sum(any(matches(event.subject, wanted) for wanted in HEARS) for event in behind)

@@ -86,5 +86,6 @@ class Chaos:
         return report
 
     def _check(self, acts_path: Path) -> Verdict:
-        seen = evidence.read(self.world.ledger_url, self.world.gallery_database_url)
+        world = self.world
+        seen = evidence.read(world.ledger_url, world.gallery_database_url, world.outsiders)
         return judge(seen, list(act_log.read(acts_path)))

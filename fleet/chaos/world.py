@@ -1,4 +1,4 @@
-"""The world that is broken on purpose: embedded servers, a gallery, two metronomes, workers of several sorts, agents.
+"""The world that is broken on purpose: servers, a gallery, a dashboard, two metronomes, workers of all sorts, agents.
 
 Made by `run`, shaken by `acts`. Whatever dies is started again here while somebody waits (`wait`, `wait_until`): all of
 it happens in the main thread, to which the kernel ties the life of children.
@@ -23,13 +23,14 @@ import sqlalchemy as sa
 from fleet.agents.models import AgentRow
 from fleet.chaos import programs
 from fleet.chaos.broker import Broker
+from fleet.chaos.outsiders import Outsiders
 from fleet.chaos.proxy import CommitProxy
 from fleet.chaos.servers import Servers
 from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.settings import Settings
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide
+from fleet.runtime import fleetwide, staffing
 from fleet.runtime.deps import Deps
 from fleet.sandbox import disk, ports, proc
 from fleet.sandbox.supervisor import Supervisor
@@ -42,13 +43,13 @@ _TEMPO = 1000
 _READY_S = 120.0
 _WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
 _SUPERVISED = 5  # one in so many agents looks at its feed and proposes
-_SAY_YES = """# Nobody sits here to decide: whatever is proposed is approved at once.
+_RULES = """# Posts and comments wait for a person; all else that is proposed is approved at once.
 [[rule]]
 name = "the fault harness"
 resource = "draft"
 action = "publish"
-approvers = ["role:owner"]
-auto_approve = [{ field = "kind", op = "exists", value = true }]
+approvers = ["role:reviewer"]
+auto_approve = [{ field = "kind", op = "in", value = ["reaction", "connection"] }]
 """
 
 _Part = TypeVar("_Part")
@@ -70,7 +71,8 @@ class World:
         self.supervisor = Supervisor(self.logs_dir)
         self.pace_s = 3.0
         """The longest gap between two ticks of an agent in its best hours; none is below five seconds."""
-        self.ledger_url = self.gallery_database_url = self.gallery_url = ""
+        self.ledger_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
+        self.outsiders = Outsiders(seed=seed)
         self._deps: Deps | None = None
         self._broker: Broker | None = None
         self._proxy: CommitProxy | None = None
@@ -88,27 +90,32 @@ class World:
             (self.home / "points" / folder).mkdir(parents=True, exist_ok=True)
         port = ports.choose(purpose="the gallery", setting="FLEET_GALLERY_PORT")
         self.gallery_url = f"http://{ports.LOOPBACK}:{port}"
+        web_port = ports.choose(purpose="the dashboard", setting="FLEET_WEB_PORT")
+        self.web_url = f"http://{ports.LOOPBACK}:{web_port}"
         self._proxy = CommitProxy(ports.LOOPBACK, self.servers.postgres.port)
         self._proxy.start()
         self._broker = Broker(self.servers.valkey.url())
         self._deps = runtime_deps.build(self._settings())
-        self._start_processes(port, tell)
+        self._start_processes(port, web_port, tell)
         tell(f"making {self._agents} agents")
         self._people()
+        self.outsiders.start(self.deps, self.web_url, by=BY)
 
-    def _start_processes(self, port: int, tell: Callable[[str], None]) -> None:
-        tell(f"starting the gallery, {len(self.beats)} metronomes and {len(self.crew)} workers")
+    def _start_processes(self, port: int, web_port: int, tell: Callable[[str], None]) -> None:
+        tell(f"starting the gallery, the dashboard, {len(self.beats)} metronomes and {len(self.crew)} workers")
         env, dice = self._environment(), self._dice
         add = self.supervisor.add
         add(programs.gallery(env, self.home, dice, database_url=self.gallery_database_url, port=port))
+        add(programs.web(env, self.home, dice, port=web_port))
         for what in self.crew:
             own = {"FLEET_DATABASE_URL": self._proxied_url()} if what.proxied else {}
             add(programs.worker(what, {**env, **own}, self.home, dice))
         for name in self.beats:
             add(programs.beat(name, env, self.home, dice))
-        for name in ("gallery", *self.workers, *self.beats):
+        for name in self._processes:
             self.supervisor.start(name)
         self.supervisor.wait_ready("gallery", self.gallery_answers, _READY_S)
+        self.supervisor.wait_ready("web", lambda: _answers(self.web_url), _READY_S)
         app = queue.make_app(self.servers.valkey.url())
         names = [f"{name}@{socket.gethostname()}" for name in self.workers]
         if not self.wait_until(lambda: len(queue.workers(app, timeout_s=1, names=names)) == len(names), _READY_S):
@@ -122,12 +129,13 @@ class World:
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
             comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
             surface_writes_per_minute=0, pool_size=5, log_json=True, approval_rules=self._rules,
+            hooks_allow=(self.outsiders.receiver.place,),
         )  # fmt: skip
 
     @functools.cached_property
     def _rules(self) -> Path:
         path = self.home / "approvals.toml"
-        path.write_text(_SAY_YES)
+        path.write_text(_RULES)
         return path
 
     def _environment(self) -> dict[str, str]:
@@ -135,7 +143,8 @@ class World:
         found = {}
         for name in settings.model_fields_set:
             value = getattr(settings, name)
-            found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else str(value)
+            plain = ",".join(value) if isinstance(value, tuple) else str(value)
+            found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else plain
         return {**found, "PYTHONPATH": programs.python_path()}
 
     def _proxied_url(self) -> str:
@@ -147,11 +156,12 @@ class World:
         Some are supervised: their scans, the model's answers and what follows from approvals are broken as well.
         """
         fleetwide.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
-        self._set_pace()
         with self.deps.db.transaction() as tx:
             names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
             some = AgentRow.username.in_(names[::_SUPERVISED])
             tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", heeds_agents=True))
+        staffing.staff(self.deps.db)
+        self._set_pace()
 
     def _set_pace(self) -> None:
         most_s = int(self.pace_s * _TEMPO)
@@ -167,7 +177,7 @@ class World:
 
     def stop(self) -> None:
         """End everything in order."""
-        for name in (*self.beats, *self.workers, "gallery"):
+        for name in reversed(self._processes):
             self.supervisor.stop(name)
         self.supervisor.stop_all()
         self._close()
@@ -181,7 +191,7 @@ class World:
         self.servers.postgres.kill()
 
     def _close(self) -> None:
-        for held in (self._deps, self._broker, self._proxy):
+        for held in (self.outsiders, self._deps, self._broker, self._proxy):
             if held is not None:
                 held.close()
         self._deps = self._broker = self._proxy = None
@@ -227,6 +237,11 @@ class World:
     def workers(self) -> list[str]:
         return [what.name for what in self.crew]
 
+    @property
+    def _processes(self) -> list[str]:
+        """In the order in which they are started."""
+        return ["gallery", "web", *self.workers, *self.beats]
+
     def pid(self, name: str) -> int | None:
         """Return the number of a process; None while it does not run."""
         ref = self.supervisor.running().get(name)
@@ -252,7 +267,7 @@ class World:
     def all_run(self) -> bool:
         """Tell whether every process lives."""
         running = self.supervisor.running()
-        return self.servers.all_run() and all(name in running for name in ("gallery", *self.workers, *self.beats))
+        return self.servers.all_run() and all(name in running for name in self._processes)
 
     def points(self, folder: str) -> Path:
         """Return a folder in which strikes are laid."""
@@ -260,10 +275,7 @@ class World:
 
     def gallery_answers(self) -> bool:
         """Tell whether the gallery serves."""
-        try:
-            return httpx.get(f"{self.gallery_url}/health", timeout=2, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
+        return _answers(self.gallery_url)
 
     def gallery(self, method: str, path: str, body: object = None) -> Any:
         """Call the gallery's controls, however often it takes. Raises Unavailable when it stays away."""
@@ -287,6 +299,13 @@ class World:
     def choose(self, names: Sequence[str], pick: float) -> str:
         """Return one of several, as a number between 0 and 1 says."""
         return names[min(int(pick * len(names)), len(names) - 1)]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _there(part: _Part | None) -> _Part:

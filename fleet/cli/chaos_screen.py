@@ -77,6 +77,8 @@ def _numbers(report: Report) -> Table:
         ("Dead letters", _counts(told.dead) or "none"),
         ("Attempts", f"{told.attempts}, {told.workers_lost} of them lost with their worker,"
                      f" {told.outcomes_unknown} of unknown outcome; {told.adopted} effects were found by a probe"),
+        ("Told", f"{report.verdict.answers} decisions to a person; {report.verdict.heard} events to a webhook,"
+                 f" in {report.verdict.deliveries} deliveries"),
         ("Duplicates", str(report.verdict.duplicates)),
         ("Losses", str(report.verdict.losses)),
     ])  # fmt: skip

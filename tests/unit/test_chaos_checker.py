@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.chaos.checker import Violation, judge
-from fleet.chaos.evidence import Attempt, Effect, Evidence, Job, Stop, Tick
+from fleet.chaos.evidence import Attempt, Draft, Effect, Evidence, Job, Stop, Tick
 from fleet.chaos.log import Act
+from fleet.chaos.receiver import Heard
+from fleet.chaos.reviewer import Told
 from fleet.core import ids
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -167,6 +169,64 @@ def test_a_second_like_of_one_post_that_the_ledger_refused_is_no_loss() -> None:
     liked = life(1, "like", "done")
     again = Tick(AGENT, 2, "decided", liked.tick.plans, 1)
     assert judge(replace(evidence(liked), ticks=[liked.tick, again])).violations == ()
+
+
+DRAFT = uuid.UUID(int=11)
+
+
+def with_draft(status: str, *told: Told, words: str = "words of 1", job: bool = True) -> Evidence:
+    """Return a history with one draft, the comment that it became if it was approved, and what a person was told."""
+    known, job_id = life(1, "comment", "done"), ids.derived("publish", DRAFT)
+    effects = tuple(replace(effect, key=str(job_id)) for effect in known.effects)
+    attempts = tuple(replace(attempt, job_id=job_id) for attempt in known.attempts)
+    published = Life(replace(known.job, id=job_id, tick_no=None), attempts, effects, replace(known.tick, plans=()))
+    draft = Draft(DRAFT, status, job_id if status == "approved" else None, words)
+    return replace(evidence(*([published] if job else [])), drafts=[draft], told=told)
+
+
+@pytest.mark.parametrize(
+    ("history", "says"),
+    [
+        (with_draft("approved", Told(DRAFT, words="words of 1"), Told(DRAFT, status="approved")), ""),
+        (with_draft("rejected", Told(DRAFT, status="rejected"), job=False), ""),
+        (with_draft("pending", job=False), ""),
+        (with_draft("pending", Told(DRAFT, status="approved"), job=False), "was told that draft"),
+        (with_draft("approved", Told(DRAFT, status="rejected")), "is rejected, and it is approved"),
+        (with_draft("approved", job=False), "is approved and has no job"),
+        (with_draft("rejected"), "is rejected and has a job"),
+        (with_draft("approved", Told(DRAFT, words="others")), "made draft"),
+        (with_draft("approved", words="what nobody said"), "was approved"),
+        (with_draft("approved", Told(uuid.UUID(int=12), status="approved")), "is not there"),
+    ],
+)
+def test_what_a_person_was_told_about_a_draft_is_held_to(history: Evidence, says: str) -> None:
+    found = [one for one in judge(history).violations if one.invariant != 6]
+    assert [one.invariant for one in found] == ([7] if says else [])
+    assert all(says in one.what for one in found)
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"),
+    [
+        ([("1", "a"), ("2", "b")], ""),
+        ([("1", "a"), ("1", "a"), ("2", "b")], ""),
+        ([("2", "b")], "event 1 was told to nobody"),
+        ([("1", "a"), ("1", "c"), ("2", "b")], "event 1 was told by 2 jobs"),
+        ([("1", "a"), ("2", "b"), ("3", "d")], "event 3 was told and did not happen"),
+    ],
+)
+def test_every_event_reaches_the_webhook_as_one_delivery(heard: list[tuple[str, str]], says: str) -> None:
+    told = [Heard(event_id, delivery, at(number)) for number, (event_id, delivery) in enumerate(heard)]
+    verdict = judge(replace(evidence(), happened=["1", "2"], heard=told))
+    assert [one.invariant for one in verdict.violations] == ([8] if says else [])
+    assert all(one.what == says for one in verdict.violations)
+    assert (verdict.deliveries, verdict.heard) == (len(heard), len(dict(heard)))
+
+
+def test_nothing_is_delivered_while_the_kill_switch_is_on() -> None:
+    told = [Heard("1", "a", at(1)), Heard("2", "b", at(70))]
+    found = judge(replace(evidence(stops=(Stop(at(50), at(80)),)), happened=["1", "2"], heard=told)).violations
+    assert [(one.invariant, one.job_id) for one in found] == [(5, "b")]
 
 
 def test_two_rows_of_one_tick_are_found() -> None:

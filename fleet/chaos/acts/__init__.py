@@ -42,6 +42,7 @@ ACTS: dict[str, Callable[[World, Planned], Struck]] = {
     "gallery.like-twice": gallery.like_twice,
     "gallery.kill": gallery.kill,
     "gallery.disk-full": gallery.disk_full,
+    "web.kill": operations.kill_web,
     "fleet.kill-switch": operations.kill_switch,
     "fleet.migrate": operations.migrate,
 }

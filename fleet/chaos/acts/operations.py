@@ -40,6 +40,12 @@ def deploy(world: World, planned: Planned) -> Struck:  # noqa: ARG001 - every ac
     return Struck("all workers", {"in_time": in_time, "killed": late})
 
 
+def kill_web(world: World, planned: Planned) -> Struck:  # noqa: ARG001 - every act is called alike
+    """SIGKILL the dashboard."""
+    pid = world.pid("web")
+    return Struck("web", {"pid": pid}, hit=world.signal(pid, signal.SIGKILL))
+
+
 def kill_switch(world: World, planned: Planned) -> Struck:
     """Forbid every outside write for a while. The act's time is from the COMMIT that threw it to the lifting."""
     fleetwide.throw_kill_switch(world.deps, by=BY, reason="drill")
