@@ -16,10 +16,10 @@ from fleet.chaos.run import Chaos, Screen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill"
+FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill,web.kill"
 # Each once in a round: a minute has room for one of each.
 KINDS = [replace(kind, times=1) for kind in chosen(FAULTS)]
-WANTED = Wanted(minutes=0.8, seed=5094, agents=25, faults=FAULTS)
+WANTED = Wanted(minutes=0.9, seed=5094, agents=25, faults=FAULTS)
 
 
 def test_a_minute_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
@@ -31,6 +31,8 @@ def test_a_minute_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     assert report.clean, story
     assert sum(deed.hit for deed in report.deeds) >= 4, f"hardly anything was struck\n{story}"
     assert sum(report.numbers.effects.values()) > 20, f"the fleet did next to nothing\n{story}"
+    assert report.verdict.answers > 0, f"a person was told of no decision\n{story}"
+    assert report.verdict.heard > 0, f"the webhook was told of nothing\n{story}"
     _assert_the_log_is_the_plan(tmp_path / "a chaos" / "acts.jsonl")
     run.forget()
     assert not run.home.exists()
