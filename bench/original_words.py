@@ -1,5 +1,6 @@
 """How the original asks for its words: one call for each text, nothing cached, no shape asked for.
 
+The original is the gallery fleet from whose design Fleet grew (docs/designs.md).
 Two reconstructions for `bench.bench_llm`. `bare_*` are its own prompts: the same inputs, limits and length in our
 sentences, which promise little. `laden_*` ask for all that Fleet's answers hold, with all that Fleet tells its model,
 in the original's way: a call for each text. So what is compared is the way of calling, and not what is demanded.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import click
@@ -12,7 +13,8 @@ from fleet.cli import views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import line
-from fleet.cli.options import AGENT, LARGEST_ID, before_option, json_option, page_options
+from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
 from fleet.core.subjects import matches, refuse_unknown
@@ -26,12 +28,13 @@ _LOOK_EVERY_S = 0.5
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--since", type=SPAN, help="Only what happened since, e.g. 30m, 2h, 7d.")
 @before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
 @page_options(50)
 @json_option
 @pass_door
-def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, before: int | None,
-             limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, since: timedelta | None,
+             before: int | None, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
     """Show what happened, the newest last.
 
     With --json a page of events, newest first; with --json --follow one event a line, as they come. -v tells thoughts.
@@ -39,7 +42,10 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
     if follow and (offset or before):
         raise click.UsageError("--follow goes forward from now; --before and --offset go back. Choose one.")
     position = people.activity_from_now(door.deps) if follow else None
-    events = people.activity(door.deps, name=name, subjects=subjects, before=before, limit=limit, offset=offset)
+    events = people.activity(
+        door.deps, name=name, subjects=subjects, since=None if since is None else clock.now() - since, before=before,
+        limit=limit, offset=offset,
+    )  # fmt: skip
     if not (events or offset or before):
         refuse_unknown(subjects)
     cast = Cast(door.deps)

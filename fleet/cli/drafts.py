@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 import click
 
@@ -12,13 +14,24 @@ from fleet.cli import render
 from fleet.cli.approvals import person, who
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
-from fleet.cli.options import AGENT, LARGEST_ID, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
+from fleet.cli.options import (
+    AGENT,
+    LARGEST_ID,
+    LARGEST_PAGE,
+    REASON,
+    SPAN,
+    Line,
+    before_option,
+    json_option,
+    yes_option,
+)
 from fleet.core import clock
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
+from fleet.drafts.tally import By
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
-from fleet.runtime import approving, drafting, people
+from fleet.runtime import approving, draft_stats, drafting, people
 
 if TYPE_CHECKING:
     from fleet.runtime.approving import Answer
@@ -30,6 +43,7 @@ _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKin
 _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
+_SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
 _REVISION = click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 _WORDS = Line(2000)
 
@@ -195,6 +209,28 @@ def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:
     if refused:
         codes = {error.exit_code for error in refused}
         click.get_current_context().exit(codes.pop() if len(codes) == 1 else FleetError.exit_code)
+
+
+@drafts.command()
+@click.option(
+    "--by", type=click.Choice([str(by) for by in By]), default="agent", show_default=True, help="Count by this."
+)
+@_SINCE
+@_AGENT
+@_LIMIT
+@json_option
+@pass_door
+def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit: int, as_json: bool) -> None:
+    """Show how drafts fare: what was proposed, how much of it people agreed to, and what looks at feeds came to."""
+    found = draft_stats.stats(door.deps, By(by), since=clock.now() - since, agent=agent, limit=limit)
+    names = people.names(door.deps, [UUID(one.key) for one in found.items if one.key]) if by == By.AGENT else {}
+    if as_json:
+        door.json(look.stats_data(found, by, names))
+        return
+    if found.items:
+        door.show(look.stats(found, by, names))
+    for line in look.scans(found.scans, found.total, render.span(since.total_seconds())):
+        door.note(line)
 
 
 @drafts.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -21,7 +22,10 @@ from fleet.drafts.lessons import explained
 
 if TYPE_CHECKING:
     from fleet.drafts.models import DraftRow, LessonRow, RevisionRow
+    from fleet.drafts.tally import Tally
+    from fleet.jobs.scans import Scans
     from fleet.runtime.approving import Answer
+    from fleet.runtime.draft_stats import Stats
     from fleet.runtime.drafting import Seen
     from fleet.runtime.people import Names
 
@@ -171,6 +175,55 @@ def lesson(row: LessonRow) -> dict[str, Any]:
     same = ("id", "agent_id", "draft_id", "kind", "topic", "decision", "reward", "weight_before", "weight_after", "why",
             "learned_at", "undone_at", "undone_by")  # fmt: skip
     return {**{name: getattr(row, name) for name in same}, "explained": explained(row)}
+
+
+_COUNTED = ("proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn")
+
+
+def stats(found: Stats, by: str, names: Names) -> Table:
+    """Return counts of drafts as lines, with the share of the decided ones that was approved."""
+    right = {"justify": "right"}
+    made = render.table(by.capitalize(), *((name.capitalize(), right) for name in _COUNTED), ("Agreed", right))
+    for one in found.items:
+        render.row(made, _key(one, by, names) or "–", *(f"{getattr(one, name):,}" for name in _COUNTED), _share(one))
+    return made
+
+
+def _key(one: Tally, by: str, names: Names) -> str | None:
+    if by != "agent" or one.key is None:
+        return one.key
+    who = names.get(UUID(one.key))
+    return who.username if who else one.key
+
+
+def _share(one: Tally) -> str:
+    return "–" if one.agreed is None else f"{one.agreed:.0%}"
+
+
+def scans(found: Scans, total: Tally, span: str) -> Iterator[str]:
+    """Return in words what came of looks at feeds, and what people thought of it."""
+    yield (
+        f"{total.proposed:,} proposed in {span}: {total.approved:,} approved, {total.edited:,} of them edited;"
+        f" {total.rejected:,} rejected, {total.waiting:,} waiting. Agreed: {_share(total)}."
+    )
+    yield (
+        f"Looks at feeds: {found.done:,}, {found.idle:,} of them with nothing new; {found.failed:,} failed."
+        f" New posts seen: {found.new_posts:,}."
+    )
+    if found.dropped:
+        yield f"Ideas that became no drafts: {', '.join(f'{why} {number:,}' for why, number in found.dropped.items())}."
+
+
+def stats_data(found: Stats, by: str, names: Names) -> dict[str, Any]:
+    """Return counts as JSON-ready data."""
+    items = [{**_tally(one), "name": _key(one, by, names)} for one in found.items]
+    looked = {name: getattr(found.scans, name) for name in ("done", "idle", "failed", "new_posts", "drafts")}
+    return {"since": found.since, "by": by, "items": items, "total": _tally(found.total),
+            "scans": {**looked, "dropped": dict(found.scans.dropped)}}  # fmt: skip
+
+
+def _tally(one: Tally) -> dict[str, Any]:
+    return {"key": one.key, **{name: getattr(one, name) for name in _COUNTED}, "agreed": one.agreed}
 
 
 def told(one: Answer) -> str:

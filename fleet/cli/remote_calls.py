@@ -64,7 +64,7 @@ _WHO = {"persona_id": "persona"}
 CALLS: Mapping[str, Call] = {
     "status": Call("GET", "/status"),
     "activity": Call(
-        "GET", "/activity", {"name": "agent", "subjects": "subject", "limit": "limit"},
+        "GET", "/activity", {"name": "agent", "subjects": "subject", "since": "since", "limit": "limit"},
         columns=("occurred_at", "subject", "agent", "job_id"),
     ),
     "agents list": Call(
@@ -122,6 +122,11 @@ CALLS: Mapping[str, Call] = {
     ),
     "drafts revise": Call(
         "POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised."
+    ),
+    "drafts stats": Call(
+        "GET", "/drafts/stats", {"by": "by", "since": "since", "agent": "agent", "limit": "limit"},
+        columns=("name", "proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn", "agreed"),
+        none="No drafts.",
     ),
     "approvals list": Call(
         "GET", "/approvals", {"states": "state", "resource": "resource", "agent": "agent", "limit": "limit"},

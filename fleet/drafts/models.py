@@ -49,7 +49,7 @@ class DraftRow(Base):
     target: Mapped[str | None] = mapped_column(sa.String(200))  # the post or the person
     content: Mapped[dict[str, Any]] = mapped_column(JSONB)
     about: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
-    suggested_by: Mapped[str] = mapped_column(sa.String(20), server_default="activity_worker")
+    suggested_by: Mapped[str] = mapped_column(sa.String(20), server_default="activity_worker")  # or manual
     confidence: Mapped[float | None]
     context: Mapped[str] = mapped_column(sa.String(200), server_default="")
     topic: Mapped[str] = mapped_column(sa.String(60), server_default="")

@@ -21,6 +21,8 @@ from fleet.drafts.models import DraftRow, RevisionRow
 from fleet.drafts.states import SUBJECTS, DraftKind, DraftStatus
 
 _CLOCK = sa.func.clock_timestamp()
+BY_ITSELF, ON_REQUEST = "activity_worker", "manual"
+"""Whether an agent proposes because its time had come, or because a person had it look at its feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class NewDraft:
     context: str = ""
     topic: str = ""
     made_by: str = ""
+    suggested_by: str = BY_ITSELF
 
     @property
     def kind(self) -> DraftKind:
@@ -53,6 +56,7 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
         "id": new.id, "agent_id": new.agent_id, "scan_id": new.scan_id, "kind": new.kind, "surface": new.surface,
         "target": new.content["target"], "content": dict(new.content), "about": dict(new.about),
         "confidence": new.confidence, "context": new.context[:200], "topic": new.topic[:60], "expires_at": expires_at,
+        "suggested_by": new.suggested_by,
     }  # fmt: skip
     made = tx.scalar(insert(DraftRow).values(values).on_conflict_do_nothing().returning(DraftRow.id))
     if made is None:
@@ -65,14 +69,15 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
 def _told(new: NewDraft, expires_at: datetime, now: datetime) -> dict[str, Any]:
     """Return what the event of a new draft says."""
     content = new.content
+    media = content.get("media") or []
     of_kind: Mapping[DraftKind, Mapping[str, Any]] = {
-        DraftKind.POST: {"content": content.get("text"), "mediaUrls": content.get("media"),
-                         "visibility": content.get("visibility")},
+        DraftKind.POST: {"content": content.get("text"), "mediaIds": [one["key"] for one in media],
+                         "mediaUrls": [one["source"] for one in media], "visibility": content.get("visibility")},
         DraftKind.COMMENT: {"postId": content["target"], "content": content.get("text")},
         DraftKind.REACTION: {"postId": content["target"], "type": content.get("type")},
         DraftKind.CONNECTION: {"targetUserId": content["target"], "message": content.get("text")},
     }  # fmt: skip
-    metadata = {"scanId": str(new.scan_id), "suggestedBy": "activity_worker", "confidence": new.confidence,
+    metadata = {"scanId": str(new.scan_id), "suggestedBy": new.suggested_by, "confidence": new.confidence,
                 "context": new.context}  # fmt: skip
     return {
         "draftId": str(new.id), "agentId": str(new.agent_id), "ownerUserId": new.owner, **of_kind[new.kind],

@@ -90,6 +90,17 @@ def has_open_scan(db: Database, agent_id: uuid.UUID) -> bool:
     return bool(db.run(_OPEN_SCAN, agent_id=agent_id))
 
 
+def last_scan(tx: Tx, agent_id: uuid.UUID) -> tuple[datetime, Mapping[str, Any]] | None:
+    """Return when an agent last came to the end of a look at its feed, and what came of it (ix_jobs_agent).
+
+    None without one, or when it was so long ago that it is pruned.
+    """
+    mine = (JobRow.agent_id == agent_id, JobRow.kind == JobKind.SCAN_FEED, JobRow.state == JobState.DONE)
+    newest = sa.select(JobRow.finished_at, JobRow.result).where(*mine).order_by(JobRow.created_at.desc()).limit(1)
+    row = tx.execute(newest).one_or_none()
+    return None if row is None else (row.finished_at, row.result or {})
+
+
 def scans_ahead(db: Database, job_id: uuid.UUID) -> int:
     """Return how many scans are under way that began before this one: each knows its place without asking others."""
     (row,) = db.run(_SCANS_AHEAD, a_job=job_id)

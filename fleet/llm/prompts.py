@@ -71,7 +71,7 @@ def post(request: PostRequest, dice: random.Random) -> Prompt:
     """Ask for a post. The dice draw a spark from the persona's own material: models have no temperature to turn."""
     own = {"name": _name(request.speaker.name), "recent_captions": _texts(request.recent_captions[:MOST_RECENT])}
     parts = [
-        *_remembered(request),
+        *_remembered(request.memories),
         _block("own_data", own),
         _block("spark_data", _spark(request.speaker, dice)),
         *_refused(request),
@@ -86,7 +86,7 @@ def comment(request: CommentRequest, dice: random.Random) -> Prompt:
     """Ask for a comment on one of the posts seen, which are numbered from 1 in the order given."""
     seen = request.seen[:MOST_SEEN]
     parts = [
-        *_remembered(request),
+        *_remembered(request.memories),
         _block("own_data", {"name": _name(request.speaker.name)}),
         _block("gallery_data", [_seen(number, one) for number, one in enumerate(seen, 1)]),
         *_refused(request),
@@ -139,8 +139,8 @@ def _spark(speaker: Speaker, dice: random.Random) -> dict[str, str]:
     return {**drawn, "number": str(dice.randrange(10_000))}
 
 
-def _remembered(request: PostRequest | CommentRequest) -> list[str]:
-    known = [told for one in request.memories[:MOST_MEMORIES] if (told := _theirs(one))]
+def _remembered(memories: Sequence[str]) -> list[str]:
+    known = [told for one in memories[:MOST_MEMORIES] if (told := _theirs(one))]
     if not known:
         return []
     return ["What this account did lately, to go on from and not to say again:", _block("memory_data", known)]

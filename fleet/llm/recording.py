@@ -43,8 +43,7 @@ def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
     Ids of posts do not count: a surface gives others in every run. Nor do memories: what is done at a moment depends
     on which worker was how fast.
     """
-    if not isinstance(request, ScanRequest):
-        request = dataclasses.replace(request, memories=())
+    request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
         seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
         request = dataclasses.replace(request, seen=seen)

@@ -85,6 +85,7 @@ class ScanRequest:
     refused: tuple[Example, ...] = ()
     recent_captions: tuple[str, ...] = ()
     revise: Revise | None = None
+    memories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def scan(request: ScanRequest, dice: random.Random) -> Prompt:
     if request.revise is not None:
         own["draft"] = prompts._short(request.revise.text, 2_000)
     parts = [
+        *prompts._remembered(request.memories),
         prompts._block("own_data", own),
         prompts._block("spark_data", {"number": str(dice.randrange(10_000))}),
         prompts._block("gallery_data", [_seen(one) for one in items]),

@@ -124,6 +124,8 @@ class FeedItem:
     comments_by_agents: int | None = None
     author_id: str = ""
     by_agent: bool = False
+    reactions: Mapping[str, int] = field(default_factory=dict)  # other than likes, by their type
+    image_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class SaidComment:
     author_name: str
     text: str
     by_agent: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

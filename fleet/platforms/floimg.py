@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
@@ -30,7 +30,7 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.platforms.floimg_answers import aware, body_of, error_of, parsed
+from fleet.platforms.floimg_answers import aware, body_of, error_of, image_url_of, moment_of, parsed, reactions_of
 from fleet.platforms.http import HttpClient
 
 TITLE_CHARS = 200
@@ -64,12 +64,15 @@ class _Item(_Wire):
     comments_by_agents: int | None = Field(None, alias="agentCommentCount")
     created_at: datetime | None = Field(None, alias="createdAt")
     user: _User = Field(default_factory=_User)
+    reactions: Annotated[dict[str, int], BeforeValidator(reactions_of)] = Field({}, alias="reactionsSummary")
+    image: Annotated[str, BeforeValidator(image_url_of)] = ""
 
     def seen(self) -> FeedItem:
         return FeedItem(
             self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
             self.likes, self.comments, self.likes_by_agents, self.comments_by_agents,
             author_id=self.user.id if len(self.user.id) <= LONGEST_ID else "", by_agent=self.user.is_agent,
+            reactions=self.reactions, image_url=self.image,
         )  # fmt: skip
 
 
@@ -77,9 +80,11 @@ class _Comment(_Wire):
     id: str
     content: str = ""
     user: _User = Field(default_factory=_User)
+    created_at: Annotated[datetime | None, BeforeValidator(moment_of)] = Field(None, alias="createdAt")
 
     def said(self) -> SaidComment:
-        return SaidComment(self.id, self.user.username, self.user.name, self.content, self.user.is_agent)
+        user = self.user
+        return SaidComment(self.id, user.username, user.name, self.content, user.is_agent, self.created_at)
 
 
 class _Capabilities(_Wire):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ from fleet.platforms import base
 from fleet.platforms.http import Response
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_REACTION = re.compile(r"[a-z_]{1,20}")
+_ADDRESS = re.compile(r"https?://[!-~]{1,1990}")
+_MOST_REACTIONS, _MOST_COUNTED = 10, 10**9
 
 
 def body_of(response: Response) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> bas
     said = f"{response.status_code} {code} {words}".replace("  ", " ")
     status = response.status_code
     if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
-        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=_time(detail.get("resetAt")))
+        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=moment_of(detail.get("resetAt")))
     if status == 503 and code == "FLEET_PAUSED":
         return base.SurfacePaused(said)
     if status == 429:
@@ -75,11 +79,30 @@ def _retry_after_s(response: Response) -> float | None:
     return None if math.isnan(seconds) else max(0.0, min(seconds, 86_400.0))
 
 
-def _time(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
+    """Return a time that may be missing; None for what is none."""
     try:
         return aware(datetime.fromisoformat(str(value))) if value else None
     except ValueError:
         return None
+
+
+def reactions_of(value: object) -> dict[str, int]:
+    """Return the reactions to a post other than likes, by type; what is no such count is left out."""
+    found: dict[str, int] = {}
+    for one in value if isinstance(value, list) else []:
+        kind, count = (one.get("type"), one.get("count")) if isinstance(one, dict) else (None, None)
+        if not isinstance(kind, str) or kind == "like" or not _REACTION.fullmatch(kind):
+            continue
+        if isinstance(count, int) and not isinstance(count, bool) and 0 < count <= _MOST_COUNTED:
+            found[kind] = count
+    return dict(sorted(found.items())[:_MOST_REACTIONS])
+
+
+def image_url_of(value: object) -> str:
+    """Return the address of a post's picture; nothing for what is none, such as the picture itself as a data URL."""
+    url = value.get("url") if isinstance(value, dict) else value
+    return url if isinstance(url, str) and _ADDRESS.fullmatch(url) else ""
 
 
 def aware(value: datetime | None) -> datetime:

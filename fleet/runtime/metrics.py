@@ -20,6 +20,7 @@ from fleet.core import clock, events, logs, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError
 from fleet.core.events import Position
+from fleet.drafts.states import SUBJECTS, DraftKind
 from fleet.jobs import gauges
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.states import LIVE, DeadReason, JobState
@@ -46,6 +47,8 @@ _SWEPT = ("ticks_released", "ticks_skipped", "jobs_released", "jobs_ended", "tic
 _JOB_EVENTS = (
     "done", "dead", "skipped", "cancelled", "retrying", "held", "unknown", "recovered", "fenced", "replayed",
 )  # fmt: skip
+_DRAFT_EVENTS = ("created", "approved", "rejected", "expired", "withdrawn", "revised", "sent_back")
+_PROPOSED = {subject: kind for kind, subject in SUBJECTS.items()}
 _NO_KIND = "-"
 _ASKED = ("draft", "job")
 """What requests are about even while none waits; others are told once somebody asks for them."""
@@ -75,6 +78,7 @@ FAMILIES: Final = {
         Family("fleet_approvals_pending", "Requests that wait for people", ("resource",)),
         Family("fleet_oldest_approval_seconds", "How long the oldest of these requests has waited"),
         Family("fleet_job_events_total", "What happened to jobs", ("kind", "event"), counter=True),
+        Family("fleet_draft_events_total", "What happened to drafts", ("kind", "event"), counter=True),
         Family("fleet_ticks_total", "Ticks that ended", ("outcome",), counter=True),
         Family("fleet_duplicates_suppressed_total", "Messages that found nothing to claim", ("what",), counter=True),
         Family("fleet_recoveries_total", "What sweeps found and set going again or ended", ("what",), counter=True),
@@ -149,14 +153,17 @@ READINGS: Final[tuple[Callable[[Tx], Iterator[tuple[Key, float]]], ...]] = (
 def _zeros() -> Samples:
     """Return every counter at 0: a rate over one that appears with its first count would miss that count."""
     jobs = [("fleet_job_events_total", (kind, event)) for kind in (*JobKind, _NO_KIND) for event in _JOB_EVENTS]
+    drafts = [("fleet_draft_events_total", (kind, event)) for kind in DraftKind for event in _DRAFT_EVENTS]
     ticks = [("fleet_ticks_total", (outcome,)) for outcome in ("decided", "skipped")]
     twice = [("fleet_duplicates_suppressed_total", (what,)) for what in ("tick", "job")]
     swept = [("fleet_recoveries_total", (what,)) for what in _SWEPT]
-    return {(name, tuple(map(str, labels))): 0.0 for name, labels in [*jobs, *ticks, *twice, *swept]}
+    return {(name, tuple(map(str, labels))): 0.0 for name, labels in [*jobs, *drafts, *ticks, *twice, *swept]}
 
 
 def _counts_toward(subject: str, kind: str | None) -> Key | None:
     """Return the counter that an event belongs to; None for those that nobody counts."""
+    if subject.startswith("agent.draft."):
+        return _counts_toward_drafts(subject, kind)
     noun, _, word = subject.partition(".")
     match noun, word:
         case "job" | "tick", "duplicate":
@@ -170,6 +177,15 @@ def _counts_toward(subject: str, kind: str | None) -> Key | None:
         case "agent", "tick.skipped":
             return "fleet_ticks_total", ("skipped",)
     return None
+
+
+def _counts_toward_drafts(subject: str, kind: str | None) -> Key | None:
+    """Return the counter of an event about a draft: a new one has its kind in its subject, later ones tell it."""
+    if subject in _PROPOSED:
+        return "fleet_draft_events_total", (_PROPOSED[subject], "created")
+    word = subject.removeprefix("agent.draft.")
+    known = word in _DRAFT_EVENTS and kind in set(DraftKind)
+    return ("fleet_draft_events_total", (str(kind), word)) if known else None
 
 
 @dataclass(slots=True)

@@ -123,6 +123,7 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
             scan_id=work.claim.job_id, surface=work.claim.surface, content=draft["content"],
             life=timedelta(days=how.draft_days), about=draft["about"], confidence=draft["confidence"],
             context=draft["context"], topic=draft["topic"], made_by=f"agent:{work.agent.username}",
+            suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,
         )  # fmt: skip
         if _has_room(work, tx, new) and service.create(tx, new) is not None:
             request = approving.propose(work.deps, tx, _proposal(work, new))

@@ -1,7 +1,7 @@
 """What an agent remembers when it writes: for now what the ledger tells of its own posts and comments.
 
-Held by `fleet.runtime.deps` as a `fleet.llm.base.Remember`, used by the handlers of posts and comments. Names in it are
-strangers' words, and all of it reaches a model as data.
+Held by `fleet.runtime.deps` as a `fleet.llm.base.Remember`, used by the handlers of posts and comments, and by
+scans. Names in it are strangers' words, and all of it reaches a model as data.
 """
 
 from __future__ import annotations

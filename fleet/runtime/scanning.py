@@ -24,6 +24,7 @@ from fleet.llm.scanning import REACTIONS, VISIBILITIES, ScanComment, ScanItem, S
 from fleet.llm.topics import topic_of
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem, SaidComment, Verb
+from fleet.runtime.remembering import MOST_RECALLED
 from fleet.runtime.work import Work
 
 MOST_COMMENTS, MOST_COMMENTS_A_POST = 20, 3
@@ -62,6 +63,7 @@ def look(work: Work) -> dict[str, Any]:
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])
+        since_last_s = _since_last_s(tx, work)
     new = [
         item for item in feed
         if item.id in unseen and item.author != work.agent.username
@@ -74,7 +76,14 @@ def look(work: Work) -> dict[str, Any]:
         _item(f"p{number}", people[item.author], item, said.get(item.id, []), agents=agents, ours=ours.get(item.id, 0))
         for number, item in enumerate(new, 1)
     ]
-    return {"items": items, "interval_min": round(how.scan_interval_s / 60, 1), "owner": how.owner}
+    interval_s = how.scan_interval_s if since_last_s is None else since_last_s
+    return {"items": items, "interval_min": round(interval_s / 60, 1), "owner": how.owner}
+
+
+def _since_last_s(tx: Tx, work: Work) -> float | None:
+    """Return how long ago the agent last came to the end of a look; None for its first one."""
+    last = usage.last_scan(tx, work.agent.id)
+    return None if last is None else max(0.0, (tx.now() - last[0]).total_seconds())
 
 
 def _agents(tx: Tx, usernames: Sequence[str]) -> set[str]:
@@ -112,17 +121,20 @@ def _item(ref: str, author_ref: str, item: FeedItem, said: Sequence[SaidComment]
         "author_name": item.author_name[:_LONGEST_NAME_CHARS], "text": item.caption[:_LONGEST_TEXT_CHARS],
         "created_at": item.created_at.isoformat() if item.created_at else None, "likes": item.likes,
         "comments_count": item.comments, "humans": max(0, item.comments - ours),
-        "by_agent": item.by_agent or item.author in agents,
+        "by_agent": item.by_agent or item.author in agents, "reactions": dict(item.reactions),
+        "image_url": item.image_url,
         "comments": [
             {"id": one.id, "author": one.author, "author_name": one.author_name[:_LONGEST_NAME_CHARS],
-             "text": one.text[:_LONGEST_COMMENT_CHARS], "by_agent": one.by_agent or one.author in agents}
+             "text": one.text[:_LONGEST_COMMENT_CHARS], "by_agent": one.by_agent or one.author in agents,
+             "created_at": one.created_at.isoformat() if one.created_at else None}
             for one in said
         ],
     }  # fmt: skip
 
 
 def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -> ScanRequest:
-    """Return what the model is asked about a batch: the posts, what the surface takes, and what the owner taught."""
+    """Return what the model is asked about a batch: the posts, what the surface takes, what the owner taught, and what
+    the agent said lately, to these people first."""
     offered = offers(work)
     with work.deps.db.transaction() as tx:
         taught = lessons.heeded(tx, work.agent.id)
@@ -132,10 +144,12 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
             *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
         ]
     accepted, refused = learning.examples(taught)
+    authors = tuple(dict.fromkeys(str(item["author_name"] or item["author"]) for item in items))
     asked: dict[str, Any] = {
         "kinds": offered.kinds, "reactions": offered.reactions, "visibilities": offered.visibilities,
         "leanings": learning.leanings(taught, now), "accepted": accepted, "refused": refused,
         "recent_captions": tuple(dict.fromkeys(recent)),
+        "memories": work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED),
     }  # fmt: skip
     return ScanRequest(work.deps.speaker(work.agent), tuple(_told(work, one) for one in items), **asked | changes)
 

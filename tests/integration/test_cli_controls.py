@@ -259,6 +259,10 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
         misspelt = cli("activity", "--subject", "job.don", *follow, code=2)
         assert "No event has the subject 'job.don'" in misspelt.stderr and "job.done" in misspelt.stderr
     assert cli("activity", "--subject", "picture.replaced").stderr == "Nothing happened.\n"
+    fleet.sql("UPDATE events SET occurred_at = occurred_at - interval '3 h' WHERE subject <> 'agent.thought'")
+    assert {event["subject"] for event in cli.json("activity", "--since", "2h")["items"]} == {"agent.thought"}
+    assert {"agent.thought"} < {event["subject"] for event in cli.json("activity", "--since", "4h")["items"]}
+    assert "No event has the subject" in cli("activity", "--since", "2h", "--subject", "job.don", code=2).stderr
     assert "1 of very many; --before " in cli("activity", "--limit", "1").stderr
     assert "✦ is new" in cli("agents", "activity", "ann_1").stdout
 

@@ -183,3 +183,19 @@ def test_the_feed_tells_of_drafts_in_words(cli: Cli, fleet: Fleet) -> None:
     assert "proposes a comment" in shown
     assert "its comment was approved by" in shown
     assert "feedData" not in shown
+
+
+def test_how_drafts_fare_is_counted_and_told(cli: Cli, fleet: Fleet) -> None:
+    assert "0 proposed in 7 d" in cli("drafts", "stats").stderr
+    comment, made, love = proposed(fleet, COMMENT, POST, LOVE, agent=supervised(fleet, username="ada_1"))
+    drafting.approve(fleet.deps, [str(comment.id), str(made.id)], ANN)
+    drafting.reject(fleet.deps, [str(love.id)], ANN, "not now")
+    answer = cli("drafts", "stats", columns=120)
+    (line,) = [line for line in answer.stdout.splitlines() if "ada_1" in line]
+    assert line.split() == ["ada_1", "3", "0", "2", "0", "1", "0", "0", "67%"]
+    assert "Agreed: 67%" in answer.stderr
+    assert "New posts seen: 1." in answer.stderr
+    told = cli.json("drafts", "stats", "--by", "kind", "--agent", "ada_1")
+    assert {one["name"]: one["agreed"] for one in told["items"]} == {"comment": 1.0, "post": 1.0, "reaction": 0.0}
+    assert (told["total"]["approved"], told["scans"]["done"], told["scans"]["drafts"]) == (2, 1, 3)
+    assert "no agent" in cli("drafts", "stats", "--agent", "nobody", code=3).stderr.lower()

@@ -476,6 +476,8 @@ def test_a_picture_from_a_public_address_is_kept_when_proposed_and_shown_when_pu
     addresses = ("http://private.example/x.jpg", "https://pictures.example.org/1.jpg")
     (draft,) = proposed(fleet, dataclasses.replace(POST, media=addresses))
     assert draft.content["media"] == [{"key": "key-1.jpg", "source": addresses[1]}]
+    (event,) = told(fleet, "agent.draft.post.created")
+    assert (event["mediaIds"], event["mediaUrls"]) == (["key-1.jpg"], [addresses[1]])
     approve(fleet, draft)
     assert publish(fleet, draft).state == JobState.DONE
     assert fleet.surface.images_paid == []

@@ -20,11 +20,12 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from fleet.approvals import Proposal
-from fleet.core import queue
+from fleet.core import events, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
+from fleet.drafts.states import SUBJECTS, DraftKind
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.runtime import approving, exporter, fleetwide, metrics, perform, sweep, tick
@@ -337,3 +338,16 @@ def test_the_command_serves_prometheus_prints_once_and_shows_no_secret(deps: Dep
     assert {name for name, _ in parsed(once.stdout)} == set(metrics.FAMILIES)
     assert "password" not in once.stdout
     assert sa.make_url(deps.settings.database_url).database not in once.stdout
+
+
+def test_what_happens_to_drafts_is_counted(deps: Deps, told: Callable[[], Told]) -> None:
+    with deps.db.transaction() as tx:
+        for kind, subject in SUBJECTS.items():
+            events.emit(tx, subject, draftId="d", kind="not of this")
+            events.emit(tx, "agent.draft.rejected", kind=str(kind))
+        events.emit(tx, "agent.draft.approved", kind="post", by="ann")
+        events.emit(tx, "agent.draft.approved", kind="poem")
+        events.emit(tx, "agent.draft.danced", kind="post")
+    seen = {key[1]: value for key, value in told().items() if key[0] == "fleet_draft_events_total" and value}
+    both = {("created", str(kind)): 1.0 for kind in DraftKind} | {("rejected", str(kind)): 1.0 for kind in DraftKind}
+    assert seen == {**both, ("approved", "post"): 1.0}

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from fleet.agents import controls, loop
 from fleet.agents.models import AgentRow
-from fleet.core import failpoints
+from fleet.approvals import Person
+from fleet.core import failpoints, ids
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point
 from fleet.drafts.models import DraftRow, SeenRow
@@ -23,8 +24,9 @@ from fleet.jobs.ticks import TickKey
 from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest
 from fleet.platforms import base
 from fleet.platforms.base import FeedItem, Offers, SaidComment
-from fleet.runtime import approving, looking, people
+from fleet.runtime import approving, drafting, looking, people
 from fleet.runtime.dispatch import dispatch
+from fleet.runtime.handlers import scan as scan_handler
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
 from fleet.runtime.tick import tick
@@ -121,16 +123,23 @@ def test_a_new_post_becomes_drafts_that_wait_for_a_person(fleet: Fleet) -> None:
 
 
 def test_events_tell_the_scan_its_answer_and_each_draft_in_the_words_of_the_seed(fleet: Fleet) -> None:
-    fleet.surface.posts = [post("a", comments=1)]
-    fleet.surface.said["a"] = [SaidComment("c1", "ben", "Ben", "Nice slate.")]
+    then = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+    fleet.surface.posts = [
+        dataclasses.replace(post("a", comments=1), reactions={"love": 2}, image_url="http://127.0.0.1/a.png")
+    ]
+    fleet.surface.said["a"] = [SaidComment("c1", "ben", "Ben", "Nice slate.", created_at=then)]
     fleet.words.proposals = proposing(COMMENT, ASK)
     job = str(scan(fleet, supervised(fleet)))
     (scanned,), (answer,) = told(fleet, "agent.feed.scanned"), told(fleet, "agent.feed.answer.received")
     assert scanned["scanId"] == job
-    assert scanned["feedData"]["posts"][0]["id"] == "a"
-    assert scanned["feedData"]["comments"][0] | {"isAgent": False} == {
-        "id": "c1", "postId": "a", "userId": "ben", "content": "Nice slate.", "isAgent": False
-    }  # fmt: skip
+    seen_post = scanned["feedData"]["posts"][0]
+    assert seen_post["id"] == "a"
+    assert seen_post["media"] == [{"id": "a", "url": "http://127.0.0.1/a.png", "type": "image"}]
+    assert seen_post["reactionsSummary"] == [{"type": "like", "count": 3}, {"type": "love", "count": 2}]
+    assert scanned["feedData"]["comments"] == [
+        {"id": "c1", "postId": "a", "userId": "ben", "content": "Nice slate.", "createdAt": then.isoformat(),
+         "isAgent": False}
+    ]  # fmt: skip
     assert [one["status"] for one in told(fleet, "agent.feed.digested")] == ["processing"]
     assert (answer["scanId"], answer["correlationId"]) == (job, job)
     assert answer["response"]["comments"] == [{"postId": "a", "content": COMMENT.text}]
@@ -139,8 +148,55 @@ def test_events_tell_the_scan_its_answer_and_each_draft_in_the_words_of_the_seed
     assert answer["metadata"]["tokensUsed"] == 10
     (comment,) = told(fleet, "agent.draft.comment.created")
     assert (comment["postId"], comment["status"], comment["metadata"]["scanId"]) == ("a", "pending", job)
+    assert comment["metadata"]["suggestedBy"] == "activity_worker"
     (request,) = told(fleet, "agent.draft.connection.request.created")
     assert request["targetUserId"] == "id-zoe"
+
+
+def test_a_scan_tells_how_long_ago_the_last_one_was(fleet: Fleet) -> None:
+    agent = supervised(fleet)
+    fleet.sql("UPDATE agents SET scan_interval_s = 7200")
+    for name in ("a", "b"):
+        fleet.surface.posts = [post(name)]
+        job = scan(fleet, agent)
+        fleet.sql("UPDATE jobs SET finished_at = finished_at - interval '45 min' WHERE id = :id", id=job)
+    first, second = told(fleet, "agent.feed.scanned")
+    assert first["scanInterval"] == 120  # there was none: the interval that is set
+    assert 45 <= second["scanInterval"] < 120
+
+
+def test_a_draft_says_that_a_person_had_the_agent_look(fleet: Fleet) -> None:
+    fleet.surface.posts = [post("a")]
+    fleet.words.proposals = proposing(COMMENT)
+    agent = supervised(fleet, username="ada_1")
+    tick(fleet.deps, drafting.scan(fleet.deps, "ada_1", by="ann"))
+    perform(fleet.deps, fleet.jobs(kind="scan_feed", agent_id=agent)[0].id)
+    (made,) = drafts(fleet)
+    (event,) = told(fleet, "agent.draft.comment.created")
+    assert (made.suggested_by, event["metadata"]["suggestedBy"]) == ("manual", "manual")
+
+
+def test_a_scan_begun_by_an_older_version_is_told_without_what_that_did_not_keep() -> None:
+    item = {"post_id": "a", "author_id": "", "author": "zoe", "text": "", "created_at": None, "likes": 3,
+            "comments_count": 1, "by_agent": False,
+            "comments": [{"id": "c1", "author": "ben", "text": "Nice.", "by_agent": False}]}  # fmt: skip
+    feed = scan_handler._feed_data({"items": [item]})
+    assert (feed["posts"][0]["media"], feed["comments"][0]["createdAt"]) == ([], None)
+    assert feed["posts"][0]["reactionsSummary"] == [{"type": "like", "count": 3}]
+
+
+def test_a_scan_remembers_what_the_agent_said_lately_and_to_whom(fleet: Fleet) -> None:
+    fleet.surface.posts = [post("a")]
+    fleet.words.proposals = proposing(COMMENT)
+    agent = supervised(fleet)
+    scan(fleet, agent)
+    (draft,) = drafts(fleet)
+    drafting.approve(fleet.deps, [str(draft.id)], Person("ann", frozenset({"owner"})))
+    perform(fleet.deps, ids.derived("publish", draft.id))
+    fleet.surface.posts = [post("b", "ben"), post("c")]
+    scan(fleet, agent)
+    assert fleet.words.asked[0].memories == ()
+    assert fleet.words.asked[1].memories == (f"Told Zoe: {COMMENT.text}",)
 
 
 def test_nothing_new_means_no_call_to_a_model(fleet: Fleet) -> None:

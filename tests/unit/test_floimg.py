@@ -354,3 +354,34 @@ def test_no_error_tells_the_token(surface: FloImg, wire: respx.MockRouter) -> No
 def test_somebody_elses_host_is_a_third_party() -> None:
     assert FloImg("https://gallery.example", TOKEN).third_party
     assert not FloImg(URL, TOKEN).third_party
+
+
+def test_a_feed_tells_the_picture_and_every_reaction_of_a_post(surface: FloImg, wire: respx.MockRouter) -> None:
+    items = [{"id": "s1", "likeCount": 3, "image": {"url": "http://x/1.png", "width": 9}, "reactionsSummary": [
+        {"type": "like", "count": 3}, {"type": "love", "count": 2}, {"type": "sad", "count": 1}]}]  # fmt: skip
+    wire.get("/api/showcase").respond(200, json={"items": items})
+    (seen,) = surface.feed(ADA, limit=20)
+    assert (seen.likes, dict(seen.reactions), seen.image_url) == (3, {"love": 2, "sad": 1}, "http://x/1.png")
+
+
+@pytest.mark.parametrize("image", [None, 7, {}, {"url": None}, "data:image/png;base64,AAAA", "http://x/" + "y" * 2000])
+@pytest.mark.parametrize("reactions", [
+    None, 7, "love", [None, 7, "love", {}], [{"type": "love"}, {"type": 7, "count": 1}, {"type": "l\n", "count": 1}],
+    [{"type": "love", "count": count} for count in (True, 0, -1, 1.5, "2", 10**30)],
+])  # fmt: skip
+def test_odd_pictures_and_reactions_cost_no_feed(
+    surface: FloImg, wire: respx.MockRouter, image: Any, reactions: Any
+) -> None:
+    item = {"id": "s1", "image": image, "reactionsSummary": reactions}
+    wire.get("/api/showcase").respond(200, json={"items": [item]})
+    (seen,) = surface.feed(ADA, limit=20)
+    assert (dict(seen.reactions), seen.image_url) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("told", "at"), [(NOW.isoformat(), NOW), ("2026-11-21T12:00:00", NOW), (None, None), ("soon", None), (7, None)]
+)
+def test_a_comment_has_a_time_or_none(surface: FloImg, wire: respx.MockRouter, told: Any, at: datetime | None) -> None:
+    wire.get("/api/showcase/s1/comments").respond(200, json={"comments": [{"id": "c1", "createdAt": told}]})
+    (said,) = surface.comments(ADA, "s1", limit=3)
+    assert said.created_at == at

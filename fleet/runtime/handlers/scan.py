@@ -97,18 +97,29 @@ def _scanned(work: Work, tx: Tx, batch: Batch) -> None:
 
 
 def _feed_data(batch: Batch) -> dict[str, Any]:
+    """Return a batch as the event tells it. What a checkpoint of an older version has not kept is left out."""
     posts = [
         {"id": item["post_id"], "userId": item["author_id"] or item["author"], "content": item["text"],
-         "createdAt": item["created_at"], "reactionsSummary": [{"type": "like", "count": item["likes"]}],
+         "media": _media(item), "createdAt": item["created_at"], "reactionsSummary": _reactions(item),
          "commentsCount": item["comments_count"], "isAgent": item["by_agent"]}
         for item in batch["items"]
     ]  # fmt: skip
     comments = [
         {"id": said["id"], "postId": item["post_id"], "userId": said["author"], "content": said["text"],
-         "isAgent": said["by_agent"]}
+         "createdAt": said.get("created_at"), "isAgent": said["by_agent"]}
         for item in batch["items"] for said in item["comments"]
     ]  # fmt: skip
     return {"posts": posts, "comments": comments, "reactions": []}
+
+
+def _media(item: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a post's picture, which the surface knows by the post's own id."""
+    return [{"id": item["post_id"], "url": item["image_url"], "type": "image"}] if item.get("image_url") else []
+
+
+def _reactions(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    counted = {"like": item["likes"], **item.get("reactions", {})}
+    return [{"type": name, "count": count} for name, count in counted.items()]
 
 
 def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> None:

@@ -10,6 +10,7 @@ from fleet.web.api import (
     costs,
     dead,
     decisions,
+    draft_stats,
     drafts,
     experiments,
     hook_sources,
@@ -25,9 +26,10 @@ from fleet.web.api import (
     users,
 )
 
+# /drafts/stats stands before /drafts/{draft_id}, which would take it for an id.
 ROUTERS = (
     status.router, agents_act.router, agents.router, decisions.router, lessons.router, jobs.router, dead.router,
-    drafts.router, approvals.router, personas.router, experiments.router, activity.router, costs.router, costs.budgets,
-    controls.router, settings.router, media.router, me.router, users.router, tokens.router, audit.router,
-    hook_sources.router, hooks.router,
+    draft_stats.router, drafts.router, approvals.router, personas.router, experiments.router, activity.router,
+    costs.router, costs.budgets, controls.router, settings.router, media.router, me.router, users.router,
+    tokens.router, audit.router, hook_sources.router, hooks.router,
 )  # fmt: skip

@@ -26,7 +26,7 @@ from fleet.core.masking import mask
 from fleet.drafts import content
 from fleet.drafts.queries import Filter as DraftFilter
 from fleet.jobs.queries import Filter as JobFilter
-from fleet.runtime import drafting, looking, money, people, roster
+from fleet.runtime import draft_stats, drafting, looking, money, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import heat
 from fleet.web.gate import Forbidden, TheDeps, decided_for, needs
@@ -140,6 +140,7 @@ def _costs(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
 def _drafts(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     found = drafting.page(deps, DraftFilter(agent_id=row.id), limit=_ENTRIES, before=before or None)
     return {"drafts": [(one, content.gist(one.row.content)) for one in found],
+            "faring": draft_stats.of_agent(deps, row.id),
             "more": found[-1].row.id if len(found) == _ENTRIES else None}  # fmt: skip
 
 

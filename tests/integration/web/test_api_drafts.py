@@ -11,7 +11,7 @@ from fleet.drafts.models import DraftRow
 from fleet.jobs.states import JobState
 from tests.factories import Fleet, a_picture
 from tests.integration.test_drafts import job_of, proposed
-from tests.integration.test_scan import COMMENT, LOVE, POST
+from tests.integration.test_scan import COMMENT, LOVE, POST, supervised
 from tests.integration.web.conftest import Web
 
 
@@ -143,3 +143,25 @@ def test_a_drafts_picture_is_handed_out_under_its_key(api: TestClient, fleet: Fl
     assert api.get(f"/api/v1/media/{key}", headers={"if-none-match": found.headers["etag"]}).status_code == 304
     assert api.get(f"/api/v1/media/{key[:3]}{'0' * 64}.png").status_code in (404, 422)
     assert api.get("/api/v1/media/../../etc/passwd").status_code == 404
+
+
+def test_how_drafts_fare_is_told_of_all_and_of_one(api: TestClient, fleet: Fleet) -> None:
+    comment, _, _ = proposed(fleet, COMMENT, POST, LOVE, agent=supervised(fleet, username="ada_1"))
+    proposed(fleet, LOVE, agent=supervised(fleet, username="bob_1"))
+    api.post(f"/api/v1/drafts/{comment.id}/approve", json={})
+    found = api.get("/api/v1/drafts/stats").json()
+    assert [(one["name"], one["proposed"], one["agreed"]) for one in found["items"]] == [
+        ("ada_1", 3, 1.0), ("bob_1", 1, None)
+    ]  # fmt: skip
+    assert (found["total"]["waiting"], found["total"]["key"], found["scans"]["done"]) == (3, None, 2)
+    of_bob = api.get("/api/v1/drafts/stats?agent=bob_1&by=kind").json()
+    assert [(one["name"], one["proposed"]) for one in of_bob["items"]] == [("reaction", 1)]
+    assert api.get("/api/v1/drafts/stats", params={"since": "2100-01-01T00:00:00Z"}).json()["items"] == []
+    assert api.get("/api/v1/drafts/stats?agent=nobody").status_code == 404
+    assert api.get("/api/v1/drafts/stats?by=persona").status_code == 422
+
+
+def test_a_draft_names_its_scan_and_whether_a_person_asked_for_it(api: TestClient, fleet: Fleet) -> None:
+    (comment,) = proposed(fleet, COMMENT)
+    told = draft(api, comment)
+    assert (told["scan_id"], told["suggested_by"]) == (str(comment.scan_id), "activity_worker")

@@ -428,3 +428,19 @@ def test_a_decision_is_in_the_audit_log_with_its_name_and_reason(web: Web) -> No
         "SELECT actor, action, after->>'reason' FROM audit WHERE action LIKE 'approval.%' ORDER BY id"
     )
     assert [tuple(line) for line in lines] == [("ana", "approval.edited", None), ("ana", "approval.rejected", "dull")]
+
+
+def test_a_page_tells_how_drafts_fare(web: Web) -> None:
+    comment, love = proposed(web.fleet, COMMENT, LOVE, agent=supervised(web.fleet, username="ada_1"))
+    drafting.approve(web.deps, [str(comment.id)], BEN)
+    drafting.reject(web.deps, [str(love.id)], BEN, "not now")
+    ana = web.browser("viewer", "ana")
+    assert 'href="/drafts/stats"' in ana.get("/drafts").text
+    page = ana.get("/drafts/stats").text
+    assert '<a href="/agents/ada_1">' in page
+    assert '<td class="num">50 %</td>' in page
+    assert "Friend request" not in page and "Reaction" in ana.get("/drafts/stats?by=kind").text
+    assert ana.get("/drafts/stats?agent=nobody").status_code == 404
+    tab = ana.get("/agents/ada_1?tab=drafts").text
+    assert "proposed 2: 1 approved, 0 of them edited, 1 rejected, 0 waiting; agreed: 50 %" in tab
+    assert "It looked at its feed once, last" in tab
