@@ -1,4 +1,4 @@
-"""Which of many sessions and tokens still open something. Asked about open streams, by `fleet.runtime.accounts`.
+"""What many sessions and tokens still open. Asked about open streams, by `fleet.runtime.accounts`.
 
 Looking is no use of them: a page that is left open does not keep its session alive.
 """
@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.access.models import SessionRow, TokenRow, UserRow
+from fleet.access.principal import Principal, Via
+from fleet.access.roles import Permission, Role
 from fleet.access.sessions import IDLE
 from fleet.core.db import Tx
 
 _CLOCK = sa.func.clock_timestamp()
 
 
-def of(tx: Tx, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of the sessions' and tokens' ids that still stand."""
+def of(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
+    """Return by id those of the sessions and tokens that still stand, each with who it lets in as things are now."""
     wanted = sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
-    sessions = sa.select(SessionRow.id).where(
+    whose = (UserRow.id, UserRow.name, UserRow.role)
+    unscoped = sa.null().cast(ARRAY(sa.String())).label("scopes")
+    sessions = sa.select(SessionRow.id, *whose, unscoped).where(
         SessionRow.id == wanted, SessionRow.expires_at > _CLOCK, SessionRow.seen_at > _CLOCK - IDLE
     )
-    tokens = sa.select(TokenRow.id).where(
+    tokens = sa.select(TokenRow.id, *whose, TokenRow.scopes).where(
         TokenRow.id == wanted, TokenRow.revoked_at.is_(None),
         sa.or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > _CLOCK),
     )  # fmt: skip
@@ -32,4 +38,12 @@ def of(tx: Tx, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         sessions.join(UserRow, UserRow.id == SessionRow.user_id).where(present),
         tokens.join(UserRow, UserRow.id == TokenRow.user_id).where(present),
     )
-    return set(tx.session.scalars(sa.union_all(*found)))
+    return {row[0]: _principal(row) for row in tx.execute(sa.union_all(*found))}
+
+
+def _principal(row: Any) -> Principal:
+    key_id, user_id, name, role, scopes = row
+    if scopes is None:
+        return Principal(user_id, name, Role(role), Via.SESSION, key_id)
+    known = frozenset(Permission(scope) for scope in scopes if scope in set(Permission))
+    return Principal(user_id, name, Role(role), Via.TOKEN, key_id, known)

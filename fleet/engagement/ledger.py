@@ -106,8 +106,9 @@ class Sums:
 
 def sums(tx: Tx, experiment: str, age_h: int) -> dict[str, Sums]:
     """Return each variant's sums at an age, by variant; variants of which nothing was read yet are not among them."""
-    all_of_it = EngagementRow.likes + EngagementRow.comments
-    by_agents = EngagementRow.likes_by_agents + EngagementRow.comments_by_agents
+    # Two numbers of four bytes, which are whatever a surface says, can be more than four bytes together.
+    all_of_it = EngagementRow.likes.cast(sa.BigInteger) + EngagementRow.comments
+    by_agents = EngagementRow.likes_by_agents.cast(sa.BigInteger) + EngagementRow.comments_by_agents
     values = {"everybody": all_of_it, "people": all_of_it - by_agents, "agents": by_agents}
     units = (
         sa.select(

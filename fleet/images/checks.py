@@ -20,6 +20,7 @@ _SAYS_NOTHING = ("", "application/octet-stream", "binary/octet-stream")
 """Content types of stores of files. With any other wrong one, browsers that heed it would not show the picture."""
 
 
+@safety.in_turn
 def why_unfit(data: bytes, declared: str = "") -> str | None:
     """Return why a picture must not be posted, or None. `declared` is the content type that came with it, if any."""
     if not data:

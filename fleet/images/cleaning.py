@@ -33,6 +33,7 @@ class FetchedPicture:
     source: str = ""
 
 
+@safety.in_turn
 def clean(data: bytes, *, max_bytes: int, max_pixels: int, max_side_px: int) -> FetchedPicture:
     """Return the clean form of a picture's file. Raises Unusable for what is no picture, broken or too large."""
     try:

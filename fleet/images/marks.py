@@ -6,15 +6,16 @@ An XMP packet with IPTC's digital source type: art by a model is `trainedAlgorit
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from fleet.images import safety
 
 CREATOR_TOOL = "Fleet"
 _PNG_KEYWORD = "XML:com.adobe.xmp"
@@ -79,6 +80,7 @@ def save_options(format_name: str, marks: Marks) -> dict[str, Any]:
     return {"xmp": packet(marks)}
 
 
+@safety.in_turn
 def read_marks(data: bytes) -> Marks | None:
     """Return what a PNG, JPEG, WebP or GIF file says about its making; None if it says nothing that can be read."""
     found = _packet_of(data)
@@ -103,10 +105,12 @@ def _packet_of(data: bytes) -> bytes | None:
     if data.startswith(b"GIF8"):
         return _packet_of_gif(data)
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+        with safety.opened(data) as image:
+            if image.width * image.height > safety.MAX_PIXELS:
+                return None
             image.load()  # PNG may carry its text after the pixels
             info = {**image.info, **getattr(image, "text", {})}
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+    except (Image.DecompressionBombError, *safety.BROKEN):
         return None
     found = info.get("xmp") or info.get(_PNG_KEYWORD)
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None

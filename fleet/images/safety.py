@@ -5,9 +5,13 @@ Called before anything keeps or shows a picture that somebody else sent. Believe
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -19,7 +23,18 @@ _PILLOW_NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP",
 _MOST_SCANS = 64
 """A progressive JPEG has about ten; each costs a pass over all pixels, so a small file of thousands costs hours."""
 _SCAN = b"\xff\xda"
+_MOST_READS, _MOST_READS_OF_JPEG = 60_000, 2_000
+"""Pillow reads a file's parts one by one in Python, and puts the pieces of a JPEG's Exif data together by copying all
+that it has: a file of nothing but tiny parts took half a minute in which no other thread of the process ran. A PNG of
+8 MB in pieces of a kilobyte takes 23,000 reads, a JPEG with a hundred segments 540."""
+_LARGE_PIXELS = 4_000_000
+_turn = threading.RLock()
+BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError)
+"""What Pillow raises for a file that is none, is broken or cut off, beside its own error for bombs."""
 _FIX = "Send a PNG, JPEG, WebP or GIF."
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +44,51 @@ class Checked:
     content_type: str
     width: int
     height: int
+
+
+class _Parts(io.BytesIO):
+    """A file that is read in a bounded number of parts."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        super().__init__(data)
+        self._left = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("too many parts")
+        return super().read(size)
+
+
+def opened(data: bytes) -> Image.Image:
+    """Return a picture of which only the head is read yet. Raises one of BROKEN, or Pillow's DecompressionBombError."""
+    most = _MOST_READS_OF_JPEG if data.startswith(b"\xff\xd8") else _MOST_READS
+    return Image.open(_Parts(data, most), formats=tuple(_PILLOW_NAMES.values()))
+
+
+def in_turn(work: Callable[Concatenate[bytes, P], T]) -> Callable[Concatenate[bytes, P], T]:
+    """Have a function that takes a picture's file work on the large ones one after the other, small ones at any time.
+
+    Half a gigabyte is taken for one of 40,000,000 pixels, whose file has 40 kB if it is all of one colour: a worker
+    with many threads that were each given one would be ended by the system.
+    """
+
+    @functools.wraps(work)
+    def one_by_one(data: bytes, /, *args: P.args, **options: P.kwargs) -> T:
+        if not _is_large(data):
+            return work(data, *args, **options)
+        with _turn:
+            return work(data, *args, **options)
+
+    return one_by_one
+
+
+def _is_large(data: bytes) -> bool:
+    try:
+        with opened(data) as image:
+            return image.width * image.height > _LARGE_PIXELS
+    except (Image.DecompressionBombError, *BROKEN):
+        return False  # it is refused before anything is unfolded
 
 
 def sniff(data: bytes) -> str:
@@ -44,6 +104,7 @@ def sniff(data: bytes) -> str:
     raise InvalidInput("This is not a picture that can be shown.", fix=_FIX)
 
 
+@in_turn
 def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS,
           blank_ok: bool = True) -> Checked:  # fmt: skip
     """Open a picture fully and return what it is.
@@ -66,14 +127,14 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
     if content_type == "image/jpeg" and data.count(_SCAN) > _MOST_SCANS:
         raise InvalidInput("The picture has too many layers to be opened.")
     try:
-        image = Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES[content_type],))
+        image = opened(data)
         width, height = image.size
         if width * height > max_pixels:
             raise InvalidInput(f"The picture is {width} x {height}; at most {max_pixels:,} pixels are accepted.")
         image.load()
     except Image.DecompressionBombError as error:
         raise InvalidInput(f"The picture is too large: at most {max_pixels:,} pixels are accepted.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+    except BROKEN as error:
         raise InvalidInput("The picture is broken or cut off.", fix=_FIX) from error
     return content_type, _eight_bits(image) if image.mode.startswith("I;16") else image
 

@@ -25,6 +25,7 @@ _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _START_OF_SCAN = 0xDA
 
 
+@safety.in_turn
 def stamp(data: bytes, marks: Marks) -> bytes:
     """Return the picture's file with `marks` in it. Raises InvalidInput for what is no picture or broken.
 

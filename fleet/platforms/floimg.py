@@ -30,8 +30,20 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.platforms.floimg_answers import aware, body_of, error_of, image_url_of, moment_of, parsed, reactions_of
-from fleet.platforms.http import HttpClient
+from fleet.platforms.floimg_answers import (
+    Count,
+    Name,
+    Text,
+    aware,
+    body_of,
+    comments_of,
+    error_of,
+    image_url_of,
+    moment_of,
+    parsed,
+    reactions_of,
+)
+from fleet.platforms.http import MAX_JSON_BYTES, HttpClient
 
 TITLE_CHARS = 200
 _PAGE = 100
@@ -49,19 +61,19 @@ class _Wire(BaseModel):
 
 class _User(_Wire):
     id: str = ""
-    username: str = ""
-    name: str = ""
+    username: Name = ""
+    name: Name = ""
     is_agent: bool = Field(False, alias="isAgent")
 
 
 class _Item(_Wire):
     id: str
-    title: str | None = None
-    description: str | None = None
-    likes: int = Field(0, alias="likeCount")
-    comments: int = Field(0, alias="commentCount")
-    likes_by_agents: int | None = Field(None, alias="agentLikeCount")
-    comments_by_agents: int | None = Field(None, alias="agentCommentCount")
+    title: Text | None = None
+    description: Text | None = None
+    likes: Count = Field(0, alias="likeCount")
+    comments: Count = Field(0, alias="commentCount")
+    likes_by_agents: Count | None = Field(None, alias="agentLikeCount")
+    comments_by_agents: Count | None = Field(None, alias="agentCommentCount")
     created_at: datetime | None = Field(None, alias="createdAt")
     user: _User = Field(default_factory=_User)
     reactions: Annotated[dict[str, int], BeforeValidator(reactions_of)] = Field({}, alias="reactionsSummary")
@@ -78,7 +90,7 @@ class _Item(_Wire):
 
 class _Comment(_Wire):
     id: str
-    content: str = ""
+    content: Text = ""
     user: _User = Field(default_factory=_User)
     created_at: Annotated[datetime | None, BeforeValidator(moment_of)] = Field(None, alias="createdAt")
 
@@ -121,7 +133,8 @@ class FloImg:
             )
         self.host = parts.hostname
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
-        self._http = HttpClient(url, timeout_s=timeout_s, headers={"Authorization": f"Bearer {token}"})
+        told = {"Authorization": f"Bearer {token}"}
+        self._http = HttpClient(url, timeout_s=timeout_s, headers=told, most_bytes=MAX_JSON_BYTES)
         # Pictures may lie on another host, which must not learn the token.
         self._pictures = HttpClient(url, timeout_s=timeout_s, headers={"Accept": "image/*"})
         self._offers: Offers | None = None
@@ -143,13 +156,13 @@ class FloImg:
         """
         wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
         items = self._page(account, limit=limit, offset=0, audience=wanted)
-        return [item.seen() for item in items if len(item.id) <= LONGEST_ID]
+        return [item.seen() for item in items[:limit] if len(item.id) <= LONGEST_ID]
 
     def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
         """Return a post's first comments, at most `limit`. Raises Vanished."""
         path = f"/api/showcase/{quote(item_id, safe='')}/comments"
         body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
-        return [parsed(_Comment, comment).said() for comment in body.get("comments", body.get("items", []))]
+        return [parsed(_Comment, comment).said() for comment in comments_of(body)[:limit]]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
@@ -250,7 +263,8 @@ class FloImg:
         for turn in range(3):
             body = self._call("POST", path, action.account, json={}, key=f"{action.key}:{turn}", timeout_s=timeout_s)
             if body.get("liked") is True:
-                return Receipt(action.target, {"likes": body.get("likeCount"), "restored": turn > 0})
+                likes = body.get("likeCount")
+                return Receipt(action.target, {"likes": likes if type(likes) is int else None, "restored": turn > 0})
             log.info("like_was_there_already", job_id=action.key)
         raise base.Uncertain("the surface does not say that the post is liked")
 
@@ -266,7 +280,8 @@ class FloImg:
         request = {"message": action.text} if action.text else {}
         body = self._call("POST", path, action.account, json=request, key=action.key, timeout_s=timeout_s)
         told = body.get("connection")
-        return Receipt(action.target, {"state": told.get("state") if isinstance(told, dict) else None})
+        state = told.get("state") if isinstance(told, dict) else None
+        return Receipt(action.target, {"state": state[:60] if isinstance(state, str) else None})
 
     def _invite(self, action: Action, timeout_s: float) -> Receipt:
         account = action.account
@@ -313,7 +328,7 @@ class FloImg:
         for page in range(_PROBE_PAGES):
             query = {"limit": _PAGE, "offset": page * _PAGE}
             body = self._call("GET", _comments_path(action), action.account, params=query)
-            comments = [parsed(_Comment, comment) for comment in body.get("comments", body.get("items", []))]
+            comments = [parsed(_Comment, comment) for comment in comments_of(body)]
             yield from comments
             if len(comments) < _PAGE:
                 return

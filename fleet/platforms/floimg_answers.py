@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from fleet.core import text
 from fleet.platforms import base
 from fleet.platforms.http import Response
+
+LONGEST_NAME_CHARS, LONGEST_TEXT_CHARS = 200, 20_000
+"""Of what others wrote: it goes into decisions, events, jobs and prompts, and is read there again and again."""
+MOST = 1_000_000_000
+
+Name = Annotated[str, AfterValidator(lambda name: name[:LONGEST_NAME_CHARS])]
+Text = Annotated[str, AfterValidator(lambda text: text[:LONGEST_TEXT_CHARS])]
+Count = Annotated[int, AfterValidator(lambda number: max(-MOST, min(number, MOST)))]
+"""A number that a table keeps, and two of them together as well."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _REACTION = re.compile(r"[a-z_]{1,20}")
@@ -24,12 +33,12 @@ def body_of(response: Response) -> dict[str, Any]:
     if not response.content:
         return {}
     try:
-        body = response.json()
-    except ValueError:
+        body = _storable(response.json())
+    except (ValueError, RecursionError):
         if response.is_success:
             raise base.Uncertain("the surface's answer is not JSON") from None
         return {}
-    return _storable(body) if isinstance(body, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def _storable(value: Any) -> Any:
@@ -39,10 +48,20 @@ def _storable(value: Any) -> Any:
             return text.storable(value)
         case list():
             return [_storable(one) for one in value]
+        case float():  # Python reads NaN and numbers beyond all bounds, and no database writes them
+            return value if math.isfinite(value) else None
         case dict():
             return {text.storable(name): _storable(one) for name, one in value.items()}
         case _:
             return value
+
+
+def comments_of(body: dict[str, Any]) -> list[Any]:
+    """Return the comments of an answer. Raises Uncertain for what is no list."""
+    found = body.get("comments", body.get("items", []))
+    if not isinstance(found, list):
+        raise base.Uncertain("the surface's comments are no list")
+    return found
 
 
 def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:

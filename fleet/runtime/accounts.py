@@ -7,7 +7,7 @@ The only way to a `Principal`. Passwords and keys pass through and are never log
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -130,8 +130,9 @@ def by_token(deps: Deps, key: str) -> Principal | None:
         return access_tokens.find(tx, key)
 
 
-def still_stand(deps: Deps, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of the sessions' and tokens' ids that still open something; looking does not prolong them."""
+def still_stand(deps: Deps, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
+    """Return those of the sessions' and tokens' ids that still open something, each with whom it lets in as things are
+    now; looking does not prolong them."""
     with deps.db.transaction() as tx:
         return standing.of(tx, ids)
 

@@ -17,6 +17,7 @@ from fleet.spending.budgets import Period, dollars
 
 _QUOTE_CHARS = 160
 _WHY_CHARS = 140
+_READ_TIMES = 20
 _NOUNS = {
     "post": "a post", "comment": "a comment", "like": "a like", "browse": "a look around",
     "provision": "its account", "deprovision": "the removal of its account", "measure": "a look at what a post got",
@@ -52,7 +53,8 @@ def tell(event: Event) -> Told | None:
 
 
 def _clip(value: object, longest_chars: int) -> str:
-    return "" if value is None else text.cut(text.clean(str(value)), longest_chars)
+    """Return the beginning of what somebody said; beyond many times that length nothing is read, let alone cleaned."""
+    return "" if value is None else text.cut(text.clean(str(value)[: _READ_TIMES * longest_chars]), longest_chars)
 
 
 def _done(said: Mapping[str, Any], _: Event) -> _Said:

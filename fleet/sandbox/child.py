@@ -166,9 +166,16 @@ def spawn(
 
 
 def rotate_log(path: Path, cap_bytes: int = LOG_CAP_BYTES) -> None:
-    """Move a log past its cap to `<name>.1` by copy and cut, which is safe while its writer appends."""
+    """Move a log past its cap to `<name>.1` by copy and cut, which is safe while its writer appends.
+
+    Who may not read the log may not read its copy: that is made for its owner alone, whatever lay there before.
+    """
     if path.exists() and path.stat().st_size > cap_bytes:
-        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        copy = path.with_name(f"{path.name}.1")
+        copy.unlink(missing_ok=True)
+        made = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with path.open("rb") as log, os.fdopen(made, "wb") as file:
+            shutil.copyfileobj(log, file)
         os.truncate(path, 0)
 
 

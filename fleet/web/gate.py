@@ -41,6 +41,9 @@ CSRF_HEADER = "x-csrf-token"
 class NotLoggedIn(FleetError):
     """Nobody is known to stand here."""
 
+    def __init__(self) -> None:
+        super().__init__("Log in first.", fix="Programs send `Authorization: Bearer <token>`.")
+
 
 class Forbidden(FleetError):
     """Somebody is known, and may not do this."""
@@ -56,7 +59,7 @@ class Needs:
         """Return who asks. Raises NotLoggedIn, Forbidden."""
         who = await principal_of(request)
         if who is None:
-            raise NotLoggedIn("Log in first.", fix="Programs send `Authorization: Bearer <token>`.")
+            raise NotLoggedIn
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
         if not who.may(self.permission):

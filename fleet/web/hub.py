@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fleet.access import Principal
+from fleet.access import Permission, Principal
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.events import Position
 from fleet.runtime import accounts, people
 from fleet.runtime.deps import Deps
 from fleet.web.feed import Scribe
+from fleet.web.gate import withheld
 from fleet.web.rounds import Round, Wants, parts_of, said
 
 T = TypeVar("T")
@@ -60,6 +61,10 @@ class Listener:
             first, self.greeting = self.greeting, b""
             return first
         return await self.rounds.get()
+
+
+def _may_go_on(listener: Listener, who: Principal | None) -> bool:
+    return who is not None and who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
 
 
 def _too_many() -> Unavailable:
@@ -228,15 +233,17 @@ class Hub:
                 self._drop(listener)
 
     async def _check_sessions(self) -> None:
-        """End the streams of those who are logged out: a stream outlives the request that was let in."""
+        """End the streams of those who are logged out, or may hear of less or more than when theirs began: a stream
+        outlives the request that was let in, and a token outlives its user's role."""
         now_s = clock.monotonic_s()
         if now_s - self._checked_at_s < SESSIONS_S:
             return
         self._checked_at_s = now_s
         asked = {listener.key_id for listener in self._listeners}
-        over = asked - await self._in_thread(lambda: accounts.still_stand(self._deps, asked))
-        for listener in [one for one in self._listeners if one.key_id in over]:
-            self._end(listener)
+        stand = await self._in_thread(lambda: accounts.still_stand(self._deps, asked))
+        for listener in [one for one in self._listeners if one.key_id in asked]:
+            if not _may_go_on(listener, stand.get(listener.key_id)):
+                self._end(listener)
 
     def _end_all(self) -> None:
         for listener in list(self._listeners):

@@ -35,6 +35,7 @@ _TITLES = {
     409: "Not possible now", 412: "Changed meanwhile", 413: "Too large", 421: "Another address", 422: "That cannot be",
     429: "Too many requests", 500: "Something broke", 503: "Not available now",
 }  # fmt: skip
+_MOST_WRONG, _LONGEST_PATH = 100, 200
 _NO_PAGE = {404: "There is no page at this address.", 405: "There is a page at this address, but nothing to send it."}
 """What a page says instead of the protocol's own words, which are for programs."""
 
@@ -128,9 +129,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # this is what it is registered for
-    found = [
-        {"path": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])} for item in error.errors()
-    ]
+    wrong = error.errors()[:_MOST_WRONG]  # a request of a megabyte can be wrong in a hundred thousand places
+    found = [{"path": ".".join(str(part) for part in item["loc"])[:_LONGEST_PATH], "message": str(item["msg"])}
+             for item in wrong]  # fmt: skip
     if _for_program(request):
         words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
     else:  # whoever looks at a page has filled in a field, or changed an address

@@ -423,6 +423,17 @@ def test_results_average_within_a_throw_and_say_who_gave_what(fleet: Fleet) -> N
     assert found.standing.experiment is None
 
 
+def test_what_two_columns_hold_together_is_more_than_one_of_them_holds(fleet: Fleet) -> None:
+    """Symptom: a post with 2,147,483,647 likes and a comment, and nobody saw the experiment's results any more."""
+    most = 2**31 - 1
+    post = uuid.uuid4()
+    with fleet.deps.db.transaction() as tx:
+        ledger.assign(tx, [Assignment("when", post, "a", uuid.uuid4(), "monday")])
+        ledger.keep(tx, Reading(post, 24, uuid.uuid4(), "floimg", "p", clock.now(), most, most, most, most))
+        got = ledger.sums(tx, "when", 24)["a"]
+    assert (got.everybody.mean, got.agents.mean, got.people.mean) == (2 * most, 2 * most, 0)
+
+
 def test_old_readings_and_assignments_are_pruned(tried: Fleet) -> None:
     tried.agent(weights=POSTS_ALONE)
     lives(tried, 1)

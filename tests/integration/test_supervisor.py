@@ -374,3 +374,20 @@ def test_a_log_past_its_cap_moves_aside_while_its_writer_goes_on(tmp_path: Path)
     os.write(descriptor, b"more")
     os.close(descriptor)
     assert (path.read_text(), path.with_name("worker.log.1").stat().st_size) == ("more", 100)
+
+
+def test_what_is_moved_aside_of_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Symptom: `worker.log` was private, and its older half could be read by everybody."""
+    path, older = tmp_path / "worker.log", tmp_path / "worker.log.1"
+    elsewhere = tmp_path / "elsewhere"
+    for before in (None, "a file", "a link"):
+        path.write_bytes(b"x" * 100)
+        older.unlink(missing_ok=True)
+        if before == "a file":
+            older.write_text("of an older version")
+            older.chmod(0o644)
+        elif before == "a link":
+            older.symlink_to(elsewhere)
+        child.rotate_log(path, cap_bytes=99)
+        assert (older.read_bytes(), older.stat().st_mode & 0o777) == (b"x" * 100, 0o600), before
+    assert not elsewhere.exists()

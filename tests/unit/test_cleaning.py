@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import threading
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +17,12 @@ from PIL import Image, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from fleet.core.errors import FleetError
-from fleet.images import Marks, Source, cleaning, encode, read_marks, safety
+from fleet.images import Marks, Source, checks, cleaning, encode, read_marks, safety
 from fleet.images.cleaning import FetchedPicture, clean
 from fleet.images.editing import Format
 from fleet.images.errors import Unusable
+from fleet.images.stamping import stamp
+from tests.factories import WITHIN_S
 from tests.unit.test_images import marked_gif
 
 SECRET = b"sesame-sesame-sesame"
@@ -150,6 +156,82 @@ def test_a_picture_that_packs_badly_is_kept_in_a_form_small_enough_to_be_sent(
     assert picture.content_type == content_type and len(picture.data) <= 12_000
     assert opened(picture).size == (picture.width, picture.height)
     assert picture.width in (100, 50)
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_PARTS: dict[str, tuple[str, Callable[[bytes], int], bytes]] = {
+    # In the place that is named, a part of a file that means nothing, or that is put together with all those before it.
+    "Exif of a byte": ("JPEG", lambda _: 2, b"\xff\xe1\x00\x09Exif\x00\x00a"),
+    "comments": ("JPEG", lambda _: 2, b"\xff\xfe\x00\x02"),
+    "fill bytes": ("JPEG", lambda _: 2, b"\xff" * 10),
+    "texts": ("PNG", lambda _: 33, chunk(b"tEXt", b"a\x00b")),
+    "empty data": ("PNG", lambda data: data.index(b"IDAT") - 4, chunk(b"IDAT")),
+    "extensions": ("GIF", lambda data: data.index(b"\x2c"), b"!\xfe\x01a\x00"),
+}
+
+
+@pytest.mark.parametrize("name", _PARTS)
+def test_a_file_of_nothing_but_tiny_parts_is_not_read_to_its_end(name: str) -> None:
+    """Symptom: a JPEG of 700,000 bits of Exif data held all threads of a worker up for half a minute."""
+    format, place, part = _PARTS[name]
+    whole = file(shape(), format)
+    at = place(whole)
+    data = whole[:at] + part * 60_000 + whole[at:]
+    for look in (cleaned, stamp_it):
+        with pytest.raises(FleetError, match="broken or cut off"):
+            look(data)
+    assert "broken" in str(checks.why_unfit(data))
+    assert read_marks(data) is None
+
+
+def stamp_it(data: bytes) -> bytes:
+    return stamp(data, Marks(Source.AI, "x"))
+
+
+def test_of_large_pictures_one_is_open_at_a_time_and_small_ones_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: as many as a worker has threads took half a gigabyte each, out of files of 40 kB."""
+    monkeypatch.setattr(safety, "_LARGE_PIXELS", 80 * 60)
+    large, small = file(shape((81, 60))), file(shape((80, 60)))
+    is_open, may_close = threading.Event(), threading.Event()
+    decode = safety.decode
+
+    def slow(data: bytes, **limits: int) -> tuple[str, Image.Image]:
+        if data == large:
+            is_open.set()
+            assert may_close.wait(WITHIN_S)
+        return decode(data, **limits)
+
+    monkeypatch.setattr(safety, "decode", slow)
+    thread = threading.Thread(target=cleaned, args=(large,))
+    thread.start()
+    assert is_open.wait(WITHIN_S)
+    assert cleaned(small).width == 80
+    assert not safety._turn.acquire(blocking=False), "the next large one waits"
+    may_close.set()
+    thread.join(WITHIN_S)
+    assert safety._turn.acquire(blocking=False)
+    safety._turn.release()
+
+
+@pytest.mark.parametrize("look", [cleaned, checks.why_unfit, read_marks, stamp_it, safety.check])
+def test_whoever_looks_at_a_large_picture_takes_a_turn(
+    look: Callable[[bytes], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[str] = []
+
+    class Turn:
+        def __enter__(self) -> None:
+            turns.append("taken")
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(safety, "_LARGE_PIXELS", 80 * 60)
+    monkeypatch.setattr(safety, "_turn", Turn())
+    look(file(shape((81, 80))))
+    assert turns
 
 
 def test_a_jpeg_of_a_thousand_layers_is_not_opened() -> None:

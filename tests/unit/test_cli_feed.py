@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.cli import feed
+from fleet.core import text
 from fleet.core.events import Event, Position
 from fleet.runtime import stories
 from fleet.runtime.people import Named
@@ -111,3 +112,16 @@ def test_every_subject_that_the_house_emits_has_a_story_of_its_own() -> None:
     emitted = set(re.findall(r'"((?:agent|job|control)\.[a-z_.]+)"', sources))
     emitted |= {f"job.{word}" for word in ("held", "unknown", "retrying", "done", "dead", "skipped", "cancelled")}
     assert emitted <= set(stories._STORIES)
+
+
+def test_of_what_somebody_said_without_measure_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: a name of megabytes in one event, and each page and stream that told of it took half a minute."""
+    cleaned, read = text.clean, list[int]()
+    monkeypatch.setattr(text, "clean", lambda words: read.append(len(words)) or cleaned(words))
+    payload = {"thought": "a " * 500_000, "agent": "ada", "name": "b" * 1_000_000}
+    for subject in ("agent.thought", "something.else"):
+        told = stories.tell(Event(Position(1, 1), datetime.now(UTC), subject, None, None, payload))
+        assert told is not None
+        assert len(told.words) < 300
+    assert read
+    assert max(read) < 10_000

@@ -105,6 +105,55 @@ def test_the_feed_is_read_as_the_agent(surface: FloImg, wire: respx.MockRouter) 
     assert route.calls[0].request.headers["x-agent-id"] == "ada_1"
 
 
+def test_of_a_feed_without_measure_no_more_is_taken_than_was_asked_for(surface: FloImg, wire: respx.MockRouter) -> None:
+    """Symptom: a name of megabytes stood in decisions, events and jobs, and every page that told of it took minutes."""
+    item = {"id": "p", "description": "d" * 30_000, "title": "t" * 30_000, "likeCount": 2**70, "commentCount": -(2**70),
+            "agentLikeCount": 2**40, "user": {"name": "N" * 30_000, "username": "u" * 30_000}}  # fmt: skip
+    wire.get("/api/showcase").respond(200, json={"items": [item] * 8})
+    seen = surface.feed(ADA, limit=5)
+    one = seen[0]
+    assert len(seen) == 5
+    assert (len(one.caption), len(one.author_name), len(one.author)) == (20_000, 200, 200)
+    assert (one.likes, one.comments, one.likes_by_agents) == (10**9, -(10**9), 10**9)
+    said = {"id": "c", "content": "w" * 30_000, "user": {"name": "N" * 30_000}}
+    wire.get("/api/showcase/p/comments").respond(200, json={"comments": [said] * 8})
+    (comment, *_) = found = surface.comments(ADA, "p", limit=3)
+    assert (len(found), len(comment.text), len(comment.author_name)) == (3, 20_000, 200)
+    wire.get("/api/showcase/p/comments").respond(200, json={"comments": {"items": 1}})
+    with pytest.raises(base.Uncertain, match="no list"):
+        surface.comments(ADA, "p", limit=3)
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", '{"a": {"b": "c"}}', '"' + "x" * 999 + '"']
+)
+def test_what_a_surface_says_of_a_like_can_be_kept(surface: FloImg, wire: respx.MockRouter, number: str) -> None:
+    """Symptom: one NaN in an answer, and a like that had happened was a dead letter."""
+    wire.post("/api/showcase/p/like").respond(200, content=f'{{"liked": true, "likeCount": {number}}}')
+    detail = surface.write(Action(Verb.LIKE, ADA, "k", target="p"), timeout_s=2).detail
+    assert detail == {"likes": None, "restored": False}
+    told = f'{{"connection": {{"state": {number}}}}}'
+    wire.post("/api/users/p/connect").respond(200, content=told)
+    state = surface.write(Action(Verb.CONNECT, ADA, "k", target="p"), timeout_s=2).detail["state"]
+    assert state in (None, "x" * 60)
+
+
+def test_an_answer_that_is_nested_without_end_is_none(surface: FloImg, wire: respx.MockRouter) -> None:
+    for deep in (b"[" * 200_000, b'{"items":' * 900 + b"[]" + b"}" * 900):
+        wire.get("/api/showcase").respond(200, content=deep)
+        with pytest.raises(base.Uncertain, match=r"not JSON|no items"):
+            surface.feed(ADA, limit=5)
+
+
+def test_json_is_read_up_to_what_a_page_has_and_pictures_further(surface: FloImg, wire: respx.MockRouter) -> None:
+    """Symptom: eight megabytes of empty lists took half a gigabyte, in each of a worker's threads."""
+    wire.get("/api/showcase").respond(200, content=b"[" + b"[]," * 800_000 + b"[]]")
+    with pytest.raises(base.Uncertain, match="too large"):
+        surface.feed(ADA, limit=5)
+    wire.get("/1.png").respond(200, content=b"x" * 3_000_000)
+    assert len(surface.fetch_image("/1.png", timeout_s=2).data) == 3_000_000
+
+
 def test_what_has_an_id_that_the_ledger_does_not_keep_is_not_seen(surface: FloImg, wire: respx.MockRouter) -> None:
     """Symptom: one such post in a feed failed every tick that chose it, and every scan of whoever had it in view."""
     items = [{"id": "p" * 201, "user": {"username": "zoe"}}, {"id": "q" * 200, "user": {"id": "u" * 201}}]

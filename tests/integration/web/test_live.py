@@ -341,6 +341,28 @@ def test_a_stream_ends_with_its_session(
     other.close()
 
 
+def test_a_stream_ends_when_its_user_may_hear_of_less(
+    fleet: Fleet, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: a token's stream went on to tell of webhooks after its user had been made a viewer."""
+    accounts.create_user(fleet.deps, "ozzy", Role.OPERATOR, PASSWORD)
+    accounts.create_user(fleet.deps, "olga", Role.OPERATOR, PASSWORD)
+    may = (Permission.FLEET_VIEW, Permission.HOOKS_VIEW, Permission.SETTINGS_VIEW)
+    keys = {name: accounts.issue_token(fleet.deps, name, "tests", may, None) for name in ("ozzy", "olga")}
+    ears = {name: Ear(address, key, {"feed": "1"}).greeted() for name, key in keys.items()}
+    accounts.change_role(fleet.deps, "ozzy", Role.VIEWER)
+    monkeypatch.setattr(hub, "SESSIONS_S", 0.05)
+    assert ears["ozzy"].ended.wait(WITHIN_S)
+    with fleet.deps.db.transaction() as tx:
+        events.emit(tx, "hook.received", external_id="order-7")
+    again = Ear(address, keys["ozzy"], {"feed": "1"}).greeted()
+    emit(fleet, 1)
+    told = [ear.until(lambda heard: any("number 1" in one.data for one in heard)) for ear in (again, ears["olga"])]
+    assert ["order-7" in "".join(one.data for one in heard) for heard in told] == [False, True]
+    for ear in (again, ears["olga"]):
+        ear.close()
+
+
 def test_a_page_that_does_not_read_is_let_go_and_holds_nobody_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "ROUNDS", 3)
     assert asyncio.run(_beside_one_that_hangs(fleet)) == 1
