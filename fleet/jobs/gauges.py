@@ -1,7 +1,7 @@
-"""How the ledger stands at this moment, for metrics: what waits, how long, what is held by whom.
+"""How the ledger stands at this moment, for metrics and glances: what waits, how long, what is held by whom.
 
-Called by `fleet.runtime.metrics` at every scrape, so each query reads a partial index that holds only what is alive
-or dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
+Called by `fleet.runtime` at every scrape and look, so each query reads a partial index that holds only what is alive or
+dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
 """
 
 from __future__ import annotations

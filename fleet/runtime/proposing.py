@@ -1,7 +1,7 @@
 """From a model's answer to drafts that wait for a decision: sifted, reviewed, opened with their requests for approval.
 
-Called by the scan handler. Working out is done outside any transaction; drafts, their events and their requests are
-written together with the step that says so.
+Called by the handlers of scans and revisions. Working out is done outside any transaction; drafts, their events and
+their requests are written together with the step that says so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Words that are fit to publish: written, looked at, and written once more, told why, where they were refused.
 
-Called by the handlers of posts and comments. Each draft is a paid step of its own, so that neither a crash nor a retry
+Called by the handlers of what has words. Each draft is a paid step of its own, so that neither a crash nor a retry
 pays twice, and what the checkpoint keeps has passed: of a refused draft only the rules and the reasons are kept.
 """
 
