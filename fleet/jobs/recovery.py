@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.jobs.models import PRUNABLE, AttemptRow, JobRow
-from fleet.jobs.policy import RETRY
+from fleet.jobs.policy import MOST_WORKERS_LOST
 from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 from fleet.jobs.ticks import overdue, seconds
@@ -22,7 +22,6 @@ from fleet.jobs.ticks import overdue, seconds
 _CLOCK = sa.func.clock_timestamp()
 # Read once and first: no index can be searched for what changes from row to row.
 _NOW = sa.select(_CLOCK).scalar_subquery()
-_MAX_CLAIMS = max(policy.max_claims for policy in RETRY.values())
 # A try that failed was a claim that ended, or two: the write, and the look for it.
 _LOST = sa.func.greatest(JobRow.claims - 2 * JobRow.attempts, 1)
 # Jobs that died with one worker are found in the same moment, and would die together again beside the one that kills:
@@ -51,7 +50,7 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]
         sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _NOW, limit=limit
     )
     was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
-    poisoned = _LOST >= _MAX_CLAIMS
+    poisoned = _LOST >= MOST_WORKERS_LOST
     rows = tx.execute(
         sa.update(JobRow)
         .where(JobRow.id == victims.c.id)

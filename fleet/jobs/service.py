@@ -40,7 +40,6 @@ class NewJob:
     target: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
-    priority: Priority | None = None
     due_in: timedelta = timedelta(0)
     worth_doing: timedelta | None = None  # where it is not what the kind says
 
@@ -142,7 +141,7 @@ def _values(job: NewJob) -> dict[str, Any]:
         "agent_id": str(job.agent_id),
         "tick_no": job.tick_no,
         "kind": job.kind,
-        "priority": job.priority or (Priority.HIGH if job.requested_by else PRIORITY[job.kind]),
+        "priority": Priority.HIGH if job.requested_by else PRIORITY[job.kind],
         "surface": job.surface,
         "target": job.target,
         "payload": dict(job.payload),

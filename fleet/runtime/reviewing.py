@@ -74,12 +74,12 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
 
 
-def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) -> dict[str, Any] | Skipped:
-    """Return texts that somebody has decided on already, by name, if they pass; or Skipped with the reasons.
+def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:
+    """Return the texts of an approved draft, by name, if they pass; or Skipped with the reasons.
 
-    `by` is who wrote them. They are not written anew: what was approved is published, or nothing.
+    They are not written anew: what was approved is published, or nothing.
     """
-    draft = Draft(texts, Usage(*by.partition("/")[::2]))
+    draft = Draft(texts, Usage("draft", "approved"))
     words: dict[str, Any] = work.step(
         "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
     )  # fmt: skip
