@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.filters import Filter, in_states, matching
+from fleet.jobs.filters import Filter, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, locked_in_order, rings
-from fleet.jobs.states import LEASED, DeadReason, JobState
+from fleet.jobs.states import DeadReason, JobState
 from fleet.jobs.ticks import seconds
 
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
@@ -40,22 +40,6 @@ def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
     """Return every claim of a job, oldest first."""
     query = sa.select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.lease_token)
     return list(tx.session.scalars(query))
-
-
-def counts(tx: Tx) -> dict[tuple[str, str], int]:
-    """Return how many unfinished and dead jobs there are by (kind, state); the others are too many to count."""
-    by_kind = sa.select(JobRow.kind, JobRow.state, sa.func.count()).group_by(JobRow.kind, JobRow.state)
-    each = ((JobState.READY, JobState.UNKNOWN), tuple(LEASED), (JobState.DEAD,))  # those that one index holds
-    rows = tx.execute(sa.union_all(*(by_kind.where(*in_states(states)) for states in each)))
-    return {(kind, state): number for kind, state, number in rows}
-
-
-def dead_by_reason(tx: Tx) -> dict[str, int]:
-    """Return how many dead letters there are for each reason."""
-    rows = tx.execute(
-        sa.select(JobRow.dead_reason, sa.func.count()).where(JobRow.state == JobState.DEAD).group_by(JobRow.dead_reason)
-    )
-    return {str(reason): number for reason, number in rows}
 
 
 def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
