@@ -14,7 +14,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Subject
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock
@@ -64,8 +63,7 @@ _TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=s
 
 def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
-    hold = controls.covering(controls.read(row.holds), subject)
+    hold = controls.covering(controls.read(row.holds), agent, kind)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
     if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from fleet.access import audit
 from fleet.agents import commands, controls, loop, queries
 from fleet.agents.commands import NewAgent, Outdated
-from fleet.agents.controls import Subject
 from fleet.agents.decide import ACTIONS, SCAN
 from fleet.agents.models import AgentRow, Status
 from fleet.core import events, ids
@@ -212,7 +211,7 @@ def _refuse_held(tx: Tx, agent: AgentRow) -> None:
     if agent.status in (Status.PAUSED, Status.ERROR):
         fix = "Resume it first." if agent.status == Status.PAUSED else "Start it again first."
         raise Conflict(f"{agent.name} is {agent.status} ({agent.pause_reason}).", fix=fix)
-    hold = controls.covering(controls.in_force(tx), Subject(agent.surface, agent.persona_id, str(agent.id)))
+    hold = controls.covering(controls.in_force(tx), agent)
     if hold is not None:
         raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
 

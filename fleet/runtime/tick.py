@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Hold, Subject
+from fleet.agents.controls import Hold
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
@@ -102,7 +102,7 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
         return "the agent is gone"
     if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
         return f"the agent is {agent.status}"
-    hold = controls.covering(holds, Subject(agent.surface, agent.persona_id, str(agent.id)))
+    hold = controls.covering(holds, agent)
     return hold.words() if hold else None
 
 
