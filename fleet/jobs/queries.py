@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.core import ids
+from fleet.core import ids, prefixes
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.errors import Conflict, NotFound
 from fleet.jobs.filters import Filter, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
@@ -179,24 +179,8 @@ def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one job whose id begins with `prefix` (at least 4 characters)."""
-    try:
-        return uuid.UUID(prefix)
-    except ValueError:
-        pass
-    if len(prefix) < 4 or not all(c in "0123456789abcdef-" for c in prefix.lower()):
-        raise InvalidInput(f"{prefix!r} is not a job id.", fix="Give the whole id or its first 4 or more characters.")
-    digits = prefix.lower().replace("-", "")
-    if len(digits) > 32:
-        raise InvalidInput(f"{prefix!r} is too long for a job id.")
-    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    near = tx.session.scalars(sa.select(JobRow.id).where(JobRow.id.between(lowest, highest)).limit(2))
-    found = [job_id for job_id in near if str(job_id).startswith(prefix.lower())]
-    if not found:
-        raise NotFound(f"There is no job whose id begins with {prefix}.", fix=_LISTED)
-    if len(found) > 1:
-        raise InvalidInput(f"Several jobs begin with {prefix}.", fix="Give more of the id.")
-    return found[0]
+    """Return the id of the one job whose id begins so. Raises InvalidInput, NotFound."""
+    return prefixes.resolve(tx, JobRow.id, prefix, what="job", listed=_LISTED)
 
 
 def _worth_doing() -> sa.ColumnElement[Any]:
