@@ -32,7 +32,6 @@ from fleet.platforms import registry
 from fleet.platforms.base import Account, TokenRefused
 from fleet.platforms.guard import Caps, Gateway, Policy
 from fleet.runtime import signing
-from fleet.runtime.keeping import Keeper
 from fleet.runtime.keys import Keys
 from fleet.runtime.quality import Quality
 from fleet.runtime.remembering import LedgerMemory
@@ -56,8 +55,6 @@ class Deps:
     """Who writes the words, if not whom the settings name."""
     remember: Remember | None = None
     """Who remembers for the agents, if not the ledger."""
-    keeper: Keeper | None = None
-    """Who keeps pictures of public addresses, if not `fleet.runtime.media`."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
