@@ -1,13 +1,14 @@
 """J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
 
-Called by `fleet.runtime.perform`. Jobs of several threads that come this far at one moment are looked at in one
-transaction, each as if it were alone: those that could be in each other's way never go together.
+Called by `fleet.runtime.perform`; scans take turns with it (`proposing`). Jobs of several threads that come this far at
+one moment are looked at in one transaction, each as if it were alone: those that could be in each other's way never go
+together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock
 from fleet.core.db import Tx
+from fleet.core.group_commit import NO_END_MS
 from fleet.core.sql import GroupStatement, given
 from fleet.jobs import holding, service, usage
 from fleet.jobs.outcomes import Held, Skipped
@@ -37,9 +39,7 @@ _PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT,
 
 
 def _taking_turns() -> GroupStatement:
-    """Return the locks by which writes take turns, until the transaction ends; all who wait for several take them in
-    one order.
-    """
+    """Return the locks by which writes take turns; all who wait for several take them in one order."""
     calls = given(turn=sa.String())
     return GroupStatement(
         sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
@@ -118,7 +118,7 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
     full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
     turns = {turn for work, action in asked for turn in _turns(work.claim, action, full=full)}
     with deps.db.transaction() as tx:
-        tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
+        take_turns(tx, turns, patience_ms=patience_ms)
         # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
         # not what those wrote who were waited for.
         looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
@@ -146,9 +146,19 @@ def _turns(claim: Claim, action: Action, *, full: int) -> Iterator[str]:
     if full:
         yield f"surface:{claim.surface}"
     if action.verb is Verb.COMMENT:
-        yield f"post:{claim.surface}:{action.target}"
+        yield turn_at(claim.surface, action.target)
     if action.text:
         yield f"text:{claim.surface}:{action.text}"
+
+
+def turn_at(surface: str, post: str | None) -> str:
+    """Return the name of the turn of whoever counts the comments on a post."""
+    return f"post:{surface}:{post}"
+
+
+def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
+    """Wait until nobody else has any of these turns, and have them until the transaction ends."""
+    tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
 
 
 def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:

@@ -7,11 +7,9 @@ their requests are written together with the step that says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-
-import sqlalchemy as sa
 
 from fleet.agents import loop
 from fleet.approvals import Proposal
@@ -29,7 +27,7 @@ from fleet.jobs.policy import JobKind
 from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
-from fleet.runtime import approving, keeping, scanning
+from fleet.runtime import announcing, approving, keeping, scanning
 from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Work
@@ -115,7 +113,10 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     Raises NobodyProposes, and nothing is created.
     """
     drafts = made["drafts"]
-    _take_turns(tx, work.claim.surface, drafts)
+    said = [draft["content"] for draft in drafts]
+    # Whoever would comment on the same post takes turns: then each sees what the others propose.
+    targets = [one["target"] for one in said if one["kind"] == DraftKind.COMMENT]
+    announcing.take_turns(tx, {announcing.turn_at(work.claim.surface, target) for target in targets})
     how = scanning.habits(tx, work.agent.id)
     for place, draft in enumerate(drafts):
         new = NewDraft(
@@ -130,14 +131,6 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     # Last: whoever deletes the agent takes its requests back before they lock it.
     if drafts and not loop.still_proposes(tx, work.agent.id):
         raise NobodyProposes("the agent was deleted or decides for itself now")
-
-
-def _take_turns(tx: Tx, surface: str, drafts: Sequence[Mapping[str, Any]]) -> None:
-    """Let scans that would comment on one post take turns, in one order for all: then each sees what others propose."""
-    posts = sorted({d["content"]["target"] for d in drafts if d["content"]["kind"] == DraftKind.COMMENT})
-    for post in posts:
-        name = sa.func.hashtextextended(f"post:{surface}:{post}", 0)
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
 
 
 def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
