@@ -22,8 +22,7 @@ from fleet.drafts import content, queries, service, sifting
 from fleet.drafts.service import NewDraft
 from fleet.drafts.sifting import Known, Proposed
 from fleet.drafts.states import DraftKind
-from fleet.jobs import usage, wording
-from fleet.jobs.policy import JobKind
+from fleet.jobs import usage
 from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
@@ -38,7 +37,6 @@ _TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
     DraftKind.REACTION: {},
     DraftKind.CONNECTION: {"text": Kind.COMMENT},
 }
-_SAME_DAY = timedelta(days=1)
 
 
 class NobodyProposes(Conflict):
@@ -75,15 +73,12 @@ def _known(work: Work, batch: Batch) -> Known:
     """Return what there is already, in the ledger and among drafts."""
     posts = [item["post_id"] for item in batch["items"]]
     targets = [*posts, *(item["author_id"] for item in batch["items"] if item["author_id"])]
-    since = work.deps.now() - _SAME_DAY
+    since = work.claim.created_at  # how much the agent wrote is not asked here
     done = usage.surroundings(work.deps.db, work.agent.id, targets, since=since)
     with work.deps.db.transaction() as tx:
         taken = queries.taken(tx, work.agent.id, targets)
         waiting = queries.open_comments(tx, work.claim.surface, posts)
-        captions = [
-            *queries.open_captions(tx, work.agent.id),
-            *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
-        ]
+        captions = scanning.captions(tx, work.agent.id)
     taken |= {(_KIND_OF_JOB[kind], target) for kind, target in done.reactions if kind in _KIND_OF_JOB}
     return Known(frozenset(taken), tuple(captions), Counter(done.ours) + Counter(waiting), work.agent.username)
 
