@@ -204,8 +204,8 @@ _FINISH = {kind: _finishing(kind) for kind in JobKind}
 
 
 _FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
-    JobKind.POST: measuring.follow,
-    JobKind.MEASURE: measuring.follow,
+    JobKind.POST: measuring.plan,
+    JobKind.MEASURE: measuring.keep,
     JobKind.PROVISION: account.has_come,
     JobKind.DEPROVISION: account.has_gone,
 }
