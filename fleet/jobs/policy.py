@@ -38,6 +38,10 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
+"""What is no act of its agent: looking back, and telling others what happened. The agent's row shows nothing of these,
+many at once do not wait for it, and they stay when it is stopped."""
+
 PRIORITY: dict[JobKind, Priority] = {
     JobKind.POST: Priority.NORMAL,
     JobKind.COMMENT: Priority.NORMAL,

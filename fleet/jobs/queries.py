@@ -6,7 +6,7 @@ Called by doors through `fleet.runtime`, inside its transactions.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,7 +79,7 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
         raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
 
 
-def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Sequence[JobKind] = ()) -> int:
+def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[JobKind] = ()) -> int:
     """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
 
     Those of the kinds in `but` stay as well.

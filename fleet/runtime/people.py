@@ -26,7 +26,7 @@ from fleet.jobs import holding, lists, service, ticks
 from fleet.jobs import queries as job_queries
 from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import NO_ACTS, JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
@@ -38,8 +38,6 @@ from fleet.runtime.handlers import account
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does."""
-NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
-"""Looking back, and telling others what happened: these stay when an agent is stopped."""
 _STOPPED = "the agent was stopped"
 
 
@@ -143,7 +141,7 @@ def stop(deps: Deps, name: str) -> bool:
         return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
     """Call off what agents have not begun. To be called before anything locks their rows.
 
     Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order.
@@ -152,7 +150,7 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] =
     job_queries.cancel_of_agent(tx, *agent_ids, but=but)
 
 
-def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
     """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
     job_queries.cancel_of_agent(tx, *agent_ids, but=but)
