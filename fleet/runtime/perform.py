@@ -70,7 +70,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         _suppress(deps, job_id)
         return None
     (row,) = rows
-    claim, agent = service.claimed(row), loop.actor(row)
+    claim, agent = service.claim_of(row), loop.actor(row)
     held = announcing.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
     if held is None:
         return Work(deps, claim, agent, lease)
@@ -222,7 +222,7 @@ def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | N
         if also is not None:
             also(tx)
         if claim.kind not in NO_ACTS:
-            loop.set_current_action(tx, claim.agent_id, None)
+            loop.show_at_nothing(tx, claim.agent_id)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
         reach(Point.JOB_RECORDING)

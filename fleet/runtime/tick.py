@@ -177,7 +177,7 @@ def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
     with deps.db.transaction() as tx:
         if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return
-        loop.set_current_action(tx, agent.id, None)
+        loop.show_at_nothing(tx, agent.id)
         events.emit(
             tx, "agent.tick.skipped", agent_id=agent.id, agent=agent.name, tick_no=key.tick_no, reason=why
         )  # fmt: skip
