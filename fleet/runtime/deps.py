@@ -222,7 +222,7 @@ def policy(settings: Settings) -> Policy:
 
 def preload(settings: Settings) -> None:
     """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
-    _library(settings)
+    _library(settings.personas_dir)
     sql.compile_all()
 
 
@@ -234,7 +234,7 @@ def build(settings: Settings) -> Deps:
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
-        personas=_library(settings),
+        personas=_library(settings.personas_dir),
         experiments=experiment_file.chosen(settings.experiments),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
@@ -253,12 +253,4 @@ def _check_approvals(deps: Deps) -> None:
     _ = deps.approval_rules
 
 
-@functools.lru_cache(maxsize=4)
-def _load_once(folder: str | None) -> Library:
-    from pathlib import Path
-
-    return load(Path(folder) if folder else None)
-
-
-def _library(settings: Settings) -> Library:
-    return _load_once(str(settings.personas_dir) if settings.personas_dir else None)
+_library = functools.lru_cache(maxsize=4)(load)
