@@ -309,17 +309,18 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
 def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
     """Bring at most `limit` dead letters back to life; return how many. Doing it twice brings none back twice."""
     with deps.db.transaction() as tx:
-        rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
-        events.emit_many(
-            tx,
-            [
-                {"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
-                 "payload": {"kind": ring.kind, "by": by}}
-                for ring in rings
-            ],
-        )  # fmt: skip
-        _ring(deps, tx, rings)
-        return audit.noted(tx, len(rings), "dead.replayed", **_told(which), allow_stale=allow_stale or None)
+        number = bring_back(deps, tx, which, by=by, allow_stale=allow_stale, limit=limit)
+        return audit.noted(tx, number, "dead.replayed", **_told(which), allow_stale=allow_stale or None)
+
+
+def bring_back(deps: Deps, tx: Tx, which: JobFilter, *, by: str, allow_stale: bool, limit: int = 1000) -> int:
+    """Bring dead letters back to life, tell of it, and ring once that stands; return how many."""
+    rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
+    told = [{"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
+             "payload": {"kind": ring.kind, "by": by}} for ring in rings]  # fmt: skip
+    events.emit_many(tx, told)
+    _ring(deps, tx, rings)
+    return len(rings)
 
 
 def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:
