@@ -8,7 +8,7 @@ together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -95,7 +95,7 @@ def announce(work: Work, action: Action) -> Held | Skipped | None:
     Raises Fenced if the lease has gone to somebody else, or has run out.
     """
     started_s = clock.monotonic_s()
-    end = work.deps.db.together(_announce_all, (work, action), apart=_apart(work, action))
+    end = work.deps.db.together(_announce_all, (work, action), apart=[*_turns(work.claim, action)])
     if isinstance(end, Fenced):
         raise end
     if end is None:
@@ -103,20 +103,14 @@ def announce(work: Work, action: Action) -> Held | Skipped | None:
     return end
 
 
-def _apart(work: Work, action: Action) -> list[Hashable]:
-    """Return what two jobs must not have in common that are counted in one snapshot: agent, post, words."""
-    shared: list[Hashable] = [work.claim.agent_id]
-    if action.verb is Verb.COMMENT:
-        shared.append(("post", action.target))
-    return [*shared, ("words", action.text)] if action.text else shared
-
-
 def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
     caps = asked[0][0].gateway.policy.caps  # a process has one policy
     full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
-    turns = {turn for work, action in asked for turn in _turns(work.claim, action, full=full)}
+    turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
+    if full:  # or each process lets in as many as there is room for
+        turns |= {f"surface:{one.surface}" for one in claims}
     with deps.db.transaction() as tx:
         take_turns(tx, turns, patience_ms=patience_ms)
         # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
@@ -138,13 +132,11 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
     return ends
 
 
-def _turns(claim: Claim, action: Action, *, full: int) -> Iterator[str]:
-    """Give the names of what nobody else may count meanwhile: the agent's writes, its surface's where they are capped
-    (or each process lets in as many as there is room for), comments on its post, writes of its words.
+def _turns(claim: Claim, action: Action) -> Iterator[str]:
+    """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
+    comments on its post, writes of its words.
     """
     yield f"agent:{claim.agent_id}"
-    if full:
-        yield f"surface:{claim.surface}"
     if action.verb is Verb.COMMENT:
         yield turn_at(claim.surface, action.target)
     if action.text:
