@@ -95,17 +95,21 @@ def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
 
 @signals.task_unknown.connect
 def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
-    quarantine(name or "?", message, f"unknown task: {exc}")
+    keep(name or "?", _body_of(message), f"unknown task: {exc}")
 
 
 @signals.task_rejected.connect
-def _keep_rejected(message: Any, exc: Any, **_: Any) -> None:
-    quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
+def keep_unreadable(message: Any, exc: Any, **_: Any) -> None:
+    """Keep a message that cannot be read."""
+    keep(str((message.headers or {}).get("task", "?")), _body_of(message), f"unreadable message: {exc}")
 
 
-def quarantine(task: str, message: Any, why: str) -> None:
-    """Keep a message as a dead letter, or at least in the log when the database is away."""
-    body = message.body if isinstance(message.body, str) else bytes(message.body or b"").decode(errors="replace")
+def _body_of(message: Any) -> str:
+    return message.body if isinstance(message.body, str) else bytes(message.body or b"").decode(errors="replace")
+
+
+def keep(task: str, body: str, why: str) -> None:
+    """Keep a message that nobody understands as a dead letter, or at least in the log when the database is away."""
     log.error("message_not_understood", task_name=task, reason=why)
     try:
         with deps().db.transaction() as tx:

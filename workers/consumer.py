@@ -66,9 +66,9 @@ class Consumer(CeleryConsumer):
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Keep what cannot be decoded, which Celery would only log, then acknowledge it."""
-        from workers.app import quarantine
+        from workers.app import keep_unreadable
 
-        quarantine(str((message.headers or {}).get("task", "?")), message, f"unreadable message: {exc}")
+        keep_unreadable(message, exc)
         message.ack()
 
 

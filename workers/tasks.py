@@ -10,14 +10,14 @@ from typing import Any
 
 from fleet.core import logs
 from fleet.core.errors import NotFound
-from fleet.jobs import queries
 from fleet.jobs.policy import JobKind
 from fleet.jobs.ticks import TickKey
 from fleet.runtime import dispatch as dispatching
 from fleet.runtime import perform, sweep, tick
-from workers.app import app, deps
+from workers.app import app, deps, keep
 
 log = logs.get(__name__)
+_NO_ID = "the message carries no id"
 
 
 @app.task(name="fleet.dispatch")
@@ -45,7 +45,7 @@ def decide(*ids: Any) -> None:
         agent_id, tick_no = ids
         key = TickKey(uuid.UUID(agent_id), int(tick_no))
     except (ValueError, TypeError, AttributeError):
-        _keep("fleet.tick", ids)
+        keep("fleet.tick", repr(ids), _NO_ID)
         return
     tick.tick(deps(), key)
 
@@ -58,7 +58,7 @@ def _job_task(kind: JobKind) -> Any:
             (value,) = ids
             job_id = uuid.UUID(value)
         except (ValueError, TypeError, AttributeError):
-            _keep(name, ids)
+            keep(name, repr(ids), _NO_ID)
             return
         try:
             perform.perform(deps(), job_id)
@@ -72,9 +72,3 @@ def _job_task(kind: JobKind) -> Any:
 for _kind in JobKind:
     if _kind is not JobKind.MESSAGE:
         _job_task(_kind)
-
-
-def _keep(task: str, ids: tuple[Any, ...]) -> None:
-    """Keep a message whose arguments are no ids."""
-    with deps().db.transaction() as tx:
-        queries.quarantine(tx, task=task, body=repr(ids), why="the message carries no id")

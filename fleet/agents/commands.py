@@ -26,13 +26,13 @@ from fleet.core.errors import Conflict, InvalidInput
 
 _CLOCK = sa.func.clock_timestamp()
 WEIGHT_NAMES = ("post", "comment", "like", "browse")
-_SUPERVISION = ("autonomy", "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days")
 AWAKE = (Status.RUNNING, Status.PAUSED, Status.ERROR)
 """Whoever is not idle."""
 _EDITABLE = frozenset(
     {
         "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
-        "min_interval_s", "max_interval_s", "owner", "persona_id", *_SUPERVISION,
+        "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy", "scans", "scan_interval_s", "audience",
+        "heeds_agents", "draft_days",
     }
 )  # fmt: skip
 
@@ -64,13 +64,9 @@ class NewAgent:
 def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
     agent_id = ids.new()
-    values = {
-        "id": agent_id, "kind": new.kind, "name": new.name, "username": new.username, "persona_id": new.persona_id,
-        "personality": new.personality, "vibe": new.vibe, "interests": list(new.interests),
-        "min_interval_s": new.min_interval_s, "max_interval_s": new.max_interval_s, "surface": new.surface,
-        "owner": new.owner, **{f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES},
-        **{name: getattr(new, name) for name in _SUPERVISION},
-    }  # fmt: skip
+    values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "weights"}
+    weights = {f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES}
+    values |= {"id": agent_id, "interests": list(new.interests), **weights}
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
     events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
     return agent_id

@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 
-from fleet.agents.models import ControlRow
+from fleet.agents.loop import Actor
+from fleet.agents.models import AgentRow, ControlRow
 from fleet.core import events
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
@@ -47,16 +48,6 @@ class Hold:
         return f"{where} is paused: {self.reason or 'by ' + self.set_by}"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a hold may cover."""
-
-    surface: str
-    persona_id: str | None
-    agent_id: str
-    kind: str | None = None
-
-
 def in_force(tx: Tx) -> list[Hold]:
     """Return every hold in force, the kill switch first."""
     row: Any = tx.run(_ALL_IN_FORCE).fetchone()
@@ -83,15 +74,11 @@ def read(holds: Sequence[Any]) -> list[Hold]:
 _ALL_IN_FORCE = Statement(sa.select(in_force_column()))
 
 
-def covering(holds: Sequence[Hold], subject: Subject) -> Hold | None:
-    """Return the hold that covers a subject, or None. Pure. One without an end counts before one with."""
+def covering(holds: Sequence[Hold], agent: Actor | AgentRow, kind: str | None = None) -> Hold | None:
+    """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first."""
     keys = {
-        "fleet": ALL,
-        "surface": subject.surface,
-        "persona": subject.persona_id,
-        "agent": subject.agent_id,
-        "kind": subject.kind,
-    }
+        "fleet": ALL, "surface": agent.surface, "persona": agent.persona_id, "agent": str(agent.id), "kind": kind,
+    }  # fmt: skip
     hits = [hold for hold in holds if keys[hold.scope] == hold.key]
     return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
 

@@ -43,7 +43,6 @@ class Actor:
     remote_account: str | None
     paused_until: datetime | None
     pause_reason: str | None
-    current_action: str | None
     autonomy: str
     scans: bool
     deleted_at: datetime | None
@@ -190,9 +189,9 @@ def counting(kind: str, *, of: sa.CTE) -> sa.CTE:
     return done.values(last_action_at=_CLOCK, current_action=None, **counted).cte("counted")
 
 
-def set_current_action(tx: Tx, agent_id: uuid.UUID, action: str | None) -> None:
-    """Show what an agent is doing at this moment; None for nothing."""
-    tx.run(_SET_ACTION, an_agent=agent_id, action=action)
+def show_at_nothing(tx: Tx, agent_id: uuid.UUID) -> None:
+    """Show an agent at nothing: what it did has ended."""
+    tx.run(_SHOW_AT_NOTHING, an_agent=agent_id)
 
 
 def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
@@ -206,10 +205,8 @@ def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None
     tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))
 
 
-_SET_ACTION = Statement(
-    sa.update(AgentRow)
-    .where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid))
-    .values(current_action=sa.bindparam("action", type_=sa.String))
+_SHOW_AT_NOTHING = Statement(
+    sa.update(AgentRow).where(AgentRow.id == sa.bindparam("an_agent", type_=sa.Uuid)).values(current_action=None)
 )
 _ENDED = table_of(id=sa.Uuid(), action=sa.String())
 _SHOWN = (

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base
+from fleet.core.db import Base, one_of
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -74,7 +74,7 @@ class AgentRow(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
 
     __table_args__ = (
-        sa.CheckConstraint("status IN ('idle', 'running', 'paused', 'error')", name="status"),
+        sa.CheckConstraint(one_of("status", Status), name="status"),
         sa.CheckConstraint("autonomy IN ('autonomous', 'supervised')", name="autonomy"),
         sa.CheckConstraint(f"scan_interval_s IN ({', '.join(map(str, SCAN_INTERVALS_S))})", name="scan_interval"),
         sa.CheckConstraint("audience IN ('public', 'friends')", name="audience"),

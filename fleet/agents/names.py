@@ -1,6 +1,6 @@
 """Agents to be: names, usernames and characters drawn from the personas, the same for the same seed.
 
-Called by the seeding verb of the doors. Pure: what is already taken is handed in, and nothing is stored.
+Called by `fleet.runtime.fleetwide`. Pure: what is already taken is handed in, and nothing is stored.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.approvals.states import RequestState, Verdict
-from fleet.core.db import Base
+from fleet.core.db import Base, one_of
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -53,7 +53,7 @@ class RequestRow(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
 
     __table_args__ = (
-        sa.CheckConstraint(f"state IN ({', '.join(repr(str(state)) for state in RequestState)})", name="state"),
+        sa.CheckConstraint(one_of("state", RequestState), name="state"),
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled"),
         sa.CheckConstraint("(state = 'pending') = (next_step_at IS NOT NULL)", name="steps"),
         sa.CheckConstraint("min_approvals > 0 AND revision > 0 AND cardinality(approvers) > 0", name="approvers"),
@@ -89,7 +89,7 @@ class DecisionRow(Base):
     decided_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint(f"verdict IN ({', '.join(repr(str(verdict)) for verdict in Verdict)})", name="verdict"),
+        sa.CheckConstraint(one_of("verdict", Verdict), name="verdict"),
         # A double click is one voice.
         sa.Index(
             "uq_approval_decisions_one_voice", "request_id", "revision", "by_name",

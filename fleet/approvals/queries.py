@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from fleet.approvals.models import DecisionRow, RequestRow
 from fleet.approvals.request import COLUMNS, Request, as_request
 from fleet.approvals.states import RequestState, Verdict
+from fleet.core import prefixes
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.errors import NotFound
+
+_LISTED = "`fleet approvals list` shows them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def lock(tx: Tx, request_id: uuid.UUID) -> Request:
 def _one(tx: Tx, query: sa.Executable, request_id: uuid.UUID) -> Request:
     row = tx.execute(query).one_or_none()
     if row is None:
-        raise NotFound(f"There is no request {request_id}.", fix="`fleet approvals list` shows them.")
+        raise NotFound(f"There is no request {request_id}.", fix=_LISTED)
     return as_request(row, voices_of(tx, [request_id])[request_id])
 
 
@@ -145,18 +148,5 @@ def decisions_of(tx: Tx, request_id: uuid.UUID) -> list[Decision]:
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one request whose id begins with `prefix` (at least 4 characters).
-
-    Raises InvalidInput, NotFound.
-    """
-    digits = prefix.lower().replace("-", "")
-    if not 4 <= len(digits) <= 32 or not all(char in "0123456789abcdef" for char in digits):
-        fix = "Give the whole id or its first 4 or more characters."
-        raise InvalidInput(f"{prefix!r} is not the id of a request.", fix=fix)
-    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    found = list(tx.session.scalars(sa.select(RequestRow.id).where(RequestRow.id.between(lowest, highest)).limit(2)))
-    if not found:
-        raise NotFound(f"There is no request whose id begins with {prefix}.", fix="`fleet approvals list` shows them.")
-    if len(found) > 1:
-        raise InvalidInput(f"Several requests begin with {prefix}.", fix="Give more of the id.")
-    return found[0]
+    """Return the id of the one request whose id begins so. Raises InvalidInput, NotFound."""
+    return prefixes.resolve(tx, RequestRow.id, prefix, what="request", listed=_LISTED)

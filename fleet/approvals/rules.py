@@ -1,6 +1,6 @@
 """Rules about approvals as values: which one covers a request, who may decide, what is enough, what time does to it.
 
-Called by `fleet.approvals` alone. Pure: no clock, no database. Conditions are data (field, operator, value) over the
+Called by the rest of this room. Pure: no clock, no database. Conditions are data (field, operator, value) over the
 facts of a proposal; nothing is ever evaluated as code, and a condition on a fact that is missing does not hold.
 """
 

@@ -1,6 +1,6 @@
-"""The states of a request for approval and the moves between them: the one table for code, database and chart.
+"""The states of a request for approval and the moves between them: the one table for code and database.
 
-Pure. `fleet.approvals.requests` makes each move with one guarded UPDATE; ARCHITECTURE.md draws this table.
+Pure. `fleet.approvals.moves` makes each move with one guarded UPDATE.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def one_of(column: str, values: type[StrEnum]) -> str:
+    """Return the SQL of a CHECK that a column holds one of an enum's values."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class Tx:
@@ -169,7 +175,7 @@ class Database:
         self._group = GroupCommit(most_separate=max(1, pool_size - 2))
         # Cached, since calls go together that are carried out by one and the same function.
         self._separating = functools.cache(separating)
-        self._run_all = functools.cache(lambda statement: functools.partial(self._run_many, statement))
+        self._carrying_out = functools.cache(lambda statement: functools.partial(self._carry_out, statement))
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -198,7 +204,7 @@ class Database:
                     then(tx)
             return rows
         if isinstance(statement, GroupStatement):
-            return self.together(self._run_all(statement), values)
+            return self.together(self._carrying_out(statement), values)
         with self._committing_each() as driver:
             cursor = statement.run(driver, values)
             return cursor.fetchall() if cursor.description else []
@@ -212,7 +218,7 @@ class Database:
         result: Result = self._group.run(self._separating(carry_out), item, apart=apart)
         return result
 
-    def _run_many(self, statement: GroupStatement, calls: list[dict[str, Any]], patience_ms: int) -> list[list[Any]]:
+    def _carry_out(self, statement: GroupStatement, calls: list[dict[str, Any]], patience_ms: int) -> list[list[Any]]:
         with self._committing_each() as driver:
             return statement.run_all(driver, calls, patience_ms=patience_ms)
 

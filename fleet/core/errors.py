@@ -6,8 +6,6 @@ about it (retry or not, which exit code); the message is written for the person 
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from fleet.core.masking import mask
 
 
@@ -56,7 +54,3 @@ class Unavailable(FleetError):
     """A server that Fleet needs (database, broker, surface) cannot be reached now. Worth a retry."""
 
     exit_code = 5
-
-    def __init__(self, message: str, *, fix: str | None = None, retry_at: datetime | None = None) -> None:
-        super().__init__(message, fix=fix)
-        self.retry_at = retry_at

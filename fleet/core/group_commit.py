@@ -43,7 +43,7 @@ class GroupCommit:
         """Let no more than `most` calls go together, and `most_separate` try by themselves at a time."""
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
-        self._is_led = False
+        self._leader: _Call | None = None
         self._most = most
         self._may_be_alone = threading.BoundedSemaphore(most_separate)
 
@@ -59,8 +59,9 @@ class GroupCommit:
         try:
             with self._lock:
                 self._waiting.append(call)
-                leads, self._is_led = not self._is_led, True
-                call.leads = leads
+                if self._leader is None:
+                    self._leader = call
+                leads = self._leader is call
             if not leads:
                 call.turn.acquire()  # until it was carried out, or is the first of those that wait
             if not call.is_over:
@@ -92,28 +93,24 @@ class GroupCommit:
                 call.error = error if is_theirs else Unavailable("Whoever asked for this and more was called away.")
         finally:
             with self._lock:
-                follower = self._next_after(own)
+                follower = self._next()
             for call in calls:
                 call.is_over = True
                 call.turn.release()
             if follower is not None:
                 follower.turn.release()
 
-    def _next_after(self, own: _Call) -> _Call | None:
-        """Make the first that waits the one who leads, if anybody waits. For the holder of the lock."""
-        own.leads = False
-        follower = self._waiting[0] if self._waiting else None
-        self._is_led = follower is not None
-        if follower is not None:
-            follower.leads = True
-        return follower
+    def _next(self) -> _Call | None:
+        """Make the first that waits the one who leads, if anybody waits. For the leader, who holds the lock."""
+        self._leader = self._waiting[0] if self._waiting else None
+        return self._leader
 
     def _leave(self, own: _Call) -> None:
         """Ask for nothing any more: nobody may wait for a turn that its thread does not take."""
         with self._lock:
             if own in self._waiting:
                 self._waiting.remove(own)
-            follower = self._next_after(own) if own.leads else None
+            follower = self._next() if self._leader is own else None
         if follower is not None:
             follower.turn.release()
 
@@ -143,12 +140,12 @@ class GroupCommit:
 class _Call:
     """What one thread asks for, and what has become of it."""
 
-    __slots__ = ("apart", "carry_out", "error", "is_over", "is_separate", "item", "leads", "result", "turn")
+    __slots__ = ("apart", "carry_out", "error", "is_over", "is_separate", "item", "result", "turn")
 
     def __init__(self, carry_out: CarryOut[Any, Any], item: Any, apart: Sequence[Hashable]) -> None:
         self.carry_out, self.item, self.apart = carry_out, item, frozenset(apart)
         self.turn = threading.Lock()
         self.turn.acquire()
-        self.is_over = self.is_separate = self.leads = False
+        self.is_over = self.is_separate = False
         self.result: Any = None
         self.error: BaseException | None = None

@@ -28,8 +28,6 @@ later instead of piling up decisions that nobody carries out."""
 
 _BATCH = 500
 
-log = logs.get(__name__)
-
 
 class Message(NamedTuple):
     """One ring of the bell: which task, with which ids, on which queue."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     StringConstraints,
@@ -30,6 +31,15 @@ from fleet.core.errors import InvalidInput
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 HostAndPort = Annotated[str, StringConstraints(pattern=r"^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$")]
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+_AtCommas = BeforeValidator(_split)
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
+CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
 def _vendors(name: str, default: object, description: str) -> Any:
@@ -53,7 +63,7 @@ class Settings(BaseSettings):
 
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
     service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, separated by commas"
     )
     dry_run: bool = Field(False, description="prepare everything, send nothing")
@@ -62,7 +72,7 @@ class Settings(BaseSettings):
     label_agents: bool = Field(True, description="label accounts and pictures as made by AI")
     label_off_reason: str = Field("", validate_default=True, description="why labels are off; for own surfaces only")
 
-    llm_order: Annotated[tuple[str, ...], NoDecode] = Field(
+    llm_order: CommaSeparated = Field(
         ("anthropic", "openai"),
         description="models to ask, in this order, each if it has a key or an address of its own",
     )
@@ -80,7 +90,7 @@ class Settings(BaseSettings):
         description="how long models may think; empty: as they like",
     )
     llm_timeout_s: float = Field(45.0, ge=1, le=600, description="how long one text may take over all tries and models")
-    llm_prices: Annotated[tuple[str, ...], NoDecode] = Field(
+    llm_prices: CommaSeparated = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
     llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
@@ -126,12 +136,10 @@ class Settings(BaseSettings):
         100, ge=0, le=1_000_000, description="writes of the whole fleet to one surface; 0: no limit"
     )
 
-    banned_words: Annotated[tuple[str, ...], NoDecode] = Field(
+    banned_words: CommaSeparated = Field(
         (), description="words that agents never publish, beside the shipped ones, separated by commas"
     )
-    link_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="hosts that texts may link to, where the surface has links"
-    )
+    link_hosts: CommaSeparated = Field((), description="hosts that texts may link to, where the surface has links")
     moderation: Literal["local", "openai"] = Field(
         "local", description="who looks at texts: the local rules, or they and then OpenAI's moderation"
     )
@@ -140,14 +148,12 @@ class Settings(BaseSettings):
     moderation_base_url: str = Field("", description="its address, if not that of OpenAI's models")
     recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
     check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
-    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="hosts of the surface's pictures, if not its own"
-    )
+    image_hosts: CommaSeparated = Field((), description="hosts of the surface's pictures, if not its own")
     c2pa_cert: Path | None = Field(None, description="certificates that sign pictures (PEM), the signer's first")
     c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
     c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")
 
-    experiments: Annotated[tuple[str, ...], NoDecode] = Field(
+    experiments: CommaSeparated = Field(
         (), description="experiments that are on: names of shipped ones or paths to files, separated by commas"
     )
     measure_posts: bool = Field(
@@ -163,19 +169,17 @@ class Settings(BaseSettings):
     objects_url: str = Field("", description="what kept pictures' addresses begin with, if a server hands them out")
     media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
     media_http: bool = Field(False, description="fetch pictures by plain http too")
-    media_allow: Annotated[tuple[HostAndPort, ...], NoDecode] = Field(
+    media_allow: CommaSeparatedHosts = Field(
         (), description="HOST:PORT of this machine that pictures may come from; for tests and sandboxes only"
     )
 
-    hooks_allow: Annotated[tuple[HostAndPort, ...], NoDecode] = Field(
+    hooks_allow: CommaSeparatedHosts = Field(
         (), description="HOST:PORT of this machine that webhooks may be sent to; for tests and sandboxes only"
     )
 
     approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
-    roles_of: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="who has which roles, NAME=ROLE+ROLE, separated by commas"
-    )
-    retry_by_approval: Annotated[tuple[str, ...], NoDecode] = Field(
+    roles_of: CommaSeparated = Field((), description="who has which roles, NAME=ROLE+ROLE, separated by commas")
+    retry_by_approval: CommaSeparated = Field(
         (), description="kinds of dead letters that ask a person for a retry, separated by commas"
     )
     notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
@@ -187,7 +191,7 @@ class Settings(BaseSettings):
         pattern="^(https?://[^/?#]+)?$",
         description="address under which people reach the dashboard, if a proxy serves it",
     )
-    web_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    web_proxies: CommaSeparated = Field(
         (), description="addresses or networks of proxies whose X-Forwarded headers are believed, separated by commas"
     )
     web_reads_per_minute: int = Field(
@@ -202,25 +206,6 @@ class Settings(BaseSettings):
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
-
-    @field_validator(
-        "allowed_hosts",
-        "banned_words",
-        "link_hosts",
-        "image_hosts",
-        "llm_order",
-        "llm_prices",
-        "experiments",
-        "media_allow",
-        "hooks_allow",
-        "roles_of",
-        "retry_by_approval",
-        "web_proxies",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator(
         "home",

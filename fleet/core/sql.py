@@ -1,6 +1,8 @@
 """SQL for the hot path: statements that are compiled once, and values that come as one table.
 
-Written by the rooms in SQLAlchemy Core, run by `fleet.core.db` alone. Knows no connection of its own.
+Written by the rooms in SQLAlchemy Core, run by `fleet.core.db` alone. Knows no connection of its own. A step of the
+loop (T1, T3, J1, J5) is one GroupStatement, which `fleet.runtime` joins from parts of several rooms. To each part
+belong the columns that it reads of `given` (as `CLAIM`), what fills them (`claim_parameters`) and itself (`claiming`).
 """
 
 from __future__ import annotations

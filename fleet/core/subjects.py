@@ -51,7 +51,9 @@ def refuse_unknown(wanted: Iterable[str]) -> None:
     for name in wanted:
         if not any(matches(known, name) for known in KNOWN):
             near = get_close_matches(name, sorted(KNOWN))
-            fix = f"Did you mean {' or '.join(near)}?" if near else "Write one such as job.done, or job.* for a family."
+            families = sorted({f"{one.partition('.')[0]}.*" for one in KNOWN})
+            other = f"Write one such as job.done, or a family: {', '.join(families)}."
+            fix = f"Did you mean {' or '.join(near)}?" if near else other
             raise InvalidInput(f"No event has the subject {name!r}.", fix=fix)
 
 

@@ -10,17 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base
+from fleet.core.db import Base, one_of
 from fleet.drafts.learning import Decision
 from fleet.drafts.states import DraftKind, DraftStatus
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY = sa.text("'{}'::jsonb")
-
-
-def _one_of(column: str, values: type[Any]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class SeenRow(Base):
@@ -64,8 +60,8 @@ class DraftRow(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
 
     __table_args__ = (
-        sa.CheckConstraint(_one_of("kind", DraftKind), name="kind"),
-        sa.CheckConstraint(_one_of("status", DraftStatus), name="status"),
+        sa.CheckConstraint(one_of("kind", DraftKind), name="kind"),
+        sa.CheckConstraint(one_of("status", DraftStatus), name="status"),
         sa.CheckConstraint("(kind = 'post') = (target IS NULL)", name="target"),
         sa.CheckConstraint("(status = 'pending') = (decided_at IS NULL)", name="decided"),
         sa.CheckConstraint("(status = 'approved') = (job_id IS NOT NULL)", name="job"),
@@ -121,7 +117,7 @@ class LessonRow(Base):
     undone_by: Mapped[str | None] = mapped_column(sa.String(100))
 
     __table_args__ = (
-        sa.CheckConstraint(_one_of("decision", Decision), name="decision"),
+        sa.CheckConstraint(one_of("decision", Decision), name="decision"),
         sa.CheckConstraint("greatest(abs(weight_before), abs(weight_after)) <= 1", name="weights"),
         sa.CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         sa.Index("ix_draft_lessons_agent", "agent_id", "id"),

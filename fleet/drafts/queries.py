@@ -9,10 +9,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from fleet.core import prefixes
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.errors import NotFound
 from fleet.drafts.models import DraftRow, RevisionRow
 from fleet.drafts.states import DraftKind, DraftStatus
+
+_LISTED = "`fleet drafts list` shows them all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +35,13 @@ def get(tx: Tx, draft_id: uuid.UUID) -> DraftRow:
     """Return one draft. Raises NotFound."""
     row = tx.session.get(DraftRow, draft_id)
     if row is None:
-        raise NotFound(f"There is no draft {draft_id}.", fix="`fleet drafts list` shows them all.")
+        raise NotFound(f"There is no draft {draft_id}.", fix=_LISTED)
     return row
 
 
 def resolve(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one draft whose id begins so (at least 4 characters). Raises NotFound, InvalidInput."""
-    digits = prefix.lower().replace("-", "")
-    if not 4 <= len(digits) <= 32 or not set(digits) <= set("0123456789abcdef"):
-        raise InvalidInput(f"{prefix!r} is no draft's id.", fix="Give the whole id or its first 4 or more characters.")
-    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    found = list(tx.session.scalars(sa.select(DraftRow.id).where(DraftRow.id.between(lowest, highest)).limit(2)))
-    if not found:
-        raise NotFound(f"There is no draft whose id begins with {prefix}.", fix="`fleet drafts list` shows them all.")
-    if len(found) > 1:
-        raise InvalidInput(f"Several drafts begin with {prefix}.", fix="Give more of the id.")
-    return found[0]
+    """Return the id of the one draft whose id begins so. Raises InvalidInput, NotFound."""
+    return prefixes.resolve(tx, DraftRow.id, prefix, what="draft", listed=_LISTED)
 
 
 def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[DraftRow]:

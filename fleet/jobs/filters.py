@@ -127,7 +127,7 @@ def _named(name: str) -> sa.ColumnElement[Any]:
 
 
 def _conditions(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
-    found = in_states(which.states) if which.states else []
+    found = _in_states(which.states) if which.states else []
     if which.agent_id is not None:
         found.append(JobRow.agent_id == value("agent_id"))
     if which.kinds:
@@ -158,7 +158,7 @@ def _ages(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
+def _in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
     """Say that a job is in one of the states; of the leased ones also what a CHECK says, for their index knows that."""
     leased = [JobRow.lease_until.is_not(None)] if LEASED.issuperset(states) else []
     return [JobRow.state.in_(states), *leased]

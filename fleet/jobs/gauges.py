@@ -1,7 +1,7 @@
-"""How the ledger stands at this moment, for metrics: what waits, how long, what is held by whom.
+"""How the ledger stands at this moment, for metrics and glances: what waits, how long, what is held by whom.
 
-Called by `fleet.runtime.metrics` at every scrape, so each query reads a partial index that holds only what is alive
-or dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
+Called by `fleet.runtime` at every scrape and look, so each query reads a partial index that holds only what is alive or
+dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenTicks:
+class Undecided:
     """Ticks nobody has decided yet, of one state. `lapsed` ones have a lease that ran out and was not taken back."""
 
     number: int
@@ -92,10 +92,10 @@ def lapsed_jobs(tx: Tx) -> int:
     return int(tx.scalar(sa.text(_LAPSED_JOBS)) or 0)
 
 
-def open_ticks(tx: Tx) -> dict[str, OpenTicks]:
+def undecided_ticks(tx: Tx) -> dict[str, Undecided]:
     """Return the ticks that nobody has decided yet, by state."""
     rows = tx.execute(sa.text(_TICKS))
-    return {state: OpenTicks(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
+    return {state: Undecided(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
 
 
 def ended(tx: Tx, since: datetime, until: datetime, *, limit: int = 200_000) -> dict[tuple[str, str], int]:

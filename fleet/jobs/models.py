@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base
+from fleet.core.db import Base, one_of
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.states import DeadReason, JobState
 
@@ -30,11 +30,6 @@ COMMON_KINDS = (JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.BROWSE)
 _RARE = "kind NOT IN ('post', 'comment', 'like', 'browse')"
 IS_RARE_KIND = sa.text(f"jobs.{_RARE}")
 """In the words of their index, as the planner compares them."""
-
-
-def one_of(column: str, values: type[Any]) -> str:
-    """Return the SQL of a CHECK that a column holds one of an enum's values."""
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
 
 
 class TickRow(Base):

@@ -38,6 +38,10 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
+"""What is no act of its agent: looking back, and telling others what happened. The agent's row shows nothing of these,
+many at once do not wait for it, and they stay when it is stopped."""
+
 PRIORITY: dict[JobKind, Priority] = {
     JobKind.POST: Priority.NORMAL,
     JobKind.COMMENT: Priority.NORMAL,
@@ -87,7 +91,6 @@ class RetryPolicy:
     base_s: float = 2.0
     cap_s: float = 300.0
     max_attempts: int = 10
-    max_claims: int = 12
 
     def delay(self, attempt: int, dice: random.Random, *, retry_after_s: float | None = None) -> timedelta:
         """Return how long to wait after the `attempt`-th failure (from 1).
@@ -101,6 +104,9 @@ class RetryPolicy:
             wait_s = max(0.0, retry_after_s) + dice.uniform(0.0, self.base_s)
         return timedelta(seconds=wait_s)
 
+
+MOST_WORKERS_LOST = 12
+"""Workers that may be lost with one job before it is held to be what kills them."""
 
 RETRY: dict[JobKind, RetryPolicy] = {kind: RetryPolicy() for kind in JobKind} | {
     JobKind.BROWSE: RetryPolicy(max_attempts=2),

@@ -6,21 +6,21 @@ Called by doors through `fleet.runtime`, inside its transactions.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.core import ids
+from fleet.core import ids, prefixes
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs.filters import Filter, in_states, matching
+from fleet.core.errors import Conflict, NotFound
+from fleet.jobs.filters import Filter, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
 from fleet.jobs.service import Ring, locked_in_order, rings
-from fleet.jobs.states import LEASED, DeadReason, JobState
+from fleet.jobs.states import DeadReason, JobState
 from fleet.jobs.ticks import seconds
 
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
@@ -40,22 +40,6 @@ def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
     """Return every claim of a job, oldest first."""
     query = sa.select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.lease_token)
     return list(tx.session.scalars(query))
-
-
-def counts(tx: Tx) -> dict[tuple[str, str], int]:
-    """Return how many unfinished and dead jobs there are by (kind, state); the others are too many to count."""
-    by_kind = sa.select(JobRow.kind, JobRow.state, sa.func.count()).group_by(JobRow.kind, JobRow.state)
-    each = ((JobState.READY, JobState.UNKNOWN), tuple(LEASED), (JobState.DEAD,))  # those that one index holds
-    rows = tx.execute(sa.union_all(*(by_kind.where(*in_states(states)) for states in each)))
-    return {(kind, state): number for kind, state, number in rows}
-
-
-def dead_by_reason(tx: Tx) -> dict[str, int]:
-    """Return how many dead letters there are for each reason."""
-    rows = tx.execute(
-        sa.select(JobRow.dead_reason, sa.func.count()).where(JobRow.state == JobState.DEAD).group_by(JobRow.dead_reason)
-    )
-    return {str(reason): number for reason, number in rows}
 
 
 def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
@@ -95,7 +79,7 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
         raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
 
 
-def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Sequence[JobKind] = ()) -> int:
+def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[JobKind] = ()) -> int:
     """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
 
     Those of the kinds in `but` stay as well.
@@ -195,24 +179,8 @@ def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one job whose id begins with `prefix` (at least 4 characters)."""
-    try:
-        return uuid.UUID(prefix)
-    except ValueError:
-        pass
-    if len(prefix) < 4 or not all(c in "0123456789abcdef-" for c in prefix.lower()):
-        raise InvalidInput(f"{prefix!r} is not a job id.", fix="Give the whole id or its first 4 or more characters.")
-    digits = prefix.lower().replace("-", "")
-    if len(digits) > 32:
-        raise InvalidInput(f"{prefix!r} is too long for a job id.")
-    lowest, highest = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
-    near = tx.session.scalars(sa.select(JobRow.id).where(JobRow.id.between(lowest, highest)).limit(2))
-    found = [job_id for job_id in near if str(job_id).startswith(prefix.lower())]
-    if not found:
-        raise NotFound(f"There is no job whose id begins with {prefix}.", fix=_LISTED)
-    if len(found) > 1:
-        raise InvalidInput(f"Several jobs begin with {prefix}.", fix="Give more of the id.")
-    return found[0]
+    """Return the id of the one job whose id begins so. Raises InvalidInput, NotFound."""
+    return prefixes.resolve(tx, JobRow.id, prefix, what="job", listed=_LISTED)
 
 
 def _worth_doing() -> sa.ColumnElement[Any]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.jobs.models import PRUNABLE, AttemptRow, JobRow
-from fleet.jobs.policy import RETRY
+from fleet.jobs.policy import MOST_WORKERS_LOST
 from fleet.jobs.service import Ring, rings
 from fleet.jobs.states import LEASED, DeadReason, JobState
 from fleet.jobs.ticks import overdue, seconds
@@ -22,7 +22,6 @@ from fleet.jobs.ticks import overdue, seconds
 _CLOCK = sa.func.clock_timestamp()
 # Read once and first: no index can be searched for what changes from row to row.
 _NOW = sa.select(_CLOCK).scalar_subquery()
-_MAX_CLAIMS = max(policy.max_claims for policy in RETRY.values())
 # A try that failed was a claim that ended, or two: the write, and the look for it.
 _LOST = sa.func.greatest(JobRow.claims - 2 * JobRow.attempts, 1)
 # Jobs that died with one worker are found in the same moment, and would die together again beside the one that kills:
@@ -51,30 +50,23 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]
         sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _NOW, limit=limit
     )
     was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
-    poisoned = _LOST >= _MAX_CLAIMS
-    rows = tx.execute(
-        sa.update(JobRow)
-        .where(JobRow.id == victims.c.id)
-        .values(
-            state=sa.case(
-                (poisoned, JobState.DEAD.value), (was_sent, JobState.UNKNOWN.value), else_=JobState.READY.value
-            ),
-            dead_reason=sa.case(
-                (sa.and_(poisoned, was_sent), DeadReason.UNKNOWN_OUTCOME.value),
-                (poisoned, DeadReason.POISON.value),
-                else_=None,
-            ),
-            finished_at=sa.case((poisoned, _CLOCK), else_=None),
-            error="the worker was lost",
-            lease_token=JobRow.lease_token + 1,
-            lease_until=None,
-            next_attempt_at=_CLOCK + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
-            published_at=None,
-            publishes=0,
-        )
-        .returning(*_MOVED)
+    poisoned = _LOST >= MOST_WORKERS_LOST
+    moved = _moved(
+        tx,
+        victims,
+        state=sa.case((poisoned, JobState.DEAD.value), (was_sent, JobState.UNKNOWN.value), else_=JobState.READY.value),
+        dead_reason=sa.case(
+            (sa.and_(poisoned, was_sent), DeadReason.UNKNOWN_OUTCOME.value),
+            (poisoned, DeadReason.POISON.value),
+            else_=None,
+        ),
+        finished_at=sa.case((poisoned, _CLOCK), else_=None),
+        error="the worker was lost",
+        lease_until=None,
+        next_attempt_at=_CLOCK + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
+        published_at=None,
+        publishes=0,
     )
-    moved = [_moved(row) for row in rows]
     _close_attempts(tx, [job.job_id for job in moved])
     return moved
 
@@ -83,19 +75,14 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[Moved]:
     """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
     victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _NOW, limit=limit)
     tried = JobRow.attempts > 0
-    rows = tx.execute(
-        sa.update(JobRow)
-        .where(JobRow.id == victims.c.id)
-        .values(
-            state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
-            dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
-            error=sa.func.coalesce(JobRow.error, JobRow.held, "too late to be worth doing"),
-            finished_at=_CLOCK,
-            lease_token=JobRow.lease_token + 1,
-        )
-        .returning(*_MOVED)
+    return _moved(
+        tx,
+        victims,
+        state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
+        dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
+        error=sa.func.coalesce(JobRow.error, JobRow.held, "too late to be worth doing"),
+        finished_at=_CLOCK,
     )
-    return [_moved(row) for row in rows]
 
 
 def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[Ring]:
@@ -139,8 +126,11 @@ def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
     return query.with_for_update(skip_locked=True).subquery()
 
 
-def _moved(row: Any) -> Moved:
-    return Moved(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error)
+def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[Moved]:
+    """Move jobs, out of the hands of whoever may hold them."""
+    moved = sa.update(JobRow).where(JobRow.id == victims.c.id).values(lease_token=JobRow.lease_token + 1, **values)
+    rows = tx.execute(moved.returning(*_MOVED))
+    return [Moved(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows]
 
 
 def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:

@@ -40,7 +40,6 @@ class NewJob:
     target: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
-    priority: Priority | None = None
     due_in: timedelta = timedelta(0)
     worth_doing: timedelta | None = None  # where it is not what the kind says
 
@@ -74,7 +73,6 @@ class Claim:
     sending_at: datetime | None
     created_at: datetime
     expires_at: datetime
-    requested_by: str | None
 
 
 def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
@@ -142,7 +140,7 @@ def _values(job: NewJob) -> dict[str, Any]:
         "agent_id": str(job.agent_id),
         "tick_no": job.tick_no,
         "kind": job.kind,
-        "priority": job.priority or (Priority.HIGH if job.requested_by else PRIORITY[job.kind]),
+        "priority": Priority.HIGH if job.requested_by else PRIORITY[job.kind],
         "surface": job.surface,
         "target": job.target,
         "payload": dict(job.payload),
@@ -161,7 +159,7 @@ _ADD = Statement(sa.select(adding(wanting(sa.bindparam("jobs", type_=JSONB)))))
 def claiming(calls: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
     """Return the taking of the right to carry out jobs, or to resolve their unknown outcome, and their attempts' rows.
 
-    Both for a larger statement whose `calls` have what `CLAIM` names, and from whose rows `claimed` makes Claims. No
+    Both for a larger statement whose `calls` have what `CLAIM` names, and from whose rows `claim_of` makes Claims. No
     row where the job is finished, leased by somebody else, or not due yet: a duplicate or early message.
     """
     state = unindexed(JobRow.state)
@@ -205,7 +203,7 @@ def claim_parameters(job_id: uuid.UUID, *, worker: str, lease_s: float) -> dict[
     return {"a_job": job_id, "worker": worker, "lease_s": lease_s}
 
 
-def claimed(row: Any) -> Claim:
+def claim_of(row: Any) -> Claim:
     """Return the claim that stands in a row."""
     columns = {name: getattr(row, name) for name in Claim.__slots__}
     return Claim(**{**columns, "kind": JobKind(columns["kind"]), "state": JobState(columns["state"])})

@@ -50,8 +50,3 @@ when it may have been sent, so that it is probed first) and discard (`cancelled`
 LIVE = frozenset({JobState.READY, JobState.RUNNING, JobState.SENDING, JobState.UNKNOWN})
 LEASED = frozenset({JobState.RUNNING, JobState.SENDING})
 FINAL = frozenset({JobState.DONE, JobState.DEAD, JobState.SKIPPED, JobState.CANCELLED})
-
-
-def may_move(before: JobState, after: JobState) -> bool:
-    """Say whether a job may go from one state to another."""
-    return after in MOVES[before]

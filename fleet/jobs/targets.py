@@ -1,4 +1,4 @@
-"""What a comment is about: looked up before words are paid for, and set on its job once they have been chosen.
+"""What comments are about: looked up before words are paid for, and set on a job once they have been chosen.
 
 Called by `fleet.runtime`. A job that may choose is made without a target; who sets one holds its lease, and of two jobs
 of one agent about the same post the database refuses the second.
@@ -16,7 +16,7 @@ from fleet.core.db import Database, Tx
 from fleet.core.sql import Statement
 from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind
-from fleet.jobs.service import Claim
+from fleet.jobs.service import Claim, guarded
 from fleet.jobs.states import JobState
 
 _ON_TARGETS = (
@@ -34,17 +34,16 @@ class Standing:
 
 
 def look(db: Database, claimed: Claim, targets: Sequence[str]) -> Standing:
-    """Return how some posts stand for the agent of a claimed comment, that comment itself left out."""
+    """Return how some posts stand for the agent of a claimed job, that job itself left out."""
     rows = db.run(_LOOK, targets=list(targets), agent_id=claimed.agent_id, a_job=claimed.job_id)
     return Standing(frozenset(row.target for row in rows if row.answered), {row.target: row.ours for row in rows})
 
 
 def aim(tx: Tx, claimed: Claim, target: str) -> bool:
     """Set what a job is about; False if the lease is gone, or another job of its agent is about the same."""
-    mine = (JobRow.id == claimed.job_id, JobRow.lease_token == claimed.token, JobRow.state == JobState.RUNNING)
     try:
         with tx.session.begin_nested():
-            return tx.execute(sa.update(JobRow).where(*mine).values(target=target)).rowcount == 1
+            return guarded(tx, claimed, {JobState.RUNNING}, target=target)
     except sa.exc.IntegrityError:  # uq_jobs_one_reaction
         return False
 

@@ -22,6 +22,7 @@ from fleet.jobs.models import TickRow
 
 _CLOCK = sa.func.clock_timestamp()
 _OPEN = TickRow.state.in_(("due", "deciding"))
+_KEY = (TickRow.agent_id, TickRow.tick_no)
 MAX_TOKENS = 20
 """A tick whose lease changed hands this often kills whoever decides it, and is skipped."""
 
@@ -89,7 +90,7 @@ _OPEN_TICKS = Statement(
         sa.select(_WANTED.c.agent_id, _WANTED.c.tick_no, _WANTED.c.due_at, _CLOCK, sa.literal(1)),
     )
     .on_conflict_do_nothing()
-    .returning(TickRow.agent_id, TickRow.tick_no)
+    .returning(*_KEY)
 )
 
 
@@ -111,7 +112,7 @@ def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str
         sa.update(TickRow)
         .where(TickRow.agent_id == agent_id, TickRow.state == "due")
         .values(asked_for=asked_for, requested_by=requested_by, published_at=_CLOCK, publishes=1)
-        .returning(TickRow.agent_id, TickRow.tick_no)
+        .returning(*_KEY)
     ).one_or_none()
     return TickKey(*row) if row else None
 
@@ -208,12 +209,12 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = 
     rows; or else it must not wait, and passes over what is being recorded at this moment.
     """
     theirs = TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid)))
-    found = sa.select(TickRow.agent_id, TickRow.tick_no).where(_OPEN, theirs).order_by(TickRow.agent_id)
+    found = sa.select(*_KEY).where(_OPEN, theirs).order_by(TickRow.agent_id)
     ended = found.with_for_update(key_share=True, skip_locked=not waits).subquery()
     called_off = {"state": "skipped", "decided_at": _CLOCK, "lease_until": None, "outcome": {"skipped": why}}
     return tx.execute(
         sa.update(TickRow)
-        .where(TickRow.agent_id == ended.c.agent_id, TickRow.tick_no == ended.c.tick_no)
+        .where(*_is_of(ended))
         .values(lease_token=TickRow.lease_token + 1, **called_off)
         .execution_options(synchronize_session=False)
     ).rowcount
@@ -221,46 +222,18 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
     """Give ticks of dead workers back: due again, with a new token, unpublished."""
-    victims = (
-        sa.select(TickRow.agent_id, TickRow.tick_no)
-        .where(TickRow.state == "deciding", TickRow.lease_until < _CLOCK)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .subquery()
-    )
-    rows = tx.execute(
-        sa.update(TickRow)
-        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
-        .values(state="due", lease_token=TickRow.lease_token + 1, lease_until=None, published_at=None)
-        .returning(TickRow.agent_id, TickRow.tick_no)
-    )
-    return [TickKey(*row) for row in rows]
+    left = sa.select(*_KEY).where(TickRow.state == "deciding", TickRow.lease_until < _CLOCK).limit(limit)
+    given_back = {"state": "due", "lease_token": TickRow.lease_token + 1, "lease_until": None, "published_at": None}
+    return _moved(tx, left, given_back)
 
 
 def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKey]:
     """Skip due ticks that came too late to mean anything, and those that nobody survives deciding."""
-    victims = (
-        sa.select(TickRow.agent_id, TickRow.tick_no)
-        .where(
-            TickRow.state == "due",
-            sa.or_(TickRow.due_at < _CLOCK - seconds(too_old_s), TickRow.lease_token > MAX_TOKENS),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .subquery()
-    )
     poisoned = TickRow.lease_token > MAX_TOKENS
-    rows = tx.execute(
-        sa.update(TickRow)
-        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
-        .values(
-            state="skipped",
-            decided_at=_CLOCK,
-            error=sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late"),
-        )
-        .returning(TickRow.agent_id, TickRow.tick_no)
-    )
-    return [TickKey(*row) for row in rows]
+    hopeless = sa.or_(TickRow.due_at < _CLOCK - seconds(too_old_s), poisoned)
+    why = sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late")
+    query = sa.select(*_KEY).where(TickRow.state == "due", hopeless).limit(limit)
+    return _moved(tx, query, {"state": "skipped", "decided_at": _CLOCK, "error": why})
 
 
 def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]:
@@ -268,21 +241,20 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]
 
     The wait doubles with each ring, so that a long queue is not made longer by its own echoes.
     """
-    victims = (
-        sa.select(TickRow.agent_id, TickRow.tick_no)
-        .where(TickRow.state == "due", overdue(TickRow.published_at, TickRow.publishes, after_s))
-        .order_by(TickRow.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .subquery()
-    )
-    rows = tx.execute(
-        sa.update(TickRow)
-        .where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
-        .values(published_at=_CLOCK, publishes=TickRow.publishes + 1)
-        .returning(TickRow.agent_id, TickRow.tick_no)
-    )
-    return [TickKey(*row) for row in rows]
+    unheard = sa.select(*_KEY).where(TickRow.state == "due", overdue(TickRow.published_at, TickRow.publishes, after_s))
+    query = unheard.order_by(TickRow.due_at).limit(limit)
+    return _moved(tx, query, {"published_at": _CLOCK, "publishes": TickRow.publishes + 1})
+
+
+def _moved(tx: Tx, query: sa.Select[uuid.UUID, int], values: Mapping[str, Any]) -> list[TickKey]:
+    """Change the ticks that a query names, but for those that somebody else is at; return which."""
+    free = query.with_for_update(skip_locked=True).subquery()
+    moved = sa.update(TickRow).where(*_is_of(free)).values(**values)
+    return [TickKey(*row) for row in tx.execute(moved.returning(*_KEY))]
+
+
+def _is_of(keys: sa.Subquery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return TickRow.agent_id == keys.c.agent_id, TickRow.tick_no == keys.c.tick_no
 
 
 def overdue(published_at: Any, publishes: Any, after_s: float) -> sa.ColumnElement[bool]:
@@ -320,13 +292,11 @@ def oldest_open_s(tx: Tx) -> float | None:
 def prune_ticks(tx: Tx, *, days: int, limit: int) -> int:
     """Delete decided and skipped ticks past their retention; return how many (call again while it is `limit`)."""
     victims = (
-        sa.select(TickRow.agent_id, TickRow.tick_no)
+        sa.select(*_KEY)
         # Read once and first: no index can be searched for what changes from row to row.
         .where(TickRow.decided_at < sa.select(_CLOCK).scalar_subquery() - seconds(days * 86400))
         .order_by(TickRow.decided_at)
         .limit(limit)
         .subquery()
     )
-    return tx.execute(
-        sa.delete(TickRow).where(TickRow.agent_id == victims.c.agent_id, TickRow.tick_no == victims.c.tick_no)
-    ).rowcount
+    return tx.execute(sa.delete(TickRow).where(*_is_of(victims))).rowcount

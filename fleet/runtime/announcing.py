@@ -1,24 +1,25 @@
 """J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
 
-Called by `fleet.runtime.perform`. Jobs of several threads that come this far at one moment are looked at in one
-transaction, each as if it were alone: those that could be in each other's way never go together.
+Called by `fleet.runtime.perform`; scans take turns with it (`proposing`). Jobs of several threads that come this far at
+one moment are looked at in one transaction, each as if it were alone: those that could be in each other's way never go
+together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Subject
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock
 from fleet.core.db import Tx
+from fleet.core.group_commit import NO_END_MS
 from fleet.core.sql import GroupStatement, given
 from fleet.jobs import holding, service, usage
 from fleet.jobs.outcomes import Held, Skipped
@@ -38,9 +39,7 @@ _PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT,
 
 
 def _taking_turns() -> GroupStatement:
-    """Return the locks by which writes take turns, until the transaction ends; all who wait for several take them in
-    one order.
-    """
+    """Return the locks by which writes take turns; all who wait for several take them in one order."""
     calls = given(turn=sa.String())
     return GroupStatement(
         sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
@@ -64,8 +63,7 @@ _TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=s
 
 def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    subject = Subject(agent.surface, agent.persona_id, str(agent.id), kind)
-    hold = controls.covering(controls.read(row.holds), subject)
+    hold = controls.covering(controls.read(row.holds), agent, kind)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
     if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
@@ -97,7 +95,7 @@ def announce(work: Work, action: Action) -> Held | Skipped | None:
     Raises Fenced if the lease has gone to somebody else, or has run out.
     """
     started_s = clock.monotonic_s()
-    end = work.deps.db.together(_announce_all, (work, action), apart=_apart(work, action))
+    end = work.deps.db.together(_announce_all, (work, action), apart=[*_turns(work.claim, action)])
     if isinstance(end, Fenced):
         raise end
     if end is None:
@@ -105,22 +103,16 @@ def announce(work: Work, action: Action) -> Held | Skipped | None:
     return end
 
 
-def _apart(work: Work, action: Action) -> list[Hashable]:
-    """Return what two jobs must not have in common that are counted in one snapshot: agent, post, words."""
-    shared: list[Hashable] = [work.claim.agent_id]
-    if action.verb is Verb.COMMENT:
-        shared.append(("post", action.target))
-    return [*shared, ("words", action.text)] if action.text else shared
-
-
 def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
     caps = asked[0][0].gateway.policy.caps  # a process has one policy
     full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
-    turns = {turn for work, action in asked for turn in _turns(work.claim, action, full=full)}
+    turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
+    if full:  # or each process lets in as many as there is room for
+        turns |= {f"surface:{one.surface}" for one in claims}
     with deps.db.transaction() as tx:
-        tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
+        take_turns(tx, turns, patience_ms=patience_ms)
         # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
         # not what those wrote who were waited for.
         looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
@@ -140,17 +132,25 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
     return ends
 
 
-def _turns(claim: Claim, action: Action, *, full: int) -> Iterator[str]:
-    """Give the names of what nobody else may count meanwhile: the agent's writes, its surface's where they are capped
-    (or each process lets in as many as there is room for), comments on its post, writes of its words.
+def _turns(claim: Claim, action: Action) -> Iterator[str]:
+    """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
+    comments on its post, writes of its words.
     """
     yield f"agent:{claim.agent_id}"
-    if full:
-        yield f"surface:{claim.surface}"
     if action.verb is Verb.COMMENT:
-        yield f"post:{claim.surface}:{action.target}"
+        yield turn_at(claim.surface, action.target)
     if action.text:
         yield f"text:{claim.surface}:{action.text}"
+
+
+def turn_at(surface: str, post: str | None) -> str:
+    """Return the name of the turn of whoever counts the comments on a post."""
+    return f"post:{surface}:{post}"
+
+
+def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
+    """Wait until nobody else has any of these turns, and have them until the transaction ends."""
+    tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
 
 
 def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:

@@ -19,11 +19,13 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.runtime.deps import Deps
 from fleet.runtime.effects import EFFECTS
+from fleet.runtime.effects.effect import Effect
 
 Revisions = int | Mapping[uuid.UUID, int] | None
 """The revision that a person saw: of the one request, or of each; what was amended since is refused."""
 
 _MOST_TAKEN_BACK = 10_000
+_NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     return request
 
 
+def _effect_of(request: Request) -> Effect:
+    return EFFECTS.get((request.resource, request.action), _NOTHING)
+
+
 def follow(deps: Deps, tx: Tx, request: Request) -> None:
     """Do what follows from a request that this transaction has settled."""
-    effect = EFFECTS.get((request.resource, request.action))
-    if effect is not None:
-        effect.settled(deps, tx, request)
+    _effect_of(request).settled(deps, tx, request)
 
 
 def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
@@ -134,14 +138,12 @@ def take_back_all(deps: Deps, tx: Tx, agent_id: uuid.UUID, why: str) -> None:
 
 def may_be_edited(request: Request) -> bool:
     """Say whether an edit of the payload would change what follows; a retry, for one, is done as it was or not."""
-    effect = EFFECTS.get((request.resource, request.action))
-    return effect is None or effect.amended is not None
+    return _effect_of(request).amended is not None
 
 
 def may_be_revised(request: Request) -> bool:
     """Say whether somebody can be sent back to make the payload anew."""
-    effect = EFFECTS.get((request.resource, request.action))
-    return effect is not None and effect.revise is not None
+    return _effect_of(request).revise is not None
 
 
 def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, reason: str | None = None, *,
@@ -152,21 +154,19 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
     """
     with deps.db.transaction() as tx:
         request = moves.lock_for(tx, request_id, by)
-        if not may_be_edited(request):
+        effect = _effect_of(request)
+        if effect.amended is None:
             raise Conflict(f"To {request.action} a {request.resource} cannot be edited.", fix="Approve or reject it.")
-        effect = EFFECTS.get((request.resource, request.action))
-        if effect is not None and effect.checked is not None:
+        if effect.checked is not None:
             payload = effect.checked(request, payload)
-        facts = effect.facts(request, payload) if effect is not None and effect.facts is not None else None
-        summary = effect.summary(tx, request, payload) if effect is not None and effect.summary is not None else None
         amended = approvals.amend(
-            tx, request_id, payload, by, reason=reason, facts=facts, rules=deps.approval_rules, summary=summary,
-            revision=revision,
+            tx, request_id, payload, by, reason=reason, rules=deps.approval_rules, revision=revision,
+            facts=None if effect.facts is None else effect.facts(request, payload),
+            summary=None if effect.summary is None else effect.summary(tx, request, payload),
         )  # fmt: skip
         if amended.revision == request.revision:
             return amended
-        if effect is not None and effect.amended is not None:
-            effect.amended(deps, tx, amended)
+        effect.amended(deps, tx, amended)
         audit.note_change(tx, "approval.edited", f"approval:{request.id}", request.payload, amended.payload)
         return amended
 
@@ -175,8 +175,8 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
     """Send a request back to whoever made its payload, with instructions. Raises Conflict where nobody can."""
     with deps.db.transaction() as tx:
         request = moves.lock_for(tx, request_id, by)
-        effect = EFFECTS.get((request.resource, request.action))
-        if effect is None or effect.revise is None:
+        effect = _effect_of(request)
+        if effect.revise is None:
             raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
         effect.revise(deps, tx, request, instructions, by)
         _Word("approval.revised", by, instructions).note(tx, request)

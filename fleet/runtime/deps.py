@@ -32,7 +32,6 @@ from fleet.platforms import registry
 from fleet.platforms.base import Account, TokenRefused
 from fleet.platforms.guard import Caps, Gateway, Policy
 from fleet.runtime import signing
-from fleet.runtime.keeping import Keeper
 from fleet.runtime.keys import Keys
 from fleet.runtime.quality import Quality
 from fleet.runtime.remembering import LedgerMemory
@@ -56,8 +55,6 @@ class Deps:
     """Who writes the words, if not whom the settings name."""
     remember: Remember | None = None
     """Who remembers for the agents, if not the ledger."""
-    keeper: Keeper | None = None
-    """Who keeps pictures of public addresses, if not `fleet.runtime.media`."""
     passed_over: set[tuple[str, datetime]] = field(default_factory=set)
     """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
@@ -225,7 +222,7 @@ def policy(settings: Settings) -> Policy:
 
 def preload(settings: Settings) -> None:
     """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
-    _library(settings)
+    _library(settings.personas_dir)
     sql.compile_all()
 
 
@@ -237,7 +234,7 @@ def build(settings: Settings) -> Deps:
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
-        personas=_library(settings),
+        personas=_library(settings.personas_dir),
         experiments=experiment_file.chosen(settings.experiments),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
@@ -256,12 +253,4 @@ def _check_approvals(deps: Deps) -> None:
     _ = deps.approval_rules
 
 
-@functools.lru_cache(maxsize=4)
-def _load_once(folder: str | None) -> Library:
-    from pathlib import Path
-
-    return load(Path(folder) if folder else None)
-
-
-def _library(settings: Settings) -> Library:
-    return _load_once(str(settings.personas_dir) if settings.personas_dir else None)
+_library = functools.lru_cache(maxsize=4)(load)

@@ -15,8 +15,7 @@ from fleet.agents.controls import ALL, Hold
 from fleet.agents.names import generate
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound
-from fleet.jobs import holding, service, ticks
-from fleet.jobs import queries as job_queries
+from fleet.jobs import gauges, holding, service, ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.platforms.registry import ADAPTERS
@@ -134,7 +133,7 @@ def holds(deps: Deps) -> list[Hold]:
 def dead_by_reason(deps: Deps) -> dict[str, int]:
     """Return how many dead letters there are for each reason."""
     with deps.db.transaction() as tx:
-        return job_queries.dead_by_reason(tx)
+        return gauges.dead_letters(tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +163,12 @@ def status(deps: Deps) -> Status:
     except FleetError as error:
         queues, problem = None, str(error)
     with deps.db.transaction() as tx:
-        jobs = job_queries.counts(tx)
+        jobs = gauges.live_and_dead(tx)
         census = queries.census(tx)
         return Status(
             agents=census.agents,
             jobs=jobs,
-            dead=job_queries.dead_by_reason(tx),
+            dead=gauges.dead_letters(tx),
             holds=controls.in_force(tx),
             queues=queues,
             broker_problem=problem,

@@ -1,7 +1,7 @@
 """Whether the parts of a fleet do their work: database, broker, workers, beat, surfaces, providers.
 
-Called by `overview`. Broker and workers are asked beforehand, in the background: a page waits for neither. Surfaces and
-providers are judged by what became of the newest calls, so looking costs them nothing.
+Called by `overview`. Broker and workers are asked beforehand by `fleet.web`, so that a page waits for neither. Surfaces
+and providers are judged by what became of the newest calls, so looking costs them nothing.
 """
 
 from __future__ import annotations

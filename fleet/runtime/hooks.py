@@ -9,24 +9,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from fleet.access import audit
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
-from fleet.core.subjects import KNOWN
+from fleet.core.subjects import KNOWN, refuse_unknown
 from fleet.hooks import deliveries, sending, subscriptions
 from fleet.hooks.deliveries import Delivery
 from fleet.hooks.subscriptions import Subscription, Wanted
 from fleet.images.errors import Forbidden
-from fleet.jobs import queries as job_queries
 from fleet.jobs.queries import Filter
-from fleet.runtime import delivering, doorbell, hook_secrets, keys
+from fleet.runtime import delivering, hook_secrets, keys, people
 from fleet.runtime.deps import Deps
-
-_FAMILIES = sorted({f"{one.partition('.')[0]}.*" for one in KNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +134,9 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
         dead = [one for one in deliveries.failed(tx, found.id) if not only or one in only]
         if not dead:
             return 0
-        rings = job_queries.replay(tx, Filter(ids=tuple(dead)), allow_stale=True)
-        told = [{"subject": "job.replayed", "agent_id": None, "job_id": one.job_id,
-                 "payload": {"kind": one.kind, "by": by}} for one in rings]  # fmt: skip
-        events.emit_many(tx, told)
-        audit.note(tx, "hook.replayed", f"hook:{found.id}", after={"deliveries": len(rings)})
-        tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
-        return len(rings)
+        number = people.bring_back(deps, tx, Filter(ids=tuple(dead)), by=by, allow_stale=True)
+        audit.note(tx, "hook.replayed", f"hook:{found.id}", after={"deliveries": number})
+        return number
 
 
 def _checked(deps: Deps, wanted: Wanted) -> Wanted:
@@ -164,9 +156,7 @@ def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
         with deps.db.transaction() as tx:
             if events.latest(tx, subjects=(name,), limit=1):
                 continue
-        near = get_close_matches(name, sorted(KNOWN))
-        fix = f"Did you mean {' or '.join(near)}?" if near else f"Families: {', '.join(_FAMILIES)}."
-        raise InvalidInput(f"No event has the subject {name}.", fix=fix)
+        refuse_unknown([name])
 
 
 def _shown(found: Subscription) -> dict[str, Any]:

@@ -7,9 +7,7 @@ planned and a reading that is done stands in the table. Reads from a surface and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from fleet.core import ids
 from fleet.core.db import Tx
@@ -30,13 +28,21 @@ _SLACK = timedelta(seconds=30)  # a fleet that lives fast has hours shorter than
 _SOON = timedelta(milliseconds=1)
 
 
-def follow(tx: Tx, work: Work, done: Done) -> None:
-    """Plan the readings of a post that is done; write down a reading that is done."""
-    if work.claim.kind is JobKind.POST and done.remote_id is not None and _wanted(work):
+def plan(tx: Tx, work: Work, done: Done) -> None:
+    """Plan the readings of a post that is done, where any are wanted."""
+    if done.remote_id is not None and (work.deps.settings.measure_posts or work.claim.payload.get("variants")):
         # The sweep rings for them, each when its time has come.
         service.add(tx, _readings(work, done.remote_id, tx.now()))
-    elif work.claim.kind is JobKind.MEASURE:
-        ledger.keep(tx, _reading(work, done.result))
+
+
+def keep(tx: Tx, work: Work, done: Done) -> None:
+    """Write down a reading that is done."""
+    claim, told = work.claim, work.claim.payload
+    reading = Reading(
+        post_job=uuid.UUID(told["post_job"]), age_h=told["age_h"], agent_id=claim.agent_id, surface=claim.surface,
+        remote_id=str(claim.target), posted_at=datetime.fromisoformat(told["posted_at"]), **done.result,
+    )  # fmt: skip
+    ledger.keep(tx, reading)
 
 
 def is_late(age_h: int, posted_at: datetime, now: datetime, tempo: float) -> bool:
@@ -63,10 +69,6 @@ def _part(number: int | None, whole: int) -> int | None:
     return None if number is None else min(max(0, number), whole)
 
 
-def _wanted(work: Work) -> bool:
-    return work.deps.settings.measure_posts or bool(work.claim.payload.get("variants"))
-
-
 def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
     claim, tempo = work.claim, work.deps.settings.tempo
     # A post whose outcome was unknown for a while is as old as its sending.
@@ -79,11 +81,3 @@ def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
         )
         for age_h in AGES_H
     ]  # fmt: skip
-
-
-def _reading(work: Work, result: Mapping[str, Any]) -> Reading:
-    claim, told = work.claim, work.claim.payload
-    return Reading(
-        post_job=uuid.UUID(told["post_job"]), age_h=told["age_h"], agent_id=claim.agent_id, surface=claim.surface,
-        remote_id=str(claim.target), posted_at=datetime.fromisoformat(told["posted_at"]), **result,
-    )  # fmt: skip

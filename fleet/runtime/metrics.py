@@ -91,7 +91,7 @@ Samples = dict[Key, float]
 
 
 def _ticks(tx: Tx) -> Iterator[tuple[Key, float]]:
-    found = gauges.open_ticks(tx)
+    found = gauges.undecided_ticks(tx)
     yield ("fleet_oldest_due_tick_seconds", ()), max((ticks.oldest_s for ticks in found.values()), default=0.0)
     yield ("fleet_leases_lapsed", ("tick",)), sum(ticks.lapsed for ticks in found.values())
     yield from _each("fleet_ticks_open", ("due", "deciding"), {state: t.number for state, t in found.items()})

@@ -1,7 +1,7 @@
 """The posts that a comment may answer: offered by the tick, looked at again before words are paid for.
 
-Called by the comment handler and by `fleet.runtime.perform`, which counts once more before the write. What is told of
-a post is somebody else's text: data, never instructions.
+Called by the comment handler and by `fleet.runtime.announcing`, which counts once more before the write. What is told
+of a post is somebody else's text: data, never instructions.
 """
 
 from __future__ import annotations

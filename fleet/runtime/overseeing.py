@@ -13,7 +13,7 @@ from datetime import datetime
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.events import Event
-from fleet.jobs import lists, queries, service, timings
+from fleet.jobs import gauges, lists, queries, service, timings
 from fleet.jobs.advice import Choice, choices
 from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
@@ -108,7 +108,7 @@ def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> Moved:
 def dead_by_reason(deps: Deps) -> Mapping[str, int]:
     """Return how many dead letters there are for each reason."""
     with deps.db.transaction() as tx:
-        return queries.dead_by_reason(tx)
+        return gauges.dead_letters(tx)
 
 
 @dataclass(frozen=True, slots=True)

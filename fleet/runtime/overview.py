@@ -153,7 +153,7 @@ class Watch:
             hours = self._hours(tx, now)
             spent = self._spent.last(tx, now, 2 * DAY_H)
             spent_today = _spent_today(tx, now, spent)
-            late_s = max([each.oldest_s for each in gauges.open_ticks(tx).values()], default=0.0)
+            late_s = max([each.oldest_s for each in gauges.undecided_ticks(tx).values()], default=0.0)
             overdue_s = queries.overdue_s(tx) or 0.0
             agents = self._agents.get(lambda: queries.counts_by_status(tx))
             waiting, standing = _pulse(tx), gauges.live_and_dead(tx)

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from fleet.access import audit
 from fleet.agents import commands, controls, loop, queries
 from fleet.agents.commands import NewAgent, Outdated
-from fleet.agents.controls import Subject
 from fleet.agents.decide import ACTIONS, SCAN
 from fleet.agents.models import AgentRow, Status
 from fleet.core import events, ids
@@ -27,7 +26,7 @@ from fleet.jobs import holding, lists, service, ticks
 from fleet.jobs import queries as job_queries
 from fleet.jobs.lists import Listed
 from fleet.jobs.models import AttemptRow, JobRow
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import NO_ACTS, JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
@@ -39,8 +38,6 @@ from fleet.runtime.handlers import account
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does."""
-NOT_ITS_ACTS = (JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE)
-"""Looking back, and telling others what happened: these stay when an agent is stopped."""
 _STOPPED = "the agent was stopped"
 
 
@@ -144,7 +141,7 @@ def stop(deps: Deps, name: str) -> bool:
         return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
     """Call off what agents have not begun. To be called before anything locks their rows.
 
     Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order.
@@ -153,7 +150,7 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] =
     job_queries.cancel_of_agent(tx, *agent_ids, but=but)
 
 
-def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Sequence[JobKind] = NOT_ITS_ACTS) -> None:
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
     """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
     job_queries.cancel_of_agent(tx, *agent_ids, but=but)
@@ -212,7 +209,7 @@ def _refuse_held(tx: Tx, agent: AgentRow) -> None:
     if agent.status in (Status.PAUSED, Status.ERROR):
         fix = "Resume it first." if agent.status == Status.PAUSED else "Start it again first."
         raise Conflict(f"{agent.name} is {agent.status} ({agent.pause_reason}).", fix=fix)
-    hold = controls.covering(controls.in_force(tx), Subject(agent.surface, agent.persona_id, str(agent.id)))
+    hold = controls.covering(controls.in_force(tx), agent)
     if hold is not None:
         raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
 
@@ -312,17 +309,18 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
 def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
     """Bring at most `limit` dead letters back to life; return how many. Doing it twice brings none back twice."""
     with deps.db.transaction() as tx:
-        rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
-        events.emit_many(
-            tx,
-            [
-                {"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
-                 "payload": {"kind": ring.kind, "by": by}}
-                for ring in rings
-            ],
-        )  # fmt: skip
-        _ring(deps, tx, rings)
-        return audit.noted(tx, len(rings), "dead.replayed", **_told(which), allow_stale=allow_stale or None)
+        number = bring_back(deps, tx, which, by=by, allow_stale=allow_stale, limit=limit)
+        return audit.noted(tx, number, "dead.replayed", **_told(which), allow_stale=allow_stale or None)
+
+
+def bring_back(deps: Deps, tx: Tx, which: JobFilter, *, by: str, allow_stale: bool, limit: int = 1000) -> int:
+    """Bring dead letters back to life, tell of it, and ring once that stands; return how many."""
+    rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
+    told = [{"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
+             "payload": {"kind": ring.kind, "by": by}} for ring in rings]  # fmt: skip
+    events.emit_many(tx, told)
+    _ring(deps, tx, rings)
+    return len(rings)
 
 
 def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:

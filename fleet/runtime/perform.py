@@ -22,7 +22,7 @@ from fleet.core.failpoints import Point, reach
 from fleet.core.sql import GroupStatement, given
 from fleet.jobs import holding, queries, service
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import NO_ACTS, JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution
@@ -34,8 +34,6 @@ from fleet.runtime.handlers import PREPARE, account
 from fleet.runtime.work import Fenced, Work
 
 log = logs.get(__name__)
-_NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
-"""What is no act of its agent: its row shows nothing of these, and many at once do not wait for it."""
 
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
@@ -72,7 +70,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         _suppress(deps, job_id)
         return None
     (row,) = rows
-    claim, agent = service.claimed(row), loop.actor(row)
+    claim, agent = service.claim_of(row), loop.actor(row)
     held = announcing.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
     if held is None:
         return Work(deps, claim, agent, lease)
@@ -98,7 +96,7 @@ def _claiming() -> GroupStatement:
     claimed, begun = service.claiming(given(**service.CLAIM))
     query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
     query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    shown = loop.beginning(of=claimed, but=_NO_ACTS)
+    shown = loop.beginning(of=claimed, but=NO_ACTS)
     return GroupStatement(query.add_cte(begun, shown), order="a_job")
 
 
@@ -197,15 +195,15 @@ def _finishing(kind: JobKind) -> GroupStatement:
     finished, closed = service.finishing(calls)
     query = sa.select(finished.c.n, finished.c.id)
     query = query.add_cte(closed, events.emitting(calls, of=finished, job_id=finished.c.id))
-    return GroupStatement(query if kind in _NO_ACTS else query.add_cte(loop.counting(kind, of=finished)), order="a_job")
+    return GroupStatement(query if kind in NO_ACTS else query.add_cte(loop.counting(kind, of=finished)), order="a_job")
 
 
 _FINISH = {kind: _finishing(kind) for kind in JobKind}
 
 
 _FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
-    JobKind.POST: measuring.follow,
-    JobKind.MEASURE: measuring.follow,
+    JobKind.POST: measuring.plan,
+    JobKind.MEASURE: measuring.keep,
     JobKind.PROVISION: account.has_come,
     JobKind.DEPROVISION: account.has_gone,
 }
@@ -223,8 +221,8 @@ def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | N
             return
         if also is not None:
             also(tx)
-        if claim.kind not in _NO_ACTS:
-            loop.set_current_action(tx, claim.agent_id, None)
+        if claim.kind not in NO_ACTS:
+            loop.show_at_nothing(tx, claim.agent_id)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
         reach(Point.JOB_RECORDING)

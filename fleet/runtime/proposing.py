@@ -1,17 +1,15 @@
 """From a model's answer to drafts that wait for a decision: sifted, reviewed, opened with their requests for approval.
 
-Called by the scan handler. Working out is done outside any transaction; drafts, their events and their requests are
-written together with the step that says so.
+Called by the handlers of scans and revisions. Working out is done outside any transaction; drafts, their events and
+their requests are written together with the step that says so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-
-import sqlalchemy as sa
 
 from fleet.agents import loop
 from fleet.approvals import Proposal
@@ -24,12 +22,11 @@ from fleet.drafts import content, queries, service, sifting
 from fleet.drafts.service import NewDraft
 from fleet.drafts.sifting import Known, Proposed
 from fleet.drafts.states import DraftKind
-from fleet.jobs import usage, wording
-from fleet.jobs.policy import JobKind
+from fleet.jobs import usage
 from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
-from fleet.runtime import approving, keeping, scanning
+from fleet.runtime import announcing, approving, keeping, scanning
 from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Work
@@ -40,7 +37,6 @@ _TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
     DraftKind.REACTION: {},
     DraftKind.CONNECTION: {"text": Kind.COMMENT},
 }
-_SAME_DAY = timedelta(days=1)
 
 
 class NobodyProposes(Conflict):
@@ -77,15 +73,12 @@ def _known(work: Work, batch: Batch) -> Known:
     """Return what there is already, in the ledger and among drafts."""
     posts = [item["post_id"] for item in batch["items"]]
     targets = [*posts, *(item["author_id"] for item in batch["items"] if item["author_id"])]
-    since = work.deps.now() - _SAME_DAY
+    since = work.claim.created_at  # how much the agent wrote is not asked here
     done = usage.surroundings(work.deps.db, work.agent.id, targets, since=since)
     with work.deps.db.transaction() as tx:
         taken = queries.taken(tx, work.agent.id, targets)
         waiting = queries.open_comments(tx, work.claim.surface, posts)
-        captions = [
-            *queries.open_captions(tx, work.agent.id),
-            *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
-        ]
+        captions = scanning.captions(tx, work.agent.id)
     taken |= {(_KIND_OF_JOB[kind], target) for kind, target in done.reactions if kind in _KIND_OF_JOB}
     return Known(frozenset(taken), tuple(captions), Counter(done.ours) + Counter(waiting), work.agent.username)
 
@@ -115,7 +108,10 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     Raises NobodyProposes, and nothing is created.
     """
     drafts = made["drafts"]
-    _take_turns(tx, work.claim.surface, drafts)
+    said = [draft["content"] for draft in drafts]
+    # Whoever would comment on the same post takes turns: then each sees what the others propose.
+    targets = [one["target"] for one in said if one["kind"] == DraftKind.COMMENT]
+    announcing.take_turns(tx, {announcing.turn_at(work.claim.surface, target) for target in targets})
     how = scanning.habits(tx, work.agent.id)
     for place, draft in enumerate(drafts):
         new = NewDraft(
@@ -131,14 +127,6 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     # Last: whoever deletes the agent takes its requests back before they lock it.
     if drafts and not loop.still_proposes(tx, work.agent.id):
         raise NobodyProposes("the agent was deleted or decides for itself now")
-
-
-def _take_turns(tx: Tx, surface: str, drafts: Sequence[Mapping[str, Any]]) -> None:
-    """Let scans that would comment on one post take turns, in one order for all: then each sees what others propose."""
-    posts = sorted({d["content"]["target"] for d in drafts if d["content"]["kind"] == DraftKind.COMMENT})
-    for post in posts:
-        name = sa.func.hashtextextended(f"post:{surface}:{post}", 0)
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
 
 
 def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:

@@ -1,6 +1,6 @@
 """Words that are fit to publish: written, looked at, and written once more, told why, where they were refused.
 
-Called by the handlers of posts and comments. Each draft is a paid step of its own, so that neither a crash nor a retry
+Called by the handlers of what has words. Each draft is a paid step of its own, so that neither a crash nor a retry
 pays twice, and what the checkpoint keeps has passed: of a refused draft only the rules and the reasons are kept.
 """
 
@@ -74,12 +74,12 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
 
 
-def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]], by: str) -> dict[str, Any] | Skipped:
-    """Return texts that somebody has decided on already, by name, if they pass; or Skipped with the reasons.
+def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:
+    """Return the texts of an approved draft, by name, if they pass; or Skipped with the reasons.
 
-    `by` is who wrote them. They are not written anew: what was approved is published, or nothing.
+    They are not written anew: what was approved is published, or nothing.
     """
-    draft = Draft(texts, Usage(*by.partition("/")[::2]))
+    draft = Draft(texts, Usage("draft", "approved"))
     words: dict[str, Any] = work.step(
         "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
     )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.agents import controls, queries
-from fleet.agents.controls import Hold, Subject
+from fleet.agents.controls import Hold
 from fleet.agents.loop import Due
 from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import Tally
@@ -54,19 +54,14 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:
-    found = ((agent.id, controls.covering(holds, subject(agent))) for agent in agents)
+    found = ((agent.id, controls.covering(holds, agent)) for agent in agents)
     return {agent_id: hold for agent_id, hold in found if hold is not None}
-
-
-def subject(agent: AgentRow) -> Subject:
-    """Return what a hold would have to cover to hold this agent back."""
-    return Subject(agent.surface, agent.persona_id, str(agent.id))
 
 
 def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
     """Return what holds an agent back beside its own status, if anything."""
     with deps.db.transaction() as tx:
-        return controls.covering(controls.in_force(tx), subject(agent))
+        return controls.covering(controls.in_force(tx), agent)
 
 
 def tally(deps: Deps) -> Tally:

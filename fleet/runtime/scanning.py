@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +17,7 @@ from fleet.agents.models import AgentRow
 from fleet.core.db import Tx
 from fleet.drafts import learning, lessons, queries, seen
 from fleet.drafts.sifting import Offered, Shown
-from fleet.jobs import usage, wording
+from fleet.jobs import targets, wording
 from fleet.jobs.policy import JobKind
 from fleet.llm.scanning import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 from fleet.llm.topics import topic_of
@@ -31,7 +30,6 @@ MOST_COMMENTS, MOST_COMMENTS_A_POST = 20, 3
 """How many comments one scan reads, and of one post."""
 
 _LONGEST_TEXT_CHARS, _LONGEST_COMMENT_CHARS, _LONGEST_NAME_CHARS = 2_000, 500, 100
-_OUR_COMMENTS = timedelta(days=1)
 
 Batch = Mapping[str, Any]
 """What a scan has seen, as the checkpoint keeps it: `items`, each a post with its short names and the surface's ids."""
@@ -69,7 +67,7 @@ def look(work: Work) -> dict[str, Any]:
         if item.id in unseen and item.author != work.agent.username
         and (how.heeds_agents or not (item.by_agent or item.author in agents))
     ]  # fmt: skip
-    ours = _our_comments(work, [item.id for item in new])
+    ours = targets.look(work.deps.db, work.claim, [item.id for item in new]).ours
     said = _comments(work, new, agents, heeds_agents=how.heeds_agents)
     people = {author: f"u{number}" for number, author in enumerate(dict.fromkeys(item.author for item in new), 1)}
     items = [
@@ -89,11 +87,6 @@ def _since_last_s(tx: Tx, work: Work) -> float | None:
 def _agents(tx: Tx, usernames: Sequence[str]) -> set[str]:
     """Return which of these are the fleet's own agents: not every surface says who is one."""
     return set(tx.session.scalars(sa.select(AgentRow.username).where(AgentRow.username.in_(set(usernames)))))
-
-
-def _our_comments(work: Work, post_ids: Sequence[str]) -> Mapping[str, int]:
-    since = work.deps.now() - _OUR_COMMENTS
-    return usage.surroundings(work.deps.db, work.agent.id, post_ids, since=since).ours
 
 
 def _comments(work: Work, items: Sequence[FeedItem], agents: set[str], *,
@@ -139,10 +132,7 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
     with work.deps.db.transaction() as tx:
         taught = lessons.heeded(tx, work.agent.id)
         now = tx.now()
-        recent = [
-            *queries.open_captions(tx, work.agent.id),
-            *wording.recent_results(tx, work.agent.id, JobKind.POST, "caption"),
-        ]
+        recent = captions(tx, work.agent.id)
     accepted, refused = learning.examples(taught)
     authors = tuple(dict.fromkeys(str(item["author_name"] or item["author"]) for item in items))
     asked: dict[str, Any] = {
@@ -152,6 +142,11 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
         "memories": work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED),
     }  # fmt: skip
     return ScanRequest(work.deps.speaker(work.agent), tuple(_told(work, one) for one in items), **asked | changes)
+
+
+def captions(tx: Tx, agent_id: uuid.UUID) -> list[str]:
+    """Return what an agent's posts have said lately, and what its drafts would say."""
+    return [*queries.open_captions(tx, agent_id), *wording.recent_results(tx, agent_id, JobKind.POST, "caption")]
 
 
 def _told(work: Work, item: Mapping[str, Any]) -> ScanItem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -11,8 +10,8 @@ from fleet.agents import commands
 from fleet.agents.commands import NewAgent
 from fleet.agents.models import AgentRow
 from fleet.core.db import Database
+from fleet.runtime.fleetwide import first_tick_at
 
-FIRST_TICK = timedelta(seconds=5)
 SURFACE = "fleet"
 """Where they act: on no surface, so that a pause of one does not hold them."""
 
@@ -47,7 +46,7 @@ def staff(db: Database) -> list[str]:
         missing = [post for post in POSTS if post.kind not in known]
         for post in missing:
             agent_id = commands.create(tx, _agent(post))
-            commands.start(tx, agent_id, first_tick_at=tx.now() + FIRST_TICK)
+            commands.start(tx, agent_id, first_tick_at=first_tick_at(tx))
     return [post.username for post in missing]
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fleet.agents import controls, loop
-from fleet.agents.controls import Hold, Subject
+from fleet.agents.controls import Hold
 from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, events, ids, logs
@@ -102,7 +102,7 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
         return "the agent is gone"
     if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
         return f"the agent is {agent.status}"
-    hold = controls.covering(holds, Subject(agent.surface, agent.persona_id, str(agent.id)))
+    hold = controls.covering(holds, agent)
     return hold.words() if hold else None
 
 
@@ -177,7 +177,7 @@ def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
     with deps.db.transaction() as tx:
         if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return
-        loop.set_current_action(tx, agent.id, None)
+        loop.show_at_nothing(tx, agent.id)
         events.emit(
             tx, "agent.tick.skipped", agent_id=agent.id, agent=agent.name, tick_no=key.tick_no, reason=why
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Experiments at work: which variant a post gets, and what follows from it. Called by `tick` and the handler of posts.
+"""Experiments at work: which variant a post gets, and what follows from it.
 
-The choice itself is `fleet.content.variants`; here it meets agents and jobs. Nothing is decided by results: what came
-of it people see through `fleet.runtime.experiments`.
+Called by the mind of the gallery and the handler of posts. The choice itself is `fleet.content.variants`; here it meets
+agents and jobs. Nothing is decided by results: what came of it people see through `fleet.runtime.experiments`.
 """
 
 from __future__ import annotations

@@ -126,13 +126,12 @@ def first_spent(budgets: Iterable[Budget], microusd: int, now: datetime) -> Budg
     return BudgetSpent(worst, ends(worst.period, now))
 
 
-def forecast(spent_microusd: int, now: datetime, period: Period = Period.DAY) -> int:
-    """Return what a period will have cost at its end if it goes on at its average pace, in microusd.
+def forecast(spent_microusd: int, now: datetime) -> int:
+    """Return what today (UTC) will have cost at its end if it goes on at its average pace, in microusd.
 
     In its first tenth the pace says little, and what was spent is taken as a tenth's worth at most.
     """
-    start, end = begins(period, now), ends(period, now)
-    gone = max(0.1, (now - start) / (end - start))
+    gone = max(0.1, (now - begins(Period.DAY, now)) / timedelta(days=1))
     return round(spent_microusd / gone)
 
 

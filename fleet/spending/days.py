@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core.db import Tx
+from fleet.spending.budgets import Period, begins
 from fleet.spending.models import CallRow, DayRow
 
 KEYS = ("provider", "model", "persona_id", "purpose", "outcome")
@@ -31,7 +32,7 @@ def fold(tx: Tx) -> int:
 
     It may be called by many at once, and again: a day is folded once.
     """
-    frontier, end = folded_until(tx), _floor(tx.now() - SETTLED_AFTER)
+    frontier, end = folded_until(tx), begins(Period.DAY, tx.now() - SETTLED_AFTER)
     if frontier >= end:
         return 0
     sums = sa.select(_DAY, *_of(CallRow), sa.func.count(), *(sa.func.sum(one) for one in _of(CallRow, ADDED)))
@@ -58,11 +59,11 @@ class Span:
 
 def span(tx: Tx, since: datetime, until: datetime | None) -> Span:
     """Say which days within a span can be read folded."""
-    floor = _floor(since)
+    floor = begins(Period.DAY, since)
     first = floor if floor == since else floor + _ONE_DAY
     end = folded_until(tx)
     if until is not None:
-        end = min(end, _floor(until))
+        end = min(end, begins(Period.DAY, until))
     return Span(since, until, first, max(first, end))
 
 
@@ -91,10 +92,6 @@ def _single(since: datetime, until: datetime | None) -> sa.Select[Any]:
 
 def _of(row: type[CallRow] | type[DayRow], names: Sequence[str] = KEYS) -> list[Any]:
     return [getattr(row, name) for name in names]
-
-
-def _floor(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _midnight(day: date) -> datetime:

@@ -145,8 +145,9 @@ def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: i
     start = begins(period, tx.now())
     values = {"limit_microusd": limit_microusd, "set_by": by[:100], "set_at": _CLOCK}
     made = insert(BudgetRow).values(
-        scope=scope, key=key, period=period, period_start=start, spent_microusd=_cost_since(tx, scope, key, start),
-        reserved_microusd=_set_aside(tx, scope, key), **values,
+        scope=scope, key=key, period=period, period_start=start,
+        spent_microusd=_sum(tx, CallRow, scope, key, CallRow.called_at >= start),
+        reserved_microusd=_sum(tx, ReservationRow, scope, key), **values,
     )  # fmt: skip
     differs = BudgetRow.limit_microusd != limit_microusd
     put = made.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values, where=differs)
@@ -219,14 +220,6 @@ def _budget(row: BudgetRow) -> Budget:
         Scope(row.scope), row.key, Period(row.period), row.limit_microusd, row.allowance_microusd, row.spent_microusd,
         row.reserved_microusd,
     )  # fmt: skip
-
-
-def _cost_since(tx: Tx, scope: Scope, key: str, since: datetime) -> int:
-    return _sum(tx, CallRow, scope, key, CallRow.called_at >= since)
-
-
-def _set_aside(tx: Tx, scope: Scope, key: str) -> int:
-    return _sum(tx, ReservationRow, scope, key)
 
 
 def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: str,

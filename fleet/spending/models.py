@@ -8,7 +8,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base
+from fleet.core.db import Base, one_of
+from fleet.spending.budgets import Period, Scope
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -105,8 +106,8 @@ class BudgetRow(Base):
     set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint("scope IN ('fleet', 'persona', 'agent', 'provider')", name="scope"),
-        sa.CheckConstraint("period IN ('day', 'month')", name="period"),
+        sa.CheckConstraint(one_of("scope", Scope), name="scope"),
+        sa.CheckConstraint(one_of("period", Period), name="period"),
         sa.CheckConstraint("(scope = 'fleet') = (key = '*')", name="fleet_is_all"),
         sa.CheckConstraint("limit_microusd >= 0 AND allowance_microusd >= 0 AND spent_microusd >= 0", name="amounts"),
     )

@@ -38,7 +38,7 @@ def announced(work: Work, verb: Verb, text: str = "") -> Held | Skipped | None:
 def until_it_waits_alone(fleet: Fleet, tx: Tx, waiting: Future[Any]) -> None:
     """Return when a call that was sent away from its group waits for a turn that somebody else has."""
     until_somebody_waits(tx)
-    while fleet.deps.db._group._is_led:
+    while fleet.deps.db._group._leader is not None:
         assert not waiting.done()
         time.sleep(0.01)
     until_somebody_waits(tx)

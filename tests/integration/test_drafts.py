@@ -26,7 +26,8 @@ from fleet.jobs.ticks import TickKey
 from fleet.llm.scanning import Idea, ScanAnswer
 from fleet.platforms import base
 from fleet.platforms.base import Verb
-from fleet.runtime import approving, drafting, fleetwide, people
+from fleet.runtime import approving, drafting, fleetwide, media, people
+from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.staffing import staff
@@ -459,20 +460,16 @@ def test_a_decision_that_dies_before_its_commit_leaves_nothing_behind(fleet: Fle
     assert publish(fleet, draft).state == JobState.DONE
 
 
-class Album:
-    """A keeper of pictures in the test's hands."""
-
-    def keep(self, url: str, *, within_s: float) -> str:
+def test_a_picture_from_a_public_address_is_kept_when_proposed_and_shown_when_published(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep(_: Deps, url: str, *, within_s: float | None = None) -> media.KeptPicture:
         if "private" in url:
             raise InvalidInput("no")
-        return f"key-{url[-5:]}"
+        return media.KeptPicture(f"key-{url[-5:]}", "", "image/jpeg", 1, 1, 1, url)
 
-    def picture(self, key: str) -> bytes:
-        return render_jpeg("a lamp", "ai_artist")
-
-
-def test_a_picture_from_a_public_address_is_kept_when_proposed_and_shown_when_published(fleet: Fleet) -> None:
-    fleet.deps = dataclasses.replace(fleet.deps, keeper=Album())
+    monkeypatch.setattr(media, "keep_picture", keep)
+    monkeypatch.setattr(media, "picture_bytes", lambda *_: render_jpeg("a lamp", "ai_artist"))
     addresses = ("http://private.example/x.jpg", "https://pictures.example.org/1.jpg")
     (draft,) = proposed(fleet, dataclasses.replace(POST, media=addresses))
     assert draft.content["media"] == [{"key": "key-1.jpg", "source": addresses[1]}]

@@ -21,7 +21,7 @@ from fleet.jobs import service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.service import NewJob
-from fleet.jobs.states import FINAL, JobState, may_move
+from fleet.jobs.states import FINAL, MOVES, JobState
 from fleet.platforms import base
 from fleet.platforms.base import Action
 from fleet.runtime import fleetwide, people
@@ -191,7 +191,7 @@ class Ledger(RuleBasedStateMachine):
         """Say whether a few moves lead from one state to another: a rule may make several at once."""
         found, frontier = {before}, {before}
         for _ in range(6):
-            frontier = {a for b in frontier for a in JobState if may_move(b, a)} - found
+            frontier = {a for b in frontier for a in MOVES[b]} - found
             found |= frontier
         return after in found
 

@@ -54,7 +54,7 @@ def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) ->
             assert commands.stop(tx, agent)
             claimed = other.submit(perform_module._claim, fleet.deps, job)
             until_done_or_behind_us(tx, claimed)
-            while not claimed.done() and fleet.deps.db._group._is_led:
+            while not claimed.done() and fleet.deps.db._group._leader is not None:
                 time.sleep(0.01)  # a turn gives way by itself; who goes alone does not
             until_done_or_behind_us(tx, claimed)
             job_queries.cancel_of_agent(tx, agent)
@@ -130,7 +130,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
 
 def _waits_alone(fleet: Fleet, tx: Tx) -> bool:
     """Say whether a call waits that its group has sent away, beside one that waits for us."""
-    return not fleet.deps.db._group._is_led and tx.scalar(sa.text(_WAITING)) == 2
+    return fleet.deps.db._group._leader is None and tx.scalar(sa.text(_WAITING)) == 2
 
 
 @pytest.mark.parametrize("at_last", [stop_one, stop_all, delete_one], ids=lambda act: act.__name__)

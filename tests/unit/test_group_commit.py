@@ -269,7 +269,7 @@ def test_those_who_try_by_themselves_are_no_more_than_may_be() -> None:
     for thread in threads:
         thread.start()
     try:
-        while len(alone) < 2 or group._is_led:
+        while len(alone) < 2 or group._leader is not None:
             time.sleep(0.001)
         assert group.run(Turns().note, 2) == 20
         assert len(alone) == 2

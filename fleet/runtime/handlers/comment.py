@@ -24,7 +24,7 @@ def prepare(work: Work) -> Action | Skipped | Held:
         return stale
     words: dict[str, Any] | Skipped | Held
     if said is not None:
-        words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}, "draft/approved")
+        words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])})
     else:
         words = reviewed(work, lambda turn: _write(work, turn))
     if isinstance(words, Skipped | Held):

@@ -18,7 +18,7 @@ def prepare(work: Work) -> Action | Skipped:
     stale = drafted.why_not(work)
     if stale is not None:
         return stale
-    words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}, "draft/approved") if said["text"] else {}
+    words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}) if said["text"] else {}
     if isinstance(words, Skipped):
         return words
     return Action(

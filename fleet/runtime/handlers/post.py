@@ -46,7 +46,7 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
     texts = {"image_prompt": (Kind.PROMPT, prompt), "caption": (Kind.CAPTION, said["text"])}
     if said["alt_text"]:
         texts["alt_text"] = (Kind.ALT_TEXT, said["alt_text"])
-    words = reviewed_once(work, texts, "draft/approved")
+    words = reviewed_once(work, texts)
     if isinstance(words, Skipped):
         return words
     url = ""

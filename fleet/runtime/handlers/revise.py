@@ -83,10 +83,9 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     agent = Person(f"agent:{work.agent.username}")
     assert row.request_id is not None
     before = approvals.get(tx, row.request_id)
-    facts = {**before.facts, "visibility": made.get("visibility"), "type": made.get("type")}
     amended = approvals.amend(
-        tx, row.request_id, made, agent, reason=told["instructions"], facts=facts, rules=work.deps.approval_rules,
-        summary=effect.in_short(made, row.about),
+        tx, row.request_id, made, agent, reason=told["instructions"], facts=effect.facts(before, made),
+        rules=work.deps.approval_rules, summary=effect.in_short(made, row.about),
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
         raise Conflict("the writer said the same again")

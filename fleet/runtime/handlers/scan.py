@@ -89,8 +89,7 @@ def _scanned(work: Work, tx: Tx, batch: Batch) -> None:
     if not batch["items"]:
         return
     events.emit(
-        tx, "agent.feed.scanned", **_who(work), agent=work.agent.name, agentId=str(work.agent.id),
-        ownerUserId=batch["owner"], scanId=str(work.claim.job_id), feedData=_feed_data(batch),
+        tx, "agent.feed.scanned", **_who(work), ownerUserId=batch["owner"], feedData=_feed_data(batch),
         scanTimestamp=tx.now().isoformat(), scanInterval=batch["interval_min"],
     )  # fmt: skip
     _digested(tx, work, "processing")
@@ -124,19 +123,16 @@ def _reactions(item: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> None:
     told: dict[str, Any] = {"status": status} | ({"error": error} if error else {})
-    events.emit(
-        tx, "agent.feed.digested", **_who(work), agent=work.agent.name, agentId=str(work.agent.id),
-        scanId=str(work.claim.job_id), digestedAt=tx.now().isoformat(), **told,
-    )  # fmt: skip
+    events.emit(tx, "agent.feed.digested", **_who(work), digestedAt=tx.now().isoformat(), **told)
 
 
 def _received(work: Work, batch: Batch, tx: Tx, answered: Mapping[str, Any]) -> None:
     """Tell of the answer, and take what it is about as seen: both, or neither."""
     seen.mark(tx, work.agent.id, work.claim.job_id, [item["post_id"] for item in batch["items"]])
     events.emit(
-        tx, "agent.feed.answer.received", **_who(work), agent=work.agent.name, agentId=str(work.agent.id),
-        ownerUserId=batch["owner"], scanId=str(work.claim.job_id), correlationId=str(work.claim.job_id),
-        response=_response(batch, answered["answer"]), timestamp=tx.now().isoformat(),
+        tx, "agent.feed.answer.received", **_who(work), ownerUserId=batch["owner"],
+        correlationId=str(work.claim.job_id), response=_response(batch, answered["answer"]),
+        timestamp=tx.now().isoformat(),
         metadata={"modelProvider": answered["provider"], "modelName": answered["model"],
                   "tokensUsed": answered["tokens"], "processingTimeMs": answered["took_ms"]},
     )  # fmt: skip
@@ -164,4 +160,8 @@ def _response(batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _who(work: Work) -> dict[str, Any]:
-    return {"agent_id": work.agent.id, "job_id": work.claim.job_id}
+    """Return whom and which scan an event is about."""
+    return {
+        "agent_id": work.agent.id, "job_id": work.claim.job_id, "agent": work.agent.name, "agentId": str(work.agent.id),
+        "scanId": str(work.claim.job_id),
+    }  # fmt: skip

@@ -6,14 +6,13 @@ What is only state is done in the recording transaction; what leaves the house i
 from __future__ import annotations
 
 import functools
-import random
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
 from fleet import approvals, notices
 from fleet.approvals import Request, digest, upkeep
-from fleet.approvals.digest import Decision, Line, Moment, Waiting, from_data, to_data
+from fleet.approvals.digest import Decision, Line, Moment, Waiting, decide, from_data, to_data
 from fleet.approvals.queries import newest_about
 from fleet.approvals.rules import Step
 from fleet.core import ids, logs
@@ -36,11 +35,6 @@ def gather(deps: Deps, awake: Awake) -> Moment:
     with deps.db.transaction() as tx:
         waiting = tuple(Waiting(request.id, request.times) for request in approvals.due(tx, awake.now))
         return Moment(awake.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
-
-
-def decide(moment: Moment, dice: random.Random) -> Decision:
-    """Choose the step that is due for each request."""
-    return digest.decide(moment, dice)
 
 
 def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:

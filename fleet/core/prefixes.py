@@ -1,0 +1,37 @@
+"""Rows by the beginning of their id, as people name them: the first few characters are enough.
+
+Called by the rooms whose rows people name so, each for its own table.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
+
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+
+SHORTEST = 4
+_WHOLE = 32
+_DIGITS = frozenset("0123456789abcdef")
+
+
+def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, what: str, listed: str) -> uuid.UUID:
+    """Return the one id in a column that begins so; dashes do not count.
+
+    `what` is what people call such a row, `listed` how they find them. Raises InvalidInput, NotFound.
+    """
+    digits = prefix.lower().replace("-", "")
+    if not SHORTEST <= len(digits) <= _WHOLE or not _DIGITS.issuperset(digits):
+        fix = f"Give the whole id or its first {SHORTEST} or more characters."
+        raise InvalidInput(f"{prefix!r} is not a {what} id.", fix=fix)
+    lowest, highest = uuid.UUID(digits.ljust(_WHOLE, "0")), uuid.UUID(digits.ljust(_WHOLE, "f"))
+    found = list(tx.session.scalars(sa.select(column).where(column.between(lowest, highest)).limit(2)))
+    if not found:
+        named = prefix if len(digits) == _WHOLE else f"whose id begins with {prefix}"
+        raise NotFound(f"There is no {what} {named}.", fix=listed)
+    if len(found) > 1:
+        raise InvalidInput(f"Several {what}s begin with {prefix}.", fix="Give more of the id.")
+    return found[0]
