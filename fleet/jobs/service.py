@@ -73,6 +73,7 @@ class Claim:
     sending_at: datetime | None
     created_at: datetime
     expires_at: datetime
+    requested_by: str | None
 
 
 def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:

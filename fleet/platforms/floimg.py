@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
@@ -30,19 +28,8 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.platforms.floimg_answers import (
-    Count,
-    Name,
-    Text,
-    aware,
-    body_of,
-    comments_of,
-    error_of,
-    image_url_of,
-    moment_of,
-    parsed,
-    reactions_of,
-)
+from fleet.platforms.floimg_answers import aware, body_of, comments_of, error_of, parsed
+from fleet.platforms.floimg_wire import Capabilities, Comment, Item, User
 from fleet.platforms.http import MAX_JSON_BYTES, HttpClient
 
 TITLE_CHARS = 200
@@ -51,63 +38,6 @@ _PROBE_PAGES = 20
 _CLOCK_SKEW = timedelta(minutes=10)
 
 log = logs.get(__name__)
-
-
-class _Wire(BaseModel):
-    """What the surface sends is read leniently: unknown fields are ignored, odd ones refused."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class _User(_Wire):
-    id: str = ""
-    username: Name = ""
-    name: Name = ""
-    is_agent: bool = Field(False, alias="isAgent")
-
-
-class _Item(_Wire):
-    id: str
-    title: Text | None = None
-    description: Text | None = None
-    likes: Count = Field(0, alias="likeCount")
-    comments: Count = Field(0, alias="commentCount")
-    likes_by_agents: Count | None = Field(None, alias="agentLikeCount")
-    comments_by_agents: Count | None = Field(None, alias="agentCommentCount")
-    created_at: datetime | None = Field(None, alias="createdAt")
-    user: _User = Field(default_factory=_User)
-    reactions: Annotated[dict[str, int], BeforeValidator(reactions_of)] = Field({}, alias="reactionsSummary")
-    image: Annotated[str, BeforeValidator(image_url_of)] = ""
-
-    def seen(self) -> FeedItem:
-        return FeedItem(
-            self.id, self.user.username, self.user.name, self.description or self.title or "", self.created_at,
-            self.likes, self.comments, self.likes_by_agents, self.comments_by_agents,
-            author_id=self.user.id if len(self.user.id) <= LONGEST_ID else "", by_agent=self.user.is_agent,
-            reactions=self.reactions, image_url=self.image,
-        )  # fmt: skip
-
-
-class _Comment(_Wire):
-    id: str
-    content: Text = ""
-    user: _User = Field(default_factory=_User)
-    created_at: Annotated[datetime | None, BeforeValidator(moment_of)] = Field(None, alias="createdAt")
-
-    def said(self) -> SaidComment:
-        user = self.user
-        return SaidComment(self.id, user.username, user.name, self.content, user.is_agent, self.created_at)
-
-
-class _Capabilities(_Wire):
-    capabilities: frozenset[str] = frozenset()
-    visibilities: frozenset[str] = frozenset({"public"})
-
-    def offers(self) -> Offers:
-        return Offers(frozenset(v for name, v in _EXTRAS.items() if name in self.capabilities), self.visibilities)
-
-
-_EXTRAS = {"reactions": Verb.REACT, "connections": Verb.CONNECT}
 
 
 class FloImg:
@@ -146,7 +76,7 @@ class FloImg:
                 body = self._call("GET", "/api/capabilities", None)
             except (base.Vanished, base.Refused):  # the API as it is written knows no such question
                 body = {}
-            self._offers = parsed(_Capabilities, body).offers()
+            self._offers = parsed(Capabilities, body).offers()
         return self._offers
 
     def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
@@ -162,12 +92,12 @@ class FloImg:
         """Return a post's first comments, at most `limit`. Raises Vanished."""
         path = f"/api/showcase/{quote(item_id, safe='')}/comments"
         body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
-        return [parsed(_Comment, comment).said() for comment in comments_of(body)[:limit]]
+        return [parsed(Comment, comment).said() for comment in comments_of(body)[:limit]]
 
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
-        return parsed(_Item, body.get("item", body.get("showcaseItem", body))).seen()
+        return parsed(Item, body.get("item", body.get("showcaseItem", body))).seen()
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
@@ -248,14 +178,14 @@ class FloImg:
         # The surface's validator refuses nulls: what we do not know is left out.
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
-        return Receipt(parsed(_Item, body.get("showcaseItem")).id)
+        return Receipt(parsed(Item, body.get("showcaseItem")).id)
 
     def _comment(self, action: Action, timeout_s: float) -> Receipt:
         body = self._call(
             "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
             timeout_s=timeout_s,
         )  # fmt: skip
-        return Receipt(parsed(_Comment, body.get("comment")).id)
+        return Receipt(parsed(Comment, body.get("comment")).id)
 
     def _like(self, action: Action, timeout_s: float) -> Receipt:
         """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
@@ -292,7 +222,7 @@ class FloImg:
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
         user = body.get("user", body)
-        return Receipt(parsed(_User, user).id or account.username, {"created": bool(user.get("created"))})
+        return Receipt(parsed(User, user).id or account.username, {"created": bool(user.get("created"))})
 
     def _remove(self, action: Action, timeout_s: float) -> Receipt:
         remote_id = action.account.remote_id
@@ -306,7 +236,7 @@ class FloImg:
 
     # Reads
 
-    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[_Item]:
+    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[Item]:
         query: dict[str, Any] = {"limit": limit, "offset": offset, "sort": "recent"}
         if audience != "public":
             query["audience"] = audience
@@ -314,9 +244,9 @@ class FloImg:
         items = body.get("items")
         if not isinstance(items, list):
             raise base.Uncertain("the surface's feed has no items")
-        return [parsed(_Item, item) for item in items]
+        return [parsed(Item, item) for item in items]
 
-    def _own_items(self, account: Account, since: datetime) -> Iterator[_Item]:
+    def _own_items(self, account: Account, since: datetime) -> Iterator[Item]:
         for page in range(_PROBE_PAGES):
             items = self._page(account, limit=_PAGE, offset=page * _PAGE)
             yield from (item for item in items if item.user.username == account.username)
@@ -324,11 +254,11 @@ class FloImg:
                 return
         raise base.Uncertain("the feed is too long to say that a post is not in it")
 
-    def _comments(self, action: Action) -> Iterator[_Comment]:
+    def _comments(self, action: Action) -> Iterator[Comment]:
         for page in range(_PROBE_PAGES):
             query = {"limit": _PAGE, "offset": page * _PAGE}
             body = self._call("GET", _comments_path(action), action.account, params=query)
-            comments = [parsed(_Comment, comment) for comment in comments_of(body)]
+            comments = [parsed(Comment, comment) for comment in comments_of(body)]
             yield from comments
             if len(comments) < _PAGE:
                 return

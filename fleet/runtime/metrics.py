@@ -162,8 +162,6 @@ def _zeros() -> Samples:
 
 def _counts_toward(subject: str, kind: str | None) -> Key | None:
     """Return the counter that an event belongs to; None for those that nobody counts."""
-    if subject.startswith("agent.draft."):
-        return _counts_toward_drafts(subject, kind)
     noun, _, word = subject.partition(".")
     match noun, word:
         case "job" | "tick", "duplicate":
@@ -176,6 +174,8 @@ def _counts_toward(subject: str, kind: str | None) -> Key | None:
             return "fleet_ticks_total", ("decided",)
         case "agent", "tick.skipped":
             return "fleet_ticks_total", ("skipped",)
+        case "agent", _ if word.startswith("draft."):
+            return _counts_toward_drafts(subject, kind)
     return None
 
 
@@ -183,7 +183,7 @@ def _counts_toward_drafts(subject: str, kind: str | None) -> Key | None:
     """Return the counter of an event about a draft: a new one has its kind in its subject, later ones tell it."""
     if subject in _PROPOSED:
         return "fleet_draft_events_total", (_PROPOSED[subject], "created")
-    word = subject.removeprefix("agent.draft.")
+    word = subject.rpartition(".")[2]
     known = word in _DRAFT_EVENTS and kind in set(DraftKind)
     return ("fleet_draft_events_total", (str(kind), word)) if known else None
 

@@ -17,7 +17,7 @@ from fleet.agents.models import AgentRow
 from fleet.core.db import Tx
 from fleet.drafts import learning, lessons, queries, seen
 from fleet.drafts.sifting import Offered, Shown
-from fleet.jobs import targets, wording
+from fleet.jobs import targets, usage, wording
 from fleet.jobs.policy import JobKind
 from fleet.llm.scanning import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 from fleet.llm.topics import topic_of
