@@ -1,11 +1,13 @@
 """A web server as a process or a thread: a port taken, served, and given back cleanly.
 
 Called by the dashboard and by the sandbox's gallery, each with its own app. Uvicorn does the serving; added are plain
-words for a taken port, a line once it listens, and live streams that do not hold up the end.
+words for a taken port, a line once it listens, an end to requests that never come in whole, and live streams that do
+not hold up the end.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import signal
@@ -17,13 +19,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fleet.core.errors import FleetError, InvalidInput
 
 _STOP_S = 2
 _START_S = 30.0
 _BACKLOG = 512
+_ASK_S = 60.0
+"""How long a request may take to come in, its body too."""
 
 
 def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
@@ -51,14 +57,50 @@ def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
     return listener
 
 
+class Protocol(H11Protocol):
+    """Hangs up on who leaves a request half sent, which Uvicorn waits for without end: a thousand of those, sent by
+    anybody from one machine, are all the connections that a process may have."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._wait_no_more()
+        elif self._patience is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._patience = self.loop.call_later(_ASK_S, self._hang_up)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _hang_up(self) -> None:
+        if self.flow.read_paused:  # by us: the app has yet to read what came
+            self._wait()
+        else:
+            self.transport.abort()
+
+
 class Server(uvicorn.Server):
     """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
 
     def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
-                 **options: Any) -> None:  # fmt: skip
+                 http: type[H11Protocol] = Protocol, **options: Any) -> None:  # fmt: skip
         super().__init__(uvicorn.Config(
-            app, loop="asyncio", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=_STOP_S, backlog=_BACKLOG, **options,
+            app, http=http, loop="asyncio", ws="none", lifespan="on", log_config=None, access_log=False,
+            server_header=False, timeout_graceful_shutdown=_STOP_S, backlog=_BACKLOG, **options,
         ))  # fmt: skip
         host, port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from fleet.core import serving
 from fleet.core.errors import InvalidInput
+from tests.factories import WITHIN_S
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
@@ -50,3 +56,61 @@ def test_a_server_leaves_what_it_has_loaded_to_itself_before_it_serves(monkeypat
     listener = serving.bound("tea room", "127.0.0.1", 0, setting="FLEET_TEA")
     serving.Server(None, listener, "tea room", close=lambda: None).serve_until_told()
     assert done == ["left", "served"]
+
+
+class Host:
+    """An app that reads what it is sent, and answers when it is let."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        while (await receive()).get("more_body"):
+            pass
+        await asyncio.to_thread(self.may_answer.wait, WITHIN_S)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Host, tuple[str, int]]]:
+    """A tea room that waits for the rest of an order no longer than a twentieth of a second."""
+    monkeypatch.setattr(serving, "_ASK_S", 0.05)
+    app = Host()
+    listener = serving.bound("tea room", "127.0.0.1", 0, setting="FLEET_TEA")
+    with serving.Server(app, listener, "tea room", close=lambda: None).in_a_thread() as url:
+        yield app, ("127.0.0.1", urlsplit(url).port or 0)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: tea",
+        b"POST / HTTP/1.1\r\nHost: tea\r\nContent-Length: 9\r\n\r\nhalf",
+        b"POST / HTTP/1.1\r\nHost: tea\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ],
+)
+def test_a_request_that_never_comes_in_whole_holds_no_connection(
+    host: tuple[Host, tuple[str, int]], half: bytes
+) -> None:
+    """Symptom: a thousand half requests of one machine, and nobody else was let in any more."""
+    with socket.create_connection(host[1], timeout=WITHIN_S) as guest:
+        guest.sendall(half)
+        with contextlib.suppress(ConnectionResetError):
+            assert guest.recv(1) == b""
+
+
+def test_who_has_asked_waits_for_an_answer_as_long_as_it_takes(host: tuple[Host, tuple[str, int]]) -> None:
+    app, address = host
+    with socket.create_connection(address, timeout=WITHIN_S) as guest:
+        guest.sendall(b"POST / HTTP/1.1\r\nHost: tea\r\nContent-Length: 4\r\n\r\ntea!")
+        test_a_request_that_never_comes_in_whole_holds_no_connection(host, b"GET")  # meanwhile a patience has ended
+        app.may_answer.set()
+        assert guest.recv(15) == b"HTTP/1.1 200 OK"
