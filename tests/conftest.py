@@ -22,6 +22,7 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
+import structlog
 from argon2 import PasswordHasher
 from hypothesis.internal.conjecture import providers
 from psycopg import sql
@@ -46,6 +47,14 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("fleet")
+
+# Until a door configures it, structlog shows an error with all the values that lead to it: seconds of work for each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 class PostgresForTests:
