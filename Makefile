@@ -16,6 +16,8 @@ BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
 # Two processes share the tests: more than the cores only wait for one another's servers.
 TESTS := $(BIN)/python -m pytest -n auto --dist worksteal
 export PYTHON
+# Where it is set, each of the hundreds of processes that the tests start would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Use
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from fleet.agents import commands
 from fleet.agents.commands import NewAgent
 from fleet.agents.models import AgentRow
-from fleet.agents.personas import load
+from fleet.agents.personas import Library, load
 from fleet.content import experiment_file
 from fleet.core.db import Database, Tx
 from fleet.core.group_commit import GroupCommit
@@ -206,6 +206,12 @@ def comment_on(speaker: Speaker, author: str, caption: str) -> CommentRequest:
 
 
 @functools.cache
+def shipped_personas() -> Library:
+    """Return the personas, read once: frozen as they are, all fleets of a process can have the same."""
+    return load()
+
+
+@functools.cache
 def a_picture() -> bytes:
     """Return a picture as a workflow makes them."""
     return render_jpeg("a quiet harbour at dawn", "ai_artist")
@@ -374,8 +380,8 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=load(), experiments=experiment_file.chosen(config.experiments), writer=words, worker="test:1",
-        dice=random.Random(1),
+        personas=shipped_personas(), experiments=experiment_file.chosen(config.experiments), writer=words,
+        worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
     return Fleet(deps, surface, words, bell)

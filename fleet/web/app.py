@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from fleet.runtime.deps import Deps
@@ -23,19 +25,12 @@ def create_app(deps: Deps) -> FastAPI:
     """Build the dashboard and the API over a process's connections."""
     app = openapi.Described(
         title="Fleet", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
-        generate_unique_id_function=openapi.operation_id,
+        generate_unique_id_function=openapi.operation_id, routes=list(_routes()),
     )  # fmt: skip
     app.state.deps = deps
     app.state.glance = glance = Glance(deps)
     app.state.scribe = Scribe(deps)
     app.state.hub = Hub(deps, frame=lambda: frame(glance.pulse()), cards=lambda: overview.cards(glance.overview()))
-    app.include_router(health.router)
-    app.include_router(incoming.router)
-    for router in API:
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
-    for router in PAGES:
-        app.include_router(router, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     problems.install(app)
     # The last one added is the first that a request meets.
     app.add_middleware(idempotency.Once)
@@ -44,3 +39,18 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(hosts.Hosts, settings=deps.settings)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app
+
+
+@functools.cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Return what every app serves. FastAPI reads all signatures at the first request, once for all apps of a process:
+    routes know no connections, and find those of their app in its state."""
+    root = APIRouter(generate_unique_id_function=openapi.operation_id)
+    root.include_router(health.router)
+    root.include_router(incoming.router)
+    for router in API:
+        root.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
+    for router in PAGES:
+        root.include_router(router, include_in_schema=False)
+    root.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    return tuple(root.routes)

@@ -9,10 +9,13 @@ from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from fleet.access import Role, secret, throttle
 from fleet.access.audit import Filter
+from fleet.access.models import UserRow
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
 from fleet.core.errors import FleetError
 from fleet.runtime import accounts
@@ -346,6 +349,17 @@ def test_people_see_their_own_sessions_and_end_one_of_them(web: Web) -> None:
     for session_id in ids:
         ana.post(f"/account/sessions/{session_id}/end")
     assert phone.get("/").status_code == 303 and ana.get("/").status_code == 303
+
+
+def test_a_login_makes_anew_a_hash_that_took_other_work(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.user(Role.OWNER, "ana")
+    kept: list[str] = []
+    for rounds in (2, 2, 1):
+        monkeypatch.setattr(secret, "_hasher", PasswordHasher(time_cost=rounds, memory_cost=8, parallelism=1))
+        accounts.log_in(web.deps, "ana", PASSWORD, Visit("127.0.0.1", "a test"))
+        with web.deps.db.transaction() as tx:
+            kept.append(str(tx.scalar(sa.select(UserRow.password_hash))))
+    assert ["t=2" in kept[0], kept[1] == kept[0], "t=1" in kept[2]] == [True, True, True]
 
 
 def test_a_password_is_changed_with_the_old_one_only(web: Web) -> None:

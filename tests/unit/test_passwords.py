@@ -1,0 +1,32 @@
+"""What is kept of passwords: argon2id at the price that is asked for, which the other tests do not pay."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import Type
+
+from fleet.access import secret
+from tests.conftest import SHIPPED_HASHER
+
+
+@pytest.fixture(autouse=True)
+def _at_full_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "_hasher", SHIPPED_HASHER)
+
+
+def test_a_guess_takes_the_memory_and_the_rounds_of_rfc_9106() -> None:
+    # The second choice of its section 4: the first takes 2 GB for each login.
+    assert SHIPPED_HASHER.type is Type.ID
+    assert SHIPPED_HASHER.memory_cost >= 64 * 1024
+    assert SHIPPED_HASHER.time_cost >= 3
+    assert SHIPPED_HASHER.parallelism >= 4
+    assert SHIPPED_HASHER.salt_len >= 16
+
+
+def test_the_right_password_is_known_and_no_other() -> None:
+    kept = secret.hash_password("correct horse battery", "ana")
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert secret.is_password(kept, "correct horse battery")
+    assert not secret.is_password(kept, "correct horse batterz")
+    assert not secret.is_password(None, "correct horse battery")
+    assert not secret.is_outdated(kept)
