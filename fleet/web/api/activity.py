@@ -17,7 +17,7 @@ from fleet.core.events import Position
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.web import cursors
-from fleet.web.api.fields import Body, Moment, Told, line
+from fleet.web.api.fields import AgentFilter, Body, Moment, Told
 from fleet.web.api.jobs import agent_id_of, username
 from fleet.web.cursors import MOST, Page, Paging
 from fleet.web.gate import TheDeps, needs, withheld
@@ -50,7 +50,7 @@ class EventPage(Page[Event]):
 class ActivityQuery(Paging):
     """Which events."""
 
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
     job: uuid.UUID | None = None
     subject: Annotated[list[Subject], Field(max_length=20, description="`job.*` is all that begin with `job.`")] = []
     since: Moment | None = None

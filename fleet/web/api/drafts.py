@@ -23,7 +23,7 @@ from fleet.web import cursors
 from fleet.web.api import deciding
 from fleet.web.api.approvals import WholeRequest, whole_request
 from fleet.web.api.deciding import Approve, Decided, Decider, IdsToApprove, Instructions, Outcomes, Reject, Why
-from fleet.web.api.fields import Body, Said, Told, line, prose, taken
+from fleet.web.api.fields import AgentFilter, Body, Said, Told, line, prose, taken
 from fleet.web.api.jobs import agent_id_of, username
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
@@ -83,7 +83,7 @@ class DraftQuery(Paging):
 
     status: DraftStatus | None = None
     kind: DraftKind | None = None
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
 
 
 class Edit(Body):

@@ -18,7 +18,7 @@ from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Names
 from fleet.web import cursors
-from fleet.web.api.fields import Moment, Said, Told, line, taken
+from fleet.web.api.fields import AgentFilter, Moment, Said, Told, taken
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, carried_for, needs
 
@@ -82,7 +82,7 @@ class JobQuery(Paging):
     state: Annotated[list[JobState], Field(max_length=8)] = []
     kind: Annotated[list[JobKind], Field(max_length=20)] = []
     priority: Priority | None = None
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
 
