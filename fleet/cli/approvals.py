@@ -64,11 +64,11 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
           before: str | None, limit: int, as_json: bool) -> None:  # fmt: skip
     """List requests, newest first; those that wait for a decision if nothing else is asked for."""
     from fleet.approvals import Filter, RequestState
-    from fleet.runtime import approving, people
+    from fleet.runtime import approving, people, roster
 
     wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
-    agent_id = people.get_agent(door.deps, agent, include_deleted=True).id if agent else None
-    found = approving.page(door.deps, Filter(wanted, resource, agent_id), limit=limit, before=before)
+    which = Filter(wanted, resource, roster.id_of(door.deps, agent))
+    found = approving.page(door.deps, which, limit=limit, before=before)
     names = people.names(door.deps, [request.agent_id for request in found])
     if as_json:
         door.json({"items": [look.data(request, names) for request in found], "limit": limit})

@@ -18,7 +18,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
-from fleet.runtime import approving, drafting, people
+from fleet.runtime import approving, drafting, people, roster
 
 if TYPE_CHECKING:
     from fleet.runtime.approving import Answer
@@ -43,8 +43,8 @@ def drafts() -> None:
 
 
 def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> Filter:
-    agent_id = people.get_agent(door.deps, agent, include_deleted=True).id if agent else None
-    return Filter(DraftStatus(status) if status else None, DraftKind(kind) if kind else None, agent_id)
+    kinds = DraftKind(kind) if kind else None
+    return Filter(DraftStatus(status) if status else None, kinds, roster.id_of(door.deps, agent))
 
 
 @drafts.command("list")

@@ -17,6 +17,7 @@ from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import Tally
 from fleet.jobs import past, ticks
 from fleet.jobs.models import JobRow, TickRow
+from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import drawn
 from fleet.runtime.people import AgentFilter
@@ -51,6 +52,11 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
         shown, tally, _held(holds, shown),
         shown[0].username if shown and newer else None, shown[-1].username if shown and older else None,
     )  # fmt: skip
+
+
+def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
+    """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
+    return people.get_agent(deps, name, include_deleted=True).id if name else None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:

@@ -14,11 +14,11 @@ from fleet.core import subjects
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Event as Fact
 from fleet.core.events import Position
-from fleet.runtime import people
+from fleet.runtime import people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import cursors
 from fleet.web.api.fields import AgentFilter, Body, Moment, Told
-from fleet.web.api.jobs import agent_id_of, username
+from fleet.web.api.jobs import username
 from fleet.web.cursors import MOST, Page, Paging
 from fleet.web.gate import TheDeps, needs, withheld
 
@@ -79,7 +79,7 @@ class Now(BaseModel):
 @router.get("")
 def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
     """Return a page of what happened, newest first."""
-    agent_id = agent_id_of(deps, which.agent)
+    agent_id = roster.id_of(deps, which.agent)
     found = people.activity(
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
         but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,

@@ -13,7 +13,7 @@ from fleet.access import Permission
 from fleet.approvals import Decision, Filter, How, Request, RequestState, diff
 from fleet.approvals.states import Verdict
 from fleet.core.masking import mask_all
-from fleet.runtime import approving
+from fleet.runtime import approving, roster
 from fleet.runtime.persons import person_of
 from fleet.web import cursors
 from fleet.web.api import deciding
@@ -30,7 +30,6 @@ from fleet.web.api.deciding import (
     Why,
 )
 from fleet.web.api.fields import AgentFilter, Body, Json, Said, Told, line, prose, taken
-from fleet.web.api.jobs import agent_id_of
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -129,7 +128,7 @@ def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -> ApprovalPage:
     """Return a page of requests, newest first."""
-    wanted = Filter(tuple(which.state), which.resource or None, agent_id_of(deps, which.agent))
+    wanted = Filter(tuple(which.state), which.resource or None, roster.id_of(deps, which.agent))
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     requests, following = which.page(found, lambda one: one.id)

@@ -12,11 +12,11 @@ from fleet.access import Permission, Principal
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
-from fleet.runtime import fleetwide, people
+from fleet.runtime import fleetwide, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import cursors
 from fleet.web.api.fields import AgentFilter, Body, Count, Moment, whole
-from fleet.web.api.jobs import JobPage, age_of, agent_id_of, views
+from fleet.web.api.jobs import JobPage, age_of, views
 from fleet.web.cursors import Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -107,6 +107,6 @@ def _named(deps: Deps, some: Some) -> Filter:
 
 def _filter(deps: Deps, which: DeadFilter) -> Filter:
     return Filter(
-        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=agent_id_of(deps, which.agent),
+        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=roster.id_of(deps, which.agent),
         newer_than=age_of(deps, which.since), older_than=age_of(deps, which.until),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
-from fleet.runtime import people
+from fleet.runtime import people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Names
 from fleet.web import cursors
@@ -93,11 +93,6 @@ def views(deps: Deps, rows: list[Listed]) -> list[Job]:
     return [taken(Job, row, agent=username(names, row.agent_id)) for row in rows]
 
 
-def agent_id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
-    """Return the id of an agent that a filter names, a deleted one too. Raises NotFound."""
-    return None if not name else people.get_agent(deps, name, include_deleted=True).id
-
-
 def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
     """Return how long ago a moment is, as the ledger's filters want it."""
     return None if moment is None else deps.now() - moment
@@ -114,7 +109,7 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first."""
     wanted = Filter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
-        agent_id=agent_id_of(deps, which.agent), newer_than=age_of(deps, which.since),
+        agent_id=roster.id_of(deps, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
     )  # fmt: skip
     with which.continued():

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.approvals import Changed, Filter, RequestState, standing
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.runtime import approving, people
+from fleet.runtime import approving, people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
@@ -38,8 +38,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
     waiting = approving.pending(deps)
     facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(who)}
     try:
-        agent_id = people.get_agent(deps, agent, include_deleted=True).id if agent else None
-        which = Filter((chosen,), resource or None, agent_id)
+        which = Filter((chosen,), resource or None, roster.id_of(deps, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
         return render(request, "approvals.html", code=404, problem=error, found=[], names={}, more=None, **facts)

@@ -17,7 +17,7 @@ from fleet.drafts.content import CHOICES, FIELDS
 from fleet.drafts.lessons import explained
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
-from fleet.runtime import drafting, people
+from fleet.runtime import drafting, people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
@@ -61,12 +61,11 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
 
 
 def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
-    agent_id = people.get_agent(deps, asked["agent"], include_deleted=True).id if asked["agent"] else None
     _, span, older = AGES.get(asked["age"], ("", None, False))
     edge = None if span is None else now - span
     sure = None if asked["sure"] is None else asked["sure"] / 100
     return Filter(
-        asked["status"], asked["kind"], agent_id, asked["topic"] or None, sure,
+        asked["status"], asked["kind"], roster.id_of(deps, asked["agent"]), asked["topic"] or None, sure,
         since=None if older else edge, until=edge if older else None,
     )  # fmt: skip
 
