@@ -20,8 +20,6 @@ _DEEPEST = 20
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
-LARGEST_ID = 2**63 - 1
-
 V = TypeVar("V", bound=BaseModel)
 
 

@@ -13,13 +13,13 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import NotFound
 from fleet.core.events import Event
 from fleet.core.text import storable
+from fleet.hooks import positions
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.web import feed
 from fleet.web.feed import FAMILIES, Line, Scribe
 from fleet.web.gate import TheDeps, needs, withheld
 from fleet.web.rendering import render
-from fleet.web.rounds import name_of
 
 router = APIRouter()
 _PAGE = 60
@@ -66,7 +66,7 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
     found = people.activity(deps, name=name, subjects=subjects, but=but, before=before, limit=read)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
-    return Shown(lines, name_of(position), _below(found, kept, read, limit))
+    return Shown(lines, positions.written(position), _below(found, kept, read, limit))
 
 
 def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int) -> int | None:
