@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from functools import partial
 
 import click
 
 from fleet.cli import drafts_look as look
-from fleet.cli import render
-from fleet.cli.approvals import person, who
+from fleet.cli.approvals import person, revision_option, tell, who
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, LARGEST_ID, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
 from fleet.core import clock
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import InvalidInput
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
 from fleet.runtime import approving, drafting, people, roster
 
-if TYPE_CHECKING:
-    from fleet.runtime.approving import Answer
-
-F = TypeVar("F", bound=Callable[..., Any])
 _DRAFT = click.argument("prefix", metavar="DRAFT")
 _DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True)
 _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKind]), help="Only of this kind.")
 _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
-_REVISION = click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 _WORDS = Line(2000)
+_tell = partial(tell, data=look.answer, told=look.told)
 
 
 @click.group(cls=Group)
@@ -93,7 +88,7 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
-@_REVISION
+@revision_option
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
@@ -107,7 +102,7 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
-@_REVISION
+@revision_option
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
@@ -136,7 +131,7 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
-@_REVISION
+@revision_option
 @who
 @pass_door
 def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, revision: int | None,
@@ -177,24 +172,6 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     else:
         answers = approving.reject(door.deps, list(seen), by, str(reason), revision=seen)
     _tell(door, answers, as_json=as_json)
-
-
-def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:
-    """Say what came of each. One that was refused is an error; of several the others are said first."""
-    refused = [answer.error for answer in answers if answer.error is not None]
-    if as_json:
-        door.json({"items": [look.answer(one) for one in answers]})
-    elif len(answers) == 1 and refused:
-        raise refused[0]
-    else:
-        for one in answers:
-            if one.error is not None:
-                door.err.print(render.words(str(one.error), "red"), soft_wrap=True)
-            else:
-                door.say(look.told(one))
-    if refused:
-        codes = {error.exit_code for error in refused}
-        click.get_current_context().exit(codes.pop() if len(codes) == 1 else FleetError.exit_code)
 
 
 @drafts.command()
