@@ -1,11 +1,11 @@
-"""The approvals: whatever people are asked to allow, drafts and all else, and decisions about one or many of them."""
+"""The approvals: whatever people are asked to allow, drafts and all else. Decisions about them are in `deciding`."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
@@ -16,15 +16,12 @@ from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Picked, Reason
-from fleet.web.pages.deciding import Seen as Revision
+from fleet.web.pages.deciding import Above, Back, Blank, Decider, Name, Reason, Revision
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
 router = APIRouter()
 _PAGE = 30
-Name = Annotated[str, Path(max_length=36)]
-Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
 
 
 @router.get("/approvals")
@@ -64,66 +61,11 @@ def _looks(who: Principal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/approvals/decide")
-def decide(request: Request, who: Decider, *, decision: Annotated[Literal["approve", "reject"], Form()],
-           pick: Picked = (), reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve or reject all that is selected; each is settled, or its reason why not is told."""
-    where = deciding.way_back(back, "/approvals")
-    return deciding.decide_all(request, person_of(who), decision, pick, reason=reason, where=where)
-
-
-@router.get("/approvals/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def decided(request: Request) -> Response:
-    """Lead back to the requests whoever reloads what came of many decisions."""
-    return go(request, "/approvals")
-
-
 @router.get("/approvals/{name}")
 def approval(request: Request, deps: TheDeps, name: Name,
              who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)]) -> Response:  # fmt: skip
     """Show one request: what would change, who may decide, and what was decided so far."""
     return _page(request, deps, name, who)
-
-
-@router.get("/approvals/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
-    """Lead back to the request whoever reloads a form that was refused."""
-    return go(request, _back(name, ""))
-
-
-@router.post("/approvals/{name}/approve")
-def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve a request as it was seen; what follows happens at once."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.approve(
-            deps, approving.find(deps, [name]), person_of(who), reason or None, revision=revision
-        ),
-        where=_back(name, back),
-    )
-
-
-@router.post("/approvals/{name}/reject")
-def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-           reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Reject a request, for a reason."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.reject(deps, approving.find(deps, [name]), person_of(who), reason, revision=revision),
-        where=_back(name, back),
-    )
-
-
-@router.post("/approvals/{name}/withdraw")
-def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
-             back: Back = "") -> Response:  # fmt: skip
-    """Take a request back, for whoever asked and for those who may decide."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.withdraw(deps, approving.find(deps, [name]), person_of(who), reason or "taken back"),
-        where=_back(name, back),
-    )
 
 
 @router.post("/approvals/{name}/edit")
@@ -137,7 +79,7 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
     except FleetError as error:
         kept = {"payload": payload, "reason": reason}
         return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-    return go(request, _back(name, back), f"Revision {made.revision} waits for a decision.")
+    return go(request, deciding.back_to("/approvals", name, back), f"Revision {made.revision} waits for a decision.")
 
 
 @router.post("/approvals/{name}/revise")
@@ -152,7 +94,7 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
     except FleetError as error:
         kept = {"instructions": instructions}
         return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-    return go(request, _back(name, back), "Sent back.")
+    return go(request, deciding.back_to("/approvals", name, back), "Sent back.")
 
 
 def _read(payload: str) -> dict[str, Any]:
@@ -165,10 +107,6 @@ def _read(payload: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidInput("A payload is one object: names and values in braces.", fix="Mend it below.")
     return found
-
-
-def _back(name: str, back: str) -> str:
-    return deciding.way_back(back, deciding.way_back(f"/approvals/{name}", "/approvals"))
 
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,

@@ -1,11 +1,11 @@
-"""The drafts: what supervised agents propose, by state, and decisions about one or many of them."""
+"""The drafts: what supervised agents propose, by state. Decisions about them are in `deciding`."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
@@ -22,7 +22,7 @@ from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Percent, Picked, Reason
+from fleet.web.pages.deciding import Above, Back, Blank, Decider, Percent
 from fleet.web.rendering import go, render
 
 router = APIRouter()
@@ -86,24 +86,9 @@ def _looks(who: Principal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/drafts/decide")
-def decide(request: Request, who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)],
-           *, decision: Annotated[Literal["approve", "reject"], Form()], pick: Picked = (), reason: Reason = "",
-           back: Back = "") -> Response:  # fmt: skip
-    """Approve or reject all that is selected; each is settled, or its reason why not is told."""
-    where = deciding.way_back(back, "/drafts")
-    return deciding.decide_all(request, person_of(who), decision, pick, reason=reason, where=where)
-
-
-@router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def decided(request: Request) -> Response:
-    """Lead back to the drafts whoever reloads what came of many decisions."""
-    return go(request, "/drafts")
-
-
 @router.post("/drafts/lessons/{lesson}/undo")
 def undo(request: Request, deps: TheDeps, lesson: Annotated[int, Path(ge=1, le=2**62)],
-         who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)], back: Back = "") -> Response:  # fmt: skip
+         who: Decider, back: Back = "") -> Response:  # fmt: skip
     """Let a lesson count no more, as if it had never been."""
     where = deciding.way_back(back, "/drafts")
     try:
