@@ -16,7 +16,8 @@ from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Decider, Name, Reason, Revision
+from fleet.web.pages.asked import Maybe
+from fleet.web.pages.deciding import Above, Back, Decider, Name, Reason, Revision
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
@@ -26,7 +27,7 @@ _PAGE = 30
 
 @router.get("/approvals")
 def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
-              state: Annotated[RequestState | None, Blank] = None,
+              state: Maybe[RequestState] = None,
               resource: Annotated[str, Query(max_length=30)] = "", agent: Annotated[str, Query(max_length=60)] = "",
               before: Above = None) -> Response:  # fmt: skip
     """Show a page of requests; those that wait for a decision if nothing else is asked for."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from fleet.access import Permission, Principal
 from fleet.approvals import Change, How, Piece, diff, pieces
@@ -26,15 +26,13 @@ from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
+from fleet.web.pages.asked import Maybe
 from fleet.web.rendering import go, render
 
 router = APIRouter()
 MOST_PICKED = 200
-Blank = BeforeValidator(lambda value: None if value == "" else value)
-"""A field of a filter that was left empty filters nothing."""
-Above = Annotated[Annotated[str, Field(max_length=36)] | None, Blank]
+Above = Maybe[Annotated[str, Field(max_length=36)]]
 """The last one of the page above."""
-Percent = Annotated[Annotated[int, Field(ge=0, le=100)] | None, Blank]
 
 Name = Annotated[str, Path(max_length=36)]
 Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]

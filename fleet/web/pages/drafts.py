@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from fleet.access import Permission, Principal
 from fleet.approvals import standing
@@ -22,13 +24,16 @@ from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Decider, Percent
+from fleet.web.pages.asked import Maybe
+from fleet.web.pages.deciding import Above, Back, Decider
 from fleet.web.rendering import go, render
 
 router = APIRouter()
 _PAGE = 20
 _MOST_LESSONS = 5
-AGES = {
+Percent = Annotated[int, Field(ge=0, le=100)]
+Age = Literal["hour", "day", "week", "over_day", "over_3"]
+AGES: Mapping[Age, tuple[str, timedelta, bool]] = {
     "hour": ("In the last hour", timedelta(hours=1), False), "day": ("In the last day", timedelta(days=1), False),
     "week": ("In the last week", timedelta(days=7), False), "over_day": ("Over a day ago", timedelta(days=1), True),
     "over_3": ("Over 3 days ago", timedelta(days=3), True),
@@ -38,10 +43,9 @@ AGES = {
 
 @router.get("/drafts")
 def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
-           status: Annotated[DraftStatus | None, Blank] = None, kind: Annotated[DraftKind | None, Blank] = None,
+           status: Maybe[DraftStatus] = None, kind: Maybe[DraftKind] = None,
            agent: Annotated[str, Query(max_length=60)] = "", topic: Annotated[str, Query(max_length=60)] = "",
-           sure: Percent = None, age: str = "",
-           before: Above = None) -> Response:  # fmt: skip
+           sure: Maybe[Percent] = None, age: Maybe[Age] = None, before: Above = None) -> Response:  # fmt: skip
     """Show a page of drafts; those that wait for a decision if nothing else is asked for."""
     chosen, agent = status or DraftStatus.PENDING, storable(agent)
     asked = {"status": chosen, "kind": kind, "agent": agent, "topic": topic, "sure": sure, "age": age}
@@ -61,7 +65,7 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
 
 
 def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
-    _, span, older = AGES.get(asked["age"], ("", None, False))
+    _, span, older = AGES[asked["age"]] if asked["age"] else ("", None, False)
     edge = None if span is None else now - span
     sure = None if asked["sure"] is None else asked["sure"] / 100
     return Filter(
