@@ -85,7 +85,7 @@ class Scribe:
             return [(event.position, line) for event in events if (line := self._line(event)) is not None]
 
     def _line(self, event: Event) -> Line | None:
-        told = stories.tell(event)
+        told = self._cast.tell(event)
         if told is None:
             return None
         kind = str(event.payload.get("kind") or "")

@@ -57,7 +57,8 @@ def test_what_is_refused_is_told_in_words_and_not_in_those_of_the_protocol(
 
 
 @pytest.mark.parametrize(("path", "code", "words"), [
-    ("/agents?persona=ai_artits", 404, "no persona "), ("/agents?persona=ai_artits&q=ada&status=idle", 404, "no persona "),
+    ("/agents?persona=ai_artits", 404, "no persona "),
+    ("/agents?persona=ai_artits&q=ada&status=idle", 404, "no persona "),
     ("/agents?kind=pirate", 422, "gallery, approval, hooks"), ("/agents?autonomy=free", 422, "“autonomy”: "),
     ("/activity?subject=job.dome", 422, "Did you mean "), ("/activity?agent=adda", 404, "no agent called"),
     ("/activity?only=jokes", 422, "“only”: "), ("/?only=jokes", 422, "“only”: "),
