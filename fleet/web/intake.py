@@ -113,7 +113,7 @@ def _misshapen(request: Request) -> Response | None:
     if not length.isascii() or not length.isdecimal():
         return problem(400, "Content-Length is no number.")
     if int(length) > MOST_BYTES:
-        return _too_large()
+        return problem(413, _TOO_LARGE)
     is_api = request.url.path.startswith(_API)  # pages tell people what is wrong with what they typed
     if is_api and ("\0" in request.url.path or b"%00" in request.scope["query_string"]):
         return problem(422, "The address holds a NUL character.")
@@ -136,10 +136,6 @@ def _bounded(receive: Receive) -> Receive:
 
 
 _TOO_LARGE = f"A request has at most {MOST_BYTES:,} bytes."
-
-
-def _too_large() -> Response:
-    return problem(413, _TOO_LARGE)
 
 
 def _with(headers: list[tuple[bytes, bytes]], send: Send) -> Send:
