@@ -29,7 +29,8 @@ GRACE = timedelta(minutes=1)
 _NOTED_EVERY = timedelta(minutes=1)
 _CLOCK = sa.func.clock_timestamp()
 _ROW = SessionRow
-_STANDS = (_ROW.expires_at > _CLOCK, _ROW.seen_at > _CLOCK - IDLE)
+STANDS = (_ROW.expires_at > _CLOCK, _ROW.seen_at > _CLOCK - IDLE)
+"""What is true of a session that opens something, if its user was not removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _looked_up(key: str) -> sa.Executable:
             sa.func.coalesce(_ROW.confirmed_at < _CLOCK - GRACE, sa.false()).label("is_over"),
         )
         .join(UserRow, UserRow.id == _ROW.user_id)
-        .where(_ROW.family_hash == secret.digest(secret.family_of(key)), UserRow.removed_at.is_(None), *_STANDS)
+        .where(_ROW.family_hash == secret.digest(secret.family_of(key)), UserRow.removed_at.is_(None), *STANDS)
     )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def _next_key(tx: Tx, row: sa.Row[Any], key: str, *, is_current: bool, may_rotat
 def listed(tx: Tx, user_id: uuid.UUID) -> Sequence[Session]:
     """Return a user's sessions, the one that was used last first."""
     columns = (_ROW.id, _ROW.address, _ROW.browser, _ROW.created_at, _ROW.seen_at, _ROW.expires_at)
-    query = sa.select(*columns).where(_ROW.user_id == user_id, *_STANDS).order_by(_ROW.seen_at.desc(), _ROW.id)
+    query = sa.select(*columns).where(_ROW.user_id == user_id, *STANDS).order_by(_ROW.seen_at.desc(), _ROW.id)
     return [Session(*row) for row in tx.execute(query)]
 
 

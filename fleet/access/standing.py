@@ -12,32 +12,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from fleet.access import sessions, tokens
 from fleet.access.models import SessionRow, TokenRow, UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role
-from fleet.access.sessions import IDLE
 from fleet.core.db import Tx
-
-_CLOCK = sa.func.clock_timestamp()
 
 
 def of(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
     """Return by id those of the sessions and tokens that still stand, each with who it lets in as things are now."""
     wanted = sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
-    whose = (UserRow.id, UserRow.name, UserRow.role)
     unscoped = sa.null().cast(ARRAY(sa.String())).label("scopes")
-    sessions = sa.select(SessionRow.id, *whose, unscoped).where(
-        SessionRow.id == wanted, SessionRow.expires_at > _CLOCK, SessionRow.seen_at > _CLOCK - IDLE
-    )
-    tokens = sa.select(TokenRow.id, *whose, TokenRow.scopes).where(
-        TokenRow.id == wanted, TokenRow.revoked_at.is_(None),
-        sa.or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > _CLOCK),
-    )  # fmt: skip
-    present = UserRow.removed_at.is_(None)
+    kinds = ((SessionRow, unscoped, sessions.STANDS), (TokenRow, TokenRow.scopes, tokens.STANDS))
     found = (
-        sessions.join(UserRow, UserRow.id == SessionRow.user_id).where(present),
-        tokens.join(UserRow, UserRow.id == TokenRow.user_id).where(present),
-    )
+        sa.select(row.id, UserRow.id, UserRow.name, UserRow.role, scopes).join(UserRow, UserRow.id == row.user_id)
+        .where(row.id == wanted, UserRow.removed_at.is_(None), *stands)
+        for row, scopes, stands in kinds
+    )  # fmt: skip
     return {row[0]: _principal(row) for row in tx.execute(sa.union_all(*found))}
 
 

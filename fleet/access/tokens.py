@@ -24,6 +24,8 @@ from fleet.core.errors import InvalidInput, NotFound
 _CLOCK = sa.func.clock_timestamp()
 _NOTED_EVERY = timedelta(minutes=1)
 LONGEST = timedelta(days=3660)
+STANDS = (TokenRow.revoked_at.is_(None), sa.or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > _CLOCK))
+"""What is true of a token that opens something, if its user was not removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,7 @@ def find(tx: Tx, key: str) -> Principal | None:
         sa.select(TokenRow.id, UserRow.id, UserRow.name, UserRow.role, TokenRow.scopes,
                   sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()))
         .join(UserRow, UserRow.id == TokenRow.user_id)
-        .where(
-            TokenRow.key_hash == secret.digest(key),
-            TokenRow.revoked_at.is_(None),
-            UserRow.removed_at.is_(None),
-            sa.or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > _CLOCK),
-        )
+        .where(TokenRow.key_hash == secret.digest(key), UserRow.removed_at.is_(None), *STANDS)
     )  # fmt: skip
     row = tx.execute(query).one_or_none()
     if row is None:

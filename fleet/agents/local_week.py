@@ -26,6 +26,19 @@ class LocalWeek:
     changes: list[ClockChange]
     now: datetime
 
+    @property
+    def shown(self) -> set[float]:
+        """The rates of the hours that there are."""
+        hours = {(day, hour): rate for day, rates in enumerate(self.rates) for hour, rate in enumerate(rates)}
+        return {rate for hour, rate in hours.items() if hour not in self.skipped}
+
+    @property
+    def offset(self) -> str:
+        """How far its clocks are from UTC now."""
+        ahead = self.now.utcoffset() or timedelta()
+        minutes = abs(ahead) // timedelta(minutes=1)
+        return f"UTC{'-' if ahead < timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
+
 
 def look(schedule: Schedule, now: datetime) -> LocalWeek:
     """Return the local week in which an instant lies."""
@@ -37,6 +50,11 @@ def look(schedule: Schedule, now: datetime) -> LocalWeek:
     changes = [change for change in near if {_before(change).date(), _after(change).date()} & days]
     skipped = frozenset(((hour.date() - monday).days, hour.hour) for change in changes for hour in _left_out(change))
     return LocalWeek(week(schedule, now), skipped, changes, here)
+
+
+def rate_words(rate: float) -> str:
+    """Return what a rate is called."""
+    return f"×{rate:g}" if rate else "asleep"
 
 
 def words_of(change: ClockChange) -> str:

@@ -18,7 +18,7 @@ from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
 from fleet.core.subjects import matches, refuse_unknown
-from fleet.runtime import people
+from fleet.runtime import people, roster
 from fleet.runtime.cast import Cast
 
 _LOOK_EVERY_S = 0.5
@@ -52,7 +52,7 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
     if position is None:
         _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
         return
-    agent_id = people.get_agent(door.deps, name, include_deleted=True).id if name else None
+    agent_id = roster.id_of(door.deps, name)
     _tell(door, [event for event in reversed(events) if event.position <= position], cast, as_json=as_json)
     while True:
         try:

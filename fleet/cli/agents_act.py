@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fleet.agents.commands import WEIGHT_NAMES
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
@@ -18,7 +19,6 @@ from fleet.runtime.crowds import Deed
 F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: list[click.Command] = []
 
-_ACTIONS = ("post", "comment", "like", "browse")
 _AGENT = click.argument("name", metavar="AGENT", type=AGENT)
 _AGENTS = click.argument("names", metavar="AGENT...", type=AGENT, nargs=-1, required=True)
 _ONE_PERSONA = click.option("--persona", "persona_id", type=PERSONA, help="Only those of this persona.")
@@ -42,7 +42,7 @@ def _character(command: F) -> F:
         click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
         *(
             click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
-            for action in _ACTIONS
+            for action in WEIGHT_NAMES
         ),
         click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
@@ -71,7 +71,7 @@ def create(door: Door, /, *, username: str, display_name: str | None, persona_id
     name = display_name if display_name is not None else username.replace("_", " ").strip().title()
     new = people.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by)
     weights = dict(new.weights)
-    for action in _ACTIONS:
+    for action in WEIGHT_NAMES:
         if (weight := given.pop(f"{action}_weight")) is not None:
             weights[action] = weight
     new = replace(new, weights=weights, **{field: value for field, value in given.items() if value not in (None, ())})

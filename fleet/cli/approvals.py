@@ -25,6 +25,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 _STATES = click.Choice(["pending", "approved", "rejected", "expired", "withdrawn"])
 _PENDING = ("pending",)
 _NAME = Line(100)
+_REQUEST = click.argument("prefix", metavar="REQUEST")
+_REQUESTS = click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+revision_option = click.option(
+    "--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen."
+)
 
 
 @click.group(cls=Group)
@@ -64,11 +69,11 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
           before: str | None, limit: int, as_json: bool) -> None:  # fmt: skip
     """List requests, newest first; those that wait for a decision if nothing else is asked for."""
     from fleet.approvals import Filter, RequestState
-    from fleet.runtime import approving, people
+    from fleet.runtime import approving, people, roster
 
     wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
-    agent_id = people.get_agent(door.deps, agent, include_deleted=True).id if agent else None
-    found = approving.page(door.deps, Filter(wanted, resource, agent_id), limit=limit, before=before)
+    which = Filter(wanted, resource, roster.id_of(door.deps, agent))
+    found = approving.page(door.deps, which, limit=limit, before=before)
     names = people.names(door.deps, [request.agent_id for request in found])
     if as_json:
         door.json({"items": [look.data(request, names) for request in found], "limit": limit})
@@ -81,7 +86,7 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
 
 
 @approvals.command()
-@click.argument("prefix", metavar="REQUEST")
+@_REQUEST
 @json_option
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
@@ -97,10 +102,10 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 
 
 @approvals.command()
-@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@_REQUESTS
 @who
 @click.option("--reason", type=REASON, help="Why; kept with the decision.")
-@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@revision_option
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
@@ -109,14 +114,14 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
     from fleet.runtime import approving
 
     ids = approving.find(door.deps, prefixes)
-    _tell(door, approving.approve(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
+    tell(door, approving.approve(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
 
 
 @approvals.command()
-@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@_REQUESTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; whoever asked learns from it.")
-@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@revision_option
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
@@ -125,11 +130,11 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
     from fleet.runtime import approving
 
     ids = approving.find(door.deps, prefixes)
-    _tell(door, approving.reject(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
+    tell(door, approving.reject(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
 
 
 @approvals.command()
-@click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
+@_REQUESTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why there is nothing to decide any more.")
 @yes_option
@@ -142,11 +147,11 @@ def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason
 
     ids = approving.find(door.deps, prefixes)
     door.confirm(f"Take {len(ids)} request{'' if len(ids) == 1 else 's'} back?", yes=yes)
-    _tell(door, approving.withdraw(door.deps, ids, person(door, name), reason), as_json=as_json)
+    tell(door, approving.withdraw(door.deps, ids, person(door, name), reason), as_json=as_json)
 
 
 @approvals.command()
-@click.argument("prefix", metavar="REQUEST")
+@_REQUEST
 @click.option(
     "--set",
     "changes",
@@ -156,7 +161,7 @@ def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason
     help="Put this into the payload; may be repeated. VALUE is JSON, or text where text stands now.",
 )
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
-@click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
+@revision_option
 @who
 @pass_door
 def edit(door: Door, /, *, prefix: str, changes: Sequence[str], reason: str | None, revision: int | None,
@@ -190,7 +195,7 @@ def _change(written: str, present: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 @approvals.command()
-@click.argument("prefix", metavar="REQUEST")
+@_REQUEST
 @click.argument("instructions", type=Line(1000))
 @who
 @pass_door
@@ -203,26 +208,23 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
     door.say(f"Sent back: {request.summary}")
 
 
-def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:
+def tell(door: Door, answers: Sequence[Answer], *, as_json: bool, data: Callable[[Answer], Any] = look.answer,
+         told: Callable[[Answer], str] = look.told) -> None:  # fmt: skip
     """Say what came of each. One that was refused is an error; of several the others are said first."""
     refused = [answer.error for answer in answers if answer.error is not None]
     if as_json:
-        door.json({"items": [look.answer(answer) for answer in answers]})
+        door.json({"items": [data(answer) for answer in answers]})
+    elif len(answers) == 1 and refused:
+        raise refused[0]
     else:
-        if len(answers) == 1 and refused:
-            raise refused[0]
         for answer in answers:
-            _tell_one(door, answer)
+            if answer.error is None:
+                door.say(told(answer))
+            else:
+                door.err.print(render.words(told(answer), "red"), soft_wrap=True)
     if refused:
         codes = {error.exit_code for error in refused}
         click.get_current_context().exit(codes.pop() if len(codes) == 1 else FleetError.exit_code)
-
-
-def _tell_one(door: Door, answer: Answer) -> None:
-    if answer.error is not None:
-        door.err.print(render.words(f"{look.short(answer.request_id)} {answer.error}", "red"), soft_wrap=True)
-    else:
-        door.say(look.told(answer))
 
 
 @approvals.command()

@@ -123,8 +123,10 @@ def _record(record: Sequence[Decision], now: datetime) -> Table:
 
 
 def told(answer: Answer) -> str:
-    """Return in words what a decision came to."""
-    assert answer.decided is not None
+    """Return in words what a decision came to, or why it was refused."""
+    if answer.error is not None:
+        return f"{short(answer.request_id)} {answer.error}"
+    assert answer.decided is not None  # it is either this or an error
     request = answer.decided.request
     named = f"{short(request.id)}: {request.summary}"
     if request.state is RequestState.PENDING:

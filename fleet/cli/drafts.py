@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
 from uuid import UUID
 
 import click
 
 from fleet.cli import drafts_look as look
 from fleet.cli import render
-from fleet.cli.approvals import person, who
+from fleet.cli.approvals import person, revision_option, tell, who
 from fleet.cli.command import Command, Group
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import (
@@ -26,17 +26,13 @@ from fleet.cli.options import (
     yes_option,
 )
 from fleet.core import clock
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import InvalidInput
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.drafts.tally import By
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
-from fleet.runtime import approving, draft_stats, drafting, people
+from fleet.runtime import approving, draft_stats, drafting, people, roster
 
-if TYPE_CHECKING:
-    from fleet.runtime.approving import Answer
-
-F = TypeVar("F", bound=Callable[..., Any])
 _DRAFT = click.argument("prefix", metavar="DRAFT")
 _DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True)
 _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKind]), help="Only of this kind.")
@@ -44,8 +40,8 @@ _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username 
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
 _SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
-_REVISION = click.option("--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen.")
 _WORDS = Line(2000)
+_tell = partial(tell, data=look.answer, told=look.told)
 
 
 @click.group(cls=Group)
@@ -57,8 +53,8 @@ def drafts() -> None:
 
 
 def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> Filter:
-    agent_id = people.get_agent(door.deps, agent, include_deleted=True).id if agent else None
-    return Filter(DraftStatus(status) if status else None, DraftKind(kind) if kind else None, agent_id)
+    kinds = DraftKind(kind) if kind else None
+    return Filter(DraftStatus(status) if status else None, kinds, roster.id_of(door.deps, agent))
 
 
 @drafts.command("list")
@@ -107,7 +103,7 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
-@_REVISION
+@revision_option
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
@@ -121,7 +117,7 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
-@_REVISION
+@revision_option
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
@@ -150,7 +146,7 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
-@_REVISION
+@revision_option
 @who
 @pass_door
 def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, revision: int | None,
@@ -191,24 +187,6 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     else:
         answers = approving.reject(door.deps, list(seen), by, str(reason), revision=seen)
     _tell(door, answers, as_json=as_json)
-
-
-def _tell(door: Door, answers: Sequence[Answer], *, as_json: bool) -> None:
-    """Say what came of each. One that was refused is an error; of several the others are said first."""
-    refused = [answer.error for answer in answers if answer.error is not None]
-    if as_json:
-        door.json({"items": [look.answer(one) for one in answers]})
-    elif len(answers) == 1 and refused:
-        raise refused[0]
-    else:
-        for one in answers:
-            if one.error is not None:
-                door.err.print(render.words(str(one.error), "red"), soft_wrap=True)
-            else:
-                door.say(look.told(one))
-    if refused:
-        codes = {error.exit_code for error in refused}
-        click.get_current_context().exit(codes.pop() if len(codes) == 1 else FleetError.exit_code)
 
 
 @drafts.command()

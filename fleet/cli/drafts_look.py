@@ -227,8 +227,10 @@ def _tally(one: Tally) -> dict[str, Any]:
 
 
 def told(one: Answer) -> str:
-    """Return in words what a decision came to."""
-    assert one.decided is not None
+    """Return in words what a decision came to, or why it was refused."""
+    if one.error is not None:
+        return str(one.error)
+    assert one.decided is not None  # it is either this or an error
     request = one.decided.request
     again = "" if one.decided.settled or not request.is_settled else " already"
     if not request.is_settled:

@@ -12,7 +12,7 @@ from fleet.runtime.cast import Cast
 
 def line(event: Event, cast: Cast, *, verbose: bool) -> Text | None:
     """Return an event as one line; None for what is told only to those who want to know more."""
-    told = None if event.subject in stories.QUIET and not verbose else stories.tell(event)
+    told = None if event.subject in stories.QUIET and not verbose else cast.tell(event)
     if told is None:
         return None
     text = Text(f"{event.occurred_at.astimezone():%H:%M:%S} ", style="bright_black")

@@ -7,11 +7,11 @@ says the same without colour; colour only says it sooner. Which hour is which is
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.text import Text
 
-from fleet.agents.local_week import DAYS, LocalWeek, look, words_of
+from fleet.agents.local_week import DAYS, LocalWeek, look, rate_words, words_of
 from fleet.agents.schedule import Schedule, rate_at
 
 _LABEL_W = 4
@@ -54,8 +54,8 @@ def _heading(schedule: Schedule, drawn: LocalWeek, rate: float) -> list[tuple[st
     here = drawn.now
     return [
         (schedule.timezone, "bold"),
-        (f"{DAYS[here.weekday()]} {here:%Y-%m-%d %H:%M} (UTC{_signed(here.utcoffset() or timedelta())})", ""),
-        (f"now {_rate(rate)}", "bold"),
+        (f"{DAYS[here.weekday()]} {here:%Y-%m-%d %H:%M} ({drawn.offset})", ""),
+        (f"now {rate_words(rate)}", "bold"),
     ]
 
 
@@ -80,25 +80,11 @@ def _row(text: Text, drawn: LocalWeek, day: int, glyphs: dict[float, tuple[str, 
 
 
 def _legend(drawn: LocalWeek, glyphs: dict[float, tuple[str, str]]) -> list[tuple[str, str]]:
-    shown = {
-        rate
-        for day, rates in enumerate(drawn.rates)
-        for hour, rate in enumerate(rates)
-        if (day, hour) not in drawn.skipped
-    }
-    items = [(f"{glyph} {_rate(rate)}", style) for rate, (glyph, style) in sorted(glyphs.items()) if rate in shown]
+    shown = drawn.shown
+    items = [(f"{glyph} {rate_words(rate)}", style) for rate, (glyph, style) in sorted(glyphs.items()) if rate in shown]
     if drawn.skipped:
         items.append((f"{_SKIPPED[0]} skipped", _SKIPPED[1]))
     return [*items, (f"{_NOW[0]} now", _NOW[1])]
-
-
-def _rate(rate: float) -> str:
-    return f"×{rate:g}" if rate else "asleep"
-
-
-def _signed(offset: timedelta) -> str:
-    minutes = abs(offset) // timedelta(minutes=1)
-    return f"{'-' if offset < timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _wrapped(text: Text, items: Iterable[tuple[str, str]], width: int, *, gap: str = "   ") -> None:

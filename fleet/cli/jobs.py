@@ -20,7 +20,7 @@ from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import FINAL, DeadReason, JobState
-from fleet.runtime import people
+from fleet.runtime import people, roster
 from fleet.runtime.people import Names
 
 ID_CHARS = 8
@@ -41,7 +41,7 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
     """Return the filter that options ask for. Raises NotFound for an unknown agent or id."""
     return Filter(
         states=tuple(JobState(state) for state in states),
-        agent_id=people.get_agent(door.deps, agent, include_deleted=True).id if agent else None,
+        agent_id=roster.id_of(door.deps, agent),
         kinds=tuple(JobKind(kind) for kind in kinds),
         reason=DeadReason(reason) if reason else None,
         older_than=older_than,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fleet.jobs.models import AttemptRow, JobRow, TickRow
     from fleet.runtime.people import Names
 
+_ACTIONS = ("post", "comment", "like", "browse")
 # Characters that JSON lets through and a terminal obeys, or that turn the text around.
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e01ef]")
 
@@ -67,13 +68,12 @@ def agent(row: AgentRow) -> dict[str, Any]:
         "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
         "remote_account", "created_at", "updated_at", "deleted_at",
     )  # fmt: skip
-    actions = ("post", "comment", "like", "browse")
     return {
         **{name: getattr(row, name) for name in same},
         "persona": row.persona_id,
-        "weights": {name: getattr(row, f"{name}_weight") for name in actions},
+        "weights": {name: getattr(row, f"{name}_weight") for name in _ACTIONS},
         "interval_s": {"min": row.min_interval_s, "max": row.max_interval_s},
-        "totals": {f"{name}s": getattr(row, f"total_{name}s") for name in actions},
+        "totals": {f"{name}s": getattr(row, f"total_{name}s") for name in _ACTIONS},
     }
 
 
@@ -124,7 +124,7 @@ def persona(one: Persona) -> dict[str, Any]:
         "id": one.id, "emoji": one.emoji, "vibe": one.vibe, "personality": one.personality,
         "interests": one.interests, "username_prefix": one.username_prefix, "name_templates": one.name_templates,
         "share": one.share, "tier": one.tier, "interval_s": {"min": one.interval.min_s, "max": one.interval.max_s},
-        "weights": {name: getattr(one.weights, name) for name in ("post", "comment", "like", "browse")},
+        "weights": {name: getattr(one.weights, name) for name in _ACTIONS},
         "workflow_types": one.workflow_types,
         "schedule": {
             "timezone": schedule.timezone, "active_days": sorted(schedule.active_days), "peak_hours": schedule.peak,

@@ -15,6 +15,7 @@ from fleet.content import moderation, privacy, rules, similar, tone
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
+from fleet.content.sanitise import READ_TIMES
 from fleet.content.similar import Recent
 from fleet.content.surfaces import Form, Kind, surface
 from fleet.content.tone import Voice
@@ -84,7 +85,7 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
 
 def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
     """Return a text as written, as mended, and without markup: what is taken out can bring two halves together."""
-    plain = text.clean(words[: rules.READ_TIMES * form.limit_chars])
+    plain = text.clean(words[: READ_TIMES * form.limit_chars])
     return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
 
 

@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterable
 
 from fleet.content.findings import Finding, Severity
-from fleet.content.sanitise import tidy, unquoted
+from fleet.content.sanitise import READ_TIMES, tidy, unquoted
 from fleet.content.surfaces import Form
 from fleet.core import text
 
-READ_TIMES = 20
-"""Of a text so many times beyond its limit nothing can be shown, so it is not read either."""
 _HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
 _HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)»]*(?=\s|$)|[。！？।؟۔]")

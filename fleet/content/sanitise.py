@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from fleet.core import text
 
-_READ_TIMES = 20  # of a text far beyond the limit nothing can be shown, so it is not read either
+READ_TIMES = 20
+"""Of a text so many times beyond its limit nothing can be shown, so it is not read either."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」"}
 
@@ -17,7 +18,7 @@ def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = T
 
     Every script and emoji survives. With `hashtags` or `links` off, those are taken out too.
     """
-    words = text.clean(words[: _READ_TIMES * limit_chars])
+    words = text.clean(words[: READ_TIMES * limit_chars])
     # Taking one thing out can put another together, such as a link inside a hashtag.
     seen = ""
     while seen != words:

@@ -34,14 +34,6 @@ _LOOKS = look_alikes.OTHER_ALPHABETS | look_alikes.DRESSED
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """How like another text is, from 0 to 1, and whose it is."""
-
-    score: float
-    own: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Entry:
     author: str
     pieces: array[int]  # sorted: the first ones are the prefix under which it is found
@@ -76,8 +68,11 @@ class Recent:
             for piece in _prefix(entry.pieces):
                 self._found_under[piece].add(key)
 
-    def closest(self, words: str, author: str, *, but: str = "") -> tuple[Likeness, Likeness]:
-        """Return how like the nearest text of the author, and of anybody else, is. Below 0.7 it may be told as 0."""
+    def closest(self, words: str, author: str, *, but: str = "") -> tuple[float, float]:
+        """Return how like the nearest text of the author is, and of anybody else, from 0 to 1.
+
+        Below 0.7 it may be told as 0.
+        """
         mine = pieces(words)
         best = {True: 0.0, False: 0.0}
         with self._lock:
@@ -88,7 +83,7 @@ class Recent:
             score = shared / (len(mine) + len(entry.pieces) - shared)
             own = entry.author == author
             best[own] = max(best[own], score)
-        return Likeness(best[True], True), Likeness(best[False], False)
+        return best[True], best[False]
 
     def _forget(self, key: str) -> None:
         entry = self._entries.pop(key, None)
@@ -102,10 +97,10 @@ class Recent:
 def repeats(words: str, author: str, recent: Recent, *, but: str = "") -> list[Finding]:
     """Return a refusal when a text is much like one of the author's, or the same as anybody's. `but` is its own key."""
     own, others = recent.closest(words, author, but=but)
-    if own.score >= OWN_LIKENESS:
-        return [Finding("similar.own", f"{own.score:.0%} like an earlier text of this agent")]
-    if others.score >= FLEET_LIKENESS:
-        return [Finding("similar.fleet", f"{others.score:.0%} like a text of another agent")]
+    if own >= OWN_LIKENESS:
+        return [Finding("similar.own", f"{own:.0%} like an earlier text of this agent")]
+    if others >= FLEET_LIKENESS:
+        return [Finding("similar.fleet", f"{others:.0%} like a text of another agent")]
     return []
 
 

@@ -25,7 +25,6 @@ class Delivery:
     """One delivery as lists show it. `status` and `answer` are of the last try; `why` is what stands in its way."""
 
     job_id: uuid.UUID
-    subscription_id: uuid.UUID
     subject: str
     position: str
     created_at: datetime
@@ -83,8 +82,8 @@ def page(tx: Tx, subscription_id: uuid.UUID, *, state: str | None = None, limit:
         where.append(sa.tuple_(DeliveryRow.created_at, DeliveryRow.job_id) < place.scalar_subquery())
     query = (
         sa.select(
-            DeliveryRow.job_id, DeliveryRow.subscription_id, DeliveryRow.subject, DeliveryRow.position,
-            DeliveryRow.created_at, DeliveryRow.tried_at, DeliveryRow.status, DeliveryRow.answer, DeliveryRow.took_ms,
+            DeliveryRow.job_id, DeliveryRow.subject, DeliveryRow.position, DeliveryRow.created_at,
+            DeliveryRow.tried_at, DeliveryRow.status, DeliveryRow.answer, DeliveryRow.took_ms,
             _JOBS.c.state, _JOBS.c.attempts, sa.func.coalesce(_JOBS.c.held, _JOBS.c.error), _JOBS.c.next_attempt_at,
         )
         .join(_JOBS, _JOBS.c.id == DeliveryRow.job_id)

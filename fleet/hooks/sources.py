@@ -46,7 +46,6 @@ class Item:
     """Something that was received, without its body."""
 
     id: uuid.UUID
-    source: str
     external_id: str
     state: str
     content_type: str
@@ -174,10 +173,9 @@ def page(tx: Tx, source_id: uuid.UUID, *, limit: int = 50, before_id: uuid.UUID 
         where.append(sa.tuple_(ReceivedRow.received_at, ReceivedRow.id) < place.scalar_subquery())
     query = (
         sa.select(
-            ReceivedRow.id, SourceRow.name, ReceivedRow.external_id, ReceivedRow.state, ReceivedRow.content_type,
+            ReceivedRow.id, ReceivedRow.external_id, ReceivedRow.state, ReceivedRow.content_type,
             sa.func.length(ReceivedRow.body), ReceivedRow.received_at, ReceivedRow.processed_at, ReceivedRow.error,
         )
-        .join(SourceRow, SourceRow.id == ReceivedRow.source_id)
         .where(*where)
         .order_by(ReceivedRow.received_at.desc(), ReceivedRow.id.desc())
         .limit(limit)

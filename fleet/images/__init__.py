@@ -1,7 +1,7 @@
-"""Pictures: drawn from a prompt, changed, marked as machine-made, and checked when they come from outside.
+"""Floor 2: pictures, drawn from a prompt, changed, marked as machine-made, signed, fetched from outside, and stored.
 
-Called by the runtime for the picture that stands in when a workflow fails, and by the sandbox gallery. Pure apart
-from time on the processor: no file, no network and no clock is touched here.
+Called by the runtime and by the sandbox gallery. The network is touched in `wire` alone, which webhooks use too, and
+files in `objects`; all else is pure. Knows no table.
 """
 
 from fleet.images.editing import Format, adjust, encode, resize

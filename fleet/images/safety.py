@@ -105,17 +105,13 @@ def sniff(data: bytes) -> str:
 
 
 @in_turn
-def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS,
-          blank_ok: bool = True) -> Checked:  # fmt: skip
+def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Checked:
     """Open a picture fully and return what it is.
 
-    Raises InvalidInput for what is too large in bytes or pixels, of another kind, broken or cut off, or (unless
-    `blank_ok`) all of one colour. The size in pixels is read from the header first, so a small file that unfolds to
-    gigabytes is never unfolded.
+    Raises InvalidInput for what is too large in bytes or pixels, of another kind, broken or cut off. The size in pixels
+    is read from the header first, so a small file that unfolds to gigabytes is never unfolded.
     """
     content_type, image = decode(data, max_bytes=max_bytes, max_pixels=max_pixels)
-    if not blank_ok and is_blank(image):
-        raise InvalidInput("The picture is blank: all of it has one colour.")
     return Checked(content_type, *image.size)
 
 
@@ -154,9 +150,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if clear is not None:
         small.info["transparency"] = clear // 256
     return small
-
-
-def is_blank(image: Image.Image) -> bool:
-    """Tell whether every pixel has the same colour."""
-    seen = image.convert("RGBA").getextrema()
-    return all(isinstance(band, tuple) and band[0] == band[1] for band in seen)

@@ -104,12 +104,17 @@ def fit_to_show(words: str) -> str:
     return words
 
 
-def _read(shape: type[_Answered], raw: str) -> _Answered:
-    if len(raw) > LONGEST_ANSWER_CHARS:
+def unfenced(raw: str, longest_chars: int) -> str:
+    """Return an answer without the fence in which models like to put JSON. Raises ShapeProblem for one too long."""
+    if len(raw) > longest_chars:
         raise ShapeProblem("The answer is far too long; write the JSON object alone.")
     fenced = _FENCE.fullmatch(raw.strip())
+    return fenced[1] if fenced else raw
+
+
+def _read(shape: type[_Answered], raw: str) -> _Answered:
     try:
-        return shape.model_validate_json(fenced[1] if fenced else raw)
+        return shape.model_validate_json(unfenced(raw, LONGEST_ANSWER_CHARS))
     except ValidationError as error:
         told = [f"{_place(item)}: {item['msg']}" for item in error.errors(include_url=False, include_input=False)]
         raise ShapeProblem("; ".join(told)[:500]) from None

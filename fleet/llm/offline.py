@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from fleet.core import clock, text
 from fleet.llm import grammar, leads, phrases, scanning_offline, styles, subject
+from fleet.llm.answers import LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
 from fleet.llm.scanning import ScanAnswer, ScanRequest
 
 MOST_DRAFTS = 12
-LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
 LONGEST_CAPTION_CHARS = 500
 LONGEST_ALT_CHARS = 300
 LONGEST_COMMENT_CHARS = 300

@@ -19,12 +19,11 @@ from openai.types import Moderation
 from fleet.core import clock, masking
 from fleet.llm import wire
 from fleet.llm.moderation import Unanswered
+from fleet.llm.openai_provider import client
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 BACKOFF_S = (1.0, 2.0, 4.0)
 """Waits before the three retries, as for words; each is drawn between half of it and the whole."""
 LEAST_S = 0.5
-_NO_KEY = "none"  # a server on one's own machine may ask for none, and the SDK insists on one
 
 logging.getLogger("openai").setLevel(logging.WARNING)  # below that it writes whole questions and answers
 
@@ -55,13 +54,7 @@ class OpenAIModerator:
         if not api_key and not base_url:
             raise Unanswered("The moderator has no key.", fix="Set FLEET_OPENAI_API_KEY or FLEET_MODERATION_API_KEY.")
         self._model, self._dice, self._sleep, self._now = model, dice, sleep, now
-        self._client = openai.OpenAI(
-            api_key=api_key or _NO_KEY,
-            base_url=base_url or DEFAULT_BASE_URL,
-            max_retries=0,
-            default_headers=wire.HEADERS,
-            http_client=wire.bounded(openai.DefaultHttpxClient(follow_redirects=False)),
-        )
+        self._client = client(api_key, base_url)
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:
         """Return the categories of each text, in order. Raises Unanswered."""

@@ -1,7 +1,8 @@
 """OpenAI's models, and every server that speaks its chat completions: Ollama, vLLM, gateways.
 
-The only file that imports the openai SDK; made by `fleet.llm.registry`, called through `fleet.llm.model.Model`. It must
-not retry: the chain does. Servers that lack an option are asked again without it, once, and the lesson is kept.
+Beside `openai_moderation` the only file that imports the openai SDK; made by `fleet.llm.registry`, called through
+`fleet.llm.model.Model`. It must not retry: the chain does. Servers that lack an option are asked again without it,
+once, and the lesson is kept.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ _TOO_LONG = ("context_length", "context length", "maximum context", "too many to
 _REFUSED = ("content_policy", "content_filter", "moderation_blocked")
 
 
+def client(api_key: str, base_url: str) -> openai.OpenAI:
+    """Return a client that never retries and whose answers are bounded; of OpenAI itself without a `base_url`."""
+    return openai.OpenAI(
+        api_key=api_key or _NO_KEY, base_url=base_url or DEFAULT_BASE_URL, max_retries=0, default_headers=wire.HEADERS,
+        http_client=wire.bounded(openai.DefaultHttpxClient(follow_redirects=False)),
+    )  # fmt: skip
+
+
 class OpenAIModel(Vendor):
     """One model at OpenAI or at a server that speaks its API."""
 
@@ -51,13 +60,7 @@ class OpenAIModel(Vendor):
     ) -> None:
         super().__init__(model, effort=effort, streams=streams, now=now)
         self._dialect = 0
-        self._client = openai.OpenAI(
-            api_key=api_key or _NO_KEY,
-            base_url=base_url or DEFAULT_BASE_URL,
-            max_retries=0,
-            default_headers=wire.HEADERS,
-            http_client=wire.bounded(openai.DefaultHttpxClient(follow_redirects=False)),
-        )
+        self._client = client(api_key, base_url)
 
     def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
         """Ask one question and wait for the answer."""

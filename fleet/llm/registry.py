@@ -96,7 +96,8 @@ def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerato
     """Return the moderator that is asked beside the local rules, or None. Raises Unanswered when it has no key."""
     if settings.moderation == "local":
         return None
-    from fleet.llm.openai_moderation import DEFAULT_BASE_URL, OpenAIModerator
+    from fleet.llm.openai_moderation import OpenAIModerator
+    from fleet.llm.openai_provider import DEFAULT_BASE_URL
 
     own_url = settings.moderation_base_url or settings.openai_base_url
     hosts = [urlsplit(url or DEFAULT_BASE_URL)[:2] for url in (own_url, settings.openai_base_url)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fleet.core import text
 from fleet.llm import screening
-from fleet.llm.answers import ShapeProblem, fit_to_show
+from fleet.llm.answers import ShapeProblem, fit_to_show, unfenced
 from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest, strangers_of
 
 LONGEST_ANSWER_CHARS = 40_000
@@ -23,7 +24,6 @@ _MOST_READ = 50
 _LONGEST_TEXT_CHARS = 2_000
 _LONGEST_COMMENT_CHARS = 300
 _MOST_MEDIA = 4
-_FENCE = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 _ADDRESS = re.compile(r"https?://[!-~]{1,1990}")
 _FIELDS = {"post": "posts", "comment": "comments", "reaction": "reactions", "connection": "connectionRequests"}
 
@@ -125,11 +125,8 @@ def read(request: ScanRequest, raw: str) -> ScanAnswer:
 
 
 def _object(raw: str) -> dict[str, Any]:
-    if len(raw) > LONGEST_ANSWER_CHARS:
-        raise ShapeProblem("The answer is far too long; write the JSON object alone.")
-    fenced = _FENCE.fullmatch(raw.strip())
     try:
-        told = json.loads(fenced[1] if fenced else raw)
+        told = json.loads(unfenced(raw, LONGEST_ANSWER_CHARS))
     except (ValueError, RecursionError):
         raise ShapeProblem("The answer is not JSON; write one JSON object and nothing around it.") from None
     if not isinstance(told, dict):
@@ -142,9 +139,7 @@ def _part(shape: type[_AnyPart], part: object) -> Idea | None:
         read_part = shape.model_validate(part)
     except (ValidationError, RecursionError):
         return None
-    reason = text.cut(read_part.reason, 200)
-    values = {name: getattr(read_part.idea(), name) for name in Idea.__slots__}
-    return Idea(**{**values, "confidence": read_part.confidence, "reason": reason})
+    return replace(read_part.idea(), confidence=read_part.confidence, reason=text.cut(read_part.reason, 200))
 
 
 def _is_unfit(idea: Idea, request: ScanRequest) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from fleet.core import text
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Usage
-from fleet.llm.scanning import Idea, Leaning, ScanAnswer, ScanItem, ScanRequest
+from fleet.llm.base import CommentRequest, PostRequest, PostWords, Provider, SeenPost
+from fleet.llm.scanning import Idea, ScanAnswer, ScanItem, ScanRequest
 from fleet.llm.topics import OTHER, topic_of
 
 _ABOUT = {"post": 1, "comment": 2, "reaction": 2, "connection": 1}
@@ -31,15 +32,7 @@ _FRIENDLY = (
 _One = TypeVar("_One")
 
 
-class Writer(Protocol):
-    """Who writes the words."""
-
-    def write_post(self, request: PostRequest, dice: random.Random) -> tuple[PostWords, Usage]: ...
-
-    def write_comment(self, request: CommentRequest, dice: random.Random) -> tuple[CommentWords, Usage]: ...
-
-
-def answer(request: ScanRequest, dice: random.Random, writer: Writer) -> ScanAnswer:
+def answer(request: ScanRequest, dice: random.Random, writer: Provider) -> ScanAnswer:
     """Return proposals on a batch, or one draft anew."""
     if request.revise is not None:
         return ScanAnswer((_anew(request, dice, writer),))
@@ -49,14 +42,14 @@ def answer(request: ScanRequest, dice: random.Random, writer: Writer) -> ScanAns
     return ScanAnswer(tuple(ideas))
 
 
-def _of_kind(kind: str, request: ScanRequest, dice: random.Random, writer: Writer) -> list[Idea]:
+def _of_kind(kind: str, request: ScanRequest, dice: random.Random, writer: Provider) -> list[Idea]:
     if kind == "post":
         return _posts(request, dice, writer)
     chosen = _drawn(request.items, lambda item: _odds(request, kind, item.topic), _ABOUT[kind], dice)
     return [_about(kind, item, request, dice, writer) for item in chosen]
 
 
-def _about(kind: str, item: ScanItem, request: ScanRequest, dice: random.Random, writer: Writer) -> Idea:
+def _about(kind: str, item: ScanItem, request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:
     sure = _sure(request, kind, item.topic)
     reason = _reason(item.topic)
     match kind:
@@ -78,12 +71,12 @@ def _reason(topic: str) -> str:
     return "" if topic in ("", OTHER) else f"it is about {topic}"
 
 
-def _comment(request: ScanRequest, item: ScanItem, dice: random.Random, writer: Writer) -> str:
+def _comment(request: ScanRequest, item: ScanItem, dice: random.Random, writer: Provider) -> str:
     seen = SeenPost(item.ref, item.author, item.text)
     return writer.write_comment(CommentRequest(request.speaker, (seen,)), dice)[0].text
 
 
-def _posts(request: ScanRequest, dice: random.Random, writer: Writer) -> list[Idea]:
+def _posts(request: ScanRequest, dice: random.Random, writer: Provider) -> list[Idea]:
     """Write a few posts and keep those on topics that the owner likes."""
     drafts = [
         writer.write_post(PostRequest(request.speaker, request.recent_captions), dice)[0] for _ in range(_POST_DRAFTS)
@@ -103,7 +96,7 @@ def _topic(words: PostWords, request: ScanRequest) -> str:
     return topic_of(f"{words.caption} {words.image_prompt}", request.speaker.interests)
 
 
-def _anew(request: ScanRequest, dice: random.Random, writer: Writer) -> Idea:
+def _anew(request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:
     """Return another text of the same kind; without a model the owner's wish is heard only as far as being shorter."""
     assert request.revise is not None
     kind, ref = request.revise.kind, request.revise.ref
@@ -118,8 +111,7 @@ def _anew(request: ScanRequest, dice: random.Random, writer: Writer) -> Idea:
             break
     wants_less = any(word in request.revise.instructions.casefold() for word in ("short", "brief", "less"))
     longest_chars = max(20, len(request.revise.text) * 2 // 3) if wants_less else len(idea.text)
-    values = {name: getattr(idea, name) for name in Idea.__slots__}
-    return Idea(**{**values, "text": text.cut(idea.text, longest_chars)})
+    return replace(idea, text=text.cut(idea.text, longest_chars))
 
 
 def _drawn(
@@ -147,9 +139,5 @@ def _sure(request: ScanRequest, kind: str, topic: str) -> float:
 
 def lean(request: ScanRequest, kind: str, topic: str) -> float:
     """Return what the owner has taught about a kind and topic, -1 to 1: the topic's own weight, or the kind's."""
-    return _weight(request.leanings, kind, topic)
-
-
-def _weight(leanings: Iterable[Leaning], kind: str, topic: str) -> float:
-    known = {one.topic: one.weight for one in leanings if one.kind == kind}
+    known = {one.topic: one.weight for one in request.leanings if one.kind == kind}
     return max(-1.0, min(1.0, known.get(topic, known.get("*", 0.0))))

@@ -1,6 +1,6 @@
-"""What both vendors' clients need of the wire: answers bounded in size and time, a server's wish to be left alone.
+"""What all vendors' clients need of the wire: answers bounded in size and time, a server's wish to be left alone.
 
-Called by `anthropic_provider` and `openai_provider` alone. Their SDKs bound each read, not the whole answer, so a
+Called by the vendors' files alone. Their SDKs bound each read, not the whole answer, so a
 server that drips would hold a worker for hours; and they read as much as it sends.
 """
 

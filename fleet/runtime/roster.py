@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleet.agents import controls, queries
@@ -17,6 +17,7 @@ from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import Tally
 from fleet.jobs import past, ticks
 from fleet.jobs.models import JobRow, TickRow
+from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import drawn
 from fleet.runtime.people import AgentFilter
@@ -37,9 +38,14 @@ class Roll:
 
 
 def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None, before: str | None = None) -> Roll:
-    """Return a page of the agents that match, how many do in all, and how many each persona has."""
+    """Return a page of the agents that match, how many do in all, and how many each persona has.
+
+    Raises NotFound for an unknown persona.
+    """
     with deps.db.transaction() as tx:
         tally = queries.tally(tx, which)
+        if not tally.matching:
+            people.refuse_unknown(deps, tx, which)
         found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
         holds = controls.in_force(tx)
     # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
@@ -51,6 +57,16 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
         shown, tally, _held(holds, shown),
         shown[0].username if shown and newer else None, shown[-1].username if shown and older else None,
     )  # fmt: skip
+
+
+def nobody(deps: Deps) -> Roll:
+    """Return a page of no agents, for a filter that was refused."""
+    return Roll((), replace(tally(deps), matching=0), {}, None, None)
+
+
+def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
+    """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
+    return people.get_agent(deps, name, include_deleted=True).id if name else None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:

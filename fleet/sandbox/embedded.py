@@ -47,14 +47,17 @@ class EmbeddedServer(ABC):
     leftover_patience_s = 5.0
 
     def __init__(self, data_dir: Path, *, port: int | None = None, preferred_port: int | None = None,
-                 log_path: Path | None = None) -> None:  # fmt: skip
+                 log_path: Path | None = None, durable: bool = True) -> None:  # fmt: skip
         self.data_dir = data_dir.absolute()
+        self.durable = durable
         self.log_path = log_path or self.data_dir.parent / f"{self.title.lower()}.log"
         self._named_port = port
         self._preferred_port = preferred_port
         self._port: int | None = None
         self._child: Child | None = None
         self._lock = FolderLock(self.data_dir.with_name(f"{self.data_dir.name}.lock"))
+        self.password_path = self.data_dir.with_name(f"{self.data_dir.name}.password")
+        self._password = ""
 
     @property
     def port(self) -> int:

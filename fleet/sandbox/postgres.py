@@ -73,11 +73,8 @@ class EmbeddedPostgres(EmbeddedServer):
         durable: bool = True,
         connections: int = 0,
     ) -> None:
-        super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path)
+        super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path, durable=durable)
         self.connections = max(_LEAST_CONNECTIONS, connections)
-        self.durable = durable
-        self.password_path = self.data_dir.with_name(f"{self.data_dir.name}.password")
-        self._password = ""
         self._cluster: cluster.Cluster | None = None
 
     def url(self, database: str = "fleet") -> str:

@@ -44,12 +44,6 @@ def is_alive(process: ProcessRef) -> bool:
     return ref(process.pid) == process
 
 
-def name(pid: int) -> str:
-    """Return the short name of a process (at most 15 characters), empty when it is gone."""
-    stat = _stat(pid)
-    return stat.name if stat else ""
-
-
 def command_line(pid: int) -> list[str]:
     """Return the arguments of a process; empty when it is gone. Readable for processes of any user."""
     try:

@@ -6,7 +6,6 @@ Used by `services` and by the tests. Its password stands in a private file, neve
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
@@ -36,8 +35,7 @@ maxmemory-policy noeviction
 class EmbeddedValkey(EmbeddedServer):
     """Valkey (or Redis, where only that is found) over `data_dir`.
 
-    `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first. The
-    password is made and kept beside the data unless one is given.
+    `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
     """
 
     title = "Valkey"
@@ -45,21 +43,6 @@ class EmbeddedValkey(EmbeddedServer):
     program_names = frozenset({"valkey-server", "redis-server"})
     stop_signal = signal.SIGTERM
     stop_timeout_s = 10.0
-
-    def __init__(
-        self,
-        data_dir: Path,
-        *,
-        port: int | None = None,
-        password: str | None = None,
-        preferred_port: int | None = None,
-        log_path: Path | None = None,
-        durable: bool = True,
-    ) -> None:
-        super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path)
-        self.durable = durable
-        self.password_path = self.data_dir.with_name(f"{self.data_dir.name}.password")
-        self._password = password or ""
 
     def url(self, database: int = 0) -> str:
         """Return the redis:// URL of one of its numbered databases."""
@@ -77,8 +60,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     def _prepare(self) -> None:
         disk.private_folder(self.data_dir)
-        if not self._password:
-            self._password = disk.kept_password(self.password_path)
+        self._password = disk.kept_password(self.password_path)
         if not self._password.isprintable() or any(mark in self._password for mark in " \"'\\#@:/?%"):
             raise InvalidInput("A Valkey password may hold letters, digits and - _ . ~ only.")
 

@@ -9,19 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 _W, _H = 120, 32
 _PLOT_W, _PLOT_H, _LEFT, _BOTTOM = 720, 200, 40, 22
+_LABELLED = 4
 _EMPTY = Markup("")
 
 
 def sparkline(values: Sequence[float | None], label: str) -> Markup:
     """Return a line through the values, oldest first, with gaps where nothing is known."""
     known = [value for value in values if value is not None and math.isfinite(value)]
-    if not known:
-        return Markup('<svg class="spark" viewBox="0 0 120 32" role="img" aria-label="{}"></svg>').format(label)
-    top = max(*known, 0.0) or 1.0
+    top = max([*known, 0.0]) or 1.0
     step = _W / max(1, len(values) - 1)
     drawn = [
         _stretch(
@@ -68,10 +67,10 @@ class Column:
         return sum(self.values.values()) if self.values else 0
 
 
-def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str, *, every: int = 4) -> Markup:
+def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str) -> Markup:
     """Return bars side by side, each of parts; `series` gives each part's title, its class is `k-` and its name.
 
-    Every `every`-th bar has its label below. A legend has the sums; the figures follow as a table.
+    Every fourth bar has its label below. A legend has the sums; the figures follow as a table.
     """
     top = _round_up(max((column.total for column in columns), default=0))
     width = (_PLOT_W - _LEFT) / max(1, len(columns))
@@ -81,7 +80,7 @@ def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str, *,
             _LEFT + (place + 0.5) * width, _PLOT_H - 5, column.label
         )
         for place, column in enumerate(columns)
-        if (len(columns) - 1 - place) % every == 0
+        if (len(columns) - 1 - place) % _LABELLED == 0
     ]
     return Markup(
         '<figure class="chart"><svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
@@ -90,23 +89,6 @@ def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str, *,
         w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(top), bars=_EMPTY.join(bars), named=_EMPTY.join(named),
         legend=_legend(columns, series), table=_table(columns, series, label),
     )  # fmt: skip
-
-
-def bars(values: Sequence[tuple[str, int | None]], label: str, *, every: int = 4) -> Markup:
-    """Return plain bars side by side, each with what stands below it."""
-    columns = [Column(name, None if value is None else {"": value}) for name, value in values]
-    return stacked(columns, {"": label}, label, every=every)
-
-
-def histogram(values: Sequence[float], edges: Sequence[float], names: Sequence[str], label: str) -> Markup:
-    """Return how many values lie below each edge and above the one before; `names` has one for each span.
-
-    There is one more span than there are edges: what lies above the last.
-    """
-    counts = [0] * (len(edges) + 1)
-    for value in values:
-        counts[sum(value >= edge for edge in edges)] += 1
-    return bars(list(zip(names, counts, strict=True)), label, every=1)
 
 
 def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top: int) -> Markup:
@@ -121,7 +103,7 @@ def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top:
             y -= height
             marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
     told = "not counted yet" if column.values is None else f"{column.total:,}"
-    parts = "".join(f"\n{title}: {values[name]:,}" for name, title in series.items() if name and name in values)
+    parts = "".join(f"\n{title}: {values[name]:,}" for name, title in series.items() if name in values)
     return Markup("<g><title>{}: {}{}</title>{}{}</g>").format(
         column.label, told, parts, _rect("slot", x, 0, width, room), _EMPTY.join(marks)
     )
@@ -148,8 +130,6 @@ def _grid(top: int) -> Markup:
 
 
 def _legend(columns: Sequence[Column], series: Mapping[str, str]) -> Markup:
-    if "" in series:
-        return _EMPTY
     sums = {name: sum((column.values or {}).get(name, 0) for column in columns) for name in series}
     return _EMPTY.join(
         Markup('<span class="key k-{}">{} <b>{:,}</b></span>').format(name, title, sums[name])
@@ -200,7 +180,7 @@ def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
     return Markup(
         '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label="{}">'
         '<rect class="rest" width="100" height="8"/>{}</svg>'
-    ).format(escape(label), _EMPTY.join(drawn))
+    ).format(label, _EMPTY.join(drawn))
 
 
 def _round_up(value: int) -> int:

@@ -22,7 +22,7 @@ from fleet.core.errors import InvalidInput, NotFound
 
 MOST = 200
 _CHECK_BYTES = 8
-_LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**63 - 1
 
 T = TypeVar("T")
 Place = TypeVar("Place")
@@ -100,7 +100,7 @@ def row_id(said: str) -> str:
 
 def number(said: str) -> int:
     """Read the place of a row that is numbered."""
-    if not said.isascii() or not said.isdecimal() or int(said) > _LARGEST_ID:
+    if not said.isascii() or not said.isdecimal() or int(said) > LARGEST_ID:
         raise ValueError("no number of a row")
     return int(said)
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, get_args
 
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
@@ -17,8 +18,9 @@ from fleet.runtime import stories
 from fleet.runtime.cast import Cast
 from fleet.runtime.deps import Deps
 
-FAMILIES = ("posts", "comments", "likes", "drafts", "trouble", "people")
+Family = Literal["posts", "comments", "likes", "drafts", "trouble", "people"]
 """Kinds of event that people look for; the rest is told among all."""
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _OF_KIND = {
     JobKind.POST: "posts", JobKind.COMMENT: "comments", JobKind.LIKE: "likes", JobKind.REACT: "likes",
@@ -83,7 +85,7 @@ class Scribe:
             return [(event.position, line) for event in events if (line := self._line(event)) is not None]
 
     def _line(self, event: Event) -> Line | None:
-        told = stories.tell(event)
+        told = self._cast.tell(event)
         if told is None:
             return None
         kind = str(event.payload.get("kind") or "")

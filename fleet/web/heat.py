@@ -7,12 +7,12 @@ the same in words, and so is whoever wants to read the hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from markupsafe import Markup
 
-from fleet.agents.local_week import DAYS, LocalWeek, look, words_of
+from fleet.agents.local_week import DAYS, LocalWeek, look, rate_words, words_of
 from fleet.agents.schedule import Schedule, rate_at
 
 CELL_W, CELL_H, GAP = 18, 18, 2
@@ -47,22 +47,14 @@ def strip(schedule: Schedule, now: datetime) -> Strip:
     week = look(schedule, now)
     here = week.now
     line = (
-        f"{DAYS[here.weekday()]} {here:%H:%M} in {schedule.timezone} (UTC{_signed(here.utcoffset() or timedelta())}), "
-        f"{_rate(rate_at(schedule, now))}"
+        f"{DAYS[here.weekday()]} {here:%H:%M} in {schedule.timezone} ({week.offset}), "
+        f"{rate_words(rate_at(schedule, now))}"
     )
     days = tuple(f"{DAYS[day]}: {_told(week, day)}" for day in range(7))
     notes = tuple(words_of(change) for change in week.changes)
-    strengths = _strengths(schedule)
-    keys = tuple(Key(_rate(rate), opacity) for rate, opacity in sorted(strengths.items()) if _is_shown(week, rate))
+    strengths, shown = _strengths(schedule), week.shown
+    keys = tuple(Key(rate_words(rate), opacity) for rate, opacity in sorted(strengths.items()) if rate in shown)
     return Strip(_svg(week, strengths, f"The week in {schedule.timezone}; now it is {line}"), line, keys, days, notes)
-
-
-def _is_shown(week: LocalWeek, rate: float) -> bool:
-    return any(
-        one == rate and (day, hour) not in week.skipped
-        for day, rates in enumerate(week.rates)
-        for hour, one in enumerate(rates)
-    )
 
 
 def _strengths(schedule: Schedule) -> dict[float, float]:
@@ -106,7 +98,7 @@ def _cell(week: LocalWeek, day: int, hour: int, opacity: float) -> Markup:
     return Markup(
         '<rect class="cell" x="{x}" y="{y}" width="{w}" height="{h}" rx="3" fill-opacity="{opacity}">'
         "<title>{name} {hour:02}–{until:02}: {rate}</title></rect>"
-    ).format(opacity=opacity, name=DAYS[day], hour=hour, until=hour + 1, rate=_rate(week.rates[day][hour]), **place)
+    ).format(opacity=opacity, name=DAYS[day], hour=hour, until=hour + 1, rate=_hour(week, day, hour), **place)
 
 
 def _now(week: LocalWeek) -> Markup:
@@ -128,16 +120,7 @@ def _told(week: LocalWeek, day: int) -> str:
 
 
 def _hour(week: LocalWeek, day: int, hour: int) -> str:
-    return "left out by the clocks" if (day, hour) in week.skipped else _rate(week.rates[day][hour])
-
-
-def _rate(rate: float) -> str:
-    return f"×{rate:g}" if rate else "asleep"
-
-
-def _signed(offset: timedelta) -> str:
-    minutes = abs(offset) // timedelta(minutes=1)
-    return f"{'-' if offset < timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
+    return "left out by the clocks" if (day, hour) in week.skipped else rate_words(week.rates[day][hour])
 
 
 def _joined(parts: list[Markup]) -> Markup:

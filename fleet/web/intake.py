@@ -137,7 +137,7 @@ def _misshapen(request: Request) -> Response | None:
     if not length.isascii() or not length.isdecimal():
         return problem(400, "Content-Length is no number.")
     if int(length) > MOST_BYTES:
-        return _too_large()
+        return problem(413, _TOO_LARGE)
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == b"multipart/form-data" and options.get(b"charset", b"").lower() not in _CHARSETS:
         # Python knows encodings that take the square of a text's length to read (punycode: a minute for a megabyte).
@@ -164,10 +164,6 @@ def _bounded(receive: Receive) -> Receive:
 
 
 _TOO_LARGE = f"A request has at most {MOST_BYTES:,} bytes."
-
-
-def _too_large() -> Response:
-    return problem(413, _TOO_LARGE)
 
 
 def _with(headers: list[tuple[bytes, bytes]], send: Send) -> Send:

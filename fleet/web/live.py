@@ -14,14 +14,12 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from fleet.access import Permission, Principal
-from fleet.core.errors import InvalidInput
-from fleet.core.events import Position
+from fleet.hooks import positions
 from fleet.web.gate import needs, withheld
 from fleet.web.hub import Hub, Listener
 from fleet.web.rounds import Wants
 
 router = APIRouter()
-_MOST = 2**63 - 1
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # a proxy that collects would break the stream
 
 
@@ -34,21 +32,10 @@ async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEE
     Goes on after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
     """
     hub: Hub = request.app.state.hub
-    listener = await hub.join(who, _position(last_event_id or after), Wants(feed, cards, withheld(who)))
+    since = last_event_id or after
+    position = positions.read(since) if since else None
+    listener = await hub.join(who, position, Wants(feed, cards, withheld(who)))
     return EventStream(hub, listener)
-
-
-def _position(text: str) -> Position | None:
-    """Return the position that an event's id names. Raises InvalidInput."""
-    if not text:
-        return None
-    txid, _, event_id = text.partition("-")
-    if not (txid.isascii() and txid.isdecimal() and event_id.isascii() and event_id.isdecimal()):
-        raise InvalidInput("That is no position in the stream.", fix="Positions are the ids of events, as 123-456.")
-    position = Position(int(txid), int(event_id))
-    if max(position.txid, position.id) > _MOST:
-        raise InvalidInput("That is no position in the stream.", fix="Positions are the ids of events, as 123-456.")
-    return position
 
 
 class EventStream(Response):

@@ -20,7 +20,7 @@ from fleet.access import Permission
 from fleet.core import clock
 from fleet.runtime.overview import Pulse
 from fleet.web import bars, charts, words
-from fleet.web.gate import csrf_word, deps_of, is_secure
+from fleet.web.gate import address_of_ours, csrf_word, is_secure
 from fleet.web.glance import Glance
 
 _HERE = Path(__file__).parent
@@ -83,7 +83,7 @@ def back(request: Request, otherwise: str) -> str:
         came = urlsplit(request.headers.get("referer", ""))
     except ValueError:
         return otherwise
-    ours = urlsplit(deps_of(request).settings.web_url or str(request.base_url)).netloc
+    ours = urlsplit(address_of_ours(request)).netloc
     if came.netloc.lower() != ours.lower() or not came.path.startswith("/") or came.path.startswith(("//", "/\\")):
         return otherwise
     return f"{came.path}?{came.query}" if came.query else came.path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
+from fleet.hooks import positions
 from fleet.web.feed import Line
 from fleet.web.rendering import pages
 
@@ -94,14 +95,9 @@ def parts_of(wants: Wants, frame: str, cards: str) -> bytes:
 
 def said(name: str, data: str, at: Position | None = None) -> bytes:
     """Return one server-sent event."""
-    where = f"id: {name_of(at)}\n" if at is not None else ""
+    where = f"id: {positions.written(at)}\n" if at is not None else ""
     lines = "\n".join(f"data: {line}" for line in data.splitlines()) or "data:"
     return f"{where}event: {name}\n{lines}\n\n".encode()
-
-
-def name_of(position: Position) -> str:
-    """Return a position as the id of an event."""
-    return f"{position.txid}-{position.id}"
 
 
 def _changed(events: Sequence[Event]) -> str:

@@ -31,9 +31,8 @@ def percent(share: float | None) -> str:
     """Return a share as percent: 0.0123 as 1.2 %."""
     if share is None:
         return "–"
-    return (
-        "0 %" if share == 0 else f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
-    )
+    digits = 1 if 0 < share < 0.1 else 0
+    return f"{share:.{digits}%}".replace("%", " %")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,8 @@ def span(seconds: float | None) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-def ago(moment: datetime | None, now: datetime) -> str:
+def ago(moment: datetime, now: datetime) -> str:
     """Return how long ago, or how soon, something is."""
-    if moment is None:
-        return "never"
     seconds = (now - moment).total_seconds()
     if abs(seconds) < 2:
         return "now"

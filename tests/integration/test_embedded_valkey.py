@@ -75,7 +75,8 @@ def test_a_server_left_by_a_killed_run_never_shares_its_files(private_valkey: Em
 
 
 def test_a_password_of_ones_own_is_used(tmp_path: Path) -> None:
-    server = EmbeddedValkey(tmp_path / "data", password="my-own", durable=False)
+    server = EmbeddedValkey(tmp_path / "data", durable=False)
+    server.password_path.write_text("my-own\n")
     server.start()
     try:
         assert server.url() == f"redis://:my-own@127.0.0.1:{server.port}/0"
@@ -87,8 +88,10 @@ def test_a_password_of_ones_own_is_used(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("password", ["with space", 'quo"te', "new\nline", "a@b", "#first"])
 def test_a_password_that_would_break_file_or_url_is_refused(tmp_path: Path, password: str) -> None:
+    server = EmbeddedValkey(tmp_path / "data")
+    server.password_path.write_text(password)
     with pytest.raises(InvalidInput, match="letters, digits"):
-        EmbeddedValkey(tmp_path / "data", password=password).start()
+        server.start()
 
 
 def test_a_named_port_that_is_taken_is_refused_with_its_setting(tmp_path: Path) -> None:

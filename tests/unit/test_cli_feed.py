@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from fleet.cli import feed
 from fleet.core import text
 from fleet.core.events import Event, Position
-from fleet.runtime import stories
+from fleet.runtime import people, stories
+from fleet.runtime.cast import Cast as TheCast
 from fleet.runtime.people import Named
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -25,6 +26,8 @@ class Cast:
     """Who is who, without asking anybody."""
 
     names = {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
+
+    tell = staticmethod(stories.tell)
 
     def name(self, event: Event) -> str:
         return str(event.payload.get("agent") or "")
@@ -70,6 +73,38 @@ DONE = {"agent": "Bright Studio"}
 def test_the_story_of_an_event(subject: str, payload: dict[str, Any], line: str) -> None:
     agent_id = AGENT if "agent" in payload else None
     assert told(subject, agent_id=agent_id, **payload) == line
+
+
+def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_asked_for_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nobody, asked = uuid.uuid4(), []
+
+    def names(_: object, ids: set[uuid.UUID]) -> Mapping[uuid.UUID, Named]:
+        asked.append(ids)
+        return Cast.names
+
+    monkeypatch.setattr(people, "names", names)
+    said = [
+        ("budget.set", "agent", str(AGENT), "💰 agent studio_bright_1 may spend $1.00 a day, by ann"),
+        ("control.paused", "agent", str(AGENT), "⏸ agent studio_bright_1 is paused by ann"),
+        ("control.paused", "agent", str(nobody), f"⏸ agent {nobody} is paused by ann"),
+        ("control.paused", "persona", str(AGENT), f"⏸ persona {AGENT} is paused by ann"),
+        ("control.paused", "agent", "*", "⏸ agent * is paused by ann"),
+        ("control.paused", "agent", None, "⏸ agent  is paused by ann"),
+        ("control.paused", "agent", [1], "⏸ agent [1] is paused by ann"),
+    ]
+    payload = {"by": "ann", "microusd": 1_000_000, "period": "day"}
+    events = [
+        Event(Position(1, 1), AT, subject, None, None, {**payload, "scope": scope, "key": key})
+        for subject, scope, key, _ in said
+    ]
+    cast = TheCast(None)  # type: ignore[arg-type]
+    cast.meet(events)
+    cast.meet(events[:2])
+    found = [cast.tell(event) for event in events]
+    assert [f"{one.sign} {one.words}" for one in found if one] == [line for *_, line in said]
+    assert (asked, events[0].payload["key"]) == ([{AGENT, nobody}], str(AGENT))
 
 
 def test_thoughts_are_told_only_to_those_who_want_to_know_more() -> None:

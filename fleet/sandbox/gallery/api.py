@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from fleet.core import clock, logs
 from fleet.core.errors import InvalidInput
 from fleet.sandbox.gallery import auth, workflows
-from fleet.sandbox.gallery.errors import ApiError, invalid, not_found
+from fleet.sandbox.gallery.errors import ApiError, id_of, invalid
 from fleet.sandbox.gallery.pictures import Stored
 from fleet.sandbox.gallery.state import Gallery, GalleryDep
 from fleet.sandbox.gallery.store import accounts, controls, engagement, executions, posts
@@ -99,7 +99,7 @@ def invite(body: InviteBody, gallery: GalleryDep, arrival: ArrivalDep, response:
 def remove(user_id: str, gallery: GalleryDep, arrival: ArrivalDep) -> dict[str, Any]:
     """Remove an account and hide what it made."""
     with gallery.storage.transaction() as tx:
-        gone = accounts.remove(tx, _uuid(user_id, "Account"))
+        gone = accounts.remove(tx, id_of(user_id, "Account"))
         arrival.took_effect(tx, "remove", gone, gone.id)
     return {"success": True}
 
@@ -165,7 +165,7 @@ def get_post(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> di
     """Return one post. Reading through the API is no page view."""
     with gallery.storage.transaction() as tx:
         viewer = _id(auth.reading(tx, agent))
-        return {"item": posts.get(tx, _uuid(post_id, "Post"), viewer=viewer).public()}
+        return {"item": posts.get(tx, id_of(post_id, "Post"), viewer=viewer).public()}
 
 
 @router.post("/showcase/{post_id}/like", dependencies=[Depends(auth.requires("showcase:write"))])
@@ -176,7 +176,7 @@ def like(post_id: str, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHea
         user = _writer(tx, agent)
         if (earlier := _earlier_answer(tx, gallery, user, arrival, digest)) is not None:
             return earlier
-        liked, count = engagement.toggle_like(tx, user, _uuid(post_id, "Post"))
+        liked, count = engagement.toggle_like(tx, user, id_of(post_id, "Post"))
         arrival.took_effect(tx, "like" if liked else "unlike", user, post_id)
         answer = {"success": True, "liked": liked, "likeCount": count}
         _keep_answer(tx, user, arrival, digest, answer)
@@ -193,7 +193,7 @@ def create_comment(
         user = _writer(tx, agent)
         if (earlier := _earlier_answer(tx, gallery, user, arrival, digest)) is not None:
             return earlier
-        comment = engagement.add_comment(tx, user, _uuid(post_id, "Post"), body.content)
+        comment = engagement.add_comment(tx, user, id_of(post_id, "Post"), body.content)
         arrival.took_effect(tx, "comment", user, comment.id, body.content)
         answer = {"comment": comment.public()}
         _keep_answer(tx, user, arrival, digest, answer)
@@ -206,7 +206,7 @@ def list_comments(post_id: str, gallery: GalleryDep, limit: Limit = 20, offset: 
     """Return a post's comments, oldest first."""
     with gallery.storage.transaction() as tx:
         viewer = _id(auth.reading(tx, agent))
-        post = posts.get(tx, _uuid(post_id, "Post"), viewer=viewer)
+        post = posts.get(tx, id_of(post_id, "Post"), viewer=viewer)
         found = engagement.comments_of(tx, post.id, limit=limit, offset=offset)
     return {"comments": [comment.public() for comment in found], "total": post.comments, "limit": limit,
             "offset": offset}  # fmt: skip
@@ -300,13 +300,6 @@ def _picture(gallery: Gallery, url: str) -> tuple[str | None, Stored | None]:
         if not name or not executions.knows_image(tx, name):
             raise invalid("imageUrl", "There is no such picture in this gallery.")
     return name, None
-
-
-def _uuid(text: str, what: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise not_found(what) from None
 
 
 def _digest(value: object) -> str:

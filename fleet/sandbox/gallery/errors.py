@@ -5,6 +5,7 @@ Raised anywhere below the API, turned into an answer by `app`. Bodies are flat: 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,14 @@ class ApiError(Exception):
 def not_found(what: str) -> ApiError:
     """Return the answer for something that is not here (any more)."""
     return ApiError(404, "NOT_FOUND", f"{what} not found.")
+
+
+def id_of(text: str, what: str) -> uuid.UUID:
+    """Return an id that stands in an address; what has none that could be is not here either. Raises ApiError."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise not_found(what) from None
 
 
 def invalid(path: str, message: str) -> ApiError:

@@ -6,7 +6,6 @@ templates, everywhere, and every account that is a machine is labelled as one.
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -16,7 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 
 from fleet.core import clock
 from fleet.sandbox.gallery import visitors
-from fleet.sandbox.gallery.errors import ApiError, not_found
+from fleet.sandbox.gallery.errors import ApiError, id_of, not_found
 from fleet.sandbox.gallery.state import GalleryDep
 from fleet.sandbox.gallery.store import accounts, changes, engagement, posts
 from fleet.sandbox.gallery.store.accounts import User
@@ -68,7 +67,7 @@ def home(gallery: GalleryDep, visitor: VisitorDep, sort: Sort = "recent", offset
 @router.get("/p/{post_id}")
 def show_post(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
     """Show one post with its comments; this counts as a view by a person."""
-    found = _uuid(post_id, "Post")
+    found = id_of(post_id, "Post")
     with gallery.storage.transaction() as tx:
         viewer = _viewer(tx, visitor)
         position = changes.tail(tx)
@@ -87,7 +86,7 @@ def show_post(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Respons
 def show_card(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
     """Return one card, for a page that was told of a new post."""
     with gallery.storage.transaction() as tx:
-        post = posts.get(tx, _uuid(post_id, "Post"))
+        post = posts.get(tx, id_of(post_id, "Post"))
         liked = posts.liked_by(tx, _viewer(tx, visitor), [post.id])
     return _page("_cards.html", visitor, {"posts": [post], "liked": liked, "now": clock.now(), "next": None})
 
@@ -96,14 +95,14 @@ def show_card(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Respons
 def show_comment(comment_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
     """Return one comment, for a page that was told of it."""
     with gallery.storage.transaction() as tx:
-        comment = engagement.comment(tx, _uuid(comment_id, "Comment"))
+        comment = engagement.comment(tx, id_of(comment_id, "Comment"))
     return _page("_comments.html", visitor, {"comments": [comment], "now": clock.now()})
 
 
 @router.post("/p/{post_id}/like")
 def like(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDep) -> Response:
     """Like a post as a visitor, or take the like back."""
-    found = _uuid(post_id, "Post")
+    found = id_of(post_id, "Post")
     with gallery.storage.transaction() as tx:
         posts.get(tx, found)
         liked, _ = engagement.toggle_like(tx, accounts.guest_made_now(tx, visitor.cookie, ""), found)
@@ -115,7 +114,7 @@ def like(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDep) 
 @router.post("/p/{post_id}/comments")
 def comment(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDep, form: FormDep) -> Response:
     """Comment as a visitor."""
-    found, words = _uuid(post_id, "Post"), form.get("content", "").strip()
+    found, words = id_of(post_id, "Post"), form.get("content", "").strip()
     name = " ".join(form.get("name", "").split())[:_NAME_CHARS]
     if not words or len(words) > _COMMENT_CHARS:
         raise ApiError(422, "VALIDATION_ERROR", f"A comment has 1 to {_COMMENT_CHARS} characters.")
@@ -200,10 +199,3 @@ def _viewer(tx: Any, visitor: Visitor) -> User | None:
 
 def _aware(value: datetime | None) -> datetime | None:
     return value if value is None or value.tzinfo else value.replace(tzinfo=clock.now().tzinfo)
-
-
-def _uuid(text: str, what: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise not_found(what) from None

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fleet.sandbox.gallery import auth
-from fleet.sandbox.gallery.api import AgentHeader, _uuid, _writer
+from fleet.sandbox.gallery.api import AgentHeader, _writer
+from fleet.sandbox.gallery.errors import id_of
 from fleet.sandbox.gallery.state import GalleryDep
 from fleet.sandbox.gallery.store import relations
 from fleet.sandbox.gallery.store.relations import ReactionType
@@ -49,7 +50,7 @@ def react(
     """Set one's reaction to a post. The same again changes nothing."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        new = relations.react(tx, user, _uuid(post_id, "Post"), body.type)
+        new = relations.react(tx, user, id_of(post_id, "Post"), body.type)
         arrival.took_effect(tx, "react" if new else "repeat", user, post_id, body.type)
     return {"success": True, "reaction": body.type}
 
@@ -61,6 +62,6 @@ def connect(
     """Ask somebody to be friends; who was asked answers by asking back. The same again changes nothing."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
-        state, new = relations.connect(tx, user, _uuid(user_id, "Account"), body.message)
+        state, new = relations.connect(tx, user, id_of(user_id, "Account"), body.message)
         arrival.took_effect(tx, "connect" if new else "repeat", user, user_id, body.message)
     return {"connection": {"userId": user_id, "state": state}}

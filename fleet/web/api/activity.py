@@ -11,14 +11,13 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.core import subjects
-from fleet.core.errors import InvalidInput
 from fleet.core.events import Event as Fact
-from fleet.core.events import Position
-from fleet.runtime import people
+from fleet.hooks import positions
+from fleet.runtime import people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import cursors
-from fleet.web.api.fields import Body, Moment, Told, line
-from fleet.web.api.jobs import agent_id_of, username
+from fleet.web.api.fields import AgentFilter, Body, Moment, Told
+from fleet.web.api.jobs import username
 from fleet.web.cursors import MOST, Page, Paging
 from fleet.web.gate import TheDeps, needs, withheld
 
@@ -50,7 +49,7 @@ class EventPage(Page[Event]):
 class ActivityQuery(Paging):
     """Which events."""
 
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
     job: uuid.UUID | None = None
     subject: Annotated[list[Subject], Field(max_length=20, description="`job.*` is all that begin with `job.`")] = []
     since: Moment | None = None
@@ -79,7 +78,7 @@ class Now(BaseModel):
 @router.get("")
 def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
     """Return a page of what happened, newest first."""
-    agent_id = agent_id_of(deps, which.agent)
+    agent_id = roster.id_of(deps, which.agent)
     found = people.activity(
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
         but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
@@ -93,36 +92,24 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
 @router.get("/after")
 def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> Following:
     """Return what happened after a position, in order: nothing is missed, and nothing is told twice."""
-    position = _read(which.after)
+    position = positions.read(which.after)
     found = people.activity_after(deps, position, but=withheld(who), limit=which.limit)
-    return Following(items=_views(deps, found), next=_written(found[-1].position if found else position))
+    return Following(items=_views(deps, found), next=positions.written(found[-1].position if found else position))
 
 
 @router.get("/position", dependencies=[needs(Permission.FLEET_VIEW)])
 def position_now(deps: TheDeps) -> Now:
     """Return the position after which only what is yet to come will be read."""
-    return Now(position=_written(people.activity_from_now(deps)))
+    return Now(position=positions.written(people.activity_from_now(deps)))
 
 
 def _views(deps: Deps, facts: list[Fact]) -> list[Event]:
     names = people.names(deps, [fact.agent_id for fact in facts])
     return [
         Event(
-            id=fact.position.id, position=_written(fact.position), occurred_at=fact.occurred_at, subject=fact.subject,
-            agent_id=fact.agent_id, agent=username(names, fact.agent_id),
-            job_id=fact.job_id, payload=dict(fact.payload),
+            id=fact.position.id, position=positions.written(fact.position), occurred_at=fact.occurred_at,
+            subject=fact.subject, agent_id=fact.agent_id, agent=username(names, fact.agent_id), job_id=fact.job_id,
+            payload=dict(fact.payload),
         )
         for fact in facts
     ]  # fmt: skip
-
-
-def _written(position: Position) -> str:
-    return f"{position.txid}-{position.id}"
-
-
-def _read(written: str) -> Position:
-    txid, _, event_id = written.partition("-")
-    try:
-        return Position(cursors.number(txid), cursors.number(event_id))
-    except ValueError:
-        raise InvalidInput(f"after: {written} is no position.", fix="Take `next` of an answer, or 0-0.") from None

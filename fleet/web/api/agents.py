@@ -22,7 +22,6 @@ from fleet.web.gate import TheDeps, needs
 router = APIRouter(prefix="/agents", tags=["agents"])
 
 Autonomy = Literal["autonomous", "supervised"]
-_ACTIONS = ("post", "comment", "like", "browse")
 _LONGEST_S = 2_592_000
 _IF_MATCH = "the `ETag` that you have seen: 412 if its settings were changed since; its own ticks do not count"
 IfMatch = Annotated[str | None, Header(max_length=1000, description=_IF_MATCH)]
@@ -152,9 +151,9 @@ def view(row: AgentRow) -> Agent:
     """Return an agent as programs see it."""
     return taken(
         Agent, row, persona=row.persona_id,
-        weights=Weights(**{name: getattr(row, f"{name}_weight") for name in _ACTIONS}),
+        weights=Weights(**{name: getattr(row, f"{name}_weight") for name in commands.WEIGHT_NAMES}),
         interval_s=Interval(min=row.min_interval_s, max=row.max_interval_s),
-        totals=Totals(**{f"{name}s": getattr(row, f"total_{name}s") for name in _ACTIONS}),
+        totals=Totals(**{f"{name}s": getattr(row, f"total_{name}s") for name in commands.WEIGHT_NAMES}),
     )  # fmt: skip
 
 

@@ -9,10 +9,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.jobs.ticks import TickKey
 from fleet.runtime import crowds, people
 from fleet.runtime.crowds import Deed
-from fleet.web.api.fields import AgentName, Body, Count, Moved, Reason, line
+from fleet.web.api.fields import AgentName, Body, Count, Moved, Reason, line, taken
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -103,8 +102,4 @@ def stop(deps: TheDeps, *, name: AgentName) -> Moved:
 @router.post("/{name}/trigger", status_code=202)
 def trigger(deps: TheDeps, *, name: AgentName, body: Trigger, who: Controller) -> Woken:
     """Wake an agent now, perhaps for one action. It goes through the same ledger, caps and switches as every tick."""
-    return Woken(**_key(people.trigger(deps, name, action=body.action, by=who.by)))
-
-
-def _key(key: TickKey) -> dict[str, uuid.UUID | int]:
-    return {"agent_id": key.agent_id, "tick_no": key.tick_no}
+    return taken(Woken, people.trigger(deps, name, action=body.action, by=who.by))

@@ -13,7 +13,7 @@ from fleet.access import Permission
 from fleet.approvals import Decision, Filter, How, Request, RequestState, diff
 from fleet.approvals.states import Verdict
 from fleet.core.masking import mask_all
-from fleet.runtime import approving
+from fleet.runtime import approving, roster
 from fleet.runtime.persons import person_of
 from fleet.web import cursors
 from fleet.web.api import deciding
@@ -29,8 +29,7 @@ from fleet.web.api.deciding import (
     Reject,
     Why,
 )
-from fleet.web.api.fields import Body, Json, Said, Told, line, prose, taken
-from fleet.web.api.jobs import agent_id_of
+from fleet.web.api.fields import AgentFilter, Body, Json, Said, Told, line, prose, taken
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -102,7 +101,7 @@ class ApprovalQuery(Paging):
 
     state: Annotated[list[RequestState], Field(max_length=10)] = []
     resource: Annotated[str, line(30)] | None = None
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
 
 
 class NewPayload(Body):
@@ -121,21 +120,19 @@ def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
         for one in diff(request.before, request.payload)
     ]  # fmt: skip
     return taken(
-        WholeRequest, request, approvers=list(request.approvers), voices=list(request.voices), diff=changes,
-        before=None if request.before is None else dict(request.before),
-        record=[taken(Entry, one, roles=list(one.roles)) for one in record],
+        WholeRequest, request, diff=changes, before=None if request.before is None else dict(request.before),
+        record=[taken(Entry, one) for one in record],
     )  # fmt: skip
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -> ApprovalPage:
     """Return a page of requests, newest first."""
-    wanted = Filter(tuple(which.state), which.resource or None, agent_id_of(deps, which.agent))
+    wanted = Filter(tuple(which.state), which.resource or None, roster.id_of(deps, which.agent))
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     requests, following = which.page(found, lambda one: one.id)
-    items = [taken(Approval, one, approvers=list(one.approvers), voices=list(one.voices)) for one in requests]
-    return ApprovalPage(items=items, next=following)
+    return ApprovalPage(items=[taken(Approval, one) for one in requests], next=following)
 
 
 @router.get("/{request_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])

@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.access.audit import Filter, Line
+from fleet.access.audit import Filter
 from fleet.runtime import accounts
+from fleet.web import cursors
+from fleet.web.api.fields import Moment, prose, taken
+from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(prefix="/audit", tags=["access"])
-_NO_NUL = r"^[^\x00]*$"
 
 
 class OneLine(BaseModel):
@@ -33,26 +35,24 @@ class OneLine(BaseModel):
     after: dict[str, Any] | None
 
 
-class Lines(BaseModel):
+class Lines(Page[OneLine]):
     """A page of the log, newest first."""
 
-    items: list[OneLine]
-    next: str | None = Field(description="hand it back as `cursor` for the page below; null at the end")
 
+class AuditQuery(Paging):
+    """Which lines."""
 
-def _view(line: Line) -> OneLine:
-    return OneLine.model_validate({name: getattr(line, name) for name in OneLine.model_fields})
+    actor: Annotated[str, prose(200)] | None = None
+    action: Annotated[str, prose(60), Field(description="may end in *")] | None = None
+    target: Annotated[str, prose(300)] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 @router.get("", dependencies=[needs(Permission.AUDIT_VIEW)])
-def audit(deps: TheDeps, *, actor: Annotated[str | None, Query(max_length=200, pattern=_NO_NUL)] = None,
-          action: Annotated[str | None, Query(max_length=60, pattern=_NO_NUL, description="may end in *")] = None,
-          target: Annotated[str | None, Query(max_length=300, pattern=_NO_NUL)] = None,
-          since: AwareDatetime | None = None, until: AwareDatetime | None = None,
-          limit: Annotated[int, Query(ge=1, le=200)] = 50,
-          cursor: Annotated[str | None, Query(pattern=r"^[1-9][0-9]{0,17}$")] = None) -> Lines:  # fmt: skip
+def audit(deps: TheDeps, *, which: Annotated[AuditQuery, Query()]) -> Lines:
     """Return a page of the log."""
-    which = Filter(actor, action, target, since, until)
-    found = accounts.audit_page(deps, which, limit=limit + 1, before=int(cursor) if cursor else None)
-    more = str(found[limit - 1].id) if len(found) > limit else None
-    return Lines(items=[_view(one) for one in found[:limit]], next=more)
+    wanted = Filter(which.actor, which.action, which.target, which.since, which.until)
+    found = accounts.audit_page(deps, wanted, limit=which.one_more, before=which.place(cursors.number))
+    lines, following = which.page(found, lambda one: one.id)
+    return Lines(items=[taken(OneLine, one) for one in lines], next=following)

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.runtime import money
 from fleet.spending.budgets import ALL, Period, Scope
-from fleet.spending.budgets import Budget as Limit
 from fleet.spending.queries import By
 from fleet.web.api.fields import Body, prose, taken, whole
 from fleet.web.cursors import MOST
@@ -112,7 +111,7 @@ def list_budgets(deps: TheDeps) -> Budgets:
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> Budget:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
     money.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
-    return _view(money.budget(deps, scope, _name(scope, key), period))
+    return taken(Budget, money.budget(deps, scope, _name(scope, key), period))
 
 
 @budgets.delete("/{scope}/{key}/{period}", status_code=204)
@@ -125,11 +124,9 @@ def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: 
 def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> Budget:
     """Let a scope spend more in its current period; the limit itself stays."""
     name = _name(scope, key)
-    return _view(money.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason))
-
-
-def _view(limit: Limit) -> Budget:
-    return taken(Budget, limit)
+    return taken(
+        Budget, money.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
+    )  # fmt: skip
 
 
 def _name(scope: Scope, key: str) -> str | None:

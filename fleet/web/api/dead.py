@@ -12,19 +12,17 @@ from fleet.access import Permission, Principal
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
-from fleet.runtime import fleetwide, people
+from fleet.runtime import fleetwide, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web import cursors
-from fleet.web.api.fields import Body, Count, Moment, line, whole
-from fleet.web.api.jobs import JobPage, age_of, agent_id_of, views
+from fleet.web.api.fields import AgentFilter, Body, Count, Moment, whole
+from fleet.web.api.jobs import JobPage, age_of, views
 from fleet.web.cursors import Paging
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(prefix="/dead", tags=["dead letters"])
 
 _MOST_AT_ONCE = 10_000
-Kinds = Annotated[list[JobKind], Field(max_length=20)]
-AgentFilter = Annotated[str, line(60), Field(description="username or id")]
 Controller = Annotated[Principal, needs(Permission.JOBS_CONTROL)]
 
 
@@ -35,24 +33,18 @@ class Reasons(BaseModel):
     reasons: dict[str, int] = Field(examples=[{"exhausted": 3, "permanent": 1}])
 
 
-class DeadQuery(Paging):
-    """Which dead letters."""
+class DeadFilter(Body):
+    """Which dead letters; an empty filter means all of them."""
 
     reason: DeadReason | None = None
-    kind: Kinds = []
+    kind: Annotated[list[JobKind], Field(max_length=20)] = []
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="dead since then")] | None = None
     until: Annotated[Moment, Field(description="dead before then")] | None = None
 
 
-class DeadFilter(Body):
-    """Which dead letters; an empty filter means all of them."""
-
-    reason: DeadReason | None = None
-    kind: Kinds = []
-    agent: AgentFilter | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+class DeadQuery(DeadFilter, Paging):
+    """Which page of which dead letters."""
 
 
 class Some(Body):
@@ -113,8 +105,8 @@ def _named(deps: Deps, some: Some) -> Filter:
     return _filter(deps, some.filter)
 
 
-def _filter(deps: Deps, which: DeadFilter | DeadQuery) -> Filter:
+def _filter(deps: Deps, which: DeadFilter) -> Filter:
     return Filter(
-        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=agent_id_of(deps, which.agent),
+        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=roster.id_of(deps, which.agent),
         newer_than=age_of(deps, which.since), older_than=age_of(deps, which.until),
     )  # fmt: skip

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.runtime import looking, people
 from fleet.web import cursors
-from fleet.web.api.fields import LARGEST_ID, AgentName, Said, Told, taken
-from fleet.web.cursors import Page, Paging
+from fleet.web.api.fields import AgentName, Said, Told, taken
+from fleet.web.cursors import LARGEST_ID, Page, Paging
 from fleet.web.gate import TheDeps, decided_for, needs
 
 router = APIRouter(prefix="/agents/{name}/decisions", tags=["decisions"])

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
-from fleet.runtime import approving, drafting, people
+from fleet.runtime import approving, drafting, people, roster
 from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
 from fleet.runtime.drafting import Seen
@@ -23,8 +23,8 @@ from fleet.web import cursors
 from fleet.web.api import deciding
 from fleet.web.api.approvals import WholeRequest, whole_request
 from fleet.web.api.deciding import Approve, Decided, Decider, IdsToApprove, Instructions, Outcomes, Reject, Why
-from fleet.web.api.fields import Body, Said, Told, line, prose, taken
-from fleet.web.api.jobs import agent_id_of, username
+from fleet.web.api.fields import AgentFilter, Body, Said, Told, line, prose, taken
+from fleet.web.api.jobs import username
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -85,7 +85,7 @@ class DraftQuery(Paging):
 
     status: DraftStatus | None = None
     kind: DraftKind | None = None
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
 
 
 class Edit(Body):
@@ -107,7 +107,7 @@ def _view(model: type[Draft], seen: Seen, names: Names, **more: Any) -> Any:
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> DraftPage:
     """Return a page of drafts, newest first."""
-    wanted = Filter(which.status, which.kind, agent_id_of(deps, which.agent))
+    wanted = Filter(which.status, which.kind, roster.id_of(deps, which.agent))
     with which.continued():
         found = drafting.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     drafts, following = which.page(found, lambda seen: seen.row.id)

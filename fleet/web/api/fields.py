@@ -22,8 +22,6 @@ _MOST_NAMED = 20
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
-LARGEST_ID = 2**63 - 1
-
 V = TypeVar("V", bound=BaseModel)
 
 
@@ -125,6 +123,7 @@ def _is_list(annotation: object) -> bool:
 
 
 AgentName = Annotated[str, Path(max_length=60, description="username or id", examples=["ada_lovelace"])]
+AgentFilter = Annotated[str, line(60), Field(description="username or id")]
 Reason = Annotated[str, prose(200)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 

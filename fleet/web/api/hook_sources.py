@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -12,10 +13,9 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.hooks.signatures import Scheme
-from fleet.hooks.sources import Item
 from fleet.hooks.sources import Source as Teller
 from fleet.runtime import receiving
-from fleet.web.api.fields import Body, Moved
+from fleet.web.api.fields import Body, Moved, taken
 from fleet.web.api.hooks import Editor, Secret, Switched
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
@@ -138,7 +138,7 @@ def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, 
     before = which.place(uuid.UUID, of=name)
     found = receiving.history(deps, name, before=before, limit=which.one_more)
     items, following = which.page(found, lambda one: one.id, of=name)
-    return ReceivedPage(items=[_received(one) for one in items], next=following)
+    return ReceivedPage(items=[taken(Received, one, bytes=one.size_bytes) for one in items], next=following)
 
 
 @router.get("/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
@@ -149,17 +149,4 @@ def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Content:
 
 
 def _source(found: Teller) -> Source:
-    scheme = found.scheme
-    return Source(
-        name=found.name, description=found.description, active=found.active, form=scheme.form, header=scheme.header,
-        encoding=scheme.encoding, prefix=scheme.prefix, timestamp_header=scheme.timestamp_header,
-        tolerance_s=scheme.tolerance_s, id_header=found.id_header, id_path=found.id_path, created_by=found.created_by,
-        created_at=found.created_at,
-    )  # fmt: skip
-
-
-def _received(one: Item) -> Received:
-    return Received(
-        id=one.id, external_id=one.external_id, state=one.state, content_type=one.content_type, bytes=one.size_bytes,
-        received_at=one.received_at, processed_at=one.processed_at, error=one.error,
-    )  # fmt: skip
+    return taken(Source, found, **asdict(found.scheme))

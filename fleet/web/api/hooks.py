@@ -10,11 +10,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.hooks.deliveries import Delivery as Told
 from fleet.hooks.subscriptions import Subscription, Wanted
 from fleet.jobs.states import JobState
 from fleet.runtime import hooks
-from fleet.web.api.fields import Body, Moved
+from fleet.web.api.fields import Body, Moved, taken
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, needs
 
@@ -170,7 +169,7 @@ def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[Delivery
     before = which.place(uuid.UUID, of=str(hook))
     found = hooks.history(deps, hook, state=which.state, before=before, limit=which.one_more)
     items, following = which.page(found, lambda one: one.job_id, of=str(hook))
-    return DeliveryPage(items=[_delivery(one) for one in items], next=following)
+    return DeliveryPage(items=[taken(Delivery, one, job=one.job_id) for one in items], next=following)
 
 
 @router.post("/{hook}/replay")
@@ -180,17 +179,7 @@ def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permi
 
 
 def _hook(found: Subscription, who: Principal) -> Hook:
-    return Hook(
-        id=found.id, url=found.url if who.may(Permission.HOOKS_EDIT) else found.host, subjects=list(found.subjects),
-        description=found.description, active=found.active, disabled_reason=found.disabled, failures=found.failures,
-        failing_since=found.failing_since, two_secrets_until=found.previous_until, created_by=found.created_by,
-        created_at=found.created_at, updated_at=found.updated_at,
-    )  # fmt: skip
-
-
-def _delivery(one: Told) -> Delivery:
-    return Delivery(
-        job=one.job_id, subject=one.subject, position=one.position, state=one.state, attempts=one.attempts,
-        status=one.status, answer=one.answer, took_ms=one.took_ms, why=one.why, created_at=one.created_at,
-        tried_at=one.tried_at, next_attempt_at=one.next_attempt_at,
+    return taken(
+        Hook, found, url=found.url if who.may(Permission.HOOKS_EDIT) else found.host, disabled_reason=found.disabled,
+        two_secrets_until=found.previous_until,
     )  # fmt: skip

@@ -14,11 +14,11 @@ from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
-from fleet.runtime import people
+from fleet.runtime import people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.people import Names
 from fleet.web import cursors
-from fleet.web.api.fields import Moment, Said, Told, line, taken
+from fleet.web.api.fields import AgentFilter, Moment, Said, Told, taken
 from fleet.web.cursors import Page, Paging
 from fleet.web.gate import TheDeps, carried_for, needs
 
@@ -82,7 +82,7 @@ class JobQuery(Paging):
     state: Annotated[list[JobState], Field(max_length=8)] = []
     kind: Annotated[list[JobKind], Field(max_length=20)] = []
     priority: Priority | None = None
-    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
 
@@ -91,11 +91,6 @@ def views(deps: Deps, rows: list[Listed]) -> list[Job]:
     """Return jobs as programs see them."""
     names = people.names(deps, [row.agent_id for row in rows])
     return [taken(Job, row, agent=username(names, row.agent_id)) for row in rows]
-
-
-def agent_id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
-    """Return the id of an agent that a filter names, a deleted one too. Raises NotFound."""
-    return None if not name else people.get_agent(deps, name, include_deleted=True).id
 
 
 def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
@@ -114,7 +109,7 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first."""
     wanted = Filter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
-        agent_id=agent_id_of(deps, which.agent), newer_than=age_of(deps, which.since),
+        agent_id=roster.id_of(deps, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
     )  # fmt: skip
     with which.continued():

@@ -16,8 +16,8 @@ from fleet.drafts.models import LessonRow
 from fleet.runtime import drafting
 from fleet.web import cursors
 from fleet.web.api.deciding import Decider
-from fleet.web.api.fields import LARGEST_ID, AgentName, taken
-from fleet.web.cursors import Page, Paging
+from fleet.web.api.fields import AgentName, taken
+from fleet.web.cursors import LARGEST_ID, Page, Paging
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(tags=["lessons"])

@@ -71,7 +71,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
     above = which.place(cursors.word, of="personas") or ""
     found = [one for one in deps.personas if one.id > above]
     rows, following = which.page(found, lambda one: one.id, of="personas")
-    return PersonaPage(items=[taken(Persona, one, **_plain(one)) for one in rows], next=following)
+    return PersonaPage(items=[taken(Persona, one, **_numbers(one)) for one in rows], next=following)
 
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -79,15 +79,10 @@ def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> W
     """Return one persona and its week as the clocks of its zone have it."""
     one = deps.personas.get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
-    week = taken(
-        Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days), peak=list(one.schedule.peak),
-        sleep=list(one.schedule.sleep),
-    )  # fmt: skip
-    return taken(WholePersona, one, **_plain(one), name_templates=list(one.name_templates), schedule=week)
+    week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))
+    return taken(WholePersona, one, **_numbers(one), schedule=week)
 
 
-def _plain(one: Archetype) -> dict[str, object]:
-    return {
-        "interests": list(one.interests), "workflow_types": list(one.workflow_types),
-        "interval_s": Interval(min=one.interval.min_s, max=one.interval.max_s), "weights": taken(Weights, one.weights),
-    }  # fmt: skip
+def _numbers(one: Archetype) -> dict[str, object]:
+    interval = Interval(min=one.interval.min_s, max=one.interval.max_s)
+    return {"interval_s": interval, "weights": taken(Weights, one.weights)}

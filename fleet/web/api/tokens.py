@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.access.tokens import Token
 from fleet.runtime import accounts
+from fleet.web.api.fields import Body, taken
 from fleet.web.gate import TheDeps, needs
 
 router = APIRouter(prefix="/tokens", tags=["access"])
@@ -37,10 +37,8 @@ class Tokens(BaseModel):
     items: list[OneToken]
 
 
-class NewToken(BaseModel):
+class NewToken(Body):
     """What a token is for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=60, description="what uses it")
     scopes: list[Permission] = Field(min_length=1, max_length=len(Permission), description="what it may do")
@@ -53,15 +51,10 @@ class MadeToken(BaseModel):
     token: str
 
 
-def _view(one: Token) -> OneToken:
-    own = {name: getattr(one, name) for name in OneToken.model_fields}
-    return OneToken.model_validate(own | {"scopes": list(one.scopes)})
-
-
 @router.get("")
 def tokens(deps: TheDeps, who: Own) -> Tokens:
     """Return one's own tokens."""
-    return Tokens(items=[_view(one) for one in accounts.list_tokens(deps, who.name)])
+    return Tokens(items=[taken(OneToken, one) for one in accounts.list_tokens(deps, who.name)])
 
 
 @router.post("", status_code=201)

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal, Role
-from fleet.access.invitations import Invitation
-from fleet.access.users import User
 from fleet.runtime import accounts, inviting
+from fleet.web.api.fields import Body, Count, Moved, taken
 from fleet.web.gate import TheDeps, address_of_ours, needs
 
 router = APIRouter(tags=["access"])
@@ -36,24 +35,10 @@ class Users(BaseModel):
     items: list[OneUser]
 
 
-class NewRole(BaseModel):
+class NewRole(Body):
     """What a user is to be."""
 
-    model_config = ConfigDict(extra="forbid")
-
     role: Role
-
-
-class Changed(BaseModel):
-    """Whether something changed; false if it was so already."""
-
-    changed: bool
-
-
-class Ended(BaseModel):
-    """How many sessions have ended."""
-
-    count: int
 
 
 class OneInvitation(BaseModel):
@@ -72,10 +57,8 @@ class Invitations(BaseModel):
     items: list[OneInvitation]
 
 
-class NewInvitation(BaseModel):
+class NewInvitation(Body):
     """Whom to invite."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role
     hours: int = Field(24, ge=1, le=168, strict=True, description="for how long its link works")
@@ -87,36 +70,28 @@ class MadeInvitation(OneInvitation):
     link: str
 
 
-def _user(user: User) -> OneUser:
-    return OneUser(name=user.name, role=user.role, created_at=user.created_at, last_login_at=user.last_login_at)
-
-
-def _fields(one: Invitation) -> dict[str, object]:
-    return {name: getattr(one, name) for name in OneInvitation.model_fields}
-
-
 @router.get("/users", dependencies=[_MAY_LOOK])
 def users(deps: TheDeps) -> Users:
     """Return everybody who may come in."""
-    return Users(items=[_user(one) for one in accounts.list_users(deps)])
+    return Users(items=[taken(OneUser, one) for one in accounts.list_users(deps)])
 
 
 @router.get("/users/{name}", dependencies=[_MAY_LOOK])
 def user(deps: TheDeps, name: Name) -> OneUser:
     """Return one user."""
-    return _user(accounts.get_user(deps, name))
+    return taken(OneUser, accounts.get_user(deps, name))
 
 
 @router.patch("/users/{name}")
-def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Changed:
+def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Moved:
     """Give a user another role; they have to log in again."""
-    return Changed(changed=accounts.change_role(deps, name, body.role, by=who))
+    return Moved(changed=accounts.change_role(deps, name, body.role, by=who))
 
 
 @router.post("/users/{name}/logout")
-def log_out(deps: TheDeps, who: Editor, name: Name) -> Ended:
+def log_out(deps: TheDeps, who: Editor, name: Name) -> Count:
     """End every session of a user. Tokens stay."""
-    return Ended(count=accounts.log_out_user(deps, name, by=who))
+    return Count(count=accounts.log_out_user(deps, name, by=who))
 
 
 @router.delete("/users/{name}", status_code=204)
@@ -128,14 +103,14 @@ def remove(deps: TheDeps, who: Editor, name: Name) -> None:
 @router.get("/invitations", dependencies=[_MAY_LOOK])
 def invitations(deps: TheDeps) -> Invitations:
     """Return the open invitations, without their links."""
-    return Invitations(items=[OneInvitation.model_validate(_fields(one)) for one in inviting.list_invitations(deps)])
+    return Invitations(items=[taken(OneInvitation, one) for one in inviting.list_invitations(deps)])
 
 
 @router.post("/invitations", status_code=201)
 def invite(request: Request, deps: TheDeps, who: Editor, body: NewInvitation) -> MadeInvitation:
     """Make a link that lets one person join."""
     key, made = inviting.invite(deps, body.role, by=who, for_=timedelta(hours=body.hours))
-    return MadeInvitation.model_validate(_fields(made) | {"link": inviting.link(address_of_ours(request), key)})
+    return taken(MadeInvitation, made, link=inviting.link(address_of_ours(request), key))
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204)

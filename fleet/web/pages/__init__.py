@@ -12,6 +12,7 @@ from fleet.web.pages import (
     controls,
     costs,
     dead,
+    deciding,
     draft,
     draft_stats,
     drafts,
@@ -27,12 +28,12 @@ from fleet.web.pages import (
     users,
 )
 
-# /agents/new and /agents/bulk stand before /agents/{name}, which would take them for usernames; /drafts/stats likewise
-# before /drafts/{name}.
+# /agents/new and /agents/bulk stand before /agents/{name}, which would take them for usernames; likewise `deciding` and
+# /drafts/stats.
 ROUTERS = (
     login.router, join.router, live.router, overview.router, activity.router,
     agents.router, agent_edit.router, agent.router, personas.router, experiments.router,
-    jobs.router, job.router, dead.router, drafts.router, draft_stats.router, draft.router,
+    jobs.router, job.router, dead.router, deciding.router, drafts.router, draft_stats.router, draft.router,
     approvals.router, controls.router, costs.router, settings.router, hooks.router,
     account.router, users.router, audit.router,
 )  # fmt: skip

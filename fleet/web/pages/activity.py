@@ -10,16 +10,19 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.core.errors import NotFound
+from fleet.core import subjects
+from fleet.core.errors import FleetError
 from fleet.core.events import Event
 from fleet.core.text import storable
+from fleet.hooks import positions
 from fleet.runtime import people
 from fleet.runtime.deps import Deps
 from fleet.web import feed
-from fleet.web.feed import FAMILIES, Line, Scribe
+from fleet.web.feed import FAMILIES, Family, Line, Scribe
 from fleet.web.gate import TheDeps, needs, withheld
+from fleet.web.pages.asked import Maybe
+from fleet.web.problems import status_of
 from fleet.web.rendering import render
-from fleet.web.rounds import name_of
 
 router = APIRouter()
 _PAGE = 60
@@ -39,34 +42,39 @@ class Shown:
 @router.get("/activity")
 def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
              agent: Annotated[str, Query(max_length=60)] = "",
-             subject: Annotated[str, Query(max_length=80)] = "", only: str = "",
+             subject: Annotated[str, Query(max_length=80)] = "", only: Maybe[Family] = None,
              before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None) -> Response:  # fmt: skip
     """Show what happened."""
-    family = only if only in FAMILIES else ""
-    agent, subject = storable(agent.strip()), storable(subject.strip())
-    problem, found, shown = "", None, Shown((), "")
+    family, agent, subject = only or "", storable(agent.strip()), storable(subject.strip())
+    problem: FleetError | None = None
+    found, shown = None, Shown((), "")
     try:
         found = people.get_agent(deps, agent, include_deleted=True) if agent else None
         shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
                        but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
-    except NotFound as error:
-        problem = str(error)
+    except FleetError as error:
+        problem = error
     return render(
-        request, "activity.html", feed=shown, agent=agent, found=found, subject=subject, only=family, before=before,
-        problem=problem, families=FAMILIES, most=_PAGE,
+        request, "activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent, found=found,
+        subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
     )  # fmt: skip
 
 
 def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
            but: Sequence[str] = (), before: int | None = None, limit: int) -> Shown:  # fmt: skip
-    """Return the newest lines, and the position from which a stream brings what follows. Raises NotFound."""
+    """Return the newest lines, and the position from which a stream brings what follows.
+
+    Raises NotFound for an agent, InvalidInput for a subject, that there is none of.
+    """
     position = people.activity_from_now(deps)  # before the look, so that nothing falls between the two
-    subjects = (subject,) if subject else feed.subjects_of(family)
-    read = _LOOKED_THROUGH if family and not subject and subjects == ("job.done",) else limit
-    found = people.activity(deps, name=name, subjects=subjects, but=but, before=before, limit=read)
+    wanted = (subject,) if subject else feed.subjects_of(family)
+    read = _LOOKED_THROUGH if family and not subject and wanted == ("job.done",) else limit
+    found = people.activity(deps, name=name, subjects=wanted, but=but, before=before, limit=read)
+    if subject and not found and before is None:
+        subjects.refuse_unknown(wanted)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
-    return Shown(lines, name_of(position), _below(found, kept, read, limit))
+    return Shown(lines, positions.written(position), _below(found, kept, read, limit))
 
 
 def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int) -> int | None:

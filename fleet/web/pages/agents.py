@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
-from pydantic import BeforeValidator
+from pydantic import AfterValidator
 
 from fleet.access import Permission, Principal
 from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import Tally
 from fleet.core import text
+from fleet.core.errors import NotFound
 from fleet.runtime import crowds, roster
 from fleet.runtime.crowds import Crowd, Deed
 from fleet.runtime.deps import Deps
@@ -25,16 +26,14 @@ from fleet.runtime.minds import MINDS
 from fleet.runtime.people import AgentFilter
 from fleet.web.agent_form import AUTONOMY
 from fleet.web.gate import TheDeps, needs
+from fleet.web.pages.asked import Maybe
+from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
 PAGE = 50
 _MOST_CHOSEN = 500
 _OURS = frozenset({"new", "bulk"})
-
-T = TypeVar("T")
-Maybe = Annotated[T | None, BeforeValidator(lambda value: value or None)]
-"""A choice of a form; the empty one is none."""
 
 
 class Standing(StrEnum):
@@ -47,11 +46,14 @@ class Standing(StrEnum):
     DELETED = "deleted"
 
 
-class Autonomy(StrEnum):
-    """Who decides."""
+def _known(kind: str) -> str:
+    if kind not in MINDS:
+        raise ValueError(f"no agents are of this kind; there are {', '.join(MINDS)}")
+    return kind
 
-    AUTONOMOUS = "autonomous"
-    SUPERVISED = "supervised"
+
+Autonomy = Literal["autonomous", "supervised"]
+Kind = Annotated[str, AfterValidator(_known)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ class Asked:
 
 
 def _asked(*, status: Maybe[Standing] = None, persona: Annotated[str, Query(max_length=60)] = "",
-           autonomy: Maybe[Autonomy] = None, kind: Annotated[str, Query(max_length=20)] = "",
+           autonomy: Maybe[Autonomy] = None, kind: Maybe[Kind] = None,
            q: Annotated[str, Query(max_length=100)] = "") -> Asked:  # fmt: skip
-    return Asked(status, text.clean(persona) or None, autonomy, text.clean(kind) or None, text.clean(q))
+    return Asked(status, text.clean(persona) or None, autonomy, kind, text.clean(q))
 
 
 TheAsked = Annotated[Asked, Depends(_asked)]
@@ -100,11 +102,15 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
            before: Annotated[str, Query(max_length=30)] = "") -> Response:  # fmt: skip
     """Show a page of agents, by username."""
     after, before = text.clean(after), text.clean(before)
-    roll = roster.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
+    problem: NotFound | None = None
+    try:
+        roll = roster.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
+    except NotFound as error:
+        problem, roll = error, roster.nobody(deps)
     return render(
-        request, "agents.html", roll=roll, asked=asked, personas=deps.personas.personas, kinds=tuple(MINDS),
-        standings=Standing, autonomies=AUTONOMY, badges=_badges(deps, roll.tally), address=address,
-        statuses=_by_status(roll.tally, asked),
+        request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
+        personas=deps.personas.personas, kinds=tuple(MINDS), standings=Standing, autonomies=AUTONOMY, address=address,
+        badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 
 

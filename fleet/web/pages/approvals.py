@@ -1,35 +1,33 @@
-"""The approvals: whatever people are asked to allow, drafts and all else, and decisions about one or many of them."""
+"""The approvals: whatever people are asked to allow, drafts and all else. Decisions about them are in `deciding`."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.approvals import Changed, Filter, RequestState, standing
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.runtime import approving, people
+from fleet.runtime import approving, people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Picked, Reason
-from fleet.web.pages.deciding import Seen as Revision
+from fleet.web.pages.asked import Maybe
+from fleet.web.pages.deciding import Above, Back, Decider, Name, Reason, Revision
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
 router = APIRouter()
 _PAGE = 30
-Name = Annotated[str, Path(max_length=36)]
-Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
 
 
 @router.get("/approvals")
 def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
-              state: Annotated[RequestState | None, Blank] = None,
+              state: Maybe[RequestState] = None,
               resource: Annotated[str, Query(max_length=30)] = "", agent: Annotated[str, Query(max_length=60)] = "",
               before: Above = None) -> Response:  # fmt: skip
     """Show a page of requests; those that wait for a decision if nothing else is asked for."""
@@ -38,8 +36,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
     waiting = approving.pending(deps)
     facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(who)}
     try:
-        agent_id = people.get_agent(deps, agent, include_deleted=True).id if agent else None
-        which = Filter((chosen,), resource or None, agent_id)
+        which = Filter((chosen,), resource or None, roster.id_of(deps, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
         return render(request, "approvals.html", code=404, problem=error, found=[], names={}, more=None, **facts)
@@ -65,66 +62,11 @@ def _looks(who: Principal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/approvals/decide")
-def decide(request: Request, who: Decider, *, decision: Annotated[Literal["approve", "reject"], Form()],
-           pick: Picked = (), reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve or reject all that is selected; each is settled, or its reason why not is told."""
-    where = deciding.way_back(back, "/approvals")
-    return deciding.decide_all(request, person_of(who), decision, pick, reason=reason, where=where)
-
-
-@router.get("/approvals/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def decided(request: Request) -> Response:
-    """Lead back to the requests whoever reloads what came of many decisions."""
-    return go(request, "/approvals")
-
-
 @router.get("/approvals/{name}")
 def approval(request: Request, deps: TheDeps, name: Name,
              who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)]) -> Response:  # fmt: skip
     """Show one request: what would change, who may decide, and what was decided so far."""
     return _page(request, deps, name, who)
-
-
-@router.get("/approvals/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
-    """Lead back to the request whoever reloads a form that was refused."""
-    return go(request, _back(name, ""))
-
-
-@router.post("/approvals/{name}/approve")
-def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve a request as it was seen; what follows happens at once."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.approve(
-            deps, approving.find(deps, [name]), person_of(who), reason or None, revision=revision
-        ),
-        where=_back(name, back),
-    )
-
-
-@router.post("/approvals/{name}/reject")
-def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-           reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Reject a request, for a reason."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.reject(deps, approving.find(deps, [name]), person_of(who), reason, revision=revision),
-        where=_back(name, back),
-    )
-
-
-@router.post("/approvals/{name}/withdraw")
-def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
-             back: Back = "") -> Response:  # fmt: skip
-    """Take a request back, for whoever asked and for those who may decide."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.withdraw(deps, approving.find(deps, [name]), person_of(who), reason or "taken back"),
-        where=_back(name, back),
-    )
 
 
 @router.post("/approvals/{name}/edit")
@@ -138,7 +80,7 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
     except FleetError as error:
         kept = {"payload": payload, "reason": reason}
         return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-    return go(request, _back(name, back), f"Revision {made.revision} waits for a decision.")
+    return go(request, deciding.back_to("/approvals", name, back), f"Revision {made.revision} waits for a decision.")
 
 
 @router.post("/approvals/{name}/revise")
@@ -153,7 +95,7 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
     except FleetError as error:
         kept = {"instructions": instructions}
         return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-    return go(request, _back(name, back), "Sent back.")
+    return go(request, deciding.back_to("/approvals", name, back), "Sent back.")
 
 
 def _read(payload: str) -> dict[str, Any]:
@@ -166,10 +108,6 @@ def _read(payload: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidInput("A payload is one object: names and values in braces.", fix="Mend it below.")
     return found
-
-
-def _back(name: str, back: str) -> str:
-    return deciding.way_back(back, deciding.way_back(f"/approvals/{name}", "/approvals"))
 
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,

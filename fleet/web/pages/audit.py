@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from fleet.access import Permission
 from fleet.access.audit import Filter
 from fleet.runtime import accounts
 from fleet.web.gate import TheDeps, needs
+from fleet.web.pages.asked import Maybe
 from fleet.web.rendering import render
 
 router = APIRouter()
@@ -20,13 +21,12 @@ _PAGE = 50
 Words = Annotated[str, Query(max_length=300, pattern=r"^[^\x00]*$")]
 
 
-def _aware(value: datetime | None) -> datetime | None:
+def _aware(value: datetime) -> datetime:
     """Read what a form says as UTC, which is what the page shows."""
-    return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime | None, BeforeValidator(lambda value: value or None), AfterValidator(_aware), Query()]
-"""A moment of a form, whose field may be left empty."""
+Moment = Maybe[Annotated[datetime, AfterValidator(_aware)]]
 
 
 @router.get("/audit", dependencies=[needs(Permission.AUDIT_VIEW)])

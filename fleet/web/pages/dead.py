@@ -19,11 +19,10 @@ from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import DeadReason, JobState
-from fleet.runtime import overseeing, people
+from fleet.runtime import overseeing, people, roster
 from fleet.runtime.deps import Deps
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages.asked import Age, JobId, Maybe, Name
-from fleet.web.pages.jobs import agent_id
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
@@ -47,7 +46,7 @@ class Asked(BaseModel):
         limits = self.age.limits if self.age else {}
         return Filter(
             states=(JobState.DEAD,), reason=self.reason, kinds=(self.kind,) if self.kind else (),
-            agent_id=agent_id(deps, self.agent), ids=tuple(people.show_job(deps, one)[0].id for one in self.id),
+            agent_id=roster.id_of(deps, self.agent), ids=tuple(people.show_job(deps, one)[0].id for one in self.id),
             older_than=limits.get("older_than"), newer_than=limits.get("newer_than"),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""What the pages of drafts and of approvals share: what was selected, where to go back to, and what came of it.
+"""What the pages of drafts and of approvals share: decisions, about one or many, and what they are shown with.
 
-Called by `drafts`, `draft` and `approvals`. All but `decide_all` and `decide_one` is pure.
+Each route here has an address below both. Called by `drafts`, `draft` and `approvals`.
 """
 
 from __future__ import annotations
@@ -11,32 +11,40 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from fleet.approvals import Change, How, Person, Piece, diff, pieces
+from fleet.access import Permission, Principal
+from fleet.approvals import Change, How, Piece, diff, pieces
 from fleet.approvals import Request as Asked
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.runtime import approving
+from fleet.runtime import approving, drafting
 from fleet.runtime.approving import Answer
-from fleet.web.gate import deps_of
+from fleet.runtime.deps import Deps
+from fleet.runtime.persons import person_of
+from fleet.web.gate import TheDeps, needs
+from fleet.web.pages.asked import Maybe
 from fleet.web.rendering import go, render
 
+router = APIRouter()
 MOST_PICKED = 200
-Blank = BeforeValidator(lambda value: None if value == "" else value)
-"""A field of a filter that was left empty filters nothing."""
-Above = Annotated[Annotated[str, Field(max_length=36)] | None, Blank]
+Above = Maybe[Annotated[str, Field(max_length=36)]]
 """The last one of the page above."""
-Percent = Annotated[Annotated[int, Field(ge=0, le=100)] | None, Blank]
 
+Name = Annotated[str, Path(max_length=36)]
+Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
 Back = Annotated[str, Form(max_length=1000)]
 Reason = Annotated[str, Form(max_length=1000)]
-Seen = Annotated[int | None, Form(ge=1, le=1_000_000)]
+Revision = Annotated[int | None, Form(ge=1, le=1_000_000)]
 Picked = Annotated[Sequence[str], Form(max_length=MOST_PICKED)]
 
+_REQUESTS_OF: Mapping[str, Callable[[Deps, Sequence[str]], Sequence[uuid.UUID]]] = {
+    "/drafts": drafting.requests_of, "/approvals": approving.find,
+}  # fmt: skip
+"""By list, how the requests for approval are found that decide about what it names."""
 _OURS = re.compile(r"/(?:drafts|approvals)(?:[/?][!-\[\]-~]*)?")
 _PICK = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,6})")
 _NEAR, _VERY_NEAR = timedelta(hours=24), timedelta(hours=2)
@@ -60,10 +68,12 @@ def picked(values: Iterable[str]) -> dict[uuid.UUID, int]:
     return found
 
 
-def decide_all(request: Request, by: Person, decision: str, pick: Sequence[str], *, reason: str,
-               where: str) -> Response:  # fmt: skip
-    """Decide about all that was selected; where any is refused, show what came of each."""
-    deps = deps_of(request)
+@router.post("/drafts/decide")
+@router.post("/approvals/decide")
+def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated[Literal["approve", "reject"], Form()],
+           pick: Picked = (), reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Approve or reject all that is selected; where any is refused, show what came of each."""
+    where, by = way_back(back, _base(request)), person_of(who)
     try:
         seen = picked(pick)
         if decision == "approve":
@@ -77,13 +87,73 @@ def decide_all(request: Request, by: Person, decision: str, pick: Sequence[str],
     return render(request, "decided.html", answers=answers, back=where, told=told, summary=summed_up(answers))
 
 
-def decide_one(request: Request, settle: Callable[[], Sequence[Answer]], *, where: str) -> Response:
+@router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
+@router.get("/approvals/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def decided(request: Request) -> Response:
+    """Lead back to the list whoever reloads what came of many decisions."""
+    return go(request, _base(request))
+
+
+@router.get("/drafts/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
+@router.get("/approvals/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
+    """Lead back to its page whoever reloads a form that was refused."""
+    return go(request, back_to(_base(request), name))
+
+
+@router.post("/drafts/{name}/approve")
+@router.post("/approvals/{name}/approve")
+def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
+            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Approve a request as it was seen; what follows happens at once: a draft becomes a job."""
+    return _settled(
+        request, deps, name, back,
+        lambda ids: approving.approve(deps, ids, person_of(who), reason or None, revision=revision),
+    )  # fmt: skip
+
+
+@router.post("/drafts/{name}/reject")
+@router.post("/approvals/{name}/reject")
+def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
+           reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
+    """Reject a request, for a reason from which an agent learns."""
+    return _settled(
+        request, deps, name, back,
+        lambda ids: approving.reject(deps, ids, person_of(who), reason, revision=revision),
+    )  # fmt: skip
+
+
+@router.post("/drafts/{name}/withdraw")
+@router.post("/approvals/{name}/withdraw")
+def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
+             back: Back = "") -> Response:  # fmt: skip
+    """Take a request back, for whoever asked and for those who may decide; nothing is learnt from it."""
+    return _settled(
+        request, deps, name, back,
+        lambda ids: approving.withdraw(deps, ids, person_of(who), reason or "taken back"),
+    )  # fmt: skip
+
+
+def _settled(request: Request, deps: Deps, name: str, back: str,
+             settle: Callable[[Sequence[uuid.UUID]], Sequence[Answer]]) -> Response:  # fmt: skip
     """Decide about one request, and go where the form came from, with what came of it."""
+    base = _base(request)
+    where = back_to(base, name, back)
     try:
-        (answer,) = settle()
+        (answer,) = settle(_REQUESTS_OF[base](deps, [name]))
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     return go(request, where, told(answer), wrong=answer.error is not None)
+
+
+def _base(request: Request) -> str:
+    """Return the list to which an address belongs."""
+    return next(base for base in _REQUESTS_OF if request.url.path.startswith(f"{base}/"))
+
+
+def back_to(base: str, name: str, back: str = "") -> str:
+    """Return where a form about one draft or request leads back to: where it came from, or that one's own page."""
+    return way_back(back, way_back(f"{base}/{name}", base))
 
 
 def told(answer: Answer) -> str:

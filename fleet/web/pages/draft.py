@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
@@ -14,20 +14,17 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.drafts.content import CHOICES, FIELDS, editable
 from fleet.drafts.models import RevisionRow
 from fleet.drafts.states import DraftKind
-from fleet.runtime import approving, drafting, people
+from fleet.runtime import drafting, people
 from fleet.runtime.deps import Deps
 from fleet.runtime.drafting import Seen
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Back, Reason
-from fleet.web.pages.deciding import Seen as Revision
+from fleet.web.pages.deciding import Back, Decider, Name, Reason, Revision
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
 router = APIRouter()
-Name = Annotated[str, Path(max_length=36)]
-Decider = Annotated[Principal, needs(Permission.DRAFTS_DECIDE)]
 Words = Annotated[str, Form(max_length=20_000)]
 
 
@@ -45,47 +42,6 @@ def picture(deps: TheDeps, name: Name, place: Annotated[int, Path(ge=0, le=20)])
     return Response(data, media_type=content_type)
 
 
-@router.get("/drafts/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
-    """Lead back to the draft whoever reloads a form that was refused."""
-    return go(request, _back(name, ""))
-
-
-@router.post("/drafts/{name}/approve")
-def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve a draft as it was seen: it becomes a job."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.approve(
-            deps, drafting.requests_of(deps, [name]), person_of(who), reason or None, revision=revision
-        ),
-        where=_back(name, back),
-    )
-
-
-@router.post("/drafts/{name}/reject")
-def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
-           reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Reject a draft, for a reason from which the agent learns."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.reject(deps, drafting.requests_of(deps, [name]), person_of(who), reason, revision=revision),
-        where=_back(name, back),
-    )
-
-
-@router.post("/drafts/{name}/withdraw")
-def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
-             back: Back = "") -> Response:  # fmt: skip
-    """Take a draft back: nothing is to be decided any more, and nothing is learnt."""
-    return deciding.decide_one(
-        request,
-        lambda: approving.withdraw(deps, drafting.requests_of(deps, [name]), person_of(who), reason or "taken back"),
-        where=_back(name, back),
-    )
-
-
 @router.post("/drafts/{name}/revise")
 def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
            instructions: Annotated[str, Form(max_length=1000)] = "", back: Back = "") -> Response:  # fmt: skip
@@ -98,8 +54,8 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
         if isinstance(error, (InvalidInput, Conflict)):
             kept = {"instructions": instructions}
             return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-        return go(request, _back(name, back), str(error), wrong=True)
-    return go(request, _back(name, back), "Sent back to be written anew.")
+        return go(request, deciding.back_to("/drafts", name, back), str(error), wrong=True)
+    return go(request, deciding.back_to("/drafts", name, back), "Sent back to be written anew.")
 
 
 @router.post("/drafts/{name}/edit")
@@ -116,11 +72,7 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
     except FleetError as error:
         kept = {**wanted, "reason": reason}
         return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
-    return go(request, _back(name, back), f"Revision {made.revision} waits for a decision.")
-
-
-def _back(name: str, back: str) -> str:
-    return deciding.way_back(back, deciding.way_back(f"/drafts/{name}", "/drafts"))
+    return go(request, deciding.back_to("/drafts", name, back), f"Revision {made.revision} waits for a decision.")
 
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,

@@ -1,12 +1,14 @@
-"""The drafts: what supervised agents propose, by state, and decisions about one or many of them."""
+"""The drafts: what supervised agents propose, by state. Decisions about them are in `deciding`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from fleet.access import Permission, Principal
 from fleet.approvals import standing
@@ -17,18 +19,21 @@ from fleet.drafts.content import CHOICES, FIELDS
 from fleet.drafts.lessons import explained
 from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
-from fleet.runtime import drafting, people
+from fleet.runtime import drafting, people, roster
 from fleet.runtime.deps import Deps
 from fleet.runtime.persons import person_of
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages import deciding
-from fleet.web.pages.deciding import Above, Back, Blank, Percent, Picked, Reason
+from fleet.web.pages.asked import Maybe
+from fleet.web.pages.deciding import Above, Back, Decider
 from fleet.web.rendering import go, render
 
 router = APIRouter()
 _PAGE = 20
 _MOST_LESSONS = 5
-AGES = {
+Percent = Annotated[int, Field(ge=0, le=100)]
+Age = Literal["hour", "day", "week", "over_day", "over_3"]
+AGES: Mapping[Age, tuple[str, timedelta, bool]] = {
     "hour": ("In the last hour", timedelta(hours=1), False), "day": ("In the last day", timedelta(days=1), False),
     "week": ("In the last week", timedelta(days=7), False), "over_day": ("Over a day ago", timedelta(days=1), True),
     "over_3": ("Over 3 days ago", timedelta(days=3), True),
@@ -38,10 +43,9 @@ AGES = {
 
 @router.get("/drafts")
 def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
-           status: Annotated[DraftStatus | None, Blank] = None, kind: Annotated[DraftKind | None, Blank] = None,
+           status: Maybe[DraftStatus] = None, kind: Maybe[DraftKind] = None,
            agent: Annotated[str, Query(max_length=60)] = "", topic: Annotated[str, Query(max_length=60)] = "",
-           sure: Percent = None, age: str = "",
-           before: Above = None) -> Response:  # fmt: skip
+           sure: Maybe[Percent] = None, age: Maybe[Age] = None, before: Above = None) -> Response:  # fmt: skip
     """Show a page of drafts; those that wait for a decision if nothing else is asked for."""
     chosen, agent = status or DraftStatus.PENDING, storable(agent)
     asked = {"status": chosen, "kind": kind, "agent": agent, "topic": topic, "sure": sure, "age": age}
@@ -61,12 +65,11 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
 
 
 def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
-    agent_id = people.get_agent(deps, asked["agent"], include_deleted=True).id if asked["agent"] else None
-    _, span, older = AGES.get(asked["age"], ("", None, False))
+    _, span, older = AGES[asked["age"]] if asked["age"] else ("", None, False)
     edge = None if span is None else now - span
     sure = None if asked["sure"] is None else asked["sure"] / 100
     return Filter(
-        asked["status"], asked["kind"], agent_id, asked["topic"] or None, sure,
+        asked["status"], asked["kind"], roster.id_of(deps, asked["agent"]), asked["topic"] or None, sure,
         since=None if older else edge, until=edge if older else None,
     )  # fmt: skip
 
@@ -87,24 +90,9 @@ def _looks(who: Principal) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/drafts/decide")
-def decide(request: Request, who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)],
-           *, decision: Annotated[Literal["approve", "reject"], Form()], pick: Picked = (), reason: Reason = "",
-           back: Back = "") -> Response:  # fmt: skip
-    """Approve or reject all that is selected; each is settled, or its reason why not is told."""
-    where = deciding.way_back(back, "/drafts")
-    return deciding.decide_all(request, person_of(who), decision, pick, reason=reason, where=where)
-
-
-@router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def decided(request: Request) -> Response:
-    """Lead back to the drafts whoever reloads what came of many decisions."""
-    return go(request, "/drafts")
-
-
 @router.post("/drafts/lessons/{lesson}/undo")
 def undo(request: Request, deps: TheDeps, lesson: Annotated[int, Path(ge=1, le=2**62)],
-         who: Annotated[Principal, needs(Permission.DRAFTS_DECIDE)], back: Back = "") -> Response:  # fmt: skip
+         who: Decider, back: Back = "") -> Response:  # fmt: skip
     """Let a lesson count no more, as if it had never been."""
     where = deciding.way_back(back, "/drafts")
     try:

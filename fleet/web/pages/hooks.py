@@ -9,18 +9,20 @@ import re
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.hooks.subscriptions import Wanted
+from fleet.jobs.states import JobState
 from fleet.runtime import hooks, receiving
 from fleet.web.api.hook_sources import Name as Source
 from fleet.web.api.hook_sources import NewSource
 from fleet.web.api.hooks import Editor
 from fleet.web.gate import TheDeps, needs
+from fleet.web.pages.asked import Maybe
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
@@ -136,11 +138,11 @@ def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) ->
 
 
 @router.get("/hooks/{hook}", dependencies=[needs(Permission.HOOKS_VIEW)])
-def show(request: Request, deps: TheDeps, hook: Hook, *, state: Annotated[str, Query(pattern="^[a-z]{0,10}$")] = "",
+def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] = None,
          before: uuid.UUID | None = None) -> Response:  # fmt: skip
     """Show a webhook and its deliveries."""
     found = hooks.get(deps, str(hook))
-    told = hooks.history(deps, hook, state=state or None, before=before, limit=_PAGE)
+    told = hooks.history(deps, hook, state=state, before=before, limit=_PAGE)
     return render(request, "hook.html", hook=found, deliveries=told, counts=hooks.counts(deps, hook), state=state,
                   before=told[-1].job_id if len(told) == _PAGE else None)  # fmt: skip
 

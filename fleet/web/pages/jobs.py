@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -14,8 +13,7 @@ from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind, Priority
 from fleet.jobs.queries import Filter
 from fleet.jobs.states import JobState
-from fleet.runtime import overseeing, people
-from fleet.runtime.deps import Deps
+from fleet.runtime import overseeing, people, roster
 from fleet.runtime.overseeing import Moved
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages.asked import JobId, Maybe, Name, Since
@@ -38,7 +36,7 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
     try:
         which = Filter(
             states=(state,) if state else (), kinds=(kind,) if kind else (), priority=priority,
-            agent_id=agent_id(deps, agent), newer_than=since.span if since else None,
+            agent_id=roster.id_of(deps, agent), newer_than=since.span if since else None,
         )  # fmt: skip
         found, total = people.list_jobs(deps, which, before=before or None, limit=_PAGE)
     except FleetError as error:
@@ -50,11 +48,6 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
         state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,
         states=JobState, kinds=JobKind, priorities=Priority, sinces=Since,
     )  # fmt: skip
-
-
-def agent_id(deps: Deps, name: str) -> uuid.UUID | None:
-    """Return the id of whom a filter names, deleted ones too; None for nobody. Raises NotFound."""
-    return people.get_agent(deps, name, include_deleted=True).id if name else None
 
 
 @router.post("/jobs/retry", dependencies=[needs(Permission.JOBS_CONTROL)])

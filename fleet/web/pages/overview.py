@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.runtime.overview import Overview
 from fleet.web import figures
-from fleet.web.feed import FAMILIES
+from fleet.web.feed import FAMILIES, Family
 from fleet.web.gate import TheDeps, needs, withheld
 from fleet.web.glance import Glance
 from fleet.web.pages.activity import newest
+from fleet.web.pages.asked import Maybe
 from fleet.web.rendering import pages, render
 
 router = APIRouter()
@@ -22,11 +23,10 @@ _LINES = 30
 
 @router.get("/")
 def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
-             only: str = "") -> Response:  # fmt: skip
+             only: Maybe[Family] = None) -> Response:  # fmt: skip
     """Show the fleet at a glance, and what happened last; `only` is a family of events."""
     glance: Glance = request.app.state.glance
-    family = only if only in FAMILIES else ""
-    seen = glance.overview()
+    seen, family = glance.overview(), only or ""
     return render(
         request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES, most=_LINES,
         feed=newest(deps, request.app.state.scribe, family=family, but=withheld(who), limit=_LINES),

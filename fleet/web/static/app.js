@@ -141,21 +141,18 @@ document.addEventListener("submit", async (event) => {
   const button = event.submitter;
   const action = new URL(button?.getAttribute("formaction") ?? form.getAttribute("action") ?? location.href, location.href);
   const method = (button?.getAttribute("formmethod") ?? form.getAttribute("method") ?? "get").toUpperCase();
-  if (event.defaultPrevented || action.origin !== location.origin || form.target || "whole" in form.dataset || method === "DIALOG") return;
+  if (event.defaultPrevented || action.origin !== location.origin || method === "DIALOG") return;
   event.preventDefault();
   if (form.hasAttribute("aria-busy")) return; // twice pressed is once sent
   const question = button?.dataset.confirm ?? form.dataset.confirm;
   const danger = Boolean(button?.classList.contains("danger"));
-  if (question && !(await ask(question.replace("{n}", chosen(form)), button?.textContent.trim(), danger))) return;
+  if (question && !(await ask(question, button?.textContent.trim(), danger))) return;
   const fields = new FormData(form, button);
   form.setAttribute("aria-busy", "true");
   if (method === "GET") {
     action.search = new URLSearchParams([...fields].filter(([, value]) => value !== "")).toString();
     await go(action.href, { keepFocus: true, form });
-  } else {
-    const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
-    await go(action.href, { method, body, keepFocus: true, form });
-  }
+  } else await go(action.href, { method, body: new URLSearchParams(fields), keepFocus: true, form });
   form.removeAttribute("aria-busy");
 });
 
@@ -216,7 +213,6 @@ function put(html) {
 
 const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]`, within);
 const scopeOf = (box) => box.form ?? $("#main");
-const chosen = (within) => $$("input[data-all]", within).flatMap((all) => boxes(all.dataset.all, scopeOf(all))).filter((box) => box.checked).length;
 
 function tally(within) {
   for (const all of $$("input[data-all]", within)) {
@@ -261,7 +257,6 @@ setInterval(() => { if (!document.hidden) tellTimes(document); }, 5000);
 /* ---- live ---- */
 
 const EVERY_MS = 3000;
-const MOST_LINES = 200;
 
 const live = {
   source: null, last: null, wait: 1000, dirty: new Set(), timer: null, hiddenAt: null,
@@ -334,7 +329,7 @@ const live = {
     line.classList.add("fresh");
     feed.prepend(document.adoptNode(line));
     tellTimes(line);
-    while (feed.children.length > Number(feed.dataset.most ?? MOST_LINES)) feed.lastElementChild.remove();
+    while (feed.children.length > Number(feed.dataset.most)) feed.lastElementChild.remove();
   },
 
   // `what` null: so much happened that nobody knows what; everything may have changed.
@@ -357,7 +352,7 @@ const live = {
     this.dirty.clear();
     try {
       if (!document.hidden) {
-        const answer = await fetch(where, { credentials: "same-origin", headers: { accept: "text/html", "x-live": "1" } });
+        const answer = await fetch(where, { credentials: "same-origin", headers: { accept: "text/html" } });
         const page = answer.ok && !answer.redirected ? parsed(await answer.text()) : null;
         for (const id of page && location.href === where ? parts : []) {
           const part = document.getElementById(id);

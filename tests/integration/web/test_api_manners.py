@@ -57,6 +57,19 @@ def test_two_values_for_a_parameter_that_takes_one_are_refused(api: TestClient) 
     assert api.get("/api/v1/jobs?state=done&state=dead").status_code == 200, "a list"
 
 
+def test_every_list_refuses_a_filter_that_it_does_not_know_and_a_cursor_that_is_none(web: Web, api: TestClient) -> None:
+    paths = web.anonymous().get("/api/v1/openapi.json").json()["paths"]
+    lists = [
+        path
+        for path, methods in paths.items()
+        if "{" not in path and any(one["name"] == "cursor" for one in methods.get("get", {}).get("parameters", ()))
+    ]
+    assert {"/api/v1/agents", "/api/v1/jobs", "/api/v1/audit"} <= set(lists)
+    for path in lists:
+        for query in ("nobody_knows=1", "cursor=7"):
+            assert (path, api.get(f"{path}?{query}").status_code) == (path, 422), query
+
+
 def test_a_key_stands_for_one_request_of_one_program(web: Web, api: TestClient, fleet: Fleet) -> None:
     api.post("/api/v1/agents", json=ADA, headers=KEY)
     for path, body in (("/api/v1/agents", ADA | {"name": "Eve"}), ("/api/v1/agents/stop", {})):

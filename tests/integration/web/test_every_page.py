@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from html import unescape
 
 import pytest
 
@@ -53,6 +54,35 @@ def test_what_is_refused_is_told_in_words_and_not_in_those_of_the_protocol(
     page = web.browser("owner").get(path).text
     assert f"<h1>{title}</h1>" in page and words in page
     assert "Unprocessable" not in page and "query." not in page
+
+
+@pytest.mark.parametrize(("path", "code", "words"), [
+    ("/agents?persona=ai_artits", 404, "no persona "),
+    ("/agents?persona=ai_artits&q=ada&status=idle", 404, "no persona "),
+    ("/agents?kind=pirate", 422, "gallery, approval, hooks"), ("/agents?autonomy=free", 422, "“autonomy”: "),
+    ("/activity?subject=job.dome", 422, "Did you mean "), ("/activity?agent=adda", 404, "no agent called"),
+    ("/activity?only=jokes", 422, "“only”: "), ("/?only=jokes", 422, "“only”: "),
+    ("/drafts?age=old", 422, "“age”: "), ("/drafts?agent=adda", 404, "no agent called"),
+    ("/approvals?agent=adda", 404, "no agent called"), ("/approvals?resource=dratf", 404, "There is no resource "),
+    ("/jobs?agent=adda", 404, "no agent called"), ("/dead?agent=adda", 404, "no agent called"),
+])  # fmt: skip
+def test_a_filter_that_names_what_there_is_not_is_told_and_does_not_look_like_an_empty_list(
+    web: Web, fleet: Fleet, path: str, code: int, words: str
+) -> None:
+    fleet.agent(name="Ada", username="ada_1")
+    answer = web.browser("owner").get(path)
+    assert (answer.status_code, words in unescape(answer.text)) == (code, True)
+
+
+def test_a_filter_that_matches_nobody_but_could_is_an_empty_list(web: Web, fleet: Fleet) -> None:
+    owner = web.browser("owner")
+    assert "No agent matches." in owner.get("/agents?persona=ai_artist").text  # one with a file and no agent
+    fleet.agent(name="Ada", username="ada_1", persona_id="long_gone")
+    assert "ada_1" in owner.get("/agents?persona=long_gone").text  # one with an agent and no file
+    for path in ("/agents?persona=long_gone&status=error", "/activity?subject=job.dead", "/activity?subject=sweep.*",
+                 "/activity?only=&subject=&agent=", "/drafts?age=&status=&kind=&sure="):  # fmt: skip
+        answer = owner.get(path)
+        assert (answer.status_code, 'class="said wrong"' in answer.text) == (200, False), path
 
 
 def test_an_experiment_of_which_nothing_was_read_says_nothing_of_the_surface(web: Web) -> None:

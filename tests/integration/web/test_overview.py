@@ -216,8 +216,9 @@ def test_the_feed_is_filtered_by_kind_agent_and_subject(web: Web) -> None:
     assert "Ben" not in hers
     assert "Harbour" not in ana.get("/activity?subject=job.dead").text
     nobody = ana.get("/activity?agent=nobody")
-    assert (nobody.status_code, "There is no agent called" in nobody.text) == (200, True)
-    assert ana.get("/?only=%3Cscript%3E").status_code == 200
+    assert (nobody.status_code, "There is no agent called" in nobody.text) == (404, True)
+    hostile = ana.get("/?only=%3Cscript%3E")
+    assert (hostile.status_code, "<script>" in hostile.text) == (422, False)
 
 
 def test_the_feed_goes_on_page_by_page_without_a_gap(web: Web) -> None:

@@ -130,6 +130,9 @@ def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
     oda.post("/controls/resume", scope="agent", key=str(agent))
     ada.post("/controls/budgets/remove", scope="agent", key=str(agent), period="day")
     assert (fleetwide.holds(web.deps), money.budgets(web.deps)) == ([], [])
+    told = ada.get("/activity").text
+    for line in ("agent ana_1 is paused by", "agent ana_1 may spend $1.00 a day", "agent ana_1 has no daily limit"):
+        assert line in told
 
 
 @pytest.mark.parametrize(
