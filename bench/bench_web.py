@@ -29,6 +29,7 @@ from fleet.runtime import accounts
 from fleet.runtime.deps import Deps
 from fleet.spending import days
 from fleet.web.app import create_app
+from fleet.web.gate import plain_cookie_name
 from tests.browser import rounds
 
 GOAL_MS, GOAL_CORES = 300.0, 1.0
@@ -130,7 +131,10 @@ def _places(deps: Deps) -> list[tuple[str, str]]:
 
 
 def _time_all(url: str, places: Sequence[tuple[str, str]], cookie: str, token: str) -> Iterator[Timed]:
-    headers = {"page": {"cookie": f"fleet_session={cookie}"}, "api": {"authorization": f"Bearer {token}"}}
+    headers = {
+        "page": {"cookie": f"{plain_cookie_name(urlsplit(url).port)}={cookie}"},
+        "api": {"authorization": f"Bearer {token}"},
+    }
     done: set[str] = set()
     for place, kind in places:
         first = httpx.get(url + place, headers=headers[kind], timeout=_PATIENCE_S, trust_env=False)

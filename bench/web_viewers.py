@@ -16,6 +16,7 @@ import psutil
 
 from fleet.core import events
 from fleet.runtime.deps import Deps
+from fleet.web.gate import plain_cookie_name
 
 _NUMBER = re.compile(rb"event-number-(\d+)-")
 SAMPLED = 20
@@ -81,7 +82,7 @@ async def _open(url: str, cookie: str) -> tuple[asyncio.StreamReader, asyncio.St
     where = urlsplit(url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(
-        f"GET /live?feed=1 HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: fleet_session={cookie}\r\n"
+        f"GET /live?feed=1 HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {plain_cookie_name(where.port)}={cookie}\r\n"
         "Accept: text/event-stream\r\n\r\n".encode()
     )
     await writer.drain()

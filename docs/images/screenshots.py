@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -32,6 +33,7 @@ from fleet.runtime import deps as runtime_deps  # noqa: E402
 from fleet.runtime.deps import Deps  # noqa: E402
 from fleet.sandbox.runfile import RunFile  # noqa: E402
 from fleet.web import server  # noqa: E402
+from fleet.web.gate import plain_cookie_name  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 
 WIDE = {"width": 1280, "height": 900}
@@ -109,7 +111,7 @@ def take(url: str, key: str, agent: str) -> None:
                 reduced_motion="reduce",
                 device_scale_factor=2 if size is PHONE else 1,
             )
-            context.add_cookies([{"name": "fleet_session", "value": key, "url": url}])
+            context.add_cookies([{"name": plain_cookie_name(urlsplit(url).port), "value": key, "url": url}])
             page = context.new_page()
             page.goto(url + path, wait_until="load")
             page.wait_for_timeout(4000)  # live lines arrive meanwhile

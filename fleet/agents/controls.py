@@ -6,6 +6,7 @@ person only.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,8 +45,14 @@ class Hold:
         """Return what people are told."""
         if self.hold == "kill":
             return f"kill switch: {self.reason or 'thrown by ' + self.set_by}"
-        where = "the fleet" if self.scope == "fleet" else f"{self.scope} {self.key}"
-        return f"{where} is paused: {self.reason or 'by ' + self.set_by}"
+        return f"{self._where} is paused: {self.reason or 'by ' + self.set_by}"
+
+    @property
+    def _where(self) -> str:
+        """What is held back. Of an agent the key is an id, which is no word for people: they see whom it is about."""
+        if self.scope in ("fleet", "agent") and (self.key == ALL or _id(self.key)):
+            return f"the {self.scope}"
+        return f"{self.scope} {self.key}"
 
 
 def in_force(tx: Tx) -> list[Hold]:
@@ -121,7 +128,9 @@ def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: dat
     paused = _set(tx, scope, key, "pause", reason=reason, until=until, by=by)
     if paused:
         ends = until.isoformat() if until else None
-        events.emit(tx, "control.paused", scope=scope, key=key, by=by, reason=reason, until=ends)
+        events.emit(
+            tx, "control.paused", **_whose(tx, scope, key), scope=scope, key=key, by=by, reason=reason, until=ends
+        )
     return paused
 
 
@@ -130,8 +139,22 @@ def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
     _check(scope, key)
     resumed = _remove(tx, scope, key, "pause")
     if resumed:
-        events.emit(tx, "control.resumed", scope=scope, key=key, by=by)
+        events.emit(tx, "control.resumed", **_whose(tx, scope, key), scope=scope, key=key, by=by)
     return resumed
+
+
+def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:
+    """Return whom an event about a hold is about, if it is about one agent."""
+    agent_id = _id(key) if scope == "agent" else None
+    name = tx.scalar(sa.select(AgentRow.name).where(AgentRow.id == agent_id)) if agent_id else None
+    return {"agent_id": agent_id, "agent": name} if name else {}
+
+
+def _id(key: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(key)
+    except ValueError:
+        return None
 
 
 def _check(scope: str, key: str) -> None:

@@ -60,6 +60,7 @@ def _character(command: F) -> F:
 @_command("create")
 @click.argument("username", type=Line(30))
 @_character
+@click.option("--surface", type=Line(40), help="Where it acts; floimg if left out.")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
 def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, start: bool,

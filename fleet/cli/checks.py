@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from fleet import notices
 from fleet.agents import personas
 from fleet.approvals import rule_file
-from fleet.cli import homes
+from fleet.cli import homes, strays
 from fleet.cli.door import Door
 from fleet.core import clock, db, logs
 from fleet.core.db import Database
@@ -60,6 +60,9 @@ def run(door: Door) -> Iterator[Finding]:
         yield from _without_servers(door)
         return
     yield _settings(settings)
+    yield from (
+        Finding("settings", Level.WARN, words, "docs/settings.md has all there are.") for words in strays.found()
+    )
     yield from _home(settings)
     found = _personas(settings)
     yield found

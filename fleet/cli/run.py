@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from fleet.cli import faults, homes
+from fleet.cli import faults, homes, strays
 from fleet.cli.board import Board, Wanted
 from fleet.cli.command import INTERRUPTED
 from fleet.cli.controls import held
@@ -103,6 +103,8 @@ class Run:
 
     def _start(self) -> Deps:
         self._log_to_file()
+        for words in strays.found():
+            self._screen.notice(words)
         urls = self._services.start()
         self._began = True
         self._screen.step("Bringing the tables up to date")

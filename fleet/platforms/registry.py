@@ -21,8 +21,13 @@ def _floimg(settings: Settings) -> Platform:
 ADAPTERS: dict[str, Callable[[Settings], Platform]] = {"floimg": _floimg}
 
 
-def connect(name: str, settings: Settings) -> Platform:
-    """Return the adapter of a surface. Raises NotFound for an unknown one, InvalidInput for missing settings."""
+def check(name: str) -> None:
+    """Raise NotFound for a surface that nobody knows."""
     if name not in ADAPTERS:
         raise NotFound(f"There is no surface {name!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
+
+
+def connect(name: str, settings: Settings) -> Platform:
+    """Return the adapter of a surface. Raises NotFound for an unknown one, InvalidInput for missing settings."""
+    check(name)
     return ADAPTERS[name](settings)

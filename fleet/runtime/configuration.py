@@ -59,6 +59,10 @@ class Setting:
                 return ""
             case list():
                 return ", ".join(self.value)
+            case int() | float() if self.name.endswith("_s"):
+                return f"{self.value:,g} s"
+            case float():
+                return f"{self.value:g}"
         return str(self.value)
 
 

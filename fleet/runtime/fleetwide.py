@@ -14,11 +14,11 @@ from fleet.agents.commands import NewAgent
 from fleet.agents.controls import ALL, Hold
 from fleet.agents.names import generate
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, InvalidInput, NotFound
+from fleet.core.errors import FleetError, InvalidInput
 from fleet.jobs import gauges, holding, service, ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
-from fleet.platforms.registry import ADAPTERS
+from fleet.platforms import registry
 from fleet.runtime.deps import Deps
 
 KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
@@ -110,8 +110,8 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
         return str(queries.named(tx, key).id)
     if scope == "persona":
         return deps.personas.get(key).id
-    if scope == "surface" and key not in ADAPTERS:
-        raise NotFound(f"There is no surface {key!r}.", fix=f"Known: {', '.join(sorted(ADAPTERS))}.")
+    if scope == "surface":
+        registry.check(key)
     if scope == "kind" and key not in KINDS:
         raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(KINDS)}.")
     return key

@@ -30,6 +30,7 @@ from fleet.jobs.policy import NO_ACTS, JobKind
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
+from fleet.platforms import registry
 from fleet.runtime import approving, doorbell
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
@@ -55,8 +56,7 @@ Names = Mapping[uuid.UUID, Named]
 
 def names(deps: Deps, agent_ids: Iterable[uuid.UUID | None]) -> Names:
     """Return what these agents are called, deleted ones too; ids that are no agent's are left out."""
-    wanted = {agent_id for agent_id in agent_ids if agent_id is not None}
-    if not wanted:
+    if not (wanted := {agent_id for agent_id in agent_ids if agent_id is not None}):
         return {}
     query = sa.select(AgentRow.id, AgentRow.username, AgentRow.name, AgentRow.persona_id)
     with deps.db.transaction() as tx:
@@ -79,9 +79,10 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
 
 
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
-    """Create an idle agent. Raises NotFound for an unknown persona, InvalidInput, Conflict for a taken name."""
+    """Create an idle agent. Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name."""
     if new.persona_id is not None:
         deps.personas.get(new.persona_id)
+    registry.check(new.surface)
     with deps.db.transaction() as tx:
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
@@ -157,9 +158,15 @@ def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[Job
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
-    """Stop and hide an agent, take its requests back, and have its account on the surface removed. Raises NotFound."""
+    """Stop and hide an agent, take its requests back, and have its account on the surface removed.
+
+    Raises NotFound, Conflict for one that runs the fleet itself: nobody could ever bring it back.
+    """
     with deps.db.transaction() as tx:
-        agent_id = queries.named(tx, name).id
+        found = queries.named(tx, name)
+        if found.kind != "gallery":
+            raise Conflict(f"{found.name} runs the fleet itself, so it cannot be deleted.", fix="Stop it instead.")
+        agent_id = found.id
         # What it has not begun, then requests, then the agent: whoever records or decides takes them in this order.
         call_off(tx, [agent_id], but=())
         approving.take_back_all(deps, tx, agent_id, "its agent was deleted")

@@ -128,11 +128,14 @@ def _paused(said: Mapping[str, Any], event: Event) -> _Said:
 
 
 def _scope_paused(said: Mapping[str, Any], event: Event) -> _Said:
+    if said.get("agent"):  # whom it is about is told before these words
+        return f"⏸ is held back{_until(said, event)} by {_by(said)}{_why(said, 'reason')}", "bold yellow"
     return f"⏸ {_scope(said)} is paused{_until(said, event)} by {_by(said)}{_why(said, 'reason')}", "bold yellow"
 
 
 def _scope_resumed(said: Mapping[str, Any], _: Event) -> _Said:
-    return f"▶ {_scope(said)} goes on, by {_by(said)}", "bold green"
+    who = "" if said.get("agent") else f"{_scope(said)} "
+    return f"▶ {who}goes on, by {_by(said)}", "bold green"
 
 
 def _scope(said: Mapping[str, Any]) -> str:
@@ -150,7 +153,7 @@ def _until(said: Mapping[str, Any], event: Event) -> str:
     except (KeyError, ValueError):
         return ""
     left = max(ends - event.occurred_at, timedelta())
-    return f" for {text.span(left.total_seconds())}"
+    return f" for {text.span(round(left.total_seconds()))}"
 
 
 def _spent(said: Mapping[str, Any], event: Event) -> _Said:

@@ -143,7 +143,8 @@ def whose(scope: Scope, key: str | None) -> str:
 def dollars(microusd: int) -> str:
     """Return an amount for people: cents where they matter, more digits where they alone are there."""
     amount = microusd / 1_000_000
-    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.6f}".rstrip("0")
+    whole, _, part = f"{amount:,.2f}".partition(".") if amount >= 1 else f"{amount:.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def microusd(amount: str) -> int:

@@ -161,8 +161,18 @@ def address_of_ours(request: Request) -> str:
 
 
 def cookie_name(request: Request) -> str:
-    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
-    return "__Host-fleet" if is_secure(request) else "fleet_session"
+    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set.
+
+    Browsers keep cookies by host and not by port, so the name tells two fleets of one machine apart.
+    """
+    if is_secure(request):
+        return "__Host-fleet"
+    return plain_cookie_name(request.url.port)
+
+
+def plain_cookie_name(port: int | None) -> str:
+    """Return the name of the session's cookie over http, at a port that is named in the address or is not."""
+    return f"fleet_session_{port}" if port else "fleet_session"
 
 
 def session_cookie(request: Request, key: str) -> str:

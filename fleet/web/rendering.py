@@ -39,7 +39,7 @@ pages = jinja2.Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
-                     atmost=words.atmost, percent=words.percent, trend=words.trend)  # fmt: skip
+                     atmost=words.atmost, plural=words.plural, percent=words.percent, trend=words.trend)  # fmt: skip
 pages.filters.update(browser=words.browser, pretty=words.pretty)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
 pages.globals.update(Permission=Permission, charts=charts, bars=bars, edition=_edition())

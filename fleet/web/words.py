@@ -14,6 +14,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
+def plural(value: int, noun: str) -> str:
+    """Return a number of things: 1 as 1 like, 2 as 2 likes."""
+    return f"{number(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def atmost(value: int | None) -> str:
     """Return a count that stops somewhere; None is more than it counts to."""
     return "1,000+" if value is None else number(value)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,7 @@ from fleet.access.sessions import Visit
 from fleet.runtime import accounts
 from fleet.runtime.deps import Deps
 from fleet.web import server
+from fleet.web.gate import plain_cookie_name
 from tests.browser import chromium
 from tests.browser.person import Person
 from tests.factories import Fleet, make_fleet
@@ -65,7 +67,7 @@ class Dashboard:
         accounts.create_user(self.deps, name, role, PASSWORD)
         key, _ = accounts.log_in(self.deps, name, PASSWORD, Visit("127.0.0.1", "a test"))
         made = self.stranger(**context)
-        made.context.add_cookies([{"name": "fleet_session", "value": key, "url": self.url}])
+        made.context.add_cookies([{"name": plain_cookie_name(urlsplit(self.url).port), "value": key, "url": self.url}])
         return made
 
 

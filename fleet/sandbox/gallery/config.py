@@ -99,6 +99,9 @@ class _Environment(BaseSettings):
     agent_monthly: int | None = Field(None, ge=0)
 
 
+VARIABLES = frozenset(f"FLEET_GALLERY_{name.upper()}" for name in _Environment.model_fields)
+
+
 def from_environment() -> GalleryConfig:
     """Read the FLEET_GALLERY_* variables. Raises InvalidInput that names the variable."""
     try:

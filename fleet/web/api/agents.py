@@ -126,6 +126,7 @@ class NewAgent(Body):
     personality: Annotated[str, prose(2000)] | None = None
     vibe: Annotated[str, line(60)] | None = None
     interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] | None = None
+    surface: Annotated[str, line(40, least=1), Field(examples=["floimg"])] | None = None
 
 
 class AgentChanges(Body):
@@ -178,7 +179,7 @@ def create(deps: TheDeps, response: Response, *, body: NewAgent,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
     """Make an idle agent; `start` sets it going."""
     new = people.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)
-    given = body.model_dump(include={"personality", "vibe", "interests"}, exclude_none=True)
+    given = body.model_dump(include={"personality", "vibe", "interests", "surface"}, exclude_none=True)
     if body.weights is not None:
         given["weights"] = body.weights.model_dump()
     if body.interval_s is not None:

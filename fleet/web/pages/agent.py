@@ -25,8 +25,10 @@ from fleet.core.events import Event
 from fleet.core.masking import mask
 from fleet.drafts import content
 from fleet.drafts.queries import Filter as DraftFilter
+from fleet.jobs.lists import Listed
+from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
-from fleet.runtime import draft_stats, drafting, looking, money, people, roster
+from fleet.runtime import draft_stats, drafting, looking, money, people, roster, stories
 from fleet.runtime.deps import Deps
 from fleet.web import heat
 from fleet.web.gate import Forbidden, TheDeps, decided_for, needs
@@ -36,7 +38,7 @@ from fleet.web.rendering import back, go, render
 router = APIRouter()
 _LINES = 50
 _ENTRIES = 20
-_SAID_IN = ("thought", "text", "reason", "why", "error")
+_OF_POSTS = (JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.BROWSE, JobKind.MEASURE)
 
 Name = Annotated[str, Path(max_length=60)]
 Control = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
@@ -100,7 +102,7 @@ def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
-            "is_labelled": deps.settings.label_agents}  # fmt: skip
+            "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo}  # fmt: skip
 
 
 def _decisions(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
@@ -110,7 +112,13 @@ def _decisions(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
 
 def _jobs(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     jobs, total = people.list_jobs(deps, JobFilter(agent_id=row.id), before=before or None, limit=_LINES)
-    return {"jobs": jobs, "total": total, "more": jobs[-1].id if len(jobs) == _LINES else None}
+    return {"jobs": jobs, "total": total, "about": _about_job, "more": jobs[-1].id if len(jobs) == _LINES else None}
+
+
+def _about_job(job: Listed) -> str:
+    """Return what a job said, or which post it was about, by as much of its id as tells it from others."""
+    about = f"post {job.target[:8]}" if job.target and job.kind in _OF_POSTS else job.target or ""
+    return text.clean(str((job.result or {}).get("text") or about))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +131,14 @@ class Line:
 
 def _activity(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     found = people.activity(deps, name=str(row.id), before=_number(before), limit=_LINES)
-    return {"lines": [Line(event, _told(event.payload)) for event in found],
+    return {"lines": [Line(event, _told(event)) for event in found],
             "more": found[-1].position.id if len(found) == _LINES else None}  # fmt: skip
 
 
-def _told(payload: Mapping[str, Any]) -> str:
-    """Return what an event says, on one line."""
-    said = [str(payload[name]) for name in ("kind", "action", *_SAID_IN) if payload.get(name)]
-    return text.cut(text.clean(": ".join(dict.fromkeys(said))), 300)
+def _told(event: Event) -> str:
+    """Return what an event says, in the words of the feed."""
+    told = stories.tell(event)
+    return told.words if told else ""
 
 
 def _costs(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:

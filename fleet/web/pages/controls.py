@@ -42,8 +42,8 @@ def controls(request: Request, deps: TheDeps) -> Response:
     return render(
         request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=overseeing.under_way(deps),
-        caps=overseeing.caps(deps), budgets=budgets, names=names_of(deps, holds, budgets), scopes=Scope,
-        periods=Period, units=Unit, kinds=fleetwide.KINDS, personas=deps.personas.ids,
+        caps=overseeing.caps(deps), tempo=deps.settings.tempo, budgets=budgets, names=names_of(deps, holds, budgets),
+        scopes=Scope, periods=Period, units=Unit, kinds=fleetwide.KINDS, personas=deps.personas.ids,
     )  # fmt: skip
 
 

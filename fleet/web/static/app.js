@@ -240,15 +240,15 @@ function ready(within) {
 /* ---- how long ago ---- */
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-function span(seconds) {
+function span(seconds, rounded = Math.floor) {
   const [size, unit] = UNITS.find(([least]) => seconds >= least) ?? UNITS.at(-1);
-  return `${Math.floor(seconds / size)} ${unit}`;
+  return `${rounded(seconds / size)} ${unit}`;
 }
 function tellTimes(within) {
   for (const time of $$("time[data-ago]", within)) {
     const s = (Date.now() - Date.parse(time.dateTime)) / 1000;
     if (Number.isNaN(s)) continue;
-    const text = Math.abs(s) < 2 ? "now" : s > 0 ? `${span(s)} ago` : `in ${span(-s)}`;
+    const text = Math.abs(s) < 2 ? "now" : s > 0 ? `${span(s)} ago` : `in ${span(-s, Math.round)}`;
     if (time.textContent !== text) time.textContent = text;
   }
 }

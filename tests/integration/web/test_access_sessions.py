@@ -199,6 +199,17 @@ def test_the_cookie_over_http(web: Web) -> None:
     assert (cookie["samesite"].lower(), cookie["path"], cookie["domain"]) == ("lax", "/", "")
 
 
+def test_two_fleets_of_one_machine_keep_their_sessions_in_one_browser(web: Web) -> None:
+    browser = TestClient(web.app, follow_redirects=False)
+    addresses = {
+        web.user(Role.VIEWER, name): f"http://127.0.0.1:{port}" for name, port in (("ana", 8630), ("ben", 8631))
+    }
+    for name, address in addresses.items():
+        assert browser.post(f"{address}/login", data={"name": name, "password": PASSWORD}).status_code == 303
+    for name, address in addresses.items():
+        assert f"<dd>{name}</dd>" in browser.get(f"{address}/account").text
+
+
 def test_the_cookie_over_https_is_bound_to_our_host(database_url: str) -> None:
     fleet = make_fleet(database_url, web_url="https://fleet.example")
     try:

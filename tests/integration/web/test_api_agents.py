@@ -70,6 +70,13 @@ def test_a_persona_that_nobody_knows_is_not_found(api: TestClient) -> None:
     assert usernames(api) == []
 
 
+def test_an_agent_is_made_for_a_surface_that_is_known(api: TestClient) -> None:
+    answer = api.post("/api/v1/agents", json=ADA | {"surface": "nowhere"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no surface 'nowhere'.")
+    assert usernames(api) == []
+    assert api.post("/api/v1/agents", json=ADA | {"surface": "floimg"}).json()["surface"] == "floimg"
+
+
 def test_agents_are_listed_page_by_page_with_filters(api: TestClient, fleet: Fleet) -> None:
     for number in range(5):
         fleet.agent(username=f"eve_{number}", running=number % 2 == 0, persona_id="ai_artist" if number < 4 else None)

@@ -26,6 +26,7 @@ from fleet.jobs.ticks import TickKey
 from fleet.platforms.base import FeedItem
 from fleet.runtime import dispatch, fleetwide, people, perform, roster
 from fleet.runtime.people import AgentFilter
+from fleet.runtime.staffing import staff
 from fleet.runtime.tick import tick
 from fleet.web.pages import agents as agents_page
 from tests.integration.web.conftest import Browser, Web
@@ -290,6 +291,29 @@ def test_deleting_asks_first_and_keeps_the_history(web: Web) -> None:
     assert [action for action in forms(page) if action.startswith("/agents")] == []
     assert ana.post("/agents/ada_1/start").status_code == 404
     assert ana.get("/agents/ada_1/edit").status_code == 404
+
+
+def test_what_runs_the_fleet_itself_can_be_stopped_and_not_deleted(web: Web) -> None:
+    staff(web.deps.db)
+    ana = web.browser("owner")
+    page = ana.get("/agents/fleet_hooks").text
+    assert "/agents/fleet_hooks/delete" not in page and "/agents/fleet_hooks/stop" in forms(page)
+    assert "What it wants to do" not in page
+    sent = ana.post("/agents/fleet_hooks/delete")
+    assert sent.status_code == 409 and "Webhooks runs the fleet itself" in sent.text
+    assert status(web, "fleet_hooks") == "running"
+
+
+def test_an_agent_that_is_held_back_is_called_by_its_name(web: Web) -> None:
+    agent(web, "ada_1", name="Ada", running=True)
+    its_id = str(people.get_agent(web.deps, "ada_1").id)
+    ana = web.browser("owner")
+    ana.post("/controls/hold", scope="agent", key="ada_1", reason="", number="1", unit="hours")
+    for path in ("/", "/agents", "/activity"):
+        assert f"agent {its_id}" not in ana.get(path).text
+    assert "the agent is paused: by web:owner-1" in ana.get("/agents").text
+    assert "is held back for 60 min by web:owner-1" in ana.get("/activity").text
+    assert ana.get("/activity").text.count(">Ada</a>") > 0
 
 
 def test_an_agent_called_like_a_page_of_ours_has_a_page_too(web: Web) -> None:
@@ -567,7 +591,7 @@ def test_a_decision_tells_its_jobs_and_is_decided_again(web: Web) -> None:
     assert "I have an idea for a picture." in page
     assert f'href="/jobs/{job.id}"' in page
     assert "asked to post by web:ana" in page
-    assert "1 posts in its feed" in page
+    assert "1 post in its feed" in page
     again = vic.get(f"/agents/ada_1/decisions/{number}").text
     assert "the same comes out" in again and "What differs" not in again
     assert "A harbour &lt;script&gt;" in again.replace("&#34;", '"')
