@@ -131,7 +131,7 @@ def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
     ada.post("/controls/budgets/remove", scope="agent", key=str(agent), period="day")
     assert (fleetwide.holds(web.deps), money.budgets(web.deps)) == ([], [])
     told = ada.get("/activity").text
-    for line in ("agent ana_1 is paused by", "agent ana_1 may spend $1.00 a day", "agent ana_1 has no daily limit"):
+    for line in ("is held back by", "agent ana_1 may spend $1.00 a day", "agent ana_1 has no daily limit"):
         assert line in told
 
 
