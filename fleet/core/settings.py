@@ -30,6 +30,8 @@ from fleet.core import masking
 from fleet.core.errors import InvalidInput
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+PICTURE_HOSTS = ("upload.wikimedia.org", "images.unsplash.com", "images.pexels.com", "live.staticflickr.com")
+"""Libraries of pictures: whoever talks a model into an address there does not get to read what the address says."""
 HostAndPort = Annotated[str, StringConstraints(pattern=r"^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$")]
 
 
@@ -169,6 +171,10 @@ class Settings(BaseSettings):
     objects_url: str = Field("", description="what kept pictures' addresses begin with, if a server hands them out")
     media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
     media_http: bool = Field(False, description="fetch pictures by plain http too")
+    media_hosts: CommaSeparated = Field(
+        PICTURE_HOSTS,
+        description="hosts that drafts' pictures may come from, separated by commas; * for any public one",
+    )
     media_allow: CommaSeparatedHosts = Field(
         (), description="HOST:PORT of this machine that pictures may come from; for tests and sandboxes only"
     )

@@ -61,12 +61,17 @@ class Rules:
     plain_http: bool = False
     http_setting: str = ""
     """The setting that allows plain http, if there is one: told to whoever is refused."""
+    hosts: frozenset[str] | None = None
+    """The only hosts of the internet that are called; None for all."""
 
     @classmethod
-    def of(cls, entries: Iterable[str], *, plain_http: bool = False, http_setting: str = "") -> Rules:
-        """Return the rules for entries like `127.0.0.1:8640` and `[::1]:80`."""
+    def of(cls, entries: Iterable[str], *, plain_http: bool = False, http_setting: str = "",
+           hosts: Iterable[str] = ("*",)) -> Rules:  # fmt: skip
+        """Return the rules for entries like `127.0.0.1:8640` and `[::1]:80`; `*` among the hosts stands for all."""
         split = (entry.lower().rpartition(":") for entry in entries)
-        return cls(frozenset((host.strip("[]"), int(port)) for host, _, port in split), plain_http, http_setting)
+        allowed = frozenset((host.strip("[]"), int(port)) for host, _, port in split)
+        only = frozenset(host.lower() for host in hosts)
+        return cls(allowed, plain_http, http_setting, None if "*" in only else only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,8 @@ def _heed(place: Place, rules: Rules) -> None:
         admit(place, [place.host])
     if place.allowed:
         return
+    if rules.hosts is not None and place.host not in rules.hosts:
+        raise Forbidden(f"{place.host} is none of the hosts that may be called.")
     if place.scheme == "http" and not rules.plain_http:
         fix = f"Or set {rules.http_setting}=true." if rules.http_setting else None
         raise Forbidden("The address must begin with https://.", fix=fix)

@@ -87,7 +87,10 @@ def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1))
 
 def rules_of(deps: Deps) -> Rules:
     """Return which addresses the owner lets be fetched."""
-    return Rules.of(deps.settings.media_allow, plain_http=deps.settings.media_http, http_setting="FLEET_MEDIA_HTTP")
+    known = deps.settings
+    return Rules.of(
+        known.media_allow, plain_http=known.media_http, http_setting="FLEET_MEDIA_HTTP", hosts=known.media_hosts
+    )
 
 
 def _fetch(deps: Deps, claim: Claim, limit_s: float) -> KeptPicture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import exc
 
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
+from fleet.images.addresses import read
 from fleet.images.errors import Forbidden, OutOfReach, Unusable
 from fleet.images.objects import Objects
 from fleet.media import records
@@ -77,6 +79,15 @@ def test_a_picture_is_fetched_once_and_kept_with_its_facts(fleet: Fleet, server:
     assert first.source.endswith("/algorithmicMedia")
     assert media.address_of(fleet.deps, first.key).startswith("file:///")
     assert events(fleet) == ["media.kept"]
+
+
+def test_a_model_that_was_talked_into_an_address_tells_nobody_what_it_knows(fleet: Fleet) -> None:
+    """Symptom: strangers' words in a feed had a draft's picture fetched from their server, before anybody looked."""
+    with pytest.raises(Forbidden, match="is none of the hosts"):
+        keep_picture(fleet.deps, "https://theirs.example/p.png?d=what+the+owner+refused")
+    assert read("https://upload.wikimedia.org/a.jpg", media.rules_of(fleet.deps)).host == "upload.wikimedia.org"
+    with closing(make_fleet(fleet.deps.settings.database_url, media_hosts="*").deps) as opened:
+        assert read("https://theirs.example/p.png", media.rules_of(opened)).host == "theirs.example"
 
 
 def test_two_addresses_of_one_picture_share_its_object(fleet: Fleet, server: PictureServer) -> None:

@@ -34,6 +34,20 @@ def test_an_address_has_one_form(url: str, form: str) -> None:
     assert read(form, OPEN).url == form
 
 
+KNOWN = Rules.of(["127.0.0.1:8640"], hosts=["Pictures.example"])
+
+
+def test_only_hosts_that_are_named_are_called_redirects_too() -> None:
+    place = read("https://pictures.example/a", KNOWN)
+    assert read("http://127.0.0.1:8640/a", KNOWN).allowed
+    for url in ("https://theirs.example/a", "https://theirs.pictures.example/a", "https://93.184.216.34/a"):
+        with pytest.raises(Forbidden, match="none of the hosts"):
+            read(url, KNOWN)
+        with pytest.raises(Forbidden, match="none of the hosts"):
+            follow(place, url, KNOWN)
+        assert read(url, Rules.of([], hosts=["pictures.example", "*"])).url == url
+
+
 ANYTHING = st.text(st.characters(), max_size=40)  # halves of characters too: JSON can bring them
 
 
