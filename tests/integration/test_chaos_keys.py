@@ -63,3 +63,13 @@ def test_keys_stay_honoured_when_the_end_does_not_come(fleet: Fleet) -> None:
     with honoured(cast("World", stage)):
         pass
     assert "ignores" not in stage.story
+
+
+def test_a_delivery_to_a_webhook_is_not_waited_for(fleet: Fleet) -> None:
+    """Symptom: one of them waited for its next try, minutes away, and each such fault took a minute and a half."""
+    struck = add(fleet, fleet.agent(), JobKind.DELIVER)
+    fleet.sql(f"INSERT INTO job_attempts (job_id, lease_token, worker) VALUES ('{struck}', 1, 'w')")
+    stage = Stage(fleet)
+    with honoured(cast("World", stage)):
+        pass
+    assert stage.story == ["honours", "waits 0 s", "ignores"]
