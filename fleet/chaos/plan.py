@@ -6,6 +6,7 @@ Pure. `nemesis` follows it; where the machine is slow it does so late, and perha
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,9 +53,8 @@ def plan(seed: int, minutes: float, kinds: Sequence[Kind]) -> list[Planned]:
         if kind.points:
             detail["points"] = list(itertools.islice(points[kind.name], kind.points))
         calm = dice.random() < _CALM
-        planned.append(
-            Planned(len(planned) + 1, round(at_s, 2), kind.name, calm, dice.random(), dice.getrandbits(32), detail)
-        )
+        told_s = math.floor(at_s * 100) / 100  # rounded, the last one could come after the end
+        planned.append(Planned(len(planned) + 1, told_s, kind.name, calm, dice.random(), dice.getrandbits(32), detail))
         at_s += dice.uniform(*GAP_S)
     return planned
 

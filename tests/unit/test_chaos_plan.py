@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleet.chaos.acts import ACTS
@@ -41,6 +41,7 @@ def test_no_kind_comes_again_before_all_others_have_come(seed: int) -> None:
     assert first_round == {kind.name: kind.times for kind in KINDS}
 
 
+@example(2_289_637, 16.10112327055232)  # whose last act comes two milliseconds before the end
 @given(SEEDS, st.floats(0.2, 30))
 def test_acts_are_numbered_in_time_and_end_with_it(seed: int, minutes: float) -> None:
     planned = plan(seed, minutes, KINDS)
