@@ -101,7 +101,8 @@ def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
 @signals.task_rejected.connect
 def keep_unreadable(message: Any, exc: Any, **_: Any) -> None:
     """Keep a message that cannot be read."""
-    keep(str((message.headers or {}).get("task", "?")), _body_of(message), f"unreadable message: {exc}")
+    headers = message.headers or {}
+    keep(str(headers.get("task", "?")), _body_of(message), f"unreadable message: {headers.get('problem', exc)}")
 
 
 def _body_of(message: Any) -> str:

@@ -1,6 +1,6 @@
-"""The worker's ear: Celery's consumer, except that a message it cannot read neither kills it nor vanishes.
+"""Celery's consumer, except that a message it cannot read neither ends the worker nor is lost.
 
-Celery decodes a message's body late, in the pool, or trips over it in its main loop and ends the worker; the broker
+Celery decodes a message's body late, in the pool, or fails on it in its main loop and ends the worker; the broker
 would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`.
 """
 
@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer as CeleryConsumer
-from kombu.exceptions import ContentDisallowed
 
-from workers import liveness
+from workers import liveness, messages
 
 _EVENTS_EVERY_S = 0.5
 _EVENTS_AT_ONCE = 300
+
+messages.install()
 
 
 class Consumer(CeleryConsumer):
@@ -33,12 +34,11 @@ class Consumer(CeleryConsumer):
                 message.ack = message.reject = _nothing
             try:
                 _check(message.decode())
-            except ContentDisallowed as error:
-                self.on_invalid_task(None, message, error)
-            except Exception as error:  # noqa: BLE001 - whatever junk does to a decoder
-                self.on_decode_error(message, error)
-            else:
                 handle(message)
+            except self.connection_errors:  # type: ignore[misc] # kombu's tuple of the transport's errors
+                raise
+            except Exception as error:  # noqa: BLE001 - Celery fails in many ways on headers of the wrong type
+                self.on_decode_error(message, error)
 
         return on_message
 
@@ -65,9 +65,10 @@ class Consumer(CeleryConsumer):
         super().shutdown()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Keep what cannot be decoded, which Celery would only log, then acknowledge it."""
+        """Keep a message that cannot be read as a dead letter, then acknowledge it. Celery would only log it."""
         from workers.app import keep_unreadable
 
+        liveness.PROGRESS.took_message()
         keep_unreadable(message, exc)
         message.ack()
 

@@ -43,11 +43,18 @@ def decide(*ids: Any) -> None:
     """Let one agent decide what to do."""
     try:
         agent_id, tick_no = ids
-        key = TickKey(uuid.UUID(agent_id), int(tick_no))
+        key = TickKey(uuid.UUID(agent_id), _tick_number(tick_no))
     except (ValueError, TypeError, AttributeError):
         keep("fleet.tick", repr(ids), _NO_ID)
         return
     tick.tick(deps(), key)
+
+
+def _tick_number(value: Any) -> int:
+    """Return a tick's number. JSON also holds Infinity, 1.5, true and integers that no column holds: ValueError."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("not a tick's number")
+    return value
 
 
 def _job_task(kind: JobKind) -> Any:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import signal
 import threading
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import sqlalchemy as sa
 
 from fleet.core import queue
 from fleet.core.queue import Message
+from fleet.jobs.models import JobRow
+from fleet.jobs.policy import JobKind
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -61,3 +68,57 @@ def test_redis_is_told_nothing_back_and_flower_everything_even_at_the_end(world:
         world.processes["worker"].send_signal(signal.SIGTERM)
         wait_until("the last one is told of", lambda: len(set(heard)) == 31)
         assert world.processes["worker"].wait(60) == 0
+
+
+def hostile_messages() -> dict[str, str]:
+    """Return texts for a queue, each of which ended a worker, took its memory or was lost at some time."""
+    bomb = gzip.compress(b"[" + b" " * 200_000_000)
+
+    def envelope(body: bytes | str = b"[[], {}, {}]", headers: Any = None, **properties: Any) -> str:
+        packed = body if isinstance(body, str) else b64encode(body).decode()
+        usual = {"delivery_tag": str(uuid.uuid4()), "body_encoding": "base64", "delivery_info": {}}
+        return json.dumps({
+            "body": packed, "content-type": "application/json", "content-encoding": "utf-8",
+            "headers": {"task": "fleet.like", "id": str(uuid.uuid4())} if headers is None else headers,
+            "properties": usual | properties,
+        })  # fmt: skip
+
+    tick = {"task": "fleet.tick", "id": "x", "root_id": "x"}
+    agent = str(uuid.uuid4())
+    return {
+        "text": "hello",
+        "list": "[]",
+        "nesting": "[" * 100_000,
+        "no properties": "{}",
+        "broken base64": envelope("%%%"),
+        "no body": json.dumps({"properties": {"delivery_tag": "x"}, "headers": {"task": "fleet.like"}}),
+        "body encoding": envelope(body_encoding="rot13"),
+        "content encoding": envelope().replace("utf-8", "no-such"),
+        "task is a list": envelope(headers={"task": ["fleet.like"]}),
+        "unknown task without an id": envelope(headers={"task": "fleet.unheard"}),
+        "bomb": envelope(bomb, {"task": "fleet.like", "id": "x", "compression": "application/x-gzip"}),
+        "wrong times": envelope(headers={"task": "fleet.like", "id": "x", "eta": [], "expires": {}, "timelimit": 3}),
+        "tick at infinity": envelope(f'[["{agent}", Infinity], {{}}, {{}}]'.encode(), tick),
+        "tick past bigint": envelope(f'[["{agent}", {10**30}], {{}}, {{}}]'.encode(), tick),
+    }
+
+
+def test_a_malformed_message_is_a_dead_letter_and_the_worker_goes_on(world: World) -> None:
+    world.start_worker(concurrency=4)
+    hostile = hostile_messages()
+    with redis.Redis.from_url(world.broker_url) as broker:
+        for text in hostile.values():
+            broker.lpush("normal", text)
+        kept = sa.select(sa.func.count()).select_from(JobRow).where(JobRow.kind == JobKind.MESSAGE)
+
+        def dead_letters() -> int:
+            assert world.processes["worker"].poll() is None, world.log("worker")[-3000:]
+            with world.deps.db.transaction() as tx:
+                return int(tx.session.scalar(kept) or 0)
+
+        wait_until("all are kept", lambda: dead_letters() == len(hostile), timeout_s=30)
+    world.deps.publisher.publish([Message("fleet.browse", (str(uuid.uuid4()),), "low")])
+    wait_until("it works on", lambda: "job_is_not_in_the_ledger" in world.log("worker"))
+    assert world.log("worker").count(" ready.") == 1
+    peak_kb = int(Path(f"/proc/{world.processes['worker'].pid}/status").read_text().split("VmHWM:")[1].split()[0])
+    assert peak_kb < 400_000
