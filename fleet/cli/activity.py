@@ -13,6 +13,7 @@ from fleet.cli import views
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.feed import line
+from fleet.cli.interrupts import restore_ctrl_c
 from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.core.errors import Unavailable
@@ -41,6 +42,8 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
     """
     if follow and (offset or before):
         raise click.UsageError("--follow goes forward from now; --before and --offset go back. Choose one.")
+    if follow:
+        restore_ctrl_c()
     position = people.activity_from_now(door.deps) if follow else None
     events = people.activity(
         door.deps, name=name, subjects=subjects, since=None if since is None else clock.now() - since, before=before,

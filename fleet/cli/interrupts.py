@@ -13,6 +13,13 @@ from typing import Any, Self
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def restore_ctrl_c() -> None:
+    """Let SIGINT end this process, also where it was started with SIGINT ignored: a shell does that to what it runs in
+    the background, and `kill -INT` would do nothing."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Interrupts:
     """Takes the signals over while it is entered. `asked` tells that somebody wants an end."""
 

@@ -11,6 +11,7 @@ import click
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
+from fleet.cli.interrupts import restore_ctrl_c
 from fleet.cli.options import SPAN
 from fleet.core.errors import Unavailable
 
@@ -50,6 +51,7 @@ def _repeat(door: Door, once: Callable[[], str], every: timedelta | None, *, not
     if every is None:
         door.say(once() or nothing)
         return
+    restore_ctrl_c()
     while True:
         try:
             if did := once():

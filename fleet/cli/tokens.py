@@ -41,12 +41,13 @@ def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expi
            as_json: bool) -> None:  # fmt: skip
     """Print a new token. It is shown this once, and only its digest is kept."""
     from fleet.access import Permission
+    from fleet.cli import views
     from fleet.runtime import accounts
 
     wanted = tuple(Permission) if _ALL in scopes else scopes
     token = accounts.issue_token(door.deps, user.lower(), name, wanted, None if no_expiry else expires)
     if as_json:
-        door.json({"token": token, "user": user.lower(), "name": name, "scopes": sorted(wanted)})
+        door.json({"token": views.Secret(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
         return
     click.echo(token)
     door.note("Copy it now: nobody can show it again. Programs send `Authorization: Bearer <token>`.")

@@ -47,13 +47,13 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
     """Print a link with which one person chooses a name and a password. It works once and is not kept."""
     from fleet.access import Role
-    from fleet.cli import homes
+    from fleet.cli import homes, views
     from fleet.runtime import inviting
 
     key, made = inviting.invite(door.deps, Role(role), terminal=door.by, for_=expires)
     link = inviting.link(homes.dashboard(door.settings), key)
     if as_json:
-        door.json({"link": link, "role": made.role, "expires_at": made.expires_at})
+        door.json({"link": views.Secret(link), "role": made.role, "expires_at": made.expires_at})
         return
     click.echo(link)
     door.note(f"It makes one {role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC. Pass it on by a way that you trust.")

@@ -1,4 +1,5 @@
-"""What `--json` prints: rows of the fleet as plain data. Keys are stable, times ISO 8601, secrets masked.
+"""What `--json` prints: rows of the fleet as plain data. Keys are stable, times ISO 8601, secrets masked
+unless the answer exists to hand one over (`Secret`).
 
 Called by the commands of this room. docs/cli.md lists the keys; a test holds them.
 """
@@ -29,6 +30,10 @@ _ACTIONS = ("post", "comment", "like", "browse")
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e01ef]")
 
 
+class Secret(str):
+    """A secret that an answer hands over, this once: it is printed as it is, where all other text is masked."""
+
+
 def to_json(data: Any, *, indent: int | None = 2) -> str:
     """Return JSON in which nothing is left that a terminal would interpret."""
     return _UNSEEN.sub(_escaped, json.dumps(plain(data), indent=indent, ensure_ascii=False))
@@ -39,7 +44,9 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON types; strings lose the passwords and tokens that they may quote."""
+    """Return a value as JSON types; strings lose the passwords and tokens that they may quote, but for a `Secret`."""
+    if isinstance(value, Secret):
+        return str(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):

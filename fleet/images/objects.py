@@ -24,7 +24,9 @@ ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image
 _LONGEST_SIGNED = timedelta(days=7)
 _KEY = re.compile(r"(?P<shelf>[0-9a-f]{2})/(?P<digest>(?P=shelf)[0-9a-f]{62})\.(?:png|jpg|webp|gif)")
 _CALL_S, _RETRY_S = 15, 20
+# obstore has no errno for what a folder's file system says, only the words in a GenericError.
 _FULL = ("No space left on device", "Disk quota exceeded")
+_FORBIDDEN = ("Permission denied", "Operation not permitted", "Read-only file system")
 
 
 class Objects:
@@ -97,7 +99,8 @@ class Objects:
 
     def _explained(self, error: Exception) -> FleetError:
         """Turn the library's error into one that says what to do. Its own words may hold signed addresses."""
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
+        denied = isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError)
+        if denied or any(words in str(error) for words in _FORBIDDEN):
             return InvalidInput(
                 f"Fleet may not keep pictures in {self._place}.",
                 fix="Check FLEET_OBJECTS and, for a bucket, FLEET_OBJECTS_KEY_ID and FLEET_OBJECTS_SECRET.",

@@ -272,6 +272,8 @@ def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_
     follower = subprocess.Popen(
         [sys.executable, "-m", "fleet.cli", "activity", "--follow", "--json", "--subject", "control.*"],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # As a shell starts a job in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     try:
         fleetwide.pause(fleet.deps, "fleet", by="ann")
