@@ -60,7 +60,15 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "persona check": ["personas"], "persona show": ["ai_artist"], "persona schedule": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
     }  # fmt: skip
-    refused = {"experiments show", "jobs show", "dead show", "replay", "approvals withdraw", "approvals approve", "check"}
+    refused = {
+        "experiments show",
+        "jobs show",
+        "dead show",
+        "replay",
+        "approvals withdraw",
+        "approvals approve",
+        "check",
+    }
     for command in sorted(set(commands_with_json()) - WRITES_A_FILE):
         code = None if command in refused else 0
         printed = cli(*command.split(), *arguments.get(command, []), "--json", code=code).stdout

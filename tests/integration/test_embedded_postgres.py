@@ -31,7 +31,7 @@ from fleet.sandbox.postgres import EmbeddedPostgres, ensure_sibling
 pytestmark = pytest.mark.timeout(300)
 
 MakeServer = Callable[..., EmbeddedPostgres]
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture
@@ -298,7 +298,8 @@ def test_a_full_disk_is_told_from_other_complaints(make: MakeServer) -> None:
     assert server._complaint("FATAL: bad luck") is Complaint.OTHER
 
 
-@as_root
+@pytest.mark.as_root
+@needs_root
 def test_root_runs_it_without_giving_files_away_or_opening_folders(make: MakeServer, folder: Path) -> None:
     folder.chmod(0o700)
     server = make()
@@ -326,7 +327,8 @@ def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(shared)
 
 
-@as_root
+@pytest.mark.as_root
+@needs_root
 def test_root_becomes_nobody_where_namespaces_are_refused(make: MakeServer, folder: Path, no_namespaces: Path) -> None:
     first = make()
     first.start()
@@ -345,7 +347,8 @@ def test_root_becomes_nobody_where_namespaces_are_refused(make: MakeServer, fold
         first.stop()
 
 
-@as_root
+@pytest.mark.as_root
+@needs_root
 def test_root_without_any_way_is_told_to_be_somebody_else(make: MakeServer, no_namespaces: Path,
                                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr(cluster, "_can_run", lambda *_: False)
