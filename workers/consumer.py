@@ -35,7 +35,7 @@ class Consumer(CeleryConsumer):
             try:
                 _check(message.decode())
                 handle(message)
-            except self.connection_errors:  # type: ignore[misc] # kombu's tuple of the transport's errors
+            except self.connection_errors:  # type: ignore[attr-defined]
                 raise
             except Exception as error:  # noqa: BLE001 - Celery fails in many ways on headers of the wrong type
                 self.on_decode_error(message, error)

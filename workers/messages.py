@@ -28,7 +28,7 @@ def install() -> None:
         raise RuntimeError("kombu.transport.redis no longer reads messages through `loads`")
     redis_transport.loads = read_envelope
     for content_type in compression.encoders():
-        compression.register(None, _refuse, content_type)
+        compression.register(_refuse, _refuse, content_type)
 
 
 def read_envelope(text: str) -> Any:
@@ -78,5 +78,5 @@ def _unreadable(text: str, problem: str) -> dict[str, Any]:
     }
 
 
-def _refuse(_: Any) -> Never:
+def _refuse(_: bytes) -> Never:
     raise ValueError("compressed messages are refused")

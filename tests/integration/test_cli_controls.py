@@ -270,10 +270,10 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
 def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
     env = {**os.environ, "FLEET_DATABASE_URL": cli.database_url, "FLEET_BROKER_URL": cli.broker_url}
     follower = subprocess.Popen(
-        [sys.executable, "-m", "fleet.cli", "activity", "--follow", "--json", "--subject", "control.*"],
+        # SIGINT ignored, as a shell starts a job in the background.
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh",
+         sys.executable, "-m", "fleet.cli", "activity", "--follow", "--json", "--subject", "control.*"],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # As a shell starts a job in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     try:
         fleetwide.pause(fleet.deps, "fleet", by="ann")
