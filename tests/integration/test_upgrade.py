@@ -62,7 +62,8 @@ def upgraded(fresh_database: str, rows: Rows) -> Iterator[Fleet]:
         connection.commit()
     with database.transaction() as tx:
         for table, found in rows.items():
-            fill = f'INSERT INTO "{table}" OVERRIDING SYSTEM VALUE SELECT * FROM json_populate_recordset(NULL::"{table}", :rows)'
+            source = f'json_populate_recordset(NULL::"{table}", :rows)'
+            fill = f'INSERT INTO "{table}" OVERRIDING SYSTEM VALUE SELECT * FROM {source}'
             tx.execute(sa.text(fill), {"rows": json.dumps(found)})
         last = max(row["id"] for row in rows["events"])
         tx.execute(sa.text("SELECT setval(pg_get_serial_sequence('events', 'id'), :last)"), {"last": last})
