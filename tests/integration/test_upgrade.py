@@ -1,7 +1,7 @@
-"""An upgrade, not a restart: a database that version 0.1 left at revision 0017 is migrated and goes on.
+"""A database that an earlier version left at revision 0017 is migrated, and its open jobs go on.
 
-`tests/data/ledger_0017.json.gz` holds the rows of a sandbox fleet that was killed while it worked: agents, jobs in every
-state, drafts, approvals, a webhook, experiments, users. Its times are moved to now, so that nothing has expired.
+`tests/data/ledger_0017.json.gz` holds the rows of a sandbox fleet that was killed while it worked: agents, jobs in
+every state, drafts, approvals, a webhook, experiments, users. Its times are moved to now, so that nothing has expired.
 """
 
 from __future__ import annotations
