@@ -214,8 +214,8 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> No
     assert up.is_gone(), up.left()
 
 
-def test_given_servers_are_used_and_nothing_is_embedded(up: Up, database_url: str, broker_url: str) -> None:
-    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=database_url, FLEET_BROKER_URL=broker_url)
+def test_given_servers_are_used_and_nothing_is_embedded(up: Up, fresh_database: str, broker_url: str) -> None:
+    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=fresh_database, FLEET_BROKER_URL=broker_url)
     assert not {"postgres", "valkey"} & set(up.run_info().processes)
     assert not (up.home / "postgres").exists()
     up.wait("a post", up.items)
