@@ -28,10 +28,11 @@ from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet.access import secret
-from fleet.core import db, masking
-from fleet.sandbox.postgres import EmbeddedPostgres
+from fleet.core import db, db_roles, masking
+from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
+from tests.database_roles import LOGINS, url_of
 
 _TEMPLATE = "fleet_template"
 _LAST_MOMENTS_S = 30.0
@@ -65,9 +66,15 @@ class PostgresForTests:
         self._prefix = f"t_{secrets.token_hex(3)}_"
         self._numbers = itertools.count(1)
 
-    def url(self, database: str = "postgres") -> str:
-        """Return the SQLAlchemy URL of a database on this server."""
-        return self._admin.set(database=database).render_as_string(hide_password=False)
+    def url(self, database: str = "postgres", *, role: str | None = None) -> str:
+        """Return the SQLAlchemy URL of a database on this server, the administrator's unless a role is named."""
+        login = {} if role is None else {"username": role, "password": LOGINS[role].password}
+        return self._admin.set(database=database, **login).render_as_string(hide_password=False)
+
+    def make_template(self, name: str) -> None:
+        """Create a database with all of Fleet's tables. The owner owns them, and the app has the grants of an app."""
+        db_roles.set_up(self.connect, name, owner=LOGINS[OWNER], app=LOGINS[APP])
+        db.migrate(self.url(name, role=OWNER), app_role=APP)
 
     def create_database(self, name: str | None = None, template: str | None = None) -> str:
         """Make a database, empty or as a copy of `template`, and return its URL."""
@@ -88,9 +95,15 @@ class PostgresForTests:
         return f"{stem}_{self._prefix.strip('_')}"
 
     def _run(self, order: sql.Composable) -> None:
-        admin = self._admin.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(admin, autocommit=True, connect_timeout=10) as connection:
+        with self.connect("postgres") as connection:
             connection.execute(order)
+
+    def connect(self, database: str) -> psycopg.Connection:
+        """Open an autocommit connection as the administrator. Passwords that it sets are quick to check."""
+        plain = self._admin.set(drivername="postgresql", database=database).render_as_string(hide_password=False)
+        connection = psycopg.connect(plain, autocommit=True, connect_timeout=10)
+        connection.execute("SET scram_iterations = 1")
+        return connection
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly
@@ -207,17 +220,23 @@ def fresh_database(postgres_server: PostgresForTests) -> Iterator[str]:
 def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
     """The name of a database with all of Fleet's tables and no rows, to copy from."""
     name = postgres_server.unique_name(_TEMPLATE)
-    db.migrate(postgres_server.create_database(name))
+    postgres_server.make_template(name)
     yield name
     postgres_server.drop_database(name)
 
 
 @pytest.fixture
 def database_url(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[str]:
-    """The URL of a new database with all of Fleet's tables and no rows."""
-    url = postgres_server.create_database(template=migrated_template)
-    yield url
-    postgres_server.drop_database(url)
+    """The URL of a new database with all of Fleet's tables and no rows, for the app's role."""
+    name = str(sa.make_url(postgres_server.create_database(template=migrated_template)).database)
+    yield postgres_server.url(name, role=APP)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def owner_url(database_url: str) -> str:
+    """The URL of the same database for the owner of its tables."""
+    return url_of(database_url, OWNER)
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ def test_sql_in_docs_fits_the_tables(page: Path, request: pytest.FixtureRequest)
     blocks += re.findall(r"^ +query: >-\n((?: {10}.*\n)+)", page.read_text(encoding="utf-8"), re.M)
     if not blocks:
         return
-    engine = sa.create_engine(request.getfixturevalue("database_url"))
+    engine = sa.create_engine(request.getfixturevalue("owner_url"))
     try:
         with engine.begin() as connection:
             for statement in ";".join(blocks).split(";"):

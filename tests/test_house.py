@@ -299,8 +299,8 @@ def test_models_and_migrations_make_the_same_tables(database_url: str) -> None:
         engine.dispose()
 
 
-def test_migrations_can_be_taken_back(database_url: str) -> None:
-    engine = sa.create_engine(database_url)
+def test_migrations_can_be_taken_back(owner_url: str) -> None:
+    engine = sa.create_engine(owner_url)
     try:
         with engine.connect() as connection:
             config = db._alembic_config()

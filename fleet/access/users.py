@@ -1,6 +1,7 @@
 """Users: create, change, remove, look up. Each runs inside its caller's transaction and is noted in the audit log.
 
-Called by `fleet.runtime.accounts`. A change of role or password ends the sessions and, for a removal, the tokens too.
+Called by `fleet.runtime.accounts`. A change of role or password ends the sessions. A removal
+revokes the tokens too, and a change of the password does where that is asked for.
 """
 
 from __future__ import annotations
@@ -87,13 +88,20 @@ def change_role(tx: Tx, name: str, role: Role) -> bool:
     return True
 
 
-def set_password(tx: Tx, name: str, password: str) -> None:
-    """Give a user another password and log them out everywhere. Raises NotFound, InvalidInput."""
+def set_password(tx: Tx, name: str, password: str, *, revoke_tokens: bool = False) -> int:
+    """Set a user's password, end their sessions and, if asked to, revoke their tokens; return how many were revoked.
+
+    Raises NotFound, InvalidInput.
+    """
     user = locked(tx, name)
     kept = secret.hash_password(password, name)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
     sessions.end_all(tx, user.id)
-    audit.note(tx, "user.password_changed", f"user:{name}")
+    revoked = tokens.revoke_all(tx, user.id) if revoke_tokens else 0
+    audit.note(
+        tx, "user.password_changed", f"user:{name}", after={"tokens_revoked": revoked} if revoke_tokens else None
+    )
+    return revoked
 
 
 def remove(tx: Tx, name: str) -> None:

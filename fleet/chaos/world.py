@@ -32,7 +32,7 @@ from fleet.core.settings import Settings
 from fleet.runtime import deps as runtime_deps
 from fleet.runtime import fleetwide, staffing
 from fleet.runtime.deps import Deps
-from fleet.sandbox import disk, ports, proc
+from fleet.sandbox import disk, ports, postgres, proc
 from fleet.sandbox.supervisor import Supervisor
 
 TOKEN = "fst_of_the_fault_harness"  # noqa: S105 - opens nothing but the gallery of this world
@@ -71,7 +71,7 @@ class World:
         self.supervisor = Supervisor(self.logs_dir)
         self.pace_s = 3.0
         """The longest gap between two ticks of an agent in its best hours; none is below five seconds."""
-        self.ledger_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
+        self.ledger_url = self.owner_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
         self.outsiders = Outsiders(seed=seed)
         self._deps: Deps | None = None
         self._broker: Broker | None = None
@@ -83,9 +83,10 @@ class World:
         """Start everything and let the agents go. Raises FleetError when something does not come up."""
         tell("starting Postgres and Valkey")
         self.servers.start()
-        self.ledger_url = self.servers.postgres.ensure_database("fleet")
-        self.gallery_database_url = self.servers.postgres.ensure_database("gallery")
-        db.migrate(self.ledger_url)
+        ledger = self.servers.postgres.ensure_ledger()
+        self.ledger_url, self.owner_url = ledger.app, ledger.owner
+        self.gallery_database_url = self.servers.postgres.ensure_gallery()
+        self.migrate()
         for folder in ("threads", "forked"):
             (self.home / "points" / folder).mkdir(parents=True, exist_ok=True)
         port = ports.choose(purpose="the gallery", setting="FLEET_GALLERY_PORT")
@@ -100,6 +101,10 @@ class World:
         tell(f"making {self._agents} agents")
         self._people()
         self.outsiders.start(self.deps, self.web_url, by=BY)
+
+    def migrate(self) -> None:
+        """Bring the ledger's tables up to date, as their owner."""
+        db.migrate(self.owner_url, app_role=postgres.APP)
 
     def _start_processes(self, port: int, web_port: int, tell: Callable[[str], None]) -> None:
         tell(f"starting the gallery, the dashboard, {len(self.beats)} metronomes and {len(self.crew)} workers")

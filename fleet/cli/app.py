@@ -15,6 +15,7 @@ SECTIONS = {
         "up": ("fleet.cli.up:up", "Run a whole fleet in this terminal."),
         "check": ("fleet.cli.check:check", "Say what is wrong with the installation, and the fix."),
         "migrate": ("fleet.cli.ground:migrate", "Bring the database to this version's tables."),
+        "roles": ("fleet.cli.roles:roles", "Create the database roles of owner, app and gallery."),
         "secrets": ("fleet.cli.secrets:secrets", "Keep keys of models and surfaces, encrypted."),
         "seed": ("fleet.cli.ground:seed", "Create agents from the personas."),
         "worker": ("fleet.cli.processes:worker", "Run a worker in the foreground."),

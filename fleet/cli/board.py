@@ -106,7 +106,7 @@ class Board:
             purpose="Flower", setting="FLEET_FLOWER_PORT", named=wanted.flower_port,
             preferred=self._services.last_port("flower"),
         )  # fmt: skip
-        password = disk.kept_password(self._services.home / "flower.password")
+        password = disk.kept_password(self._services.home / processes.PASSWORD_FILE)
         self._start("flower", processes.flower_program(settings, address=_HOST, port=port, password=password))
         url = f"http://{_HOST}:{port}"
         self._services.record(urls={"flower": url}, ports={"flower": port})

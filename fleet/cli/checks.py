@@ -19,7 +19,7 @@ from fleet.agents import personas
 from fleet.approvals import rule_file
 from fleet.cli import homes, strays
 from fleet.cli.door import Door
-from fleet.core import clock, db, logs
+from fleet.core import clock, db, db_roles, logs
 from fleet.core.db import Database
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
@@ -181,7 +181,21 @@ def _database(settings: Settings) -> Generator[Finding, None, bool]:
         yield Finding("migrations", Level.FAIL, missing, "Run `fleet migrate`.")
         return False
     yield Finding("migrations", Level.OK, "up to date")
+    yield from _guarded("roles", lambda: _roles(settings))
     return True
+
+
+def _roles(settings: Settings) -> Finding:
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        with database.transaction() as tx:
+            powers = db_roles.excess(tx)
+    finally:
+        database.close()
+    if powers:
+        said = f"the role of FLEET_DATABASE_URL {', '.join(powers)}"
+        return Finding("roles", Level.WARN, said, "Create two roles with `fleet roles` (docs/operations.md).")
+    return Finding("roles", Level.OK, "the app's database role may change rows, and neither tables nor the audit log")
 
 
 def _server(database: Database) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
+import sqlalchemy as sa
 
 from fleet.cli.command import Command
 from fleet.cli.door import Door, pass_door
 from fleet.cli.options import PERSONA
+from fleet.core.errors import InvalidInput
 
 
 @click.command(cls=Command)
@@ -15,22 +17,24 @@ from fleet.cli.options import PERSONA
 def migrate(door: Door, /, *, dry_run: bool) -> None:
     """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.
 
-    A database that was restored to another server is made ready to go on there. Safe to run from several places at
-    once, and again.
+    Connects as FLEET_DATABASE_OWNER_URL if that is set, and grants the role of FLEET_DATABASE_URL what an app needs. A
+    database that was restored to another server is made ready to go on there. Safe to run from several places at once,
+    and again.
     """
     from fleet.core import db
     from fleet.runtime import restored
     from fleet.runtime.staffing import staff
 
-    url = door.settings.database_url
+    settings = door.settings
+    url = settings.database_owner_url or settings.database_url
     database = db.Database(url, pool_size=1)
     try:
         pending = db.pending_migrations(database)
         if pending and dry_run:
             door.say(f"Missing: {', '.join(pending)}.")
             return
-        if pending:
-            db.migrate(url)
+        if not dry_run:
+            bring_up_to_date(url, settings.database_url)
         door.say(f"Done: {', '.join(pending)}." if pending else "The database is up to date.")
         if not dry_run:
             if restored.settle(database):
@@ -38,6 +42,19 @@ def migrate(door: Door, /, *, dry_run: bool) -> None:
             staff(database)
     finally:
         database.close()
+
+
+def bring_up_to_date(owner_url: str, app_url: str) -> None:
+    """Run migrations as the owner and grant the app's role what it needs. Raises InvalidInput for two databases."""
+    from fleet.core import db
+
+    owner, app = sa.make_url(owner_url), sa.make_url(app_url)
+    if owner.database != app.database:
+        raise InvalidInput(
+            f"FLEET_DATABASE_OWNER_URL names the database {owner.database}, FLEET_DATABASE_URL {app.database}.",
+            fix="Name the same database in both.",
+        )
+    db.migrate(owner_url, app_role="" if owner_url == app_url else app.username or "")
 
 
 @click.command(cls=Command)

@@ -84,7 +84,8 @@ def dashboard(settings: Settings) -> str:
 def _lent(settings: Settings, running: RunInfo) -> Mapping[str, object]:
     kept = kept_by(settings.home.absolute())
     offers: dict[str, object] = {
-        "database_url": running.database_url, "broker_url": running.broker_url, "gallery_url": running.gallery_url,
+        "database_url": running.database_url, "database_owner_url": running.database_owner_url,
+        "broker_url": running.broker_url, "gallery_url": running.gallery_url,
     }  # fmt: skip
     if kept is not None:
         offers |= {"service_token": kept.service_token, "tempo": kept.tempo}

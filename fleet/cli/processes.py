@@ -26,6 +26,9 @@ from fleet.core.settings import Settings
 
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 FLOWER_USER = "fleet"
+PASSWORD_FILE = "flower.password"  # noqa: S105 - the name of a file
+_KEPT_BACK = ("FLEET_DATABASE_OWNER_URL", "FLEET_DATABASE_ADMIN_URL")
+"""Addresses that no long-lived process gets, even where our environment or .env holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def environment(settings: Settings) -> dict[str, str]:
         for name in sorted(settings.model_fields_set)
         if (written := _written(getattr(settings, name))) is not None
     }
+    found |= dict.fromkeys(_KEPT_BACK, "")
     root = Path(fleet.__file__).resolve().parents[1]
     # An installed Fleet is found by itself; a folder of packages put first would hide the standard library's names.
     if root.name not in ("site-packages", "dist-packages"):
@@ -152,7 +156,9 @@ def beat(door: Door) -> None:
 @click.command(cls=Command)
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=5555, show_default=True, help="0: any free one.")
-@click.option("--password", envvar="FLEET_FLOWER_PASSWORD", help="Of the user `fleet`; that of the home if left out.")
+@click.option("--password", envvar="FLEET_FLOWER_PASSWORD",
+              help="Of the user `fleet`; that of the home if left out. Other users of the machine see options of"
+                   " commands, so set FLEET_FLOWER_PASSWORD.")  # fmt: skip
 @pass_door
 def flower(door: Door, /, *, address: str, port: int, password: str | None) -> None:
     """Run Flower in the foreground, read-only, for the user `fleet`."""
@@ -160,7 +166,7 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
     if password is None:
         from fleet.sandbox import disk
 
-        kept = disk.private_folder(settings.home.absolute()) / "flower.password"
+        kept = disk.private_folder(settings.home.absolute()) / PASSWORD_FILE
         password = disk.kept_password(kept)
         door.note(f"User {FLOWER_USER}, password in {kept}.")
     from fleet.sandbox import ports
@@ -184,7 +190,8 @@ def web(door: Door, /, *, host: str, port: int) -> None:
 @click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True,
               help="0: any free one.")  # fmt: skip
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
-              help="Its own database, never Fleet's.")  # fmt: skip
+              help="Its own database, never Fleet's. Other users of the machine see options of commands, so set"
+                   " FLEET_GALLERY_DATABASE_URL.")  # fmt: skip
 @click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=Place(file_okay=False, path_type=Path),
               help="Folder of its pictures; in the home if left out.")  # fmt: skip
 @pass_door

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from fleet.cli import faults, homes, strays
+from fleet.cli import faults, ground, homes, strays
 from fleet.cli.board import Board, Wanted
 from fleet.cli.command import INTERRUPTED
 from fleet.cli.controls import held
@@ -24,9 +24,9 @@ from fleet.cli.door import Door
 from fleet.cli.feed import line
 from fleet.cli.homes import Kept
 from fleet.cli.interrupts import Interrupts
-from fleet.cli.processes import FLOWER_USER
+from fleet.cli.processes import FLOWER_USER, PASSWORD_FILE
 from fleet.cli.screen import Screen
-from fleet.core import clock, db, logs
+from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
@@ -43,6 +43,7 @@ from fleet.sandbox.services import Services
 _WHO_ACT = people.AgentFilter(kind="gallery")
 _LOOK_EVERY_S = 0.2
 _PAGE = 500
+_FIRST_LOGIN = "first-login"
 _OF_OTHERS = 50
 """Connections of the gallery (twice its pool), of the metrics, and those that are kept for superusers."""
 
@@ -66,7 +67,8 @@ class Run:
         self.settings = self._learn()
         self._screen = Screen(door)
         self._services = Services(
-            self._home, database_url=given.database_url, broker_url=given.broker_url,
+            self._home, database_url=given.database_url, database_owner_url=given.database_owner_url,
+            broker_url=given.broker_url,
             postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port,
             connections=connections(self.settings.pool_size, wanted.workers), report=self._screen.step,
         )  # fmt: skip
@@ -108,7 +110,7 @@ class Run:
         urls = self._services.start()
         self._began = True
         self._screen.step("Bringing the tables up to date")
-        db.migrate(urls.database)
+        ground.bring_up_to_date(urls.owner, urls.database)
         keys.make_ring(self.settings)
         self.settings = self._learn(database_url=urls.database, broker_url=urls.broker)
         deps = self._deps = runtime_deps.build(self.settings)
@@ -157,7 +159,7 @@ class Run:
             fleetwide.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
 
     def _start_gallery(self) -> None:
-        database_url = self._wanted.gallery_database_url or self._services.database("gallery")
+        database_url = self._wanted.gallery_database_url or self._services.gallery_database()
         url = self._board.start_gallery(self.settings, self._wanted, database_url=database_url)
         self.settings = self._learn(gallery_url=url)
         if self._faults is not None:
@@ -172,7 +174,8 @@ class Run:
         rows = [] if web is None else [*self._first_owner(deps, web), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
         if flower is not None:
-            rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {flower[1]}"))
+            password = flower[1] if self._screen.is_private else f"in {self._home / PASSWORD_FILE}"
+            rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {password}"))
         if metrics is not None:
             rows.append(("Metrics", metrics))
         rows += [
@@ -188,9 +191,18 @@ class Run:
             self._screen.line(held(hold, clock.now()))
 
     def _first_owner(self, deps: Deps, web: str) -> list[tuple[str, str]]:
-        """Return a link for the first owner while nobody can log in; those of former starts are void."""
+        """Return a link for the first owner while nobody can log in; those of former starts are void.
+
+        Output that is redirected is a log, which others read and keep: there stands the name of a private file.
+        """
         key = inviting.first_owner_key(deps)
-        return [] if key is None else [("Your login", inviting.link(self.settings.web_url or web, key))]
+        link = None if key is None else inviting.link(self.settings.web_url or web, key)
+        kept = self._home / _FIRST_LOGIN
+        if link is None or self._screen.is_private:
+            disk.remove(kept)
+            return [] if link is None else [("Your login", link)]
+        disk.write_private(kept, f"{link}\n")
+        return [("Your login", f"the link in {kept}, which only you can read")]
 
     def _home_option(self) -> str:
         return "" if self._home == Settings.model_fields["home"].default.absolute() else f" --home '{self._home}'"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from fleet.cli import render
 from fleet.cli.command import drop_output, printable
-from fleet.cli.door import Door
+from fleet.cli.door import Door, is_terminal
 from fleet.core import clock
 from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
 
@@ -26,6 +26,11 @@ class Screen:
         self._door = door
         self._began_s = clock.monotonic_s()
         self.gone = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only the person at this terminal reads what is shown. FORCE_COLOR and its like do not count."""
+        return is_terminal(self._door.out.file)
 
     def step(self, words: str) -> None:
         """Say what is being done now, with the seconds since the beginning."""

@@ -18,6 +18,7 @@ _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
 _MOST_BYTES = 5_000
 _ROLE = click.Choice(_ROLES)
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+_REVOKE = click.option("--revoke-tokens", is_flag=True, help="Revoke the user's tokens and open invitations too.")
 
 
 @click.group(cls=Group)
@@ -99,25 +100,29 @@ def role_(door: Door, /, *, name: str, role: str) -> None:
 @users.command(cls=Command)
 @click.argument("name")
 @_STDIN
+@_REVOKE
 @pass_door
-def password(door: Door, /, *, name: str, password_stdin: bool) -> None:
+def password(door: Door, /, *, name: str, password_stdin: bool, revoke_tokens: bool) -> None:
     """Give a user another password, asked for or read from standard input. Their sessions end."""
     from fleet.runtime import accounts
 
     accounts.get_user(door.deps, name.lower())
-    accounts.set_password(door.deps, name.lower(), _password(door, password_stdin))
-    door.say(f"{name.lower()} has a new password and is logged out everywhere.")
+    given = _password(door, password_stdin)
+    revoked = accounts.set_password(door.deps, name.lower(), given, revoke_tokens=revoke_tokens)
+    door.say(f"{name.lower()} has a new password and is logged out everywhere. {_of_tokens(revoke_tokens, revoked)}")
 
 
 @users.command(cls=Command)
 @click.argument("name")
+@_REVOKE
 @pass_door
-def logout(door: Door, /, *, name: str) -> None:
-    """End every session of a user. Tokens stay."""
+def logout(door: Door, /, *, name: str, revoke_tokens: bool) -> None:
+    """End every session of a user."""
     from fleet.runtime import accounts
 
-    number = accounts.log_out_user(door.deps, name.lower())
-    door.say(f"{number} session{'' if number == 1 else 's'} of {name.lower()} ended.")
+    number, revoked = accounts.log_out_user(door.deps, name.lower(), revoke_tokens=revoke_tokens)
+    sessions = f"{number} session{'' if number == 1 else 's'} of {name.lower()} ended."
+    door.say(f"{sessions} {_of_tokens(revoke_tokens, revoked)}")
 
 
 @users.command(cls=Command)
@@ -132,6 +137,10 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
     door.confirm(f"Let {name.lower()} in no more?", yes=yes)
     accounts.remove_user(door.deps, name.lower())
     door.say(f"{name.lower()} may not come in any more.")
+
+
+def _of_tokens(revoke_tokens: bool, revoked: int) -> str:
+    return f"Tokens revoked: {revoked}." if revoke_tokens else "Tokens stay valid; --revoke-tokens revokes them."
 
 
 def _password(door: Door, from_stdin: bool) -> str:

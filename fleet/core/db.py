@@ -26,7 +26,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from fleet.core import clock, db_link, logs
+from fleet.core import clock, db_link, db_roles, logs
 from fleet.core.db_errors import as_sqlalchemys, explained, separating
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
@@ -276,10 +276,11 @@ def _ask_whether_alive(engine: sa.Engine) -> None:
             raise exc.InvalidatePoolError from error  # the pool makes a new one and hands that out
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, *, app_role: str = "") -> None:
     """Bring the database at `url` to this version's tables. Safe to run from several places at once.
 
-    Raises FleetError for a database of a later version, and leaves it alone.
+    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it is another one. Raises FleetError
+    for a database of a later version, and leaves it alone.
     """
     database = Database(url, pool_size=1)
     try:
@@ -291,6 +292,8 @@ def migrate(url: str) -> None:
             config = _alembic_config()
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
+            db_roles.grant(connection, app_role)
+            connection.commit()
             connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
     finally:

@@ -16,6 +16,7 @@ from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.group_commit import CarryOut, Item, Result, Separate
 
 _MIGRATE_FIX = "Run `fleet migrate`."
+_GRANT_FIX = "Run `fleet migrate` with FLEET_DATABASE_OWNER_URL set; it grants the app's role what it needs."
 
 
 @contextmanager
@@ -46,6 +47,8 @@ def _translated(error: exc.DBAPIError) -> Exception:
     if code in ("42P01", "42703"):
         return InvalidInput(f"The database lacks Fleet's tables or is older than this version ({first_line}).",
                             fix=_MIGRATE_FIX)  # fmt: skip
+    if code == "42501":
+        return InvalidInput(f"The database role may not do this ({first_line}).", fix=_GRANT_FIX)
     if code in ("28P01", "28000", "3D000"):
         return InvalidInput(f"The database refuses the connection: {first_line}.", fix="Check FLEET_DATABASE_URL.")
     if code.startswith(("53", "58")):

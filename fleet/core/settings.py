@@ -57,6 +57,9 @@ class Settings(BaseSettings):
                                       populate_by_name=True)  # fmt: skip
 
     database_url: str = Field("", description="Postgres, as postgresql+psycopg://user:password@host:port/name")
+    database_owner_url: str = Field(
+        "", description="the same database as its owner, for migrations; by default FLEET_DATABASE_URL"
+    )
     broker_url: str = Field("", description="Celery broker, as redis://:password@host:port/0")
     secret_keys: SecretStr = Field(
         SecretStr(""), description="keys of the key store, the first one seals; by default those of the home's key file"
@@ -275,7 +278,7 @@ class Settings(BaseSettings):
             raise ValueError("an address begins with its kind, as in mailto:// or slack://")
         return tuple(part.strip(", ") for part in parts if part)
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_owner_url")
     @classmethod
     def _psycopg_driver(cls, value: str) -> str:
         """Accept the plain forms that hosting companies hand out; Fleet speaks through psycopg 3."""

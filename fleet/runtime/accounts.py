@@ -162,17 +162,21 @@ def end_session(deps: Deps, principal: Principal, session_id: uuid.UUID) -> None
         audit.note(tx, "session.closed", f"user:{principal.name}", after={"everywhere": False})
 
 
-def change_password(deps: Deps, principal: Principal, old: str, new: str, visit: Visit) -> str:
-    """Give oneself another password, and end every session; return the key of a new one.
+def change_password(deps: Deps, principal: Principal, old: str, new: str, visit: Visit, *,
+                    revoke_tokens: bool = False) -> tuple[str, int]:  # fmt: skip
+    """Change one's own password and end every session; return the key of a new session and how many tokens ended.
 
+    `revoke_tokens` also withdraws the invitations that one has made: whoever knew the old password may have made them.
     Raises LoginRefused for a wrong old password (which counts as a failed login), TooManyTries, InvalidInput.
     """
     _recognised(deps, principal.name, old, visit)
     if old == new:
         raise InvalidInput("The new password is the old one.")
     with deps.db.transaction() as tx:
-        users.set_password(tx, principal.name, new)
-        return _opened(tx, principal.user_id, visit)[0]
+        revoked = users.set_password(tx, principal.name, new, revoke_tokens=revoke_tokens)
+        if revoke_tokens:
+            invitations.void_of(tx, principal.name)
+        return _opened(tx, principal.user_id, visit)[0], revoked
 
 
 def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], for_: timedelta | None, *,
@@ -255,10 +259,16 @@ def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = Non
         return changed
 
 
-def set_password(deps: Deps, name: str, password: str) -> None:
-    """Give a user another password and end their sessions. Raises NotFound, InvalidInput."""
+def set_password(deps: Deps, name: str, password: str, *, revoke_tokens: bool = False) -> int:
+    """Set a user's password and end their sessions; return how many tokens ended. Raises NotFound, InvalidInput.
+
+    `revoke_tokens` also withdraws the invitations that the user has made.
+    """
     with deps.db.transaction() as tx:
-        users.set_password(tx, name, password)
+        revoked = users.set_password(tx, name, password, revoke_tokens=revoke_tokens)
+        if revoke_tokens:
+            invitations.void_of(tx, name)
+        return revoked
 
 
 def remove_user(deps: Deps, name: str, *, by: Principal | None = None) -> None:
@@ -269,12 +279,22 @@ def remove_user(deps: Deps, name: str, *, by: Principal | None = None) -> None:
         invitations.void_of(tx, name)
 
 
-def log_out_user(deps: Deps, name: str, *, by: Principal | None = None) -> int:
-    """End all sessions of a user; return how many. Raises NotFound, NotAllowed."""
+def log_out_user(deps: Deps, name: str, *, by: Principal | None = None, revoke_tokens: bool = False) -> tuple[int, int]:
+    """End all sessions of a user; return how many sessions and tokens ended. Raises NotFound, NotAllowed.
+
+    `revoke_tokens` also revokes their tokens and withdraws the invitations that they have made.
+    """
     with deps.db.transaction() as tx:
         user = users.locked(tx, name)
         refuse_beyond(by, user.role)
-        return audit.noted(tx, sessions.end_all(tx, user.id), "user.logged_out", f"user:{name}")
+        ended, revoked = sessions.end_all(tx, user.id), 0
+        if revoke_tokens:
+            revoked = access_tokens.revoke_all(tx, user.id)
+            invitations.void_of(tx, name)
+        if ended or revoked:
+            told = {"number": ended, **({"tokens_revoked": revoked} if revoke_tokens else {})}
+            audit.note(tx, "user.logged_out", f"user:{name}", after=told)
+        return ended, revoked
 
 
 def refuse_beyond(by: Principal | None, *roles: Role) -> None:

@@ -69,6 +69,12 @@ def write_private(path: Path, text: str) -> None:
             raise
 
 
+def remove(path: Path) -> None:
+    """Delete a file if it is there. Raises FleetError."""
+    with explained(path.parent):
+        path.unlink(missing_ok=True)
+
+
 def kept_password(path: Path) -> str:
     """Return the password kept in `path`, made on first use. It holds no character that URLs would escape."""
     with explained(path.parent):

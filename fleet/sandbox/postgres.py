@@ -6,17 +6,21 @@ so neither the length of a path nor other users of the machine matter.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import re
 import signal
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from fleet.core import logs
+from fleet.core import db_roles, logs
+from fleet.core.db_roles import Login
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.sandbox import binaries, cluster, disk, ports, proc
 from fleet.sandbox.child import Child, spawn
@@ -34,6 +38,8 @@ _SETTINGS = {
     "log_checkpoints": "off",
 }
 _LEAST_CONNECTIONS = 200
+OWNER, APP, GALLERY = "fleet_owner", "fleet_app", "fleet_gallery"
+"""The roles of a fleet. The cluster's superuser only administers the server."""
 _MOST_BUFFERS_MB, _SHARE_OF_MEMORY = 512, 8
 # Commits still reach the operating system (synchronous_commit stays on), so a killed server loses nothing.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
@@ -46,6 +52,14 @@ def _buffers_mb() -> int:
     """
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return max(32, min(_MOST_BUFFERS_MB, memory_mb // _SHARE_OF_MEMORY))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerUrls:
+    """The two addresses of the fleet's database: migrations use the owner's, everything else the app's."""
+
+    owner: str = field(repr=False)
+    app: str = field(repr=False)
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -77,12 +91,28 @@ class EmbeddedPostgres(EmbeddedServer):
         self.connections = max(_LEAST_CONNECTIONS, connections)
         self._cluster: cluster.Cluster | None = None
 
-    def url(self, database: str = "fleet") -> str:
-        """Return the SQLAlchemy URL of one of its databases."""
-        return f"postgresql+psycopg://{cluster.SUPERUSER}:{self._password}@{ports.LOOPBACK}:{self.port}/{database}"
+    def url(self, database: str = "fleet", *, role: str = cluster.SUPERUSER) -> str:
+        """Return the SQLAlchemy URL of one of its databases, by default the superuser's."""
+        password = self._password if role == cluster.SUPERUSER else self.login(role).password
+        return f"postgresql+psycopg://{role}:{password}@{ports.LOOPBACK}:{self.port}/{database}"
+
+    def login(self, role: str) -> Login:
+        """Return a role's login. Its password follows from the superuser's, which cannot be computed back from it."""
+        return Login(role, hmac.new(self._password.encode(), role.encode(), hashlib.sha256).hexdigest())
+
+    def ensure_ledger(self, name: str = "fleet") -> LedgerUrls:
+        """Create the fleet's database and its roles, or take those of an older version over; return the addresses."""
+        self._keep_to_superuser("postgres", "template1")
+        db_roles.set_up(self.connect, name, owner=self.login(OWNER), app=self.login(APP))
+        return LedgerUrls(self.url(name, role=OWNER), self.url(name, role=APP))
+
+    def ensure_gallery(self, name: str = "gallery") -> str:
+        """Create the gallery's database, which its role owns, or take that of an older version over; return its URL."""
+        db_roles.set_up(self.connect, name, owner=self.login(GALLERY))
+        return self.url(name, role=GALLERY)
 
     def ensure_database(self, name: str) -> str:
-        """Make a database unless it exists; returns its URL."""
+        """Create a database that the superuser owns unless it exists; return its URL. For benchmarks and tests."""
         with self.connect() as connection:
             _create_unless_known(connection, name)
         return self.url(name)
@@ -93,6 +123,11 @@ class EmbeddedPostgres(EmbeddedServer):
             host=ports.LOOPBACK, port=self.port, user=cluster.SUPERUSER, password=self._password, dbname=database,
             autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name="fleet-sandbox",
         )  # fmt: skip
+
+    def _keep_to_superuser(self, *databases: str) -> None:
+        with self.connect() as connection:
+            for name in databases:
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
 
     def _prepare(self) -> None:
         self._password = disk.kept_password(self.password_path)
@@ -191,7 +226,7 @@ def ensure_sibling(url: str, name: str) -> str:
     except psycopg.errors.InsufficientPrivilege as error:
         raise InvalidInput(
             f"The database user may not create the database {sibling.database}.",
-            fix=f"Create it by hand: CREATE DATABASE {sibling.database};",
+            fix=f"Create it by hand: CREATE DATABASE {sibling.database}; or name another with --gallery-database-url.",
         ) from error
     except psycopg.OperationalError as error:
         first_line = logs.mask(str(error).strip().split("\n", maxsplit=1)[0])

@@ -48,6 +48,10 @@ class RunInfo:
         return self.urls.get("database", "")
 
     @property
+    def database_owner_url(self) -> str:
+        return self.urls.get("database_owner", "")
+
+    @property
     def broker_url(self) -> str:
         return self.urls.get("broker", "")
 

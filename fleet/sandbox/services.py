@@ -17,7 +17,7 @@ from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.sandbox import disk, orphans, proc
 from fleet.sandbox.datalock import FolderLock
 from fleet.sandbox.embedded import EmbeddedServer
-from fleet.sandbox.postgres import EmbeddedPostgres, ensure_sibling
+from fleet.sandbox.postgres import EmbeddedPostgres, LedgerUrls, ensure_sibling
 from fleet.sandbox.restart import Policy, Record
 from fleet.sandbox.runfile import Recorded, RunFile, RunInfo, ourselves
 from fleet.sandbox.supervisor import Died, Event, Restarted
@@ -30,10 +30,11 @@ _POLICY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class ServiceUrls:
-    """Where the database and the broker are; the addresses hold passwords."""
+    """Where the database and the broker are; the addresses hold passwords. `owner` is the address for migrations."""
 
     database: str = field(repr=False)
     broker: str = field(repr=False)
+    owner: str = field(default="", repr=False)
 
 
 class Services:
@@ -44,6 +45,7 @@ class Services:
         home: Path,
         *,
         database_url: str = "",
+        database_owner_url: str = "",
         broker_url: str = "",
         postgres_port: int | None = None,
         valkey_port: int | None = None,
@@ -57,7 +59,7 @@ class Services:
         """
         self.home = home.absolute()
         self.logs_dir = self.home / "logs"
-        self._given = ServiceUrls(database_url, broker_url)
+        self._given = ServiceUrls(database_url, broker_url, database_owner_url or database_url)
         self._named_ports = {"postgres": postgres_port, "valkey": valkey_port}
         self._durable = durable
         self._connections = connections
@@ -81,18 +83,22 @@ class Services:
             orphans.reap(self.home, self._report)
             self._info = RunInfo(fleet=ourselves(), boot=proc.boot_id(), ports=self._last_ports)
             self._write()
-            urls = ServiceUrls(self._start_database(), self._start_broker())
-            self.record(urls={"database": urls.database, "broker": urls.broker})
+            ledger = self._start_database()
+            urls = ServiceUrls(ledger.app, self._start_broker(), ledger.owner)
+            self.record(urls={"database": urls.database, "database_owner": urls.owner, "broker": urls.broker})
         except BaseException:
             self.stop()
             raise
         return urls
 
-    def database(self, name: str) -> str:
-        """Return the URL of a further database beside Fleet's own, made if need be (the gallery's, say)."""
+    def gallery_database(self) -> str:
+        """Return the URL of the gallery's database, created if it is missing.
+
+        On the embedded server its role reaches no other database. On a server of the user's, the fleet's role owns it.
+        """
         if self._postgres is not None:
-            return self._postgres.ensure_database(name)
-        return ensure_sibling(self._given.database, name)
+            return self._postgres.ensure_gallery()
+        return ensure_sibling(self._given.database, "gallery")
 
     def last_port(self, name: str) -> int | None:
         """Return the port that something of this home had last time, to prefer it again."""
@@ -160,9 +166,9 @@ class Services:
             self._lock.release()
         raise _already_running(self.home, self._lock.holder())
 
-    def _start_database(self) -> str:
+    def _start_database(self) -> LedgerUrls:
         if self._given.database:
-            return self._given.database
+            return LedgerUrls(owner=self._given.owner, app=self._given.database)
         self._report("Starting PostgreSQL")
         server = EmbeddedPostgres(
             self.home / "postgres",
@@ -175,7 +181,7 @@ class Services:
         server.start()
         self._postgres = server
         self._note_started("postgres", server)
-        return server.ensure_database("fleet")
+        return server.ensure_ledger()
 
     def _start_broker(self) -> str:
         if self._given.broker:

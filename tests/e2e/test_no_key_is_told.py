@@ -23,6 +23,8 @@ from click.testing import CliRunner
 from fleet.cli.app import cli as root
 from fleet.jobs.policy import JobKind
 from fleet.keystore.sealing import new_key
+from fleet.sandbox.postgres import APP
+from tests.database_roles import as_owner
 from tests.e2e.leaks import broker, files, forms, leaks, tables
 from tests.e2e.world import ROOT, TOKEN, World, wait_until
 from tests.model_server import ModelServer, Reply, honest, post_text
@@ -163,9 +165,9 @@ def test_the_search_finds_a_key_inside_other_base64(before: str, after: str) -> 
 def test_the_search_looks_into_tables_the_broker_and_files(database_url: str, broker_url: str, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.log").write_text(f"said {IN_STORE}")
+    as_owner(database_url, "CREATE TABLE t (a text, b jsonb, c bytea)", f"GRANT ALL ON t TO {APP}")
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
-        connection.execute(sa.text("CREATE TABLE t (a text, b jsonb, c bytea)"))
         for column, value in (("a", IN_STORE), ("b", json.dumps({"x": [IN_STORE]})), ("c", IN_STORE.encode())):
             connection.execute(sa.text(f"INSERT INTO t ({column}) VALUES (:v)"), {"v": value})
     engine.dispose()

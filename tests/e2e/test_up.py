@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from fleet.sandbox import proc
 from fleet.sandbox.runfile import RunFile, RunInfo
@@ -149,7 +150,16 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
     up.wait("all run", lambda: 'fleet_agents{state="running"} 8.0' in up.metrics())
     assert up.run_info().urls["metrics"] in said
-    assert said.index("/join/") < said.index("Gallery")  # first of all, how its owner comes in
+    assert said.index("first-login") < said.index("Gallery")  # first of all, how its owner comes in
+    assert "/join/" not in said  # the output is a file
+    assert "/join/fli_" in (up.home / "first-login").read_text()
+    secrets = {str(sa.make_url(url).password) for name, url in up.run_info().urls.items() if "database" in name}
+    assert len(secrets) == 2
+    for name, process in up.run_info().processes.items():
+        folder = Path(f"/proc/{process.ref.pid}")
+        assert not [one for one in secrets if one.encode() in (folder / "cmdline").read_bytes()], name
+        owner = sa.make_url(up.run_info().database_owner_url).password
+        assert str(owner).encode() not in (folder / "environ").read_bytes(), name
     assert up.run_info().urls["web"] in said
     stopped = up.cli("agents", "list")["items"][0]["username"]
     subprocess.run(
@@ -214,8 +224,8 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> No
     assert up.is_gone(), up.left()
 
 
-def test_given_servers_are_used_and_nothing_is_embedded(up: Up, database_url: str, broker_url: str) -> None:
-    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=database_url, FLEET_BROKER_URL=broker_url)
+def test_given_servers_are_used_and_nothing_is_embedded(up: Up, fresh_database: str, broker_url: str) -> None:
+    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=fresh_database, FLEET_BROKER_URL=broker_url)
     assert not {"postgres", "valkey"} & set(up.run_info().processes)
     assert not (up.home / "postgres").exists()
     up.wait("a post", up.items)

@@ -75,7 +75,9 @@ _SERVICE = _object(
         "init": _SWITCH,
         "read_only": _SWITCH,
         "tmpfs": {"oneOf": [_TEXT, _UNIQUE_WORDS]},
+        "user": _TEXT,
         "cap_drop": _UNIQUE_WORDS,
+        "networks": _UNIQUE_WORDS,
         "security_opt": _UNIQUE_WORDS,
         "ports": {"type": "array", "items": {"oneOf": [_TEXT, {"type": "integer"}]}, "uniqueItems": True},
         "volumes": {"type": "array", "items": _TEXT, "uniqueItems": True},
@@ -96,6 +98,11 @@ SCHEMA: dict[str, Any] = {
             "volumes": {
                 "type": "object",
                 "patternProperties": {_NAMED: {"oneOf": [{"type": "null"}, _object({"name": _TEXT})]}},
+                "additionalProperties": False,
+            },
+            "networks": {
+                "type": "object",
+                "patternProperties": {_NAMED: {"oneOf": [{"type": "null"}, _object({"internal": _SWITCH})]}},
                 "additionalProperties": False,
             },
             "configs": {

@@ -20,19 +20,26 @@ from typing import Any
 
 import click
 import jsonschema
+import psycopg
 import pytest
 import redis
 import sqlalchemy as sa
 
+from fleet.cli import roles
 from fleet.cli.app import cli
 from fleet.core.settings import Settings
 from fleet.sandbox import binaries, ports
 from fleet.sandbox.gallery import config as gallery
+from fleet.sandbox.postgres import EmbeddedPostgres
 from tests.integration import compose_file
 
 ROOT = compose_file.ROOT
 SECRETS = {
     "POSTGRES_PASSWORD": "postgrespassword",
+    "POSTGRES_OWNER_PASSWORD": "ownerpassword",
+    "POSTGRES_APP_PASSWORD": "apppassword",
+    "GALLERY_POSTGRES_PASSWORD": "galleryserverpassword",
+    "GALLERY_PASSWORD": "gallerypassword",
     "REDIS_PASSWORD": "redispassword",
     "FLEET_FLOWER_PASSWORD": "flowerpassword",
     "FLEET_SERVICE_TOKEN": "fst_for_tests_only",
@@ -58,7 +65,7 @@ def test_a_secret_that_is_not_set_is_named(secret: str) -> None:
 
 def test_no_secret_has_a_value_in_the_file() -> None:
     text = json.dumps(compose_file.raw())
-    for address in re.findall(r"(?:postgresql\+psycopg|redis)://[^@\s]*@", text):
+    for address in re.findall(r"(?:postgresql(?:\+psycopg)?|redis)://[^@\s]*@", text):
         assert re.search(r":\$\{\w+:\?[^}]+\}@$", address), address
     for name, value in re.findall(r'"(\w*(?:PASSWORD|TOKEN|AUTH))": "([^"]*)"', text):
         assert value.startswith("${"), name
@@ -67,7 +74,7 @@ def test_no_secret_has_a_value_in_the_file() -> None:
 
 def test_every_service_says_how_it_is_or_ends_by_itself() -> None:
     silent = {name for name, service in SERVICES.items() if "healthcheck" not in service}
-    assert silent == ONCE == {"migrate", "seed"}
+    assert silent == ONCE == {"roles", "migrate", "gallery-roles", "seed"}
     for service in SERVICES.values():
         if check := service.get("healthcheck"):
             assert {"interval", "timeout", "retries", "start_period"} <= set(check)
@@ -81,7 +88,9 @@ def test_services_wait_for_what_they_need() -> None:
             assert ends or "healthcheck" in SERVICES[needed]
     for name in ("beat", "worker", "flower", "metrics", "seed"):
         assert {"migrate", "redis"} <= set(SERVICES[name]["depends_on"])
-    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert SERVICES["roles"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert set(SERVICES["migrate"]["depends_on"]) == {"roles"}
+    assert set(SERVICES["gallery"]["depends_on"]) == {"gallery-roles"}
 
 
 def test_data_lives_in_named_volumes_and_nothing_of_the_host_is_mounted() -> None:
@@ -100,14 +109,16 @@ def test_workers_can_be_scaled() -> None:
 
 
 def test_the_database_takes_the_connections_of_twenty_workers() -> None:
-    most = int(SERVICES["postgres"]["command"][-1].removeprefix("max_connections="))
+    def most(name: str) -> int:
+        return int(SERVICES[name]["command"][-1].removeprefix("max_connections="))
+
     pool, of_gallery = (
         Settings.model_fields["pool_size"].default,
         gallery._Environment.model_fields["pool_size"].default,
     )
     web, metrics, kept_for_superusers, a_person_at_a_terminal = pool, 1, 3, pool
-    others = 2 * of_gallery + web + metrics + kept_for_superusers + a_person_at_a_terminal
-    assert most >= 20 * pool + others
+    assert most("postgres") >= 20 * pool + web + metrics + kept_for_superusers + a_person_at_a_terminal
+    assert most("gallery-postgres") >= 2 * of_gallery + kept_for_superusers
 
 
 def test_only_this_machine_reaches_the_published_ports() -> None:
@@ -116,12 +127,52 @@ def test_only_this_machine_reaches_the_published_ports() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_our_containers_may_do_nothing_that_they_need_not() -> None:
-    for name, service in OURS.items():
+def test_containers_may_do_nothing_that_they_need_not() -> None:
+    for name, service in SERVICES.items():
         assert service["read_only"] is True, name
-        assert service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("user", "") not in ("root", "0"), name
+        assert (name in OURS) == ("user" not in service), f"{name}: images of others begin as root"
     assert re.search(r"^USER \d{5,}:\d{5,}$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.M)
+
+
+def test_networks_keep_the_gallery_from_redis_and_from_fleets_database() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}  # none is in the default network
+    assert set().union(*networks.values()) == set(FILE["networks"])
+    for server in ("postgres", "redis"):
+        assert networks[server] == {"data"}
+        assert not networks[server] & networks["gallery"]
+    near = {name for name, own in networks.items() if own & networks["gallery-postgres"]}
+    assert near == {"gallery-postgres", "gallery-roles", "gallery"}
+    assert {name for name, own in networks.items() if own & networks["gallery"]} == near | {"worker"}
+    assert {name for name, how in FILE["networks"].items() if how} == {"data", "gallery-data"}
+    assert all(how == {"internal": True} for how in FILE["networks"].values() if how)
+    for name, service in SERVICES.items():  # a network without a way out publishes no port
+        assert "ports" not in service or networks[name] - {"data", "gallery-data"}, name
+
+
+def test_each_password_of_a_database_is_known_where_it_is_needed_and_nowhere_else() -> None:
+    def knows(secret: str) -> set[str]:
+        return {name for name, service in SERVICES.items() if SECRETS[secret] in json.dumps(service)}
+
+    app = {"beat", "worker", "web", "flower", "metrics", "seed"}
+    assert knows("POSTGRES_PASSWORD") == {"postgres", "roles"}
+    assert knows("POSTGRES_OWNER_PASSWORD") == {"roles", "migrate"}
+    assert knows("POSTGRES_APP_PASSWORD") == {"roles", "migrate", *app}
+    assert knows("GALLERY_POSTGRES_PASSWORD") == {"gallery-postgres", "gallery-roles"}
+    assert knows("GALLERY_PASSWORD") == {"gallery", "gallery-roles"}
+    assert "gallery" not in knows("REDIS_PASSWORD")
+
+
+def test_images_and_actions_are_pinned_by_digest() -> None:
+    images = [service["image"] for name, service in SERVICES.items() if name not in OURS]
+    images += re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.M)
+    assert [image for image in images if not re.fullmatch(r"[a-z0-9./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image)] == []
+    flows = [path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.y*ml")]
+    actions = [line for flow in flows for line in re.findall(r"\buses:\s*(.*)", flow)]
+    assert actions
+    assert [line for line in actions if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # v\d+(\.\d+)+", line)] == []
 
 
 def test_a_worker_has_longer_to_stop_than_a_lease_lasts() -> None:
@@ -138,7 +189,7 @@ def test_every_variable_of_ours_is_one_that_fleet_reads() -> None:
             known |= {f"FLEET_{name.upper()}_{str(option.name).upper()}"}
             known |= set([option.envvar] if isinstance(option.envvar, str) else option.envvar or [])
     told = {variable for service in OURS.values() for variable in service["environment"]}
-    assert told - known == {"FLEET_AGENTS"}  # read by the script of `seed`
+    assert told - known - {roles.ADMIN_URL} == {"FLEET_AGENTS"}  # read by the script of `seed`
 
 
 def test_the_image_gets_everything_that_the_wheel_is_made_of() -> None:
@@ -261,19 +312,40 @@ class Containers:
 
 
 @pytest.fixture
-def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterator[Containers]:
-    """The services of the file; nothing runs yet, and the databases are empty."""
-    database_url, gallery_database_url = postgres_server.create_database(), postgres_server.create_database()
+def servers(tmp_path: Path) -> Iterator[dict[str, EmbeddedPostgres]]:
+    """The two Postgres servers of the file, with the superusers and passwords that it gives them."""
+    made = {
+        name: EmbeddedPostgres(tmp_path / name / "data", durable=False) for name in ("postgres", "gallery-postgres")
+    }
+    try:
+        for name, server in made.items():
+            environment = SERVICES[name]["environment"]
+            server.password_path.parent.mkdir(parents=True)
+            server.password_path.write_text(environment["POSTGRES_PASSWORD"])
+            server.start()
+            if environment["POSTGRES_USER"] != "fleet":
+                with server.connect() as connection:
+                    login = (
+                        f"{environment['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{environment['POSTGRES_PASSWORD']}'"
+                    )
+                    connection.execute(f"CREATE ROLE {login}".encode())
+        yield made
+    finally:
+        for server in made.values():
+            server.stop()
+
+
+@pytest.fixture
+def containers(tmp_path: Path, servers: dict[str, EmbeddedPostgres], broker_url: str) -> Iterator[Containers]:
+    """The services of the file; nothing runs yet but the database servers, which are empty."""
     page, flower, metrics, web = (
         ports.choose(purpose=what, setting="a test", named=None, preferred=None)
         for what in ("one", "two", "three", "four")
     )
-    server = f"postgresql+psycopg://fleet:{SECRETS['POSTGRES_PASSWORD']}@postgres:5432"
     made = Containers(
         tmp_path,
         {
-            f"{server}/fleet": database_url,
-            f"{server}/gallery": gallery_database_url,
+            **{f"@{name}:5432": f"@127.0.0.1:{server.port}" for name, server in servers.items()},
             f"redis://:{SECRETS['REDIS_PASSWORD']}@redis:6379/0": broker_url,
             "/var/lib/fleet/pictures": str(tmp_path / "pictures"),
             "gallery:8000": f"127.0.0.1:{page}",
@@ -288,13 +360,14 @@ def containers(tmp_path: Path, postgres_server: Any, broker_url: str) -> Iterato
         yield made
     finally:
         made.kill_all()
-        for url in (database_url, gallery_database_url):
-            postgres_server.drop_database(url)
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers: Containers) -> None:
+    for _ in range(2):
+        assert "owner fleet_owner, app fleet_app" in containers.run_once("roles")
+        assert "owner gallery" in containers.run_once("gallery-roles")
     assert "0001" in containers.run_once("migrate")
     assert "up to date" in containers.run_once("migrate")
     containers.start("gallery")
@@ -311,9 +384,28 @@ def test_every_command_of_the_file_reaches_health_and_the_fleet_lives(containers
                     said=lambda: containers.said("worker"))  # fmt: skip
     finally:
         engine.dispose()
+    _try_what_is_forbidden(containers)
     assert {name: containers.stop(name) for name in ("beat", "worker", "flower", "metrics", "web", "gallery")} == {
         "beat": 0, "worker": 0, "flower": 0, "metrics": 0, "web": 0, "gallery": 0,
     }  # fmt: skip
+
+
+def _try_what_is_forbidden(containers: Containers) -> None:
+    """Use the credentials of a running worker and of the running gallery for what they must not do."""
+    worker = containers.environment("worker")["FLEET_DATABASE_URL"].replace("+psycopg", "")
+    gallerys = containers.environment("gallery")["FLEET_GALLERY_DATABASE_URL"].replace("+psycopg", "")
+    program = "COPY (SELECT 1) TO PROGRAM 'true'"
+    acts = ("ALTER TABLE audit DISABLE TRIGGER audit_only_grows", "DELETE FROM audit", "CREATE TABLE t ()", program)
+    for url, statements in ((worker, acts), (gallerys, (program, "CREATE ROLE eve", "CREATE DATABASE eve"))):
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in statements:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.encode())
+    at_fleets = sa.make_url(worker)
+    login = sa.make_url(gallerys)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        other = at_fleets.set(username=login.username, password=login.password)
+        psycopg.connect(other.render_as_string(hide_password=False))
 
 
 def _accounts(engine: sa.Engine) -> int:

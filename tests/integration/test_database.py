@@ -19,6 +19,7 @@ from fleet.core import db, db_link
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.sql import GroupStatement, Statement, given
+from tests.database_roles import as_owner
 
 _SESSION = db._SESSION
 """As it is shipped: tests have longer."""
@@ -250,13 +251,12 @@ def test_a_migration_takes_as_long_as_it_takes_also_after_others(
     first.close()
 
 
-def test_a_database_from_the_future_is_not_touched(database: Database, database_url: str) -> None:
-    with database.transaction() as tx:
-        tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+def test_a_database_from_the_future_is_not_touched(database: Database, owner_url: str) -> None:
+    as_owner(owner_url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(FleetError, match="newer"):
         db.pending_migrations(database)
     with pytest.raises(FleetError, match="newer"):  # `fleet up` does not ask before it migrates
-        db.migrate(database_url)
+        db.migrate(owner_url)
 
 
 @pytest.mark.parametrize(

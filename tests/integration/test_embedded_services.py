@@ -109,7 +109,7 @@ def started_driver(home: Path) -> subprocess.Popen[bytes]:
 def test_everything_embedded_answers_and_is_told_to_other_terminals(make: MakeServices, home: Path) -> None:
     fleet = make(home)
     urls = fleet.start()
-    gallery = fleet.database("gallery")
+    gallery = fleet.gallery_database()
     assert execute(urls.database, "SELECT current_database()") == [("fleet",)]
     assert execute(gallery, "SELECT current_database()") == [("gallery",)]
     with redis.Redis.from_url(urls.broker) as client:
@@ -142,13 +142,13 @@ def test_servers_of_the_user_are_used_and_nothing_is_embedded(make: MakeServices
 def test_a_second_start_finds_the_same_rows_and_ports(make: MakeServices, home: Path) -> None:
     first = make(home)
     urls = first.start()
-    execute(urls.database, "CREATE TABLE kept AS SELECT 'here' AS word")
+    execute(urls.owner, "CREATE TABLE kept AS SELECT 'here' AS word")
     first.record(ports={"gallery": 4567})
     first.stop()
     second = make(home)
     again = second.start()
     assert again == urls
-    assert execute(again.database, "SELECT word FROM kept") == [("here",)]
+    assert execute(again.owner, "SELECT word FROM kept") == [("here",)]
     assert second.last_port("gallery") == 4567
 
 
@@ -172,7 +172,7 @@ def test_a_second_fleet_in_the_same_home_is_pointed_to_the_first(
 
 def test_two_homes_run_side_by_side(make: MakeServices, tmp_path: Path) -> None:
     first, second = make(tmp_path / "a").start(), make(tmp_path / "b").start()
-    execute(first.database, "CREATE TABLE mine ()")
+    execute(first.owner, "CREATE TABLE mine ()")
     assert execute(second.database, "SELECT to_regclass('mine')") == [(None,)]
     with redis.Redis.from_url(first.broker) as one, redis.Redis.from_url(second.broker) as other:
         one.set("mine", 1)
@@ -186,7 +186,7 @@ def test_the_start_after_kill_9_stops_what_was_left_and_keeps_the_rows(
     driver = started_driver(home)
     info = RunFile.read(home)
     assert info is not None
-    execute(info.database_url, "CREATE TABLE kept AS SELECT 'here' AS word")
+    execute(info.database_owner_url, "CREATE TABLE kept AS SELECT 'here' AS word")
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     assert proc.is_alive(info.processes["deaf"].ref)  # its undertaker is still patient
@@ -194,7 +194,7 @@ def test_the_start_after_kill_9_stops_what_was_left_and_keeps_the_rows(
     urls = make(home, report=lines.append).start()
     assert "deaf" in lines[0]
     assert not any(proc.is_alive(one.ref) for one in info.processes.values())
-    assert execute(urls.database, "SELECT word FROM kept") == [("here",)]
+    assert execute(urls.owner, "SELECT word FROM kept") == [("here",)]
     assert urls.database == info.database_url
 
 

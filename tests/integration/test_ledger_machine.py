@@ -27,6 +27,7 @@ from fleet.platforms.base import Action
 from fleet.runtime import fleetwide, people
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import sweep
+from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
 
 KINDS = [JobKind.POST, JobKind.COMMENT, JobKind.LIKE]
@@ -76,7 +77,7 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.fleet.sql("TRUNCATE agents, controls, events CASCADE")
+        as_owner(self.fleet.deps.settings.database_url, "TRUNCATE agents, controls, events CASCADE")
         surface = self.fleet.surface
         surface.effects, surface.liked, surface.faults, surface.image_faults = [], set(), [], []
         self.agents = [self.fleet.agent() for _ in range(3)]

@@ -28,6 +28,7 @@ from fleet.platforms.base import Action, ImageOrder
 from fleet.runtime import work as work_module
 from fleet.runtime.handlers import post
 from fleet.runtime.perform import perform
+from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
 
 POEMS = ["Fog over the quiet harbour.", "Seven lamps, one window.", "A train that never comes.", "Salt on the glass."]
@@ -246,9 +247,9 @@ def test_the_queries_for_recent_texts_use_their_indexes(fleet: Fleet) -> None:
         FROM generate_series(1, 5000) n
     """
     agent = fleet.agent()
+    fleet.sql(many, agent=agent)
+    as_owner(fleet.deps.settings.database_url, "ANALYZE jobs")
     with fleet.deps.db.transaction() as tx:
-        tx.execute(sa.text(many), {"agent": agent})
-        tx.execute(sa.text("ANALYZE jobs"))
         asked: list[tuple[str, Any]] = []
         sa.event.listen(
             tx.session.connection(), "before_cursor_execute", lambda *call: asked.append((call[2], call[3]))

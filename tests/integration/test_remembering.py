@@ -6,14 +6,13 @@ import random
 import re
 from typing import Any
 
-import sqlalchemy as sa
-
 from fleet.jobs import past
 from fleet.jobs.policy import JobKind
 from fleet.llm import prompts, screening
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.runtime.perform import perform
 from fleet.runtime.remembering import LedgerMemory
+from tests.database_roles import as_owner
 from tests.factories import Fleet
 from tests.integration.test_choosing import chooser, offer
 from tests.integration.test_perform import add
@@ -78,9 +77,9 @@ def test_the_past_is_read_by_its_index(fleet: Fleet) -> None:
         FROM generate_series(1, 10000) n
     """
     agent = fleet.agent()
+    fleet.sql(many, agent=agent, other=fleet.agent())
+    as_owner(fleet.deps.settings.database_url, "ANALYZE jobs")
     with fleet.deps.db.transaction() as tx:
-        tx.execute(sa.text(many), {"agent": agent, "other": fleet.agent()})
-        tx.execute(sa.text("ANALYZE jobs"))
         sql, _ = past._DEEDS._compiled
         values: dict[str, Any] = {"agent_id": agent, "most": 20}
         explained = tx._driver.execute(b"EXPLAIN " + sql, values)

@@ -208,3 +208,17 @@ class TestFaults:
         rule = faults.parse("error=0.1,drop=0.1,too_many=0.1,duplicate=0.1,latency=0.1:5,seed=1,limit=2,match=/api/*")
         assert rule is not None
         assert RuleBody(**rule).rule().drop_rate == 0.1
+
+
+def test_no_process_that_lives_on_gets_the_owners_or_the_administrators_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = "postgresql://owner:hush@127.0.0.1/fleet"
+    monkeypatch.setenv("FLEET_DATABASE_OWNER_URL", address)
+    monkeypatch.setenv("FLEET_DATABASE_ADMIN_URL", address)
+    told = processes.environment(Settings(_env_file=None))
+    assert "hush" not in " ".join({**os.environ, **told}.values())
+    (tmp_path / ".env").write_text(f"FLEET_DATABASE_OWNER_URL={address}\n")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert Settings(_env_file=tmp_path / ".env").database_owner_url == ""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
 from fleet.chaos.world import BY, World
-from fleet.core import clock, db
+from fleet.core import clock
 from fleet.core.errors import FleetError, Unavailable
 from fleet.runtime import fleetwide
 
@@ -70,8 +70,8 @@ def migrate(world: World, planned: Planned) -> Struck:  # noqa: ARG001
 
     Each statement gives up after a second of waiting for its lock and is tried again.
     """
-    db.migrate(world.ledger_url)
-    plain = sa.make_url(world.ledger_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    world.migrate()
+    plain = sa.make_url(world.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
     tries = [_try(world, plain, statement) for statement in _EXPAND]
     return Struck("jobs", {"tries": tries})
 

@@ -41,6 +41,20 @@ class NewRole(Body):
     role: Role
 
 
+class LogOut(Body):
+    """What else ends with the sessions."""
+
+    revoke_tokens: bool = Field(
+        default=False, strict=True, description="revoke the user's tokens and open invitations too"
+    )
+
+
+class LoggedOut(Count):
+    """How many sessions and tokens ended."""
+
+    tokens_revoked: int
+
+
 class OneInvitation(BaseModel):
     """An invitation that nobody has used yet."""
 
@@ -89,9 +103,10 @@ def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Moved:
 
 
 @router.post("/users/{name}/logout")
-def log_out(deps: TheDeps, who: Editor, name: Name) -> Count:
-    """End every session of a user. Tokens stay."""
-    return Count(count=accounts.log_out_user(deps, name, by=who))
+def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut | None = None) -> LoggedOut:
+    """End every session of a user. Tokens stay unless `revoke_tokens` is true."""
+    ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=body is not None and body.revoke_tokens)
+    return LoggedOut(count=ended, tokens_revoked=revoked)
 
 
 @router.delete("/users/{name}", status_code=204)

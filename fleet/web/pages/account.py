@@ -45,16 +45,17 @@ def account(request: Request, deps: TheDeps, who: Own) -> Response:
 
 @router.post("/account/password")
 def change_password(request: Request, deps: TheDeps, who: Own, *, old: Password, new: Password,
-                    again: Password) -> Response:  # fmt: skip
-    """Change one's own password; every other session ends."""
+                    again: Password, revoke_tokens: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """Change one's own password; every other session ends, and tokens too if that is asked for."""
     try:
         accounts.refuse_different(new, again)
-        key = accounts.change_password(deps, who, old, new, visit_of(request))
+        key, revoked = accounts.change_password(deps, who, old, new, visit_of(request), revoke_tokens=revoke_tokens)
     except LoginRefused:
         return go(request, _HERE, "The old password is another one.", wrong=True)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
-    said = "Your password is changed. Every other session of yours has ended."
+    tokens = f" Tokens revoked: {revoked}." if revoke_tokens else " Your tokens stay valid."
+    said = f"Your password is changed. Every other session of yours has ended.{tokens}"
     return with_session(request, go(request, _HERE, said), key)
 
 

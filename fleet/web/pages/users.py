@@ -62,13 +62,15 @@ def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: 
 
 
 @router.post("/users/{name}/logout")
-def log_out(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
-    """End every session of a user."""
+def log_out(request: Request, deps: TheDeps, who: Editor, name: Name, *,
+            revoke_tokens: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """End every session of a user, and revoke their tokens if that is asked for."""
     try:
-        number = accounts.log_out_user(deps, name, by=who)
+        ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=revoke_tokens)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
-    return go(request, _HERE, f"{name} is logged out everywhere; sessions that have ended: {number}.")
+    tokens = f", tokens revoked: {revoked}" if revoke_tokens else ""
+    return go(request, _HERE, f"{name} is logged out everywhere; sessions that have ended: {ended}{tokens}.")
 
 
 @router.post("/users/{name}/remove")
