@@ -72,7 +72,7 @@ def honest_ms(url: str) -> float | None:
     try:
         with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=10) as peer:
             peer.sendall(asked)
-            if not peer.recv(4096).startswith(b"HTTP/1.1 "):
+            if not peer.recv(4096).startswith(b"HTTP/1."):
                 return None
     except OSError:
         return None

@@ -97,7 +97,8 @@ class Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._guard.forget(self)
-        self._late, self._stalled = _cancelled(self._late), _cancelled(self._stalled)
+        _cancel(self._late)
+        _cancel(self._stalled)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -118,7 +119,8 @@ class Protocol(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         if not self.transport.is_closing():
-            self._stalled = _cancelled(self._stalled)
+            _cancel(self._stalled)
+            self._stalled = None
 
     def close_now(self) -> None:
         """Close the connection whatever state it is in."""
@@ -135,13 +137,14 @@ class Protocol(H11Protocol):
         elif self.conn.their_state is h11.SEND_BODY:
             self._enter("body")
         else:
-            self._phase, self._late = "", _cancelled(self._late)
+            _cancel(self._late)
+            self._phase, self._late = "", None
             self._guard.works(self)
 
     def _enter(self, phase: str) -> None:
         if phase == self._phase:
             return
-        _cancelled(self._late)
+        _cancel(self._late)
         self._phase = phase
         within_s = self._limits.head_s if phase == "head" else self._limits.body_s
         self._late = self.loop.call_later(within_s, self._end_late)
@@ -163,7 +166,7 @@ class Protocol(H11Protocol):
         self.close_now()
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()
 

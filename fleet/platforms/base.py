@@ -153,6 +153,7 @@ class Platform(Protocol):
 
     name: str
     host: str
+    port: int
     third_party: bool
     capabilities: frozenset[Verb]
     resolution: Mapping[Verb, Resolution]
@@ -166,8 +167,6 @@ class Platform(Protocol):
     def item(self, account: Account, item_id: str) -> FeedItem: ...
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
-
-    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile: ...
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt: ...
 
