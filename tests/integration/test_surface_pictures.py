@@ -1,4 +1,4 @@
-"""A surface says where its pictures are; a worker calls the surface's own origin and FLEET_IMAGE_HOSTS, nothing else."""
+"""A surface says where its pictures are; a worker calls its origin and FLEET_IMAGE_HOSTS, nothing else."""
 
 from __future__ import annotations
 
@@ -62,9 +62,12 @@ ELSEWHERE = [
     "http://0177.0.0.1:{other}/1.jpg", "http://127.0.0.1:{own}@127.0.0.1:{other}/1.jpg",
     "http://127.0.0.1:{own}\\@127.0.0.1:{other}/1.jpg", "http://127.0.0.1:{other}#@127.0.0.1:{own}/1.jpg",
     "http://127.0.0.1:{other}?@127.0.0.1:{own}/1.jpg", "http://127.0.0.1%3a{own}@127.0.0.1:{other}/1.jpg",
-    "https://127.0.0.1:{own}/1.jpg", "http://127.0.0.1/1.jpg", "http:127.0.0.1:{other}/1.jpg", "//127.0.0.1:{other}/1.jpg",
-    "file:///etc/passwd", "gopher://127.0.0.1:{other}/1.jpg", "http://127.0.0.1:{other}\r\n/1.jpg", "http://inside.example:{other}/1.jpg",
-    "http://127.0.0.1.:{other}/1.jpg", "http://①②⑦.0.0.1:{other}/1.jpg", "http://169.254.169.254/latest/meta-data", "",
+    "https://127.0.0.1:{own}/1.jpg", "http://127.0.0.1/1.jpg", "http:127.0.0.1:{other}/1.jpg",
+    "//127.0.0.1:{other}/1.jpg",
+    "file:///etc/passwd", "gopher://127.0.0.1:{other}/1.jpg", "http://127.0.0.1:{other}\r\n/1.jpg",
+    "http://inside.example:{other}/1.jpg",
+    "http://127.0.0.1.:{other}/1.jpg", "http://\u2460\u2461\u2466.0.0.1:{other}/1.jpg",
+    "http://169.254.169.254/latest/meta-data", "",
 ]  # fmt: skip
 
 
