@@ -70,7 +70,7 @@ class Surface:
     """
 
     name = "floimg"
-    host, port = "127.0.0.1", 8640
+    scheme, host, port = "http", "127.0.0.1", 8640
     third_party = False
     capabilities = frozenset(Verb)
 

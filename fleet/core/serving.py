@@ -102,6 +102,7 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
+        """Wait for the next request, or for the peer to take the rest of the answer."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect_progress()  # what is left to be sent
@@ -127,6 +128,7 @@ class Protocol(H11Protocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
+        """Count what is no HTTP, and answer it."""
         self._guard.count("malformed")
         super().send_400_response(msg)
 

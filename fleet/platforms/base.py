@@ -152,6 +152,7 @@ class Platform(Protocol):
     """An adapter to one surface. Every call has a deadline of its own."""
 
     name: str
+    scheme: str
     host: str
     port: int
     third_party: bool

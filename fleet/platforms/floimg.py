@@ -64,7 +64,7 @@ class FloImg:
             raise InvalidInput(
                 f"FLEET_GALLERY_URL is not an address: {logs.mask(url)!r}.", fix="Write it as https://host."
             )
-        self.host, self.port = parts.hostname, port
+        self.scheme, self.host, self.port = parts.scheme, parts.hostname, port
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
         told = {"Authorization": f"Bearer {token}"}
         self._http = HttpClient(url, timeout_s=timeout_s, headers=told, most_bytes=MAX_JSON_BYTES)

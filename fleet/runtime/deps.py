@@ -69,7 +69,7 @@ class Deps:
         with self._lock:
             if surface not in self._gateways:
                 platform = registry.connect(surface, self._keyed(surface))
-                fetch = surface_pictures.fetcher(self.settings)
+                fetch = surface_pictures.fetcher(platform, self.settings)
                 self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason, fetch=fetch)
             return self._gateways[surface]
 

@@ -13,21 +13,22 @@ from fleet.images.errors import Forbidden, NotNamed, OutOfReach, Unusable
 from fleet.images.fetch import SYSTEM, Limits, fetch_file
 from fleet.images.wire import Network
 from fleet.platforms import base
-from fleet.platforms.base import PictureFile
+from fleet.platforms.base import PictureFile, Platform
 from fleet.platforms.guard import FetchPicture, NotAllowed
 
 
-def fetcher(settings: Settings, network: Network = SYSTEM) -> FetchPicture:
-    """Return the function that fetches the pictures of the surface in the settings.
+def fetcher(platform: Platform, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
+    """Return the function that fetches the pictures of a surface.
 
     Raises InvalidInput for a host in FLEET_IMAGE_HOSTS that is none.
     """
+    host = f"[{platform.host}]" if ":" in platform.host else platform.host
     try:
-        rules = Rules.of_surface(settings.gallery_url, settings.image_hosts)
+        rules = Rules.of_surface(f"{platform.scheme}://{host}:{platform.port}", settings.image_hosts)
     except Forbidden as error:
         raise InvalidInput(
-            f"FLEET_GALLERY_URL or FLEET_IMAGE_HOSTS cannot be read: {error.message}",
-            fix="Write FLEET_GALLERY_URL as https://host and each of FLEET_IMAGE_HOSTS as host or host:port.",
+            f"The surface's address or FLEET_IMAGE_HOSTS cannot be read: {error.message}",
+            fix="Write the surface's address as https://host and each of FLEET_IMAGE_HOSTS as host or host:port.",
         ) from error
 
     def fetch(url: str, within_s: float) -> PictureFile:

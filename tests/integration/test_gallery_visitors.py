@@ -165,7 +165,7 @@ def test_pages_that_ask_at_once_do_not_all_find_the_last_place(fresh_database: s
 
 
 def test_the_gallery_holds_its_connections_to_the_limits(fresh_database: str, tmp_path: Path) -> None:
-    """Symptom: 600 of 600 half-sent requests were open after 45 s: its protocol was plain Uvicorn, without a deadline."""
+    """Symptom: 600 of 600 half-sent requests stayed for 45 s: its protocol was plain Uvicorn, without a deadline."""
     with running(config(fresh_database, tmp_path, faults=(FaultRule(),))) as url, ExitStack() as stack:
         address = ("127.0.0.1", urlsplit(url).port or 0)
         peers = [stack.enter_context(socket.create_connection(address, WITHIN_S)) for _ in range(600)]

@@ -413,8 +413,8 @@ def test_a_picture_on_a_strange_host_is_not_fetched_and_waits_for_a_person(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet.surface, "make_image", lambda order, *, timeout_s: "http://169.254.169.254/latest")
-    real = fleet.deps.settings.model_copy(update={"gallery_url": "http://127.0.0.1:8640"})
-    monkeypatch.setattr(fleet.deps.gateway("floimg"), "_fetch", surface_pictures.fetcher(real))
+    real = surface_pictures.fetcher(fleet.surface, fleet.deps.settings)
+    monkeypatch.setattr(fleet.deps.gateway("floimg"), "_fetch", real)
     job = add(fleet, fleet.agent())
     perform(fleet.deps, job)
     row = fleet.job(job)

@@ -38,7 +38,7 @@ def gateway(url: str, internet: Internet | None = None, **settings: Any) -> Gate
     config = Settings(gallery_url=url, **settings)
     network = {} if internet is None else {"network": internet.network}
     platform = FloImg(url, "fst_secret")
-    return Gateway(platform, Policy(), lambda: None, fetch=fetcher(config, **network))
+    return Gateway(platform, Policy(), lambda: None, fetch=fetcher(platform, config, **network))
 
 
 def fetch(door: Gateway, url: str) -> bytes:
