@@ -25,7 +25,6 @@ from fleet.platforms.base import (
     FeedItem,
     ImageOrder,
     Offers,
-    PictureFile,
     Platform,
     Receipt,
     Resolution,
@@ -33,6 +32,7 @@ from fleet.platforms.base import (
     Uncertain,
     Verb,
 )
+from fleet.runtime import surface_pictures
 
 NAME = "stub"
 EFFECTS = "BENCH_EFFECTS"
@@ -45,7 +45,7 @@ class StubSurface:
     """Shows every effect it is sent, however often it is sent."""
 
     name = NAME
-    host = "127.0.0.1"
+    scheme, host, port = "http", "127.0.0.1", 80
     third_party = False
     capabilities = frozenset(Verb)
     resolution: Mapping[Verb, Resolution] = dict.fromkeys(Verb, Resolution.PROBE)
@@ -76,9 +76,6 @@ class StubSurface:
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         return f"http://127.0.0.1/images/{order.key}.jpg"
-
-    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
-        return a_picture()
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         if self._wait_s:
@@ -117,6 +114,7 @@ def register() -> None:
         )  # fmt: skip
 
     registry.ADAPTERS[NAME] = connect
+    surface_pictures.fetcher = lambda *_: lambda _url, _within_s: a_picture()
 
 
 @functools.cache

@@ -70,7 +70,7 @@ class Surface:
     """
 
     name = "floimg"
-    host = "127.0.0.1"
+    scheme, host, port = "http", "127.0.0.1", 8640
     third_party = False
     capabilities = frozenset(Verb)
 
@@ -124,7 +124,7 @@ class Surface:
         self.images_paid.append(order.key)
         return f"http://127.0.0.1/images/{len(self.images_paid)}.png"
 
-    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
+    def fetch_image(self, url: str, _within_s: float) -> PictureFile:
         self.images_fetched.append(url)
         if self.fetch_faults:
             raise self.fetch_faults.pop(0)
@@ -383,7 +383,9 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
         personas=shipped_personas(), experiments=experiment_file.chosen(config.experiments), writer=words,
         worker="test:1", dice=random.Random(1),
     )  # fmt: skip
-    deps._gateways["floimg"] = Gateway(surface, runtime_deps.policy(config), deps._kill_reason)
+    deps._gateways["floimg"] = Gateway(
+        surface, runtime_deps.policy(config), deps._kill_reason, fetch=surface.fetch_image
+    )  # fmt: skip
     return Fleet(deps, surface, words, bell)
 
 

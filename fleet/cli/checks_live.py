@@ -77,9 +77,10 @@ def _rate(microusd: int) -> str:
 
 def gallery(door: Door) -> Finding:
     """Ask the surface for its feed with our token, as nobody in particular."""
-    platform = door.deps.gateway(_SURFACE).platform
-    if platform.host not in door.settings.allowed_hosts:
-        message = f"agents may not write to {platform.host}: it is not among FLEET_ALLOWED_HOSTS"
+    gateway = door.deps.gateway(_SURFACE)
+    platform = gateway.platform
+    if not gateway.is_allowed_host:
+        message = f"agents may not write to {platform.host}:{platform.port}: it is not among FLEET_ALLOWED_HOSTS"
         return Finding("gallery", Level.FAIL, message, "Add it there if its owner agrees to automated accounts.")
     place = f"{logs.mask(door.settings.gallery_url)} answers"
     nobody = Account("00000000-0000-0000-0000-000000000000", "fleet_check", "fleet check", None)

@@ -100,7 +100,7 @@ def flower_program(settings: Settings, *, address: str, port: int, password: str
         "FLOWER_ADDRESS": address, "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}",
         "FLOWER_READ_ONLY": "true", "FLOWER_MAX_TASKS": "10000", "FLOWER_PURGE_OFFLINE_WORKERS": "60",
     }  # fmt: skip
-    return Program((*_CELERY, "flower"), {**environment(settings), **env})
+    return Program((sys.executable, "-m", "workers.flower"), {**environment(settings), **env})
 
 
 def metrics_program(settings: Settings, *, host: str, port: int) -> Program:

@@ -10,9 +10,10 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote, urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from fleet.images.errors import Forbidden
+from fleet.images.errors import Forbidden, NotNamed
 
 LONGEST_URL = 2000
 _PORTS = {"http": 80, "https": 443}
@@ -45,8 +46,17 @@ _CLOSED = tuple(
         ("fec0::/10", "site-local"), ("ff00::/8", "multicast"),
     )
 )  # fmt: skip
+_PRIVATE = tuple(network for network, why in _CLOSED if why == "private")
 _PUBLIC_SIX = ipaddress.IPv6Network("2000::/3")
 """All of IPv6 that has been given out to anybody; what lies outside is reserved, whatever it will be some day."""
+
+
+class Origin(NamedTuple):
+    """A server: scheme, host (in lower case, without brackets) and port."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Rules:
     """The setting that allows plain http, if there is one: told to whoever is refused."""
     hosts: frozenset[str] | None = None
     """The only hosts of the internet that are called; None for all."""
+    origins: frozenset[Origin] = frozenset()
+    """Servers that the owner named with scheme and port, in a network of the owner's perhaps."""
 
     @classmethod
     def of(cls, entries: Iterable[str], *, plain_http: bool = False, http_setting: str = "",
@@ -72,6 +84,18 @@ class Rules:
         allowed = frozenset((host.strip("[]"), int(port)) for host, _, port in split)
         only = frozenset(host.lower() for host in hosts)
         return cls(allowed, plain_http, http_setting, None if "*" in only else only)
+
+    @classmethod
+    def of_surface(cls, url: str, hosts: Iterable[str]) -> Rules:
+        """Return the rules for the pictures of a surface: its own origin, and the hosts beside it, no other.
+
+        A host is a name or an address, with a port if it is not that of the scheme. Plain http is allowed where the
+        surface itself is called by it. Raises Forbidden for a URL or a host that cannot be read.
+        """
+        own = origin_of(url)
+        schemes = ("https",) if own.scheme == "https" else ("https", "http")
+        beside = (_origin(scheme, host) for host in hosts for scheme in schemes)
+        return cls(hosts=frozenset(), origins=frozenset((own, *beside)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,8 @@ class Place:
     port: int
     target: str
     allowed: bool = False
+    named: bool = False
+    """Whether the owner named this server: with it, what `Rules.origins` opens."""
 
     @property
     def authority(self) -> str:
@@ -98,6 +124,23 @@ class Place:
 
 def read(url: str, rules: Rules) -> Place:
     """Return where a URL leads. Raises Forbidden if it shows already that it must not be called."""
+    parts, origin = _read(url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
+    allowed, named = (origin.host, origin.port) in rules.allowed, origin in rules.origins
+    place = Place(*origin, path + query, allowed, named)
+    if len(place.url) > LONGEST_URL:  # escaped, it may have grown
+        raise _too_long()
+    _heed(place, rules)
+    return place
+
+
+def origin_of(url: str) -> Origin:
+    """Return the server of a URL. Raises Forbidden if it cannot be read; whether it may be called is not looked at."""
+    return _read(url)[1]
+
+
+def _read(url: str) -> tuple[SplitResult, Origin]:
     if len(url) > LONGEST_URL:
         raise _too_long()
     if _UNSEEMLY.search(url):
@@ -108,15 +151,12 @@ def read(url: str, rules: Rules) -> Place:
         raise Forbidden("The address cannot be understood.") from error
     if parts.scheme not in _PORTS or not url[len(parts.scheme) :].startswith("://"):
         raise Forbidden("The address must begin with https://.")
-    host, port = _authority(parts.netloc)
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
-    query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
-    port = _PORTS[parts.scheme] if port is None else port
-    place = Place(parts.scheme, host, port, path + query, (host, port) in rules.allowed)
-    if len(place.url) > LONGEST_URL:  # escaped, it may have grown
-        raise _too_long()
-    _heed(place, rules)
-    return place
+    return parts, _origin(parts.scheme, parts.netloc)
+
+
+def _origin(scheme: str, netloc: str) -> Origin:
+    host, port = _authority(netloc)
+    return Origin(scheme, host, _PORTS[scheme] if port is None else port)
 
 
 def follow(place: Place, location: str, rules: Rules) -> Place:
@@ -193,28 +233,43 @@ def _name(text: str) -> str:
 
 
 def _heed(place: Place, rules: Rules) -> None:
+    is_opened = place.allowed or place.named
+    if not is_opened and rules.hosts is not None and place.host not in rules.hosts:
+        shown = place.authority if rules.origins else place.host
+        raise NotNamed(f"{shown} is none of the hosts that may be called.")
     address = _address(place.host)
     if address is not None:
         admit(place, [place.host])
-    if place.allowed:
+    if is_opened:
         return
-    if rules.hosts is not None and place.host not in rules.hosts:
-        raise Forbidden(f"{place.host} is none of the hosts that may be called.")
     if place.scheme == "http" and not rules.plain_http:
         fix = f"Or set {rules.http_setting}=true." if rules.http_setting else None
         raise Forbidden("The address must begin with https://.", fix=fix)
     if place.port not in _PORTS.values():
         raise Forbidden(f"Only ports 80 and 443 are called, not {place.port}.")
-    if address is None and ("." not in place.host or place.host.endswith(_LOCAL_ENDINGS)):
+    if address is None and _is_local(place.host):
         raise Forbidden(f"{place.host} is a name of a local network.")
 
 
 def _excepted(place: Place, address: Address) -> bool:
-    """Tell whether the owner opened this address: as itself, or as this machine under an allowed name."""
-    if not place.allowed:
-        return False
+    """Tell whether the owner opened this address: as itself, or as this machine under an allowed name.
+
+    A named server may also stand in a private network: under a name that only such a network knows, or by https,
+    where the certificate has to be the name's. Any other name is a stranger's to lead wherever he likes.
+    """
     literal = _address(place.host)
-    return address.is_loopback if literal is None else address == literal
+    if literal is not None:
+        return (place.allowed or place.named) and address == literal
+    if place.allowed and address.is_loopback:
+        return True
+    is_private = any(address.version == network.version and address in network for network in _PRIVATE)
+    if place.named and _is_local(place.host):
+        return address.is_loopback or is_private
+    return place.named and place.scheme == "https" and is_private
+
+
+def _is_local(name: str) -> bool:
+    return "." not in name or name.endswith(_LOCAL_ENDINGS)
 
 
 def _address(text: str) -> Address | None:

@@ -21,6 +21,10 @@ class Forbidden(FetchError):
     exit_code = 2
 
 
+class NotNamed(Forbidden):
+    """The address is none of those that the owner's settings open."""
+
+
 class Unusable(FetchError):
     """The server answered, and what it gave is no picture that can be kept. Permanent."""
 

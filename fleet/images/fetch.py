@@ -1,7 +1,8 @@
-"""Fetches a picture from a public address that somebody else chose, and returns it in a form that is fit to be kept.
+"""Fetches a picture from an address that somebody else chose: cleaned, in a form that is fit to be kept, or as it came.
 
-Called by `fleet.runtime.media`. Redirects are followed by hand and each is checked like a first address; size and time
-are bounded while the bytes come. Must never send a token, a cookie or a referrer, nor believe a header about the bytes.
+Called by `fleet.runtime.media` and `fleet.runtime.surface_pictures`. Redirects are followed by hand and each is checked
+like a first address; size and time are bounded while the bytes come. Must never send a token, a cookie or a
+referrer, nor believe a header about the bytes.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class Limits:
     max_side_px: int = 2048
 
 
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file as its server sent it. Nothing of it is checked but its size."""
+
+    data: bytes
+    content_type: str = ""
+
+
 PUBLIC_ONLY, USUAL, SYSTEM = Rules(), Limits(), Network()
 
 
@@ -49,25 +58,35 @@ def fetch_picture(
     Raises Forbidden for addresses that must not be called, Unusable for what is no picture, OutOfReach (retryable) for
     what may pass.
     """
+    file = fetch_file(url, rules=rules, limits=limits, network=network)
+    return clean(
+        file.data, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px
+    )  # fmt: skip
+
+
+def fetch_file(url: str, *, rules: Rules, limits: Limits = USUAL, network: Network = SYSTEM) -> FetchedFile:
+    """Fetch a picture's file and return it as it came.
+
+    Raises Forbidden for addresses that must not be called, Unusable for what is not handed out or too large, OutOfReach
+    (retryable) for what may pass.
+    """
     deadline = Deadline.after(limits.total_s)
     place = addresses.read(url, rules)
     for _ in range(limits.max_redirects + 1):
         answer = _ask(place, limits, network, deadline)
-        if isinstance(answer, bytes):
-            return clean(
-                answer, max_bytes=limits.max_bytes, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px
-            )  # fmt: skip
+        if isinstance(answer, FetchedFile):
+            return answer
         place = addresses.follow(place, answer, rules)
     raise Unusable(f"The picture's address redirects more than {limits.max_redirects} times.")
 
 
-def _ask(place: Place, limits: Limits, network: Network, deadline: Deadline) -> bytes | str:
+def _ask(place: Place, limits: Limits, network: Network, deadline: Deadline) -> FetchedFile | str:
     """Return the body that a place answers with, or the location to which it redirects."""
     with wire.exchange(place, network, deadline, headers=_HEADERS) as response:
         return _read(place, response, limits.max_bytes)
 
 
-def _read(place: Place, response: Response, max_bytes: int) -> bytes | str:
+def _read(place: Place, response: Response, max_bytes: int) -> FetchedFile | str:
     headers = {name.lower(): value for name, value in response.headers}
     if response.status in _REDIRECTS:
         return _location(place, headers.get(b"location", b""))
@@ -80,7 +99,7 @@ def _read(place: Place, response: Response, max_bytes: int) -> bytes | str:
         body += chunk
         if len(body) > max_bytes:
             raise Unusable(f"The picture of {place.host} has more than {max_bytes:,} bytes.")
-    return bytes(body)
+    return FetchedFile(bytes(body), headers.get(b"content-type", b"").decode("latin-1")[:200])
 
 
 def _location(place: Place, location: bytes) -> str:

@@ -78,7 +78,8 @@ def _service(name: str, address: SecretStr) -> Apprise:
 
     for talkative in _QUOTE_ADDRESSES:
         logging.getLogger(talkative).setLevel(logging.CRITICAL + 1)
-    made = apprise.Apprise()
+    # A receiver that redirects could have us call any address of this network.
+    made = apprise.Apprise(asset=apprise.AppriseAsset(http_redirects=False))
     if not made.add(address.get_secret_value()):
         raise InvalidInput(f"The address of the channel {name} is not understood.", fix=_FIX)
     return made

@@ -152,7 +152,9 @@ class Platform(Protocol):
     """An adapter to one surface. Every call has a deadline of its own."""
 
     name: str
+    scheme: str
     host: str
+    port: int
     third_party: bool
     capabilities: frozenset[Verb]
     resolution: Mapping[Verb, Resolution]
@@ -166,8 +168,6 @@ class Platform(Protocol):
     def item(self, account: Account, item_id: str) -> FeedItem: ...
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
-
-    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile: ...
 
     def write(self, action: Action, *, timeout_s: float) -> Receipt: ...
 

@@ -22,7 +22,6 @@ from fleet.platforms.base import (
     FeedItem,
     ImageOrder,
     Offers,
-    PictureFile,
     Receipt,
     Resolution,
     SaidComment,
@@ -56,17 +55,19 @@ class FloImg:
     }
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        if not port or not parts.hostname or "@" in parts.netloc:
             raise InvalidInput(
                 f"FLEET_GALLERY_URL is not an address: {logs.mask(url)!r}.", fix="Write it as https://host."
             )
-        self.host = parts.hostname
+        self.scheme, self.host, self.port = parts.scheme, parts.hostname, port
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
         told = {"Authorization": f"Bearer {token}"}
         self._http = HttpClient(url, timeout_s=timeout_s, headers=told, most_bytes=MAX_JSON_BYTES)
-        # Pictures may lie on another host, which must not learn the token.
-        self._pictures = HttpClient(url, timeout_s=timeout_s, headers={"Accept": "image/*"})
         self._offers: Offers | None = None
 
     def offers(self) -> Offers:
@@ -114,17 +115,6 @@ class FloImg:
             raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
         return urls[0]
 
-    def fetch_image(self, url: str, *, timeout_s: float) -> PictureFile:
-        """Fetch a picture that a workflow made, without our token. Raises a PlatformError; redirects are refused."""
-        response = self._pictures.request("GET", url, timeout_s=timeout_s)
-        if response.is_success:
-            return PictureFile(response.content, response.headers.get("content-type", ""))
-        if response.status_code in (404, 410):
-            raise base.Vanished(f"{response.status_code} the picture is not there")
-        if 300 <= response.status_code < 500 and response.status_code not in (408, 429):
-            raise base.Refused(f"{response.status_code} the picture is not handed out")
-        raise base.Unreachable(f"{response.status_code} the picture cannot be had now")
-
     def write(self, action: Action, *, timeout_s: float) -> Receipt:
         """Make one write. Raises a PlatformError."""
         match action.verb:
@@ -165,7 +155,6 @@ class FloImg:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
-        self._pictures.close()
 
     # Writes
 

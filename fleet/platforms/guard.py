@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.platforms.base import Action, ImageOrder, PictureFile, Platform, Receipt, Refused, Verb
+from fleet.platforms.base import Action, ImageOrder, PictureFile, Platform, Receipt, Verb
 
+FetchPicture = Callable[[str, float], PictureFile]
 MARGIN_S = 2.0
 """A write must be able to end this long before its lease does."""
 
@@ -117,7 +117,6 @@ class Policy:
     dry_run: bool = False
     label: bool = True
     caps: Caps = field(default_factory=Caps)
-    image_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +131,33 @@ class Lease:
 
 
 class Gateway:
-    """The door to one surface. `stopped` reads the kill switch and returns why it is on, or None."""
+    """The door to one surface.
 
-    def __init__(self, platform: Platform, policy: Policy, stopped: Callable[[], str | None]) -> None:
+    `stopped` reads the kill switch and returns why it is on, or None. `fetch` fetches a picture of the surface within
+    seconds, from the addresses that the owner allows.
+    """
+
+    def __init__(
+        self, platform: Platform, policy: Policy, stopped: Callable[[], str | None], *, fetch: FetchPicture
+    ) -> None:
         self.platform = platform
         self.policy = policy
         self._stopped = stopped
+        self._fetch = fetch
+
+    @property
+    def is_allowed_host(self) -> bool:
+        """Whether this fleet may write to the surface's host; an entry with a port opens that port alone."""
+        allowed, platform = self.policy.allowed_hosts, self.platform
+        host = f"[{platform.host}]" if ":" in platform.host else platform.host
+        return bool(allowed & {platform.host, host, f"{host}:{platform.port}"})
 
     def permit(self, verb: Verb) -> None:
         """Raise NotAllowed where the rules forbid such a write whatever it says."""
         platform = self.platform
-        if platform.host not in self.policy.allowed_hosts:
+        if not self.is_allowed_host:
             raise NotAllowed(
-                f"{platform.host} is not among the hosts that this fleet may write to.",
+                f"{platform.host}:{platform.port} is not among the hosts that this fleet may write to.",
                 fix="If it is yours, add it to FLEET_ALLOWED_HOSTS.",
             )
         if verb not in platform.capabilities:
@@ -175,24 +188,12 @@ class Gateway:
     def fetch_image(self, url: str, lease: Lease) -> PictureFile:
         """Fetch a picture that a workflow made, to look at it. Raises NotAllowed, LeaseEnding or a PlatformError.
 
-        An address comes from outside: only hosts that the owner trusts are called, and never with our token.
+        The surface chose the address, so `fetch` judges it; it never sends our token.
         """
-        try:
-            parts = urlsplit(url)
-            host, good = parts.hostname or "", parts.scheme in ("http", "https") and "@" not in parts.netloc
-        except ValueError:
-            host, good = "", False
-        if not host or not good:
-            raise Refused("the picture has no address that can be fetched")
-        if host not in {self.platform.host} | self.policy.image_hosts | self.policy.allowed_hosts:
-            raise NotAllowed(
-                f"The surface keeps its pictures on {host[:200]}, which this fleet does not fetch from.",
-                fix="If that is right, add it to FLEET_IMAGE_HOSTS, then replay the job.",
-            )
         left_s = lease.left_s() - MARGIN_S
         if left_s <= 0:
             raise LeaseEnding("the lease ends before the picture could be looked at")
-        return self.platform.fetch_image(url, timeout_s=left_s / 2)
+        return self._fetch(url, left_s)
 
     def _clear_to_send(self, lease: Lease) -> float:
         """Return how many seconds the call may take."""

@@ -7,7 +7,6 @@ answers are bounded in size and time, and must come unpacked: a packed one could
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -56,25 +55,28 @@ class HttpClient:
                 method, path, json=json, params=params, headers=headers,
                 timeout=httpx.Timeout(limit_s, connect=min(5.0, limit_s)),
             )  # fmt: skip
+            self._refuse_elsewhere(request.url)
             response = self._client.send(request, stream=True)
             try:
                 drip.read(response, self._most_bytes, httpx.ReadError)
             finally:
                 response.close()
         except _NEVER_SENT as error:
-            raise Unreachable(f"{self._host(path)} cannot be reached ({_words(error)})") from error
+            raise Unreachable(f"{self._client.base_url.host} cannot be reached ({_words(error)})") from error
         # An answer that is not read, being packed or too large, was sent by somebody who may have done what was asked.
         except httpx.TransportError as error:
-            raise Uncertain(f"no answer from {self._host(path)} ({_words(error)})") from error
+            raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
         return response
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _host(self, path: str) -> str:
-        """Return whom a call is for: a whole address names somebody else than the client's own host."""
-        return urlsplit(path).hostname or self._client.base_url.host
+    def _refuse_elsewhere(self, url: httpx.URL) -> None:
+        """Raise Unreachable for a URL of another server: the headers hold our token. Host, port and scheme count."""
+        own = self._client.base_url
+        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port) or url.userinfo:
+            raise Unreachable(f"the path leads to another server than {own.host}")
 
 
 def _words(error: Exception) -> str:

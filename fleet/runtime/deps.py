@@ -31,7 +31,7 @@ from fleet.llm.writer import BatchWriter
 from fleet.platforms import registry
 from fleet.platforms.base import Account, TokenRefused
 from fleet.platforms.guard import Caps, Gateway, Policy
-from fleet.runtime import signing
+from fleet.runtime import signing, surface_pictures
 from fleet.runtime.keys import Keys
 from fleet.runtime.quality import Quality
 from fleet.runtime.remembering import LedgerMemory
@@ -69,7 +69,8 @@ class Deps:
         with self._lock:
             if surface not in self._gateways:
                 platform = registry.connect(surface, self._keyed(surface))
-                self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason)
+                fetch = surface_pictures.fetcher(platform, self.settings)
+                self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason, fetch=fetch)
             return self._gateways[surface]
 
     @property
@@ -216,8 +217,8 @@ def policy(settings: Settings) -> Policy:
         surface_writes_per_minute=settings.surface_writes_per_minute,
         day=timedelta(days=1 / settings.tempo),
     )
-    hosts, image_hosts = frozenset(settings.allowed_hosts), frozenset(settings.image_hosts)
-    return Policy(hosts, settings.dry_run, settings.label_agents, caps, image_hosts)
+    hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+    return Policy(hosts, settings.dry_run, settings.label_agents, caps)
 
 
 def preload(settings: Settings) -> None:

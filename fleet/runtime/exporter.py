@@ -6,20 +6,28 @@ not answer counts as away, and what it would have told is left out rather than t
 
 from __future__ import annotations
 
-import errno
 import queue as queues
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from fleet import __version__
-from fleet.core import clock, logs, queue
+from fleet.core import clock, logs, queue, serving
+from fleet.core.connections import Limits
 from fleet.core.db import Database
-from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.runtime import metrics
 from fleet.runtime.metrics import FAMILIES, Family, Samples
@@ -28,6 +36,7 @@ log = logs.get(__name__)
 
 _LEDGER_S = metrics.LEDGER_S + 1.0
 _BROKER_S = 3.0
+_LIMITS = Limits(connections=100, per_address=100)
 
 
 class _Patience:
@@ -110,7 +119,7 @@ class Exporter:
         self._collector = FleetCollector(settings)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
-        self._server: Any = None
+        self._serving = ExitStack()
 
     def text(self) -> str:
         """Measure once and return what a scrape would get."""
@@ -118,29 +127,23 @@ class Exporter:
 
     def serve(self, host: str, port: int) -> str:
         """Listen, and return the address; port 0 takes any free one. Raises InvalidInput when that cannot be."""
-        try:
-            self._server, _ = start_http_server(port, host, registry=self._registry)
-        except OSError as error:
-            raise _cannot_listen(host, port, error) from None
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._server.server_port}/metrics"
+        listener = serving.bound("exporter", host, port, setting="FLEET_METRICS")
+        server = serving.Server(
+            _app(self._registry), listener, "exporter", close=lambda: None, limits=_LIMITS, lifespan="off"
+        )  # fmt: skip
+        return f"{self._serving.enter_context(server.in_a_thread())}/metrics"
 
     def close(self) -> None:
         """Stop listening and close the connections."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        self._serving.close()
         self._collector.close()
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> InvalidInput:
-    if error.errno == errno.EADDRINUSE:
-        return InvalidInput(
-            f"Port {port} on {host} is taken by another program.", fix="Set FLEET_METRICS_PORT to another one."
-        )
-    if error.errno == errno.EACCES:
-        return InvalidInput(f"Port {port} may not be used by this user.", fix="Set FLEET_METRICS_PORT above 1023.")
-    return InvalidInput(
-        f"Nothing can listen on {host}, port {port} ({error.strerror or error}).",
-        fix="Set FLEET_METRICS_HOST to an address of this machine.",
-    )
+def _app(registry: CollectorRegistry) -> Starlette:
+    async def scrape(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        names = request.query_params.getlist("name[]")
+        asked: Any = registry.restricted_registry(names) if names else registry
+        return Response(await run_in_threadpool(encode, asked), headers={"content-type": content_type})
+
+    return Starlette(routes=[Route("/{path:path}", scrape)], middleware=[Middleware(GZipMiddleware)])

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from fleet.core.hosts import Hosts, hosts_of
 from fleet.runtime.deps import Deps
-from fleet.web import etags, headers, hosts, idempotency, incoming, intake, openapi, problems
+from fleet.web import etags, headers, idempotency, incoming, intake, openapi, problems
 from fleet.web.api import ROUTERS as API
 from fleet.web.api import fields, health
 from fleet.web.feed import Scribe
@@ -19,6 +20,11 @@ from fleet.web.hub import Hub
 from fleet.web.pages import ROUTERS as PAGES
 from fleet.web.pages import overview
 from fleet.web.rendering import frame
+
+_NOT_OURS = (
+    "This dashboard does not answer to that name.\n"
+    "Its operator sets FLEET_WEB_URL to the address under which people reach it.\n"
+)
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -36,7 +42,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(idempotency.Once)
     app.add_middleware(etags.Etags)
     app.add_middleware(intake.Intake, settings=deps.settings)
-    app.add_middleware(hosts.Hosts, settings=deps.settings)
+    app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app
 

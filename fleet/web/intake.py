@@ -6,54 +6,22 @@ so do their browsers; a fleet with several web processes allows as much in each.
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict
-from dataclasses import dataclass
-
 from fastapi import HTTPException, Request
 from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.access import Principal
-from fleet.core import clock
 from fleet.core.errors import FleetError
+from fleet.core.hosts import without_escapes
+from fleet.core.rate_limit import RateLimit
 from fleet.core.settings import Settings
 from fleet.web.gate import SAFE, NotLoggedIn, address_of, principal_of
 from fleet.web.problems import as_problem, problem
 
 MOST_BYTES = 1_000_000
 _API = "/api/v1/"
-_MOST_CALLERS = 10_000
 _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
-
-
-@dataclass(slots=True)
-class Bucket:
-    """What a caller may still ask: `tokens` as they were at `at_s`, refilled with time up to `per_minute`."""
-
-    per_minute: int
-    tokens: float
-    at_s: float
-
-    def take(self, now_s: float) -> bool:
-        """Take one token if there is one."""
-        self.tokens = min(self.per_minute, self.tokens + (now_s - self.at_s) * self.per_minute / 60)
-        self.at_s = now_s
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
-
-    @property
-    def next_s(self) -> int:
-        """Seconds until there is a token again, at least one."""
-        return max(1, math.ceil((1 - self.tokens) * 60 / self.per_minute))
-
-    @property
-    def full_s(self) -> int:
-        """Seconds until nothing of the limit is used any more."""
-        return math.ceil((self.per_minute - self.tokens) * 60 / self.per_minute)
 
 
 class Intake:
@@ -62,14 +30,14 @@ class Intake:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._most = {"reads": settings.web_reads_per_minute, "writes": settings.web_writes_per_minute}
-        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
+        self._limits = {kind: RateLimit(most, 60.0) for kind, most in self._most.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, or say why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["headers"] = [_own(header) for header in scope["headers"]]
+        scope["headers"] = [without_escapes(header) for header in scope["headers"]]
         request = Request(scope, receive)
         refusal = _misshapen(request)
         headers: list[tuple[bytes, bytes]] = []
@@ -97,8 +65,7 @@ class Intake:
         if most == 0:
             return self._unknown(who, kind), []
         caller = f"address {address_of(request)}" if who is None else f"{who.via} {who.user_id}"
-        bucket = self._bucket(caller, kind, most)
-        allowed = bucket.take(clock.monotonic_s())
+        allowed, bucket = self._limits[kind].use(caller)
         headers = [
             (b"ratelimit-policy", f'"{kind}";q={most};w=60'.encode()),
             (b"ratelimit", f'"{kind}";r={int(bucket.tokens)};t={bucket.full_s}'.encode()),
@@ -111,25 +78,6 @@ class Intake:
 
     def _unknown(self, who: Principal | None, kind: str) -> Response | None:
         return as_problem(NotLoggedIn()) if who is None and kind == "writes" else None
-
-    def _bucket(self, caller: str, kind: str, most: int) -> Bucket:
-        bucket = self._buckets.setdefault((caller, kind), Bucket(most, most, clock.monotonic_s()))
-        self._buckets.move_to_end((caller, kind))
-        if len(self._buckets) > _MOST_CALLERS:
-            self._buckets.popitem(last=False)
-        return bucket
-
-
-def _own(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Return a header, of cookies without those that hold a backslash: none of ours does.
-
-    To undo such escapes takes Python the square of their number (CVE-2024-7592): a header of 60 kB, from anybody, held
-    every page up for eight seconds.
-    """
-    name, value = header
-    if name != b"cookie" or b"\\" not in value:
-        return header
-    return name, b";".join(one for one in value.split(b";") if b"\\" not in one)
 
 
 def _misshapen(request: Request) -> Response | None:

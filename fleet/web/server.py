@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fleet.core import logs, serving
+from fleet.core.connections import Limits
 from fleet.runtime.deps import Deps
 from fleet.web.app import create_app
+from fleet.web.hub import MOST_STREAMS
 
 log = logs.get(__name__)
 
@@ -33,7 +35,9 @@ def _prepared(deps: Deps, host: str, port: int) -> serving.Server:
     app = create_app(deps)  # before the port is taken, which nobody would give back
     listener = serving.bound("dashboard", host, port, setting="FLEET_WEB")
     proxies = list(deps.settings.web_proxies)
+    # Half of the connections may be live streams, and half of all those of one address.
+    limits = Limits(connections=2 * MOST_STREAMS, per_address=MOST_STREAMS, proxies=proxies)
     return serving.Server(
-        app, listener, "dashboard", close=app.state.hub.close,
+        app, listener, "dashboard", close=app.state.hub.close, limits=limits,
         proxy_headers=bool(proxies), forwarded_allow_ips=proxies,
     )  # fmt: skip

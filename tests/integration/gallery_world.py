@@ -25,7 +25,7 @@ class World:
         )  # fmt: skip
         self.app = create_app(self.config)
         self.engine = self.app.state.gallery.storage.engine
-        self.http = TestClient(self.app, raise_server_exceptions=False)
+        self.http = TestClient(self.app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
     def call(self, method: str, path: str, agent: str | None = None, *, token: str = TOKEN, key: str | None = None,
              **request: Any) -> Response:  # fmt: skip

@@ -313,7 +313,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_served(deps: Deps) -> 
         port = taken.getsockname()[1]
         with pytest.raises(InvalidInput, match=f"Port {port} on 127.0.0.1 is taken"):
             made.serve("127.0.0.1", port)
-    with pytest.raises(InvalidInput, match=r"Nothing can listen on 192\.0\.2\.1"):
+    with pytest.raises(InvalidInput, match=r"exporter cannot listen on 192\.0\.2\.1"):
         made.serve("192.0.2.1", 0)
     made.close()
 

@@ -42,6 +42,7 @@ class Hook:
     """A web server that keeps what it is told, and can be told to refuse."""
 
     status: int = 200
+    leads_to: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     port: int = 0
 
@@ -52,9 +53,13 @@ def hook() -> Iterator[Hook]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            made.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            made.bodies.append(json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}"))
             self.send_response(made.status)
+            if made.leads_to:
+                self.send_header("Location", made.leads_to)
             self.end_headers()
+
+        do_GET = do_POST
 
         def log_message(self, *_: Any) -> None: ...
 
@@ -106,6 +111,15 @@ def test_a_webhook_is_told(hook: Hook) -> None:
     assert body["title"] == NOTICE.title
     assert NOTICE.body in body["message"]
     assert "[abcd1234]" in body["message"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_that_redirects_is_not_followed(hook: Hook, status: int) -> None:
+    """Symptom: whoever ran the receiver could have a worker call any address of its network."""
+    hook.status, hook.leads_to = status, f"http://127.0.0.1:{hook.port}/inside"
+    with pytest.raises(Unavailable):
+        notices.deliver(addresses(f"json://127.0.0.1:{hook.port}/x"), "json", NOTICE)
+    assert len(hook.bodies) == 1
 
 
 def test_a_letter_is_sent_to_everybody(inbox: tuple[Letters, int]) -> None:

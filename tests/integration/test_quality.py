@@ -25,6 +25,7 @@ from fleet.jobs.states import JobState
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.platforms import base
 from fleet.platforms.base import Action, ImageOrder
+from fleet.runtime import surface_pictures
 from fleet.runtime import work as work_module
 from fleet.runtime.handlers import post
 from fleet.runtime.perform import perform
@@ -413,6 +414,8 @@ def test_a_picture_on_a_strange_host_is_not_fetched_and_waits_for_a_person(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet.surface, "make_image", lambda order, *, timeout_s: "http://169.254.169.254/latest")
+    real = surface_pictures.fetcher(fleet.surface, fleet.deps.settings)
+    monkeypatch.setattr(fleet.deps.gateway("floimg"), "_fetch", real)
     job = add(fleet, fleet.agent())
     perform(fleet.deps, job)
     row = fleet.job(job)

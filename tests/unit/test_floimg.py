@@ -23,6 +23,7 @@ from fleet.jobs.outcomes import Retry, Unknown
 from fleet.platforms import base
 from fleet.platforms.base import Account, Action, ImageOrder, Verb
 from fleet.platforms.floimg import FloImg
+from fleet.platforms.http import HttpClient
 from fleet.runtime import consequences
 from tests.factories import WITHIN_S
 
@@ -145,13 +146,29 @@ def test_an_answer_that_is_nested_without_end_is_none(surface: FloImg, wire: res
             surface.feed(ADA, limit=5)
 
 
-def test_json_is_read_up_to_what_a_page_has_and_pictures_further(surface: FloImg, wire: respx.MockRouter) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["http://127.0.0.1:9/x", "https://gallery.example:8443/x", "http://gallery.example/x",
+     "https://user@gallery.example/x"],
+)  # fmt: skip
+def test_a_token_goes_to_the_surfaces_own_scheme_host_and_port_alone(path: str) -> None:
+    client = HttpClient("https://gallery.example", timeout_s=2, headers={"Authorization": "Bearer hush"})
+    with respx.mock as nobody, pytest.raises(base.Unreachable, match="another server"):
+        client.request("GET", path)
+    assert not nobody.calls
+
+
+@pytest.mark.parametrize("url", ["https://user:pw@gallery.example", "https://gallery.example:x", "ftp://x", "", "x"])
+def test_a_surfaces_address_is_scheme_host_and_port(url: str) -> None:
+    with pytest.raises(InvalidInput, match="FLEET_GALLERY_URL"):
+        FloImg(url, TOKEN)
+
+
+def test_json_is_read_up_to_what_a_page_has(surface: FloImg, wire: respx.MockRouter) -> None:
     """Symptom: eight megabytes of empty lists took half a gigabyte, in each of a worker's threads."""
     wire.get("/api/showcase").respond(200, content=b"[" + b"[]," * 800_000 + b"[]]")
     with pytest.raises(base.Uncertain, match="too large"):
         surface.feed(ADA, limit=5)
-    wire.get("/1.png").respond(200, content=b"x" * 3_000_000)
-    assert len(surface.fetch_image("/1.png", timeout_s=2).data) == 3_000_000
 
 
 def test_what_has_an_id_that_the_ledger_does_not_keep_is_not_seen(surface: FloImg, wire: respx.MockRouter) -> None:
@@ -284,7 +301,6 @@ def packing(monkeypatch: pytest.MonkeyPatch) -> Iterator[FloImg]:
 def test_a_packed_answer_is_not_unpacked_and_what_was_asked_may_have_happened(packing: FloImg) -> None:
     calls: list[tuple[Callable[[], object], bool, type[object]]] = [
         (lambda: packing.feed(ADA, limit=5), False, Retry),
-        (lambda: packing.fetch_image("/1.png", timeout_s=10), False, Retry),
         (lambda: packing.write(post(), timeout_s=10), True, Unknown),
     ]
     tracemalloc.start()
@@ -298,7 +314,7 @@ def test_a_packed_answer_is_not_unpacked_and_what_was_asked_may_have_happened(pa
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16_000_000
-    assert Packing.asked == [("GET", "identity"), ("GET", "identity"), ("POST", "identity")]
+    assert Packing.asked == [("GET", "identity"), ("POST", "identity")]
 
 
 def test_headers_that_drip_are_waited_for_no_longer_than_an_answer() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from fleet.core import clock
-from fleet.platforms.base import Account, Action, ImageOrder, Receipt, Verb
+from fleet.platforms.base import Account, Action, ImageOrder, PictureFile, Receipt, Verb
 from fleet.platforms.guard import (
     Caps,
     DryRun,
@@ -31,7 +31,7 @@ POST = Action(Verb.POST, ACCOUNT, "key", text="Hello", image_url="http://x")
 
 
 class Surface:
-    name, host, third_party, capabilities = "test", "127.0.0.1", False, frozenset(Verb)
+    name, host, port, third_party, capabilities = "test", "127.0.0.1", 8000, False, frozenset(Verb)
 
     def __init__(self) -> None:
         self.timeouts: list[float] = []
@@ -45,8 +45,12 @@ class Surface:
         return "http://x/1.png"
 
 
+def no_picture(url: str, within_s: float) -> PictureFile:
+    raise AssertionError(f"{url} was fetched within {within_s} s")
+
+
 def gateway(surface: Any, *, stopped: str | None = None, **policy: Any) -> Gateway:
-    return Gateway(surface, Policy(**policy), lambda: stopped)
+    return Gateway(surface, Policy(**policy), lambda: stopped, fetch=no_picture)
 
 
 def lease(seconds: float = 60) -> Lease:
@@ -71,6 +75,24 @@ def test_no_path_leads_past_a_rule(way: Any, rules: dict[str, Any], error: type[
     with pytest.raises(error):
         way(gateway(surface, **rules))
     assert surface.timeouts == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "port", "is_allowed"),
+    [
+        ("127.0.0.1", "127.0.0.1", 9000, True),
+        ("127.0.0.1:8000", "127.0.0.1", 8000, True),
+        ("127.0.0.1:8000", "127.0.0.1", 9000, False),
+        ("localhost:8000", "127.0.0.1", 8000, False),
+        ("[::1]:8000", "::1", 8000, True),
+        ("[::1]:8000", "::1", 9000, False),
+        ("::1", "::1", 9000, True),
+    ],
+)
+def test_an_allowed_host_may_be_held_to_its_port(allowed: str, host: str, port: int, is_allowed: bool) -> None:
+    surface = Surface()
+    surface.host, surface.port = host, port  # type: ignore[misc]
+    assert gateway(surface, allowed_hosts=frozenset({allowed})).is_allowed_host is is_allowed
 
 
 def test_a_dry_run_returns_the_draft_as_data() -> None:
@@ -100,10 +122,12 @@ def test_the_kill_switch_is_read_after_every_other_rule() -> None:
         read.append("kill switch")
 
     surface = Surface()
-    Gateway(surface, Policy(), stopped).write(POST, lease())  # type: ignore[arg-type]
+    Gateway(surface, Policy(), stopped, fetch=no_picture).write(POST, lease())  # type: ignore[arg-type]
     assert read == ["kill switch"]
     with pytest.raises(NotAllowed):
-        Gateway(surface, Policy(frozenset()), stopped).write(POST, lease())  # type: ignore[arg-type]
+        Gateway(surface, Policy(frozenset()), stopped, fetch=no_picture).write(  # type: ignore[arg-type]
+            POST, lease()
+        )
     assert read == ["kill switch"]
 
 

@@ -20,11 +20,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.core import logs
+from fleet.core.hosts import Hosts, hosts_of
 from fleet.sandbox.gallery import api, controls_api, errors, pages, social_api
 from fleet.sandbox.gallery.auth import Tokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.faults import FaultLayer, Faults
+from fleet.sandbox.gallery.intake import Intake
+from fleet.sandbox.gallery.limits import VisitorLimits
 from fleet.sandbox.gallery.live import Hub
 from fleet.sandbox.gallery.pictures import MAX_UPLOAD_BYTES, Pictures
 from fleet.sandbox.gallery.state import Gallery
@@ -39,9 +42,13 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
+_NOT_OURS = (
+    "This gallery does not answer to that name.\n"
+    "Its operator sets FLEET_GALLERY_PUBLIC_URL, or FLEET_GALLERY_NAMES for further names.\n"
+)
 _POLICY = (
     b"content-security-policy",
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' http: https:; connect-src 'self'; "
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 )
 
@@ -74,10 +81,14 @@ def create_app(config: GalleryConfig) -> FastAPI:
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(sa.exc.DataError, _cannot_be_kept)
+    app.add_exception_handler(UnicodeEncodeError, _cannot_be_kept)
     app.add_exception_handler(sa.exc.OperationalError, _database_away)
     app.add_exception_handler(sa.exc.TimeoutError, _database_away)
     app.add_exception_handler(Exception, _broken)
     # The last one added is the outermost: a dropped reply must not be touched by anything else.
+    app.add_middleware(Intake, refuse=_answer)
+    app.add_middleware(Hosts, names=(*hosts_of(config.base_url), *config.names), refusal=_NOT_OURS)
     app.add_middleware(_Headers)
     app.add_middleware(FaultLayer, faults=gallery.faults)
     return app
@@ -89,7 +100,8 @@ def _open(config: GalleryConfig) -> Gallery:
     if config.budgets is not None:
         with storage.transaction() as tx:
             controls.set_budgets(tx, config.budgets)
-    return Gallery(config, storage, pictures, Tokens(config.service_tokens), Faults(config.faults), Hub(storage))
+    return Gallery(config, storage, pictures, Tokens(config.service_tokens), Faults(config.faults),
+                   Hub(storage, config.most_streams, config.streams_per_address), VisitorLimits(config))  # fmt: skip
 
 
 class _Headers:
@@ -111,9 +123,11 @@ class _Headers:
 
 def _answer(request: Request, error: ApiError) -> Response:
     """Answer a program with JSON and a person with a page that says what to do."""
-    if request.url.path.startswith("/api/"):
-        return JSONResponse(error.body(), error.status)
-    return pages.error_page(request, error)
+    is_api = request.url.path.startswith("/api/")
+    answer = JSONResponse(error.body(), error.status) if is_api else pages.error_page(request, error)
+    if error.retry_after_s is not None:
+        answer.headers["retry-after"] = str(error.retry_after_s)
+    return answer
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -135,6 +149,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     answer = _answer(request, ApiError(error.status_code, codes.get(error.status_code, "HTTP_ERROR"), error.detail))
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _cannot_be_kept(request: Request, error: Exception) -> Response:
+    """Answer for a value that the database refuses: NUL, half a character, a huge number."""
+    log.info("gallery_value_refused", path=request.url.path, error=type(error).__name__)
+    return _answer(request, ApiError(422, "VALIDATION_ERROR", "A value holds what cannot be kept."))
 
 
 async def _database_away(request: Request, error: Exception) -> Response:

@@ -55,6 +55,14 @@ class GalleryConfig:
     """Whether a write with a known Idempotency-Key is answered again instead of made again; controls switch it."""
     operator: str = "the operator of this fleet"
     pool_size: int = 20
+    names: tuple[str, ...] = ()
+    """Host names that it answers to, beside those of this machine and of `public_url`."""
+    most_guests: int = 10_000
+    guests_per_hour: int = 60
+    deeds_per_minute: int = 60
+    """New guests of one address, and likes and comments of one; 0 is no limit."""
+    most_streams: int = 500
+    streams_per_address: int = 100
 
     @property
     def base_url(self) -> str:
@@ -87,6 +95,9 @@ class _Environment(BaseSettings):
     public_url: str = ""
     honour_keys: bool = False
     pool_size: int = Field(20, ge=2, le=200)
+    names: str = ""
+    most_guests: int = Field(10_000, ge=1, le=1_000_000)
+    guests_per_hour: int = Field(60, ge=0, le=1_000_000)
     service_tokens: SecretStr = Field(
         SecretStr(""), validation_alias=AliasChoices("FLEET_GALLERY_SERVICE_TOKENS", "FLEET_SERVICE_TOKEN")
     )
@@ -114,12 +125,13 @@ def from_environment() -> GalleryConfig:
         database_url=env.database_url, images_dir=env.images_dir, host=env.host, port=env.port,
         service_tokens=_split(env.service_tokens.get_secret_value()), public_url=env.public_url,
         budgets=budgets if budgets.any else None, honour_keys=env.honour_keys, operator=env.operator,
-        pool_size=env.pool_size,
+        pool_size=env.pool_size, names=_split(env.names), most_guests=env.most_guests,
+        guests_per_hour=env.guests_per_hour,
     )  # fmt: skip
 
 
-def _split(tokens: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in tokens.split(",") if part.strip())
+def _split(entries: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in entries.split(",") if part.strip())
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -19,6 +19,7 @@ class ApiError(Exception):
     code: str
     message: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    retry_after_s: int | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the answer's body."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from fleet.core import logs
 from fleet.sandbox.gallery.errors import ApiError
@@ -23,7 +25,6 @@ from fleet.sandbox.gallery.store.database import Storage
 _POLL_S = 0.4
 _HEARTBEAT_S = 15.0
 _QUEUE = 1000
-_MOST_STREAMS = 500
 _BACKLOG = 500
 _PRUNE_EVERY = 9000  # polls, about an hour
 
@@ -31,16 +32,20 @@ log = logs.get(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class _Listener:
+class Listener:
+    """A page that listens."""
+
+    address: str
     queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
 
 class Hub:
     """Streams of one process. Lives on the event loop."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, most: int = 500, most_of_one: int = 100) -> None:
         self._storage = storage
-        self._listeners: set[_Listener] = set()
+        self._most, self._most_of_one = most, most_of_one
+        self._listeners: set[Listener] = set()
         self._position: Position | None = None
         self._closed = False
         self._somebody = asyncio.Event()
@@ -58,16 +63,25 @@ class Hub:
         if self._task is not None:
             self._task.cancel()
 
-    def refuse_when_full(self) -> None:
-        """Raise ApiError 503 when no further page can listen."""
-        if len(self._listeners) >= _MOST_STREAMS:
-            raise ApiError(503, "TOO_MANY_STREAMS", "Too many pages listen; try again later.")
+    def join(self, address: str) -> Listener:
+        """Have a page listen. Raises ApiError 503 when no further one can, of this address or of all.
 
-    async def stream(self, last: Position | None, post_id: str | None) -> AsyncIterator[bytes]:
-        """Yield events after `last` (from now on when None), of one post or of all, until the hub is closed."""
-        listener = _Listener()
+        Counted at once: pages that ask at the same moment would all find a free place. `leave` must follow.
+        """
+        of_one = sum(one.address == address for one in self._listeners)
+        if len(self._listeners) >= self._most or of_one >= self._most_of_one:
+            raise ApiError(503, "TOO_MANY_STREAMS", "Too many pages listen; try again later.", retry_after_s=30)
+        listener = Listener(address)
         self._listeners.add(listener)
         self._somebody.set()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Forget a page that is gone."""
+        self._listeners.discard(listener)
+
+    async def stream(self, listener: Listener, last: Position | None, post_id: str | None) -> AsyncIterator[bytes]:
+        """Yield events after `last` (from now on when None), of one post or of all, until the hub is closed."""
         try:
             # The poller's position comes first: what happens after it reaches the queue, what was before is read here.
             if self._position is None:
@@ -88,10 +102,8 @@ class Hub:
                     yield _event(fresh)
         except sa.exc.SQLAlchemyError as error:
             log.warning("live_stream_ended", error=_first_line(error))
-        finally:
-            self._listeners.discard(listener)
 
-    async def _following(self, listener: _Listener) -> AsyncIterator[Change | None]:
+    async def _following(self, listener: Listener) -> AsyncIterator[Change | None]:
         """Yield changes as they come, None when nothing came for a while."""
         while not self._closed:
             try:
@@ -153,7 +165,23 @@ class Hub:
                     break
 
 
-def _offer(listener: _Listener, change: Change | None) -> bool:
+class LiveStream(StreamingResponse):
+    """The answer that streams events to one page until either side ends."""
+
+    def __init__(self, hub: Hub, listener: Listener, last: Position | None, post_id: str | None) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(hub.stream(listener, last, post_id), media_type="text/event-stream", headers=headers)
+        self._hub, self._listener = hub, listener
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream. The page may be gone before its first event is sent, so the generator alone could not tell."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._hub.leave(self._listener)
+
+
+def _offer(listener: Listener, change: Change | None) -> bool:
     try:
         listener.queue.put_nowait(change)
     except asyncio.QueueFull:

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from fleet.core import clock
 from fleet.sandbox.gallery import visitors
 from fleet.sandbox.gallery.errors import ApiError, id_of, not_found
-from fleet.sandbox.gallery.state import GalleryDep
-from fleet.sandbox.gallery.store import accounts, changes, engagement, posts
+from fleet.sandbox.gallery.limits import address_of
+from fleet.sandbox.gallery.live import LiveStream
+from fleet.sandbox.gallery.state import Gallery, GalleryDep
+from fleet.sandbox.gallery.store import accounts, changes, engagement, guests, posts
 from fleet.sandbox.gallery.store.accounts import User
 from fleet.sandbox.gallery.store.changes import Position
 from fleet.sandbox.gallery.templating import render
@@ -103,9 +105,10 @@ def show_comment(comment_id: str, gallery: GalleryDep, visitor: VisitorDep) -> R
 def like(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDep) -> Response:
     """Like a post as a visitor, or take the like back."""
     found = id_of(post_id, "Post")
+    gallery.limits.count_deed(request)
     with gallery.storage.transaction() as tx:
         posts.get(tx, found)
-        liked, _ = engagement.toggle_like(tx, accounts.guest_made_now(tx, visitor.cookie, ""), found)
+        liked, _ = engagement.toggle_like(tx, _guest(tx, gallery, request, visitor), found)
         post = posts.get(tx, found)
     answer = {"liked": liked, "likes": post.likes, "human_likes": post.human_likes, "agent_likes": post.agent_likes}
     return _done(request, visitor, f"/p/{found}", answer)
@@ -118,9 +121,10 @@ def comment(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDe
     name = " ".join(form.get("name", "").split())[:_NAME_CHARS]
     if not words or len(words) > _COMMENT_CHARS:
         raise ApiError(422, "VALIDATION_ERROR", f"A comment has 1 to {_COMMENT_CHARS} characters.")
+    gallery.limits.count_deed(request)
     with gallery.storage.transaction() as tx:
         posts.get(tx, found)
-        user = accounts.guest_made_now(tx, visitor.cookie, name)
+        user = _guest(tx, gallery, request, visitor, name)
         made = engagement.add_comment(tx, user, found, words)
     return _done(request, visitor, f"/p/{found}#c-{made.id}", {"id": str(made.id)})
 
@@ -162,11 +166,8 @@ def image(name: str, gallery: GalleryDep) -> Response:
 @router.get("/live")
 async def live(request: Request, gallery: GalleryDep, after: str = "", post: str | None = None) -> Response:
     """Stream what changes from a position on; the browser's own Last-Event-ID goes before the page's."""
-    gallery.hub.refuse_when_full()
     last = Position.parse(request.headers.get("last-event-id", "")) or Position.parse(after)
-    stream = gallery.hub.stream(last, post)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return LiveStream(gallery.hub, gallery.hub.join(address_of(request)), last, post)
 
 
 def error_page(request: Request, error: ApiError) -> Response:
@@ -193,8 +194,17 @@ def _done(request: Request, visitor: Visitor, page: str, answer: dict[str, Any])
     return response
 
 
+def _guest(tx: Any, gallery: Gallery, request: Request, visitor: Visitor, name: str = "") -> User:
+    """Return the visitor's account, made now with the first deed; a name given later replaces the old one."""
+    known = guests.find(tx, visitor.cookie)
+    if known is not None:
+        return guests.rename(tx, known, name)
+    gallery.limits.count_guest(request)
+    return guests.create(tx, visitor.cookie, name, most=gallery.config.most_guests)
+
+
 def _viewer(tx: Any, visitor: Visitor) -> User | None:
-    return accounts.guest(tx, visitor.cookie) if not visitor.new else None
+    return guests.find(tx, visitor.cookie) if not visitor.new else None
 
 
 def _aware(value: datetime | None) -> datetime | None:

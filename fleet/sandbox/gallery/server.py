@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from fleet.core import logs, serving
 from fleet.sandbox.gallery.app import create_app
 from fleet.sandbox.gallery.config import GalleryConfig
@@ -37,7 +35,7 @@ def running(config: GalleryConfig) -> Iterator[str]:
         yield url
 
 
-class _Protocol(H11Protocol):
+class _Protocol(serving.Protocol):
     """Leaves each connection where the layer of faults finds it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fleet.sandbox.gallery.auth import Tokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.faults import Faults
+from fleet.sandbox.gallery.limits import VisitorLimits
 from fleet.sandbox.gallery.live import Hub
 from fleet.sandbox.gallery.pictures import Pictures
 from fleet.sandbox.gallery.store.database import Storage
@@ -25,6 +26,7 @@ class Gallery:
     tokens: Tokens
     faults: Faults
     hub: Hub
+    limits: VisitorLimits
 
 
 def of_request(request: Request) -> Gallery:

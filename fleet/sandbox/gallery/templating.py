@@ -49,13 +49,16 @@ def initials(name: str) -> str:
 
 
 def picture_url(post: Post) -> str:
-    """Return the address of a post's picture for our own pages, whatever name the gallery is visited by."""
-    return f"/images/{post.image_name}" if post.image_name else post.image_url
+    """Return the address of a post's picture for our own pages, whatever name the gallery is visited by.
+
+    Empty for a picture that is kept elsewhere: its server would learn who looks at our pages.
+    """
+    return f"/images/{post.image_name}" if post.image_name else ""
 
 
 def preview_url(post: Post) -> str:
-    """Return the address of a small version of the picture, where we have one."""
-    return f"/images/{post.image_name.split('.')[0]}.preview.webp" if post.image_name else post.image_url
+    """Return the address of a small version of the picture; empty for one that is kept elsewhere."""
+    return f"/images/{post.image_name.split('.')[0]}.preview.webp" if post.image_name else ""
 
 
 def made_how(post: Post) -> str:

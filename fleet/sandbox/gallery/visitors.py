@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fleet.sandbox.gallery.errors import ApiError
+from fleet.sandbox.gallery.store import guests
 
 COOKIE = "gallery_guest"
 _VALUE = re.compile(r"[A-Za-z0-9_-]{32,64}")
-_YEAR_S = 365 * 24 * 3600
+_KEPT_S = guests.KEPT_DAYS * 24 * 3600
 _MOST_FIELDS = 10
 
 
@@ -66,7 +67,7 @@ async def form(request: Request) -> dict[str, str]:
 def remember(response: Response, visitor: Visitor) -> None:
     """Set the cookie of somebody new."""
     if visitor.new:
-        response.set_cookie(COOKIE, visitor.cookie, max_age=_YEAR_S, httponly=True, samesite="lax", path="/")
+        response.set_cookie(COOKIE, visitor.cookie, max_age=_KEPT_S, httponly=True, samesite="lax", path="/")
 
 
 def wants_json(request: Request) -> bool:

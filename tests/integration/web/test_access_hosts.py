@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from fleet.web import hosts
+from fleet.core import hosts
 from fleet.web.app import create_app
 from fleet.web.gate import Open
 from tests.factories import make_fleet

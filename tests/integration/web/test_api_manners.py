@@ -12,10 +12,9 @@ from starlette.testclient import TestClient
 
 from fleet.access import repeats
 from fleet.access.repeats import RepeatRow
-from fleet.core import clock
+from fleet.core import clock, rate_limit
 from fleet.runtime import crowds, people, repeating
 from fleet.runtime.sweep import prune
-from fleet.web import intake
 from fleet.web.problems import problem
 from tests.factories import WITHIN_S, Fleet, make_fleet
 from tests.integration.web.conftest import Web
@@ -214,12 +213,12 @@ def test_strangers_are_counted_by_where_they_come_from(hurried: Web, monkeypatch
     assert [nobody.get("/api/v1/status").status_code for _ in range(4)] == [401, 401, 401, 429]
 
 
-def test_a_crowd_of_callers_takes_no_more_room(hurried: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "_MOST_CALLERS", 2)
-    front = intake.Intake(hurried.app, hurried.deps.settings)
+def test_a_crowd_of_callers_takes_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_MOST_CALLERS", 2)
+    limit = rate_limit.RateLimit(3, 60.0)
     for number in range(5):
-        front._bucket(f"caller {number}", "reads", 3)
-    assert [caller for caller, _ in front._buckets] == ["caller 3", "caller 4"]
+        limit.use(f"caller {number}")
+    assert list(limit._buckets) == [("caller 3",), ("caller 4",)]
 
 
 def test_what_is_too_large_or_no_text_is_refused_before_anything_is_done(api: TestClient) -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from collections.abc import Mapping
 from http import cookies
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import Message
 
 from fleet.access import Role
 from fleet.web import problems
 from fleet.web.api import fields
+from tests.browser import rounds
+from tests.browser.inhabited import lived
+from tests.factories import Fleet
 from tests.integration.web.conftest import PASSWORD, Web
 
 FORM = "multipart/form-data; boundary=xx"
@@ -114,3 +121,61 @@ def test_of_a_request_that_is_wrong_in_thousands_of_places_some_are_told(web: We
     assert max(len(one["path"]) for one in errors) <= 200
     many = "&".join(f"{number}=1&{number}=1" for number in range(1000))
     assert len(viewer.get(f"/api/v1/agents?{many}").json()["errors"]) <= problems._MOST_WRONG
+
+
+NULS = ("%00", "a%00b", "%ed%a0%80", "%00" * 50)
+CALL = re.compile(r"\{[^}]+\}")
+
+
+def filled(path: str, names: Mapping[str, str]) -> str:
+    is_known = "{scope}" not in path and "{shelf}" not in path
+    return rounds.filled(path, names).partition("?")[0] if is_known else CALL.sub("x", path)
+
+
+def query_names(dependant: Any) -> list[str]:
+    below = [name for one in dependant.dependencies for name in query_names(one)]
+    return [*(one.alias for one in dependant.query_params), *below]
+
+
+def test_no_route_breaks_on_what_no_database_keeps(web: Web, fleet: Fleet) -> None:
+    """Every route, with NUL and broken UTF-8 in each parameter of its path and query."""
+    names = lived(fleet).names
+    client = web.anonymous()
+    assert client.post("/login", data={"name": "owner", "password": PASSWORD}).status_code == 303
+    asked = []
+    for context in iter_route_contexts(web.app.routes):
+        route = context.original_route
+        if not isinstance(route, APIRoute) or not context.path or "GET" not in (context.methods or ()):
+            continue
+        if context.path.endswith("/live"):
+            continue
+        whole = filled(context.path, names)
+        asked += [CALL.sub(lambda _, nul=nul: nul, context.path) for nul in NULS if "{" in context.path]
+        queries = query_names(route.dependant)
+        asked += [f"{whole}?{name}={nul}" for name in (*queries, "x") for nul in NULS]
+    assert len(asked) > 500
+    broken = [path for path in dict.fromkeys(asked) if client.get(path).status_code >= 500]
+    assert not broken
+
+
+def test_no_field_of_a_body_breaks_on_what_no_database_keeps(web: Web, fleet: Fleet) -> None:
+    names = lived(fleet).names
+    api = web.program(Role.OWNER, name="fuzz")
+    schema = web.app.openapi()
+    sent = 0
+    broken = []
+    for path, methods in schema["paths"].items():
+        for method, call in methods.items():
+            body = call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            if body is None:
+                continue
+            fields_ = schema["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], {})
+            for nul in ("a\x00b", "\ud800", "\x00"):
+                told = json.dumps({name: nul for name in fields_.get("properties", {"x": 0})})
+                target = filled(path, names)
+                key = {"content-type": "application/json", "idempotency-key": f"k{sent}"}
+                answer = api.request(method.upper(), target, content=told, headers=key)
+                sent += 1
+                broken += [(path, nul, answer.text)] if answer.status_code >= 500 else []
+    assert sent > 50
+    assert not broken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,32 +143,3 @@ def by_username(tx: sa.Connection, username: str, *, keep: bool = False) -> User
         query = query.with_for_update(read=True)
     row = tx.execute(query).one_or_none()
     return None if row is None else User(*row)
-
-
-def guest(tx: sa.Connection, cookie: str) -> User | None:
-    """Return the account of a visitor's cookie, if the visitor has done anything yet."""
-    query = sa.select(*COLUMNS).where(users.c.guest_key == _digest(cookie), users.c.removed_at.is_(None))
-    row = tx.execute(query).one_or_none()
-    return None if row is None else User(*row)
-
-
-def guest_made_now(tx: sa.Connection, cookie: str, name: str) -> User:
-    """Return the account of a visitor's cookie, made on the first deed; a name given later replaces the old one."""
-    known = guest(tx, cookie)
-    if known is not None:
-        if name and name != known.name:
-            tx.execute(sa.update(users).where(users.c.id == known.id).values(name=name))
-            return User(known.id, known.username, name, False)
-        return known
-    number = _digest(cookie)[:8]
-    made = User(uuid.uuid4(), f"guest_{number}", name or f"Guest {number[:4]}", False)
-    tx.execute(
-        sa.dialects.postgresql.insert(users)
-        .values(id=made.id, username=made.username, name=made.name, is_agent=False, guest_key=_digest(cookie))
-        .on_conflict_do_nothing()
-    )
-    return guest(tx, cookie) or made
-
-
-def _digest(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()

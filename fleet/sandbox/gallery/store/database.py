@@ -19,7 +19,10 @@ from fleet.sandbox.gallery.store.tables import metadata
 _SETUP_LOCK = 0x67616C6C657279  # "gallery": any constant that all galleries share
 _DATABASE_MISSING = "3D000"
 # What galleries that were made by an earlier version lack.
-_GROWN = "ALTER TABLE posts ADD COLUMN IF NOT EXISTS visibility text NOT NULL DEFAULT 'public'"
+_GROWN = (
+    "ALTER TABLE posts ADD COLUMN IF NOT EXISTS visibility text NOT NULL DEFAULT 'public'",
+    "CREATE INDEX IF NOT EXISTS ix_users_guests ON users (created_at) WHERE guest_key IS NOT NULL",
+)
 _FIX = "Check FLEET_GALLERY_DATABASE_URL, and that the server is up."
 
 
@@ -54,7 +57,8 @@ def open_storage(url: str, *, pool_size: int) -> Storage:
         with storage.transaction() as tx:
             tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SETUP_LOCK})
             metadata.create_all(tx)
-            tx.execute(sa.text(_GROWN))
+            for statement in _GROWN:
+                tx.execute(sa.text(statement))
     except sa.exc.DBAPIError as error:
         storage.close()
         first_line = _first_line(error.orig)

@@ -30,6 +30,7 @@ users = sa.Table(
 )  # fmt: skip
 # A name is free again once its account is removed.
 sa.Index("uq_users_username", users.c.username, unique=True, postgresql_where=users.c.removed_at.is_(None))
+sa.Index("ix_users_guests", users.c.created_at, postgresql_where=users.c.guest_key.isnot(None))
 sa.Index("uq_users_agent_id", users.c.agent_id, unique=True, postgresql_where=users.c.removed_at.is_(None))
 
 images = sa.Table(

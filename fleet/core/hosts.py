@@ -1,47 +1,49 @@
-"""Which names the app answers to: the one place where the Host header is judged.
+"""The headers of a request that are judged before an app sees them: Host, and cookies.
 
 A page of another site can have its own name lead to this machine (DNS rebinding) and would then share our origin. So a
-request that calls us by any other name than ours is answered with 421 and words, before anything else looks at it.
+request that calls us by any other name is answered with 421, before anything else looks at it. Called by the dashboard
+and by the sandbox's gallery.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fleet.core.settings import Settings
-
-_WORDS = (
-    "This dashboard does not answer to that name.\n"
-    "Its operator sets FLEET_WEB_URL to the address under which people reach it.\n"
-)
 _PROBES = frozenset({"/health", "/ready"})
-"""Asked by orchestrators under whatever name; they tell nothing."""
+"""Orchestrators ask these under any name; the answers hold no data."""
 
 
 class Hosts:
-    """Answers requests that are meant for us, and refuses the rest."""
+    """Serves requests that name one of our hosts, and refuses the rest with `refusal`."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, names: Iterable[str], refusal: str) -> None:
         self._app = app
-        self._ours = urlsplit(settings.web_url).hostname
+        self._names = frozenset(name.lower() for name in names)
+        self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request if it calls us by a name of ours."""
         if scope["type"] != "http" or scope["path"] in _PROBES or self._is_ours(scope):
             await self._app(scope, receive, send)
             return
-        await PlainTextResponse(_WORDS, 421)(scope, receive, send)
+        await PlainTextResponse(self._refusal, 421)(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(given) != 1:
             return False
         name = host_of(given[0])
-        return name is not None and (name == self._ours or is_local(name, (scope.get("server") or ("",))[0]))
+        return name is not None and (name in self._names or is_local(name, (scope.get("server") or ("",))[0]))
+
+
+def hosts_of(*urls: str) -> list[str]:
+    """Return the hosts of those URLs that are not empty."""
+    return [host for url in urls if (host := urlsplit(url).hostname)]
 
 
 def host_of(written: str) -> str | None:
@@ -52,6 +54,18 @@ def host_of(written: str) -> str | None:
     except ValueError:
         return None
     return parts.hostname if parts.netloc == written and "@" not in written else None
+
+
+def without_escapes(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a header, of cookies without those that hold a backslash: none of ours does.
+
+    To undo such escapes takes Python the square of their number (CVE-2024-7592): a header of 60 kB, from anybody, held
+    every page up for eight seconds.
+    """
+    name, value = header
+    if name != b"cookie" or b"\\" not in value:
+        return header
+    return name, b";".join(one for one in value.split(b";") if b"\\" not in one)
 
 
 def is_local(name: str, listening_on: str) -> bool:
