@@ -153,7 +153,9 @@ class Settings(BaseSettings):
     moderation_base_url: str = Field("", description="its address, if not that of OpenAI's models")
     recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
     check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
-    image_hosts: CommaSeparated = Field((), description="hosts of the surface's pictures beside its own, as HOST or HOST:PORT, separated by commas")
+    image_hosts: CommaSeparated = Field(
+        (), description="hosts of the surface's pictures beside its own, as HOST or HOST:PORT, separated by commas"
+    )
     c2pa_cert: Path | None = Field(None, description="certificates that sign pictures (PEM), the signer's first")
     c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
     c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +81,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FleetError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DataError, _cannot_be_stored)
+    app.add_exception_handler(UnicodeEncodeError, _cannot_be_stored)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(_Breakage)
 
@@ -147,6 +150,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
     answer = _answer(request, error.status_code, detail)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _cannot_be_stored(request: Request, error: Exception) -> Response:
+    """Answer for a value that a route accepts and the database refuses: NUL, a lone surrogate, a number too large."""
+    log.info("web_value_refused", path=request.url.path, error=type(error).__name__)
+    return _answer(request, 422, "A value holds a character or a number that cannot be stored.")
 
 
 async def _broken(request: Request, error: Exception) -> Response:

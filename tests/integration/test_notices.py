@@ -59,7 +59,7 @@ def hook() -> Iterator[Hook]:
                 self.send_header("Location", made.leads_to)
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - the library's name
 
         def log_message(self, *_: Any) -> None: ...
 

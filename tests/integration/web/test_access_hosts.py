@@ -12,8 +12,10 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from fleet.core import hosts
+from fleet.web import server
 from fleet.web.app import create_app
 from fleet.web.gate import Open
+from fleet.web.hub import MOST_STREAMS
 from tests.factories import make_fleet
 from tests.integration.web.conftest import Web
 
@@ -126,3 +128,15 @@ def _is_strict(path: str, answer: httpx2.Response) -> None:
     assert answer.headers["referrer-policy"] == ("strict-origin" if path.startswith("/join/") else "same-origin")
     assert answer.headers.get("cache-control", "") == "no-store" or path.startswith("/static/")
     assert "the inside" not in answer.text and "strict-transport-security" not in answer.headers
+
+
+def test_a_proxy_is_not_held_to_the_limit_of_one_address(database_url: str) -> None:
+    fleet = make_fleet(database_url, web_proxies="10.0.0.0/8")
+    prepared = server._prepared(fleet.deps, "127.0.0.1", 0)
+    try:
+        assert prepared.connections._is_proxy("10.1.2.3")
+        assert not prepared.connections._is_proxy("127.0.0.1")
+        assert prepared.connections.most > MOST_STREAMS
+    finally:
+        prepared._listener.close()
+        fleet.deps.close()
