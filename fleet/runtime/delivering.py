@@ -17,6 +17,7 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.core.events import Event
+from fleet.core.subjects import matches
 from fleet.hooks import deliveries, positions, subscriptions
 from fleet.hooks.deliveries import Tried
 from fleet.hooks.subscriptions import Subscription
@@ -30,9 +31,15 @@ from fleet.runtime.staffing import SURFACE
 _TELLING = frozenset({JobKind.DELIVER, JobKind.HANDLE})
 
 
+_COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "agent.stopped")
+"""Commands of people. Delivering one of these causes no further event, also where it is about the delivering agent."""
+
+
 def is_own(event: Event, agent_id: uuid.UUID) -> bool:
-    """Say whether an event is about the telling of events: those are told to nobody, or there would be no end."""
-    return event.agent_id == agent_id or (event.subject.startswith("job.") and event.payload.get("kind") in _TELLING)
+    """Say whether an event comes from the delivery of events: delivering it would cause another one, without end."""
+    if event.agent_id == agent_id:
+        return not any(matches(event.subject, one) for one in _COMMANDS)
+    return event.subject.startswith("job.") and event.payload.get("kind") in _TELLING
 
 
 def agent_id(tx: Tx) -> uuid.UUID:
