@@ -46,6 +46,9 @@ NOTICES = frozenset({JobKind.NOTIFY, JobKind.DELIVER, JobKind.HANDLE})
 """Messages to operators and to their programs. No agent writes here: the kill switch and pauses of agents' work do not
 hold these jobs, which report both. A pause of the kind itself does."""
 
+PACED = frozenset({JobKind.DELIVER})
+"""Jobs of which few are published at a time, by receiver, so that a receiver that is down does not fill the queues."""
+
 PRIORITY: dict[JobKind, Priority] = {
     JobKind.POST: Priority.NORMAL,
     JobKind.COMMENT: Priority.NORMAL,

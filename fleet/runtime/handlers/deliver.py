@@ -13,6 +13,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from fleet.core import logs
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.core.failpoints import Point, reach
@@ -29,6 +30,7 @@ from fleet.platforms.guard import MARGIN_S, LeaseEnding
 from fleet.runtime import delivering, hook_secrets, keys
 from fleet.runtime.work import Work
 
+log = logs.get(__name__)
 _LOOK_AGAIN = timedelta(minutes=5)
 
 
@@ -44,7 +46,8 @@ def prepare(work: Work) -> Done | Skipped | Held | Retry | Dead:
     try:
         valid = _secrets(work, found, now)
     except LostKey as error:
-        return Held(str(error), now + _LOOK_AGAIN)
+        log.warning("webhook_secret_not_opened", hook=str(found.id), error=str(error))
+        return Held(str(error), now + _LOOK_AGAIN, is_quiet=True)
     meaning, tried, is_closed = _send(work, found, valid, now)
     work.also = lambda tx: _note(tx, work, found, tried, meaning)
     match meaning:
@@ -75,9 +78,7 @@ def _obstacle(work: Work, found: Subscription, now: datetime) -> Skipped | Held 
         return Skipped(f"the webhook is off: {found.disabled}")
     until = answers.rests_until(found.failures, found.last_failure_at)
     if until is not None and now < until:
-        # Not all of those that wait come at once.
-        until += (until - now) * work.deps.dice.random()
-        return Held(f"its receiver failed {found.failures} times in a row and is let rest", until)
+        return Held(f"its receiver failed {found.failures} times in a row and is let rest", until, is_quiet=True)
     return None
 
 
