@@ -27,7 +27,7 @@ _WAITS = sa.text("(kind = 'deliver' AND requested_by IS NULL AND state = 'ready'
 _IS_OUT = sa.text(
     "(kind = 'deliver' AND requested_by IS NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL)"
 )
-_LANE: sa.ColumnElement[str] = sa.literal_column("(payload->>'subscription')", sa.Text())
+_lane: sa.ColumnElement[str] = sa.literal_column("(payload->>'subscription')", sa.Text())
 _CLOCK = sa.func.clock_timestamp()
 
 
@@ -68,14 +68,14 @@ def live(tx: Tx) -> Mapping[str, int]:
 
 
 def _counts(tx: Tx, which: sa.ColumnElement[bool] | sa.TextClause) -> dict[str, int]:
-    query = sa.select(_LANE, sa.func.count()).select_from(JobRow).where(which).group_by(_LANE)
+    query = sa.select(_lane, sa.func.count()).select_from(JobRow).where(which).group_by(_lane)
     return dict(tx.execute(query).tuples().all())
 
 
 def candidates(tx: Tx, lanes: Collection[str], *, each: int) -> list[Candidate]:
     """Return the first due jobs of each lane, at most `each` of one."""
     lane = sa.func.unnest(sa.literal(list(lanes), ARRAY(sa.Text()))).table_valued("key", name="lane").render_derived()
-    due = (_WAITS, lane.c.key == _LANE, JobRow.lease_until.is_(None), JobRow.next_attempt_at <= _CLOCK)
+    due = (_WAITS, lane.c.key == _lane, JobRow.lease_until.is_(None), JobRow.next_attempt_at <= _CLOCK)
     first = sa.select(JobRow.id, JobRow.next_attempt_at).where(*due).order_by(JobRow.next_attempt_at).limit(each)
     job = first.lateral("job")
     rows = tx.execute(sa.select(lane.c.key, job.c.id, job.c.next_attempt_at).select_from(lane.join(job, sa.true())))
@@ -90,7 +90,8 @@ def mark_published(tx: Tx, job_ids: Collection[uuid.UUID]) -> list[Ring]:
 
 def later(tx: Tx, lane: str) -> list[uuid.UUID]:
     """Return the jobs of a lane that wait for a later time."""
-    return list(tx.session.scalars(sa.select(JobRow.id).where(_WAITS, lane == _LANE, JobRow.next_attempt_at > _CLOCK)))
+    not_yet = (_WAITS, _lane == sa.literal(lane), JobRow.next_attempt_at > _CLOCK)
+    return list(tx.session.scalars(sa.select(JobRow.id).where(*not_yet)))
 
 
 def make_due(tx: Tx, job_ids: Collection[uuid.UUID]) -> None:
@@ -106,12 +107,12 @@ def _free(job_ids: Collection[uuid.UUID]) -> sa.ColumnElement[Any]:
 
 def cancel(tx: Tx, lane: str, *, why: str, limit: int = 1000) -> int:
     """Cancel the jobs of a lane that nobody has begun; return how many."""
-    return _cancel(tx, lane == _LANE, why, limit)
+    return _cancel(tx, _lane == sa.literal(lane), why, limit)
 
 
 def cancel_strays(tx: Tx, lanes: Collection[str], *, why: str, limit: int = 500) -> int:
     """Cancel waiting jobs of all lanes but these; return how many."""
-    return _cancel(tx, sa.not_(_LANE.in_(lanes)), why, limit)
+    return _cancel(tx, sa.not_(_lane.in_(lanes)), why, limit)
 
 
 def _cancel(tx: Tx, which: sa.ColumnElement[bool], why: str, limit: int) -> int:

@@ -200,7 +200,7 @@ def test_a_flood_of_deliveries_does_not_starve_scans(database_url: str, receiver
 
 def test_one_sweep_publishes_jobs_of_every_kind_however_many_of_one_are_due(fleet: Fleet) -> None:
     agent = fleet.agent()
-    kinds = [JobKind.BROWSE] * 2500 + [JobKind.COMMENT, JobKind.SCAN_FEED]
+    kinds = [JobKind.BROWSE] * 3500 + [JobKind.COMMENT, JobKind.SCAN_FEED]
     with fleet.deps.db.transaction() as tx:
         service.add(tx, [NewJob(uuid.uuid4(), agent, kind, "floimg") for kind in kinds])
     fleet.sql("UPDATE jobs SET published_at = NULL, publishes = 0")
