@@ -6,7 +6,12 @@ is down costs one attempt now and again; its other deliveries are neither publis
 
 from __future__ import annotations
 
+import uuid
+
+import sqlalchemy as sa
+
 from fleet.agents import controls
+from fleet.agents.models import AgentRow
 from fleet.core import logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
@@ -59,5 +64,10 @@ def sweep(deps: Deps) -> int:
 
 
 def _is_paused(tx: Tx) -> bool:
-    """Say whether a person has paused deliveries."""
-    return any((hold.scope, hold.key) == ("kind", JobKind.DELIVER) for hold in controls.in_force(tx))
+    """Say whether a person has paused deliveries, by their kind or by the agent that makes them."""
+    holds = controls.in_force(tx)
+    if any((hold.scope, hold.key) == ("kind", JobKind.DELIVER) for hold in holds):
+        return True
+    paused = [uuid.UUID(hold.key) for hold in holds if hold.scope == "agent"]
+    delivers = sa.select(AgentRow.id).where(AgentRow.id.in_(paused), AgentRow.kind == "hooks")
+    return bool(paused) and tx.scalar(delivers) is not None

@@ -16,6 +16,8 @@ _LANE = sa.text("(payload->>'subscription')")
 
 
 def upgrade() -> None:
+    # What was published in bulk and not begun waits from now on; a message that still comes finds it all the same.
+    op.execute(f"UPDATE jobs SET published_at = NULL, publishes = 0 WHERE {_OURS} AND state = 'ready'")  # noqa: S608
     op.create_index(
         "ix_jobs_paced_waiting", "jobs", [_LANE, "next_attempt_at"],
         postgresql_where=sa.text(f"{_OURS} AND state = 'ready' AND published_at IS NULL"),

@@ -21,7 +21,7 @@ from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.jobs.ticks import TickKey
 from fleet.keystore.sealing import new_key
-from fleet.runtime import hooks, pacing
+from fleet.runtime import fleetwide, hooks, pacing
 from fleet.runtime.dispatch import dispatch
 from fleet.runtime.perform import perform
 from fleet.runtime.staffing import staff
@@ -305,3 +305,22 @@ def test_a_second_process_publishes_nothing_beyond_the_limit(fleet: Fleet, recei
     assert sorted(lanes.values()) == [2, 2]
     with fleet.deps.db.transaction() as tx:
         assert tx.scalar(sa.text("SELECT count(*) FROM jobs WHERE published_at IS NOT NULL AND kind = 'deliver'")) == 4
+
+
+@pytest.mark.parametrize(("scope", "key"), [("kind", "deliver"), ("agent", "fleet_hooks")])
+def test_nothing_is_published_while_deliveries_are_paused(
+    fleet: Fleet, receiver: Receiver, scope: str, key: str
+) -> None:
+    worker = Worker(fleet)
+    subscribe(fleet, receiver.url)
+    look(fleet)
+    happen(fleet, 10)
+    fleetwide.pause(fleet.deps, scope, key, by="test")
+    look(fleet)
+    sweep(fleet.deps)
+    worker.work()
+    assert worker.done["fleet.deliver"] == 0
+    fleetwide.resume(fleet.deps, scope, key, by="test")
+    look(fleet)
+    worker.work()
+    assert len(receiver.got) == 10
