@@ -27,6 +27,8 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     always: tuple[int, dict[str, str], bytes] = (204, {}, b"")
+    refused: str | None = None
+    """A path at which nothing is taken now."""
 
     @property
     def url(self) -> str:
@@ -49,6 +51,11 @@ def running() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == made.refused:
+                self.send_response(500)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             made.got.append(Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             status, headers, words = made.answers.pop(0) if made.answers else made.always
             self.send_response(status)

@@ -81,12 +81,18 @@ def read(holds: Sequence[Any]) -> list[Hold]:
 _ALL_IN_FORCE = Statement(sa.select(in_force_column()))
 
 
-def covering(holds: Sequence[Hold], agent: Actor | AgentRow, kind: str | None = None) -> Hold | None:
-    """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first."""
-    keys = {
-        "fleet": ALL, "surface": agent.surface, "persona": agent.persona_id, "agent": str(agent.id), "kind": kind,
-    }  # fmt: skip
-    hits = [hold for hold in holds if keys[hold.scope] == hold.key]
+def covering(
+    holds: Sequence[Hold], agent: Actor | AgentRow, kind: str | None = None, *, is_notice: bool = False
+) -> Hold | None:
+    """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first.
+
+    `is_notice`: the work tells operators what happens. It reports the kill switch and pauses of agents' work, so only a
+    pause that names its own agent or its kind of job covers it.
+    """
+    keys = {"agent": str(agent.id), "kind": kind}
+    if not is_notice:
+        keys |= {"fleet": ALL, "surface": agent.surface, "persona": agent.persona_id}
+    hits = [hold for hold in holds if keys.get(hold.scope) == hold.key]
     return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from fleet.agents.models import AgentRow, Status
 from fleet.core.db import Database, Tx
-from fleet.core.sql import Statement, array, table_of
+from fleet.core.sql import Statement, array, array_of, table_of
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
@@ -89,16 +89,24 @@ _DUE = (
     sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
 )
 _SCAN_INTERVAL_S = sa.case((AgentRow.autonomy == "supervised", AgentRow.scan_interval_s), else_=None)
-_CLAIM_DUE = Statement(
-    sa.select(
-        AgentRow.id, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at, AgentRow.min_interval_s,
-        AgentRow.max_interval_s, _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
-    )
-    .where(*_DUE)
-    .order_by(AgentRow.next_tick_at)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-    .with_for_update(skip_locked=True)
-)  # fmt: skip
+
+
+def _claiming_due(*where: sa.ColumnElement[bool]) -> Statement:
+    query = (
+        sa.select(
+            AgentRow.id, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at, AgentRow.min_interval_s,
+            AgentRow.max_interval_s, _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
+        )
+        .where(*_DUE, *where)
+        .order_by(AgentRow.next_tick_at)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+    )  # fmt: skip
+    return Statement(query)
+
+
+_CLAIM_DUE = _claiming_due()
+_CLAIM_DUE_OF_KINDS = _claiming_due(AgentRow.kind == sa.func.any(array_of(sa.String(), "kinds")))
 _NEXTS = table_of(id=sa.Uuid(), tick_no=sa.BigInteger(), next_tick_at=sa.DateTime(timezone=True))
 _RESCHEDULE = Statement(
     sa.update(AgentRow)
@@ -116,13 +124,17 @@ def anybody_due(db: Database) -> bool:
     return bool(db.run(_ANYBODY))
 
 
-def claim_due(tx: Tx, *, limit: int) -> list[Due]:
+def claim_due(tx: Tx, *, limit: int, kinds: Collection[str] | None = None) -> list[Due]:
     """Lock and return the agents whose time has come by the database's clock, longest waiting first.
 
     Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
-    among them.
+    among them. With `kinds` only agents of these kinds are claimed.
     """
-    return [Due._make(row) for row in tx.run(_CLAIM_DUE, most=limit).fetchall()]
+    if kinds is None:
+        rows = tx.run(_CLAIM_DUE, most=limit)
+    else:
+        rows = tx.run(_CLAIM_DUE_OF_KINDS, most=limit, kinds=array(sorted(kinds)))
+    return [Due._make(row) for row in rows.fetchall()]
 
 
 def reschedule(tx: Tx, nexts: Sequence[Next]) -> None:

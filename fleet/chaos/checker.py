@@ -221,15 +221,18 @@ def _ticks_once(case: _Case) -> Iterator[Violation]:
 
 
 def _stopped_means_stopped(case: _Case) -> Iterator[Violation]:
-    """5: after the kill switch is thrown nothing arrives but what was on the wire."""
-    ours = [effect for effect in case.evidence.effects if effect.username in case.evidence.fleet]
-    arrived = [(f"{one.kind} {one.subject}", one.job_key, one.arrived_at) for one in ours]
-    arrived += [(f"delivery of event {one.event_id}", one.delivery, one.at) for one in case.evidence.heard]
-    for what, job_id, at in arrived:
+    """5: after the kill switch is thrown no agent's write arrives but what was on the wire.
+
+    Deliveries to webhooks are no agent's writes: they report the kill switch (8).
+    """
+    for effect in case.evidence.effects:
+        if effect.username not in case.evidence.fleet:
+            continue
         for stop in case.evidence.stops:
-            late = at - stop.since
-            if late > ON_THE_WIRE and (stop.until is None or at < stop.until):
-                yield Violation(5, f"{what} arrived {late.total_seconds():.1f} s after the kill switch", job_id)
+            late = effect.arrived_at - stop.since
+            if late > ON_THE_WIRE and (stop.until is None or effect.arrived_at < stop.until):
+                what = f"{effect.kind} {effect.subject} arrived {late.total_seconds():.1f} s after the kill switch"
+                yield Violation(5, what, effect.job_key)
 
 
 def _paid_once(case: _Case) -> Iterator[Violation]:
@@ -267,7 +270,12 @@ def _as_told(case: _Case) -> Iterator[Violation]:
 
 
 def _all_heard(case: _Case) -> Iterator[Violation]:
-    """8: every event reaches a webhook that asked for it, as one delivery; nobody is told what did not happen."""
+    """8: every event reaches a webhook that asked for it, as one delivery; nobody is told what did not happen.
+
+    No kill switch and no pause of the fleet keeps the agents that report it from waking.
+    """
+    for tick in case.evidence.silenced:
+        yield Violation(8, f"tick {tick.tick_no} of {tick.username}, which reports to operators, was held: {tick.why}")
     deliveries: dict[str, set[str]] = defaultdict(set)
     for one in case.evidence.heard:
         deliveries[one.event_id].add(one.delivery)

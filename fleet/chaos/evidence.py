@@ -91,6 +91,15 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """A tick of an agent that reports to operators, skipped because of the kill switch or a pause of the fleet."""
+
+    username: str
+    tick_no: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What an agent proposed, as the ledger has it: where it stands, its job, and the words that it has now."""
 
@@ -116,6 +125,7 @@ class Evidence:
     told: Sequence[Told] = ()
     happened: Sequence[str] = ()
     heard: Sequence[Heard] = ()
+    silenced: Sequence[Silenced] = ()
 
 
 _JOBS = """
@@ -136,6 +146,10 @@ _TICKS = """
         FROM events WHERE subject = 'agent.thought' GROUP BY 1, 2
     ) told USING (agent_id, tick_no)"""
 _SWITCH = "SELECT subject, occurred_at FROM events WHERE subject LIKE 'control.kill\\_switch.%' ORDER BY id"
+_SILENCED = """
+    SELECT a.username, t.tick_no, t.outcome->>'skipped' AS why FROM ticks t JOIN agents a ON a.id = t.agent_id
+    WHERE a.kind IN ('hooks', 'approval') AND t.state = 'skipped'
+      AND (t.outcome->>'skipped' LIKE 'kill switch%' OR t.outcome->>'skipped' LIKE 'the fleet is paused%')"""
 _EFFECTS = """
     SELECT kind, key, username, subject, content, arrived_at FROM witnessed
     WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image', 'react', 'connect') ORDER BY id"""
@@ -156,6 +170,7 @@ def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) 
             told=tuple(outsiders.told) if outsiders else (),
             happened=[str(row.id) for row in ledger.execute(sa.text(_HAPPENED)) if _is_heard(row.subject)],
             heard=tuple(outsiders.receiver.heard) if outsiders else (),
+            silenced=[Silenced(*row) for row in ledger.execute(sa.text(_SILENCED))],
         )
 
 

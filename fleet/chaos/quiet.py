@@ -103,4 +103,5 @@ def _left(tx: Tx) -> int:
 def _untold(tx: Tx) -> int:
     """Count the events that the webhook wants and that nobody has read for it yet."""
     behind = events.read_after(tx, positions.standing(tx, positions.WEBHOOKS), limit=_MOST_BEHIND)
-    return sum(any(matches(event.subject, wanted) for wanted in HEARS) for event in behind)
+    unread = sum(any(matches(event.subject, wanted) for wanted in HEARS) for event in behind)
+    return unread + len(positions.behind(tx))

@@ -188,6 +188,10 @@ class Settings(BaseSettings):
         (), description="HOST:PORT of this machine that webhooks may be sent to; for tests and sandboxes only"
     )
 
+    hooks_limit: int = Field(50, ge=1, le=1000, description="most webhooks that there may be, on or off")
+    hooks_waiting: int = Field(500, ge=10, le=100_000, description="deliveries of one webhook that wait at most")
+    hooks_at_once: int = Field(8, ge=2, le=1000, description="deliveries under way at a time, of all webhooks together")
+
     approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
     roles_of: CommaSeparated = Field((), description="who has which roles, NAME=ROLE+ROLE, separated by commas")
     retry_by_approval: CommaSeparated = Field(

@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 _GONE = 410
 _PASSING = frozenset({408, 425, 429})
 _LONGEST_WISH_S = 86_400.0
-_PATIENCE = 3
+PATIENCE = 3
+"""So many failures in a row, and a receiver is let rest."""
 _LONGEST_REST_S = 300.0
 GIVEN_UP_AFTER = timedelta(days=3)
 """A receiver that has taken nothing for so long, and refused at least `LEAST_FAILURES` times, is given up."""
@@ -73,9 +74,9 @@ def rests_until(failures: int, last_failure_at: datetime | None) -> datetime | N
 
     A receiver that is down then costs one attempt now and again, and not one for every event.
     """
-    if last_failure_at is None or failures < _PATIENCE:
+    if last_failure_at is None or failures < PATIENCE:
         return None
-    rest_s = min(_LONGEST_REST_S, 5.0 * 2.0 ** min(failures - _PATIENCE, 16))
+    rest_s = min(_LONGEST_REST_S, 5.0 * 2.0 ** min(failures - PATIENCE, 16))
     return last_failure_at + timedelta(seconds=rest_s)
 
 

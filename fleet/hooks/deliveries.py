@@ -111,6 +111,12 @@ def failed(tx: Tx, subscription_id: uuid.UUID, *, limit: int = 1000) -> list[uui
     return list(tx.session.scalars(query))
 
 
+def refused_for_now(tx: Tx, job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those of some deliveries whose receiver answered that it is busy, and may have named a time."""
+    busy = sa.select(DeliveryRow.job_id).where(DeliveryRow.job_id.in_(job_ids), DeliveryRow.status.in_((429, 503)))
+    return set(tx.session.scalars(busy))
+
+
 def counts(tx: Tx, subscription_id: uuid.UUID) -> dict[str, int]:
     """Return how many of a subscription's newest thousand deliveries stand in each state."""
     newest = (

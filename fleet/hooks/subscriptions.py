@@ -23,6 +23,7 @@ from fleet.hooks.models import SubscriptionRow
 BOTH_VALID_FOR = timedelta(days=1)
 """How long the older of two secrets still signs, so that receivers can change over."""
 MOST_SUBJECTS = 50
+_CREATING = 0x686F6F6B73  # "hooks": any constant does, as long as all who create subscriptions take the same
 _CLOCK = sa.func.clock_timestamp()
 _RESTING = {"failures": 0, "failing_since": None, "last_failure_at": None}
 
@@ -90,8 +91,15 @@ def checked(wanted: Wanted) -> Wanted:
     return Wanted(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
 
 
-def create(tx: Tx, subscription_id: uuid.UUID, wanted: Wanted, secret: Secret, *, by: str) -> Subscription:
-    """Add a subscription, switched on from now."""
+def create(tx: Tx, subscription_id: uuid.UUID, wanted: Wanted, secret: Secret, *, by: str, most: int) -> Subscription:
+    """Add a subscription, switched on from now. Raises Conflict where there are as many as there may be."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATING)))  # or two at once take the last place
+    there = tx.scalar(sa.select(sa.func.count()).select_from(SubscriptionRow))
+    if there >= most:
+        raise Conflict(
+            f"There are {there} webhooks, and at most {most} are allowed.",
+            fix="Remove one (`fleet hooks remove`), or raise FLEET_HOOKS_LIMIT.",
+        )
     row = SubscriptionRow(
         id=subscription_id, url=wanted.url, subjects=list(wanted.subjects), description=wanted.description,
         secret=secret.ciphertext, secret_key_id=secret.key_id, created_by=by[:200],
@@ -177,12 +185,18 @@ def remove(tx: Tx, subscription_id: uuid.UUID) -> None:
         raise NotFound(f"There is no webhook {subscription_id}.")
 
 
-def went_well(tx: Tx, subscription_id: uuid.UUID) -> None:
-    """Note that a receiver took something; no write where it did before."""
-    failed = (SubscriptionRow.id == subscription_id, SubscriptionRow.failures > 0)
-    tx.execute(
-        sa.update(SubscriptionRow).where(*failed).values(**_RESTING).execution_options(synchronize_session=False)
-    )
+def went_well(tx: Tx, subscription_id: uuid.UUID) -> bool:
+    """Note that a receiver took something; no write where it did before. Return whether it had been let rest."""
+
+    def has_failed(times: int) -> bool:
+        where = (SubscriptionRow.id == subscription_id, SubscriptionRow.failures >= times)
+        well = sa.update(SubscriptionRow).where(*where).values(**_RESTING)
+        return tx.execute(well.execution_options(synchronize_session=False)).rowcount == 1
+
+    rested = has_failed(answers.PATIENCE)
+    if not rested:
+        has_failed(1)
+    return rested
 
 
 def went_wrong(tx: Tx, subscription_id: uuid.UUID) -> bool:

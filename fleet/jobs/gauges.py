@@ -23,6 +23,7 @@ SELECT kind, 'dead', count(*) FROM jobs WHERE state = 'dead' GROUP BY kind
 _DUE = """
 SELECT priority, count(*), extract(epoch FROM clock_timestamp() - min(next_attempt_at))
 FROM jobs WHERE state IN ('ready', 'unknown') AND next_attempt_at <= clock_timestamp() AND lease_until IS NULL
+AND NOT (kind = 'deliver' AND requested_by IS NULL AND published_at IS NULL)
 GROUP BY priority
 """
 _DEAD = "SELECT dead_reason, count(*) AS number FROM jobs WHERE state = 'dead' GROUP BY dead_reason"
@@ -72,7 +73,9 @@ def live_and_dead(tx: Tx) -> dict[tuple[str, str], int]:
 
 
 def waiting(tx: Tx) -> dict[str, Waiting]:
-    """Return what may be claimed now by priority; what waits for a pause, cap or retry is not due and not in it."""
+    """Return what may be claimed now by priority; what waits for a pause, cap, retry or
+    receiver is not in it.
+    """
     rows = tx.execute(sa.text(_DUE))
     return {priority: Waiting(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
 

@@ -17,6 +17,7 @@ from fleet.jobs.states import DeadReason, JobState
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _SENT = sa.text("sending_at IS NOT NULL")
+_PACED = "kind = 'deliver' AND requested_by IS NULL"
 UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
 # In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
 PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
@@ -142,6 +143,18 @@ class JobRow(Base):
             "ix_jobs_comments",
             "target",
             postgresql_where=sa.text("kind = 'comment' AND state IN ('sending', 'unknown', 'done')"),
+        ),
+        # Deliveries by receiver: those that wait to be published, and those that are (`fleet.jobs.pacing`).
+        sa.Index(
+            "ix_jobs_paced_waiting",
+            sa.text("(payload->>'subscription')"),
+            "next_attempt_at",
+            postgresql_where=sa.text(f"{_PACED} AND state = 'ready' AND published_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_jobs_paced_out",
+            sa.text("(payload->>'subscription')"),
+            postgresql_where=sa.text(f"{_PACED} AND state IN ('ready', 'running') AND published_at IS NOT NULL"),
         ),
         # Lists, newest first; what is rare has small indexes of its own, what is common is met soon on the way down.
         sa.Index("ix_jobs_created_at", "created_at"),

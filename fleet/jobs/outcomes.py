@@ -31,11 +31,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Not now (pause, cap, budget, 429). Costs no attempt. `by_people`: who lifts it frees the jobs that wait."""
+    """Not now (pause, cap, budget, 429). Costs no attempt. `by_people`: who lifts it frees the jobs that wait.
+
+    `is_quiet`: what holds the job is known elsewhere, so the job is put aside without an event.
+    """
 
     why: str
     until: datetime
     by_people: bool = False
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

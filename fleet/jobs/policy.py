@@ -42,6 +42,13 @@ NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
 """What is no act of its agent: looking back, and telling others what happened. The agent's row shows nothing of these,
 many at once do not wait for it, and they stay when it is stopped."""
 
+NOTICES = frozenset({JobKind.NOTIFY, JobKind.DELIVER, JobKind.HANDLE})
+"""Messages to operators and to their programs. No agent writes here: the kill switch and pauses of agents' work do not
+hold these jobs, which report both. A pause of the kind itself does."""
+
+PACED = frozenset({JobKind.DELIVER})
+"""Jobs of which few are published at a time, by receiver, so that a receiver that is down does not fill the queues."""
+
 PRIORITY: dict[JobKind, Priority] = {
     JobKind.POST: Priority.NORMAL,
     JobKind.COMMENT: Priority.NORMAL,

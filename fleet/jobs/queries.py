@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from fleet.core import ids, prefixes
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
+from fleet.jobs import pacing
 from fleet.jobs.filters import Filter, matching
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.policy import WORTH_DOING, JobKind
@@ -112,12 +113,13 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
             state=sa.case((may_be_out, JobState.UNKNOWN.value), else_=JobState.READY.value),
             dead_reason=None, finished_at=None, attempts=0, claims=0, held=None,
             lease_token=JobRow.lease_token + 1, lease_until=None,
-            next_attempt_at=_CLOCK, published_at=_CLOCK, publishes=1,
+            next_attempt_at=_CLOCK, published_at=sa.case((pacing.is_paced(), None), else_=_CLOCK),
+            publishes=sa.case((pacing.is_paced(), 0), else_=1),
             expires_at=sa.func.greatest(JobRow.expires_at, _CLOCK + _worth_doing()),
         )
-        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+        .returning(JobRow.id, JobRow.kind, JobRow.priority, JobRow.publishes)
     )  # fmt: skip
-    return rings(rows)
+    return [replace(ring, is_published=bool(row.publishes)) for row in rows for ring in rings([row])]
 
 
 def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:

@@ -7,12 +7,15 @@ whoever held the job before.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
+from fleet.jobs import pacing
 from fleet.jobs.models import PRUNABLE, AttemptRow, JobRow
 from fleet.jobs.policy import MOST_WORKERS_LOST
 from fleet.jobs.service import Ring, rings
@@ -20,6 +23,9 @@ from fleet.jobs.states import LEASED, DeadReason, JobState
 from fleet.jobs.ticks import overdue, seconds
 
 _CLOCK = sa.func.clock_timestamp()
+_ROUNDS = 3
+PATIENCE = 10
+"""How many times longer a message may go unanswered in a queue in which many wait."""
 # Read once and first: no index can be searched for what changes from row to row.
 _NOW = sa.select(_CLOCK).scalar_subquery()
 # A try that failed was a claim that ended, or two: the write, and the look for it.
@@ -85,13 +91,36 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[Moved]:
     )
 
 
-def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[Ring]:
-    """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent."""
+def republish_due(
+    tx: Tx, *, after_s: float, limit: int = 1000, long_queues: Collection[str] = (), patience: int = PATIENCE
+) -> list[Ring]:
+    """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent.
+
+    At most `limit` of the kinds that crowd the others out, then as many of the other kinds. In `long_queues` messages
+    wait longer, so they count as lost only `patience` times later: an echo would make a long queue longer.
+    """
+    found: list[Ring] = []
+    crowding: set[str] = set()
+    for _ in range(_ROUNDS):
+        batch = _republish(tx, after_s=after_s, limit=limit, long_queues=long_queues, patience=patience, but=crowding)
+        found += batch
+        if len(batch) < limit:
+            break
+        crowding |= {kind for kind, number in Counter(ring.kind for ring in batch).items() if number >= limit // 8}
+    return found
+
+
+def _republish(
+    tx: Tx, *, after_s: float, limit: int, long_queues: Collection[str], patience: int, but: Collection[str]
+) -> list[Ring]:
+    wait_s = sa.case((JobRow.priority.in_(long_queues), after_s * patience), else_=after_s)
     victims = _victims(
         JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
         JobRow.next_attempt_at <= _NOW,
         JobRow.lease_until.is_(None),
-        overdue(JobRow.published_at, JobRow.publishes, after_s),
+        overdue(JobRow.published_at, JobRow.publishes, wait_s),
+        sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
+        JobRow.kind.not_in(but),
         limit=limit,
     )
     rows = tx.execute(

@@ -21,7 +21,7 @@ from fleet.core.sql import GroupStatement, Statement, given, unindexed
 from fleet.jobs.endings import consequence
 from fleet.jobs.models import AttemptRow, JobRow
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
-from fleet.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, Priority
+from fleet.jobs.policy import PACED, PRIORITY, RETRY, WORTH_DOING, JobKind, Priority
 from fleet.jobs.states import JobState
 from fleet.jobs.ticks import seconds
 
@@ -51,6 +51,8 @@ class Ring:
     job_id: uuid.UUID
     kind: JobKind
     priority: Priority
+    is_published: bool = True
+    """Whether a message is to be sent now. For a paced job `pacing` decides when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     """Insert jobs, marked as published; return those that are new, for the caller to publish after COMMIT.
 
     A job that exists already, or a second like or comment of an agent on one post, is left out; so is one that is due
-    later, for which the sweep rings.
+    later, for which the sweep rings, and one that is paced (`pacing`).
     """
     return new_rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
 
@@ -90,7 +92,9 @@ def adding(wanted: sa.FromClause) -> sa.CTE:
 
     `new_rings` reads its rows.
     """
-    due_at, now = _CLOCK + seconds(wanted.c.due_in_s), wanted.c.due_in_s == 0
+    due_at = _CLOCK + seconds(wanted.c.due_in_s)
+    is_paced = sa.and_(wanted.c.kind.in_(PACED), wanted.c.requested_by.is_(None))
+    now = sa.and_(wanted.c.due_in_s == 0, sa.not_(is_paced))
     published = (sa.case((now, _CLOCK)), sa.case((now, 1), else_=0))
     made = sa.select(
         *(wanted.c[name] for name in _GIVEN), due_at, due_at + seconds(wanted.c.worth_doing_s), *published

@@ -257,7 +257,7 @@ def _is_of(keys: sa.Subquery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[
     return TickRow.agent_id == keys.c.agent_id, TickRow.tick_no == keys.c.tick_no
 
 
-def overdue(published_at: Any, publishes: Any, after_s: float) -> sa.ColumnElement[bool]:
+def overdue(published_at: Any, publishes: Any, after_s: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
     """Say in SQL that a row's message must be sent: never sent, or sent long ago and not answered."""
     doubled = seconds(after_s) * sa.func.power(2, sa.func.greatest(sa.func.least(publishes, 7) - 1, 0))
     return sa.or_(published_at.is_(None), published_at < _CLOCK - doubled)

@@ -23,7 +23,7 @@ from fleet.core.group_commit import NO_END_MS
 from fleet.core.sql import GroupStatement, given
 from fleet.jobs import holding, service, usage
 from fleet.jobs.outcomes import Held, Skipped
-from fleet.jobs.policy import JobKind
+from fleet.jobs.policy import NOTICES, JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.usage import BeforeWrite
 from fleet.platforms.base import Action, Verb
@@ -63,7 +63,7 @@ _TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=s
 
 def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    hold = controls.covering(controls.read(row.holds), agent, kind)
+    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=kind in NOTICES)
     if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
     if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it

@@ -17,22 +17,30 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.core.events import Event
+from fleet.core.subjects import matches
 from fleet.hooks import deliveries, positions, subscriptions
 from fleet.hooks.deliveries import Tried
 from fleet.hooks.subscriptions import Subscription
+from fleet.jobs import pacing as paced
 from fleet.jobs import service
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
-from fleet.runtime import doorbell
+from fleet.runtime import doorbell, pacing
 from fleet.runtime.deps import Deps
 from fleet.runtime.staffing import SURFACE
 
 _TELLING = frozenset({JobKind.DELIVER, JobKind.HANDLE})
 
 
+_COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "agent.stopped")
+"""Commands of people. Delivering one of these causes no further event, also where it is about the delivering agent."""
+
+
 def is_own(event: Event, agent_id: uuid.UUID) -> bool:
-    """Say whether an event is about the telling of events: those are told to nobody, or there would be no end."""
-    return event.agent_id == agent_id or (event.subject.startswith("job.") and event.payload.get("kind") in _TELLING)
+    """Say whether an event comes from the delivery of events: delivering it would cause another one, without end."""
+    if event.agent_id == agent_id:
+        return not any(matches(event.subject, one) for one in _COMMANDS)
+    return event.subject.startswith("job.") and event.payload.get("kind") in _TELLING
 
 
 def agent_id(tx: Tx) -> uuid.UUID:
@@ -82,14 +90,14 @@ def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, A
     return {"subscription": str(subscription_id), "event": dict(said)}
 
 
-def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> int:
-    """Put deliveries into the ledger, ring once they stand, and return how many are new."""
-    rings = service.add(tx, jobs)
+def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
+    """Put deliveries into the ledger, and publish once they stand."""
+    rings = service.add(tx, jobs)  # of what a person asked for; `pacing` publishes the others
     rows = [(one.id, uuid.UUID(one.payload["subscription"]), one.payload["event"]["subject"],
              one.payload["event"]["position"]) for one in jobs]  # fmt: skip
     deliveries.add(tx, rows)
     tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
-    return len(rings)
+    tx.afterwards(lambda: pacing.go_on(deps))
 
 
 def note(tx: Tx, job_id: uuid.UUID, subscription_id: uuid.UUID, tried: Tried, *, is_taken: bool) -> bool:
@@ -97,7 +105,10 @@ def note(tx: Tx, job_id: uuid.UUID, subscription_id: uuid.UUID, tried: Tried, *,
     deliveries.note(tx, job_id, tried)
     if not is_taken:
         return subscriptions.went_wrong(tx, subscription_id)
-    subscriptions.went_well(tx, subscription_id)
+    if subscriptions.went_well(tx, subscription_id):
+        waiting = paced.later(tx, str(subscription_id))
+        # A receiver that asked for time itself gets it: its wish is a promise.
+        paced.make_due(tx, set(waiting) - deliveries.refused_for_now(tx, waiting))
     return False
 
 
@@ -105,7 +116,8 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
     """Switch a subscription off by ourselves, and tell the people of the fleet."""
     if not subscriptions.switch_off(tx, found.id, why):
         return
-    events.emit(tx, "hook.disabled", hook=str(found.id), name=found.name, why=why, by="fleet")
+    number = let_go(tx, found.id, f"the webhook is off: {why}")
+    events.emit(tx, "hook.disabled", hook=str(found.id), name=found.name, why=why, by="fleet", cancelled=number)
     body = f"{found.name}: {why}. Nothing is sent there until somebody switches it on again: fleet hooks list"
     jobs = [
         NewJob(
@@ -117,3 +129,12 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
     ]  # fmt: skip
     rings = service.add(tx, jobs)
     tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
+
+
+def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:
+    """Cancel what waits for a subscription that is removed or switched off, and forget its position; return how many.
+
+    Deliveries that are added at this moment are cancelled by the sweep.
+    """
+    positions.forget(tx, positions.of_webhook(subscription_id))
+    return paced.cancel(tx, str(subscription_id), why=why)

@@ -14,7 +14,7 @@ from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.jobs import ticks
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import doorbell
+from fleet.runtime import doorbell, staffing
 from fleet.runtime.deps import Deps
 
 log = logs.get(__name__)
@@ -51,9 +51,10 @@ def _batches(deps: Deps, until_s: float) -> int:
 
 def _one_batch(deps: Deps) -> tuple[int, int]:
     with deps.db.transaction() as tx:
-        if any(hold.scope == "fleet" for hold in controls.in_force(tx)):
-            return 0, 0
-        due = loop.claim_due(tx, limit=deps.settings.dispatch_batch)
+        # The agents that run the fleet itself wake all the same: they tell operators of the very hold.
+        is_held = any(hold.scope == "fleet" for hold in controls.in_force(tx))
+        kinds = staffing.KINDS if is_held else None
+        due = loop.claim_due(tx, limit=deps.settings.dispatch_batch, kinds=kinds)
         if not due:
             return 0, 0
         # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.

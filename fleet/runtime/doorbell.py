@@ -16,4 +16,5 @@ def ring_ticks(publisher: Publisher, keys: Iterable[TickKey], *, queue: str = "t
 
 def ring_jobs(publisher: Publisher, rings: Iterable[Ring]) -> None:
     """Tell the workers that jobs are ready, each in the queue of its priority."""
-    publisher.publish([Message(f"fleet.{ring.kind}", (str(ring.job_id),), ring.priority) for ring in rings])
+    due = [ring for ring in rings if ring.is_published]
+    publisher.publish([Message(f"fleet.{ring.kind}", (str(ring.job_id),), ring.priority) for ring in due])

@@ -34,12 +34,16 @@ class Made:
 
 
 def create(deps: Deps, wanted: Wanted, *, by: str) -> Made:
-    """Add a subscription. Raises InvalidInput for an address that must not be called and for what is no subject."""
+    """Add a subscription.
+
+    Raises InvalidInput for an address that must not be called and for what is no subject, Conflict where there are as
+    many webhooks as FLEET_HOOKS_LIMIT allows.
+    """
     wanted = _checked(deps, wanted)
     subscription_id, secret = ids.new(), hook_secrets.fresh()
     sealed = hook_secrets.seal_subscriptions(keys.ring(deps.settings), subscription_id, secret)
     with deps.db.transaction() as tx:
-        made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by)
+        made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=deps.settings.hooks_limit)
         _tell(tx, "hook.created", made, by, after=_shown(made))
     return Made(made, secret)
 
@@ -77,6 +81,7 @@ def switch(deps: Deps, subscription_id: uuid.UUID, *, on: bool, by: str) -> bool
             else subscriptions.switch_off(tx, subscription_id, f"by {by}")
         )
         if changed:
+            delivering.let_go(tx, subscription_id, f"the webhook was switched off by {by}")
             _tell(tx, "hook.enabled" if on else "hook.disabled", found, by, after={"active": on})
         return changed
 
@@ -99,6 +104,7 @@ def remove(deps: Deps, subscription_id: uuid.UUID, *, by: str) -> None:
     """Forget a subscription with its deliveries. Raises NotFound."""
     with deps.db.transaction() as tx:
         found = subscriptions.get(tx, subscription_id, lock=True)
+        delivering.let_go(tx, subscription_id, "the webhook was removed")
         subscriptions.remove(tx, subscription_id)
         _tell(tx, "hook.removed", found, by, before=_shown(found))
 

@@ -31,7 +31,7 @@ from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import TickKey
 from fleet.platforms import registry
-from fleet.runtime import approving, doorbell
+from fleet.runtime import approving, doorbell, staffing
 from fleet.runtime.deps import Deps
 from fleet.runtime.fleetwide import first_tick_at
 from fleet.runtime.handlers import account
@@ -216,7 +216,7 @@ def _refuse_held(tx: Tx, agent: AgentRow) -> None:
     if agent.status in (Status.PAUSED, Status.ERROR):
         fix = "Resume it first." if agent.status == Status.PAUSED else "Start it again first."
         raise Conflict(f"{agent.name} is {agent.status} ({agent.pause_reason}).", fix=fix)
-    hold = controls.covering(controls.in_force(tx), agent)
+    hold = staffing.hold_on(controls.in_force(tx), agent)
     if hold is not None:
         raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
 

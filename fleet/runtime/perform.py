@@ -22,12 +22,12 @@ from fleet.core.failpoints import Point, reach
 from fleet.core.sql import GroupStatement, given
 from fleet.jobs import holding, queries, service
 from fleet.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
-from fleet.jobs.policy import NO_ACTS, JobKind
+from fleet.jobs.policy import NO_ACTS, PACED, JobKind
 from fleet.jobs.service import Claim
 from fleet.jobs.states import DeadReason, JobState
 from fleet.platforms.base import Action, Resolution
 from fleet.platforms.guard import Lease
-from fleet.runtime import announcing, consequences, measuring
+from fleet.runtime import announcing, consequences, measuring, pacing
 from fleet.runtime.consequences import Verdict
 from fleet.runtime.deps import Deps
 from fleet.runtime.handlers import PREPARE, account
@@ -58,6 +58,8 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
         may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
         _record(work, consequences.unrecorded(error, may_be_out=may_be_out))
     reach(Point.JOB_FINISHED)
+    if work.claim.kind in PACED:
+        pacing.go_on(deps)
 
 
 def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
@@ -213,6 +215,9 @@ _FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
 def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | None) -> None:
     claim = work.claim
     with work.deps.db.transaction() as tx:
+        if isinstance(outcome, Held) and outcome.is_quiet:
+            holding.put_aside(tx, claim, why=outcome.why, until=outcome.until)
+            return
         if isinstance(outcome, Held) and outcome.by_people:
             outcome = announcing.look_again(tx, claim, outcome)
         state = service.finish(tx, claim, outcome, dice=work.deps.dice)

@@ -17,7 +17,7 @@ from fleet.agents.models import AgentRow, Status
 from fleet.agents.queries import Tally
 from fleet.jobs import past, ticks
 from fleet.jobs.models import JobRow, TickRow
-from fleet.runtime import people
+from fleet.runtime import people, staffing
 from fleet.runtime.deps import Deps
 from fleet.runtime.dispatch import drawn
 from fleet.runtime.people import AgentFilter
@@ -70,14 +70,14 @@ def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:
-    found = ((agent.id, controls.covering(holds, agent)) for agent in agents)
+    found = ((agent.id, staffing.hold_on(holds, agent)) for agent in agents)
     return {agent_id: hold for agent_id, hold in found if hold is not None}
 
 
 def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
     """Return what holds an agent back beside its own status, if anything."""
     with deps.db.transaction() as tx:
-        return controls.covering(controls.in_force(tx), agent)
+        return staffing.hold_on(controls.in_force(tx), agent)
 
 
 def tally(deps: Deps) -> Tally:

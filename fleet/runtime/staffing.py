@@ -1,13 +1,19 @@
-"""The agents that run the fleet itself, of which there is one each. Called by `fleet up` and `fleet migrate`."""
+"""The agents that run the fleet itself, one of each kind, and what holds them back.
+
+`fleet up` and `fleet migrate` create them; dispatch, ticks and lists of agents ask what holds them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from fleet.agents import commands
+from fleet.agents import commands, controls
 from fleet.agents.commands import NewAgent
+from fleet.agents.controls import Hold
+from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow
 from fleet.core.db import Database
 from fleet.runtime.fleetwide import first_tick_at
@@ -33,6 +39,17 @@ POSTS = (
     Post("hooks", "fleet_hooks", "Webhooks", 5,
          "Reads what has happened, and has it delivered to webhooks and handed to subscribers in code."),
 )  # fmt: skip
+
+
+KINDS = frozenset(post.kind for post in POSTS)
+
+
+def hold_on(holds: Sequence[Hold], agent: Actor | AgentRow) -> Hold | None:
+    """Return the hold that keeps an agent from waking, or None.
+
+    The agents that run the fleet itself report the kill switch and pauses, so only a pause that names one holds it.
+    """
+    return controls.covering(holds, agent, is_notice=agent.kind in KINDS)
 
 
 def staff(db: Database) -> list[str]:

@@ -16,6 +16,7 @@ from fleet.agents import loop
 from fleet.approvals import upkeep as requests
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
+from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.drafts import seen
 from fleet.drafts import service as drafts
@@ -25,13 +26,14 @@ from fleet.jobs import recovery, ticks
 from fleet.jobs.recovery import Moved
 from fleet.jobs.states import FINAL
 from fleet.media import records
-from fleet.runtime import doorbell, paying
+from fleet.runtime import doorbell, pacing, paying
 from fleet.runtime.deps import Deps
 from fleet.spending import days, ledger
 
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
 """A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
+_LONG = 100
 PRUNE_FOR_S = 45.0
 """Less than beat's minute, so that messages do not pile up while there is much to delete."""
 _PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
@@ -63,13 +65,16 @@ def sweep(deps: Deps) -> Swept:
                jobs_ended=ended_jobs)  # fmt: skip
         reach(Point.SWEEP_RELEASED)
     _show_at_nothing(deps, [*released_jobs, *ended_jobs])
+    long_queues = _long_queues(deps)
+    patience = recovery.PATIENCE if "ticks" in long_queues else 1
     with deps.db.transaction() as tx:
-        rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s)
-        rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s)
+        rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s * patience)
+        rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s, long_queues=long_queues)
         _count(tx, ticks_rung=rung_ticks, jobs_rung=rung_jobs)
         tx.afterwards(lambda: doorbell.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rung_jobs))
         tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
+    pacing.sweep(deps)
     charged = paying.charge_abandoned(deps)
     swept = Swept(
         len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs),
@@ -78,6 +83,14 @@ def sweep(deps: Deps) -> Swept:
     if released_ticks or released_jobs or charged:
         log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
     return swept
+
+
+def _long_queues(deps: Deps) -> frozenset[str]:
+    """Return the queues in which so many messages wait that an old message is not lost but late."""
+    try:
+        return frozenset(name for name, depth in deps.publisher.depths().items() if depth >= _LONG)
+    except FleetError:
+        return frozenset()
 
 
 def _show_at_nothing(deps: Deps, moved: list[Moved]) -> None:

@@ -27,7 +27,7 @@ from fleet.jobs import service, ticks
 from fleet.jobs.outcomes import Held
 from fleet.jobs.service import Ring
 from fleet.jobs.ticks import ClaimedTick, TickKey
-from fleet.runtime import consequences, doorbell
+from fleet.runtime import consequences, doorbell, staffing
 from fleet.runtime.deps import Deps
 from fleet.runtime.minds import mind_of
 from fleet.runtime.minds.mind import Awake, Decision, Mind
@@ -102,7 +102,7 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
         return "the agent is gone"
     if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
         return f"the agent is {agent.status}"
-    hold = controls.covering(holds, agent)
+    hold = staffing.hold_on(holds, agent)
     return hold.words() if hold else None
 
 

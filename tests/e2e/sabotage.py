@@ -14,7 +14,7 @@ from fleet.jobs.policy import JobKind
 from fleet.platforms import guard
 from fleet.platforms.base import ImageOrder, Resolution, Verb
 from fleet.platforms.floimg import FloImg
-from fleet.runtime import announcing, perform
+from fleet.runtime import announcing, perform, staffing
 
 
 def without_fencing() -> None:
@@ -54,9 +54,15 @@ def without_kill_switch() -> None:
     vars(announcing)["held_back"] = lambda *_: None
 
 
+def without_alarms() -> None:
+    """The kill switch and pauses also hold the agents and jobs that report them."""
+    vars(announcing)["NOTICES"] = frozenset()
+    vars(staffing)["KINDS"] = frozenset()
+
+
 SABOTAGE = {
     "fencing": without_fencing, "probe": without_probe, "checkpoints": without_checkpoints,
-    "kill_switch": without_kill_switch,
+    "kill_switch": without_kill_switch, "alarms": without_alarms,
 }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
 from fleet.jobs.policy import JobKind
 from fleet.runtime import fleetwide
+from fleet.runtime.dispatch import dispatch
+from fleet.runtime.staffing import staff
 from fleet.runtime.sweep import sweep
 from tests.e2e.world import World, wait_until
 
@@ -138,3 +140,18 @@ def test_the_kill_switch_is_thrown_with_work_to_do(
     fleetwide.lift_kill_switch(world.deps, by="tests")
     end_all(world)
     assert {one.invariant for one in found(world)} == ({5} if engine == "kill_switch" else set())
+
+
+@pytest.mark.parametrize("engine", ["alarms", "nothing"])
+def test_the_agents_that_report_wake_while_the_kill_switch_is_on(world: World, points: Path, engine: str) -> None:
+    staff(world.deps.db)
+    start(world, points, engine)
+    fleetwide.throw_kill_switch(world.deps, by="tests", reason="drill")
+    world.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE kind = 'hooks'")
+
+    def ended() -> bool:
+        dispatch(world.deps)
+        return bool(world.rows("SELECT 1 FROM ticks WHERE decided_at IS NOT NULL"))
+
+    wait_until("the worker has ended a tick", ended)
+    assert {one.invariant for one in found(world) if "held" in one.what} == ({8} if engine == "alarms" else set())

@@ -62,6 +62,16 @@ def test_wrong_input_is_refused_with_the_code_for_it(cli: Cli, words: tuple[str,
     assert cli.json("hooks", "list") == {"items": []}
 
 
+def test_one_webhook_too_many_is_refused_with_the_setting_that_says_so(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_HOOKS_LIMIT", "1")
+    cli("hooks", "create", "http://127.0.0.1:9/a", "job.*")
+    refused = cli("hooks", "create", "http://127.0.0.1:9/b", "job.*", code=4).stderr
+    assert "at most 1" in refused
+    assert "FLEET_HOOKS_LIMIT" in refused
+
+
 def test_a_subject_that_no_event_has_is_refused_with_those_near_to_it(cli: Cli, fleet: Fleet) -> None:
     url = "http://127.0.0.1:9/"
     assert "job.done" in cli("hooks", "create", url, "job.*", "job.dome", code=2).stderr

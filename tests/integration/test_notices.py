@@ -262,12 +262,12 @@ def test_what_was_noted_as_sent_is_not_sent_again(fleet: Fleet, hook: Hook, monk
     assert len(hook.bodies) == 1
 
 
-def test_the_kill_switch_holds_notices_back_too(fleet: Fleet, hook: Hook) -> None:
+def test_a_pause_of_notices_themselves_holds_them(fleet: Fleet, hook: Hook) -> None:
     job_id = notify(fleet)
-    fleetwide.throw_kill_switch(fleet.deps, by="test", reason="test")
+    fleetwide.pause(fleet.deps, "kind", "notify", by="test", reason="test")
     job = done(fleet, job_id)
     assert (job.state, job.attempts, hook.bodies) == (JobState.READY, 0, [])
-    fleetwide.lift_kill_switch(fleet.deps, by="test")
+    fleetwide.resume(fleet.deps, "kind", "notify", by="test")
     assert done(fleet, job_id).state == JobState.DONE
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.chaos.checker import Violation, judge
-from fleet.chaos.evidence import Attempt, Draft, Effect, Evidence, Job, Stop, Tick
+from fleet.chaos.evidence import Attempt, Draft, Effect, Evidence, Job, Silenced, Stop, Tick
 from fleet.chaos.log import Act
 from fleet.chaos.receiver import Heard
 from fleet.chaos.reviewer import Told
@@ -223,10 +223,12 @@ def test_every_event_reaches_the_webhook_as_one_delivery(heard: list[tuple[str, 
     assert (verdict.deliveries, verdict.heard) == (len(heard), len(dict(heard)))
 
 
-def test_nothing_is_delivered_while_the_kill_switch_is_on() -> None:
+def test_the_kill_switch_does_not_hold_deliveries_which_report_it() -> None:
     told = [Heard("1", "a", at(1)), Heard("2", "b", at(70))]
-    found = judge(replace(evidence(stops=(Stop(at(50), at(80)),)), happened=["1", "2"], heard=told)).violations
-    assert [(one.invariant, one.job_id) for one in found] == [(5, "b")]
+    history = replace(evidence(stops=(Stop(at(50), at(80)),)), happened=["1", "2"], heard=told)
+    assert judge(history).violations == ()
+    (found,) = judge(replace(history, silenced=[Silenced("fleet_hooks", 7, "kill switch: drill")])).violations
+    assert (found.invariant, "fleet_hooks" in found.what) == (8, True)
 
 
 def test_two_rows_of_one_tick_are_found() -> None:

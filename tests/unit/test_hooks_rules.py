@@ -17,7 +17,8 @@ import fleet
 from fleet.core.subjects import KNOWN, is_pattern, matches
 from fleet.hooks import answers, deciding, signatures
 from fleet.hooks.answers import Later, Never, Taken
-from fleet.hooks.deciding import Happened, Listener, Moment, Waiting, decide, from_data, to_data
+from fleet.hooks.deciding import Happened, Laggard, Listener, Moment, Waiting, decide, from_data, to_data
+from fleet.hooks.lanes import Lane, choose, room_to_wait, rooms
 from fleet.hooks.signatures import Scheme, is_genuine
 from fleet.hooks.states import MOVES, Received, before
 from fleet.runtime import stories
@@ -125,7 +126,7 @@ def test_only_who_failed_long_and_often_is_given_up() -> None:
 
 LISTENER = st.builds(
     Listener, st.uuids(), st.lists(SUBJECT | SUBJECT.map(lambda one: f"{one}.*"), min_size=1, max_size=3).map(tuple),
-    st.just(NOW) | st.just(NOW + timedelta(hours=1)),
+    st.just(NOW) | st.just(NOW + timedelta(hours=1)), st.integers(0, 8),
 )  # fmt: skip
 EVENTS = st.lists(st.tuples(SUBJECT, st.integers(0, 120)), max_size=12).map(
     lambda found: tuple(
@@ -141,19 +142,24 @@ def test_everybody_is_told_of_what_they_want_and_of_nothing_else(
 ) -> None:
     moment = Moment((0, 0), (1, 99), False, found, listeners)
     decision = decide(moment, DICE)
-    wanted = {
-        (one.id, event.at) for one in listeners for event in found
-        if event.occurred_at >= one.since and any(matches(event.subject, pattern) for pattern in one.subjects)
-    }  # fmt: skip
-    assert set(decision.deliveries) == wanted
-    assert len(decision.deliveries) == len(wanted)
+    behind = dict(decision.behind)
+    for one in listeners:
+        wanted = [
+            event.at for event in found
+            if event.occurred_at >= one.since and any(matches(event.subject, pattern) for pattern in one.subjects)
+        ]  # fmt: skip
+        # In order, and as much as there is room for; a position of its own leads to the rest, and to nothing else.
+        assert [place for id_, place in decision.deliveries if id_ == one.id] == wanted[: one.room]
+        assert (one.id in behind) == (len(wanted) > one.room)
+        if one.id in behind:
+            assert [place for place in wanted if place > behind[one.id]] == wanted[one.room :]
     assert (decision.reached, decision.more) == ((1, 99), False)
     assert decide(from_data(to_data(moment)), DICE) == decision
 
 
 def test_a_flood_is_taken_in_parts_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "MOST_DELIVERIES", 5)
-    listeners = tuple(Listener(uuid.UUID(int=number), ("*",), NOW) for number in range(2))
+    listeners = tuple(Listener(uuid.UUID(int=number), ("*",), NOW, 99) for number in range(2))
     found = tuple(Happened((1, number), "a.b", NOW) for number in range(1, 10))
     told: list[tuple[uuid.UUID, tuple[int, int]]] = []
     at, more = (0, 0), True
@@ -165,6 +171,60 @@ def test_a_flood_is_taken_in_parts_without_a_gap(monkeypatch: pytest.MonkeyPatch
         at, more = decision.reached, decision.more
     assert sorted(told) == sorted((one.id, event.at) for one in listeners for event in found)
     assert at == (1, 50)
+
+
+def test_a_webhook_that_has_caught_up_is_told_with_the_others_and_may_fall_behind_again() -> None:
+    quick, slow, late = (uuid.UUID(int=number) for number in range(3))
+    listeners = (Listener(quick, ("*",), NOW, 3), Listener(slow, ("*",), NOW, 2))
+    laggards = (
+        Laggard(quick, ((1, 1),), (1, 5), caught_up=True), Laggard(slow, ((1, 2), (1, 3)), (1, 5), caught_up=True),
+        Laggard(late, ((1, 1),), (1, 1), caught_up=False),
+    )  # fmt: skip
+    found = (Happened((1, 6), "a.b", NOW), Happened((1, 7), "a.b", NOW))
+    moment = Moment((1, 5), (1, 7), False, found, listeners, (), laggards)
+    decision = decide(moment, DICE)
+    assert decision.deliveries == (
+        (quick, (1, 1)), (slow, (1, 2)), (slow, (1, 3)), (late, (1, 1)), (quick, (1, 6)), (quick, (1, 7)),
+    )  # fmt: skip
+    assert (dict(decision.behind), decision.caught_up) == ({late: (1, 1), slow: (1, 5)}, (quick,))
+    assert decide(from_data(to_data(moment)), DICE) == decision
+
+
+KEYS = [str(number) for number in range(6)]
+LANES = st.lists(
+    st.builds(Lane, st.sampled_from(KEYS), st.integers(0, 6), st.just(NOW) | st.none(), st.integers(0, 3)),
+    unique_by=lambda one: one.key, max_size=6,
+)  # fmt: skip
+
+
+@given(LANES, st.lists(st.sampled_from(KEYS), max_size=40), st.integers(2, 9), st.integers(0, 700))
+def test_deliveries_are_published_in_turn_and_failing_receivers_take_no_more_than_half(
+    found: list[Lane], due: list[str], most: int, later_s: int
+) -> None:
+    now = NOW + timedelta(seconds=later_s)
+    waiting = [(key, uuid.UUID(int=number)) for number, key in enumerate(due)]
+    of = {job: key for key, job in waiting}
+    by_key = {one.key: one for one in found}
+    room = rooms(found, now, most=most)
+    out = sum(one.out for one in found)
+    chosen = [of[job] for job in choose(waiting, found, room, most=most - out)]
+    assert len(chosen) <= max(0, most - out)
+    failing = {one.key for one in found if one.failures}
+    for key in chosen:
+        rest = answers.rests_until(by_key[key].failures, by_key[key].last_failure_at)
+        assert rest is None or rest <= now
+        assert chosen.count(key) + by_key[key].out <= (1 if key in failing else (most + 1) // 2)
+    probes = sum(key in failing for key in chosen)
+    assert probes == 0 or probes + sum(one.out for one in found if one.failures) <= max(1, most // 2)
+    wanted = {key for key in due if room.get(key)}
+    if wanted and most > out and not (wanted <= failing and sum(one.out for one in found if one.failures)):
+        assert chosen, "there is room, somebody waits, and nobody is chosen"
+
+
+@given(st.integers(0, 20), st.integers(0, 600))
+def test_a_receiver_that_fails_has_less_room(failures: int, waiting: int) -> None:
+    room = room_to_wait(failures, waiting, most=500)
+    assert room == max(0, (500 if failures < answers.PATIENCE else 50) - waiting)
 
 
 def test_subscribers_get_work_or_move_on_unless_they_are_at_work() -> None:

@@ -1,8 +1,9 @@
 """The delivery of an event to the receiver of a webhook: signed, to a public address, once for each job that is taken.
 
-At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The kill switch
-and the lease are read last, with nothing but the call itself after them. Whoever sees jobs sees how one ended; whom it
-told of what, and what stood in the way there, only the webhook's own deliveries say.
+At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The lease is read
+last, with nothing but the call itself after it. The kill switch does not hold deliveries: they report it to operators.
+Whoever sees jobs sees how one ended; whom it told of what, and what stood in the way there, only the webhook's own
+deliveries say.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from fleet.agents import controls
+from fleet.core import logs
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.core.failpoints import Point, reach
@@ -25,10 +26,11 @@ from fleet.images.errors import Forbidden, OutOfReach
 from fleet.jobs.outcomes import Dead, Done, Held, Retry, Skipped
 from fleet.jobs.states import DeadReason
 from fleet.keystore.sealing import LostKey
-from fleet.platforms.guard import MARGIN_S, LeaseEnding, Stopped
+from fleet.platforms.guard import MARGIN_S, LeaseEnding
 from fleet.runtime import delivering, hook_secrets, keys
 from fleet.runtime.work import Work
 
+log = logs.get(__name__)
 _LOOK_AGAIN = timedelta(minutes=5)
 
 
@@ -44,7 +46,8 @@ def prepare(work: Work) -> Done | Skipped | Held | Retry | Dead:
     try:
         valid = _secrets(work, found, now)
     except LostKey as error:
-        return Held(str(error), now + _LOOK_AGAIN)
+        log.warning("webhook_secret_not_opened", hook=str(found.id), error=str(error))
+        return Held(str(error), now + _LOOK_AGAIN, is_quiet=True)
     meaning, tried, is_closed = _send(work, found, valid, now)
     work.also = lambda tx: _note(tx, work, found, tried, meaning)
     match meaning:
@@ -75,9 +78,7 @@ def _obstacle(work: Work, found: Subscription, now: datetime) -> Skipped | Held 
         return Skipped(f"the webhook is off: {found.disabled}")
     until = answers.rests_until(found.failures, found.last_failure_at)
     if until is not None and now < until:
-        # Not all of those that wait come at once.
-        until += (until - now) * work.deps.dice.random()
-        return Held(f"its receiver failed {found.failures} times in a row and is let rest", until)
+        return Held(f"its receiver failed {found.failures} times in a row and is let rest", until, is_quiet=True)
     return None
 
 
@@ -114,10 +115,7 @@ def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> t
 
 
 def _clear_to_send(work: Work) -> float:
-    """Return how many seconds the call may take. Raises Stopped, LeaseEnding."""
-    why = controls.kill_reason(work.deps.db)
-    if why is not None:
-        raise Stopped(why)
+    """Return how many seconds the call may take. Raises LeaseEnding."""
     left_s = work.lease.left_s() - MARGIN_S
     if left_s <= 0:
         raise LeaseEnding("the lease ends before the delivery could")

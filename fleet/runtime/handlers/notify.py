@@ -1,6 +1,6 @@
 """A notice to people: one job for each notice and channel. What has left is saved as a step and not sent again.
 
-No agent writes here, so no surface's gateway is passed; the kill switch holds these jobs back as it holds all.
+No agent writes here, so no surface's gateway is passed, and the kill switch does not hold these jobs: they report it.
 """
 
 from __future__ import annotations

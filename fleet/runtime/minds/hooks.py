@@ -1,23 +1,36 @@
 """The agent of the hooks: reads what has happened from where it stood, and makes one job of each telling.
 
 The position moves in the transaction that records the decision and adds its jobs. Who dies before that reads again;
-what is read twice is one job, whose id follows from the subscription and the event.
+what is read twice is one job, whose id follows from the subscription and the event. All webhooks share one position but
+for those that are behind: one with too many waiting deliveries keeps its own until there is room for more.
 """
 
 from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fleet.agents import loop
 from fleet.core import events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
-from fleet.hooks import positions, subscriptions
-from fleet.hooks.deciding import Decision, Happened, Listener, Moment, Place, Waiting, decide, from_data, to_data
-from fleet.jobs import usage
+from fleet.hooks import lanes, positions, subscriptions
+from fleet.hooks.deciding import (
+    Decision,
+    Happened,
+    Laggard,
+    Listener,
+    Moment,
+    Place,
+    Waiting,
+    decide,
+    from_data,
+    to_data,
+)
+from fleet.hooks.subscriptions import Subscription
+from fleet.jobs import pacing, usage
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.runtime import bus, delivering
@@ -26,6 +39,8 @@ from fleet.runtime.minds.mind import Acts, Awake
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 MOST_READ = 2000
+_MOST_LAGGARDS = 8
+_MOST_OF_A_LAGGARD = 200
 log = logs.get(__name__)
 
 
@@ -33,26 +48,56 @@ def gather(deps: Deps, awake: Awake) -> Moment:
     """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
     with deps.db.transaction() as tx:
         at = positions.standing(tx, positions.WEBHOOKS)
-        listeners = tuple(
-            Listener(one.id, tuple(one.subjects), one.active_since)
-            for one in subscriptions.listed(tx) if one.active
-        )  # fmt: skip
+        active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx)]
+                  for one in subscriptions.listed(tx) if one.active}  # fmt: skip
+        behind = {one: place for one, place in positions.behind(tx).items() if one in active}
+        late = [one for one in behind if active[one].room > 0][:_MOST_LAGGARDS]
+        laggards = tuple(_laggard(tx, active[one], behind[one], at, awake.agent.id) for one in late)
+        listening = {one.id for one in laggards if one.caught_up} | (active.keys() - behind.keys())
+        listeners = tuple(one for one in active.values() if one.id in listening)
         # With nobody to tell, there is no need to read what nobody will be told.
         found = events.read_after(tx, at, limit=MOST_READ) if listeners else []
         reached = _end_of(found, at) if listeners else max(at, events.tail_position(tx))
         busy = usage.open_targets(tx, awake.agent.id, JobKind.HANDLE)
         waiting = [_waiting(tx, one, awake.agent.id, busy) for one in bus.subscribers()]
     wanted = [subject for one in listeners for subject in one.subjects]
+    more = any(not one.caught_up and len(one.events) < active[one.id].room for one in laggards)
     return Moment(
-        _place(at), _place(reached), len(found) == MOST_READ or any(is_full for _, is_full in waiting),
+        _place(at), _place(reached), len(found) == MOST_READ or more or any(is_full for _, is_full in waiting),
         tuple(
-            Happened(_place(event.position), event.subject, event.occurred_at)
+            _happened(event)
             for event in found
             if not delivering.is_own(event, awake.agent.id) and any(matches(event.subject, one) for one in wanted)
         ),
         listeners,
         tuple(one for one, _ in waiting),
+        laggards,
     )  # fmt: skip
+
+
+def _listener(deps: Deps, one: Subscription, live: Mapping[str, int]) -> Listener:
+    room = lanes.room_to_wait(one.failures, live.get(str(one.id), 0), most=deps.settings.hooks_waiting)
+    return Listener(one.id, tuple(one.subjects), one.active_since, room)
+
+
+def _happened(event: Event) -> Happened:
+    return Happened(_place(event.position), event.subject, event.occurred_at)
+
+
+def _laggard(tx: Tx, listener: Listener, stands: Position, at: Position, agent_id: uuid.UUID) -> Laggard:
+    """Read for a webhook that is behind, from its own position up to where the others stand."""
+    read = events.read_after(tx, stands, limit=MOST_READ)
+    found = [event for event in read if event.position <= at]
+    is_end = len(found) < len(read) or len(read) < MOST_READ
+    reached = at if is_end else found[-1].position
+    wanted: list[Place] = []
+    for event in found:
+        if delivering.is_own(event, agent_id) or not listener.wants(_happened(event)):
+            continue
+        if len(wanted) == min(listener.room, _MOST_OF_A_LAGGARD):
+            return Laggard(listener.id, tuple(wanted), wanted[-1], caught_up=False)
+        wanted.append(_place(event.position))
+    return Laggard(listener.id, tuple(wanted), _place(reached), caught_up=is_end)
 
 
 def _waiting(tx: Tx, one: bus.Installed, agent_id: uuid.UUID, busy: frozenset[str]) -> tuple[Waiting, bool]:
@@ -71,7 +116,7 @@ def _end_of(found: Sequence[Event], at: Position) -> Position:
 
 def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:
     """Return what is to be written with the decision; nothing when nothing has happened."""
-    if decision.reached == decision.at and not decision.calls and not decision.moves:
+    if decision.changes_nothing:
         return Acts(())
     return Acts((), functools.partial(_written, deps, awake, decision))
 
@@ -89,6 +134,10 @@ def _written(deps: Deps, awake: Awake, decision: Decision, tx: Tx) -> list[NewJo
         for subscription_id, place in decision.deliveries if Position(*place) in found
     ]  # fmt: skip
     delivering.add(deps, tx, jobs)
+    for subscription_id in decision.caught_up:
+        positions.forget(tx, positions.of_webhook(subscription_id))
+    for subscription_id, place in decision.behind:
+        positions.fall_behind(tx, subscription_id, Position(*place))
     if decision.more:
         loop.wake(tx, awake.agent.id)
     return [_call(awake, ordinal, name) for ordinal, name in enumerate(decision.calls)]

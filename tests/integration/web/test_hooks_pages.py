@@ -127,6 +127,18 @@ def test_an_operator_looks_and_sees_no_address(web: Web, receiver: Receiver) -> 
     assert web.anonymous().get("/hooks").headers["location"] == "/login?next=/hooks"
 
 
+def test_one_webhook_too_many_is_refused_at_the_page_and_the_api(web: Web, receiver: Receiver) -> None:
+    ana, program = web.browser("owner", "ana"), web.program("owner", name="ben")
+    web.deps.settings.__dict__["hooks_limit"] = 1
+    assert ana.post("/hooks", url=receiver.url, subjects="job.*").status_code == 200
+    page = ana.post("/hooks", url=receiver.url, subjects="job.*")
+    answer = program.post("/api/v1/hooks", json={"url": receiver.url, "subjects": ["job.*"]})
+    assert (page.status_code, answer.status_code) == (409, 409)
+    for text in (page.text, answer.text):
+        assert "FLEET_HOOKS_LIMIT" in text
+    assert len(hooks.listed(web.deps)) == 1
+
+
 def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks(web: Web, receiver: Receiver) -> None:
     owner = web.browser("owner", "ana")
     owner.post("/hooks", url=receiver.url, subjects="parcel.*")
