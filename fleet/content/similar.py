@@ -16,7 +16,7 @@ from array import array
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 
-from fleet.content import look_alikes
+from fleet.core import look_alikes
 from fleet.content.findings import Finding
 
 OWN_LIKENESS = 0.7
