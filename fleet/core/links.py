@@ -56,13 +56,13 @@ _UNLISTED = frozenset(
 )
 _CORE = (
     "com|net|org|io|co|info|biz|xyz|dev|app|ai|gg|ly|tv|cc|uk|de|fr|ru|cn|jp|br|pt|ch|nl|pl|cz|eu|kr|sg|edu|gov|ws|vip"
-    "|shop|online|site|icu|click|link|onion|store|рф|ру|ком|нет|コム|كوم|कॉम|नेट|中国|公司|网络|c0m|n3t|0rg|corn|c o m"
+    "|shop|online|site|icu|click|link|onion|example|invalid|store|рф|ру|ком|нет|コム|كوم|कॉम|नेट|中国|公司|网络|c0m|n3t|0rg|corn|c o m"
 )
 """Endings that stand apart from their label in disguises. The others are words too often."""
 _STOP = frozenset(
     "in is it at to my no so be do am as by us on of or an me we he the la el de es et un en va sa se ma je tu il ne".split()
 )
-_CLAIMED = frozenset("com net org info biz xyz onion".split())  # no word of prose after a full stop
+_CLAIMED = frozenset("com net org info biz xyz onion example".split())  # no word of prose after a full stop
 _FILE_ENDINGS = frozenset("py md rs sh pl ps so ml cc mm".split())
 _FILE_STEMS = frozenset(
     """readme changelog license contributing main setup train index app test tests utils config model models run build
