@@ -29,7 +29,7 @@ _SPOKEN = {
 Outcomes = Mapping[Sample, Outcome]
 
 
-def measure() -> tuple[dict[str, Outcomes], float]:
+def measure() -> tuple[Mapping[str, Outcomes], float]:
     """Return the outcomes of every class, and the milliseconds that a text took on average."""
     by = review.standards()
     sets = {name: heldout.samples(name) for name in (*BAD, HONEST)}

@@ -37,6 +37,9 @@ class _Unlimited:
     def settle(self, reserved: Any, calls: Iterable[Usage]) -> None: ...
 
 
+UNLIMITED: Till = _Unlimited()
+
+
 @dataclass(frozen=True, slots=True)
 class _Errand(Generic[_Words]):
     """One text to be written. Every try asks the same question, which caches and recordings know again."""
@@ -104,7 +107,7 @@ class Chain:
         self._within_s = within_s
         self._sleep = sleep
         self._clock_s = clock_s
-        self._till: Till = _Unlimited()
+        self._till: Till = UNLIMITED
 
     def paid_by(self, till: Till) -> Chain:
         """Return the same chain, breakers and all, whose calls are paid by `till`."""

@@ -22,6 +22,8 @@ from fleet.spending.budgets import BudgetSpent, Scope, Spender
 from fleet.spending.ledger import Reservation
 
 log = logs.get(__name__)
+MODERATION = "moderation"
+"""What calls are recorded for that do not write words but judge them."""
 _MOST_ABANDONED = 500
 
 
@@ -73,10 +75,10 @@ def words_of(work: Work) -> Words:
     return work.deps.words.paid_by(purse_of(work))
 
 
-def purse_of(work: Work) -> Purse:
-    """Return the money for an agent's job."""
+def purse_of(work: Work, *, for_what: str = "") -> Purse:
+    """Return the money for an agent's job; its calls are recorded under the job's kind, or `for_what`."""
     claim, agent = work.claim, work.agent
-    return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, claim.kind))
+    return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind))
 
 
 def tell(tx: Tx, spent: BudgetSpent) -> None:
