@@ -1,4 +1,4 @@
-"""A language model as moderator, through the real SDKs and a local server: no answer but a whole one lets a text pass."""
+"""A language model as moderator, through the real SDKs and a local server: only a whole answer lets a text pass."""
 
 from __future__ import annotations
 

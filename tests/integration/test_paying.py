@@ -21,6 +21,7 @@ from fleet.jobs.policy import JobKind
 from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import Outcome
 from fleet.llm.chain import Chain
+from fleet.llm.model_moderation import ModelModerator
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
@@ -33,7 +34,7 @@ from fleet.spending import ledger
 from fleet.spending.budgets import Budget, Period, Scope
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_perform import add
-from tests.model_server import ModelServer, Reply
+from tests.model_server import ModelServer, Question, Reply, honest
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PLENTY = 1_000_000
@@ -287,3 +288,51 @@ def test_the_fleet_never_spends_beyond_its_budget_however_many_write_at_once(fle
         list(pool.map(lambda job: perform(fleet.deps, job), jobs))
     assert 0 < budget(fleet).spent_microusd <= 20_000
     assert budget(fleet).reserved_microusd == 0
+
+
+def moderated(fleet: Fleet, server: ModelServer) -> None:
+    """Let the first model of the fleet judge each text; it allows everything."""
+
+    def mind(question: Question) -> str:
+        if "texts" not in question.fields:
+            return honest(question)
+        numbers = range(1, question.user.count('"words":') + 1)
+        return json.dumps({"texts": [{"text": one, "verdict": "allowed", "categories": []} for one in numbers]})
+
+    server.mind = mind
+    model = AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url)
+    fleet.deps._moderators[:] = [ModelModerator([ModelWriter(model, price_list())])]
+
+
+def test_a_model_that_moderates_is_paid_once_by_the_agent(fleet: Fleet, server: ModelServer) -> None:
+    moderated(fleet, server)
+    limit(fleet, PLENTY)
+    job = post(fleet, fleet.agent())
+    assert fleet.job(job).state == "done"
+    wrote, judged = calls(fleet)
+    assert (wrote.purpose, judged.purpose) == ("post", "moderation")
+    assert (judged.job_id, judged.agent_id) == (job, wrote.agent_id)
+    assert budget(fleet).spent_microusd == wrote.microusd + judged.microusd
+    assert budget(fleet).reserved_microusd == 0
+
+
+@pytest.mark.parametrize("scope", [Scope.PROVIDER, Scope.FLEET])
+def test_words_that_nobody_pays_to_have_judged_wait_and_are_kept(
+    fleet: Fleet, server: ModelServer, scope: Scope
+) -> None:
+    moderated(fleet, server)
+    judging = server.mind
+
+    def spend(question: Question) -> str:
+        server.mind = judging
+        limit(fleet, 1, scope, "anthropic" if scope is Scope.PROVIDER else None)  # between the words and the judgement
+        return judging(question)
+
+    server.mind = spend
+    job = post(fleet, fleet.agent())
+    row = fleet.job(job)
+    assert (row.state, row.attempts) == ("ready", 0)
+    assert "budget" in str(row.held) or "spent" in str(row.held)
+    assert not fleet.surface.effects
+    assert len(calls(fleet)) == 1
+    assert "caption" in row.checkpoint["words"]
