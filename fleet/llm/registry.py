@@ -88,7 +88,10 @@ def connect(settings: Settings) -> Words:
     prices = price_list(settings.llm_prices)
     within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
     writers = [ModelWriter(model, prices, timeout_s=within_s) for model in connect_models(settings)]
-    words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
+    waits = settings.llm_when_spent == "wait"
+    words: Words = OfflineProvider()
+    if writers:
+        words = Chain(writers, OfflineProvider(), within_s=within_s, wait_for_budget=waits)
     return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
 
 
