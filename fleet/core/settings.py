@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     llm_prices: CommaSeparated = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
+    llm_when_spent: Literal["grammar", "wait"] = Field(
+        "grammar",
+        description="who writes when a budget is spent: the personas' own grammar, or nobody (wait)",
+    )
     llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
     llm_stream: bool = Field(
         False, description="take answers in as they are written; one that is cut short costs what it took, not its most"

@@ -111,7 +111,7 @@ class ModelModerator:
         self._writers = writers
 
     def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:
-        """Return the judgement of each text. Raises Unanswered, and what the till raises but for NotPaidFor."""
+        """Return the judgement of each text. Raises Unanswered, or NotPaidFor when no model can be paid."""
         prompt = ask(texts)
         until_s = clock.monotonic_s() + within_s
         problems: list[ModelError | NotPaidFor] = []
@@ -130,6 +130,9 @@ class ModelModerator:
                 problems.append(error)
                 continue
             return [_and_length(one, text) for one, text in zip(judged, texts, strict=True)]
+        unpaid = [error for error in problems if isinstance(error, NotPaidFor)]
+        if unpaid and len(unpaid) == len(problems):
+            raise min(unpaid, key=lambda error: error.until)
         raise _unanswered(problems)
 
 

@@ -35,6 +35,8 @@ class RemoteModerator(Protocol):
     name: str
 
     def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:
-        """Return the judgement of each text, in order. `till` pays for calls that cost money; what it raises, other
-        than NotPaidFor, is raised."""
+        """Return the judgement of each text, in order. `till` pays for calls that cost money.
+
+        Raises NotPaidFor when it does not.
+        """
         ...

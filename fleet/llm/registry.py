@@ -86,7 +86,10 @@ def connect(settings: Settings) -> Words:
     if settings.llm_replay is not None:
         return Replayer(settings.llm_replay)
     writers = _writers(settings)
-    words: Words = Chain(writers, OfflineProvider(), within_s=_within_s(settings)) if writers else OfflineProvider()
+    waits = settings.llm_when_spent == "wait"
+    words: Words = OfflineProvider()
+    if writers:
+        words = Chain(writers, OfflineProvider(), within_s=_within_s(settings), wait_for_budget=waits)
     return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
 
 

@@ -162,8 +162,7 @@ def _until(said: Mapping[str, Any], event: Event) -> str:
 
 
 def _spent(said: Mapping[str, Any], event: Event) -> _Said:
-    what = "is passed over" if said.get("scope") == "provider" else "rests"
-    return f"💸 {_scope(said)} {what}{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
+    return f"💸 {_scope(said)} makes no paid calls{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
 
 
 def _budget(words: str) -> Callable[[Mapping[str, Any], Event], _Said]:

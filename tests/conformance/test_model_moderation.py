@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from fleet.llm.moderation import Judgement, Unanswered
 from tests.model_server import ModelServer, Question, Reply
 
 KEY = "sk-ant-api03-theModelThatModerates0123456789"
+UNTIL = datetime(2026, 11, 23, tzinfo=UTC)
 DOUBT = Judgement(doubtful=frozenset({UNJUDGED}))
 
 
@@ -31,7 +33,7 @@ class Till:
 
     def reserve(self, provider: str, microusd: int) -> None:
         if not self.pays:
-            raise NotPaidFor("the budget is spent")
+            raise NotPaidFor("the budget is spent", UNTIL)
         self.reserved.append((provider, microusd))
 
     def settle(self, reserved: Any, calls: Iterable[Usage]) -> None:
@@ -190,7 +192,7 @@ def test_a_server_that_is_silent_is_left_in_time(server: ModelServer, moderator:
 
 
 def test_without_money_nothing_is_asked(server: ModelServer, moderator: ModelModerator) -> None:
-    with pytest.raises(Unanswered, match="spent"):
+    with pytest.raises(NotPaidFor, match="spent"):
         judge(moderator, till=Till(pays=False))
     assert not server.asked
 

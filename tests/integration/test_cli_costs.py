@@ -20,7 +20,7 @@ from tests.model_server import ModelServer, Reply
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 BUDGET_KEYS = {
     "scope", "key", "period", "limit_microusd", "allowance_microusd", "spent_microusd", "reserved_microusd",
-    "left_microusd",
+    "spent_at", "left_microusd",
 }  # fmt: skip
 
 
