@@ -48,11 +48,8 @@ class Lexicon:
 
     def find(self, words: str) -> list[str]:
         """Return the entries that stand in a text, each once, in the order of the text."""
-        plain, owner, full = fold(words), fold(without_possessive(words)), expand(words)
-        # An underscore may hide a letter, or be a blank; and Acme's is Acme.
-        readings = dict.fromkeys(
-            (plain, plain.replace("_", " "), owner, owner.replace("_", " "), full, full.replace("_", " "))
-        )
+        readings = _readings(words)
+        plain = readings[0]
         hits = [entry for reading in readings for entry in self._spaced(_tokens(reading))]
         if self._unspaced and _UNSPACED.search(plain):
             together = "".join(plain.split())
@@ -135,6 +132,15 @@ def _in_order(parts: tuple[str, ...], words: str) -> bool:
 
 
 @functools.lru_cache(maxsize=16)  # one text is looked at with several lists
+def _readings(words: str) -> tuple[str, ...]:
+    """Return a text folded, then without possessives and contractions: an underscore hides a letter or is a blank."""
+    plain, owner, full = fold(words), fold(without_possessive(words)), expand(words)
+    return tuple(
+        dict.fromkeys((plain, plain.replace("_", " "), owner, owner.replace("_", " "), full, full.replace("_", " ")))
+    )
+
+
+@functools.lru_cache(maxsize=64)
 def _tokens(plain: str) -> tuple[frozenset[str], ...]:
     """Return for each word what it may have been meant to be; letters spelt out one by one are a word too."""
     found: list[frozenset[str]] = []

@@ -163,7 +163,7 @@ def _in_chain(match: re.Match[str], words: str, places: list[int] | range) -> It
     """Yield the address in labels joined by dots, or nothing: numbers, abbreviations, names of files."""
     chain, plain = match[0], match.string
     dots = list(_DOTS.finditer(chain))
-    start, best = 0, None
+    start, end, certain = 0, 0, False
     for number, dot in enumerate(dots):
         until = dots[number + 1].start() if number + 1 < len(dots) else len(chain)
         label, bare = chain[start : dot.start()].rsplit(".", 1)[-1], dot[0] == "."
@@ -179,10 +179,10 @@ def _in_chain(match: re.Match[str], words: str, places: list[int] | range) -> It
             sure = _certain(label, ending, written, path, dotted) if bare else True
             if sure is not None:
                 end = begin + len(ending) + (len(path) if begin + len(ending) == match.start() + until else 0)
-                best = Link(match.start(), end, plain[match.start() : end], sure or bool(best and best.sure))
+                certain = certain or sure
         start = dot.end()
-    if best is not None:
-        yield best
+    if end:
+        yield Link(match.start(), end, plain[match.start() : end], certain)
 
 
 def _ending(label: str, before: str) -> str | None:

@@ -63,6 +63,8 @@ def clean(text: str) -> str:
 
     Cleaning twice changes nothing more.
     """
+    if text.isascii() and text.isprintable():
+        return _BLANKS.sub(" ", text).strip()
     seen = ""
     # What is taken away may bring two joiners or a letter and its mark together, so look again until nothing moves.
     while seen != text:
@@ -181,6 +183,10 @@ def _visible(text: str) -> list[str]:
     kept: list[str] = []
     marks = 0
     for place, char in enumerate(text):
+        if " " <= char <= "~":
+            kept.append(char)
+            marks = 0
+            continue
         char = _keep(char, kept, text[place + 1 : place + 2])  # noqa: PLW2901
         if not char:
             continue
