@@ -24,7 +24,6 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import PostRequest, Speaker
 from fleet.llm.offline import OfflineProvider
 
-
 DATA = Path(__file__).parents[1] / "data"
 SHIPPED = review.standards()
 BAD: dict[str, list[str]] = yaml.safe_load((DATA / "unpublishable.yaml").read_text(encoding="utf-8"))
