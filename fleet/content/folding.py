@@ -19,6 +19,8 @@ _ACCENTS = re.compile(
     r"\u200b-\u200f\u2060\ufe00-\ufe0f\ufe20-\ufe2f]"
 )
 """Marks that no script needs to tell words apart: on letters they are decoration, and would cut a word in two."""
+_PHRASES = re.compile("[\ufdf0-\ufdfd]")
+"""Ligatures of whole phrases, up to 18 letters each: they are in no rule, and would make a short text a long one."""
 _ARABIC = str.maketrans("ىةٱیک", "يهايك")
 LEET = str.maketrans("013457@$!", "oieastasi")
 LONG_RUN = re.compile(r"(.)\1{2,}")
@@ -83,12 +85,14 @@ def readings(words: str) -> tuple[str, ...]:
 
 def fold_pattern(pattern: str) -> str:
     """Return a regular expression whose letters are folded as texts are; its ASCII syntax stays."""
-    folded = "".join(char if char.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFKD", char)) for char in pattern)
+    folded = "".join(
+        char if char.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFKD", char)) for char in pattern
+    )
     return unicodedata.normalize("NFC", folded.translate(_ARABIC))
 
 
 def _bare(words: str) -> str:
-    apart = unicodedata.normalize("NFKD", words).casefold().translate(look_alikes.DRESSED)
+    apart = unicodedata.normalize("NFKD", _PHRASES.sub(" ", words)).casefold().translate(look_alikes.DRESSED)
     return unicodedata.normalize("NFC", _ACCENTS.sub("", apart).translate(_ARABIC))
 
 

@@ -77,10 +77,7 @@ class Lexicon:
             candidates = list(self._by_word.get(form, ()))
             if form.startswith(self._beginnings):
                 candidates += [
-                    phrase
-                    for start, found in self._by_beginning.items()
-                    if form.startswith(start)
-                    for phrase in found
+                    phrase for start, found in self._by_beginning.items() if form.startswith(start) for phrase in found
                 ]
             yield from (phrase for phrase in candidates if _follow(phrase.words, 1, tokens, place + 1))
 

@@ -52,7 +52,23 @@ def endings() -> frozenset[str]:
 
 
 _UNLISTED = frozenset(
-    "onion example test invalid local localhost internal lan i2p eth crypto bit home corp intranet".split()
+    [
+        "onion",
+        "example",
+        "test",
+        "invalid",
+        "local",
+        "localhost",
+        "internal",
+        "lan",
+        "i2p",
+        "eth",
+        "crypto",
+        "bit",
+        "home",
+        "corp",
+        "intranet",
+    ]
 )
 _CORE = (
     "com|net|org|io|co|info|biz|xyz|dev|app|ai|gg|ly|tv|cc|uk|de|fr|ru|cn|jp|br|pt|ch|nl|pl|cz|eu|kr|sg|edu|gov|ws|vip"
@@ -60,13 +76,86 @@ _CORE = (
 )
 """Endings that stand apart from their label in disguises. The others are words too often."""
 _STOP = frozenset(
-    "in is it at to my no so be do am as by us on of or an me we he the la el de es et un en va sa se ma je tu il ne".split()
+    [
+        "in",
+        "is",
+        "it",
+        "at",
+        "to",
+        "my",
+        "no",
+        "so",
+        "be",
+        "do",
+        "am",
+        "as",
+        "by",
+        "us",
+        "on",
+        "of",
+        "or",
+        "an",
+        "me",
+        "we",
+        "he",
+        "the",
+        "la",
+        "el",
+        "de",
+        "es",
+        "et",
+        "un",
+        "en",
+        "va",
+        "sa",
+        "se",
+        "ma",
+        "je",
+        "tu",
+        "il",
+        "ne",
+    ]
 )
-_CLAIMED = frozenset("com net org info biz xyz onion example".split())  # no word of prose after a full stop
-_FILE_ENDINGS = frozenset("py md rs sh pl ps so ml cc mm".split())
+_CLAIMED = frozenset(
+    ["com", "net", "org", "info", "biz", "xyz", "onion", "example"]
+)  # no word of prose after a full stop
+_FILE_ENDINGS = frozenset(["py", "md", "rs", "sh", "pl", "ps", "so", "ml", "cc", "mm"])
 _FILE_STEMS = frozenset(
-    """readme changelog license contributing main setup train index app test tests utils config model models run build
-    install deploy script notes todo conftest manage eval infer predict data lib mod start init __init__""".split()
+    [
+        "readme",
+        "changelog",
+        "license",
+        "contributing",
+        "main",
+        "setup",
+        "train",
+        "index",
+        "app",
+        "test",
+        "tests",
+        "utils",
+        "config",
+        "model",
+        "models",
+        "run",
+        "build",
+        "install",
+        "deploy",
+        "script",
+        "notes",
+        "todo",
+        "conftest",
+        "manage",
+        "eval",
+        "infer",
+        "predict",
+        "data",
+        "lib",
+        "mod",
+        "start",
+        "init",
+        "__init__",
+    ]
 )
 _DOTNET = frozenset({"asp", "vb", "ado", "ml", "dot"})
 
@@ -87,7 +176,9 @@ _WORD_DOT = re.compile(
     rf"(?<![{_L}])(?=(?P<all>(?P<label>{_LABEL})[\s*_~-]{{1,2}}(?P<dot>{_DOT_WORD})[\s*_~-]{{1,2}}"
     rf"(?P<tld>{_CORE}|{_LABEL})(?![{_L}])(?P<tail>(?:\s(?:slash|/)\s|/)\S+)?))"
 )
-_JOINED_DOT = re.compile(rf"[a-z0-9-]{{2,63}}\s?(?:点|點|ドット|てん)\s?(?:{_CORE})(?![a-z0-9-])|[a-z0-9]{{3,60}}dot(?:com|net|org)\b")
+_JOINED_DOT = re.compile(
+    rf"[a-z0-9-]{{2,63}}\s?(?:点|點|ドット|てん)\s?(?:{_CORE})(?![a-z0-9-])|[a-z0-9]{{3,60}}dot(?:com|net|org)\b"
+)
 _ROUND_DOT = re.compile(
     rf"(?<![{_L}])[a-z0-9-]{{2,63}}(?:(?:[·•∙‧●⚫🔴⚪・⋅\ua4f8۔,]|\s[·•∙‧●⚫🔴⚪]\s(?=com|net|org))(?:{_CORE}))(?![{_L}]){_TAIL}"
 )
@@ -118,7 +209,7 @@ _MAYBE_PORT = re.compile(
 _VISIT = re.compile(
     r"(?<![\w])(?:visit|go to|head to|check out|find (?:me|us|it|them|more) (?:at|on)|over (?:at|on)|browse|open|type in"
     r"|look up|besuch\w*|visita|visitez|va sur|allez sur|visite|acesse|зайди на|заходите на|сайт|访问|打开|شاهد|زوروا|website|site)"
-    rf"\s?:?\s?(?P<host>[a-z0-9][a-z0-9-]{{1,62}}\s(?P<tld>com|net|org|io|co|xyz|biz|info|gg|ly|app|dev|shop|gallery)(?P<tail>/\S*)?)"
+    r"\s?:?\s?(?P<host>[a-z0-9][a-z0-9-]{1,62}\s(?P<tld>com|net|org|io|co|xyz|biz|info|gg|ly|app|dev|shop|gallery)(?P<tail>/\S*)?)"
     r"(?=\s*(?:$|[.!?,;:)]|for|to see|and))"
 )
 _SHORTENER = re.compile(
@@ -191,7 +282,13 @@ def _ending(label: str, before: str) -> str | None:
         if form in endings() or form.startswith("xn--"):
             return label
     run = _ASCII_RUN.match(label)
-    if run and run.end() < len(label) and ord(label[run.end()]) > 0x2E7F and run[0] in endings() and before[-1:].isascii():
+    if (
+        run
+        and run.end() < len(label)
+        and ord(label[run.end()]) > 0x2E7F
+        and run[0] in endings()
+        and before[-1:].isascii()
+    ):
         return run[0]
     if label.replace("0", "o").replace("3", "e") in ("com", "net", "org"):
         return label
@@ -237,8 +334,7 @@ def _others(plain: str) -> Iterator[Link]:
 
 _CORE_WORDS = frozenset(_CORE.split("|"))
 _SHAPES = frozenset(
-    "polka red blue black white green yellow pink orange the a one two this that each every tiny little same single and gold "
-    "silver purple grey gray brown another of".split()
+    ["polka", "red", "blue", "black", "white", "green", "yellow", "pink", "orange", "the", "a", "one", "two", "this", "that", "each", "every", "tiny", "little", "same", "single", "and", "gold", "silver", "purple", "grey", "gray", "brown", "another", "of"]
 )  # fmt: skip
 
 
@@ -251,7 +347,9 @@ def _spoken(plain: str) -> Iterator[Link]:
         start, end = match.start("all"), match.end("all")
         if match["tail"]:
             yield Link(start, end, match["all"])
-        elif (ending not in _STOP or (ending == "de" and match["dot"] in ("dot", "punkt"))) and match["label"] not in _SHAPES:
+        elif (ending not in _STOP or (ending == "de" and match["dot"] in ("dot", "punkt"))) and match[
+            "label"
+        ] not in _SHAPES:
             yield Link(start, end, match["all"], ending in _CORE_WORDS)
         elif ending == "me" or (ending in _CORE_WORDS and ending not in _STOP):
             yield Link(start, end, match["all"], False)
@@ -263,7 +361,8 @@ def _spelt_out(plain: str) -> Iterator[Link]:
         joined = re.sub(r"\s", "", match[0])
         letters = joined.replace("dot", ".")
         if any(
-            label and _ending(part, label) for label, part in zip(letters.split("."), letters.split(".")[1:], strict=False)
+            label and _ending(part, label)
+            for label, part in zip(letters.split("."), letters.split(".")[1:], strict=False)
         ) or joined.startswith(("www", "http")):
             yield Link(match.start(), match.end(), joined)
 

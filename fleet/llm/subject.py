@@ -94,7 +94,9 @@ _COMMANDS = _words(
     قل اكتب اذكر دائما دائماً أبدا اشتر أضف تجاهل कहो लिखो बोलो हमेशा कभी खरीदो जोड़ो
     """
 )
-_COMMANDS_UNSPACED = re.compile(r"请|請|必须|必須|总是|回复|评论|写道|购买|关注|忽略|提到|してください|しなさい|と書|と言|必ず|買って|无视|하세요|해라")
+_COMMANDS_UNSPACED = re.compile(
+    r"请|請|必须|必須|总是|回复|评论|写道|购买|关注|忽略|提到|してください|しなさい|と書|と言|必ず|買って|无视|하세요|해라"
+)
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{13,}")
 """A name in a script without blanks is short; a longer run is a sentence."""
 
