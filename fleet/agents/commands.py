@@ -175,6 +175,16 @@ def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datet
     )  # fmt: skip
 
 
+def resume_paused_for(tx: Tx, agent_id: uuid.UUID, reasons: Sequence[str], *, first_tick_at: datetime) -> bool:
+    """Let an agent go on if the reason of its pause begins with one of these; False if it does not."""
+    why = sa.or_(*(AgentRow.pause_reason.startswith(reason, autoescape=True) for reason in reasons))
+    moved = _move(
+        tx, [agent_id], (Status.PAUSED,), Status.RUNNING, "agent.resumed", only=why,
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+    return bool(moved)
+
+
 def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
     """Send an agent home; False if it is idle already. Raises NotFound."""
     return _one(tx, agent_id, stop_these(tx, [agent_id]))

@@ -24,6 +24,8 @@ from fleet.core.sql import GroupStatement, Statement, given
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
 ALL = "*"
+BUDGET = "budget"
+"""Who sets a pause for a spent budget."""
 _CLOCK = sa.func.clock_timestamp()
 _A_MOMENT = timedelta(seconds=3)
 _IN_FORCE = sa.or_(ControlRow.until.is_(None), ControlRow.until > _CLOCK)
@@ -147,6 +149,14 @@ def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
     if resumed:
         events.emit(tx, "control.resumed", **_whose(tx, scope, key), scope=scope, key=key, by=by)
     return resumed
+
+
+def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
+    """Let a scope go on that an earlier version paused for a spent budget of the fleet's own; False if it did not."""
+    pause = sa.select(ControlRow.set_by).where(
+        ControlRow.scope == scope, ControlRow.key == key, ControlRow.hold == "pause"
+    )
+    return tx.scalar(pause) == BUDGET and resume(tx, scope, key, by=by)
 
 
 def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:

@@ -44,7 +44,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day."""
+    """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day.
+
+    `commenting`: a comment of this agent waits, for instance for a budget; a second one would only wait beside it.
+    """
 
     now: datetime
     agent_id: uuid.UUID
@@ -59,6 +62,7 @@ class Moment:
     asked_for: str | None = None
     waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
     posting: bool = False
+    commenting: bool = False
     scan: str | None = None
     """Of a supervised agent: SCAN if it may look at its feed now, else why not; it does nothing by itself then."""
 
@@ -142,6 +146,8 @@ def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -
         return moment.waits[name]
     if name == "post" and moment.posting:
         return "a post of mine is on its way"
+    if name == "comment" and moment.commenting:
+        return "a comment of mine is waiting"
     if name in _CAPPED:
         wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:

@@ -157,6 +157,12 @@ def still_proposes(tx: Tx, agent_id: uuid.UUID) -> bool:
     return tx.scalar(query.where(AgentRow.autonomy == "supervised").with_for_update(read=True)) is not None
 
 
+def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:
+    """Say whether an agent is not deleted, and keep it so for the rest of the transaction."""
+    query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
+    return tx.scalar(query.with_for_update(read=True)) is not None
+
+
 def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     """Make a running agent due at once."""
     woken = sa.update(AgentRow).where(AgentRow.id == agent_id, AgentRow.status == Status.RUNNING)

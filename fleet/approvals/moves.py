@@ -55,7 +55,7 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
         return _already_open(tx, proposal) or open(tx, proposal, rules)  # settled between the two looks: ask anew
     request = as_request(row)
     tell(tx, request, "requested", rule=rule.name)
-    if ruling.approves_by_itself(rule, proposal.facts):
+    if not proposal.needs_person and ruling.approves_by_itself(rule, proposal.facts):
         by = Person(f"rule:{rule.name}")
         record(tx, request, Verdict.APPROVE, by, None)
         return settle(tx, request, RequestState.APPROVED, by, f"by the rule {rule.name}")

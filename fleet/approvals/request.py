@@ -22,6 +22,7 @@ class Proposal:
     """What somebody wants to do. `before` is what exists now, if anything; `facts` are what rules may ask about.
 
     `expiration` is the agent's own setting, which wins over the rule's. `requested_by` is `agent:USERNAME` for agents.
+    `needs_person`: no rule may approve it by itself.
     """
 
     resource: str
@@ -34,6 +35,7 @@ class Proposal:
     agent_id: uuid.UUID | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     expiration: timedelta | None = None
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fleet.core.db import Database
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
+from fleet.llm.chain import UNLIMITED
 from fleet.runtime import keys, signing
 
 _LOOK_S = 10.0
@@ -40,13 +41,16 @@ def store(settings: Settings) -> Generator[Finding, None, Settings]:
 
 
 def moderation(settings: Settings) -> Iterator[Finding]:
-    """Say who looks at texts, and whether it answers. Costs nothing."""
+    """Report the moderator of texts, and whether it answers. Costs nothing: a model was looked at with the writers."""
     try:
         moderator = models.connect_moderator(settings, random.SystemRandom())
         if moderator is None:
-            yield Finding("moderation", Level.OK, "local rules")
+            yield _local_only(settings)
             return
-        flagged = moderator.categories([_HARMLESS], within_s=_LOOK_S)[0]
+        if settings.moderation == "model":
+            yield Finding("moderation", Level.OK, f"local rules, then {' or '.join(models.configured(settings))}")
+            return
+        flagged = moderator.judge([_HARMLESS], till=UNLIMITED, within_s=_LOOK_S)[0].refused
     except FleetError as error:
         yield Finding("moderation", Level.FAIL, f"{error.message} No text is published meanwhile.", error.fix)
         return
@@ -55,6 +59,15 @@ def moderation(settings: Settings) -> Iterator[Finding]:
                       "Look at FLEET_MODERATION_MODEL.")  # fmt: skip
     else:
         yield Finding("moderation", Level.OK, f"local rules, then {moderator.name} {settings.moderation_model}")
+
+
+def _local_only(settings: Settings) -> Finding:
+    writing = models.configured(settings)
+    if not writing or settings.llm_replay is not None:
+        return Finding("moderation", Level.OK, "local rules")
+    message = f"{' and '.join(writing)} may write, and only the local rules look at the words"
+    fix = "Set FLEET_MODERATION=model (the same model judges each text), or openai (docs/content.md)."
+    return Finding("moderation", Level.WARN, message, fix)
 
 
 def pictures(settings: Settings) -> Iterator[Finding]:

@@ -121,8 +121,8 @@ def _sum(one: Sum, names: dict[str, str]) -> dict[str, Any]:
 def budgets() -> None:
     """List, set, raise and lift budgets.
 
-    A call that might not fit is not made: the agent, persona or fleet sleeps until the period is over, a provider is
-    passed over for the next one.
+    A call that might not fit is not made; nothing else stops. The next model writes if its call fits, else the
+    personas' grammar, or nobody until the period is over (FLEET_LLM_WHEN_SPENT).
     """
 
 
@@ -164,7 +164,7 @@ def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **
     (scope, name), span = _scope(whom), Period(period)
     door.confirm(f"Let {whose(scope, name)} spend {dollars(amount)} more {span.now}?", yes=yes)
     left = money.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
-    door.say(_sentence(f"{whose(scope, name)} has {dollars(left)} left {span.now}. `fleet resume` wakes what sleeps."))
+    door.say(_sentence(f"{whose(scope, name)} has {dollars(left)} left {span.now}. Words that waited are written now."))
 
 
 @budgets.command()
@@ -186,13 +186,20 @@ def _show_budgets(door: Door, found: Sequence[Budget]) -> None:
     if not found:
         return
     right, names = {"justify": "right"}, _names(door, [one.key for one in found if one.scope is Scope.AGENT])
-    table = render.table("Budget", "Period", ("Limit", right), ("Spent", right), ("Set aside", right), ("Left", right))
+    table = render.table("Budget", "Period", ("Limit", right), ("Spent", right), ("Set aside", right), ("Left", right),
+                         "Paid calls")  # fmt: skip
     for one in found:
         left = Text(dollars(one.left_microusd), style="red" if one.left_microusd == 0 else "")
         render.row(table, whose(one.scope, names.get(one.key, one.key)), one.period,
                    dollars(one.limit_microusd + one.allowance_microusd), dollars(one.spent_microusd),
-                   dollars(one.reserved_microusd), left)  # fmt: skip
+                   dollars(one.reserved_microusd), left, _stopped(one))  # fmt: skip
     door.show(table)
+
+
+def _stopped(one: Budget) -> Text:
+    if one.spent_at is None:
+        return Text("allowed")
+    return Text(f"stopped since {one.spent_at:%Y-%m-%d %H:%M} UTC", style="red")
 
 
 def _budget(one: Budget) -> dict[str, Any]:

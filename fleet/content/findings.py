@@ -1,4 +1,4 @@
-"""What a look at a text can find. Shared by every rule of this room; the runtime records the names of rules."""
+"""Results of the checks of a text. Every rule of this package returns findings; the runtime records the names of rules."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What follows: the text is not published, another is asked for once and else it is told, or it is mended."""
+    """What a finding does to its text.
+
+    REFUSE: the text is never published. APPROVE: the text may break a rule; it is published only after a person has
+    approved it, and it is refused where no person can be asked. DOUBT: a second draft is requested; if it has the same
+    finding, it is published with a note. MEND: the text was corrected.
+    """
 
     REFUSE = "refuse"
+    APPROVE = "approve"
     DOUBT = "doubt"
     MEND = "mend"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `evidence` may be shown and stored: it never repeats private data or a secret."""
+    """One problem of a text. `evidence` may be shown and stored: it never contains private data or a secret."""
 
     rule: str
     evidence: str

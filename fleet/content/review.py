@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fleet.content import moderation, privacy, rules, similar, tone
+from fleet.content import moderation, patterns, privacy, rules, similar, tone
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
@@ -46,7 +46,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`text` is fit to be published if `ok`, and empty if not."""
+    """The result of a review. `text` is the corrected text; it is empty if the text is refused outright.
+
+    If `ok`, the text may be published. If `doubtful`, it may be published after a person has approved it.
+    """
 
     ok: bool
     text: str
@@ -54,13 +57,21 @@ class Verdict:
 
     @property
     def refusals(self) -> tuple[Finding, ...]:
-        """The findings for which the text is refused."""
-        return tuple(finding for finding in self.findings if finding.severity is Severity.REFUSE)
+        """The findings that forbid publication without a person: REFUSE and APPROVE."""
+        return self._with(Severity.REFUSE, Severity.APPROVE)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing but a person's approval is missing."""
+        return bool(self._with(Severity.APPROVE)) and not self._with(Severity.REFUSE)
 
     @property
     def objections(self) -> tuple[Finding, ...]:
-        """The findings for which another draft is asked for, while there may be another."""
-        return tuple(finding for finding in self.findings if finding.severity in (Severity.REFUSE, Severity.DOUBT))
+        """The findings for which a second draft is requested."""
+        return self._with(Severity.REFUSE, Severity.APPROVE, Severity.DOUBT)
+
+    def _with(self, *severities: Severity) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity in severities)
 
 
 def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
@@ -79,8 +90,9 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
     elif said is not None and kind in _COMPARED:
         found += similar.repeats(fitted, said.author, said.recent, but=said.key)
         found += tone.mismatch(fitted, said.voice)
-    ok = all(finding.severity is not Severity.REFUSE for finding in found)
-    return Verdict(ok, fitted if ok else "", tuple(found))
+    severities = {finding.severity for finding in found}
+    refused = Severity.REFUSE in severities
+    return Verdict(not refused and Severity.APPROVE not in severities, "" if refused else fitted, tuple(found))
 
 
 def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
@@ -93,6 +105,7 @@ def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Findi
     return [
         *privacy.private_data(reading),
         *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
+        *(patterns.broken(reading) if kind is not Kind.PROMPT else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
     ]

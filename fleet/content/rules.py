@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from fleet.content.findings import Finding, Severity
 from fleet.content.sanitise import READ_TIMES, tidy, unquoted
 from fleet.content.surfaces import Form
+from fleet.core import links as addresses
 from fleet.core import text
 
 _HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
@@ -19,17 +20,6 @@ _HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)»]*(?=\s|$)|[。！？।؟۔]")
 _LEAST_KEPT = 0.4
 """A text that is cut at a sentence keeps at least this part of the limit; else it is cut at a word."""
-_ENDINGS = (
-    "com|net|org|io|ai|dev|app|co|xyz|info|me|gg|ly|ru|cn|de|uk|tk|top|shop|site|online|link|zip|mov|eu|fr|es|be|tv|cc"
-    "|biz|club|live|page|store|cloud|space|website|tech|click|рф|укр|中国|公司"
-)
-_DOT = r"(?:[.．｡]|\s?[\[({]\s?(?:\.|dot|punkt|punto)\s?[\])}]\s?)"
-_LINK = re.compile(
-    r"\b(?:(?:[a-z][a-z0-9+.-]{1,20}://|hxxps?:)\S*|(?:mailto|javascript|data|vbscript|tel|file):\S+)"
-    rf"|\bwww\.\S+|(?<![\w@-])(?:[\w-]{{1,63}}{_DOT}){{1,5}}(?:(?:{_ENDINGS})(?![\w-])(?:[/?#:]\S*)?|[a-z]{{2,24}}/\S+)"
-    r"|(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])(?::\d+)?(?:/\S*)?",
-    re.IGNORECASE,
-)
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|$)", re.IGNORECASE)
 _USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
 
@@ -50,10 +40,17 @@ def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
 
 
 def links(words: str, form: Form, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
-    """Return a refusal for each link but those to allowed hosts, on a surface that has links."""
+    """Return a finding for each link but those to allowed hosts, on a surface that has links.
+
+    What may as well be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
+    """
     hosts = {host.casefold() for host in allowed_hosts} if form.links else set()
-    found = [match[0] for match in _LINK.finditer(words) if _host(match[0]) not in hosts]
-    return [Finding("links", f"a link of {len(link)} characters") for link in found]
+    return [
+        Finding("links", f"a link of {link.end - link.start} characters",
+                Severity.REFUSE if link.sure else Severity.APPROVE)
+        for link in addresses.find(words)
+        if _host(link.address) not in hosts
+    ]  # fmt: skip
 
 
 def cut_at_sentence(words: str, limit_chars: int) -> str:

@@ -16,8 +16,8 @@ from array import array
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 
-from fleet.content import look_alikes
 from fleet.content.findings import Finding
+from fleet.core import look_alikes
 
 OWN_LIKENESS = 0.7
 """An agent does not say much the same again: in ten words, one may be the same no longer."""

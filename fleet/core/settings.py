@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     llm_prices: CommaSeparated = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
+    llm_when_spent: Literal["grammar", "wait"] = Field(
+        "grammar",
+        description="who writes when a budget is spent: the personas' own grammar, or nobody (wait)",
+    )
     llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
     llm_stream: bool = Field(
         False, description="take answers in as they are written; one that is cut short costs what it took, not its most"
@@ -145,12 +149,16 @@ class Settings(BaseSettings):
         (), description="words that agents never publish, beside the shipped ones, separated by commas"
     )
     link_hosts: CommaSeparated = Field((), description="hosts that texts may link to, where the surface has links")
-    moderation: Literal["local", "openai"] = Field(
-        "local", description="who looks at texts: the local rules, or they and then OpenAI's moderation"
+    moderation: Literal["local", "openai", "model"] = Field(
+        "local", description="moderator after the local rules: none, OpenAI's moderation, or the model that writes"
     )
-    moderation_model: str = Field("omni-moderation-latest", min_length=1, description="which of its models")
-    moderation_api_key: SecretStr = Field(SecretStr(""), description="its key, if not that of OpenAI's models")
-    moderation_base_url: str = Field("", description="its address, if not that of OpenAI's models")
+    moderation_model: str = Field(
+        "omni-moderation-latest", min_length=1, description="model of OpenAI's moderation; `model` does not use it"
+    )
+    moderation_api_key: SecretStr = Field(
+        SecretStr(""), description="key of OpenAI's moderation, if not that of OpenAI's models"
+    )
+    moderation_base_url: str = Field("", description="address of OpenAI's moderation, if not that of OpenAI's models")
     recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
     check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
     image_hosts: CommaSeparated = Field(

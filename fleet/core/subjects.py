@@ -21,7 +21,7 @@ agent.draft: post.created comment.created reaction.created connection.request.cr
 agent.lesson: learned undone
 approval: requested voted amended escalated reminder approved rejected expired withdrawn
 budget: set allowed removed spent
-content: refused
+content: refused doubtful
 control: kill_switch.thrown kill_switch.lifted paused resumed
 event: parked replayed
 hook: created changed enabled disabled rotated removed received

@@ -10,6 +10,8 @@ import html
 import re
 import unicodedata
 
+from fleet.core import links
+
 ELLIPSIS = "…"
 MOST_MARKS = 5  # no orthography piles more on one letter; decorated "zalgo" text does
 
@@ -27,26 +29,14 @@ _EMOJI = (range(0x2190, 0x2BFF), range(0x1F000, 0x1FB00))
 _JOINED_SCRIPTS = (range(0x0600, 0x08FF), range(0x0900, 0x0DFF), range(0x0E80, 0x1100), range(0x1780, 0x18B0))
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|\x9b[0-?]*[ -/]*[@-~]")
-_TAG_OR_COMMENT = re.compile(
-    r"<(script|style)\b[^>]{0,500}>.{0,5000}?</\1\s*>|<!--.{0,2000}?(?:-->|$)|</?[a-zA-Z!?][^<>]{0,2000}(?:>|$)",
-    re.DOTALL | re.IGNORECASE,
-)
-# Endings that are also words (lamp.It is late) count as an address only when a path follows.
-_ENDINGS = (
-    "com|net|org|io|ai|dev|app|co|xyz|info|me|gg|ly|ru|cn|de|uk|tk|top|shop|site|online|link|zip|mov|eu|fr|es|pl|nl|cz|jp"
-    "|kr|br|ch|tv|cc|biz|ws|su|icu|club|live|page|store|cloud|space|website|tech|click|lol|art|pro|finance|bank|exchange"
-    "|crypto|sh|id|vn|ir|ua|tr|mx|edu|gov|mil|example|test|onion|rest|chat|news|games|рф|укр|中国|中國|公司|网络|한국"
-)
-_DOT = r"(?:[.．｡]|\s?[\[({]\s?(?:\.|dot|punkt|punto|точка)\s?[\])}]\s?|\s(?:dot|punkt|punto|точка)\s)"
-_LINK = re.compile(
-    r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)"  # markdown keeps its label
-    r"|\b(?:[a-z][a-z0-9+.-]{1,20}:\s?//|hxxps?:|(?:mailto|javascript|data|vbscript|tel|file|tg|magnet|bitcoin):)\S*"
-    rf"|\bwww{_DOT}\S+"
-    rf"|(?<![\w-])(?:[\w-]{{1,63}}{_DOT}){{1,5}}(?:(?:{_ENDINGS})(?![\w-])(?:[/?#:]\S*)?|xn--\S+|[a-z]{{2,24}}/\S+)"
-    r"|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?(?:/\S*)?",
-    re.IGNORECASE,
-)
-_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # fullwidth ASCII, one sign for one sign
+_TAG_EDGE = re.compile(r"[<>]")
+_OPENING = re.compile(r"</?[a-zA-Z!?]")
+_HIDDEN = re.compile(r"<(script|style)\b", re.IGNORECASE)
+_CLOSINGS = {name: re.compile(rf"</{name}[^<>]*>", re.IGNORECASE) for name in ("script", "style")}
+_MOST_NESTED_ENTITIES = 8
+"""Passes in which entities are decoded: one pass for each level of `&amp;amp;lt;`. What remains is removed."""
+_MARKUP_SIGNS = re.compile(r"[<>`{}\[\]\\|~^]|\*\*+|__+")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]]{0,200})\]\([^()\s]{0,500}\)")
 _KEY = re.compile(
     r"-----BEGIN [A-Z ]{3,40}-----\S*"
     r"|\b(?:sk|pk|rk|fst|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|npm|AKIA|ASIA|AIza|ya29)[-_.]?[A-Za-z0-9_-]{8,}"
@@ -73,6 +63,8 @@ def clean(text: str) -> str:
 
     Cleaning twice changes nothing more.
     """
+    if text.isascii() and text.isprintable():
+        return _BLANKS.sub(" ", text).strip()
     seen = ""
     # What is taken away may bring two joiners or a letter and its mark together, so look again until nothing moves.
     while seen != text:
@@ -103,20 +95,28 @@ def cut(text: str, limit_chars: int) -> str:
 
 def without_markup(text: str) -> str:
     """Remove tags, comments and entities of HTML, and the signs that write markup; the words between them stay."""
-    seen = ""
-    while seen != text:
-        seen = text
-        text = _TAG_OR_COMMENT.sub(" ", html.unescape(text))
-    return re.sub(r"[<>`{}\[\]\\|~^]|\*\*+|__+", " ", text)
+    for _ in range(_MOST_NESTED_ENTITIES):
+        decoded = html.unescape(text)
+        plain = _without_tags(decoded)
+        if plain == text:
+            break
+        text = plain
+    else:
+        text = text.replace("&", " ")
+    return _MARKUP_SIGNS.sub(" ", text)
 
 
 def without_links(text: str) -> str:
-    """Remove addresses of web and mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label."""
-    text = _ADDRESS.sub(" ", text)
+    """Remove addresses of web and mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label.
+
+    An address that may as well be the end of a sentence ("lamp.It is late") stays.
+    """
+    text = _MARKDOWN_LINK.sub(r"\1", _ADDRESS.sub(" ", text))
     kept, end = [], 0
-    for found in _LINK.finditer(text.translate(_PLAIN)):
-        kept += [text[end : found.start()], text[found.start(1) : found.end(1)] if found[1] else " "]
-        end = found.end()
+    for link in links.find(text):
+        if link.sure:
+            kept += [text[end : link.start], " "]
+            end = link.end
     return _close_up("".join(kept) + text[end:])
 
 
@@ -140,6 +140,41 @@ def without_hashtags(text: str) -> str:
     return _close_up(_HASH_BEFORE_WORD.sub("", text[:end]))
 
 
+def _without_tags(text: str) -> str:
+    """Remove tags, comments, scripts and styles in one pass: what is not closed is searched for once."""
+    kept: list[str] = []
+    unclosed: set[str] = set()
+    at = 0
+    while (start := text.find("<", at)) >= 0:
+        kept.append(text[at:start])
+        at = _end_of_tag(text, start, unclosed)
+        kept.append(" " if at > start else "<")
+        at = max(at, start + 1)
+    return "".join([*kept, text[at:]])
+
+
+def _end_of_tag(text: str, start: int, unclosed: set[str]) -> int:
+    """Return where the tag or comment that begins at `start` ends; `start` itself if none begins there."""
+    if text.startswith("<!--", start):
+        end = text.find("-->", start)
+        return end + 3 if end >= 0 else len(text)
+    if not _OPENING.match(text, start):
+        return start
+    edge = _TAG_EDGE.search(text, start + 1)
+    if edge is None:
+        return len(text)
+    hidden = _HIDDEN.match(text, start)
+    name = hidden[1].lower() if hidden else ""
+    if edge[0] == "<":
+        return start
+    if name and name not in unclosed:
+        closing = _CLOSINGS[name].search(text, edge.end())
+        if closing is not None:
+            return closing.end()
+        unclosed.add(name)
+    return edge.end()
+
+
 def _close_up(text: str) -> str:
     return _BLANK_BEFORE_POINT.sub("", _BLANKS.sub(" ", text)).strip()
 
@@ -148,6 +183,10 @@ def _visible(text: str) -> list[str]:
     kept: list[str] = []
     marks = 0
     for place, char in enumerate(text):
+        if " " <= char <= "~":
+            kept.append(char)
+            marks = 0
+            continue
         char = _keep(char, kept, text[place + 1 : place + 2])  # noqa: PLW2901
         if not char:
             continue

@@ -74,6 +74,15 @@ def taken(tx: Tx, agent_id: uuid.UUID, targets: Sequence[str]) -> set[tuple[str,
     return {(kind, str(target)) for kind, target in tx.execute(query)}
 
 
+def waiting_on(tx: Tx, agent_id: uuid.UUID, kind: DraftKind, targets: Sequence[str]) -> frozenset[str]:
+    """Return about which targets an agent has a draft that waits for a decision (uq_drafts_one_open)."""
+    query = sa.select(DraftRow.target).where(
+        DraftRow.agent_id == agent_id, DraftRow.kind == kind, DraftRow.target.in_(targets),
+        DraftRow.status == DraftStatus.PENDING,
+    )  # fmt: skip
+    return frozenset(str(target) for target in tx.session.scalars(query))
+
+
 def open_captions(tx: Tx, agent_id: uuid.UUID, *, limit: int = 50) -> list[str]:
     """Return the words of an agent's posts that wait for a decision or were decided lately, newest first."""
     mine = (DraftRow.agent_id == agent_id, DraftRow.kind == DraftKind.POST)

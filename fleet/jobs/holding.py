@@ -5,12 +5,14 @@ Called by `fleet.runtime` inside its transactions.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.jobs.models import AttemptRow, JobRow
+from fleet.jobs.policy import JobKind
 from fleet.jobs.service import Claim, guarded, locked_in_order
 from fleet.jobs.states import JobState
 
@@ -35,12 +37,16 @@ def let_nobody_free(tx: Tx) -> None:
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
 
 
-def free_held(tx: Tx) -> int:
-    """Make every job that waits for a pause, cap or budget due now (they are checked again); return how many.
+def free_held(tx: Tx, kinds: Collection[JobKind] | None = None) -> int:
+    """Make every job (of these kinds) that waits for a pause, cap or budget due now; return how many.
+
+    What they wait for is checked again.
 
     To be called before anything locks an agent's row: who puts its job aside wants that, too.
     """
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))  # waits for all who put jobs aside
-    waiting = (JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN)))
+    waiting = [JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN))]
+    if kinds is not None:
+        waiting.append(JobRow.kind.in_(kinds))
     freed = sa.update(JobRow).where(JobRow.id == locked_in_order(*waiting).c.id)
     return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount

@@ -36,7 +36,8 @@ _STANDS = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
 class Surroundings:
     """What the ledger knows about an agent and the posts it sees.
 
-    `posting` says that a post of it waits or is being made; one that went out is among the writes.
+    `posting` says that a post of it waits or is being made; one that went out is among the writes. `commenting` says
+    that a comment of it waits for something, such as a budget.
     `ours` counts the fleet's comments that stand or may stand on each; `reactions` are the (kind, target) pairs that
     the agent has done, is doing, or must not try again.
     """
@@ -45,6 +46,7 @@ class Surroundings:
     ours: Mapping[str, int]
     reactions: frozenset[tuple[str, str]]
     posting: bool
+    commenting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, s
     """Return what a decision needs, as it is now."""
     (row,) = db.run(_SURROUNDINGS, agent_id=agent_id, targets=list(targets), since=since)
     reactions = frozenset((kind, target) for kind, target in row.reactions)
-    return Surroundings(_writes(row.writes), row.ours, reactions, row.posting)
+    return Surroundings(_writes(row.writes), row.ours, reactions, row.posting, row.commenting)
 
 
 def before_write_parameters(agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> dict[str, Any]:
@@ -165,14 +167,15 @@ def _reactions(targets: Any, *, of: Any) -> sa.ScalarSelect[Any]:
     )
 
 
-def _posting(*, of: Any) -> sa.ColumnElement[bool]:
-    """Say whether a post is yet to go out; older ones than a post is worth have ended (ix_jobs_agent)."""
+def _unsent(kind: JobKind, *where: sa.ColumnElement[bool], of: Any) -> sa.ColumnElement[bool]:
+    """Say whether a job of a kind is yet to go out; older ones than it is worth have ended (ix_jobs_agent)."""
     return sa.exists(
         sa.select(sa.literal_column("1")).where(
             JobRow.agent_id == of,
-            JobRow.kind == JobKind.POST,
+            JobRow.kind == kind,
             JobRow.state.in_((JobState.READY, JobState.RUNNING)),
-            JobRow.created_at > _NOW - WORTH_DOING[JobKind.POST],
+            JobRow.created_at > _NOW - WORTH_DOING[kind],
+            *where,
         )
     )
 
@@ -185,7 +188,8 @@ def _surroundings() -> GroupStatement:
         _writes_after(calls.c.since, of=of, calls=calls).label("writes"),
         _ours(targets, calls=calls).label("ours"),
         _reactions(targets, of=of).label("reactions"),
-        _posting(of=of).label("posting"),
+        _unsent(JobKind.POST, of=of).label("posting"),
+        _unsent(JobKind.COMMENT, JobRow.held.is_not(None), of=of).label("commenting"),
     )
     return GroupStatement(query, order="agent_id")
 

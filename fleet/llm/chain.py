@@ -1,7 +1,8 @@
 """Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
 
 Put together by `fleet.llm.registry`, called by `fleet.runtime.handlers` through `fleet.llm.base.Words`. Safe for many
-threads. Never raises on behalf of a model, only for its till; the usage of the words tells what every try took.
+threads. Never raises on behalf of a model, only for its till, or where words wait for a budget; the usage of the words
+tells what every try took.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class _Unlimited:
     def settle(self, reserved: Any, calls: Iterable[Usage]) -> None: ...
 
 
+UNLIMITED: Till = _Unlimited()
+
+
 @dataclass(frozen=True, slots=True)
 class _Errand(Generic[_Words]):
     """One text to be written. Every try asks the same question, which caches and recordings know again."""
@@ -45,6 +49,7 @@ class _Errand(Generic[_Words]):
     ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
     seed: int
     spent: list[Usage] = field(default_factory=list)
+    unpaid: list[NotPaidFor] = field(default_factory=list)
 
     def put_to(self, provider: Provider, within_s: float) -> tuple[_Words, Usage]:
         return self.ask(provider, random.Random(self.seed), within_s)
@@ -85,7 +90,10 @@ class _Link:
 
 
 class Chain:
-    """Writes with the first provider that can, and with `last` when none can."""
+    """Writes with the first provider that can, and with `last` when none can.
+
+    With `wait_for_budget`, NotPaidFor is raised instead of asking `last` where a budget kept a provider from writing.
+    """
 
     name = "chain"
 
@@ -95,6 +103,7 @@ class Chain:
         last: Provider,
         *,
         within_s: float = 45.0,
+        wait_for_budget: bool = False,
         rule: Rule | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock_s: Callable[[], float] = clock.monotonic_s,
@@ -102,9 +111,10 @@ class Chain:
         self._links = [_Link(provider, rule or Rule()) for provider in providers]
         self._last = last
         self._within_s = within_s
+        self._wait_for_budget = wait_for_budget
         self._sleep = sleep
         self._clock_s = clock_s
-        self._till: Till = _Unlimited()
+        self._till: Till = UNLIMITED
 
     def paid_by(self, till: Till) -> Chain:
         """Return the same chain, breakers and all, whose calls are paid by `till`."""
@@ -153,6 +163,8 @@ class Chain:
             if answer is not None:
                 break
         else:
+            if errand.unpaid and self._wait_for_budget:
+                raise min(errand.unpaid, key=lambda error: error.until)
             answer = errand.put_to(self._last, max(LEAST_S, until_s - self._clock_s()))
         words, usage = answer
         return words, usage.after(*errand.spent)
@@ -192,6 +204,7 @@ class Chain:
             reserved = self._till.reserve(provider.name, most)
         except NotPaidFor as error:
             log.info("provider_passed_over", provider=provider.name, reason=str(error))
+            errand.unpaid.append(error)
             return None, None
         try:
             answer = errand.put_to(provider, left_s)

@@ -6,6 +6,7 @@ that cannot be used; caught by `fleet.llm.chain`. Each carries what the call too
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from fleet.core import logs, text
@@ -17,7 +18,11 @@ LONGEST_CHARS = 500
 
 
 class NotPaidFor(FleetError):
-    """Nobody pays for a call to this provider now. Another one may be asked."""
+    """Nobody pays for a call to this provider now. Another one may be asked. `until` is when to ask again."""
+
+    def __init__(self, message: str, until: datetime, *, fix: str | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.until = until
 
 
 class ModelError(FleetError):

@@ -1,14 +1,16 @@
-"""What a moderator at a vendor is asked and answers. Implemented by `openai_moderation`, called by the runtime.
+"""The interface of moderators that are asked over a network. Implemented by `openai_moderation` and `model_moderation`.
 
-Fails closed: no answer is an error, and whoever asked publishes nothing until there is one.
+Called by the runtime. Fails closed: no answer is an error, and the caller publishes nothing until there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.core.errors import FleetError
+from fleet.llm.base import Till
 
 
 class Unanswered(FleetError):
@@ -19,14 +21,22 @@ class Unanswered(FleetError):
         self.retry_after_s = retry_after_s
 
 
-class RemoteModerator(Protocol):
-    """Puts texts into categories of what must not be published; an empty set lets a text pass.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Why a text must not be published, and why a person has to approve it first, by category. Empty: it passes."""
 
-    Raises Unanswered within about `within_s`, whatever the server does.
-    """
+    refused: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+
+
+class RemoteModerator(Protocol):
+    """Judges texts. Raises Unanswered within about `within_s`, whatever the server does."""
 
     name: str
 
-    def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:
-        """Return the categories of each text, in order."""
+    def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:
+        """Return the judgement of each text, in order. `till` pays for calls that cost money.
+
+        Raises NotPaidFor when it does not.
+        """
         ...

@@ -18,7 +18,8 @@ from openai.types import Moderation
 
 from fleet.core import clock, masking
 from fleet.llm import wire
-from fleet.llm.moderation import Unanswered
+from fleet.llm.base import Till
+from fleet.llm.moderation import Judgement, Unanswered
 from fleet.llm.openai_provider import client
 
 BACKOFF_S = (1.0, 2.0, 4.0)
@@ -55,6 +56,10 @@ class OpenAIModerator:
             raise Unanswered("The moderator has no key.", fix="Set FLEET_OPENAI_API_KEY or FLEET_MODERATION_API_KEY.")
         self._model, self._dice, self._sleep, self._now = model, dice, sleep, now
         self._client = client(api_key, base_url)
+
+    def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:  # noqa: ARG002 - it is free
+        """Refuse what is flagged; nothing is doubtful. Raises Unanswered."""
+        return [Judgement(refused=flagged) for flagged in self.categories(texts, within_s=within_s)]
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:
         """Return the categories of each text, in order. Raises Unanswered."""

@@ -55,13 +55,25 @@ _LEET = str.maketrans("013457@$", "oieastas")
 _SPACED_OUT = re.compile(r"(?:\b[^\W\d]\b[ ._-]{1,2}){7,}")
 
 
+MOST_READ_CHARS = 20_000
+"""Longer texts count as orders, before or after normalisation: no caption is as long, and reading must stay cheap."""
+_MOST_GROWTH = 4
+"""A text that grows more than this many times in normalisation is written in ligatures of whole phrases."""
+
+
 def gives_orders(words: str) -> bool:
     """Say whether a text tries to command its reader, or is in a disguise that nobody needs who does not.
 
-    Fancy letters, unseen characters and digits for letters are looked through.
+    Fancy letters, unseen characters and digits for letters are looked through. The cost is linear in the length.
     """
-    plain = text.clean(unicodedata.normalize("NFKC", words))
-    return any(_ORDERS.search(one) for one in (words, plain, plain.translate(_LEET))) or _is_disguised(plain)
+    if len(words) > MOST_READ_CHARS:
+        return True
+    plain = unicodedata.normalize("NFKC", words)
+    if len(plain) > max(_MOST_GROWTH * len(words), 200):
+        return True
+    plain = text.clean(plain)
+    readings = dict.fromkeys((words, plain, plain.translate(_LEET)))
+    return any(_ORDERS.search(one) for one in readings) or _is_disguised(plain)
 
 
 def _is_disguised(plain: str) -> bool:

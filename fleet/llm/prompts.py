@@ -20,6 +20,7 @@ from fleet.llm.grammar import draw_shared
 from fleet.llm.model import Prompt
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.orders import gives_orders
+from fleet.llm.subject import author_name
 
 MAX_OUTPUT_TOKENS = 2_000  # the longest answer is about 250; what models think before they answer counts too
 MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES, MOST_OBJECTIONS = 8, 3, 8, 8, 5
@@ -156,18 +157,14 @@ def _refused(request: PostRequest | CommentRequest) -> list[str]:
 
 
 def _seen(number: int, one: SeenPost) -> dict[str, Any]:
-    told: dict[str, Any] = {"post": number, "author": _name(_harmless(one.author)), "caption": _theirs(one.caption)}
+    told: dict[str, Any] = {"post": number, "author": author_name(one.author), "caption": _theirs(one.caption)}
     comments = [words for comment in one.comments[:MOST_COMMENTS] if (words := _theirs(comment))]
     return {**told, "comments": comments} if comments else told
 
 
 def _theirs(raw: str) -> str:
-    return _short(_harmless(raw), LONGEST_CAPTION_CHARS)
-
-
-def _harmless(raw: str) -> str:
-    """Return what an outsider wrote, or nothing when it gives orders: a model cannot obey what it has not read."""
-    return "" if gives_orders(raw[: 20 * LONGEST_CAPTION_CHARS]) else raw
+    """Return a text of an outsider, or nothing when it gives orders: a model cannot obey what it has not read."""
+    return "" if gives_orders(raw[: 20 * LONGEST_CAPTION_CHARS]) else _short(raw, LONGEST_CAPTION_CHARS)
 
 
 def _block(tag: str, value: Any) -> str:

@@ -85,17 +85,31 @@ def connect(settings: Settings) -> Words:
     check(settings)
     if settings.llm_replay is not None:
         return Replayer(settings.llm_replay)
-    prices = price_list(settings.llm_prices)
-    within_s = min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
-    writers = [ModelWriter(model, prices, timeout_s=within_s) for model in connect_models(settings)]
-    words: Words = Chain(writers, OfflineProvider(), within_s=within_s) if writers else OfflineProvider()
+    writers = _writers(settings)
+    waits = settings.llm_when_spent == "wait"
+    words: Words = OfflineProvider()
+    if writers:
+        words = Chain(writers, OfflineProvider(), within_s=_within_s(settings), wait_for_budget=waits)
     return Recorder(words, settings.llm_record) if settings.llm_record is not None else words
+
+
+def _writers(settings: Settings) -> list[ModelWriter]:
+    prices = price_list(settings.llm_prices)
+    return [ModelWriter(model, prices, timeout_s=_within_s(settings)) for model in connect_models(settings)]
+
+
+def _within_s(settings: Settings) -> float:
+    return min(settings.llm_timeout_s, settings.lease_s / 2)  # the rest of a job needs its lease too
 
 
 def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerator | None:
     """Return the moderator that is asked beside the local rules, or None. Raises Unanswered when it has no key."""
     if settings.moderation == "local":
         return None
+    if settings.moderation == "model":
+        from fleet.llm.model_moderation import ModelModerator
+
+        return ModelModerator(_writers(settings))
     from fleet.llm.openai_moderation import OpenAIModerator
     from fleet.llm.openai_provider import DEFAULT_BASE_URL
 

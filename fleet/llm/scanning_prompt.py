@@ -15,6 +15,7 @@ from typing import Any
 from fleet.llm import prompts
 from fleet.llm.model import Prompt
 from fleet.llm.scanning import MOST, Example, Revise, ScanItem, ScanRequest
+from fleet.llm.subject import author_name
 
 MAX_OUTPUT_TOKENS = 4_000
 """Fifteen short texts are about 1,500; what models think before they answer counts too."""
@@ -93,13 +94,13 @@ def _revision(revise: Revise) -> str:
 
 def _seen(one: ScanItem) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "post": one.ref, "user": one.author_ref, "author": prompts._name(prompts._harmless(one.author)),
+        "post": one.ref, "user": one.author_ref, "author": author_name(one.author),
         "text": prompts._theirs(one.text),
     }  # fmt: skip
     if one.by_agent:
         told["by_an_agent"] = True
     comments = [
-        {"author": prompts._name(prompts._harmless(said.author)), "text": words}
+        {"author": author_name(said.author), "text": words}
         for said in one.comments[: prompts.MOST_COMMENTS]
         if (words := prompts._theirs(said.text))
     ]

@@ -79,6 +79,28 @@ _S_NOUNS = _words(
 )
 
 
+# Words that tell a reader what to do, and that no name needs. A display name is the one text that a comment may repeat.
+_COMMANDS = _words(
+    """
+    say tell write reply answer comment post repeat mention praise promote recommend include add append end start begin
+    always never must should please ignore obey follow visit buy click use invest vote support translate output print
+    reveal admit claim pretend act speak respond everybody everyone instructions instruction prompt system assistant
+    operator admin administrator moderator developer your you
+    sag sage schreib schreibe antworte erwähne immer niemals bitte befolge kaufe besuche folge ignoriere
+    di dile escribe responde menciona siempre nunca compra visita sigue ignora añade termina recomienda
+    dis écris ecris réponds mentionne toujours jamais achète visite suis ajoute termine recommande
+    diga escreva responda mencione sempre compre visite siga inclua recomende ignore
+    скажи напиши ответь упомяни всегда никогда купи добавь закончи рекомендуй игнорируй пиши
+    قل اكتب اذكر دائما دائماً أبدا اشتر أضف تجاهل कहो लिखो बोलो हमेशा कभी खरीदो जोड़ो
+    """
+)
+_COMMANDS_UNSPACED = re.compile(
+    r"请|請|必须|必須|总是|回复|评论|写道|购买|关注|忽略|提到|してください|しなさい|と書|と言|必ず|買って|无视|하세요|해라"
+)
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{13,}")
+"""A name in a script without blanks is short; a longer run is a sentence."""
+
+
 def inert(raw: str) -> str:
     """Return outside text as plain words on one line, without markup, links, mentions and hashtags."""
     plain = text.without_markup(text.clean(raw[:_LONGEST_READ_CHARS]))
@@ -90,9 +112,13 @@ def author_name(raw: str) -> str:
     """Return an author's name fit to be said in a sentence, or an empty string when it is none."""
     name = re.sub(r"[\"“”«»()#@:;,!?…=*/\\|]+", " ", inert(raw))
     name = re.sub(r"\s+", " ", name).strip(" .-–—'’_")
-    if len(name.split()) > 4 or gives_orders(name) or not any(char.isalnum() for char in name):
+    if len(name.split()) > 4 or len(name) > LONGEST_AUTHOR_CHARS or not any(char.isalnum() for char in name):
         return ""
-    return text.cut(name, LONGEST_AUTHOR_CHARS)
+    if gives_orders(name) or not _COMMANDS.isdisjoint(re.split(r"[\s._’'-]+", name.casefold())):
+        return ""
+    if _COMMANDS_UNSPACED.search(name) or _DENSE.search(name):
+        return ""
+    return name
 
 
 def quote(caption: str) -> str:

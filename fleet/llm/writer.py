@@ -29,7 +29,7 @@ _PROBLEM_BYTES = 2_000
 _TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
 
 Request = PostRequest | CommentRequest
-_Words = TypeVar("_Words", PostWords, CommentWords, ScanAnswer)
+_Words = TypeVar("_Words")
 
 
 class ModelWriter:
@@ -56,28 +56,32 @@ class ModelWriter:
         self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[PostWords, Usage]:
         """Write a post."""
-        return self._write(prompts.post(request, dice), lambda raw: read_post(request, raw), within_s)
+        return self.put(prompts.post(request, dice), lambda raw: read_post(request, raw), within_s)
 
     def write_comment(
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]:
         """Write a comment on one of the posts seen."""
-        return self._write(prompts.comment(request, dice), lambda raw: read_comment(request, raw), within_s)
+        return self.put(prompts.comment(request, dice), lambda raw: read_comment(request, raw), within_s)
 
     def digest(
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]:
         """Look at a feed and propose."""
         prompt = scanning_prompt.scan(request, dice)
-        return self._write(prompt, lambda raw: scanning_answers.read(request, raw), within_s)
+        return self.put(prompt, lambda raw: scanning_answers.read(request, raw), within_s)
 
     def estimate(self, request: Request | ScanRequest) -> int:
         """Return the most that one try can cost: the call, and its repair."""
-        prompt = ask_for(request, random.Random(0))
         # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
+        return self.at_most(ask_for(request, random.Random(0)))
+
+    def at_most(self, prompt: Prompt) -> int:
+        """Return the most that one question can cost: the call, and its repair."""
         return self._at_most(prompt) + self._at_most(prompt.told("\U0010ffff" * _TOLD_CHARS, "x" * _PROBLEM_BYTES))
 
-    def _write(self, prompt: Prompt, take: Callable[[str], _Words], within_s: float | None) -> tuple[_Words, Usage]:
+    def put(self, prompt: Prompt, take: Callable[[str], _Words], within_s: float | None) -> tuple[_Words, Usage]:
+        """Ask, and once more if `take` raises what is wrong with the answer. Raises ModelError."""
         until_s = self._clock_s() + (self._timeout_s if within_s is None else min(within_s, self._timeout_s))
         first = self._ask(prompt, until_s)
         try:

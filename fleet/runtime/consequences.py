@@ -1,7 +1,8 @@
 """What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
 
-One table for ticks and jobs: the surface's budgets and our own put whom they cover to sleep until they
-reset, the surface's own kill switch and a refused token pause the surface until a person has looked.
+One table for ticks and jobs: the surface's budgets put whom they cover to sleep until they reset, the surface's own
+kill switch and a refused token pause the surface until a person has looked. A job that waits for a budget of our own
+holds back nothing but itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from fleet.jobs.states import DeadReason
 from fleet.llm.moderation import Unanswered
 from fleet.platforms import base, guard
 from fleet.runtime import paying
-from fleet.spending import budgets
 
 _BUDGET_SLEEP = timedelta(hours=1)
 _LONGEST_SLEEP = timedelta(hours=24)
@@ -37,6 +37,8 @@ class Verdict:
 
     outcome: Outcome
     also: Callable[[Tx], None] | None = None
+    still_held: Callable[[Tx], bool] | None = None
+    """Says whether what the job waits for is still in the way; asked in the transaction that puts the job aside."""
 
 
 def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
@@ -54,8 +56,8 @@ def judge(
         case base.BudgetSpent():
             until = budget_reset(error.reset_at, now)
             return Verdict(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
-        case budgets.BudgetSpent():
-            return Verdict(Held(str(error), error.until), _save_money(agent_id, error))
+        case paying.Unpaid():
+            return Verdict(Held(str(error), error.until), still_held=lambda tx: paying.still_unpaid(tx, error))
         case base.SurfacePaused():
             return Verdict(
                 Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")
@@ -122,24 +124,9 @@ def unrecorded(error: DBAPIError, *, may_be_out: bool) -> Verdict:
 def _sleep(agent_id: uuid.UUID, surface: str, error: base.BudgetSpent, until: datetime) -> Callable[[Tx], None]:
     def write(tx: Tx) -> None:
         if error.whole_fleet:
-            controls.pause(tx, "surface", surface, by="budget", reason=str(error), until=until)
+            controls.pause(tx, "surface", surface, by=controls.BUDGET, reason=str(error), until=until)
         else:
             commands.pause(tx, agent_id, reason=f"budget: {error}", until=until)
-
-    return write
-
-
-def _save_money(agent_id: uuid.UUID, spent: budgets.BudgetSpent) -> Callable[[Tx], None]:
-    """Let whom a budget covers rest until it is full again; it is recorded by the first who meets it."""
-    budget = spent.budget
-
-    def write(tx: Tx) -> None:
-        if budget.scope is budgets.Scope.AGENT:
-            rests = commands.pause(tx, agent_id, reason=str(spent), until=spent.until)
-        else:
-            rests = controls.pause(tx, budget.scope, budget.key, by="budget", reason=str(spent), until=spent.until)
-        if rests:
-            paying.tell(tx, spent)
 
     return write
 

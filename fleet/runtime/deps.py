@@ -55,8 +55,6 @@ class Deps:
     """Who writes the words, if not whom the settings name."""
     remember: Remember | None = None
     """Who remembers for the agents, if not the ledger."""
-    passed_over: set[tuple[str, datetime]] = field(default_factory=set)
-    """Providers whose spent budget this process has told of, and until when that is so."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
     _writers: list[Words] = field(default_factory=list)
     _moderators: list[RemoteModerator | None] = field(default_factory=list)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from fleet.access import audit
+from fleet.agents import commands, controls
 from fleet.agents import queries as agent_queries
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
+from fleet.jobs import holding
+from fleet.jobs.policy import WORDED
 from fleet.llm import registry as models
+from fleet.runtime import fleetwide
 from fleet.runtime.deps import Deps
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -99,8 +104,10 @@ def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, micro
     """Limit what a scope may spend in a period; False if it is so already. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
+        _end_waits(tx)
         before = _limit(tx, scope, key, period)
         changed = ledger.set_budget(tx, scope, key, period, microusd, by=by)
+        _end_old_pauses(tx, scope, key, by=by)
         audit.note_change(tx, "budget.set", _target(scope, name, period), before, {"microusd": microusd})
         return changed
 
@@ -109,8 +116,10 @@ def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *,
     """Lift a limit. Raises NotFound."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
+        _end_waits(tx)
         before = _limit(tx, scope, key, period)
         ledger.remove_budget(tx, scope, key, period, by=by)
+        _end_old_pauses(tx, scope, key, by=by)
         audit.note(tx, "budget.removed", _target(scope, name, period), before=before)
 
 
@@ -120,10 +129,27 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
     before."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
+        _end_waits(tx)
         budget = ledger.allow(tx, scope, key, period, microusd, by=by, reason=reason, had_microusd=had_microusd)
         after = {"microusd": microusd, "reason": reason}
         audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
+        _end_old_pauses(tx, scope, key, by=by)
         return budget
+
+
+def _end_waits(tx: Tx) -> None:
+    """Make the jobs that may wait for a budget due now; to be called before anything else is locked."""
+    holding.free_held(tx, WORDED)
+
+
+def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
+    """End the pauses that earlier versions set for a spent budget; this one sets none."""
+    if scope in (Scope.FLEET, Scope.PERSONA):
+        controls.end_pause_of_budget(tx, scope, key, by=by)
+    elif scope is Scope.AGENT:
+        agent_id = uuid.UUID(key)
+        reasons = tuple(f"The {period.each} budget of agent {key} (" for period in Period)
+        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=fleetwide.first_tick_at(tx))
 
 
 def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:

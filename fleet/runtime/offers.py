@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fleet.drafts import queries
+from fleet.drafts.states import DraftKind
 from fleet.jobs import targets
 from fleet.jobs.service import Claim
 from fleet.platforms.guard import Caps, comment_would_crowd
@@ -35,14 +37,17 @@ def offered(claim: Claim) -> tuple[Offer, ...]:
 
 
 def still_open(work: Work) -> tuple[Offer, ...]:
-    """Return what may be answered now: not what this agent's other jobs are about, nor what the fleet crowds."""
+    """Return what may be answered now: not what this agent's other jobs or waiting drafts are about, nor what the fleet
+    crowds."""
     claim, caps = work.claim, work.gateway.policy.caps
     offers = offered(claim)
     standing = targets.look(work.deps.db, claim, [one.id for one in offers])
+    with work.deps.db.transaction() as tx:
+        waiting = queries.waiting_on(tx, work.agent.id, DraftKind.COMMENT, [one.id for one in offers])
     return tuple(
         one
         for one in offers
-        if one.id not in standing.answered and not crowded(one, standing.ours.get(one.id, 0), caps)
+        if one.id not in standing.answered | waiting and not crowded(one, standing.ours.get(one.id, 0), caps)
     )
 
 

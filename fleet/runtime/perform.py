@@ -176,7 +176,7 @@ def _record(work: Work, verdict: Verdict) -> None:
         case Done() as done:
             _record_success(work, done, verdict.also)
         case failure:
-            _record_failure(work, failure, verdict.also)
+            _record_failure(work, failure, verdict)
 
 
 def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None) -> None:
@@ -212,14 +212,18 @@ _FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
 """What else changes, in the same transaction, when a job of a kind is done."""
 
 
-def _record_failure(work: Work, outcome: Failure, also: Callable[[Tx], None] | None) -> None:
-    claim = work.claim
+def _record_failure(work: Work, outcome: Failure, verdict: Verdict) -> None:
+    claim, also = work.claim, verdict.also
     with work.deps.db.transaction() as tx:
         if isinstance(outcome, Held) and outcome.is_quiet:
             holding.put_aside(tx, claim, why=outcome.why, until=outcome.until)
             return
         if isinstance(outcome, Held) and outcome.by_people:
             outcome = announcing.look_again(tx, claim, outcome)
+        if isinstance(outcome, Held) and verdict.still_held is not None:
+            holding.let_nobody_free(tx)
+            if not verdict.still_held(tx):
+                outcome = Held(outcome.why, tx.now())
         state = service.finish(tx, claim, outcome, dice=work.deps.dice)
         if state is None:
             _tell_fenced(tx, claim, outcome)

@@ -7,7 +7,8 @@ their requests are written together with the step that says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -59,8 +60,8 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
             continue
         about = items[one.about.post_id] if one.about else {}
         drafts.append(
-            {"content": said, "about": dict(about), "confidence": one.idea.confidence, "context": one.idea.reason,
-             "topic": _topic(work, one, about), "ref": one.idea.ref}
+            {"content": said.content, "doubts": said.doubts, "about": dict(about), "confidence": one.idea.confidence,
+             "context": one.idea.reason, "topic": _topic(work, one, about), "ref": one.idea.ref}
         )  # fmt: skip
     return {"drafts": drafts, "dropped": dict(dropped)}
 
@@ -89,17 +90,27 @@ _KIND_OF_JOB = {
 }  # fmt: skip
 
 
-def reviewed(work: Work, said: Mapping[str, Any]) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A draft's content with its words mended. `doubts` are the rules for which no rule may approve it by itself."""
+
+    content: dict[str, Any]
+    doubts: list[str]
+
+
+def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
     """Return a draft's content with its words mended, or None if they must not be published."""
     made, standards = dict(said), work.deps.quality.standards
+    doubts: set[str] = set()
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
         if not said[name]:
             continue
         verdict = review.review(said[name], kind, work.claim.surface, standards)
-        if not verdict.ok:
+        if not verdict.ok and not verdict.doubtful:
             return None
         made[name] = verdict.text
-    return made
+        doubts |= {finding.rule for finding in verdict.refusals}
+    return Reviewed(made, sorted(doubts))
 
 
 def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
@@ -122,7 +133,7 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
             suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,
         )  # fmt: skip
         if _has_room(work, tx, new) and service.create(tx, new) is not None:
-            request = approving.propose(work.deps, tx, _proposal(work, new))
+            request = approving.propose(work.deps, tx, _proposal(work, new, draft.get("doubts", [])))
             service.ask(tx, new.id, request.id)
     # Last: whoever deletes the agent takes its requests back before they lock it.
     if drafts and not loop.still_proposes(tx, work.agent.id):
@@ -138,14 +149,14 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
     return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.gateway.policy.caps)
 
 
-def _proposal(work: Work, new: NewDraft) -> Proposal:
+def _proposal(work: Work, new: NewDraft, doubts: Sequence[str]) -> Proposal:
     return Proposal(
         resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content,
         requested_by=f"agent:{work.agent.username}", summary=in_short(new.content, new.about), agent_id=work.agent.id,
         facts={
             "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
             "surface": new.surface, "confidence": new.confidence, "topic": new.topic,
-            "visibility": new.content.get("visibility"), "type": new.content.get("type"),
+            "visibility": new.content.get("visibility"), "type": new.content.get("type"), "doubts": list(doubts),
         },
-        expiration=new.life,
+        expiration=new.life, needs_person=bool(doubts),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from fleet.core.db import Database
 from fleet.jobs import past
 from fleet.jobs.past import Deed
 from fleet.jobs.policy import JobKind
+from fleet.llm.subject import author_name
 
 MOST_RECALLED = 6
 _LOOKED_THROUGH = 20
@@ -41,4 +42,5 @@ def _sentence(deed: Deed) -> str:
     said = text.cut(deed.text, _LONGEST_TEXT_CHARS)
     if deed.kind is JobKind.POST:
         return f"Posted: {said}"
-    return f"Told {deed.to}: {said}" if deed.to else f"Told somebody: {said}"
+    # A stranger chose this name: it reaches the model only if it is one.
+    return f"Told {author_name(deed.to) or 'somebody'}: {said}"

@@ -115,6 +115,11 @@ def _refused(said: Mapping[str, Any], _: Event) -> _Said:
     return f"✋ was kept from publishing a draft of {_noun(said)} ({_clip(rules, 80)})", "yellow"
 
 
+def _doubtful(said: Mapping[str, Any], _: Event) -> _Said:
+    rules = ", ".join(map(str, said["rules"])) if isinstance(said.get("rules"), list) else "a rule"
+    return f"✋ needs approval for {_noun(said)} ({_clip(rules, 80)})", "yellow"
+
+
 def _agent(sign: str, words: str, style: str, *why: str) -> Callable[[Mapping[str, Any], Event], _Said]:
     return lambda said, _: (f"{sign} {words}{_why(said, *why)}", style)
 
@@ -157,8 +162,7 @@ def _until(said: Mapping[str, Any], event: Event) -> str:
 
 
 def _spent(said: Mapping[str, Any], event: Event) -> _Said:
-    what = "is passed over" if said.get("scope") == "provider" else "rests"
-    return f"💸 {_scope(said)} {what}{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
+    return f"💸 {_scope(said)} makes no paid calls{_until(said, event)}{_why(said, 'reason')}", "bold yellow"
 
 
 def _budget(words: str) -> Callable[[Mapping[str, Any], Event], _Said]:
@@ -269,6 +273,7 @@ _STORIES: dict[str, Callable[[Mapping[str, Any], Event], _Said | None]] = {
     "job.replayed": _replayed,
     "job.discarded": _discarded,
     "content.refused": _refused,
+    "content.doubtful": _doubtful,
     "picture.replaced": _agent("🖼", "drew the picture itself", "yellow", "why"),
     "agent.thought": _thought,
     "agent.tick.skipped": _agent("–", "did not decide", "dim", "reason"),

@@ -15,6 +15,8 @@ from enum import StrEnum
 from fleet.core.errors import FleetError, InvalidInput
 
 ALL = "*"
+SETTLED_SOON = timedelta(minutes=1)
+"""When a call is tried again that only amounts set aside for other calls kept from being made."""
 
 
 class Scope(StrEnum):
@@ -64,7 +66,10 @@ class Spender:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit and how much of it is used in the current period. `allowance_microusd` is what a person added to it."""
+    """A limit and how much of it is used in the current period. `allowance_microusd` is what a person added to it.
+
+    `spent_at` is when a call first did not fit in this period; raising the limit or adding to it clears it.
+    """
 
     scope: Scope
     key: str
@@ -73,12 +78,17 @@ class Budget:
     allowance_microusd: int
     spent_microusd: int
     reserved_microusd: int
+    spent_at: datetime | None = None
 
     @property
     def left_microusd(self) -> int:
         """What may still be reserved; never below zero."""
         used = self.spent_microusd + self.reserved_microusd
         return max(0, self.limit_microusd + self.allowance_microusd - used)
+
+    def will_fit(self, microusd: int) -> bool:
+        """Say whether an amount fits once the calls under way are settled, even if they cost nothing."""
+        return self.spent_microusd + microusd <= self.limit_microusd + self.allowance_microusd
 
     def words(self) -> str:
         """Return what people are told when a call does not fit."""
@@ -91,12 +101,16 @@ class Budget:
 
 
 class BudgetSpent(FleetError):
-    """A call does not fit into a budget. `until` is when that is full again."""
+    """A call does not fit into a budget. `until` is when to ask again.
 
-    def __init__(self, budget: Budget, until: datetime) -> None:
+    `is_passing` says that only amounts set aside for calls under way are in the way: the budget is not spent.
+    """
+
+    def __init__(self, budget: Budget, until: datetime, *, is_passing: bool = False) -> None:
         super().__init__(budget.words(), fix=f"`fleet budgets allow` adds to it {budget.period.now}.")
         self.budget = budget
         self.until = until
+        self.is_passing = is_passing
 
 
 def begins(period: Period, now: datetime) -> datetime:
@@ -117,13 +131,15 @@ def first_spent(budgets: Iterable[Budget], microusd: int, now: datetime) -> Budg
     """Return why an amount does not fit, or None if it fits into all budgets.
 
     A provider's budget counts last: where another one is spent too, another provider is no way out. Among the rest
-    the one that is full again last decides.
+    the one that is full again last decides. Budgets that are short only of what is set aside count after all others.
     """
     over = [budget for budget in budgets if budget.left_microusd < microusd]
     if not over:
         return None
-    worst = max(over, key=lambda budget: (budget.scope is not Scope.PROVIDER, ends(budget.period, now)))
-    return BudgetSpent(worst, ends(worst.period, now))
+    spent = [budget for budget in over if not budget.will_fit(microusd)]
+    worst = max(spent or over, key=lambda budget: (budget.scope is not Scope.PROVIDER, ends(budget.period, now)))
+    until = ends(worst.period, now)
+    return BudgetSpent(worst, until if spent else min(until, now + SETTLED_SOON), is_passing=not spent)
 
 
 def forecast(spent_microusd: int, now: datetime) -> int:

@@ -60,6 +60,25 @@ def reserve(tx: Tx, spender: Spender, provider: str, microusd: int, *, lease_s: 
     return reservation
 
 
+def fits(tx: Tx, spender: Spender, provider: str, microusd: int) -> bool:
+    """Say whether an amount could be set aside now; locks and changes nothing."""
+    now, keys = tx.now(), spender.keys(provider)
+    covering = [one for one in list_budgets(tx) if keys.get(one.scope) == one.key]
+    return microusd == 0 or first_spent(covering, microusd, now) is None
+
+
+def mark_spent(tx: Tx, budget: Budget, microusd: int) -> bool:
+    """Note that a call did not fit; True for the first one of the period, unless more was allowed meanwhile."""
+    row = _locked(tx, budget.scope, budget.key, budget.period)
+    if row is None:
+        return False
+    _roll_over(row, tx.now())
+    if row.spent_at is not None or _budget(row).will_fit(microusd):
+        return False
+    row.spent_at = tx.now()
+    return True
+
+
 def settle(tx: Tx, reservation: Reservation, calls: Iterable[Usage]) -> None:
     """Record the calls that were made and charge what they cost instead of what was set aside."""
     calls = list(calls)
@@ -143,7 +162,7 @@ def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: i
     """
     _check(scope, key)
     start = begins(period, tx.now())
-    values = {"limit_microusd": limit_microusd, "set_by": by[:100], "set_at": _CLOCK}
+    values = {"limit_microusd": limit_microusd, "spent_at": None, "set_by": by[:100], "set_at": _CLOCK}
     made = insert(BudgetRow).values(
         scope=scope, key=key, period=period, period_start=start,
         spent_microusd=_sum(tx, CallRow, scope, key, CallRow.called_at >= start),
@@ -172,14 +191,14 @@ def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *,
     `had_microusd` is what a person saw that it had been allowed before; if that is so no more, their click came twice
     or somebody else was quicker. Raises NotFound, Conflict.
     """
-    query = sa.select(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
-    row = tx.session.scalars(query.with_for_update()).one_or_none()
+    row = _locked(tx, scope, key, period)
     if row is None:
         raise unknown(scope, key, period)
     _roll_over(row, tx.now())
     if had_microusd not in (None, row.allowance_microusd):
         raise Conflict("This budget was raised in the meantime.", fix="Look at what it has now, then raise it again.")
     row.allowance_microusd += more_microusd
+    row.spent_at = None
     events.emit(
         tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason
     )  # fmt: skip
@@ -194,6 +213,11 @@ def list_budgets(tx: Tx) -> list[Budget]:
         tx.session.expunge(row)  # rolled over for the reader's eyes only
         _roll_over(row, now)
     return [_budget(row) for row in rows]
+
+
+def _locked(tx: Tx, scope: Scope, key: str, period: Period) -> BudgetRow | None:
+    query = sa.select(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
+    return tx.session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
 
 
 def _covering(tx: Tx, keys: Mapping[Scope, str]) -> list[BudgetRow]:
@@ -212,13 +236,13 @@ def _roll_over(row: BudgetRow, now: datetime) -> None:
     """Begin a new period where the old one is over. What is set aside stays so: its calls are yet to be charged."""
     start = begins(Period(row.period), now)
     if row.period_start < start:
-        row.period_start, row.spent_microusd, row.allowance_microusd = start, 0, 0
+        row.period_start, row.spent_microusd, row.allowance_microusd, row.spent_at = start, 0, 0, None
 
 
 def _budget(row: BudgetRow) -> Budget:
     return Budget(
         Scope(row.scope), row.key, Period(row.period), row.limit_microusd, row.allowance_microusd, row.spent_microusd,
-        row.reserved_microusd,
+        row.reserved_microusd, row.spent_at,
     )  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class BudgetRow(Base):
     allowance_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
     spent_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
     reserved_microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=_ZERO)
+    spent_at: Mapped[datetime | None] = mapped_column(_TIME)
     set_by: Mapped[str] = mapped_column(sa.String(100))
     set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 

@@ -30,7 +30,7 @@ _OF_SUBJECT = (
     ("trouble", ("job.retrying", "job.held", "job.unknown", "job.dead", "job.recovered", "content.refused",
                  "picture.replaced", "media.failed", "media.refused", "agent.failed", "agent.tick.skipped",
                  "budget.spent", "approval.expired")),
-    ("drafts", ("agent.draft.*", "agent.lesson.*", "approval.*")),
+    ("drafts", ("agent.draft.*", "agent.lesson.*", "approval.*", "content.doubtful")),
     ("people", ("control.*", "budget.*", "secret.*", "agent.created", "agent.updated", "agent.deleted", "agent.started",
                 "agent.paused", "agent.resumed", "agent.stopped", "agent.triggered", "job.replayed", "job.discarded",
                 "job.cancelled")),
@@ -47,7 +47,7 @@ _SIGNS = (
     ("again", ("job.retrying", "job.recovered", "job.replayed", "sweep.*", "agent.draft.sent_back")),
     ("play", ("agent.started", "agent.resumed", "control.resumed", "control.kill_switch.lifted", "agent.triggered")),
     ("pause", ("agent.paused", "control.paused", "agent.stopped")), ("stop", ("control.kill_switch.thrown",)),
-    ("coin", ("budget.*",)), ("hand", ("approval.*", "content.refused", "agent.draft.*")),
+    ("coin", ("budget.*",)), ("hand", ("approval.*", "content.*", "agent.draft.*")),
     ("thought", ("agent.thought", "agent.lesson.*")), ("person", ("agent.*",)), ("unknown", ("job.unknown",)),
 )  # fmt: skip
 

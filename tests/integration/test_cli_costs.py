@@ -20,7 +20,7 @@ from tests.model_server import ModelServer, Reply
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 BUDGET_KEYS = {
     "scope", "key", "period", "limit_microusd", "allowance_microusd", "spent_microusd", "reserved_microusd",
-    "left_microusd",
+    "spent_at", "left_microusd",
 }  # fmt: skip
 
 
@@ -100,9 +100,9 @@ def test_a_budget_of_nobody_or_nothing_is_refused(cli: Cli, fleet: Fleet, argume
     cli("budgets", *arguments, code=code)
 
 
-def words(cli: Cli, **env: str) -> list[dict[str, Any]]:
+def words(cli: Cli, *, about: str = "words", **env: str) -> list[dict[str, Any]]:
     found = json.loads(cli("check", "--json", code=1, **env).stdout)["checks"]
-    return [item for item in found if item["check"] == "words"]
+    return [item for item in found if item["check"] == about]
 
 
 def test_check_says_who_writes_what_it_costs_and_whether_it_answers(cli: Cli, server: ModelServer) -> None:
@@ -122,6 +122,18 @@ def test_check_says_who_writes_what_it_costs_and_whether_it_answers(cli: Cli, se
     server.always = None
     server.models = []
     assert [one["level"] for one in words(cli, **both)] == ["fail", "fail"]
+
+
+def test_check_warns_when_a_model_writes_and_only_the_local_rules_look(cli: Cli, server: ModelServer) -> None:
+    assert [one["level"] for one in words(cli, about="moderation")] == ["ok"]
+    model = {"FLEET_ANTHROPIC_API_KEY": KEY, "FLEET_ANTHROPIC_BASE_URL": server.url}
+    (local,) = words(cli, about="moderation", **model)
+    assert (local["level"], "FLEET_MODERATION=model" in local["fix"]) == ("warn", True)
+    (judged,) = words(cli, about="moderation", FLEET_MODERATION="model", **model)
+    assert (judged["level"], "anthropic" in judged["message"]) == ("ok", True)
+    (nobody,) = words(cli, about="moderation", FLEET_MODERATION="model")
+    assert (nobody["level"], "No model is set" in nobody["message"]) == ("fail", True)
+    assert all(body == {} for _, _, body in server.asked), "a look costs nothing"
 
 
 def test_check_names_models_without_a_price_and_recordings_that_are_none(cli: Cli, tmp_path: Path) -> None:

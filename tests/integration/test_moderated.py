@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from fleet.core import events
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
-from fleet.llm.moderation import Unanswered
+from fleet.llm.base import Till
+from fleet.llm.moderation import Judgement, Unanswered
 from fleet.runtime.perform import perform
 from tests.factories import Fleet, make_fleet, reply_lost
 from tests.integration.test_quality import POEMS, Died, add, says
 
 
 class Moderator:
-    """Flags what it is told to, or fails as it is told to; and counts."""
+    """Refuses what is bad, doubts what is odd, or fails as it is told to; and counts."""
 
     name = "openai"
 
     def __init__(self) -> None:
         self.bad: dict[str, str] = {}
+        self.odd: dict[str, str] = {}
         self.errors: list[Exception] = []
         self.asked: list[list[str]] = []
 
-    def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:
+    def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:
         self.asked.append(list(texts))
         if self.errors:
             raise self.errors.pop(0)
-        return [frozenset(category for word, category in self.bad.items() if word in text) for text in texts]
+        return [Judgement(_named(self.bad, text), _named(self.odd, text)) for text in texts]
+
+
+def _named(told: Mapping[str, str], text: str) -> frozenset[str]:
+    return frozenset(category for word, category in told.items() if word in text)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Money and the loop: set aside before a call, settled after it, charged when the process died between; who rests."""
+"""Money and the loop: set aside before a call, settled after it, charged when the process died between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,19 +21,19 @@ from fleet.jobs.policy import JobKind
 from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import Outcome
 from fleet.llm.chain import Chain
+from fleet.llm.model_moderation import ModelModerator
 from fleet.llm.offline import OfflineProvider
 from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
 from fleet.llm.writer import ModelWriter
-from fleet.runtime import fleetwide, money, paying
-from fleet.runtime.dispatch import dispatch
+from fleet.runtime import money, paying
 from fleet.runtime.perform import perform
 from fleet.runtime.sweep import prune, sweep
 from fleet.spending import ledger
 from fleet.spending.budgets import Budget, Period, Scope
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_perform import add
-from tests.model_server import ModelServer, Reply
+from tests.model_server import ModelServer, Question, Reply, honest
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PLENTY = 1_000_000
@@ -132,53 +132,6 @@ def test_a_provider_whose_budget_is_spent_is_passed_over_and_that_is_told_once(
     [said] = told(fleet, "budget.spent")
     assert (said["scope"], said["key"], datetime.fromisoformat(said["until"])) == ("provider", "anthropic", midnight())
     assert fleet.row(agent).status == Status.RUNNING
-
-
-WHO: dict[str, tuple[Scope, Callable[[Fleet, uuid.UUID], str | None]]] = {
-    "agent": (Scope.AGENT, lambda fleet, agent: fleet.row(agent).username),
-    "persona": (Scope.PERSONA, lambda fleet, agent: "ai_artist"),
-    "fleet": (Scope.FLEET, lambda fleet, agent: None),
-}
-
-
-@pytest.mark.parametrize("who", WHO)
-def test_who_has_spent_a_budget_rests_until_it_is_full_again(fleet: Fleet, server: ModelServer, who: str) -> None:
-    scope, name = WHO[who]
-    agent = fleet.agent(persona_id="ai_artist")
-    limit(fleet, 1, scope, name(fleet, agent))
-    job = post(fleet, agent)
-    row = fleet.job(job)
-    assert (row.state, row.attempts, row.next_attempt_at) == ("ready", 0, midnight())
-    assert "budget" in (row.held or "")
-    assert server.asked == []
-    assert [said["scope"] for said in told(fleet, "budget.spent")] == [who]
-    for _ in range(5):  # nobody comes back to it before
-        fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE status = 'running'")
-        sweep(fleet.deps)
-        dispatch(fleet.deps)
-        perform(fleet.deps, job)
-    assert fleet.sql("SELECT count(*) FROM job_attempts").scalar() == 1
-    assert len(told(fleet, "budget.spent")) == 1
-    assert server.asked == []
-
-
-def test_another_agent_goes_on_while_one_rests(fleet: Fleet) -> None:
-    poor, rich = fleet.agent(), fleet.agent()
-    limit(fleet, 1, Scope.AGENT, fleet.row(poor).username)
-    assert fleet.job(post(fleet, poor)).state == "ready"
-    assert fleet.job(post(fleet, rich)).state == "done"
-    assert fleet.row(poor).status == Status.PAUSED
-
-
-def test_a_person_lets_the_fleet_spend_more_and_it_goes_on_at_once(fleet: Fleet) -> None:
-    limit(fleet, 1)
-    job = post(fleet, fleet.agent())
-    assert fleet.job(job).state == "ready"
-    money.allow(fleet.deps, Scope.FLEET, None, Period.DAY, PLENTY, by="ada", reason="launch")
-    assert fleetwide.resume(fleet.deps, "fleet", "*", by="ada")
-    perform(fleet.deps, job)
-    assert fleet.job(job).state == "done"
-    assert [said["by"] for said in told(fleet, "budget.allowed")] == ["ada"]
 
 
 CHILD = """
@@ -287,3 +240,51 @@ def test_the_fleet_never_spends_beyond_its_budget_however_many_write_at_once(fle
         list(pool.map(lambda job: perform(fleet.deps, job), jobs))
     assert 0 < budget(fleet).spent_microusd <= 20_000
     assert budget(fleet).reserved_microusd == 0
+
+
+def moderated(fleet: Fleet, server: ModelServer) -> None:
+    """Let the first model of the fleet judge each text; it allows everything."""
+
+    def mind(question: Question) -> str:
+        if "texts" not in question.fields:
+            return honest(question)
+        numbers = range(1, question.user.count('"words":') + 1)
+        return json.dumps({"texts": [{"text": one, "verdict": "allowed", "categories": []} for one in numbers]})
+
+    server.mind = mind
+    model = AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url)
+    fleet.deps._moderators[:] = [ModelModerator([ModelWriter(model, price_list())])]
+
+
+def test_a_model_that_moderates_is_paid_once_by_the_agent(fleet: Fleet, server: ModelServer) -> None:
+    moderated(fleet, server)
+    limit(fleet, PLENTY)
+    job = post(fleet, fleet.agent())
+    assert fleet.job(job).state == "done"
+    wrote, judged = calls(fleet)
+    assert (wrote.purpose, judged.purpose) == ("post", "moderation")
+    assert (judged.job_id, judged.agent_id) == (job, wrote.agent_id)
+    assert budget(fleet).spent_microusd == wrote.microusd + judged.microusd
+    assert budget(fleet).reserved_microusd == 0
+
+
+@pytest.mark.parametrize("scope", [Scope.PROVIDER, Scope.FLEET])
+def test_words_that_nobody_pays_to_have_judged_wait_and_are_kept(
+    fleet: Fleet, server: ModelServer, scope: Scope
+) -> None:
+    moderated(fleet, server)
+    judging = server.mind
+
+    def spend(question: Question) -> str:
+        server.mind = judging
+        limit(fleet, 1, scope, "anthropic" if scope is Scope.PROVIDER else None)  # between the words and the judgement
+        return judging(question)
+
+    server.mind = spend
+    job = post(fleet, fleet.agent())
+    row = fleet.job(job)
+    assert (row.state, row.attempts) == ("ready", 0)
+    assert "budget" in str(row.held) or "spent" in str(row.held)
+    assert not fleet.surface.effects
+    assert len(calls(fleet)) == 1
+    assert "caption" in row.checkpoint["words"]

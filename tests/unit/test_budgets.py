@@ -105,3 +105,11 @@ TOLD = [(0, "$0.00"), (1, "$0.000001"), (120_000, "$0.12"), (1_234_567_890, "$1,
 @pytest.mark.parametrize(("amount", "text"), TOLD)
 def test_amounts_are_told_with_the_digits_that_matter(amount: int, text: str) -> None:
     assert budgets.dollars(amount) == text
+
+
+def test_a_budget_that_only_calls_under_way_fill_is_asked_again_soon_and_is_not_spent() -> None:
+    said = budgets.first_spent([budget(limit=10, spent=4, reserved=5)], 2, NOON)
+    assert said is not None and (said.is_passing, said.until) == (True, NOON + budgets.SETTLED_SOON)
+    spent = budget(Scope.PERSONA, "poet", limit=10, spent=9)
+    said = budgets.first_spent([budget(limit=10, spent=4, reserved=5, period=Period.MONTH), spent], 2, NOON)
+    assert said is not None and (said.budget, said.is_passing) == (spent, False)

@@ -60,6 +60,8 @@ DONE = {"agent": "Bright Studio"}
         ("job.held", {**DONE, "kind": "like", "why": "cap"}, "📷 Bright Studio ⏸ waits with a like: cap"),
         ("job.dead", {**DONE, "kind": "post", "reason": "permanent", "why": "no"},
          "📷 Bright Studio ✖ gave up a post (permanent): no"),
+        ("content.doubtful", {**DONE, "kind": "comment", "rules": ["moderation.medical"]},
+         "📷 Bright Studio ✋ needs approval for a comment (moderation.medical)"),
         ("content.refused", {**DONE, "kind": "comment", "rules": ["links", "privacy.email"]},
          "📷 Bright Studio ✋ was kept from publishing a draft of a comment (links, privacy.email)"),
         ("picture.replaced", {**DONE, "why": "blank"}, "📷 Bright Studio 🖼 drew the picture itself: blank"),

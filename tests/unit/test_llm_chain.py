@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
@@ -80,10 +81,12 @@ class Scripted:
             raise self.script.popleft()(Usage(self.name, "m", output_tokens=5, microusd=2))
 
 
-def chain(time: Time, *providers: Scripted, within_s: float = 60.0, rule: Rule | None = None) -> Chain:
+def chain(time: Time, *providers: Scripted, within_s: float = 60.0, rule: Rule | None = None,
+          wait_for_budget: bool = False) -> Chain:  # fmt: skip
     return Chain(
-        providers, OfflineProvider(), within_s=within_s, rule=rule, sleep=time.sleep, clock_s=lambda: time.now_s
-    )
+        providers, OfflineProvider(), within_s=within_s, rule=rule, sleep=time.sleep, clock_s=lambda: time.now_s,
+        wait_for_budget=wait_for_budget,
+    )  # fmt: skip
 
 
 def down(usage: Usage) -> ModelError:
@@ -227,6 +230,9 @@ def test_under_load_every_text_is_written_and_a_dead_provider_is_hardly_asked() 
     assert len(good.asked) == 2000
 
 
+SPENT_UNTIL = {"a": datetime(2026, 12, 1, tzinfo=UTC), "b": datetime(2026, 11, 23, tzinfo=UTC)}
+
+
 class Purse:
     """A till that writes everything down, and pays for no provider in `broke`."""
 
@@ -239,7 +245,7 @@ class Purse:
         if self.error is not None:
             raise self.error
         if provider in self.broke:
-            raise NotPaidFor("spent")
+            raise NotPaidFor(f"{provider} is spent", SPENT_UNTIL[provider])
         self.said.append(("reserve", provider, microusd))
         return provider
 
@@ -285,3 +291,29 @@ def test_what_else_a_till_says_ends_the_errand() -> None:
         words.paid_by(Purse(error=RuntimeError("no money at all"))).write_post(POST, random.Random(1))
     assert (first.asked, second.asked) == ([], [])
     assert words.write_post(POST, random.Random(1))[1].provider == "a"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_where_every_provider_is_over_its_budget_the_grammar_writes_or_the_words_wait(waits: bool) -> None:
+    time = Time()
+    first, second = Scripted("a", time=time), Scripted("b", time=time)
+    words = chain(time, first, second, wait_for_budget=waits).paid_by(Purse("a", "b"))
+    if waits:
+        with pytest.raises(NotPaidFor, match="b is spent") as error:
+            words.write_post(POST, random.Random(1))
+        assert error.value.until == SPENT_UNTIL["b"]
+    else:
+        assert words.write_post(POST, random.Random(1))[1].provider == "offline"
+    assert first.asked == second.asked == []
+
+
+def test_words_that_may_wait_for_a_budget_come_from_a_provider_that_is_paid_for() -> None:
+    time = Time()
+    words = chain(time, Scripted("a", time=time), Scripted("b", time=time), wait_for_budget=True)
+    assert words.paid_by(Purse("a")).write_post(POST, random.Random(1))[1].provider == "b"
+
+
+def test_words_do_not_wait_for_a_budget_where_the_models_failed_for_another_reason() -> None:
+    time = Time()
+    words = chain(time, Scripted("a", *[down] * 4, time=time), wait_for_budget=True)
+    assert words.paid_by(Purse()).write_post(POST, random.Random(1))[1].provider == "offline"

@@ -109,3 +109,10 @@ def test_a_key_is_in_no_text_of_the_settings() -> None:
         given(anthropic_api_key=KEY, tempo="fast")
     assert KEY not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {caught.value}"
     assert KEY not in repr(registry.connect(settings))
+
+
+@pytest.mark.parametrize("when_spent", ["grammar", "wait"])
+def test_the_settings_say_whether_words_wait_for_a_budget(when_spent: str) -> None:
+    words = registry.connect(given(anthropic_api_key=KEY, llm_when_spent=when_spent))
+    assert isinstance(words, Chain)
+    assert words._wait_for_budget == (when_spent == "wait")

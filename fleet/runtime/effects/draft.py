@@ -81,7 +81,7 @@ def _payload(row: DraftRow) -> dict[str, Any]:
     about = {"author": row.about.get("author"), "author_name": row.about.get("author_name"),
              "caption": str(row.about.get("text", ""))[:500], "comments": row.about.get("humans", 0),
              "ours": 0}  # fmt: skip
-    return {"draft": str(row.id), "revision": row.revision, "content": dict(row.content),
+    return {"draft": str(row.id), "origin": str(row.scan_id), "revision": row.revision, "content": dict(row.content),
             **(about if row.about else {})}  # fmt: skip
 
 

@@ -74,7 +74,8 @@ def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, 
         changed.pop("visibility", None)
     if changed.get("type", "like") not in scanning.offers(work).reactions:
         changed.pop("type", None)
-    return proposing.reviewed(work, {**row.content, **changed})
+    reviewed = proposing.reviewed(work, {**row.content, **changed})
+    return None if reviewed is None else reviewed.content
 
 
 def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None:

@@ -17,10 +17,10 @@ from fleet.drafts import seen
 from fleet.jobs import usage
 from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.llm import scanning as asking
+from fleet.llm.errors import NotPaidFor
 from fleet.runtime import paying, proposing, scanning
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Fenced, Work
-from fleet.spending.budgets import BudgetSpent
 
 _BEHIND_S = (1.0, 5.0)
 """How long a scan waits whose turn it is not yet, at least and at most, while few wait."""
@@ -66,7 +66,7 @@ def _answered(work: Work, batch: Batch) -> dict[str, Any]:
         raise
     except Exception as error:
         with work.deps.db.transaction() as tx:
-            _digested(tx, work, "queued" if isinstance(error, BudgetSpent) else "error", error=str(error)[:500])
+            _digested(tx, work, "queued" if isinstance(error, NotPaidFor) else "error", error=str(error)[:500])
         raise
     return answered
 

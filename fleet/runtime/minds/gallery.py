@@ -60,6 +60,7 @@ def gather(deps: Deps, awake: Awake) -> Moment:
         asked_for=awake.tick.asked_for,
         waits=trying.waits(deps, agent, awake.now),
         posting=known.posting,
+        commenting=known.commenting,
         scan=scan,
     )  # fmt: skip
 

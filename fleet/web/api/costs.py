@@ -50,6 +50,7 @@ class Budget(BaseModel):
     spent_microusd: int
     reserved_microusd: int = Field(description="set aside for calls under way")
     left_microusd: int
+    spent_at: datetime | None = Field(description="since when calls do not fit, in this period; null while they do")
 
 
 class Costs(BaseModel):

@@ -47,7 +47,7 @@ class Draft(BaseModel):
     confidence: float | None
     context: str
     topic: str
-    scan_id: uuid.UUID = Field(description="the look at a feed that it came from: the scan's job")
+    scan_id: uuid.UUID = Field(description="the job that proposed it: a scan, or the one whose words were in doubt")
     suggested_by: str = Field(description="`activity_worker`, or `manual` when a person had the agent look")
     revision: int
     request_id: uuid.UUID | None = Field(description="the request for approval that decides about it")

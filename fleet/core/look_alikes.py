@@ -1,6 +1,6 @@
-"""Letters that look like a Latin one: of other alphabets, and Latin ones in a dress that Unicode does not take off.
+"""Letters that look like a Latin letter: of other alphabets, and Latin ones in a style that Unicode does not undo.
 
-Read by `lexicon`, which looks for words through them, and by `similar`, which compares without them. Pure data.
+Read by `fleet.core.links`, and by the word lists and the comparison of texts in `fleet.content`. Pure data.
 """
 
 from __future__ import annotations
