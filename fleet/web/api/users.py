@@ -49,6 +49,10 @@ class LogOut(Body):
     )
 
 
+_SESSIONS_ONLY = LogOut()
+"""What a call without a body asks for."""
+
+
 class LoggedOut(Count):
     """How many sessions and tokens ended."""
 
@@ -103,9 +107,9 @@ def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Moved:
 
 
 @router.post("/users/{name}/logout")
-def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut | None = None) -> LoggedOut:
+def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONLY) -> LoggedOut:
     """End every session of a user. Tokens stay unless `revoke_tokens` is true."""
-    ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=body is not None and body.revoke_tokens)
+    ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=body.revoke_tokens)
     return LoggedOut(count=ended, tokens_revoked=revoked)
 
 
