@@ -42,6 +42,9 @@ NO_ACTS = frozenset({JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE})
 """What is no act of its agent: looking back, and telling others what happened. The agent's row shows nothing of these,
 many at once do not wait for it, and they stay when it is stopped."""
 
+OFF_SURFACE = frozenset({JobKind.NOTIFY, JobKind.DELIVER, JobKind.HANDLE, JobKind.MESSAGE})
+"""Kinds that never call a surface: how they end says nothing about one, and they are no actions of agents."""
+
 WORDED = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.SCAN_FEED, JobKind.REVISE_DRAFT})
 """Kinds that may ask a model, and so may wait for a budget."""
 
