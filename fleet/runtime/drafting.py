@@ -218,7 +218,7 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
             f"{agent.name} decides for itself and makes no drafts.",
             fix=f"`fleet agents edit {agent.username} --autonomy supervised` changes that.",
         )
-    if supervising.why_full(deps, agent.id) is not None:
+    if supervising.why_full(deps, agent) is not None:
         most = deps.settings.undecided_drafts
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=supervising.fix(agent.username))  # fmt: skip

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from fleet.agents import queries as agents
+from fleet.agents.loop import Actor
 from fleet.agents.models import AgentRow
 from fleet.approvals import rules
 from fleet.core import text
@@ -42,11 +43,12 @@ def _undecided(tx: Tx, agent_id: uuid.UUID, most: int) -> int:
     return queries.count(tx, Filter(status=DraftStatus.PENDING, agent_id=agent_id), most=most)
 
 
-def why_full(deps: Deps, agent_id: uuid.UUID) -> str | None:
-    """Return why an agent must not scan its feed until people have decided, or None."""
-    if room(deps, agent_id) != 0:
+def why_full(deps: Deps, agent: Actor | AgentRow) -> str | None:
+    """Return why an agent must not scan its feed until people have decided, and what they can do; or None."""
+    if room(deps, agent.id) != 0:
         return None
-    return f"{deps.settings.undecided_drafts} drafts of mine wait for a decision, and that is the limit"
+    most, way_out = deps.settings.undecided_drafts, fix(agent.username).removesuffix(".")
+    return f"{most} drafts of mine wait for a decision, and that is the limit. {way_out}"
 
 
 def fix(username: str) -> str:

@@ -35,7 +35,7 @@ def prepare(work: Work) -> Done | Held | Skipped:
         return Skipped("the agent decides for itself now")
     if usage.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
         return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
-    if work.known("batch") is None and (why := supervising.why_full(work.deps, work.agent.id)) is not None:
+    if work.known("batch") is None and (why := supervising.why_full(work.deps, work.agent)) is not None:
         return Skipped(why)
     batch = work.step("batch", partial(scanning.look, work), also=partial(_scanned, work))
     if not batch["items"]:

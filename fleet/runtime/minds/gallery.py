@@ -75,7 +75,7 @@ def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
         return "I am not to look at my feed"
     if usage.has_open_scan(deps.db, agent.id):
         return "I have not come round to my last look yet"
-    return supervising.why_full(deps, agent.id) or SCAN
+    return supervising.why_full(deps, agent) or SCAN
 
 
 def usage_of(writes: usage.Writes) -> Usage:
