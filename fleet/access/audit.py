@@ -76,6 +76,12 @@ def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | N
     )  # fmt: skip
 
 
+def had_role(tx: Tx, name: str, roles: Sequence[str]) -> bool:
+    """Say whether a user was given another role than one of these, as the log has it."""
+    changed = (AuditRow.target == f"user:{name}", AuditRow.action == "user.role_changed")
+    return bool(tx.scalar(sa.select(sa.exists().where(*changed, AuditRow.before["role"].astext.in_(roles)))))
+
+
 def noted(tx: Tx, done: Done, action: str, target: str = "", **after: Any) -> Done:
     """Note an act if it changed something; return whether, or how much, it did. `after` says more of it."""
     if done:

@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from fleet.access import audit, secret, sessions, tokens
 from fleet.access.models import UserRow
-from fleet.access.roles import Role
+from fleet.access.roles import Permission, Role, allows
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
@@ -69,6 +70,29 @@ def get(tx: Tx, name: str) -> User:
 def listed(tx: Tx) -> Sequence[User]:
     """Return all users by name."""
     return [_user(row) for row in tx.execute(sa.select(*_COLUMNS).where(_PRESENT).order_by(UserRow.name))]
+
+
+class Standing(StrEnum):
+    """Whether a name may decide about requests for approval."""
+
+    DECIDES = "decides"
+    DEMOTED = "demoted"  # their role could, before it was changed
+    REMOVED = "removed"
+    VIEWS = "views"  # their role never could
+    UNKNOWN = "unknown"
+
+
+def standing(tx: Tx, name: str) -> Standing:
+    """Return whether a name may decide about requests for approval, and whether it could before."""
+    row = tx.execute(sa.select(UserRow.role, UserRow.removed_at).where(UserRow.name == name)).one_or_none()
+    if row is None:
+        return Standing.UNKNOWN
+    if row.removed_at is not None:
+        return Standing.REMOVED
+    if allows(Role(row.role), Permission.DRAFTS_DECIDE):
+        return Standing.DECIDES
+    deciding = [role for role in Role if allows(role, Permission.DRAFTS_DECIDE)]
+    return Standing.DEMOTED if audit.had_role(tx, name, deciding) else Standing.VIEWS
 
 
 def any_there(tx: Tx) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import random
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,10 +60,12 @@ def generate(
     if start < 1 or count < 0:
         raise InvalidInput(f"Cannot make {count} agents from index {start}.", fix="Indexes start at 1.")
     chosen = library.get(persona_id) if persona_id is not None else None
+    first = _first_round(library, seed)
     used = set(taken)
     made = []
     for index in range(start, start + count):
-        blueprint = _blueprint(chosen or _draw_persona(library, seed, index), names, seed, index, used)
+        persona = first[index - 1] if index <= len(first) else _draw_persona(tuple(library), seed, index)
+        blueprint = _blueprint(chosen or persona, names, seed, index, used)
         used.add(blueprint.username)
         made.append(blueprint)
     return made
@@ -102,9 +105,19 @@ def _blueprint(persona: Persona, names: Names, seed: int, index: int, used: set[
     )
 
 
-def _draw_persona(library: Library, seed: int, index: int) -> Persona:
-    mark = random.Random(f"{seed}:{index}").random() * sum(persona.share for persona in library)
-    for persona in library:
+def _first_round(library: Library, seed: int) -> list[Persona]:
+    """Return the personas of the first indexes: each of the library once, before any is repeated."""
+    left, dealt = list(library), list[Persona]()
+    while left:
+        dealt.append(_draw_persona(left, seed, len(dealt) + 1))
+        left.remove(dealt[-1])
+    return dealt
+
+
+def _draw_persona(personas: Sequence[Persona], seed: int, index: int) -> Persona:
+    """Draw one by the personas' shares."""
+    mark = random.Random(f"{seed}:{index}").random() * sum(persona.share for persona in personas)
+    for persona in personas:
         mark -= persona.share
         if mark < 0:
             break

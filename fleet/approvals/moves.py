@@ -71,7 +71,7 @@ def _check(proposal: Proposal) -> None:
 
 
 def _inserted(proposal: Proposal, rule: Rule, now: datetime) -> sa.Executable:
-    expires_at = now + (proposal.expiration or rule.expiration)
+    expires_at = now + ruling.time_to_decide(rule, proposal.expiration)
     escalate_at = None if rule.escalate_after is None else now + rule.escalate_after
     values = {
         "id": ids.new(), "resource": proposal.resource, "resource_id": proposal.resource_id, "action": proposal.action,

@@ -21,7 +21,8 @@ from fleet.core.errors import Conflict
 class Proposal:
     """What somebody wants to do. `before` is what exists now, if anything; `facts` are what rules may ask about.
 
-    `expiration` is the agent's own setting, which wins over the rule's. `requested_by` is `agent:USERNAME` for agents.
+    `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
+    agents.
     `needs_person`: no rule may approve it by itself.
     """
 

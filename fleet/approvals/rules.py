@@ -17,6 +17,7 @@ DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMIND_BEFORE = timedelta(hours=24)
 ANY = "*"
 _DOORS = ("cli:", "web:", "api:")
+_USER = "user:"
 _MISSING = object()
 
 
@@ -146,6 +147,28 @@ def are_about(rules: Iterable[Rule], name: str) -> bool:
     """Say whether any rule gives a say to somebody of this name."""
     wanted = f"user:{name.lower()}"
     return any(wanted == one.lower() for rule in rules for one in (*rule.approvers, *rule.escalate_to))
+
+
+def users_of(rule: Rule) -> list[str]:
+    """Return the users whom a rule names, each once."""
+    named = (*rule.approvers, *rule.escalate_to)
+    return list(dict.fromkeys(one.removeprefix(_USER) for one in named if one.startswith(_USER)))
+
+
+def time_to_decide(rule: Rule, wish: timedelta | None) -> timedelta:
+    """Return how long a request under a rule may wait: the rule's time or who asks' own, whichever is shorter."""
+    return rule.expiration if wish is None else min(rule.expiration, wish)
+
+
+def times_to_decide(rules: Sequence[Rule], resource: str, action: str, wish: timedelta) -> tuple[timedelta, timedelta]:
+    """Return the shortest and the longest time to decide that rules may lead to, whatever the facts."""
+    found = []
+    for rule in (*rules, DEFAULT_RULE):
+        if rule.resource in (ANY, resource) and rule.action in (ANY, action):
+            found.append(time_to_decide(rule, wish))
+            if not rule.when:
+                break
+    return min(found), max(found)
 
 
 def may_decide(person: Person, approvers: Collection[str]) -> bool:

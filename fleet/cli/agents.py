@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,8 @@ from fleet.cli.door import Door, pass_door
 from fleet.cli.options import AGENT, AGENT_KINDS, LARGEST_ID, PERSONA, before_option, json_option, page_options
 from fleet.core import clock
 from fleet.jobs.models import TickRow
-from fleet.runtime import looking, people
+from fleet.runtime import looking, people, supervising
+from fleet.runtime.supervising import Limits
 
 
 @click.group(cls=Group)
@@ -77,13 +79,22 @@ def _next(row: AgentRow, now: datetime) -> str:
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
     """Show one agent: who it is, how it behaves, what it did."""
     row = people.get_agent(door.deps, name, include_deleted=True)
+    limits = supervising.limits(door.deps, row) if row.autonomy == "supervised" else None
     if as_json:
-        door.json(views.agent(row))
+        door.json({**views.agent(row), **(_limits_data(limits) if limits else {})})
         return
-    door.show(render.facts(_facts(row, clock.now())))
+    door.show(render.facts(_facts(row, clock.now(), limits)))
 
 
-def _facts(row: AgentRow, now: datetime) -> list[tuple[str, object]]:
+def _limits_data(limits: Limits) -> dict[str, Any]:
+    """Return what holds for a supervised agent's drafts, whatever its own settings are."""
+    return {
+        "undecided_drafts": limits.undecided, "most_undecided_drafts": limits.most or None,
+        "draft_wait_s": {"min": limits.shortest.total_seconds(), "max": limits.longest.total_seconds()},
+    }  # fmt: skip
+
+
+def _facts(row: AgentRow, now: datetime, limits: Limits | None) -> list[tuple[str, object]]:
     view = views.agent(row)
     shares = {name: weight / sum(view["weights"].values()) for name, weight in view["weights"].items()}
     pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
@@ -105,7 +116,8 @@ def _facts(row: AgentRow, now: datetime) -> list[tuple[str, object]]:
         ("Personality", row.personality),
         ("Interests", ", ".join(row.interests)),
         ("Autonomy", row.autonomy),
-        ("Looks at", _scanning(row) if row.autonomy == "supervised" else None),
+        ("Looks at", _scanning(row, limits) if limits else None),
+        ("Drafts", _drafts(row, limits) if limits else None),
         ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),
         ("Owner", row.owner),
         ("Created", render.when(row.created_at, now)),
@@ -113,12 +125,18 @@ def _facts(row: AgentRow, now: datetime) -> list[tuple[str, object]]:
     ]
 
 
-def _scanning(row: AgentRow) -> str:
+def _drafts(row: AgentRow, limits: Limits) -> Text:
+    if not limits.is_full:
+        return render.words(limits.drafts)
+    return render.words(f"{limits.drafts}: no scan is made. {supervising.fix(row.username)}", "yellow")
+
+
+def _scanning(row: AgentRow, limits: Limits) -> str:
     if not row.scans:
         return "nothing: it is not to look at its feed"
     whose = "what everybody sees" if row.audience == "public" else "what its friends see"
     agents = ", what agents wrote too" if row.heeds_agents else ""
-    return f"{whose}{agents}, every {render.span(row.scan_interval_s)}; drafts wait {row.draft_days} days"
+    return f"{whose}{agents}, every {render.span(row.scan_interval_s)}; drafts wait {limits.waits}"
 
 
 @agents.command()
@@ -143,8 +161,9 @@ def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
 def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int, as_json: bool) -> None:
     """Show an agent's decision log, newest first."""
     rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
+    scans = supervising.scans(door.deps, rows)
     if as_json:
-        items = [views.tick(row, inputs=inputs) for row in rows]
+        items = [{**views.tick(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
         door.json(views.page(items, total=total, limit=limit, offset=offset))
         return
     now = clock.now()
@@ -154,15 +173,17 @@ def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int
     )  # fmt: skip
     for row in rows:
         render.row(table, row.tick_no, render.status(row.state), render.when(row.decided_at or row.due_at, now),
-                   (row.outcome or {}).get("action") or "–", row.duration_ms, _why(row))  # fmt: skip
+                   (row.outcome or {}).get("action") or "–", row.duration_ms,
+                   _why(row, scans.get(row.tick_no)))  # fmt: skip
     if rows:
         door.show(table)
     door.note(render.page(rows, total, offset, "decisions"))
 
 
-def _why(row: TickRow) -> Text:
+def _why(row: TickRow, scan: Mapping[str, Any] | None) -> Text:
     if row.error:
         return render.words(row.error, "red")
     outcome = row.outcome or {}
     asked = f"asked by {row.requested_by}: " if row.requested_by else ""
-    return render.words(f"{asked}{outcome.get('thought') or outcome.get('skipped') or ''}")
+    came_to = f" → {scan['text']}" if scan and scan.get("text") else ""
+    return render.words(f"{asked}{outcome.get('thought') or outcome.get('skipped') or ''}{came_to}")

@@ -18,7 +18,7 @@ from fleet.core import clock
 from fleet.core.errors import FleetError
 
 if TYPE_CHECKING:
-    from fleet.approvals import Person
+    from fleet.approvals import Person, Rule
     from fleet.runtime.approving import Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -232,14 +232,46 @@ def tell(door: Door, answers: Sequence[Answer], *, as_json: bool, data: Callable
 @json_option
 @pass_door
 def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
-    """Show who decides what, in the order in which rules are tried; checks the file, and needs no servers."""
+    """Show who decides what, in the order in which rules are tried; checks the file.
+
+    Needs no servers; where a fleet is there, also checks that the users whom the rules name may decide.
+    """
     from fleet.approvals import rule_file
     from fleet.cli import homes
 
     named = path or homes.given(door.home).approval_rules
     found = rule_file.shipped() if named is None else rule_file.load(named)
+    _check_users(door, found)
     if as_json:
         door.json({"file": str(named or "shipped"), "items": [look.rule_data(rule) for rule in found]})
         return
     door.show(look.rules_table(found))
     door.note(f"From {named or 'the shipped file'}. What none of them covers, an owner decides within a day.")
+
+
+def _check_users(door: Door, found: Sequence[Rule]) -> None:
+    """Check the users whom rules name, where a database is known.
+
+    Raises InvalidInput for one who never could decide.
+    """
+    from fleet.approvals.rules import users_of
+    from fleet.core.db import Database
+    from fleet.core.errors import InvalidInput
+    from fleet.runtime import approvers
+
+    if not any(users_of(rule) for rule in found):
+        return
+    try:
+        settings = door.settings
+    except InvalidInput:
+        door.note("Users in the rules were not checked: no fleet runs here.")
+        return
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        problems = approvers.problems(database, settings, found)
+    finally:
+        database.close()
+    for one in problems:
+        if not one.is_lost:
+            raise InvalidInput(one.words, fix=one.fix)
+        door.note(f"{one.words} {one.fix}")

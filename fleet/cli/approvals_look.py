@@ -184,11 +184,16 @@ def _rows(rule: Rule) -> Iterator[tuple[object, ...]]:
     after = rule.escalate_after
     otherwise = f"after {render.span(after.total_seconds())} {_named(rule.escalate_to)} too" if after else ""
     yield (rule.name, f"{rule.action} {rule.resource}", f"{needs}{_named(rule.approvers)}",
-           render.span(rule.expiration.total_seconds()), otherwise)  # fmt: skip
+           _within(rule), otherwise)  # fmt: skip
     for word, conditions in (("when", rule.when), ("by itself when", rule.auto_approve)):
         if conditions:
             asked = " and ".join(f"{one.field} {one.op} {_value(one.value)}" for one in conditions)
             yield "", "", render.words(word, "dim"), "", render.words(asked, "dim")
+
+
+def _within(rule: Rule) -> str:
+    """Return the time to decide; a draft waits no longer than its agent says either."""
+    return f"{render.span(rule.expiration.total_seconds())}{' at most' if rule.resource == 'draft' else ''}"
 
 
 def _named(approvers: Sequence[str]) -> str:

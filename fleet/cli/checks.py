@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +70,8 @@ def run(door: Door) -> Iterator[Finding]:
     yield from _guarded("approvals", lambda: _approvals(settings))
     sound = found.level is not Level.FAIL
     database_ok = yield from _database(settings)
+    if database_ok:
+        yield from _approvers(settings)
     keyed = (yield from checks_keys.store(settings)) if database_ok else settings
     yield from checks_live.words(keyed)
     yield from checks_keys.moderation(keyed)
@@ -118,6 +121,20 @@ def _approvals(settings: Settings) -> Finding:
     notices.check(settings.notify)
     told = ", ".join(notices.names(settings.notify))
     return Finding("approvals", Level.OK, f"{len(rules)} rules; people are told by {told}")
+
+
+def _approvers(settings: Settings) -> Iterator[Finding]:
+    """Look whether the users whom the rules name may decide."""
+    from fleet.runtime import approvers
+
+    try:
+        rules = rule_file.shipped() if settings.approval_rules is None else rule_file.load(settings.approval_rules)
+        with closing(Database(settings.database_url, pool_size=1)) as database:
+            found = approvers.problems(database, settings, rules)
+    except FleetError:
+        return  # the checks of the rules and of the database have said so
+    for one in found:
+        yield Finding("approvals", Level.WARN if one.is_lost else Level.FAIL, one.words, one.fix)
 
 
 def _place(url: str) -> str:

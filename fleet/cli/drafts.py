@@ -31,7 +31,7 @@ from fleet.drafts.queries import Filter
 from fleet.drafts.states import DraftKind, DraftStatus
 from fleet.drafts.tally import By
 from fleet.llm.scanning import REACTIONS, VISIBILITIES
-from fleet.runtime import approving, draft_stats, drafting, people, roster
+from fleet.runtime import approving, draft_stats, drafting, people, roster, supervising
 
 _DRAFT = click.argument("prefix", metavar="DRAFT")
 _DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True)
@@ -80,6 +80,8 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
         door.show(look.table(found, names, clock.now()))
     following = f"; --before {look.surely_one(found[-1])} shows the next" if len(found) == limit else ""
     door.note(f"{len(found)} {'draft' if len(found) == 1 else 'drafts'}{following}." if found else "No drafts.")
+    for username in supervising.full(door.deps, None if agent is None else people.get_agent(door.deps, agent).id):
+        door.note(f"{username} has too many undecided drafts, so its feed is not scanned. {supervising.fix(username)}")
 
 
 @drafts.command()
@@ -246,4 +248,5 @@ def scan(door: Door, /, *, name: str) -> None:
     What it proposes is shown by `fleet drafts list`.
     """
     drafting.scan(door.deps, name, by=door.by)
-    door.say(f"{name} looks at its feed now; `fleet drafts list --agent {name}` shows what it proposes.")
+    door.say(f"{name} looks at its feed now; `fleet drafts list --agent {name}` shows what it proposes, and"
+             f" `fleet agents decisions {name}` what it left out.")  # fmt: skip

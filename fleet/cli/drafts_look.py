@@ -19,6 +19,7 @@ from rich.text import Text
 from fleet.cli import render
 from fleet.drafts.content import gist
 from fleet.drafts.lessons import explained
+from fleet.runtime.supervising import LEFT_OUT
 
 if TYPE_CHECKING:
     from fleet.drafts.models import DraftRow, LessonRow, RevisionRow
@@ -210,6 +211,9 @@ def scans(found: Scans, total: Tally, span: str) -> Iterator[str]:
         f"Looks at feeds: {found.done:,}, {found.idle:,} of them with nothing new; {found.failed:,} failed."
         f" New posts seen: {found.new_posts:,}."
     )
+    if found.left_out:
+        reasons = ", ".join(f"{LEFT_OUT.get(why, why)} {number:,}" for why, number in found.left_out.items())
+        yield f"Posts left out, once for each look: {reasons}."
     if found.dropped:
         yield f"Ideas that became no drafts: {', '.join(f'{why} {number:,}' for why, number in found.dropped.items())}."
 
@@ -218,8 +222,13 @@ def stats_data(found: Stats, by: str, names: Names) -> dict[str, Any]:
     """Return counts as JSON-ready data."""
     items = [{**_tally(one), "name": _key(one, by, names)} for one in found.items]
     looked = {name: getattr(found.scans, name) for name in ("done", "idle", "failed", "new_posts", "drafts")}
-    return {"since": found.since, "by": by, "items": items, "total": _tally(found.total),
-            "scans": {**looked, "dropped": dict(found.scans.dropped)}}  # fmt: skip
+    return {
+        "since": found.since,
+        "by": by,
+        "items": items,
+        "total": _tally(found.total),
+        "scans": {**looked, "dropped": dict(found.scans.dropped), "left_out": dict(found.scans.left_out)},
+    }
 
 
 def _tally(one: Tally) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Kept:
 
     service_token: str = field(repr=False)
     tempo: float = 1.0
+    sandbox: bool = False
 
 
 def keep(home: Path, kept: Kept) -> None:
@@ -41,7 +42,7 @@ def kept_by(home: Path) -> Kept | None:
     """Return what was written down last; None when there is nothing to read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         data = json.loads((home / _NAME).read_text(encoding="utf-8"))
-        return Kept(str(data["service_token"]), float(data["tempo"]))
+        return Kept(str(data["service_token"]), float(data["tempo"]), bool(data.get("sandbox")))
     return None
 
 
@@ -88,7 +89,7 @@ def _lent(settings: Settings, running: RunInfo) -> Mapping[str, object]:
         "broker_url": running.broker_url, "gallery_url": running.gallery_url,
     }  # fmt: skip
     if kept is not None:
-        offers |= {"service_token": kept.service_token, "tempo": kept.tempo}
+        offers |= {"service_token": kept.service_token, "tempo": kept.tempo, "sandbox": kept.sandbox}
     return {name: value for name, value in offers.items() if value and _is_open(settings, name)}
 
 

@@ -31,8 +31,8 @@ from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.llm import registry as models
+from fleet.runtime import approvers, fleetwide, inviting, keys, people, restored, signing
 from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide, inviting, keys, people, restored, signing
 from fleet.runtime.cast import Cast
 from fleet.runtime.deps import Deps
 from fleet.runtime.staffing import staff
@@ -112,9 +112,12 @@ class Run:
         self._screen.step("Bringing the tables up to date")
         ground.bring_up_to_date(urls.owner, urls.database)
         keys.make_ring(self.settings)
-        self.settings = self._learn(database_url=urls.database, broker_url=urls.broker)
+        self.settings = self._learn(
+            database_url=urls.database, broker_url=urls.broker, sandbox=not self.settings.gallery_url
+        )
         deps = self._deps = runtime_deps.build(self.settings)
         self._door.act()
+        approvers.refuse(deps.db, self.settings, deps.approval_rules)
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)
         if self.settings.gallery_url:
@@ -122,7 +125,8 @@ class Run:
             self._services.record(urls={"gallery": self.settings.gallery_url})
         else:
             self._start_gallery()
-        homes.keep(self._home, Kept(self.settings.service_token.get_secret_value(), self.settings.tempo))
+        token = self.settings.service_token.get_secret_value()
+        homes.keep(self._home, Kept(token, self.settings.tempo, self.settings.sandbox))
         self._seen = people.activity_from_now(deps)
         self._board.start_engine(self.settings, self._wanted)
         web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None

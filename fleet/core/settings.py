@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
 
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
+    sandbox: bool = Field(False, description="whether the gallery is the one in the box; `fleet up` sets it")
     service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
     allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, each perhaps with its port, separated by commas"
@@ -128,6 +129,9 @@ class Settings(BaseSettings):
 
     scan_feeds: bool = Field(True, description="whether supervised agents look at their feeds")
     scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")
+    undecided_drafts: int = Field(
+        20, ge=0, le=10_000, description="undecided drafts of one agent, at most; then it is not scanned. 0: no limit"
+    )
     scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")
 
     post_gap_s: float = Field(1800.0, ge=0, le=31_536_000, description="least time between two posts of one agent")

@@ -59,6 +59,13 @@ def count(tx: Tx, which: Filter, *, most: int = 10_000) -> int:
     return int(tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
 
 
+def agents_with(tx: Tx, number: int, *, agent_id: uuid.UUID | None = None) -> list[uuid.UUID]:
+    """Return the agents of which at least so many drafts wait for a decision, all or the one named."""
+    which = Filter(status=DraftStatus.PENDING, agent_id=agent_id)
+    query = sa.select(DraftRow.agent_id).where(*_where(which)).group_by(DraftRow.agent_id)
+    return list(tx.session.scalars(query.having(sa.func.count() >= number).order_by(DraftRow.agent_id)))
+
+
 def revisions_of(tx: Tx, draft_id: uuid.UUID) -> list[RevisionRow]:
     """Return a draft as it was over time, oldest first."""
     query = sa.select(RevisionRow).where(RevisionRow.draft_id == draft_id).order_by(RevisionRow.revision)

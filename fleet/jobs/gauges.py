@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
+from fleet.jobs.policy import OFF_SURFACE
 
 _LIVE = """
 SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
@@ -48,6 +49,25 @@ SELECT extract(epoch FROM decided_at - due_at) FROM ticks WHERE decided_at IS NO
 ORDER BY decided_at DESC LIMIT :limit
 """
 _LAST_SENT = "SELECT max(sending_at) FROM jobs WHERE surface = :surface AND sending_at IS NOT NULL"
+
+_TROUBLE = """
+SELECT jobs.surface, count(*) AS number, (array_agg(newest.why ORDER BY newest.id DESC))[1] AS why
+FROM unnest(ARRAY['job.retrying', 'job.unknown']) AS asked (subject)
+CROSS JOIN LATERAL (
+    SELECT events.id, events.job_id, events.occurred_at, events.payload->>'why' AS why FROM events
+    WHERE events.subject = asked.subject ORDER BY events.id DESC LIMIT :limit) AS newest
+JOIN jobs ON jobs.id = newest.job_id
+WHERE newest.occurred_at > :since AND jobs.kind != ALL(:off_surface)
+GROUP BY jobs.surface
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Attempts at a surface that failed: how many, and why the newest did."""
+
+    number: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,15 @@ def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
     """Return how late the newest decisions were, oldest first."""
     found = [max(0.0, float(late_s)) for (late_s,) in tx.execute(sa.text(_LATENESS), {"limit": limit})]
     return found[::-1]
+
+
+def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[str, Trouble]:
+    """Return the attempts that failed since a moment, by the surface that they called; of the newest `limit` of all.
+
+    A webhook that is down, or a notice that is not taken, is no trouble with a surface.
+    """
+    asked = {"since": since, "limit": limit, "off_surface": sorted(OFF_SURFACE)}
+    return {row.surface: Trouble(row.number, row.why or "no answer") for row in tx.execute(sa.text(_TROUBLE), asked)}
 
 
 def last_sent_at(tx: Tx, surface: str) -> datetime | None:

@@ -49,6 +49,9 @@ hold these jobs, which report both. A pause of the kind itself does."""
 PACED = frozenset({JobKind.DELIVER})
 """Jobs of which few are published at a time, by receiver, so that a receiver that is down does not fill the queues."""
 
+OFF_SURFACE = frozenset({JobKind.NOTIFY, JobKind.DELIVER, JobKind.HANDLE, JobKind.MESSAGE})
+"""Kinds that never call a surface: how they end says nothing about one, and they are no actions of agents."""
+
 WORDED = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.SCAN_FEED, JobKind.REVISE_DRAFT})
 """Kinds that may ask a model, and so may wait for a budget."""
 

@@ -19,7 +19,8 @@ from fleet.jobs.states import JobState
 class Scans:
     """Looks at feeds: `idle` ones of the done found nothing new and asked no model.
 
-    `dropped` counts by its reason what a model proposed and no draft was made of.
+    `dropped` counts by its reason what a model proposed and no draft was made of, `left_out` the posts that were not
+    looked at, once for each scan.
     """
 
     done: int = 0
@@ -28,6 +29,7 @@ class Scans:
     new_posts: int = 0
     drafts: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Scans:
@@ -42,12 +44,14 @@ def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Sc
         sa.func.coalesce(sa.func.sum(new), 0), sa.func.coalesce(sa.func.sum(drafts), 0),
     )  # fmt: skip
     looked, idle, failed, posts, made = map(int, tx.execute(numbers.where(*where)).one())
-    return Scans(looked, idle, failed, posts, made, _dropped(tx, (*where, done)))
+    return Scans(
+        looked, idle, failed, posts, made, *(_summed(tx, name, (*where, done)) for name in ("dropped", "left_out"))
+    )
 
 
-def _dropped(tx: Tx, where: Sequence[sa.ColumnElement[bool] | sa.TextClause]) -> dict[str, int]:
-    """Return what fell, the most first."""
-    fell = sa.func.jsonb_each_text(JobRow.result["dropped"]).table_valued("key", "value").render_derived()
+def _summed(tx: Tx, name: str, where: Sequence[sa.ColumnElement[bool] | sa.TextClause]) -> dict[str, int]:
+    """Return the sums of a part of the results that counts by reason, the most first."""
+    fell = sa.func.jsonb_each_text(JobRow.result[name]).table_valued("key", "value").render_derived()
     number = sa.func.sum(sa.cast(fell.c.value, sa.Integer))
     query = sa.select(fell.c.key, number).select_from(sa.join(JobRow, fell, sa.true())).where(*where)
     found = tx.execute(query.group_by(fell.c.key).order_by(number.desc(), fell.c.key))

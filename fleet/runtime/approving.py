@@ -9,11 +9,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from fleet import approvals
 from fleet.access import audit
-from fleet.approvals import Decided, Person, Proposal, Request, RequestState, moves, queries
+from fleet.approvals import Decided, Person, Proposal, Request, RequestState, moves, queries, rules
 from fleet.approvals.queries import Decision, Filter
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
@@ -43,6 +44,11 @@ def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     if request.is_settled:
         follow(deps, tx, request)
     return request
+
+
+def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, Any], wish: timedelta) -> timedelta:
+    """Return how long a request with these facts will wait under the operator's rules."""
+    return rules.time_to_decide(rules.rule_for(deps.approval_rules, resource, action, facts), wish)
 
 
 def _effect_of(request: Request) -> Effect:

@@ -23,7 +23,7 @@ from fleet.drafts.states import DraftKind
 from fleet.jobs.outcomes import Skipped
 from fleet.jobs.policy import JobKind
 from fleet.llm.topics import topic_of
-from fleet.runtime import approving, offers, scanning
+from fleet.runtime import approving, offers, scanning, supervising
 from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.work import Work
 
@@ -36,6 +36,8 @@ def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:
     rules = ", ".join(words["rules"])
     if _is_waiting(work, content):
         return Skipped(f"doubtful ({rules}); another draft about the same post waits for approval already"[:1000])
+    if supervising.room(work.deps, work.agent.id) == 0:
+        return Skipped(f"doubtful ({rules}); as many drafts of the agent wait for approval as may"[:1000])
     draft_id = ids.derived("doubtful", work.claim.job_id)
     work.also = partial(_open, work, draft_id, content, words)
     return Skipped(f"waits for approval as draft {str(draft_id)[:8]}: {'; '.join(words['why'])}"[:1000])
@@ -66,31 +68,37 @@ def _open(work: Work, draft_id: uuid.UUID, content: Mapping[str, Any], words: Ma
     """Open the draft with its request. Raises Conflict if the agent was deleted, or has such a draft by now."""
     how = scanning.habits(tx, work.agent.id)
     about = _about(work, content)
+    topic = topic_of(str(about.get("text") or content["text"]), work.agent.interests)
+    facts = _facts(work, content, topic, words)
+    life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.draft_days))
     new = NewDraft(
         id=draft_id, agent_id=work.agent.id, owner=how.owner, scan_id=work.claim.job_id, surface=work.claim.surface,
-        content=content, life=timedelta(days=how.draft_days), about=about,
+        content=content, life=life, about=about, topic=topic,
         context=f"doubtful: {', '.join(words['rules'])}", made_by=f"agent:{work.agent.username}",
-        topic=topic_of(str(about.get("text") or content["text"]), work.agent.interests),
         suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,
     )  # fmt: skip
     if service.create(tx, new) is None:
         raise Conflict("The agent has a draft about the same post by now.")
-    service.ask(tx, new.id, approving.propose(work.deps, tx, _proposal(work, new, words)).id)
+    service.ask(tx, new.id, approving.propose(work.deps, tx, _proposal(work, new, facts)).id)
     # Last: whoever deletes the agent takes its requests back before they lock it.
     if not loop.is_there(tx, work.agent.id):
         raise Conflict("The agent was deleted.")
 
 
-def _proposal(work: Work, new: NewDraft, words: Mapping[str, Any]) -> Proposal:
+def _facts(work: Work, content: Mapping[str, Any], topic: str | None, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what approval rules may ask about the draft."""
+    return {
+        "kind": content["kind"], "agent": work.agent.username, "persona": work.agent.persona_id,
+        "surface": work.claim.surface, "confidence": None, "topic": topic, "visibility": content.get("visibility"),
+        "type": None, "doubts": list(words["rules"]),
+    }  # fmt: skip
+
+
+def _proposal(work: Work, new: NewDraft, facts: Mapping[str, Any]) -> Proposal:
     return Proposal(
         resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content, requested_by=new.made_by,
-        summary=in_short(new.content, new.about), agent_id=work.agent.id,
-        facts={
-            "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
-            "surface": new.surface, "confidence": None, "topic": new.topic,
-            "visibility": new.content.get("visibility"), "type": None, "doubts": list(words["rules"]),
-        },
-        expiration=new.life, needs_person=True,
+        summary=in_short(new.content, new.about), agent_id=work.agent.id, facts=facts, expiration=new.life,
+        needs_person=True,
     )  # fmt: skip
 
 

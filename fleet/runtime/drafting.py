@@ -29,7 +29,7 @@ from fleet.jobs.models import JobRow
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import LIVE, JobState
 from fleet.jobs.ticks import TickKey
-from fleet.runtime import approving, people
+from fleet.runtime import approving, people, supervising
 from fleet.runtime import media as media_store
 from fleet.runtime.approving import Answer
 from fleet.runtime.deps import Deps
@@ -218,4 +218,8 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
             f"{agent.name} decides for itself and makes no drafts.",
             fix=f"`fleet agents edit {agent.username} --autonomy supervised` changes that.",
         )
+    if supervising.why_full(deps, agent) is not None:
+        most = deps.settings.undecided_drafts
+        raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
+                       fix=supervising.fix(agent.username))  # fmt: skip
     return people.trigger(deps, name, action=SCAN, by=by)

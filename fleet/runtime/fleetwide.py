@@ -50,6 +50,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
                     personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
                     weights={name: getattr(print_.weights, name) for name in commands.WEIGHT_NAMES},
                     min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
+                    heeds_agents=deps.settings.sandbox,
                 ),
             )  # fmt: skip
             if start:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fleet.agents.controls import Hold
-from fleet.core import clock, events, queue, text
+from fleet.core import clock, queue, text
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.jobs import gauges
@@ -24,7 +24,6 @@ from fleet.spending.queries import Recent
 _PING_S = 1.0
 _LATE_S, _TOO_LATE_S = 10.0, 60.0  # beat dispatches every second
 _LATELY = timedelta(minutes=5)
-_TROUBLE = ("job.retrying", "job.unknown")
 _SOME_TROUBLE = 3
 
 
@@ -110,7 +109,7 @@ def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
 
 
 def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:
-    trouble = [event for event in events.latest(tx, subjects=_TROUBLE, limit=20) if now - event.occurred_at < _LATELY]
+    troubles = gauges.trouble(tx, since=now - _LATELY)
     for name in ADAPTERS:
         title = f"Surface {name}"
         held = next((hold for hold in holds if hold.scope == "surface" and hold.key == name), None)
@@ -119,9 +118,8 @@ def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:
         sent = "nothing was sent yet" if sent_at is None else f"last write {_ago(now, sent_at)}"
         if held is not None:
             yield Part(title, Level.WARN, held.words())
-        elif len(trouble) >= _SOME_TROUBLE:
-            why = trouble[0].payload.get("why") or "no answer"
-            words = f"{len(trouble)} tries failed lately: {text.cut(text.clean(str(why)), 90)}"
+        elif (trouble := troubles.get(name)) is not None and trouble.number >= _SOME_TROUBLE:
+            words = f"{trouble.number} tries failed lately: {text.cut(text.clean(trouble.why), 90)}"
             yield Part(title, Level.BAD if is_silent else Level.WARN, words)
         else:
             yield Part(title, Level.UNKNOWN if is_silent else Level.OK, sent)

@@ -15,6 +15,7 @@ from fleet.agents.controls import Hold
 from fleet.approvals import queries as approval_queries
 from fleet.core.db import Tx
 from fleet.jobs import gauges, lists, service
+from fleet.jobs.policy import OFF_SURFACE
 from fleet.jobs.queries import Filter as JobFilter
 from fleet.jobs.states import JobState
 from fleet.runtime.deps import Deps
@@ -102,7 +103,12 @@ class Hour:
 
     @property
     def actions(self) -> int | None:
-        """How much was done in all."""
+        """How much agents did: no deliveries and notices, which tell of it."""
+        return None if self.done is None else sum(n for kind, n in self.done.items() if kind not in OFF_SURFACE)
+
+    @property
+    def succeeded(self) -> int | None:
+        """How many jobs of all kinds were done."""
         return None if self.done is None else sum(self.done.values())
 
 

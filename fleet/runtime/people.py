@@ -68,13 +68,15 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
 
     Raises NotFound for an unknown persona.
     """
+    heeds = deps.settings.sandbox  # the gallery in the box holds agents alone
     if persona_id is None:
-        return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by)
+        return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by, heeds_agents=heeds)
     persona = deps.personas.get(persona_id)
     return NewAgent(
         name=name, username=username, weights={n: getattr(persona.weights, n) for n in commands.WEIGHT_NAMES},
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
         personality=persona.personality, vibe=persona.vibe, interests=persona.interests, owner=by,
+        heeds_agents=heeds,
     )  # fmt: skip
 
 

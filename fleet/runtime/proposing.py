@@ -7,7 +7,7 @@ their requests are written together with the step that says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from fleet.jobs import usage
 from fleet.llm import scanning as asking
 from fleet.llm.topics import topic_of
 from fleet.platforms.guard import comment_would_crowd
-from fleet.runtime import announcing, approving, keeping, scanning
+from fleet.runtime import announcing, approving, keeping, scanning, supervising
 from fleet.runtime.effects.draft import ACTION, RESOURCE, in_short
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Work
@@ -52,8 +52,12 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
     )
     dropped = Counter(sifted.dropped)
     items = {item["post_id"]: item for item in batch["items"]}
+    room = supervising.room(work.deps, work.agent.id)
     drafts: list[dict[str, Any]] = []
     for one in sifted.proposed:
+        if room is not None and len(drafts) >= room:
+            dropped["too many undecided drafts"] += 1
+            continue
         said = reviewed(work, content.content_of(one, keeping.kept(work, one.idea.media)))
         if said is None:
             dropped["refused"] += 1
@@ -125,15 +129,18 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     announcing.take_turns(tx, {announcing.turn_at(work.claim.surface, target) for target in targets})
     how = scanning.habits(tx, work.agent.id)
     for place, draft in enumerate(drafts):
+        facts = _facts(work, draft)
+        life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.draft_days))
         new = NewDraft(
             id=ids.derived("draft", work.claim.job_id, place), agent_id=work.agent.id, owner=how.owner,
             scan_id=work.claim.job_id, surface=work.claim.surface, content=draft["content"],
-            life=timedelta(days=how.draft_days), about=draft["about"], confidence=draft["confidence"],
+            life=life, about=draft["about"], confidence=draft["confidence"],
             context=draft["context"], topic=draft["topic"], made_by=f"agent:{work.agent.username}",
             suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,
         )  # fmt: skip
         if _has_room(work, tx, new) and service.create(tx, new) is not None:
-            request = approving.propose(work.deps, tx, _proposal(work, new, draft.get("doubts", [])))
+            proposal = _proposal(work, new, facts, needs_person=bool(draft.get("doubts")))
+            request = approving.propose(work.deps, tx, proposal)
             service.ask(tx, new.id, request.id)
     # Last: whoever deletes the agent takes its requests back before they lock it.
     if drafts and not loop.still_proposes(tx, work.agent.id):
@@ -149,14 +156,20 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
     return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.gateway.policy.caps)
 
 
-def _proposal(work: Work, new: NewDraft, doubts: Sequence[str]) -> Proposal:
+def _facts(work: Work, draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what approval rules may ask about a draft."""
+    said = draft["content"]
+    return {
+        "kind": said["kind"], "agent": work.agent.username, "persona": work.agent.persona_id,
+        "surface": work.claim.surface, "confidence": draft["confidence"], "topic": draft["topic"],
+        "visibility": said.get("visibility"), "type": said.get("type"),
+        "doubts": list(draft.get("doubts", [])),
+    }  # fmt: skip
+
+
+def _proposal(work: Work, new: NewDraft, facts: Mapping[str, Any], *, needs_person: bool) -> Proposal:
     return Proposal(
         resource=RESOURCE, resource_id=str(new.id), action=ACTION, payload=new.content,
         requested_by=f"agent:{work.agent.username}", summary=in_short(new.content, new.about), agent_id=work.agent.id,
-        facts={
-            "kind": str(new.kind), "agent": work.agent.username, "persona": work.agent.persona_id,
-            "surface": new.surface, "confidence": new.confidence, "topic": new.topic,
-            "visibility": new.content.get("visibility"), "type": new.content.get("type"), "doubts": list(doubts),
-        },
-        expiration=new.life, needs_person=bool(doubts),
+        facts=facts, expiration=new.life, needs_person=needs_person,
     )  # fmt: skip

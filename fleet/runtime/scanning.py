@@ -7,6 +7,7 @@ very same batch, and by short names, so that a model can name nothing else.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,11 +63,8 @@ def look(work: Work) -> dict[str, Any]:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])
         since_last_s = _since_last_s(tx, work)
-    new = [
-        item for item in feed
-        if item.id in unseen and item.author != work.agent.username
-        and (how.heeds_agents or not (item.by_agent or item.author in agents))
-    ]  # fmt: skip
+    whys = [_why_left_out(work, how, item, agents, unseen) for item in feed]
+    new = [item for item, why in zip(feed, whys, strict=True) if why is None]
     ours = targets.look(work.deps.db, work.claim, [item.id for item in new]).ours
     said = _comments(work, new, agents, heeds_agents=how.heeds_agents)
     people = {author: f"u{number}" for number, author in enumerate(dict.fromkeys(item.author for item in new), 1)}
@@ -75,7 +73,19 @@ def look(work: Work) -> dict[str, Any]:
         for number, item in enumerate(new, 1)
     ]
     interval_s = how.scan_interval_s if since_last_s is None else since_last_s
-    return {"items": items, "interval_min": round(interval_s / 60, 1), "owner": how.owner}
+    left_out = Counter(why for why in whys if why is not None)
+    return {
+        "items": items, "interval_min": round(interval_s / 60, 1), "owner": how.owner, "left_out": dict(left_out),
+    }  # fmt: skip
+
+
+def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], unseen: set[str]) -> str | None:
+    """Return why a scan leaves a post out (a key of `supervising.LEFT_OUT`), or None."""
+    if item.author == work.agent.username:
+        return "own"
+    if not how.heeds_agents and (item.by_agent or item.author in agents):
+        return "agents"
+    return None if item.id in unseen else "seen"
 
 
 def _since_last_s(tx: Tx, work: Work) -> float | None:

@@ -50,11 +50,12 @@ class Form:
         return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
 
 
-def blank() -> Form:
+def blank(*, heeds_agents: bool = False) -> Form:
     """Return the form of an agent of which nothing is known yet."""
     values = {name: _percent(weight) for name, weight in DEFAULT_WEIGHTS.items()}
     return Form({**values, "min_interval_s": "60", "max_interval_s": "300", "autonomy": "autonomous", "scans": "1",
-                 "scan_interval_s": "3600", "audience": "public", "draft_days": "7"})  # fmt: skip
+                 "scan_interval_s": "3600", "audience": "public", "draft_days": "7",
+                 **({"heeds_agents": "1"} if heeds_agents else {})})  # fmt: skip
 
 
 def of(agent: AgentRow) -> Form:

@@ -86,7 +86,7 @@ def _column(hour: Hour) -> Column:
 
 def _rate(hours: Sequence[Hour]) -> float | None:
     """Return which share of what ended was given up; None if nothing ended or an hour is not counted."""
-    dead, done = _sum([hour.dead for hour in hours]), _sum([hour.actions for hour in hours])
+    dead, done = _sum([hour.dead for hour in hours]), _sum([hour.succeeded for hour in hours])
     return None if dead is None or done is None or not dead + done else dead / (dead + done)
 
 

@@ -65,7 +65,7 @@ def test_a_request_is_listed_shown_with_its_diff_and_approved(cli: Cli, fleet: F
     cli("approvals", "reject", narrow[2][:8], "--reason", "no")
     shown = cli("approvals", "show", short(request)).stdout
     assert max(map(len, shown.splitlines())) <= 80
-    for part in ("- A harbour at dawn.", "+ A harbour at dusk.", "likes (gone)", "+ public", "ann_1", "in 6 d"):
+    for part in ("- A harbour at dawn.", "+ A harbour at dusk.", "likes (gone)", "+ public", "ann_1", "in 89 d"):
         assert part in shown
     assert "Approved" in cli("approvals", "approve", short(request), "--reason", "good").stdout
     assert "No requests." in cli("approvals", "list").stderr

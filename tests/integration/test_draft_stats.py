@@ -82,7 +82,8 @@ def test_looks_at_feeds_are_counted_with_what_fell(fleet: Fleet) -> None:
     scan(fleet, agent)  # nothing new
     failed = scan(fleet, agent)
     fleet.sql("UPDATE jobs SET state = 'dead', dead_reason = 'exhausted', result = NULL WHERE id = :id", id=failed)
-    assert counted(fleet).scans == Scans(done=2, idle=1, failed=1, new_posts=2, drafts=2, dropped={"a duplicate": 1})
+    assert counted(fleet).scans == Scans(done=2, idle=1, failed=1, new_posts=2, drafts=2, dropped={"a duplicate": 1},
+                                          left_out={"seen": 2})  # fmt: skip
 
 
 def test_an_empty_fleet_has_counts_too(fleet: Fleet) -> None:

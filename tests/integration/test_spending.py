@@ -205,3 +205,17 @@ def test_of_more_days_than_are_shown_the_newest_are_and_in_order(db: Database) -
         days = [one.key for one in queries.sums(tx, By.DAY, since=LONG_AGO, limit=2)]
         today = tx.now().date().isoformat()
     assert (len(days), days[-1], days) == (2, today, sorted(str(day) for day in days))
+
+
+def test_a_budget_is_marked_as_spent_once_and_not_when_more_was_allowed_meanwhile(db: Database) -> None:
+    limit(db, 10)
+    seen = only(db)  # by several processes at the same moment
+    marked = []
+    for _ in range(2):
+        with db.transaction() as tx:
+            marked.append(ledger.mark_spent(tx, seen, 11))
+    assert (marked, only(db).spent_at is None) == ([True, False], False)
+    with db.transaction() as tx:
+        ledger.allow(tx, Scope.FLEET, ALL, Period.DAY, 5, by="ada", reason="launch")
+        assert not ledger.mark_spent(tx, seen, 11)
+    assert only(db).spent_at is None

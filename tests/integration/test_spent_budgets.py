@@ -175,8 +175,8 @@ def test_likes_reminders_expiry_and_deliveries_go_on(make: Callable[..., Fleet],
     post(fleet, agent)
     late, soon = approval_agent.propose(fleet), approval_agent.propose(fleet)
     approval_agent.wake(fleet)
-    approval_agent.later(fleet, late, days=8)
-    approval_agent.later(fleet, soon, days=6, hours=12)
+    approval_agent.later(fleet, late, days=91)
+    approval_agent.later(fleet, soon, days=89, hours=12)
     subjects = {job.payload["subject"] for job in approval_agent.wake(fleet)}
     assert subjects == {"approval.reminder", "approval.expired"}
     webhooks.look(fleet)

@@ -31,6 +31,7 @@ from fleet.approvals.rules import (
     next_step_at,
     rule_for,
     step_due,
+    times_to_decide,
 )
 from fleet.core.errors import InvalidInput
 
@@ -143,9 +144,11 @@ def test_a_reminder_comes_a_day_before_the_end_or_at_half_time() -> None:
     assert reminded_at(timedelta(minutes=1440)) == NOW + timedelta(hours=12)
 
 
-def test_the_shipped_rules_give_drafts_a_week_and_everything_else_a_day() -> None:
+def test_the_shipped_rules_give_drafts_as_long_as_their_agent_says_and_everything_else_a_day() -> None:
     rules = rule_file.shipped()
-    assert rule_for(rules, "draft", "publish", {}).expiration == timedelta(days=7)
+    for draft_days in (1, 7, 90):  # 90 is the most that an agent can be set to
+        life = timedelta(days=draft_days)
+        assert times_to_decide(rules, "draft", "publish", life) == (life, life)
     assert rule_for(rules, "listing", "publish", {}).expiration == timedelta(minutes=1440)
     assert not any(one.auto_approve for one in rules)
 

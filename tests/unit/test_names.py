@@ -14,7 +14,7 @@ from fleet.agents.personas import Library, Names
 from fleet.core.errors import InvalidInput, NotFound
 
 LIBRARY = personas.load()
-GOLDEN = [("social_clear_1", "Viral Pro"), ("ai_sharp_2", "Sharp Dreams"), ("ai_clean_3", "Neural Works")]
+GOLDEN = [("social_clear_1", "Viral Pro"), ("ai_sharp_2", "Sharp Dreams"), ("data_clean_3", "Clean Analytics")]
 USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
 
@@ -62,6 +62,14 @@ def test_blueprint_carries_the_persona_and_a_name_from_its_templates() -> None:
 def test_no_two_of_ten_neighbours_share_a_name(seed: int) -> None:
     agents = generate(seed=seed, count=10)
     assert len({agent.name for agent in agents}) == 10
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_every_persona_has_an_agent_before_any_has_a_second(seed: int) -> None:
+    drawn = [agent.persona_id for agent in generate(seed=seed, count=2 * len(LIBRARY))]
+    assert sorted(drawn[: len(LIBRARY)]) == sorted(persona.id for persona in LIBRARY)
+    later = [agent.persona_id for agent in generate(seed=seed, start=4, count=5)]
+    assert later == drawn[3:8], "a later batch continues an earlier one"
 
 
 def test_one_persona_only_when_asked() -> None:

@@ -18,7 +18,7 @@ from fleet.jobs import usage
 from fleet.jobs.outcomes import Done, Held, Skipped
 from fleet.llm import scanning as asking
 from fleet.llm.errors import NotPaidFor
-from fleet.runtime import paying, proposing, scanning
+from fleet.runtime import paying, proposing, scanning, supervising
 from fleet.runtime.scanning import Batch
 from fleet.runtime.work import Fenced, Work
 
@@ -35,9 +35,11 @@ def prepare(work: Work) -> Done | Held | Skipped:
         return Skipped("the agent decides for itself now")
     if usage.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
         return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
+    if work.known("batch") is None and (why := supervising.why_full(work.deps, work.agent)) is not None:
+        return Skipped(why)
     batch = work.step("batch", partial(scanning.look, work), also=partial(_scanned, work))
     if not batch["items"]:
-        return Done(result={"new": 0, "drafts": 0})
+        return _done(batch, drafts=0)
     answered = _answered(work, batch)
     try:
         made = work.step(
@@ -46,8 +48,13 @@ def prepare(work: Work) -> Done | Held | Skipped:
         )  # fmt: skip
     except proposing.NobodyProposes as error:
         return Skipped(str(error))
-    counted = {"new": len(batch["items"]), "drafts": len(made["drafts"]), "dropped": made["dropped"]}
-    return Done(result={**counted, "text": f"{counted['drafts']} drafts from {counted['new']} new posts"})
+    return _done(batch, drafts=len(made["drafts"]), dropped=made["dropped"])
+
+
+def _done(batch: Batch, **counted: Any) -> Done:
+    """Return the end of a scan: what it found, and how many posts it left out by reason."""
+    result = {"new": len(batch["items"]), **counted, "left_out": batch.get("left_out", {})}
+    return Done(result={**result, "text": supervising.in_words(result)})
 
 
 def _behind(work: Work) -> timedelta:

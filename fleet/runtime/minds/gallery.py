@@ -19,7 +19,7 @@ from fleet.jobs import usage
 from fleet.jobs.policy import JobKind
 from fleet.jobs.service import NewJob
 from fleet.platforms.guard import Usage
-from fleet.runtime import trying
+from fleet.runtime import supervising, trying
 from fleet.runtime.deps import Deps
 from fleet.runtime.minds.mind import Acts, Awake
 
@@ -73,7 +73,9 @@ def _whether_to_scan(deps: Deps, agent: Actor) -> str | None:
         return "looking at feeds is switched off for all"
     if not agent.scans:
         return "I am not to look at my feed"
-    return "I have not come round to my last look yet" if usage.has_open_scan(deps.db, agent.id) else SCAN
+    if usage.has_open_scan(deps.db, agent.id):
+        return "I have not come round to my last look yet"
+    return supervising.why_full(deps, agent) or SCAN
 
 
 def usage_of(writes: usage.Writes) -> Usage:

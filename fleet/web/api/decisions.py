@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.runtime import looking, people
+from fleet.runtime import looking, people, supervising
 from fleet.web import cursors
 from fleet.web.api.fields import AgentName, Said, Told, taken
 from fleet.web.cursors import LARGEST_ID, Page, Paging
@@ -19,6 +19,14 @@ router = APIRouter(prefix="/agents/{name}/decisions", tags=["decisions"])
 
 TickNo = Annotated[int, Path(ge=0, le=LARGEST_ID, description="the number of the tick")]
 Viewer = Annotated[Principal, needs(Permission.AGENTS_VIEW)]
+
+
+class Scanned(BaseModel):
+    """What a look at a feed came to."""
+
+    new: int
+    drafts: int
+    left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
 
 
 class Decision(BaseModel):
@@ -33,6 +41,7 @@ class Decision(BaseModel):
     duration_ms: int | None
     outcome: Told | None = Field(description="of one about webhooks, what it did alone, to those who may not see them")
     error: Said | None
+    scan: Scanned | None = Field(None, description="of one that led to a look at a feed: what that came to")
 
 
 class WholeDecision(Decision):
@@ -60,7 +69,10 @@ def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Q
     agent = people.get_agent(deps, name, include_deleted=True)
     found = looking.decisions_before(deps, str(agent.id), before=above, limit=which.one_more)
     rows, following = which.page(found, lambda row: row.tick_no, of=name)
-    items = [taken(Decision, row, outcome=decided_for(who, agent, row.outcome)) for row in rows]
+    scans = supervising.scans(deps, rows)
+    items = [
+        taken(Decision, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no)) for row in rows
+    ]
     return DecisionPage(items=items, next=following)
 
 
@@ -70,7 +82,8 @@ def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Who
     agent = people.get_agent(deps, name, include_deleted=True)
     row = looking.decision(deps, str(agent.id), tick_no)
     return taken(
-        WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs)
+        WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs),
+        scan=supervising.scans(deps, [row]).get(row.tick_no),
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class Scans(BaseModel):
     new_posts: int
     drafts: int
     dropped: dict[str, int] = Field(description="what was proposed and became no draft, by why")
+    left_out: dict[str, int] = Field(description="posts that were not looked at, once for each look, by why")
 
 
 class DraftStats(BaseModel):

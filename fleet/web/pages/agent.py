@@ -28,8 +28,9 @@ from fleet.drafts.queries import Filter as DraftFilter
 from fleet.jobs.lists import Listed
 from fleet.jobs.policy import JobKind
 from fleet.jobs.queries import Filter as JobFilter
-from fleet.runtime import draft_stats, drafting, looking, money, people, roster, stories
+from fleet.runtime import draft_stats, drafting, looking, money, people, roster, stories, supervising
 from fleet.runtime.deps import Deps
+from fleet.runtime.supervising import Limits
 from fleet.web import heat
 from fleet.web.gate import Forbidden, TheDeps, decided_for, needs
 from fleet.web.pages.agents import address
@@ -102,7 +103,12 @@ def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
-            "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo}  # fmt: skip
+            "limits": _limits(deps, row), "is_labelled": deps.settings.label_agents,
+            "tempo": deps.settings.tempo}  # fmt: skip
+
+
+def _limits(deps: Deps, row: AgentRow) -> Limits | None:
+    return supervising.limits(deps, row) if row.autonomy == "supervised" else None
 
 
 def _decisions(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
@@ -147,7 +153,8 @@ def _costs(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
 
 def _drafts(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     found = drafting.page(deps, DraftFilter(agent_id=row.id), limit=_ENTRIES, before=before or None)
-    return {"drafts": [(one, content.gist(one.row.content)) for one in found],
+    return {"limits": _limits(deps, row),
+            "drafts": [(one, content.gist(one.row.content)) for one in found],
             "faring": draft_stats.of_agent(deps, row.id),
             "more": found[-1].row.id if len(found) == _ENTRIES else None}  # fmt: skip
 

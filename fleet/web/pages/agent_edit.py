@@ -38,7 +38,7 @@ Typed = Annotated[Values, Depends(_typed)]
 @router.get("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
 def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
     """Show the form of a new agent, with a persona's character if one is named."""
-    form = agent_form.blank()
+    form = agent_form.blank(heeds_agents=deps.settings.sandbox)
     form.values["persona"] = text.clean(persona)
     return _show(request, deps, agent_form.with_character(form, deps.personas) if persona else form)
 

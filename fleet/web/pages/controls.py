@@ -184,7 +184,7 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     said = f"{_what(deps, scope, key)} has {dollars(left.left_microusd)} left {period.now}."
-    return go(request, _HERE, f"{said} Whoever sleeps for want of it goes on when resumed.")
+    return go(request, _HERE, f"{said} Words that waited for it are written now.")
 
 
 def _name(scope: Scope, key: str) -> str | None:

@@ -14,6 +14,7 @@ from fleet.access import Permission
 from fleet.core import clock
 from fleet.drafts.tally import By
 from fleet.runtime import draft_stats, people
+from fleet.runtime.supervising import LEFT_OUT
 from fleet.web.gate import TheDeps, needs
 from fleet.web.pages.asked import Maybe, Name
 from fleet.web.rendering import render
@@ -49,5 +50,5 @@ def stats(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe
     known = people.names(deps, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
     return render(
         request, "draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window, rows=_ROWS,
-        names={str(agent_id): named for agent_id, named in known.items()},
+        names={str(agent_id): named for agent_id, named in known.items()}, left_out=LEFT_OUT,
     )  # fmt: skip

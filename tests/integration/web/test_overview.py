@@ -8,10 +8,14 @@ from html import unescape
 
 import pytest
 
-from fleet.core import events
+from fleet.core import events, ids
+from fleet.jobs import service
+from fleet.jobs.policy import OFF_SURFACE, JobKind
+from fleet.jobs.service import NewJob
 from fleet.runtime import fleetwide, health, hours
 from fleet.runtime.health import Asked
-from fleet.runtime.overview import Watch
+from fleet.runtime.overview import Hour, Watch
+from fleet.runtime.staffing import SURFACE
 from fleet.web import figures, glance
 from tests.factories import WITHIN_S, Fleet
 from tests.integration.web.conftest import Web
@@ -151,13 +155,37 @@ def test_workers_are_as_they_said_last(fleet: Fleet, asked: Asked, level: str, w
 def test_beat_and_surface_are_judged_by_what_happens(fleet: Fleet) -> None:
     fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")
-    with fleet.deps.db.transaction() as tx:
-        for _ in range(3):
-            events.emit(tx, "job.retrying", why="the gallery answered 503")
+    fail(fleet, JobKind.LIKE, "the gallery answered 503")
     found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
     assert found["Beat"].level == health.Level.BAD
     assert found["Surface floimg"].level == health.Level.BAD
     assert "the gallery answered 503" in found["Surface floimg"].words
+
+
+def fail(fleet: Fleet, kind: JobKind, why: str) -> None:
+    """Record three failed attempts at a job of an agent of the kind that has such jobs."""
+    surface = SURFACE if kind in OFF_SURFACE else "floimg"
+    agent = fleet.agent(surface=surface)
+    job = NewJob(ids.new(), agent, kind, surface)
+    with fleet.deps.db.transaction() as tx:
+        service.add(tx, [job])
+        for _ in range(3):
+            events.emit(tx, "job.retrying", agent_id=agent, job_id=job.id, kind=kind, why=why)
+
+
+def test_a_surface_is_not_judged_by_what_never_called_it(fleet: Fleet) -> None:
+    for kind in sorted(OFF_SURFACE):
+        fail(fleet, kind, "the receiver answered 500")
+    found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
+    assert (found["Surface floimg"].level, found["Surface floimg"].words) == ("unknown", "nothing was sent yet")
+    fail(fleet, JobKind.POST, "the gallery answered 503")
+    found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
+    assert found["Surface floimg"].words == "3 tries failed lately: the gallery answered 503"
+
+
+def test_deliveries_and_notices_are_no_actions_of_agents() -> None:
+    hour = Hour(datetime(2026, 11, 22, 12, tzinfo=UTC), {"post": 2, "like": 3, "deliver": 40, "notify": 5}, 1)
+    assert (hour.actions, hour.succeeded) == (5, 50)
 
 
 def test_providers_are_judged_by_their_newest_calls(fleet: Fleet) -> None:
