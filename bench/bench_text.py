@@ -25,11 +25,13 @@ from fleet.llm.offline import OfflineProvider
 from fleet.llm.orders import MOST_READ_CHARS, gives_orders
 
 PIECES = (
-    "a ", "i am not ", "not ", "one ", "1", "1 ", "12-", "1.1.", "a.", "a.b ", "a@", "a@b.", "@", "#a", "<", "<a", "<a>",
-    "<script>", "</script", "<!--", "&amp;", "&amp;amp;", "[", "[a](", "](", "(", ":", ".", "dot ", "a dot ", "www ", "http:",
-    "\ufdfa", "\u0301", "a\u0301", "\u200d", "\U0001f600\u200d", "\U0001f1e9", "я не ", "我不是", "ではない", "मैं ", "नहीं ", "لست ",
-    "a_", "-", "a-", "!!", "...", "'", "i'm ", "sk-", "aA1", "ignore the ", "add me ", "call me ", "jews are ", "stop ", "take ",
-    "k i l l ", "\x1b[", "\U000e0041", "\u3000", "a。", "double ", "five ", "telegram ", "&#38;", "ⅷ", "ﬃ", "rules ", "::", "**",
+    "a ", "i am not ", "not ", "one ", "1", "1 ", "12-", "1.1.", "a.", "a.b ", "a@", "a@b.", "@", "#a", "<",
+    "<a", "<a>", "<script>", "</script", "<!--", "&amp;", "&amp;amp;", "[", "[a](", "](", "(", ":", ".", "dot ",
+    "a dot ", "www ", "http:", "\ufdfa", "\u0301", "a\u0301", "\u200d", "\U0001f600\u200d", "\U0001f1e9",
+    "\u044f \u043d\u0435 ", "\u6211\u4e0d\u662f", "\u3067\u306f\u306a\u3044", "\u092e\u0948\u0902 ",
+    "\u0928\u0939\u0940\u0902 ", "\u0644\u0633\u062a ", "a_", "-", "a-", "!!", "...", "'", "i'm ", "sk-", "aA1",
+    "ignore the ", "add me ", "call me ", "jews are ", "stop ", "take ", "k i l l ", "\x1b[", "\U000e0041",
+    "\u3000", "a\u3002", "double ", "five ", "telegram ", "&#38;", "\u2177", "\ufb03", "rules ", "::", "**",
 )  # fmt: skip
 LIMIT_S = 1.0
 """The most CPU time that one text may take: a thread that holds the interpreter for longer is noticed by the others."""
@@ -115,8 +117,8 @@ def measure(part: int) -> Found:
 def result(found: Found, part: int) -> Result:
     """Put the figures into the report's shape, and judge the goals."""
     longest = {reader.name: reader.longest // part for reader in readers()}
-    rows = [
-        [name, longest[name], round(1000 * seconds, 1), repr(piece), round(growth, 1)]
+    rows: list[list[object]] = [
+        [name, longest[name], round(1000 * seconds, 1), ascii(piece), round(growth, 1)]
         for name, (seconds, piece, growth) in found.worst.items()
     ]
     most = max(seconds for seconds, _, _ in found.worst.values())
@@ -126,8 +128,8 @@ def result(found: Found, part: int) -> Result:
         title="Hostile text",
         order=9,
         method=(
-            f"Each function reads texts of {len(PIECES)} repeated pieces, as long as its callers allow; the slowest piece "
-            "is shown, in CPU time, with its cost divided by that of a quarter of the text (4 is linear, 16 quadratic)."
+            f"Each function reads texts of {len(PIECES)} repeated pieces, as long as its callers allow; the slowest "
+            "is shown, in CPU time, with its cost divided by that of a quarter of it (4 is linear, 16 quadratic)."
         ),
         command="python -m bench.bench_text",
         tables=[
@@ -140,6 +142,11 @@ def result(found: Found, part: int) -> Result:
         plots=[],
         notes=["A text that does not fit these lengths is refused, or cut, before it is read."],
     )
+
+
+def _table(rows: list[list[object]]) -> Table:
+    columns = ["function", "characters", "CPU ms", "piece", "cost of 4 times the text"]
+    return Table("Slowest input of each function", columns, rows)
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""Results of the checks of a text. Every rule of this package returns findings; the runtime records the names of rules."""
+"""Results of the checks of a text. Every rule of this package returns findings.
+
+Read by `fleet.runtime`, which records the names of the rules and never the text.
+"""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ _CHINESE_ID = re.compile(r"(?<!\w)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]{3,40}-----"
     # With a digit or a capital, or it is_a_name_of_something.
-    r"|(?<!\w)(?:sk|pk|rk)[-_](?=[\w-]*[\dA-Z])[\w-]{12,}|(?<!\w)(?:fst|ghp|gho|ghs|ghu|hf|npm)_(?=\w*[\dA-Z])\w{8,}"
+    r"|(?<!\w)(?:sk|pk|rk)[-_](?=[\w-]{0,200}[\dA-Z])[\w-]{12,}|(?<!\w)(?:fst|ghp|gho|ghs|ghu|hf|npm)_(?=\w*[\dA-Z])\w{8,}"
     r"|(?<!\w)github_pat_\w{10,}"
     r"|(?<!\w)(?:glpat|xox[abprs])-[\w-]{8,}|(?<!\w)(?:AKIA|ASIA)[A-Z0-9]{12,}|(?<!\w)AIza[\w-]{20,}"
-    r"|(?<!\w)eyJ[\w-]{8,}\.[\w-]{4,}|(?i:(?<!\w)bearer\s+[\w.~+/-]{16,})"
-    r"|(?i:(?<!\w)(?:password|passwd|passphrase|secret|api[ _-]?key|access[ _-]?token)\s?[:=]\s?(?=\S*\d)\S{6,})"
+    r"|(?<!\w)eyJ[\w-]{8,600}\.[\w-]{4,}|(?i:(?<!\w)bearer\s+[\w.~+/-]{16,})"
+    r"|(?i:(?<!\w)(?:password|passwd|passphrase|secret|api[ _-]?key|access[ _-]?token)\s?[:=]\s?(?=\S{0,200}\d)\S{6,})"
 )
 _LONG_TOKEN = re.compile(r"(?<![\w/+-])[A-Za-z0-9_+/=-]{24,}(?![\w/+-])")
 _LEAST_BITS = 3.6

@@ -51,113 +51,33 @@ def endings() -> frozenset[str]:
     return frozenset(ascii_forms | unicode_forms | _UNLISTED)
 
 
-_UNLISTED = frozenset(
-    [
-        "onion",
-        "example",
-        "test",
-        "invalid",
-        "local",
-        "localhost",
-        "internal",
-        "lan",
-        "i2p",
-        "eth",
-        "crypto",
-        "bit",
-        "home",
-        "corp",
-        "intranet",
-    ]
-)
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_UNLISTED = _words("onion example test invalid local localhost internal lan i2p eth crypto bit home corp intranet")
 _CORE = (
     "com|net|org|io|co|info|biz|xyz|dev|app|ai|gg|ly|tv|cc|uk|de|fr|ru|cn|jp|br|pt|ch|nl|pl|cz|eu|kr|sg|edu|gov|ws|vip"
-    "|shop|online|site|icu|click|link|onion|example|invalid|store|рф|ру|ком|нет|コム|كوم|कॉम|नेट|中国|公司|网络|c0m|n3t|0rg|corn|c o m"
+    "|shop|online|site|icu|click|link|onion|example|invalid|store"
+    "|рф|ру|ком|нет|コム|كوم|कॉम|नेट|中国|公司|网络|c0m|n3t|0rg|corn|c o m"
 )
 """Endings that stand apart from their label in disguises. The others are words too often."""
-_STOP = frozenset(
-    [
-        "in",
-        "is",
-        "it",
-        "at",
-        "to",
-        "my",
-        "no",
-        "so",
-        "be",
-        "do",
-        "am",
-        "as",
-        "by",
-        "us",
-        "on",
-        "of",
-        "or",
-        "an",
-        "me",
-        "we",
-        "he",
-        "the",
-        "la",
-        "el",
-        "de",
-        "es",
-        "et",
-        "un",
-        "en",
-        "va",
-        "sa",
-        "se",
-        "ma",
-        "je",
-        "tu",
-        "il",
-        "ne",
-    ]
+_STOP = _words(
+    """
+    in is it at to my no so be do am as by us on of or an me we he the la el de es et un en va sa se ma je tu
+    il ne
+    """
 )
-_CLAIMED = frozenset(
-    ["com", "net", "org", "info", "biz", "xyz", "onion", "example"]
-)  # no word of prose after a full stop
-_FILE_ENDINGS = frozenset(["py", "md", "rs", "sh", "pl", "ps", "so", "ml", "cc", "mm"])
-_FILE_STEMS = frozenset(
-    [
-        "readme",
-        "changelog",
-        "license",
-        "contributing",
-        "main",
-        "setup",
-        "train",
-        "index",
-        "app",
-        "test",
-        "tests",
-        "utils",
-        "config",
-        "model",
-        "models",
-        "run",
-        "build",
-        "install",
-        "deploy",
-        "script",
-        "notes",
-        "todo",
-        "conftest",
-        "manage",
-        "eval",
-        "infer",
-        "predict",
-        "data",
-        "lib",
-        "mod",
-        "start",
-        "init",
-        "__init__",
-    ]
+_CLAIMED = _words("com net org info biz xyz onion example")  # no word of prose after a full stop
+_FILE_ENDINGS = _words("py md rs sh pl ps so ml cc mm")
+_FILE_STEMS = _words(
+    """
+    readme changelog license contributing main setup train index app test tests utils config model models run
+    build install deploy script notes todo conftest manage eval infer predict data lib mod start init
+    __init__
+    """
 )
-_DOTNET = frozenset({"asp", "vb", "ado", "ml", "dot"})
+_DOTNET = _words("asp vb ado ml dot")
 
 _L = r"\w\u0300-\u036f\u064b-\u0652\u0900-\u0dff\u0e00-\u0eff-"
 _LABEL = rf"[{_L}]{{1,63}}"
@@ -199,7 +119,8 @@ _IP = re.compile(
     r"|(?<![\w:])(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4}:?){0,6}|::[0-9a-f]{1,4})(?![\w:])"
 )
 _PORT = re.compile(
-    r"(?<![a-z0-9])local\s?host\s?(?:[:/]\s?|\s(?:port|on|at)?\s?(?:port\s)?)(?=\d)\d{2,5}\S*|(?<![a-z0-9])localhost\s?/\S*"
+    r"(?<![a-z0-9])local\s?host\s?(?:[:/]\s?|\s(?:port|on|at)?\s?(?:port\s)?)(?=\d)\d{2,5}\S*"
+    r"|(?<![a-z0-9])localhost\s?/\S*"
     r"|(?<![a-z0-9])[a-z][a-z0-9-]{1,62}:\d{2,5}/\S+"
 )
 _MAYBE_PORT = re.compile(
@@ -207,13 +128,16 @@ _MAYBE_PORT = re.compile(
     r":(?:80|443|3000|5000|5173|8000|8008|8080|8081|8443|8888|9000|9090)(?!\d)"
 )
 _VISIT = re.compile(
-    r"(?<![\w])(?:visit|go to|head to|check out|find (?:me|us|it|them|more) (?:at|on)|over (?:at|on)|browse|open|type in"
-    r"|look up|besuch\w*|visita|visitez|va sur|allez sur|visite|acesse|зайди на|заходите на|сайт|访问|打开|شاهد|زوروا|website|site)"
-    r"\s?:?\s?(?P<host>[a-z0-9][a-z0-9-]{1,62}\s(?P<tld>com|net|org|io|co|xyz|biz|info|gg|ly|app|dev|shop|gallery)(?P<tail>/\S*)?)"
+    r"(?<![\w])(?:visit|go to|head to|check out|find (?:me|us|it|them|more) (?:at|on)|over (?:at|on)|browse|open"
+    r"|type in|look up|besuch\w*|visita|visitez|va sur|allez sur|visite|acesse"
+    r"|зайди на|заходите на|сайт|访问|打开|شاهد|زوروا|website|site)"
+    r"\s?:?\s?(?P<host>[a-z0-9][a-z0-9-]{1,62}\s(?P<tld>com|net|org|io|co|xyz|biz|info|gg|ly|app|dev|shop|gallery)"
+    r"(?P<tail>/\S*)?)"
     r"(?=\s*(?:$|[.!?,;:)]|for|to see|and))"
 )
 _SHORTENER = re.compile(
-    r"(?<![\w])(?:bit|tinyurl|goo|t|is|ow|youtu|linktr|wa|cutt|rb|discord)\s?[. ]\s?(?:ly|com|gl|co|gd|be|ee|me|gg)\s?/\s?\S+"
+    r"(?<![\w])(?:bit|tinyurl|goo|t|is|ow|youtu|linktr|wa|cutt|rb|discord)\s?[. ]\s?"
+    r"(?:ly|com|gl|co|gd|be|ee|me|gg)\s?/\s?\S+"
 )
 _SPELT = re.compile(rf"(?:(?<![{_L}])[\w.][\s]){{4,}}")
 _SPELT_RUN = re.compile(rf"(?<![{_L}])[\w](?:\s[\w.](?![{_L}])){{4,}}(?:\s?\.?\s?{_LABEL})?")
@@ -333,9 +257,12 @@ def _others(plain: str) -> Iterator[Link]:
 
 
 _CORE_WORDS = frozenset(_CORE.split("|"))
-_SHAPES = frozenset(
-    ["polka", "red", "blue", "black", "white", "green", "yellow", "pink", "orange", "the", "a", "one", "two", "this", "that", "each", "every", "tiny", "little", "same", "single", "and", "gold", "silver", "purple", "grey", "gray", "brown", "another", "of"]
-)  # fmt: skip
+_SHAPES = _words(
+    """
+    polka red blue black white green yellow pink orange the a one two this that each every tiny little same
+    single and gold silver purple grey gray brown another of
+    """
+)
 
 
 def _spoken(plain: str) -> Iterator[Link]:

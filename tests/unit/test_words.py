@@ -1,4 +1,4 @@
-"""Word lists and tables of patterns: every alternative of every entry is found as people write it; honest captions pass."""
+"""Word lists and tables of patterns find every alternative as people write it, and let honest captions pass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ CAPTIONS = [
     line for line in (DATA / "captions.txt").read_text(encoding="utf-8").splitlines() if line and line[0:2] != "# "
 ]
 CONTRACTIONS = (
-    ("i am", "I'm", "I’m", "Im"), ("you are", "you're", "youre"), ("do not", "don't", "dont"), ("we are", "we’re", "we are"),
+    ("i am", "I'm", "I’m", "Im"), ("you are", "you're", "youre"), ("do not", "don't", "dont"),
+    ("we are", "we’re"),
     ("cannot", "can't", "cant", "can not"), ("i will", "I'll"), ("going to", "gonna"), ("want to", "wanna"),
 )  # fmt: skip
 
