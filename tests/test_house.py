@@ -35,7 +35,7 @@ from fleet.runtime.minds import MINDS
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
 LONGEST_FUNCTION = 60
-LONGEST_FILE = 350
+LONGEST_FILE = 600  # no file is torn to fit
 LONGEST_PREAMBLE = 7  # six lines, and the blank one below the first
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

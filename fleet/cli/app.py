@@ -51,7 +51,7 @@ SECTIONS = {
         "budgets": ("fleet.cli.costs:budgets", "List, set, raise and lift budgets."),
         "pause": ("fleet.cli.controls:pause", "Hold back the fleet, a surface, a persona, an agent or a kind."),
         "resume": ("fleet.cli.controls:resume", "Let it go on."),
-        "kill-switch": ("fleet.cli.controls:kill_switch", "Forbid all outside writes, or allow them again."),
+        "kill-switch": ("fleet.cli.controls:kill_switch", "Stop all writes of agents, or allow them again."),
     },
     "Shell": {
         "completion": ("fleet.cli.completion:completion", "Print the script that completes `fleet` in a shell."),

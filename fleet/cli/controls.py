@@ -81,14 +81,14 @@ def _what(scope: str, key: str | None) -> str:
 
 @click.group("kill-switch", cls=Group)
 def kill_switch() -> None:
-    """Forbid all outside writes of the fleet, or allow them again."""
+    """Stop all writes of agents to the outside, or allow them again."""
 
 
 @kill_switch.command()
 @click.option("--reason", type=REASON, default="", help="Why; shown until it is lifted.")
 @pass_door
 def on(door: Door, /, *, reason: str) -> None:
-    """Forbid all outside writes, at once and without asking."""
+    """Stop all writes of agents, at once and without asking. Webhooks and notices still report it."""
     thrown, in_flight = fleetwide.throw_kill_switch(door.deps, by=door.by, reason=reason)
     flying = (
         f" {in_flight} write{'' if in_flight == 1 else 's'} had begun before and may still land." if in_flight else ""
@@ -100,7 +100,7 @@ def on(door: Door, /, *, reason: str) -> None:
 @yes_option
 @pass_door
 def off(door: Door, /, *, yes: bool) -> None:
-    """Allow outside writes again and set the waiting jobs going."""
+    """Allow writes again and set the waiting jobs going."""
     door.confirm("Lift the kill switch, so that agents write again?", yes=yes)
     lifted = fleetwide.lift_kill_switch(door.deps, by=door.by)
     door.say("The kill switch is off." if lifted else "The kill switch was not on.")

@@ -19,6 +19,7 @@ from fleet.jobs import gauges, holding, service, ticks
 from fleet.jobs.policy import JobKind
 from fleet.jobs.states import JobState
 from fleet.platforms import registry
+from fleet.runtime import operator_notices
 from fleet.runtime.deps import Deps
 
 KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
@@ -73,7 +74,9 @@ def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
     """Stop every outside write; return whether it was off before, and how many writes are still under way."""
     with deps.db.transaction() as tx:
         thrown = controls.throw_kill_switch(tx, by=by, reason=reason)
-        audit.noted(tx, thrown, "kill_switch.thrown", "fleet", reason=reason)
+        if audit.noted(tx, thrown, "kill_switch.thrown", "fleet", reason=reason):
+            _notify(deps, tx, "control.kill_switch.thrown", "The kill switch is on", by, reason,
+                    "No agent writes to the outside. `fleet kill-switch off` ends this.")  # fmt: skip
     with deps.db.transaction() as tx:
         return thrown, service.in_flight(tx)
 
@@ -83,7 +86,9 @@ def lift_kill_switch(deps: Deps, *, by: str) -> bool:
     with deps.db.transaction() as tx:
         lifted = controls.lift_kill_switch(tx, by=by)
         holding.free_held(tx)
-        return audit.noted(tx, lifted, "kill_switch.lifted", "fleet")
+        if audit.noted(tx, lifted, "kill_switch.lifted", "fleet"):
+            _notify(deps, tx, "control.kill_switch.lifted", "The kill switch is off", by, "", "Agents write again.")
+        return lifted
 
 
 def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
@@ -92,7 +97,10 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
     with deps.db.transaction() as tx:
         until = None if for_ is None else tx.now() + for_
         paused = controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
-        return audit.noted(tx, paused, "hold.set", _target(tx, scope, key), reason=reason, until=until)
+        target = _target(tx, scope, key)
+        if audit.noted(tx, paused, "hold.set", target, reason=reason, until=until) and scope == "fleet":
+            _notify(deps, tx, "control.paused", "The fleet is paused", by, reason, "`fleet resume` ends this.")
+        return paused
 
 
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
@@ -101,6 +109,12 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
         resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
         holding.free_held(tx)
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
+
+
+def _notify(deps: Deps, tx: Tx, subject: str, title: str, by: str, reason: str, consequence: str) -> None:
+    """Add a notice to operators about a stop of the whole fleet, to be sent while it lasts."""
+    because = f" Reason: {reason}." if reason else ""
+    operator_notices.add(deps, tx, subject, title, f"By {by}.{because} {consequence}")
 
 
 def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:

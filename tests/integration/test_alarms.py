@@ -47,6 +47,9 @@ HOLDS: dict[str, Hold] = {
     "spent budget": spent_budget,
 }
 
+TITLES = {"kill switch": "The kill switch is on", "pause of the fleet": "The fleet is paused"}
+"""Notices about the hold itself; what holds less than the fleet is an event alone."""
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
@@ -108,6 +111,7 @@ def test_operators_hear_of_a_hold_while_it_lasts(fleet: Fleet, receiver: Receive
     assert told == [happened]
     assert heard == [happened]
     assert "1 request waits for approval" in noticed
+    assert [title for title in noticed if title in TITLES.values()] == ([TITLES[hold]] if hold in TITLES else [])
     fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp(), next_step_at = clock_timestamp()")
     live(fleet)
     assert approving.show(fleet.deps, str(request.id))[0].state == "expired"

@@ -89,7 +89,7 @@ def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> Moved:
 
 @router.post("/kill")
 def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permission.CONTROLS_KILL)]) -> Thrown:
-    """Throw the kill switch: no outside write begins any more."""
+    """Throw the kill switch: no write of an agent begins any more."""
     changed, in_flight = fleetwide.throw_kill_switch(deps, by=who.by, reason=body.reason)
     return Thrown(changed=changed, in_flight=in_flight)
 
