@@ -75,8 +75,8 @@ def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
     with deps.db.transaction() as tx:
         thrown = controls.throw_kill_switch(tx, by=by, reason=reason)
         if audit.noted(tx, thrown, "kill_switch.thrown", "fleet", reason=reason):
-            _notify(deps, tx, "control.kill_switch.thrown", "The kill switch is on", by, reason,
-                    "No agent writes to the outside. `fleet kill-switch off` ends this.")  # fmt: skip
+            body = f"{_set_by(by, reason)} No agent writes to the outside. `fleet kill-switch off` ends this."
+            operator_notices.add(deps, tx, "control.kill_switch.thrown", "The kill switch is on", body)
     with deps.db.transaction() as tx:
         return thrown, service.in_flight(tx)
 
@@ -87,7 +87,8 @@ def lift_kill_switch(deps: Deps, *, by: str) -> bool:
         lifted = controls.lift_kill_switch(tx, by=by)
         holding.free_held(tx)
         if audit.noted(tx, lifted, "kill_switch.lifted", "fleet"):
-            _notify(deps, tx, "control.kill_switch.lifted", "The kill switch is off", by, "", "Agents write again.")
+            body = f"{_set_by(by, '')} Agents write again."
+            operator_notices.add(deps, tx, "control.kill_switch.lifted", "The kill switch is off", body)
         return lifted
 
 
@@ -99,7 +100,8 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
         paused = controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
         target = _target(tx, scope, key)
         if audit.noted(tx, paused, "hold.set", target, reason=reason, until=until) and scope == "fleet":
-            _notify(deps, tx, "control.paused", "The fleet is paused", by, reason, "`fleet resume` ends this.")
+            body = f"{_set_by(by, reason)} `fleet resume` ends this."
+            operator_notices.add(deps, tx, "control.paused", "The fleet is paused", body)
         return paused
 
 
@@ -111,10 +113,8 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
 
 
-def _notify(deps: Deps, tx: Tx, subject: str, title: str, by: str, reason: str, consequence: str) -> None:
-    """Add a notice to operators about a stop of the whole fleet, to be sent while it lasts."""
-    because = f" Reason: {reason}." if reason else ""
-    operator_notices.add(deps, tx, subject, title, f"By {by}.{because} {consequence}")
+def _set_by(by: str, reason: str) -> str:
+    return f"By {by}. Reason: {reason}." if reason else f"By {by}."
 
 
 def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
