@@ -7,12 +7,14 @@ unpacks a compressed body, of whatever size, before anybody asks for it. `worker
 
 from __future__ import annotations
 
+import json
 import uuid
 from base64 import b64decode, b64encode
 from typing import Any, Never
 
 from kombu import compression
 from kombu.transport import redis as redis_transport
+from kombu.transport import virtual
 from kombu.utils.json import loads
 
 UNREADABLE = "application/x-unreadable"
@@ -23,31 +25,39 @@ _KEPT = 16_000
 
 
 def install() -> None:
-    """Make kombu read envelopes with `read_envelope` and refuse compressed bodies. Process-wide; may be repeated."""
+    """Make kombu read messages with `parse` and `Envelope` and refuse compressed bodies. Process-wide; repeatable."""
     if not hasattr(redis_transport, "loads"):  # a new kombu reads elsewhere: workers must not run unprotected
         raise RuntimeError("kombu.transport.redis no longer reads messages through `loads`")
-    redis_transport.loads = read_envelope
+    redis_transport.loads = parse
+    redis_transport.Channel.Message = Envelope
     for content_type in compression.encoders():
-        compression.register(_refuse, _refuse, content_type)
+        encode: Any = compression.get_encoder(content_type)  # types-kombu knows nothing of the name beside it
+        compression.register(encode[0], _refuse, content_type)
 
 
-def read_envelope(text: str) -> Any:
-    """Return a message's envelope as kombu expects it; a malformed message becomes the body of an unreadable one."""
-    problem: str | None
+def parse(text: str) -> Any:
+    """Return JSON as kombu does; a text that is no JSON, or too long, as it is. `Envelope` keeps that one."""
     try:
-        if len(text) > LARGEST:
-            raise ValueError(f"longer than {LARGEST} characters")
-        envelope = loads(text)
-        problem = _problem(envelope)
-    except (ValueError, TypeError, RecursionError, AttributeError, LookupError) as error:
-        problem = str(error) or type(error).__name__
-    return envelope if problem is None else _unreadable(text, problem)
+        return loads(text) if len(text) <= LARGEST else text
+    except (ValueError, TypeError, RecursionError, AttributeError, LookupError):
+        return text
+
+
+class Envelope(virtual.Message):
+    """A message from Redis; whatever is malformed becomes the body of an unreadable message."""
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        try:
+            problem = _problem(payload)
+        except (ValueError, LookupError) as error:
+            problem = str(error) or type(error).__name__
+        super().__init__(payload if problem is None else _unreadable(payload, problem), channel=channel, **options)
 
 
 def _problem(envelope: Any) -> str | None:
     """Return what kombu or Celery would trip over outside of its error handlers; None for a sound envelope."""
     if not isinstance(envelope, dict):
-        return "the envelope is no object"
+        return "no JSON object, or too long"
     properties, headers, body = envelope.get("properties"), envelope.get("headers"), envelope.get("body")
     if not isinstance(properties, dict) or not isinstance(properties.get("delivery_tag"), str):
         return "the envelope has no delivery tag"
@@ -67,7 +77,8 @@ def _problem(envelope: Any) -> str | None:
     return None
 
 
-def _unreadable(text: str, problem: str) -> dict[str, Any]:
+def _unreadable(payload: Any, problem: str) -> dict[str, Any]:
+    text = payload if isinstance(payload, str) else json.dumps(payload)
     kept = text[:_KEPT].encode("utf-8", errors="replace")
     return {
         "body": b64encode(kept).decode(),

@@ -17,7 +17,9 @@ from dotenv import dotenv_values
 from fleet.core.settings import Settings
 
 _PREFIX = "FLEET_"
-_OTHERS = frozenset({"FLEET_TOKEN", "FLEET_FLOWER_PASSWORD", "FLEET_AGENTS", "FLEET_VERSION"})
+_OTHERS = frozenset(
+    {"FLEET_TOKEN", "FLEET_FLOWER_PASSWORD", "FLEET_AGENTS", "FLEET_VERSION", "FLEET_DATABASE_ADMIN_URL"}
+)
 """Read by the command line and the compose file without being an option or a setting."""
 _OF_TESTS = "FLEET_TEST_"
 

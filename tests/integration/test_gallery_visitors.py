@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -166,6 +167,8 @@ def test_pages_that_ask_at_once_do_not_all_find_the_last_place(fresh_database: s
 
 def test_the_gallery_holds_its_connections_to_the_limits(fresh_database: str, tmp_path: Path) -> None:
     """Symptom: 600 of 600 half-sent requests stayed for 45 s: its protocol was plain Uvicorn, without a deadline."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # both ends of each connection are files of this process
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard == resource.RLIM_INFINITY else min(4096, hard), hard))
     with running(config(fresh_database, tmp_path, faults=(FaultRule(),))) as url, ExitStack() as stack:
         address = ("127.0.0.1", urlsplit(url).port or 0)
         peers = [stack.enter_context(socket.create_connection(address, WITHIN_S)) for _ in range(600)]

@@ -101,12 +101,12 @@ def test_a_refused_text_is_written_once_more_with_other_dice(fleet: Fleet, kind:
     perform(fleet.deps, job)
     assert (fleet.job(job).state, shown(fleet)) == ("done", [POEMS[0]])
     assert len(set(script.dice)) == 2
-    assert [len(told) for told in script.objections] == [0, 1]
+    assert [len(told) for told in script.objections] == [0, 2]
     assert "privacy.email" in script.objections[1][0]
-    assert "zoe@" not in script.objections[1][0]
+    assert "zoe@" not in str(script.objections[1])
     (refused, payload), (done, _) = told(fleet, job)
     assert (refused, done) == ("content.refused", "job.done")
-    assert (payload["rules"], payload["draft"], payload["kind"]) == (["privacy.email"], 1, str(kind))
+    assert (payload["rules"], payload["draft"], payload["kind"]) == (["links", "privacy.email"], 1, str(kind))
     assert "zoe@" not in everything_written(fleet)
 
 
@@ -132,7 +132,7 @@ def test_a_text_refused_twice_is_skipped_with_the_reason(fleet: Fleet) -> None:
     assert row.error is not None
     assert "banned" in row.error
     assert [(subject, payload.get("rules")) for subject, payload in told(fleet, job)] == [
-        ("content.refused", ["links"]), ("content.refused", ["banned"]), ("job.skipped", None)
+        ("content.refused", ["links"]), ("content.refused", ["banned", "denial"]), ("job.skipped", None)
     ]  # fmt: skip
     assert len(script.dice) == 2
 

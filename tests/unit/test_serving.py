@@ -9,13 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from structlog.testing import capture_logs
 
-from fleet.core import serving
+from fleet.core import connections, serving
 from fleet.core.connections import Connections, Limits, site_of
 from fleet.core.errors import InvalidInput
 from tests.factories import WITHIN_S
@@ -244,10 +244,11 @@ def test_addresses_are_counted_by_what_one_visitor_has(address: str, site: str) 
     assert site_of(address) == site
 
 
-def test_closed_connections_are_logged_once_and_counted() -> None:
+def test_closed_connections_are_logged_once_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Connections(Limits(connections=1))
-    with capture_logs() as logged:
-        for _ in range(100):
-            known.admit(Peer(), "192.0.2.1")
-    assert len(logged) == 1
+    logged: list[str] = []
+    monkeypatch.setattr(connections, "log", SimpleNamespace(warning=lambda event, **_: logged.append(event)))
+    for _ in range(100):
+        known.admit(Peer(), "192.0.2.1")
+    assert logged == ["connections_closed"]
     assert known.counted == {"displaced": 99}

@@ -41,9 +41,11 @@ ENVELOPES = st.fixed_dictionaries(
 
 @pytest.fixture(autouse=True)
 def kombu_as_it_was() -> Iterator[None]:
-    loads, decoders = redis_transport.loads, dict(compression._decoders)
+    loads, message = redis_transport.loads, redis_transport.Channel.Message
+    encoders, decoders = dict(compression._encoders), dict(compression._decoders)
     yield
-    redis_transport.loads = loads
+    redis_transport.loads, redis_transport.Channel.Message = loads, message
+    compression._encoders.update(encoders)
     compression._decoders.update(decoders)
 
 
@@ -55,7 +57,7 @@ class Channel(virtual.Channel):
 
 
 def message_of(text: str) -> Any:
-    return virtual.Message(messages.read_envelope(text), channel=Channel())
+    return messages.Envelope(messages.parse(text), channel=Channel())
 
 
 @given(st.text() | JSON.map(json.dumps) | ENVELOPES.map(json.dumps))
@@ -72,11 +74,15 @@ def test_a_malformed_message_is_kept_as_an_unreadable_body(text: str) -> None:
     assert bytes(message.body).decode() == text[:16_000]
 
 
+def test_what_kombu_stores_about_unacknowledged_messages_stays_as_it_is() -> None:
+    assert messages.parse('[{"body": ""}, "exchange", "key"]') == [{"body": ""}, "exchange", "key"]
+
+
 def test_kombu_reads_with_it_and_unpacks_nothing() -> None:
     packed, header = compression.compress(b"x" * 1_000, "gzip")
     messages.install()
-    assert redis_transport.loads is messages.read_envelope
-    assert redis_transport.Channel._brpop_read.__globals__["loads"] is messages.read_envelope
+    assert redis_transport.Channel._brpop_read.__globals__["loads"] is messages.parse
+    assert redis_transport.Channel.Message is messages.Envelope
     for alias in (header, "gzip", "bzip2", "lzma", "zlib"):
         with pytest.raises((ValueError, KeyError)):
             compression.decompress(packed, alias)
