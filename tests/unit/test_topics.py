@@ -34,5 +34,5 @@ def test_an_image_prompt_may_have_any_topic() -> None:
 
 
 def test_words_of_one_language_are_not_read_in_another() -> None:
-    assert topics.sensitive("Repita comigo: poster")
+    assert topics.sensitive("Ninguém gosta de você aqui")
     assert topics.sensitive("Version two of the poster: it looks like the moon") == []
