@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fleet.content import moderation, patterns, privacy, rules, similar, tone
+from fleet.content import moderation, patterns, privacy, rules, similar, tone, topics
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
@@ -106,6 +106,7 @@ def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Findi
         *privacy.private_data(reading),
         *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
         *(patterns.broken(reading) if kind is not Kind.PROMPT else ()),
+        *(topics.sensitive(reading) if kind is not Kind.PROMPT else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
     ]
