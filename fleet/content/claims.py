@@ -66,9 +66,10 @@ def _meets(language: _Language, sentence: str, about_me: bool) -> bool:
     me = language.me.search(sentence) is not None
     if me and (language.machine.search(sentence) or language.human.search(sentence)):
         return True
-    if not about_me or not language.negation.search(sentence):
+    if not language.negation.search(sentence):
         return False
-    return bool(language.machine.search(sentence) or (me and language.part.search(sentence)))
+    contrast = language.machine.search(sentence) and (about_me or language.human.search(sentence))
+    return bool(contrast or (me and language.part.search(sentence)))
 
 
 @functools.cache

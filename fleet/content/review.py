@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fleet.content import claims, moderation, patterns, privacy, rules, similar, tone
+from fleet.content import claims, moderation, numbers, patterns, privacy, rules, similar, tone
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
@@ -105,7 +105,11 @@ def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Findi
     return [
         *privacy.private_data(reading),
         *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
-        *((*patterns.broken(reading), *claims.doubtful(reading)) if kind is not Kind.PROMPT else ()),
+        *(_sayings(reading) if kind is not Kind.PROMPT else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
     ]
+
+
+def _sayings(reading: str) -> list[Finding]:
+    return [*patterns.broken(reading), *claims.doubtful(reading), *numbers.numbers(reading)]
