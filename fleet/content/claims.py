@@ -1,7 +1,7 @@
 """Doubts about what an account says of itself: words of machines or of a human life meet the first person.
 
-Called by `fleet.content.review`. Pure. Its tables, `claims.toml`, are wide on purpose: a match refuses nothing and sends
-the text to a person. Certain denials are in `denials.toml`.
+Called by `fleet.content.review`. Pure. Its tables, `claims.toml`, are wide on purpose: a match refuses nothing and
+sends the text to a person. Certain denials are in `denials.toml`.
 """
 
 from __future__ import annotations

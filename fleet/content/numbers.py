@@ -6,6 +6,7 @@ are no numbers to call.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 
@@ -27,7 +28,7 @@ _SAID = (
     ("nine nueve neuf neun nove девять تسعة تسع नौ"),
 )
 _VALUES = {fold(word): value for value, said in enumerate(_SAID) for word in said.split()}
-_REPEATS = frozenset("double triple doble doppel dupla дважды दोहरा डबल ट्रिपल plus plus".split())
+_REPEATS = frozenset({"double", "triple", "doble", "doppel", "dupla", "дважды", "दोहरा", "डबल", "ट्रिपल", "plus"})
 _WORDS = re.compile(r"[^\W\d_][\w\u0900-\u097f]*|\d+|[.!?;।]")
 _RUN = re.compile(r"\d(?:[^\w\n]{0,5}\d){6,40}")
 _MIXED_RUN = re.compile(r"(?<![^\W\d])[\dOolI](?:[ ().·*_-]{0,2}[\dOolI]){6,20}(?![^\W\d])")
@@ -86,7 +87,7 @@ def _is_mixed(run: str) -> bool:
 
 def _counts(values: list[int]) -> bool:
     """Say whether values go up or down by one, as in counting."""
-    steps = {after - before for before, after in zip(values, values[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(values)}
     return steps in ({1}, {-1}) or values[:5] in ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1])
 
 

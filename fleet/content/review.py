@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fleet.content import claims, moderation, numbers, patterns, privacy, rules, similar, tone
+from fleet.content import claims, hidden_links, moderation, numbers, patterns, privacy, rules, similar, tone
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
@@ -105,6 +105,7 @@ def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Findi
     return [
         *privacy.private_data(reading),
         *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
+        *(hidden_links.doubtful(reading) if kind is not Kind.PROMPT and not form.links else ()),
         *(_sayings(reading) if kind is not Kind.PROMPT else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
