@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fleet.content import moderation, patterns, privacy, rules, similar, tone, topics
+from fleet.content import claims, hidden_links, moderation, numbers, patterns, privacy, rules, similar, tone, topics
 from fleet.content.findings import Finding, Severity
 from fleet.content.lexicon import Lexicon
 from fleet.content.moderation import LocalRules, Moderator
@@ -105,8 +105,13 @@ def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Findi
     return [
         *privacy.private_data(reading),
         *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
-        *(patterns.broken(reading) if kind is not Kind.PROMPT else ()),
         *(topics.sensitive(reading) if kind is not Kind.PROMPT else ()),
+        *(hidden_links.doubtful(reading) if kind is not Kind.PROMPT and not form.links else ()),
+        *(_sayings(reading) if kind is not Kind.PROMPT else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
     ]
+
+
+def _sayings(reading: str) -> list[Finding]:
+    return [*patterns.broken(reading), *claims.doubtful(reading), *numbers.numbers(reading)]

@@ -102,6 +102,11 @@ def test_a_doubtful_text_waits_for_a_person_and_is_not_published() -> None:
     assert (both.ok, both.doubtful, both.text) == (False, False, "")
 
 
+@pytest.mark.parametrize("rule", ["doubtful_claims", "doubtful_contacts", "doubtful_hidden_links"])
+def test_what_may_break_a_rule_is_not_published(rule: str) -> None:
+    assert [words for words in BAD[rule] if review.review(words, Kind.CAPTION, "floimg", SHIPPED).ok] == []
+
+
 def test_honest_captions_pass() -> None:
     verdicts = {words: review.review(words, Kind.CAPTION, "floimg", SHIPPED) for words in CAPTIONS}
     assert len(verdicts) > 350
