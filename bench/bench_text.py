@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from bench.results import Goal, Result, Table, write
 from fleet.agents.personas import load
-from fleet.content import patterns, privacy, review, rules, similar, tone
+from fleet.content import claims, hidden_links, numbers, patterns, privacy, review, rules, similar, tone
 from fleet.content.sanitise import READ_TIMES
 from fleet.content.surfaces import Kind, surface
 from fleet.core import links, text
@@ -61,6 +61,9 @@ def readers() -> list[Reader]:
             "review of a caption", lambda words: review.review(words, Kind.CAPTION, "floimg", standards), READ_CHARS
         ),
         Reader("content.patterns", patterns.broken, READ_CHARS),
+        Reader("content.claims", claims.doubtful, READ_CHARS),
+        Reader("content.numbers", numbers.numbers, READ_CHARS),
+        Reader("content.hidden_links", hidden_links.doubtful, READ_CHARS),
         Reader("content.privacy", privacy.private_data, READ_CHARS),
         Reader("content.rules.fit", lambda words: rules.fit(words, FORM), READ_CHARS),
         Reader("content.lexicon", standards.banned.find, READ_CHARS),

@@ -102,16 +102,18 @@ def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
 
 
 def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Finding]:
-    return [
+    """Return what is wrong with a text. Weak signals are looked for only where nothing refuses it."""
+    said = kind is not Kind.PROMPT
+    found = [
         *privacy.private_data(reading),
-        *(rules.links(reading, form, by.link_hosts) if kind is not Kind.PROMPT else ()),
-        *(topics.sensitive(reading) if kind is not Kind.PROMPT else ()),
-        *(hidden_links.doubtful(reading) if kind is not Kind.PROMPT and not form.links else ()),
-        *(_sayings(reading) if kind is not Kind.PROMPT else ()),
+        *(rules.links(reading, form, by.link_hosts) if said else ()),
+        *(patterns.broken(reading) if said else ()),
         *moderation.moderate(reading, by.moderators),
         *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
     ]
-
-
-def _sayings(reading: str) -> list[Finding]:
-    return [*patterns.broken(reading), *claims.doubtful(reading), *numbers.numbers(reading)]
+    if not said or any(finding.severity is Severity.REFUSE for finding in found):
+        return found
+    hidden = () if form.links else hidden_links.doubtful(reading)
+    return [
+        *found, *hidden, *claims.doubtful(reading), *numbers.numbers(reading), *topics.sensitive(reading),
+    ]  # fmt: skip
