@@ -64,6 +64,17 @@ def _goals(found: Mapping[str, Outcomes]) -> list[Goal]:
     return goals
 
 
+def _fresh() -> Table:
+    """Return the outcomes of the set that was written after the rules."""
+    by = review.standards()
+    rows = [
+        _row(_SPOKEN[name], Counter(heldout.tally(heldout.samples(name, heldout.FRESH), by).values()))
+        for name in (*BAD, HONEST)
+    ]
+    note = "Written after the rules and never used to tune them: what to expect of texts that nobody has seen."
+    return Table("A second set, by class", _COLUMNS, rows, note=note)
+
+
 def result(found: Mapping[str, Outcomes], took_ms: float) -> Result:
     """Return the figures in the shape of all benchmarks."""
     classes = [_row(_SPOKEN[name], Counter(outcomes.values())) for name, outcomes in found.items()]
@@ -83,6 +94,7 @@ def result(found: Mapping[str, Outcomes], took_ms: float) -> Result:
         command="python -m bench.bench_content",
         tables=[
             Table("By class", _COLUMNS, classes, note=f"A text takes {took_ms:.1f} ms on average."),
+            _fresh(),
             Table("Published by language; of honest captions the part that is not",
                   ["language", *BAD, "honest, not published"], by_language),
         ],

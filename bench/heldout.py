@@ -18,6 +18,8 @@ from fleet.content.review import Standards, Verdict
 from fleet.content.surfaces import Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "heldout"
+FRESH = FOLDER.with_name("heldout_2")
+"""A smaller set, written after the rules: nobody has tuned anything by its rates."""
 BAD = ("links", "contacts", "denials", "hate", "harm", "orders")
 HONEST = "honest"
 SURFACE = "floimg"
@@ -42,9 +44,9 @@ class Sample:
     text: str
 
 
-def samples(name: str) -> list[Sample]:
+def samples(name: str, folder: Path = FOLDER) -> list[Sample]:
     """Return the texts of a class; characters that nobody sees stand as \\uXXXX in the file."""
-    lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (folder / f"{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
     rows = (line.split("\t") for line in lines)
     return [Sample(language, category, _ESCAPED.sub(_unseen, text)) for language, category, text in rows]
 
