@@ -99,7 +99,7 @@ def honest() -> Iterable[str]:
 
 def measure(part: int) -> Found:
     """Measure every reader with every piece at its longest text, divided by `part`, and at a quarter of that."""
-    patterns.load_all()
+    review.load_all()
     found = Found()
     for reader in readers():
         reader.read("warm")

@@ -152,6 +152,11 @@ def _in_order(parts: tuple[str, ...], words: str, place: int) -> bool:
     return True
 
 
+def load_all() -> None:
+    """Read the table: once for each process, before texts are reviewed."""
+    _table()
+
+
 @functools.cache
 def _table() -> _Table:
     raw = tomllib.loads(resources.files(__package__).joinpath("topics.toml").read_text(encoding="utf-8"))

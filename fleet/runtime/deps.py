@@ -16,7 +16,7 @@ from fleet.agents.loop import Actor
 from fleet.agents.personas import Library, load
 from fleet.agents.schedule import ALWAYS, Schedule
 from fleet.approvals import Rule, rule_file
-from fleet.content import experiment_file
+from fleet.content import experiment_file, review
 from fleet.content.variants import Experiment
 from fleet.core import clock, queue, sql
 from fleet.core.db import Database
@@ -223,6 +223,7 @@ def preload(settings: Settings) -> None:
     """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
     _library(settings.personas_dir)
     sql.compile_all()
+    review.load_all()
 
 
 def build(settings: Settings) -> Deps:
