@@ -57,11 +57,6 @@ def sensitive(words: str) -> list[Finding]:
     return [Finding(f"topic.{topic}", "a sensitive topic", Severity.APPROVE) for topic in sorted(found)]
 
 
-def load() -> None:
-    """Read the table: once for each process, before texts are reviewed."""
-    _table()
-
-
 def _topics(plain: str) -> set[str]:
     seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     tokens = _tokens(plain)

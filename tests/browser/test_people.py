@@ -225,6 +225,7 @@ def _tell(fleet: Fleet, name: str) -> None:
 def test_the_keyboard_is_enough_for_login_menu_form_and_dialog(dashboard: Dashboard, fleet: Fleet, ada: str) -> None:
     accounts.create_user(dashboard.deps, "ana", "owner", PASSWORD)
     ana = dashboard.stranger().go("/")
+    expect(ana.page.get_by_label("Name")).to_be_focused()
     ana.type("ana", "Tab", PASSWORD, "Enter")
     heading = ana.page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("Overview")
