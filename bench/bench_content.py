@@ -1,7 +1,7 @@
 """Which held-out texts the review publishes, by class, category and language; run `python -m bench.bench_content`.
 
-Every text goes through `fleet.content.review` as a caption, with the shipped standards and without any moderator. No
-network, no model. Prints rates by category; the texts themselves are in tests/data/heldout.
+Every text goes through `fleet.features.content.review` as a caption, with the shipped standards and without any
+moderator. No network, no model. Prints rates by category; the texts themselves are in tests/data/heldout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from bench import heldout
 from bench.heldout import BAD, HONEST, Outcome, Sample
 from bench.results import Goal, Result, Table, write
-from fleet.content import review
+from fleet.features.content import review
 
 MOST_PUBLISHED = {"links": 0.0, "contacts": 0.0, "denials": 0.0, "hate": 0.1, "harm": 0.1, "orders": 0.1}
 """The part of a bad class that may be published."""

@@ -20,8 +20,8 @@ from bench import schedulers
 from bench.fleets import BenchFleet, Servers, cpu_s, servers
 from bench.results import Goal, Plot, Result, Table, write
 from fleet.core.settings import Settings
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.dispatch import dispatch
+from fleet.engine import deps as runtime_deps
+from fleet.engine.dispatch import dispatch
 
 BEAT, REDBEAT, FLEET = "celery beat", "celery-redbeat", "fleet"
 CLAIM, PUSH = "SQL claim alone", "LPUSH alone"
@@ -174,7 +174,7 @@ def result(plan: Plan, found: Found) -> Result:
         title="Dispatch: waking agents",
         order=1,
         method=(
-            "One dispatcher calls `fleet.runtime.dispatch.dispatch` with the real publisher on embedded Postgres and "
+            "One dispatcher calls `fleet.engine.dispatch.dispatch` with the real publisher on embedded Postgres and "
             "Valkey with their default, durable settings; a tick counts once it is claimed, committed and published. "
             "Agents have the shipped personas, wake every 30 minutes to 4 hours, and are due in an order that has "
             "nothing to do with where their rows lie. Between the rounds, outside the timed part, ticks are marked as "

@@ -25,8 +25,8 @@ from bench.live import Servers
 from bench.one_worker import Memory
 from bench.results import Goal, Plot, Result, Table, write
 from fleet.core.settings import Settings
-from fleet.runtime import sweep
-from fleet.runtime.deps import Deps
+from fleet.engine import sweep
+from fleet.engine.deps import Deps
 
 GOAL_MS, GOAL_MEMORY, GOAL_FILES = 20.0, 0.05, 1.1
 GROUPS = {"activity": "Activity feed", "job list": "Job list", "dead list": "Dead list", "dispatch": "Dispatch"}

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from bench import growth_load, live
 from bench.live import Servers
 from bench.results import Goal, Plot, Result, Table, write
-from fleet.runtime.deps import Deps
+from fleet.engine.deps import Deps
 
 LOADS = (0.5, 0.8)
 GOAL_S = 2.0

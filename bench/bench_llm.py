@@ -20,14 +20,14 @@ import httpx
 from bench import original_words as original
 from bench.original_words import Body
 from bench.results import Goal, Plot, Result, Table, write
-from fleet.agents import personas
 from fleet.core import logs
+from fleet.features.personas import library as personas
 from fleet.llm import prompts
-from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.llm.model import Prompt
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
 from fleet.llm.writer import ModelWriter
 from tests.model_server import ModelServer, Question
 from tests.token_meter import LEAST_CACHED_TOKENS, NOTHING, Bill, TokenMeter, count

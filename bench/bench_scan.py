@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from bench.results import Goal, Result, Table, write
 from bench.stand import FLEET_WORKER, THREADS, Meter, Stand, stand
 from bench.storm import sweeper
-from fleet.drafts.models import DraftRow
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import FINAL, JobState
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import FINAL, JobState
+from fleet.features.drafts.models import DraftRow
 
 HOUR_S = 3_600.0
 _GIVE_UP_S = 1_800.0

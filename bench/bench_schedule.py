@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bench.results import Result, Table, write
-from fleet.agents import schedule as room
-from fleet.agents.schedule import ALWAYS, Schedule, next_wake
+from fleet.engine import schedule as room
+from fleet.engine.schedule import ALWAYS, Schedule, next_wake
 
 CALLS, QUICK_CALLS = 20_000, 2_000
 ROUNDS = 5

@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from bench.results import Goal, Result, Table, write
-from fleet.agents.personas import load
-from fleet.content import claims, hidden_links, numbers, patterns, privacy, review, rules, similar, tone
-from fleet.content.sanitise import READ_TIMES
-from fleet.content.surfaces import Kind, surface
-from fleet.core import links, text
+from fleet.core import text
+from fleet.core.text import links
+from fleet.features.content import review
+from fleet.features.content.checks import claims, form, hidden_links, numbers, patterns, privacy, similar, tone
+from fleet.features.content.sanitise import READ_TIMES
+from fleet.features.content.surfaces import Kind, surface
+from fleet.features.personas.library import load
 from fleet.llm import answers, screening, subject
 from fleet.llm.base import PostRequest, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.orders import MOST_READ_CHARS, gives_orders
 
 PIECES = (
@@ -65,7 +67,7 @@ def readers() -> list[Reader]:
         Reader("content.numbers", numbers.numbers, READ_CHARS),
         Reader("content.hidden_links", hidden_links.doubtful, READ_CHARS),
         Reader("content.privacy", privacy.private_data, READ_CHARS),
-        Reader("content.rules.fit", lambda words: rules.fit(words, FORM), READ_CHARS),
+        Reader("content.rules.fit", lambda words: form.fit(words, FORM), READ_CHARS),
         Reader("content.lexicon", standards.banned.find, READ_CHARS),
         Reader("content.similar", similar.pieces, READ_CHARS),
         Reader("content.tone", tone.measure, READ_CHARS),

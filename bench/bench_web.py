@@ -25,11 +25,11 @@ from bench.web_load import Scene
 from bench.web_viewers import Watched
 from fleet.access import Permission, Role
 from fleet.access.sessions import Visit
-from fleet.runtime import accounts
-from fleet.runtime.deps import Deps
+from fleet.engine.deps import Deps
+from fleet.features.users import service as accounts
 from fleet.spending import days
 from fleet.web.app import create_app
-from fleet.web.gate import plain_cookie_name
+from fleet.web.auth import plain_cookie_name
 from tests.browser import rounds
 
 GOAL_MS, GOAL_CORES = 300.0, 1.0

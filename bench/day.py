@@ -26,11 +26,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.live import say
-from fleet.agents import personas
-from fleet.content import similar
 from fleet.core.db import Database
+from fleet.features.content.checks import similar
+from fleet.features.personas import library
 from fleet.llm.base import PostRequest, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.sandbox.runfile import RunFile
 from tests.model_server import ModelServer, Question, Reply
 
@@ -56,7 +56,7 @@ class Mind:
     def __init__(self, *, repeats_every: int = 40) -> None:
         self._numbers = itertools.count(1)
         self._repeats_every = repeats_every
-        self._library = list(personas.load())
+        self._library = list(library.load())
         self._said: dict[bool, str] = {}
 
     def __call__(self, question: Question) -> str:

@@ -18,10 +18,11 @@ import psutil
 import redis
 import sqlalchemy as sa
 
-from fleet.core import db, db_link, logs
+from fleet.core import db, logs
+from fleet.core.db import link
 from fleet.core.settings import Settings
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine.deps import Deps
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 
@@ -59,7 +60,7 @@ class BenchFleet:
     def sql(self, statement: str, **parameters: object) -> Sequence[sa.Row[*tuple[Any, ...]]]:
         """Run SQL of the benchmark's own, commit, and return the rows if there are any."""
         with self.deps.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            db_link.wait_without_end(connection)  # a million rows take longer to write than any of the loop's may
+            link.wait_without_end(connection)  # a million rows take longer to write than any of the loop's may
             done = connection.execute(sa.text(statement), parameters)
             rows = done.all() if done.returns_rows else []
             connection.execute(sa.text("RESET statement_timeout"))

@@ -16,18 +16,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.agents import loop
-from fleet.agents.models import Status
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.jobs import queries, ticks, wording
-from fleet.jobs.policy import JobKind, Priority
-from fleet.jobs.queries import Filter
-from fleet.jobs.states import DeadReason, JobState
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import dispatch, fleetwide, looking, people, perform, sweep, tick
-from fleet.runtime.deps import Deps
+from fleet.engine import dispatch, perform, sweep, tick, ticks
+from fleet.engine.agents import loop
+from fleet.engine.agents.models import Status
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import queries
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing import published_texts
 
 DEAD = (JobState.DEAD,)
 _CALLS, _BUDGET_S, _WARM = 100, 3.0, 2
@@ -255,9 +259,9 @@ def _loop(w: World) -> Iterator[Case]:
                prepare=w.decide)  # fmt: skip
     yield Case("loop", "a sweep", lambda _: sweep.sweep(deps))
     yield Case("loop", "an agent's last words", lambda d: in_transaction(
-        deps, lambda tx: wording.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
+        deps, lambda tx: published_texts.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
     yield Case("loop", "whether words went out in the last hour", lambda _: in_transaction(
-        deps, lambda tx: wording.was_sent(tx, "floimg", "said by nobody", since=deps.now() - timedelta(hours=1),
+        deps, lambda tx: published_texts.was_sent(tx, "floimg", "said by nobody", since=deps.now() - timedelta(hours=1),
                                           but=uuid.uuid4(), most=deps.settings.recent_texts)))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(
         deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), JobKind.COMMENT)))  # fmt: skip
@@ -275,6 +279,6 @@ def _others(w: World) -> Iterator[Case]:
     yield agents("agents list, status error", status=Status.ERROR)
     yield agents("agents list, one persona", persona_id="ai_artist")
     yield agents("agents list, by a word", text="gent_999")
-    yield Case("people", "an agent's decisions", lambda d: looking.decisions(deps, w.username(d)))
+    yield Case("people", "an agent's decisions", lambda d: decisions.decisions(deps, w.username(d)))
     yield Case("people", "a job by its beginning", lambda d: people.show_job(deps, str(d.choice(w.jobs))[:10]))
     yield Case("people", "oldest open tick", lambda _: in_transaction(deps, ticks.oldest_open_s))

@@ -15,10 +15,10 @@ from psycopg import sql
 
 from bench.growth_load import ATTEMPTS, DAYS
 from fleet.core import events
-from fleet.jobs import recovery, ticks
-from fleet.jobs.models import PRUNABLE
-from fleet.runtime import sweep
-from fleet.runtime.deps import Deps
+from fleet.engine import sweep, ticks
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import recovery
+from fleet.engine.jobs.models import PRUNABLE
 
 TABLES = ("events", "jobs", "job_attempts", "ticks")
 _PRUNED: dict[str, Callable[..., int]] = {  # of sweep.PRUNERS those whose tables grow by millions

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from fleet.content import review
-from fleet.content.review import Standards, Verdict
-from fleet.content.surfaces import Kind
+from fleet.features.content import review
+from fleet.features.content.review import Standards, Verdict
+from fleet.features.content.surfaces import Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "heldout"
 FRESH = FOLDER.with_name("heldout_2")

@@ -22,8 +22,8 @@ from fleet.cli import processes
 from fleet.cli.processes import Program
 from fleet.core import db, logs
 from fleet.core.settings import Settings
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine.deps import Deps
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 
 from bench.live import Servers
 from fleet.core.settings import Settings
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime import doorbell, sweep
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine import publish, sweep
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
 
 _AHEAD, _CHUNK = 400, 200
 _KINDS = (JobKind.LIKE, JobKind.COMMENT, JobKind.BROWSE, JobKind.LIKE, JobKind.POST)
@@ -84,8 +84,8 @@ def _hand_over(deps: Deps, agents: list[uuid.UUID], first: int, number: int) -> 
         for n in range(first, first + number)
     ]
     with deps.db.transaction() as tx:
-        rings = service.add(tx, new)
-    doorbell.ring_jobs(deps.publisher, rings)
+        rings = ledger.add(tx, new)
+    publish.ring_jobs(deps.publisher, rings)
     return number
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from bench import stub_surface
 from bench.stub_surface import StubSurface
-from fleet.platforms.base import Account, Action, Uncertain, Verb
+from fleet.adapters.base import Account, Action, Uncertain, Verb
 
 FEED_LENGTH = 20
 ACTIONS = ("post", "comment", "like", "browse")

@@ -11,11 +11,8 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from fleet.core.queue import Message
-from fleet.core.settings import Settings
-from fleet.images.placeholder import render_jpeg
-from fleet.platforms import registry
-from fleet.platforms.base import (
+from fleet.adapters import registry
+from fleet.adapters.base import (
     Account,
     Action,
     FeedItem,
@@ -28,7 +25,10 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.runtime import surface_pictures
+from fleet.core.queue import Message
+from fleet.core.settings import Settings
+from fleet.engine import surface_pictures
+from fleet.images.placeholder import render_jpeg
 
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
 NO_CAPS = {

@@ -26,16 +26,16 @@ import sqlalchemy as sa
 
 from bench import plain_fleet
 from bench.stub_surface import EFFECTS, NAME, Effects
-from fleet.agents.models import AgentRow, Status
 from fleet.core import clock, db, queue
 from fleet.core.settings import Settings
-from fleet.jobs import service, ticks
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime import doorbell
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine import publish, ticks
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger as service
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.ticks import TickKey
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 
@@ -155,7 +155,7 @@ class Stand:
         now = clock.now()
         with self.deps.db.transaction() as tx:
             opened = ticks.open_ticks(tx, [(TickKey(agent, tick_no), now) for agent in agents])
-        doorbell.ring_ticks(self.deps.publisher, opened)
+        publish.ring_ticks(self.deps.publisher, opened)
         return len(opened)
 
     def ring_jobs(self, agents: Sequence[uuid.UUID]) -> int:
@@ -163,7 +163,7 @@ class Stand:
         jobs = [NewJob(uuid.uuid4(), agent, JobKind.LIKE, NAME, target=agent.hex) for agent in agents]
         with self.deps.db.transaction() as tx:
             rings = service.add(tx, jobs)
-        doorbell.ring_jobs(self.deps.publisher, rings)
+        publish.ring_jobs(self.deps.publisher, rings)
         return len(rings)
 
     def ring_plain(self, agents: Sequence[uuid.UUID]) -> int:

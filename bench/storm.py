@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from bench.stand import FLEET_WORKER, PLAIN_WORKER, Pool, Stand
 from bench.stub_surface import REPLIES_LOST
-from fleet.jobs.models import JobRow
-from fleet.jobs.states import FINAL
-from fleet.runtime.sweep import sweep
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import FINAL
+from fleet.engine.sweep import sweep
 
 # As quick as either side can be made to notice a dead worker.
 _QUICKLY = {"FLEET_LEASE_S": "5", "FLEET_SETTLE_S": "1", "FLEET_REPUBLISH_S": "5", "BENCH_VISIBILITY_S": "5"}

@@ -17,9 +17,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.quiet_surface import a_picture
-from fleet.core.settings import Settings
-from fleet.platforms import registry
-from fleet.platforms.base import (
+from fleet.adapters import registry
+from fleet.adapters.base import (
     Account,
     Action,
     FeedItem,
@@ -32,7 +31,8 @@ from fleet.platforms.base import (
     Uncertain,
     Verb,
 )
-from fleet.runtime import surface_pictures
+from fleet.core.settings import Settings
+from fleet.engine import surface_pictures
 
 NAME = "stub"
 EFFECTS = "BENCH_EFFECTS"

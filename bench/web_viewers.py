@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import psutil
 
 from fleet.core import events
-from fleet.runtime.deps import Deps
-from fleet.web.gate import plain_cookie_name
+from fleet.engine.deps import Deps
+from fleet.web.auth import plain_cookie_name
 
 _NUMBER = re.compile(rb"event-number-(\d+)-")
 SAMPLED = 20

@@ -2,17 +2,17 @@
 
 from alembic import context
 
+import fleet.access.idempotency_keys
 import fleet.access.models
-import fleet.access.repeats
-import fleet.agents.models
-import fleet.approvals.models
+import fleet.accounts.models
 import fleet.core.events
-import fleet.drafts.models
-import fleet.engagement.models
-import fleet.hooks.models
-import fleet.jobs.models
-import fleet.keystore.models
-import fleet.media.models
+import fleet.engine.agents.models
+import fleet.engine.jobs.models
+import fleet.features.approvals.models
+import fleet.features.drafts.models
+import fleet.features.experiments.models
+import fleet.features.media.models
+import fleet.features.webhooks.models
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet.core.db import Base
 

@@ -28,7 +28,8 @@ from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet.access import secret
-from fleet.core import db, db_roles, masking
+from fleet.core import db, masking
+from fleet.core.db import roles
 from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
@@ -73,7 +74,7 @@ class PostgresForTests:
 
     def make_template(self, name: str) -> None:
         """Create a database with all of Fleet's tables. The owner owns them, and the app has the grants of an app."""
-        db_roles.set_up(self.connect, name, owner=LOGINS[OWNER], app=LOGINS[APP])
+        roles.set_up(self.connect, name, owner=LOGINS[OWNER], app=LOGINS[APP])
         db.migrate(self.url(name, role=OWNER), app_role=APP)
 
     def create_database(self, name: str | None = None, template: str | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import sqlalchemy as sa
 
-from fleet.core.db_roles import Login
+from fleet.core.db.roles import Login
 from fleet.sandbox.postgres import APP, OWNER
 
 LOGINS = {role: Login(role, "of_the_tests") for role in (OWNER, APP)}

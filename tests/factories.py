@@ -16,21 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.agents import commands
-from fleet.agents.commands import NewAgent
-from fleet.agents.models import AgentRow
-from fleet.agents.personas import Library, load
-from fleet.content import experiment_file
-from fleet.core.db import Database, Tx
-from fleet.core.group_commit import GroupCommit
-from fleet.core.queue import Message
-from fleet.core.settings import Settings
-from fleet.images.placeholder import render_jpeg
-from fleet.jobs.models import JobRow
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
-from fleet.llm.scanning import ScanAnswer, ScanRequest
-from fleet.platforms import base
-from fleet.platforms.base import (
+from fleet.adapters import base
+from fleet.adapters.base import (
     Account,
     Action,
     FeedItem,
@@ -42,9 +29,22 @@ from fleet.platforms.base import (
     SaidComment,
     Verb,
 )
-from fleet.platforms.guard import Gateway
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.deps import Deps
+from fleet.adapters.gateway import Gateway
+from fleet.core.db import Database, Tx
+from fleet.core.db.group_commit import GroupCommit
+from fleet.core.queue import Message
+from fleet.core.settings import Settings
+from fleet.engine import deps as runtime_deps
+from fleet.engine.agents import commands
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.models import JobRow
+from fleet.features.experiments import experiment_file
+from fleet.features.personas.library import Library, load
+from fleet.images.placeholder import render_jpeg
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
+from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 _NUMBERS = itertools.count(1)
 WITHIN_S = 60.0

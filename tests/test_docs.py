@@ -17,13 +17,14 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from fleet.agents import names, personas
 from fleet.cli.app import cli
-from fleet.cli.door import Door
+from fleet.cli.context import Door
 from fleet.cli.options import Agent
 from fleet.core.settings import Settings
-from fleet.jobs.advice import MEANING
-from fleet.runtime import crowds
+from fleet.engine.jobs.allowed_actions import MEANING
+from fleet.features.agents import bulk
+from fleet.features.personas import generator
+from fleet.features.personas import library as personas
 from fleet.sandbox.gallery import config as gallery
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,7 +123,7 @@ def _agents_in(words: list[str]) -> Iterator[str]:
 def test_agents_in_docs_are_those_that_a_new_fleet_has(page: Path) -> None:
     """Whoever types along finds the agent: `fleet up` and `fleet seed -n 12` make these in an empty database."""
     library = personas.load()
-    made = {agent.username for agent in names.generate(library, library.names, seed=0, start=1, count=12)}
+    made = {agent.username for agent in generator.generate(library, library.names, seed=0, start=1, count=12)}
     named = {agent for words in _command_lines(page) if words[0] == "fleet" for agent in _agents_in(words)}
     assert named <= made
 
@@ -223,7 +224,7 @@ def test_the_page_of_access_names_every_act_that_the_audit_log_knows() -> None:
 def _noted_acts() -> Iterator[str]:
     """Return the acts that verbs note, as they stand in the source: called so, or handed to what notes them."""
     noting = {"note", "noted", "note_change", "_tell", "_Word"}
-    for path in [*(ROOT / "fleet/runtime").glob("*.py"), *(ROOT / "fleet/access").glob("*.py")]:
+    for path in [one for room in ("features", "access", "accounts") for one in (ROOT / "fleet" / room).rglob("*.py")]:
         if path.name == "sweep.py":  # its _tell is of events
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -231,7 +232,7 @@ def _noted_acts() -> Iterator[str]:
                 texts = [one for arg in node.args for one in ast.walk(arg) if isinstance(one, ast.Constant)]
                 found = (str(one.value) for one in texts)
                 yield from (text for text in found if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text))
-    yield from crowds._DONE.values()
+    yield from bulk._DONE.values()
 
 
 def _default(name: str) -> str:

@@ -19,18 +19,18 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents.controls import SCOPES
-from fleet.agents.models import Status
-from fleet.approvals.states import RequestState, Verdict
 from fleet.cli import options
 from fleet.core import db
 from fleet.core.queue import QUEUES
-from fleet.drafts.learning import Decision as LessonDecision
-from fleet.drafts.states import DraftKind, DraftStatus
-from fleet.jobs.policy import JobKind, Priority
-from fleet.jobs.states import MOVES, DeadReason, JobState
-from fleet.media.states import MediaState
-from fleet.runtime.minds import MINDS
+from fleet.engine.agent_types import MINDS
+from fleet.engine.agents.models import Status
+from fleet.engine.controls import SCOPES
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.states import MOVES, DeadReason, JobState
+from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.drafts.learning import Decision as LessonDecision
+from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.features.media.states import MediaState
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")

@@ -14,9 +14,9 @@ from celery import Celery, signals
 
 from beat_schedule import BEAT_SCHEDULE
 from fleet.core import failpoints, logs, queue, settings
-from fleet.jobs import queries
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import queries
 from workers import liveness
 
 log = logs.get(__name__)

@@ -15,7 +15,7 @@ from flower import app as flower
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
-from fleet.core.connections import Connections, Limits
+from fleet.core.net.connections import Connections, Limits
 
 LIMITS = Limits(body_s=10.0, connections=200, per_address=200)
 MOST_BODY_BYTES = 1_000_000

@@ -10,10 +10,10 @@ from typing import Any
 
 from fleet.core import logs
 from fleet.core.errors import NotFound
-from fleet.jobs.policy import JobKind
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import dispatch as dispatching
-from fleet.runtime import perform, sweep, tick
+from fleet.engine import dispatch as dispatching
+from fleet.engine import perform, sweep, tick
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.ticks import TickKey
 from workers.app import app, deps, keep
 
 log = logs.get(__name__)

@@ -27,13 +27,14 @@ from PIL import Image  # noqa: E402
 
 from fleet.access import Role  # noqa: E402
 from fleet.access.sessions import Visit  # noqa: E402
-from fleet.cli import homes  # noqa: E402
-from fleet.runtime import accounts, people  # noqa: E402
-from fleet.runtime import deps as runtime_deps  # noqa: E402
-from fleet.runtime.deps import Deps  # noqa: E402
+from fleet.cli import paths  # noqa: E402
+from fleet.engine import deps as runtime_deps  # noqa: E402
+from fleet.engine.deps import Deps  # noqa: E402
+from fleet.features.agents import commands as people  # noqa: E402
+from fleet.features.users import service as accounts  # noqa: E402
 from fleet.sandbox.runfile import RunFile  # noqa: E402
 from fleet.web import server  # noqa: E402
-from fleet.web.gate import plain_cookie_name  # noqa: E402
+from fleet.web.auth import plain_cookie_name  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 
 WIDE = {"width": 1280, "height": 900}
@@ -138,7 +139,7 @@ def main() -> None:
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-shots-"))) / "home"
             stack.enter_context(living(home, arguments.minutes / 2))
-        deps = runtime_deps.build(homes.connected(home))
+        deps = runtime_deps.build(paths.connected(home))
         stack.callback(deps.close)
         agent = supervise(deps)
         if arguments.home is None:

@@ -1,7 +1,7 @@
 """Floor 3: who may come in and do what: users, sessions, API tokens, roles, and the audit log.
 
-Called by `fleet.runtime.accounts` inside its transactions, and by doors for the table of permissions. Must never know
-what is done behind a permission, and keeps no password, session or token that could be read back.
+Called by `fleet.features.users.service` inside its transactions, and by doors for the table of permissions. Must
+never know what is done behind a permission, and keeps no password, session or token that could be read back.
 """
 
 from fleet.access.audit import Actor, acting

@@ -1,4 +1,4 @@
-"""Invitations: links that make one user, once. Called by `fleet.runtime.accounts`.
+"""Invitations: links that make one user, once. Called by `fleet.features.users.service`.
 
 The link that `fleet up` prints while nobody can log in is one, for an owner; it is void as soon as anybody can. Who
 loses their place loses their open invitations with it, and so does a token that is revoked or runs out.

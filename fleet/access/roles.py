@@ -1,4 +1,4 @@
-"""Which role may do what: one table. Asked through `Principal`, by `fleet.web.gate` for every route.
+"""Which role may do what: one table. Asked through `Principal`, by `fleet.web.auth` for every route.
 
 Pure. A role may do what the table says and nothing by inheritance, so that a line here is the whole truth about a
 permission; `ORDER` only says who may appoint whom. docs/access.md shows the table, and a test compares the two.

@@ -1,4 +1,4 @@
-"""Sessions of browsers: open, find, list, end. Called by `fleet.access.users` and `fleet.runtime.accounts`.
+"""Sessions of browsers: open, find, list, end. Called by `fleet.access.users` and `fleet.features.users.service`.
 
 A session ends after 12 hours without a request and after 14 days in any case. Its key changes every quarter of an hour;
 who comes with one that was changed before has a copy, and ends it. No key is ever kept, only its digest.

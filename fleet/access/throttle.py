@@ -1,4 +1,4 @@
-"""How often somebody may try to log in. Called by `fleet.runtime.accounts` before a password is looked at.
+"""How often somebody may try to log in. Called by `fleet.features.users.service` before a password is looked at.
 
 After five failures of a name, or twenty of an address, each further one doubles the wait, up to a quarter of an hour.
 Who knows the password waits as well: otherwise the wait itself would tell whether a guess was right. At an address

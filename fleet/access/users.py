@@ -1,6 +1,6 @@
 """Users: create, change, remove, look up. Each runs inside its caller's transaction and is noted in the audit log.
 
-Called by `fleet.runtime.accounts`. A change of role or password ends the sessions. A removal
+Called by `fleet.features.users.service`. A change of role or password ends the sessions. A removal
 revokes the tokens too, and a change of the password does where that is asked for.
 """
 

@@ -11,11 +11,13 @@ from datetime import timedelta
 import httpx
 
 from fleet.access import Permission, Role
+from fleet.accounts import keys
 from fleet.chaos.receiver import Receiver
 from fleet.chaos.reviewer import Reviewer, Told
-from fleet.hooks.subscriptions import Wanted
-from fleet.runtime import accounts, hooks, keys
-from fleet.runtime.deps import Deps
+from fleet.engine.deps import Deps
+from fleet.features.users import service as accounts
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks.subscriptions import Wanted
 
 HEARS = ("agent.draft.*", "control.*")
 """What the service is told of: little beside all that happens, so that telling it does not starve the rest."""

@@ -10,16 +10,17 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from fleet.agents.models import AgentRow, Status
 from fleet.chaos.outsiders import HEARS
 from fleet.chaos.world import BY, SETTLE_S, World
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.subjects import matches
-from fleet.hooks import positions
-from fleet.runtime import crowds, fleetwide
-from fleet.runtime.crowds import Deed
+from fleet.engine import positions
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.features.agents import bulk
+from fleet.features.agents.bulk import Deed
+from fleet.features.controls import commands as fleetwide
 
 _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0
@@ -84,7 +85,7 @@ def _rest(world: World, *, but: str = "") -> None:
         try:
             fleetwide.lift_kill_switch(world.deps, by=BY)
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            crowds.act_on_all(world.deps, Deed.RESUME, by="chaos")
+            bulk.act_on_all(world.deps, Deed.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
                 all_else = sa.update(AgentRow).where(AgentRow.kind != but)
                 tx.execute(all_else.values(status=Status.IDLE, next_tick_at=None))

@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 import httpx
 import sqlalchemy as sa
 
-from fleet.agents.models import AgentRow
 from fleet.chaos import programs
 from fleet.chaos.broker import Broker
 from fleet.chaos.outsiders import Outsiders
@@ -29,9 +28,11 @@ from fleet.chaos.servers import Servers
 from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.settings import Settings
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime import fleetwide, staffing
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine import system_agents
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.features.controls import commands as fleetwide
 from fleet.sandbox import disk, ports, postgres, proc
 from fleet.sandbox.supervisor import Supervisor
 
@@ -165,7 +166,7 @@ class World:
             names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
             some = AgentRow.username.in_(names[::_SUPERVISED])
             tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", heeds_agents=True))
-        staffing.staff(self.deps.db)
+        system_agents.staff(self.deps.db)
         self._set_pace()
 
     def _set_pace(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet.cli.command import Command
-from fleet.cli.door import Door, pass_door
+from fleet.cli.context import Door, pass_door
 from fleet.cli.options import Output, Place
 from fleet.core.errors import InvalidInput
 

@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.cli import render
-from fleet.cli.screen import Screen
+from fleet.cli.up.screen import Screen
 
 if TYPE_CHECKING:
     from fleet.chaos.nemesis import Deed
     from fleet.chaos.report import Report
-    from fleet.cli.door import Door
+    from fleet.cli.context import Door
 
 
 class ChaosScreen:

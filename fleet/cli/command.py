@@ -21,7 +21,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from fleet.cli.door import Door
+from fleet.cli.context import Door
 from fleet.cli.options import Place
 from fleet.core.errors import FleetError
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from fleet.cli.door import Door
+from fleet.cli.context import Door
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,7 +112,7 @@ class Agent(_Named):
 
     def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
         """Return the usernames that begin so, with the names."""
-        from fleet.runtime import people
+        from fleet.features.agents import commands as people
 
         try:
             rows, _ = people.list_agents(door.deps, people.AgentFilter(text=incomplete), limit=50)
@@ -128,10 +128,10 @@ class Persona(_Named):
 
     def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
         """Return the ids that begin so, with the vibes."""
-        from fleet.agents import personas
-        from fleet.cli import homes
+        from fleet.cli import paths
+        from fleet.features.personas import library as personas
 
-        library = personas.load(homes.given(door.home).personas_dir)
+        library = personas.load(paths.given(door.home).personas_dir)
         return [(persona.id, persona.vibe) for persona in library if persona.id.startswith(incomplete)]
 
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 import fleet
 from fleet.cli.command import Command
-from fleet.cli.door import Door, pass_door
+from fleet.cli.context import Door, pass_door
 from fleet.cli.options import Place
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
@@ -197,9 +197,9 @@ def web(door: Door, /, *, host: str, port: int) -> None:
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""
-    from fleet.cli import homes
+    from fleet.cli import paths
 
-    settings = homes.given(door.home)
+    settings = paths.given(door.home)
     if not (settings.service_token.get_secret_value() or os.environ.get("FLEET_GALLERY_SERVICE_TOKENS")):
         raise InvalidInput("The gallery needs a service token.", fix="Set FLEET_SERVICE_TOKEN to a secret (fst_...).")
     images_dir = images if images is not None else settings.home / "gallery" / "images"

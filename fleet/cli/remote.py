@@ -18,11 +18,12 @@ import httpx
 from click.core import ParameterSource
 
 from fleet.cli.remote_calls import CALLS, Call, Options
-from fleet.core import clock, drip
+from fleet.core import clock
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+from fleet.core.net import http_deadline
 
 if TYPE_CHECKING:
-    from fleet.cli.door import Door
+    from fleet.cli.context import Door
 
 _TIMEOUT_S = 30.0
 _TRIES = 3
@@ -106,7 +107,7 @@ def _client(door: Door) -> httpx.Client:
     # What is not encrypted goes to no proxy of the environment either.
     client = httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False,
                           trust_env=not is_plain)  # fmt: skip
-    drip.bound(client, httpx.ReadTimeout)
+    http_deadline.bound(client, httpx.ReadTimeout)
     return client
 
 
@@ -130,7 +131,7 @@ def _send(client: httpx.Client, call: Call, options: Options) -> Mapping[str, An
     for attempt in range(1, _TRIES + 1):
         try:
             with client.stream(call.method, path, params=query, json=_json(body), headers=headers) as answer:
-                drip.read(answer, _MOST_BYTES, httpx.DecodingError)
+                http_deadline.read(answer, _MOST_BYTES, httpx.DecodingError)
         except httpx.TransportError as error:
             if attempt == _TRIES:
                 raise Unavailable(

@@ -47,7 +47,7 @@ def _dead(options: Options) -> Mapping[str, Any]:
 
 
 def _scope(options: Options) -> Mapping[str, Any]:
-    from fleet.cli.controls import key_of
+    from fleet.features.controls.cli import key_of
 
     key = key_of(options["scope"], options.get("key"))
     body = {"scope": options["scope"], "key": key, "reason": options.get("reason")}

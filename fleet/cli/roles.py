@@ -13,11 +13,12 @@ import click
 import psycopg
 import sqlalchemy as sa
 
-from fleet.cli import homes
+from fleet.cli import paths
 from fleet.cli.command import Command
-from fleet.cli.door import Door, pass_door
-from fleet.core import db_roles, logs
-from fleet.core.db_roles import Connect, Login
+from fleet.cli.context import Door, pass_door
+from fleet.core import logs
+from fleet.core.db import roles as db_roles
+from fleet.core.db.roles import Connect, Login
 from fleet.core.errors import InvalidInput, Unavailable
 
 ADMIN_URL = "FLEET_DATABASE_ADMIN_URL"
@@ -35,7 +36,7 @@ def roles(door: Door, /) -> None:
     FLEET_GALLERY_DATABASE_URL the gallery's role and database. An existing database keeps its rows; what it contains
     is given to its owner. Run it again after a password has changed.
     """
-    settings = homes.given(door.home)
+    settings = paths.given(door.home)
     gallery_url = os.environ.get("FLEET_GALLERY_DATABASE_URL", "")
     if bool(settings.database_owner_url) != bool(settings.database_url) or not (settings.database_url or gallery_url):
         raise InvalidInput(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import click
 
 from fleet.cli.command import Command
-from fleet.cli.door import Door, pass_door
+from fleet.cli.context import Door, pass_door
 from fleet.cli.interrupts import restore_ctrl_c
 from fleet.cli.options import SPAN
 from fleet.core.errors import Unavailable
@@ -23,7 +23,7 @@ _EVERY = click.option("--every", type=SPAN, help="Again and again with this paus
 @pass_door
 def dispatch(door: Door, /, *, every: timedelta | None) -> None:
     """Wake the agents that are due. Any number may run, beside beat too."""
-    from fleet.runtime.dispatch import dispatch as wake
+    from fleet.engine.dispatch import dispatch as wake
 
     def once() -> str:
         woken = wake(door.deps)
@@ -37,7 +37,7 @@ def dispatch(door: Door, /, *, every: timedelta | None) -> None:
 @pass_door
 def sweep(door: Door, /, *, every: timedelta | None) -> None:
     """Pick up what killed workers and lost messages left lying. Any number may run."""
-    from fleet.runtime.sweep import sweep as pick_up
+    from fleet.engine.sweep import sweep as pick_up
 
     def once() -> str:
         found = [f"{name.replace('_', ' ')} {number}" for name, number in asdict(pick_up(door.deps)).items() if number]

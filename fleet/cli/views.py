@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from fleet.core import logs
 
 if TYPE_CHECKING:
-    from fleet.agents.controls import Hold
-    from fleet.agents.models import AgentRow
-    from fleet.agents.personas import Persona
     from fleet.core.events import Event
-    from fleet.jobs.lists import Listed
-    from fleet.jobs.models import AttemptRow, JobRow, TickRow
-    from fleet.runtime.people import Names
+    from fleet.engine.agents.models import AgentRow
+    from fleet.engine.controls import Hold
+    from fleet.engine.jobs.lists import Listed
+    from fleet.engine.jobs.models import AttemptRow, JobRow, TickRow
+    from fleet.features.agents.commands import Names
+    from fleet.features.personas.library import Persona
 
 _ACTIONS = ("post", "comment", "like", "browse")
 # Characters that JSON lets through and a terminal obeys, or that turn the text around.

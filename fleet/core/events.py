@@ -19,8 +19,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Tx
+from fleet.core.db.sql import Statement
 from fleet.core.masking import mask_all
-from fleet.core.sql import Statement
 from fleet.core.subjects import matches
 
 # Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.

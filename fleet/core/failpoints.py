@@ -1,6 +1,6 @@
 """Failpoints: the named lines of the protocol at which the fault harness may strike. Off, one costs a comparison.
 
-`fleet.runtime` says where it stands with `reach`; a door arms them from FLEET_FAILPOINTS_DIR, which only the harness
+`fleet.engine` says where it stands with `reach`; a door arms them from FLEET_FAILPOINTS_DIR, which only the harness
 sets. A strike is a file named after its point: the first process that reaches the point takes the file and suffers it.
 """
 

@@ -1,7 +1,7 @@
 """Which URLs may be called: one strict reading of them, and the networks that are not the public internet.
 
-Called before a connection is made (`fetch`, `fleet.hooks`) and again with every answer of the name server (`wire`).
-Pure. There is no second reader: host, port and target that are called are the parts that were checked here.
+Called before a connection is made (`fetch`, `fleet.features.webhooks`) and again with every answer of the name server
+(`wire`). Pure. There is no second reader: host, port and target that are called are the parts that were checked here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fetches a picture from an address that somebody else chose: cleaned, in a form that is fit to be kept, or as it came.
 
-Called by `fleet.runtime.media` and `fleet.runtime.surface_pictures`. Redirects are followed by hand and each is checked
-like a first address; size and time are bounded while the bytes come. Must never send a token, a cookie or a
-referrer, nor believe a header about the bytes.
+Called by `fleet.features.media.service` and `fleet.engine.surface_pictures`. Redirects are followed by hand and each
+is checked like a first address; size and time are bounded while the bytes come. Must never send a token, a cookie or
+a referrer, nor believe a header about the bytes.
 """
 
 from __future__ import annotations

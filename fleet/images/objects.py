@@ -1,7 +1,7 @@
 """Where pictures are kept: a folder of this machine, or a bucket that speaks S3. Each is named by what it holds.
 
-Called by `fleet.runtime.media`; the only file that knows the library. The name is the hash of the bytes, so keeping a
-picture twice keeps it once, and what is read is known to be whole.
+Called by `fleet.features.media.service`; the only file that knows the library. The name is the hash of the bytes, so
+keeping a picture twice keeps it once, and what is read is known to be whole.
 """
 
 from __future__ import annotations

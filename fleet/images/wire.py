@@ -1,8 +1,8 @@
 """The way to a server that somebody else chose: every name is looked up once, every answer checked, and that is called.
 
-The only file that opens such connections; called by `fetch` for pictures and by `fleet.hooks` for webhooks. Between the
-check and the call there is no second look at the name, so a name that changes its mind (rebinding) changes nothing.
-Must never read proxies out of the environment, nor wait beyond its deadline.
+The only file that opens such connections; called by `fetch` for pictures and by `fleet.features.webhooks` for
+webhooks. Between the check and the call there is no second look at the name, so a name that changes its mind
+(rebinding) changes nothing. Must never read proxies out of the environment, nor wait beyond its deadline.
 """
 
 from __future__ import annotations

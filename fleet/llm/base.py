@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from fleet.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from fleet.llm.scanning import ScanAnswer, ScanRequest
+    from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 Grammar = Mapping[str, tuple[str, ...]]
 """Rule name to its alternatives; `{name}` inside an alternative is expanded by the rule of that name."""

@@ -1,6 +1,6 @@
 """Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
 
-Put together by `fleet.llm.registry`, called by `fleet.runtime.handlers` through `fleet.llm.base.Words`. Safe for many
+Put together by `fleet.llm.registry`, called by `fleet.engine.handlers` through `fleet.llm.base.Words`. Safe for many
 threads. Never raises on behalf of a model, only for its till, or where words wait for a budget; the usage of the words
 tells what every try took.
 """
@@ -19,7 +19,7 @@ from fleet.core import clock, logs
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Provider, Till, Usage
 from fleet.llm.breaker import Breaker, Rule, State
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
-from fleet.llm.scanning import ScanAnswer, ScanRequest
+from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 

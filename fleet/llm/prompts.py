@@ -16,9 +16,9 @@ from typing import Any
 from fleet.core import text
 from fleet.llm.answers import COMMENT_SCHEMA, POST_SCHEMA
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
-from fleet.llm.grammar import draw_shared
 from fleet.llm.model import Prompt
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.grammar import draw_shared
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.orders import gives_orders
 from fleet.llm.subject import author_name
 

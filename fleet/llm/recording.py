@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
-from fleet.llm import scanning
 from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
-from fleet.llm.scanning import ScanAnswer, ScanRequest
+from fleet.llm.scanning import request as scanning
+from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 

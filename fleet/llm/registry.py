@@ -1,4 +1,4 @@
-"""Who writes the words, put together from the settings. Called by `fleet.runtime.deps` once a process, and by doors.
+"""Who writes the words, put together from the settings. Called by `fleet.engine.deps` once a process, and by doors.
 
 A model is used when it has a key, or an address of its own; the vendors' libraries are imported only then, since they
 take half a second. Whatever is set, the last in the chain writes without a model.
@@ -16,15 +16,15 @@ from fleet.core.settings import Settings
 from fleet.llm.base import Words
 from fleet.llm.chain import Chain
 from fleet.llm.model import BatchModel, Model
-from fleet.llm.moderation import RemoteModerator
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.moderation.base import RemoteModerator
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.recording import Recorder, Replayer
 from fleet.llm.writer import BatchWriter, ModelWriter
 
 
 def _anthropic(settings: Settings) -> BatchModel:
-    from fleet.llm.anthropic_provider import AnthropicModel
+    from fleet.llm.providers.anthropic_provider import AnthropicModel
 
     return AnthropicModel(
         settings.anthropic_api_key.get_secret_value(), settings.anthropic_model, base_url=settings.anthropic_base_url,
@@ -33,7 +33,7 @@ def _anthropic(settings: Settings) -> BatchModel:
 
 
 def _openai(settings: Settings) -> Model:
-    from fleet.llm.openai_provider import OpenAIModel
+    from fleet.llm.providers.openai_provider import OpenAIModel
 
     return OpenAIModel(
         settings.openai_api_key.get_secret_value(), settings.openai_model, base_url=settings.openai_base_url,
@@ -107,11 +107,11 @@ def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerato
     if settings.moderation == "local":
         return None
     if settings.moderation == "model":
-        from fleet.llm.model_moderation import ModelModerator
+        from fleet.llm.moderation.model_moderation import ModelModerator
 
         return ModelModerator(_writers(settings))
-    from fleet.llm.openai_moderation import OpenAIModerator
-    from fleet.llm.openai_provider import DEFAULT_BASE_URL
+    from fleet.llm.moderation.openai_moderation import OpenAIModerator
+    from fleet.llm.providers.openai_provider import DEFAULT_BASE_URL
 
     own_url = settings.moderation_base_url or settings.openai_base_url
     hosts = [urlsplit(url or DEFAULT_BASE_URL)[:2] for url in (own_url, settings.openai_base_url)]

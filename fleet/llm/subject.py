@@ -1,7 +1,7 @@
 """What somebody else's post is about, as far as its caption and its author's name tell without a model.
 
-Called by `fleet.llm.offline`. Pure. Whatever comes in is data: it leaves as a few plain words or not at all, and a
-name or caption that tries to give orders is not repeated.
+Called by `fleet.llm.offline.provider`. Pure. Whatever comes in is data: it leaves as a few plain words or not at all,
+and a name or caption that tries to give orders is not repeated.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a text is about, among the things that an agent cares for: the coarse names under which tastes are learnt.
 
-Called by `fleet.llm.scanning_offline` and by `fleet.runtime` when it tells a batch or a draft. Pure.
+Called by `fleet.llm.offline.scanning` and by `fleet.engine` when it tells a batch or a draft. Pure.
 """
 
 from __future__ import annotations

@@ -13,13 +13,15 @@ from typing import TypeVar
 
 from fleet.core import clock
 from fleet.core.errors import FleetError
-from fleet.llm import answers, prompts, scanning_answers, scanning_prompt, screening
+from fleet.llm import answers, prompts, screening
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Usage
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import Answer, BatchModel, Model, Prompt
 from fleet.llm.prices import Prices
-from fleet.llm.scanning import ScanAnswer, ScanRequest
+from fleet.llm.scanning import answers as scanning_answers
+from fleet.llm.scanning import prompt as scanning_prompt
+from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0

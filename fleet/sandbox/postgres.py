@@ -19,8 +19,9 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
-from fleet.core import db_roles, logs
-from fleet.core.db_roles import Login
+from fleet.core import logs
+from fleet.core.db import roles
+from fleet.core.db.roles import Login
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.sandbox import binaries, cluster, disk, ports, proc
 from fleet.sandbox.child import Child, spawn
@@ -103,12 +104,12 @@ class EmbeddedPostgres(EmbeddedServer):
     def ensure_ledger(self, name: str = "fleet") -> LedgerUrls:
         """Create the fleet's database and its roles, or take those of an older version over; return the addresses."""
         self._keep_to_superuser("postgres", "template1")
-        db_roles.set_up(self.connect, name, owner=self.login(OWNER), app=self.login(APP))
+        roles.set_up(self.connect, name, owner=self.login(OWNER), app=self.login(APP))
         return LedgerUrls(self.url(name, role=OWNER), self.url(name, role=APP))
 
     def ensure_gallery(self, name: str = "gallery") -> str:
         """Create the gallery's database, which its role owns, or take that of an older version over; return its URL."""
-        db_roles.set_up(self.connect, name, owner=self.login(GALLERY))
+        roles.set_up(self.connect, name, owner=self.login(GALLERY))
         return self.url(name, role=GALLERY)
 
     def ensure_database(self, name: str) -> str:

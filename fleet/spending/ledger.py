@@ -1,6 +1,6 @@
 """The ledger of money: set an amount aside before a call, settle it after, and count every call.
 
-Called by `fleet.runtime` inside its transactions. An amount is set aside in the budgets that cover the call, under
+Called by `fleet.engine` inside its transactions. An amount is set aside in the budgets that cover the call, under
 their rows' locks, so that any number of workers together stay within them. One whose maker died counts as spent: the
 call may have been made and billed.
 """

@@ -7,7 +7,8 @@ import sys
 
 from fleet.core import logs, settings
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.runtime import approvers, deps
+from fleet.engine import deps
+from fleet.features.approvals import rule_users
 from fleet.web import server
 
 
@@ -18,7 +19,7 @@ def main() -> int:
         logs.configure(given.log_level, json=given.log_json)
         built = deps.build(given)
         try:
-            approvers.refuse(built.db, given, built.approval_rules)
+            rule_users.refuse(built.db, given, built.approval_rules)
             server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
         finally:
             built.close()

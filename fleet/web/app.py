@@ -9,16 +9,17 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
-from fleet.core.hosts import Hosts, hosts_of
-from fleet.runtime.deps import Deps
-from fleet.web import etags, headers, idempotency, incoming, intake, openapi, problems
-from fleet.web.api import ROUTERS as API
-from fleet.web.api import fields, health
-from fleet.web.feed import Scribe
-from fleet.web.glance import Glance
+from fleet.core.net.hosts import Hosts, hosts_of
+from fleet.engine.deps import Deps
+from fleet.features.activity.feed import Scribe
+from fleet.features.monitoring import api as health
+from fleet.features.overview import pages as overview
+from fleet.features.webhooks.inbound import route
+from fleet.web import etags, fields, headers, idempotency, middleware, openapi, problems
+from fleet.web.api_routers import ROUTERS as API
+from fleet.web.cached_stats import Glance
 from fleet.web.hub import Hub
-from fleet.web.pages import ROUTERS as PAGES
-from fleet.web.pages import overview
+from fleet.web.page_routers import ROUTERS as PAGES
 from fleet.web.rendering import frame
 
 _NOT_OURS = (
@@ -41,7 +42,7 @@ def create_app(deps: Deps) -> FastAPI:
     # The last one added is the first that a request meets.
     app.add_middleware(idempotency.Once)
     app.add_middleware(etags.Etags)
-    app.add_middleware(intake.Intake, settings=deps.settings)
+    app.add_middleware(middleware.Intake, settings=deps.settings)
     app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app
@@ -53,7 +54,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     routes know no connections, and find those of their app in its state."""
     root = APIRouter(generate_unique_id_function=openapi.operation_id)
     root.include_router(health.router)
-    root.include_router(incoming.router)
+    root.include_router(route.router)
     for router in API:
         root.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
     for router in PAGES:

@@ -12,7 +12,7 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fleet.web.answers import Answer, answered
+from fleet.web.response_capture import Answer, answered
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _PATH = "/api/v1/"

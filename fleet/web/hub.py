@@ -17,10 +17,11 @@ from fleet.access import Permission, Principal
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.events import Position
-from fleet.runtime import accounts, people
-from fleet.runtime.deps import Deps
-from fleet.web.feed import Scribe
-from fleet.web.gate import withheld
+from fleet.engine.deps import Deps
+from fleet.features.activity.feed import Scribe
+from fleet.features.agents import commands as people
+from fleet.features.users import service as accounts
+from fleet.web.auth import withheld
 from fleet.web.rounds import Round, Wants, parts_of, said
 
 T = TypeVar("T")

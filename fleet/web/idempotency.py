@@ -1,7 +1,7 @@
 """Idempotency-Key: a write that is sent again with the same key is answered as it was, and nothing is done twice.
 
-The rules are those of `fleet.access.repeats`. Only what succeeded is kept: after a refusal nothing was done, and the
-same key may try again.
+The rules are those of `fleet.access.idempotency_keys`. Only what succeeded is kept: after a refusal nothing was done,
+and the same key may try again.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fleet.access.repeats import Kept, Use
+from fleet.access.idempotency_keys import Kept, Use
 from fleet.core.errors import Conflict, FleetError, InvalidInput
-from fleet.runtime import repeating
-from fleet.web.answers import Answer, answered
-from fleet.web.gate import SAFE, deps_of, principal_of
+from fleet.web import idempotency_keys
+from fleet.web.auth import SAFE, deps_of, principal_of
 from fleet.web.problems import as_problem, problem
+from fleet.web.response_capture import Answer, answered
 
 HEADER = "idempotency-key"
 PATTERN = "^[!-~]{1,255}$"
@@ -53,13 +53,13 @@ class Once:
 
     async def _once(self, request: Request, use: Use, body: bytes) -> Answer:
         deps = deps_of(request)
-        claimed = await run_in_threadpool(repeating.claim, deps, use)
+        claimed = await run_in_threadpool(idempotency_keys.claim, deps, use)
         if isinstance(claimed, Kept):
             return _repeated(claimed)
         try:
             answer = await answered(self._app, request.scope, _again(body, request.receive))
         except Exception:
-            await run_in_threadpool(repeating.release, deps, use, claimed)
+            await run_in_threadpool(idempotency_keys.release, deps, use, claimed)
             raise
         await run_in_threadpool(_remember, request, use, claimed, answer)
         return answer
@@ -82,11 +82,11 @@ async def _use_of(request: Request) -> tuple[Use | None, bytes]:
 def _remember(request: Request, use: Use, claimed: uuid.UUID, answer: Answer) -> None:
     deps = deps_of(request)
     if not 200 <= answer.status < 300:
-        repeating.release(deps, use, claimed)
+        idempotency_keys.release(deps, use, claimed)
         return
     media_type = answer.header(b"content-type").decode("latin-1")[:100] or None
     body = None if _holds_secret(answer.body) else answer.body
-    repeating.keep(deps, use, claimed, Kept(answer.status, media_type, body))
+    idempotency_keys.keep(deps, use, claimed, Kept(answer.status, media_type, body))
 
 
 def _holds_secret(body: bytes) -> bool:

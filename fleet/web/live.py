@@ -14,8 +14,8 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from fleet.access import Permission, Principal
-from fleet.hooks import positions
-from fleet.web.gate import needs, withheld
+from fleet.engine import positions
+from fleet.web.auth import needs, withheld
 from fleet.web.hub import Hub, Listener
 from fleet.web.rounds import Wants
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.web import idempotency
-from fleet.web.gate import SAFE, Needs
+from fleet.web.auth import SAFE, Needs
 
 _API = "/api/v1/"
 _SCHEME = "token"

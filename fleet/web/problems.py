@@ -14,13 +14,13 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fleet.access.idempotency_keys import UnderWay
 from fleet.access.invitations import NoInvitation
-from fleet.access.repeats import UnderWay
-from fleet.agents.commands import Outdated
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
-from fleet.runtime.accounts import LoginRefused, NotAllowed, TooManyTries
-from fleet.web.gate import Forbidden, NotLoggedIn
+from fleet.engine.agents.commands import Outdated
+from fleet.features.users.service import LoginRefused, NotAllowed, TooManyTries
+from fleet.web.auth import Forbidden, NotLoggedIn
 from fleet.web.rendering import render
 
 log = logs.get(__name__)

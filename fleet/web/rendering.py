@@ -18,10 +18,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.runtime.overview import Pulse
-from fleet.web import bars, charts, words
-from fleet.web.gate import address_of_ours, csrf_word, is_secure
-from fleet.web.glance import Glance
+from fleet.features.overview.queries import Pulse
+from fleet.web import bars, charts, filters
+from fleet.web.auth import address_of_ours, csrf_word, is_secure
+from fleet.web.cached_stats import Glance
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
@@ -38,9 +38,18 @@ pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-pages.filters.update(ago=words.ago, moment=words.moment, number=words.number, money=words.money, span=words.span,
-                     atmost=words.atmost, plural=words.plural, percent=words.percent, trend=words.trend)  # fmt: skip
-pages.filters.update(browser=words.browser, pretty=words.pretty)
+pages.filters.update(
+    ago=filters.ago,
+    moment=filters.moment,
+    number=filters.number,
+    money=filters.money,
+    span=filters.span,
+    atmost=filters.atmost,
+    plural=filters.plural,
+    percent=filters.percent,
+    trend=filters.trend,
+)
+pages.filters.update(browser=filters.browser, pretty=filters.pretty)
 pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query else url.path
 pages.globals.update(Permission=Permission, charts=charts, bars=bars, edition=_edition())
 

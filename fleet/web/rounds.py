@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
-from fleet.hooks import positions
-from fleet.web.feed import Line
+from fleet.engine import positions
+from fleet.features.activity.feed import Line
 from fleet.web.rendering import pages
 
 MOST_LINES = 250

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fleet.core import logs, serving
-from fleet.core.connections import Limits
-from fleet.runtime.deps import Deps
+from fleet.core import logs
+from fleet.core.net import serving
+from fleet.core.net.connections import Limits
+from fleet.engine.deps import Deps
 from fleet.web.app import create_app
 from fleet.web.hub import MOST_STREAMS
 

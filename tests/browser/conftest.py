@@ -12,10 +12,10 @@ import pytest
 
 from fleet.access import Role
 from fleet.access.sessions import Visit
-from fleet.runtime import accounts
-from fleet.runtime.deps import Deps
+from fleet.engine.deps import Deps
+from fleet.features.users import service as accounts
 from fleet.web import server
-from fleet.web.gate import plain_cookie_name
+from fleet.web.auth import plain_cookie_name
 from tests.browser import chromium
 from tests.browser.person import Person
 from tests.factories import Fleet, make_fleet

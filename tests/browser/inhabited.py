@@ -19,20 +19,26 @@ from pydantic import SecretStr
 from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
 from fleet.access.models import InvitationRow
 from fleet.access.sessions import Visit
-from fleet.agents.commands import NewAgent
-from fleet.approvals import Person
+from fleet.accounts.sealing import new_key
+from fleet.adapters import base
 from fleet.core import events
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
-from fleet.hooks.signatures import Scheme
-from fleet.hooks.subscriptions import Wanted
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.platforms import base
-from fleet.runtime import accounts, drafting, fleetwide, hooks, money, people, receiving
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.tick import tick
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.perform import perform
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Person
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
+from fleet.features.drafts import commands as drafting
+from fleet.features.users import service as accounts
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.signatures import Scheme
+from fleet.features.webhooks.subscriptions import Wanted
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, raises
 from tests.integration.test_drafts import proposed

@@ -8,12 +8,15 @@ import uuid
 import pytest
 from PIL import Image
 
-from fleet.agents.commands import NewAgent
+from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.core.queue import Message
-from fleet.platforms import base
-from fleet.runtime import accounts, drafting, fleetwide, people
-from fleet.runtime.perform import perform
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.perform import perform
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts import commands as drafting
+from fleet.features.users import service as accounts
 from tests.browser import axe
 from tests.browser.conftest import PASSWORD, Dashboard
 from tests.browser.inhabited import WEIGHTS, act, decided

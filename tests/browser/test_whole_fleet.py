@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fleet.runtime import people
+from fleet.features.agents import commands as people
 from tests.browser.conftest import Dashboard
 from tests.browser.person import expect
 from tests.e2e.conftest import world

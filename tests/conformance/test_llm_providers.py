@@ -10,20 +10,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from fleet.agents import personas
-from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.features.personas import library
 from fleet.llm.base import CommentRequest, PostRequest, Provider, SeenPost, Speaker
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
+from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import ModelWriter
 from tests.factories import comment_on
 from tests.model_server import ModelServer
 
 PROVIDERS = ("offline", "anthropic", "openai", "plain_server", "streamed", "chain")
 PRICES = price_list(("llama3.2=0/0",))
-LIBRARY = personas.load()
+LIBRARY = library.load()
 
 SPEAKERS = {
     one.id: Speaker(one.id, one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)

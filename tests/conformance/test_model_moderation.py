@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from fleet.core.settings import Settings
-from fleet.llm import model_moderation, registry
+from fleet.llm import registry
 from fleet.llm.base import Outcome, Usage
 from fleet.llm.errors import NotPaidFor
-from fleet.llm.model_moderation import UNJUDGED, ModelModerator
-from fleet.llm.moderation import Judgement, Unanswered
+from fleet.llm.moderation import model_moderation
+from fleet.llm.moderation.base import Judgement, Unanswered
+from fleet.llm.moderation.model_moderation import UNJUDGED, ModelModerator
 from tests.model_server import ModelServer, Question, Reply
 
 KEY = "sk-ant-api03-theModelThatModerates0123456789"

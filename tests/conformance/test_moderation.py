@@ -12,9 +12,10 @@ from openai.types import ModerationCreateResponse
 
 from fleet.core import masking
 from fleet.core.settings import Settings
-from fleet.llm import openai_moderation, registry
-from fleet.llm.moderation import Unanswered
-from fleet.llm.openai_moderation import BACKOFF_S, OpenAIModerator
+from fleet.llm import registry
+from fleet.llm.moderation import openai_moderation
+from fleet.llm.moderation.base import Unanswered
+from fleet.llm.moderation.openai_moderation import BACKOFF_S, OpenAIModerator
 from tests.model_server import MODERATED, ModelServer, Reply
 
 KEY = "sk-proj-thisIsTheModeratorsKey0123456789"

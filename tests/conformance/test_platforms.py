@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from fleet.adapters import base
+from fleet.adapters.base import Account, Action, ImageOrder, Verb
+from fleet.adapters.floimg.adapter import FloImg
 from fleet.images.placeholder import data_url, render_jpeg
-from fleet.platforms import base
-from fleet.platforms.base import Account, Action, ImageOrder, Verb
-from fleet.platforms.floimg import FloImg
 from tests.e2e.world import TOKEN, World, make_world
 
 NOBODY: frozenset[str] = frozenset()

@@ -9,12 +9,12 @@ import sys
 import uuid
 from typing import Any
 
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
-from fleet.platforms import guard
-from fleet.platforms.base import ImageOrder, Resolution, Verb
-from fleet.platforms.floimg import FloImg
-from fleet.runtime import announcing, perform, staffing
+from fleet.adapters import gateway
+from fleet.adapters.base import ImageOrder, Resolution, Verb
+from fleet.adapters.floimg.adapter import FloImg
+from fleet.engine import perform, reserve, system_agents
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.policy import JobKind
 
 
 def without_fencing() -> None:
@@ -22,14 +22,14 @@ def without_fencing() -> None:
 
     def unguarded(tx: Any, claimed: Any, states: Any, *, still_leased: bool = False, **values: Any) -> bool:
         del states, still_leased
-        return bool(tx.execute(service.sa.update(service.JobRow).where(service.JobRow.id == claimed.job_id)
+        return bool(tx.execute(ledger.sa.update(ledger.JobRow).where(ledger.JobRow.id == claimed.job_id)
                                .values(**values)).rowcount)  # fmt: skip
 
-    vars(service)["guarded"] = unguarded
-    vars(service)["_is_mine"] = lambda calls: (service.JobRow.id == calls.c.a_job,)
-    vars(service)["_ANY"] = frozenset(service.JobState)
+    vars(ledger)["guarded"] = unguarded
+    vars(ledger)["_is_mine"] = lambda calls: (ledger.JobRow.id == calls.c.a_job,)
+    vars(ledger)["_ANY"] = frozenset(ledger.JobState)
     vars(perform)["_FINISH"] = {kind: perform._finishing(kind) for kind in JobKind}
-    guard.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
+    gateway.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
 
 
 def without_probe() -> None:
@@ -39,7 +39,7 @@ def without_probe() -> None:
 
 def without_checkpoints() -> None:
     """Paid steps are not kept, and pictures are ordered without a key that holds."""
-    vars(service)["save_step"] = lambda *_, **__: True
+    vars(ledger)["save_step"] = lambda *_, **__: True
     make = FloImg.make_image
 
     def unkeyed(self: FloImg, order: ImageOrder, *, timeout_s: float) -> str:
@@ -50,14 +50,14 @@ def without_checkpoints() -> None:
 
 def without_kill_switch() -> None:
     """Nobody asks whether writing is forbidden."""
-    guard.Gateway._clear_to_send = lambda _self, lease: lease.left_s() / 2  # type: ignore[method-assign]
-    vars(announcing)["held_back"] = lambda *_: None
+    gateway.Gateway._clear_to_send = lambda _self, lease: lease.left_s() / 2  # type: ignore[method-assign]
+    vars(reserve)["held_back"] = lambda *_: None
 
 
 def without_alarms() -> None:
     """The kill switch and pauses also hold the agents and jobs that report them."""
-    vars(announcing)["NOTICES"] = frozenset()
-    vars(staffing)["KINDS"] = frozenset()
+    vars(reserve)["NOTICES"] = frozenset()
+    vars(system_agents)["KINDS"] = frozenset()
 
 
 SABOTAGE = {

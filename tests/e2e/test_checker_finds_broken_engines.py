@@ -13,11 +13,11 @@ from fleet.chaos import checker, evidence
 from fleet.chaos.checker import Violation
 from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
-from fleet.jobs.policy import JobKind
-from fleet.runtime import fleetwide
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.features.controls import commands as fleetwide
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -12,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.core import ids
-from fleet.drafts.queries import Filter
-from fleet.drafts.states import DraftStatus
-from fleet.runtime import drafting, people
-from fleet.runtime.drafting import Seen
-from fleet.runtime.staffing import staff
+from fleet.engine.system_agents import staff
+from fleet.features.agents import commands as people
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.commands import Seen
+from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.states import DraftStatus
 from tests.e2e.world import ROOT, World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.core import queue
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs.policy import JobKind
 from tests.e2e.test_up import Up, up
 from tests.e2e.world import World, wait_until
 from workers.liveness import EXIT_CODE

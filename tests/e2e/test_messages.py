@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from fleet.core import queue
 from fleet.core.queue import Message
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import day
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs.policy import JobKind
 from tests.e2e.world import World
 from tests.model_server import ModelServer
 

@@ -20,9 +20,9 @@ import redis
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
-from fleet.jobs.policy import JobKind
-from fleet.keystore.sealing import new_key
+from fleet.engine.jobs.policy import JobKind
 from fleet.sandbox.postgres import APP
 from tests.database_roles import as_owner
 from tests.e2e.leaks import broker, files, forms, leaks, tables

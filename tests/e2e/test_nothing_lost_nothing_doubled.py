@@ -12,10 +12,11 @@ import redis
 
 from fleet.chaos import checker, evidence
 from fleet.core import queue
-from fleet.jobs.policy import JobKind
-from fleet.runtime import doorbell, fleetwide
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.sweep import sweep
+from fleet.engine import publish
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.sweep import sweep
+from fleet.features.controls import commands as fleetwide
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -209,6 +210,6 @@ def test_a_dead_gallery_delays_and_a_living_one_gets_everything(world: World) ->
     while not world.all_ended():
         sweep(world.deps)
         world.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE state = 'ready' AND lease_until IS NULL")
-        doorbell.ring_jobs(world.deps.publisher, [])
+        publish.ring_jobs(world.deps.publisher, [])
     assert world.count("done") == 5
     assert_ledger_and_gallery_agree(world)

@@ -17,15 +17,16 @@ import httpx
 import redis
 import sqlalchemy as sa
 
+from fleet.adapters.base import Account, Action, Verb
 from fleet.core import ids
 from fleet.core.settings import Settings
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.platforms.base import Account, Action, Verb
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime import doorbell, fleetwide
-from fleet.runtime.deps import Deps
+from fleet.engine import deps as runtime_deps
+from fleet.engine import publish
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.features.controls import commands as fleetwide
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "fst_for_tests_only"
@@ -188,8 +189,8 @@ class World:
             for agent in agents
         ]
         with self.deps.db.transaction() as tx:
-            rings = service.add(tx, jobs)
-            tx.afterwards(lambda: doorbell.ring_jobs(self.deps.publisher, rings))
+            rings = ledger.add(tx, jobs)
+            tx.afterwards(lambda: publish.ring_jobs(self.deps.publisher, rings))
 
     def rows(self, statement: str, *, gallery: bool = False, **parameters: Any) -> list[Any]:
         """Run a query on the ledger, or on the gallery's own tables."""

@@ -9,21 +9,25 @@ from datetime import timedelta
 
 import pytest
 
-from fleet.agents import controls
-from fleet.agents.models import Status
-from fleet.approvals import Proposal
+from fleet.accounts.sealing import new_key
 from fleet.core import events
-from fleet.hooks.subscriptions import Wanted
-from fleet.jobs.policy import NOTICES, JobKind
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.runtime import approving, bus, fleetwide, hooks, people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
+from fleet.engine import controls
+from fleet.engine.agents.models import Status
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.policy import NOTICES, JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Proposal
+from fleet.features.approvals import service as approving
+from fleet.features.controls import commands as fleetwide
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks import subscribers
+from fleet.features.webhooks.subscriptions import Wanted
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver
@@ -61,9 +65,9 @@ def receiver() -> Iterator[Receiver]:
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The subjects that a subscriber in code hears of."""
     subjects: list[str] = []
-    code = bus.Installed("pager", ("control.*", "agent.paused"), lambda event: subjects.append(event.subject))
-    monkeypatch.setattr(bus, "subscribers", lambda: (code,))
-    monkeypatch.setattr(bus, "installed", lambda _: code)
+    code = subscribers.Installed("pager", ("control.*", "agent.paused"), lambda event: subjects.append(event.subject))
+    monkeypatch.setattr(subscribers, "subscribers", lambda: (code,))
+    monkeypatch.setattr(subscribers, "installed", lambda _: code)
     return subjects
 
 

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from fleet.adapters.base import Action, Verb
 from fleet.core.db import Tx
-from fleet.jobs import service
-from fleet.jobs.outcomes import Held, Skipped
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import Claim
-from fleet.platforms.base import Action, Verb
-from fleet.runtime import announcing, fleetwide, people
-from fleet.runtime import perform as perform_module
-from fleet.runtime.work import Work
+from fleet.engine import perform as perform_module
+from fleet.engine import reserve
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.work import Work
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
 from tests.factories import Fleet, make_fleet, until_somebody_waits
 from tests.integration.test_perform import add
 
@@ -32,7 +34,7 @@ def claimed(fleet: Fleet, agent: uuid.UUID, kind: JobKind, **more: Any) -> Work:
 
 def announced(work: Work, verb: Verb, text: str = "") -> Held | Skipped | None:
     action = Action(verb, work.account, str(work.claim.job_id), target=work.claim.target, text=text)
-    return announcing.announce(work, action)
+    return reserve.announce(work, action)
 
 
 def until_it_waits_alone(fleet: Fleet, tx: Tx, waiting: Future[Any]) -> None:
@@ -75,7 +77,7 @@ def test_of_two_processes_that_announce_the_same_words_one_goes(
     works = [claimed(process, process.agent(), JobKind.POST) for process in processes]
     for work in works:
         work.save("words", {"caption": "Hello."})
-    monkeypatch.setattr(service, "enter_sending", both_have_looked(service.enter_sending))
+    monkeypatch.setattr(ledger, "enter_sending", both_have_looked(ledger.enter_sending))
     with ThreadPoolExecutor(2) as threads:
         ends = list(threads.map(lambda work: announced(work, Verb.POST, "Hello."), works))
     whys = sorted(getattr(end, "why", "goes") for end in ends)

@@ -10,23 +10,25 @@ from typing import Any
 
 import pytest
 
-from fleet import approvals
-from fleet.agents.models import AgentRow
-from fleet.approvals import Person, Proposal, Request, RequestState
+from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.jobs import queries as job_queries
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.platforms import base
-from fleet.runtime import approving, effects, looking, people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.effects.effect import Effect
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.tick import tick
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import queries as job_queries
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features import approvals
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.approvals import Person, Proposal, Request, RequestState, effects
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.effect import Effect
 from tests.factories import Fleet, make_fleet, raises
 
 OWNER = Person("ann", frozenset({"owner"}))
@@ -146,7 +148,7 @@ def test_a_tick_is_recorded_and_decides_the_same_again(fleet: Fleet) -> None:
     propose(fleet)
     wake(fleet)
     agent = people.get_agent(fleet.deps, "fleet_approvals")
-    then, now = looking.replay_decision(fleet.deps, "fleet_approvals", agent.tick_no)
+    then, now = decisions.replay_decision(fleet.deps, "fleet_approvals", agent.tick_no)
     assert then == now
     assert then["steps"][0]["step"] == "announce"
     assert agent.last_thought == "Of the requests for approval I announce 1."

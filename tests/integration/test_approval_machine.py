@@ -28,19 +28,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fleet import approvals
-from fleet.approvals import Person, Proposal, Request, RequestState, Rule
-from fleet.approvals.models import DecisionRow, RequestRow
-from fleet.approvals.queries import voices_of
-from fleet.approvals.request import COLUMNS, as_request
-from fleet.approvals.states import MOVES, SETTLED, Verdict
 from fleet.core.errors import FleetError
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import approving, people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.effects.effect import Effect
-from fleet.runtime.staffing import staff
-from fleet.runtime.tick import tick
+from fleet.engine.dispatch import dispatch
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features import approvals
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.models import DecisionRow, RequestRow
+from fleet.features.approvals.queries import voices_of
+from fleet.features.approvals.request import COLUMNS, as_request
+from fleet.features.approvals.states import MOVES, SETTLED, Verdict
 from tests.factories import Fleet, make_fleet
 
 OWNERS = frozenset({"owner"})

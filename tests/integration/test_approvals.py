@@ -12,14 +12,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from fleet import approvals
-from fleet.approvals import Person, Proposal, Request, RequestState, Rule, upkeep
-from fleet.approvals.queries import newest_about, pending_by_resource, resolve_prefix
-from fleet.approvals.rules import Condition, Op, Step
-from fleet.approvals.states import Verdict
 from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.runtime.sweep import prune
+from fleet.engine.sweep import prune
+from fleet.features import approvals
+from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule, maintenance
+from fleet.features.approvals.queries import newest_about, pending_by_resource, resolve_prefix
+from fleet.features.approvals.rules import Condition, Op, Step
+from fleet.features.approvals.states import Verdict
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 
@@ -208,7 +208,7 @@ def test_however_often_it_is_amended_those_to_whom_it_was_escalated_decide_and_n
                  escalate_after=timedelta(hours=1))  # fmt: skip
     with fleet.deps.db.transaction() as tx:
         request = approvals.open(tx, proposal(), [first])
-        upkeep.take(tx, request.id, Step.ESCALATE, tx.now() + timedelta(hours=2))
+        maintenance.take(tx, request.id, Step.ESCALATE, tx.now() + timedelta(hours=2))
         for text in ("one", "two"):
             amended = approvals.amend(tx, request.id, {"text": text}, OWNER, rules=[other])
     assert amended.approvers == ("role:owner", "user:ceo")
@@ -222,14 +222,14 @@ def test_an_amended_request_is_escalated_as_its_new_rule_says(fleet: Fleet) -> N
     with fleet.deps.db.transaction() as tx:
         request = approvals.open(tx, proposal(), [never])
         later = tx.now() + timedelta(hours=2)
-        assert upkeep.take(tx, request.id, Step.ANNOUNCE, tx.now()) is not None
+        assert maintenance.take(tx, request.id, Step.ANNOUNCE, tx.now()) is not None
         amended = approvals.amend(tx, request.id, {"text": "one"}, OWNER, rules=[soon])
         assert amended.escalate_at == request.created_at + timedelta(hours=1)
         assert [one.id for one in approvals.due(tx, later)] == [request.id]
         approvals.amend(tx, request.id, {"text": "two"}, OWNER, rules=[never])
         assert approvals.due(tx, later) == []
         approvals.amend(tx, request.id, {"text": "three"}, OWNER, rules=[soon])
-        taken = upkeep.take(tx, request.id, Step.ESCALATE, later)
+        taken = maintenance.take(tx, request.id, Step.ESCALATE, later)
     assert taken is not None
     assert taken.approvers == ("role:owner", "user:ceo")
 
@@ -333,10 +333,10 @@ def test_a_short_retention_forgets_no_request_that_a_dead_letter_would_make_anew
     fleet.sql("UPDATE approval_requests SET created_at = created_at - interval '9 days',"
               " settled_at = settled_at - interval '8 days'")  # fmt: skip
     with fleet.deps.db.transaction() as tx:
-        assert upkeep.prune(tx, days=1, limit=10) == 0
+        assert maintenance.prune(tx, days=1, limit=10) == 0
         tx.execute(sa.text("UPDATE approval_requests SET created_at = created_at - interval '9 days',"
                            " settled_at = settled_at - interval '8 days'"))  # fmt: skip
-        assert upkeep.prune(tx, days=1, limit=10) == 1
+        assert maintenance.prune(tx, days=1, limit=10) == 1
 
 
 def test_a_pruned_transaction_lets_nothing_else_be_deleted(fleet: Fleet) -> None:
@@ -347,5 +347,5 @@ def test_a_pruned_transaction_lets_nothing_else_be_deleted(fleet: Fleet) -> None
     kept = opened(fleet)
     decide(fleet, kept, "reject")
     with fleet.deps.db.transaction() as tx, pytest.raises(sa.exc.DBAPIError, match="append-only"):
-        assert upkeep.prune(tx, days=30, limit=10) == 1
+        assert maintenance.prune(tx, days=30, limit=10) == 1
         tx.execute(sa.text("DELETE FROM approval_decisions"))

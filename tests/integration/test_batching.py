@@ -14,17 +14,17 @@ import pytest
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
 from fleet.core.settings import Settings
-from fleet.jobs.policy import JobKind
+from fleet.engine import work as work_module
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.features.publishing import batching
 from fleet.llm import registry
-from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
 from fleet.llm.writer import BatchWriter, ModelWriter
-from fleet.runtime import batching
-from fleet.runtime import work as work_module
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_paying import budget, calls, limit
 from tests.integration.test_perform import add

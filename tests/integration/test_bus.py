@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents.models import AgentRow
+from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import Position
-from fleet.hooks import positions
-from fleet.hooks.signatures import Scheme
-from fleet.jobs import ticks
-from fleet.jobs.models import TickRow
-from fleet.jobs.policy import RETRY, JobKind
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.runtime import bus, receiving
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
+from fleet.engine import positions, ticks
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.policy import RETRY, JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.webhooks import subscribers
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.signatures import Scheme
 from tests.factories import Fleet, make_fleet
 
 CODE = """
@@ -72,10 +72,10 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Distribu
     """A subscriber whose distribution is installed."""
     monkeypatch.syspath_prepend(str(tmp_path))
     made = Distribution(tmp_path, f"ledger{uuid.uuid4().hex[:8]}")
-    bus.subscribers.cache_clear()
+    subscribers.subscribers.cache_clear()
     yield made
     sys.modules.pop(made.module, None)
-    bus.subscribers.cache_clear()
+    subscribers.subscribers.cache_clear()
 
 
 @pytest.fixture
@@ -124,9 +124,9 @@ def test_a_subscriber_hears_what_it_wants_in_order(fleet: Fleet, ledger: Distrib
 
 def test_what_is_not_for_it_moves_it_on_without_a_job(fleet: Fleet, ledger: Distribution) -> None:
     happens(fleet, 1, subject="other.done")
-    (before,) = [one.reader for one in bus.listed(fleet.deps) if one.name == ledger.name]
+    (before,) = [one.reader for one in subscribers.listed(fleet.deps) if one.name == ledger.name]
     look(fleet)
-    (after,) = [one.reader for one in bus.listed(fleet.deps) if one.name == ledger.name]
+    (after,) = [one.reader for one in subscribers.listed(fleet.deps) if one.name == ledger.name]
     assert handle(fleet) == []
     assert before is not None
     assert after is not None
@@ -156,7 +156,7 @@ def test_an_event_that_fails_for_good_is_parked_and_told_of(fleet: Fleet, ledger
         handle(fleet)
     assert handle(fleet) == ["done"]
     assert ledger.seen == [3]
-    (listed,) = [one for one in bus.listed(fleet.deps) if one.name == ledger.name]
+    (listed,) = [one for one in subscribers.listed(fleet.deps) if one.name == ledger.name]
     assert listed.reader is not None
     assert (listed.reader.parked, str(listed.reader.last_error)[:40]) == (1, "RuntimeError: cannot handle this, passwo")
     assert "b3kz" not in str(listed.reader.last_error)
@@ -179,7 +179,7 @@ def test_whoever_dies_while_handling_hands_it_on_again(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.runtime.bus._settle", die)
+        patch.setattr("fleet.features.webhooks.subscribers._settle", die)
         with pytest.raises(Killed):
             handle(fleet)
     fleet.lease_runs_out()
@@ -202,7 +202,7 @@ def test_an_event_that_kills_whoever_handles_it_is_parked(fleet: Fleet, ledger: 
         heard(self, event)
 
     code.handle = die_of_two
-    bus.subscribers.cache_clear()
+    subscribers.subscribers.cache_clear()
     for _ in range(30):
         fleet.lease_runs_out()
         sweep(fleet.deps)
@@ -216,8 +216,8 @@ def test_an_event_that_kills_whoever_handles_it_is_parked(fleet: Fleet, ledger: 
             break
     assert ledger.seen == [1, 3]
     assert set(states) == {"done"}
-    assert len(deaths) == bus.MOST_LOST
-    (listed,) = [one for one in bus.listed(fleet.deps) if one.name == ledger.name]
+    assert len(deaths) == subscribers.MOST_LOST
+    (listed,) = [one for one in subscribers.listed(fleet.deps) if one.name == ledger.name]
     assert listed.reader is not None
     assert listed.reader.parked == 1
     assert "the worker was lost" in str(listed.reader.last_error)
@@ -237,12 +237,12 @@ def test_a_replay_begins_at_a_position(fleet: Fleet, ledger: Distribution) -> No
     look(fleet)
     handle(fleet)
     second = ledger.code.seen[0].position
-    bus.replay(fleet.deps, ledger.name, second, by="test")
+    subscribers.replay(fleet.deps, ledger.name, second, by="test")
     look(fleet)
     assert handle(fleet) == ["done", "done"]
     assert ledger.seen == [1, 2, 3, 2, 3]
     with pytest.raises(NotFound):
-        bus.replay(fleet.deps, "nobody", Position(), by="test")
+        subscribers.replay(fleet.deps, "nobody", Position(), by="test")
 
 
 def test_a_replay_while_events_are_handled_is_not_lost(fleet: Fleet, ledger: Distribution) -> None:
@@ -253,10 +253,10 @@ def test_a_replay_while_events_are_handled_is_not_lost(fleet: Fleet, ledger: Dis
     def handle_and_replay(self: Any, event: Any) -> None:
         code.seen.append(event)
         if not was_replayed:
-            was_replayed.append(bus.replay(fleet.deps, ledger.name, Position(), by="test"))
+            was_replayed.append(subscribers.replay(fleet.deps, ledger.name, Position(), by="test"))
 
     code.handle = handle_and_replay
-    bus.subscribers.cache_clear()
+    subscribers.subscribers.cache_clear()
     handle(fleet)
     assert ledger.seen == [1]
     look(fleet)
@@ -268,7 +268,7 @@ def test_what_a_source_says_comes_with_its_words_and_its_state_follows(fleet: Fl
     scheme = Scheme("stamped", "X-Sign")
     secret = receiving.create(fleet.deps, receiving.Wanted("shop", scheme, id_path="id"), by="test")
     body = json.dumps({"id": "1", "words": "an order"}).encode()
-    from fleet.hooks import signatures
+    from fleet.features.webhooks import signatures
 
     stamp_s = int(fleet.deps.now().timestamp())
     receiving.receive(fleet.deps, "shop", {"x-sign": signatures.signed([secret], stamp_s, body)}, body)
@@ -288,18 +288,18 @@ def test_a_broken_subscriber_is_left_out_and_the_others_live(ledger: Distributio
     for name, code in broken.items():
         other = Distribution(tmp_path, name)
         (tmp_path / f"{other.module}.py").write_text(code, encoding="utf-8")
-    bus.subscribers.cache_clear()
-    assert [one.name for one in bus.subscribers()] == [ledger.name]
+    subscribers.subscribers.cache_clear()
+    assert [one.name for one in subscribers.subscribers()] == [ledger.name]
 
 
 def test_a_subscriber_that_is_no_longer_installed_is_let_be(fleet: Fleet, ledger: Distribution) -> None:
     happens(fleet, 1)
     look(fleet)
     (ledger.info / "entry_points.txt").write_text("", encoding="utf-8")
-    bus.subscribers.cache_clear()
+    subscribers.subscribers.cache_clear()
     assert handle(fleet) == ["skipped"]
     assert fleet.jobs(kind=JobKind.HANDLE)[0].state == JobState.SKIPPED
-    assert [one.subjects for one in bus.listed(fleet.deps) if one.name == ledger.name] == [None]
+    assert [one.subjects for one in subscribers.listed(fleet.deps) if one.name == ledger.name] == [None]
 
 
 @pytest.mark.parametrize("text", ["", "1", "1-", "-1", "a-b", "1-2-3", "1.0-2", f"{2**63}-0", "١-٢"])

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.chaos.acts.keys import honoured
 from fleet.chaos.world import World
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs.policy import JobKind
 from tests.factories import Fleet
 from tests.integration.test_perform import add
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+from fleet.adapters import base
+from fleet.adapters.base import FeedItem
 from fleet.core import ids
 from fleet.core.failpoints import Point
-from fleet.jobs import service
-from fleet.jobs.models import TickRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
+from fleet.engine import work as work_module
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.publishing import review_words
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
-from fleet.platforms import base
-from fleet.platforms.base import FeedItem
-from fleet.runtime import reviewing
-from fleet.runtime import work as work_module
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.tick import tick
 from tests.factories import Fleet, raises, reply_lost
 
 _THINGS = [
@@ -78,7 +78,7 @@ def offer(fleet: Fleet, agent: uuid.UUID, *posts: str, tick_no: int = 1, **told:
              "comments": 0, "ours": 0, **told} for post in posts]  # fmt: skip
     job = NewJob(ids.job(agent, tick_no, 0), agent, JobKind.COMMENT, "floimg", tick_no, None, {"seen": seen})
     with fleet.deps.db.transaction() as tx:
-        assert service.add(tx, [job])
+        assert ledger.add(tx, [job])
     return job.id
 
 
@@ -215,12 +215,12 @@ def test_a_crash_around_the_choice_leaves_one_target_and_one_comment(
 def test_who_has_lost_the_lease_changes_no_target(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     chooser(fleet, "p1")
     job = offer(fleet, fleet.agent(), "p1", "p2")
-    aimed = reviewing._aimed
+    aimed = review_words._aimed
 
     def late(*given: Any) -> bool:
         fleet.sql("UPDATE jobs SET lease_token = lease_token + 1")
         return aimed(*given)
 
-    monkeypatch.setattr(reviewing, "_aimed", late)
+    monkeypatch.setattr(review_words, "_aimed", late)
     perform(fleet.deps, job)
     assert (fleet.job(job).target, fleet.job(job).checkpoint, shown(fleet)) == (None, {}, [])

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet.agents.models import Status
 from fleet.cli.app import cli as root
-from fleet.runtime import people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.tick import tick
+from fleet.engine.agents.models import Status
+from fleet.engine.dispatch import dispatch
+from fleet.engine.tick import tick
+from fleet.features.agents import commands as people
 from tests.factories import Fleet
 
 AGENT_KEYS = {

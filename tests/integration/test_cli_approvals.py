@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from fleet.approvals import Person, Proposal, Request
-from fleet.runtime import approving, drafting
+from fleet.features.approvals import Person, Proposal, Request
+from fleet.features.approvals import service as approving
+from fleet.features.drafts import commands as drafting
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_cli import HOSTILE, Cli
 from tests.integration.test_drafts import proposed

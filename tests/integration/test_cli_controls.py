@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet.agents.personas import SHIPPED
-from fleet.cli import checks_live
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import fleetwide, looking
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.tick import tick
+from fleet.cli.check import checks_live
+from fleet.engine.dispatch import dispatch
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import decisions
+from fleet.features.controls import commands as fleetwide
+from fleet.features.personas.library import SHIPPED
 from tests.factories import WITHIN_S, Fleet
 from tests.integration.test_cli import Cli
 
@@ -322,5 +323,5 @@ def test_the_shell_completes_agents_and_offers_nothing_when_it_cannot_ask(cli: C
 
 def test_people_decisions_count(fleet: Fleet) -> None:
     decided(fleet)
-    rows, total = looking.decisions(fleet.deps, "ann_1", limit=5)
+    rows, total = decisions.decisions(fleet.deps, "ann_1", limit=5)
     assert (len(rows), total) == (1, 1)

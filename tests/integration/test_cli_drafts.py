@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.door import Door
+from fleet.cli.context import Door
 from fleet.core import ids
-from fleet.runtime import drafting
-from fleet.runtime.perform import perform
+from fleet.engine.perform import perform
+from fleet.features.drafts import commands as drafting
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli, cli
 from tests.integration.test_drafts import ANN, proposed

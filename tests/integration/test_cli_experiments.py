@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli import effect_strip
-from fleet.content.effects import Interval
 from fleet.core import clock
-from fleet.engagement import ledger
-from fleet.engagement.ledger import Assignment, Reading
+from fleet.features.experiments import effect_strip, engagement
+from fleet.features.experiments.effect_size import Interval
+from fleet.features.experiments.engagement import Assignment, Reading
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli
 
@@ -33,9 +32,9 @@ def measured(fleet: Fleet, posts: int, better: str = "soft", *, apart: bool = Tr
         for variant in ("as_usual", "soft", "hard"):
             for number in range(posts):
                 post = uuid.uuid4()
-                ledger.assign(tx, [Assignment("prompt_light", post, variant, agent, f"{variant} {number}")])
+                engagement.assign(tx, [Assignment("prompt_light", post, variant, agent, f"{variant} {number}")])
                 people = dice.randrange(4) + 2 * (variant == better)
-                ledger.keep(tx, Reading(post, 24, agent, "floimg", "p", clock.now(), people + 3, 0,
+                engagement.keep(tx, Reading(post, 24, agent, "floimg", "p", clock.now(), people + 3, 0,
                                         3 if apart else None, 0 if apart else None))  # fmt: skip
 
 
@@ -125,7 +124,7 @@ def test_unknown_experiments_and_wrong_settings_are_told(cli: Cli, fleet: Fleet,
 
 def test_results_outlive_their_file(cli: Cli, fleet: Fleet) -> None:
     with fleet.deps.db.transaction() as tx:
-        ledger.assign(tx, [Assignment("gone", uuid.uuid4(), "only", uuid.uuid4(), "tick 1")])
+        engagement.assign(tx, [Assignment("gone", uuid.uuid4(), "only", uuid.uuid4(), "tick 1")])
     assert "gone" in cli("experiments", "list").stdout
     assert "its file is gone" in cli("experiments", "show", "gone").stdout
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.events import Position
 from fleet.core.settings import Settings
-from fleet.hooks import positions
-from fleet.keystore.sealing import new_key
-from fleet.runtime import receiving
-from fleet.runtime.staffing import staff
+from fleet.engine import positions
+from fleet.engine.system_agents import staff
+from fleet.features.webhooks.inbound import service as receiving
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli
 

@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
-from fleet.jobs import queries
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import DeadReason
+from fleet.engine.jobs import queries
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import DeadReason
 from tests.factories import Fleet
 from tests.integration.test_cli import HOSTILE, Cli
 from tests.integration.test_perform import add

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
 from fleet.cli.views import to_json
 from fleet.core import masking
-from fleet.keystore.sealing import new_key
-from fleet.runtime import accounts, inviting
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli, cli
 from tests.integration.test_cli_users import PASSWORD, typed
@@ -81,7 +82,7 @@ def test_the_secret_that_is_shown_once_works(cli: Cli, fleet: Fleet) -> None:
     token = cli.json("tokens", "create", "ci", "--user", "ann", "--scope", "agents.view")["token"]
     assert accounts.by_token(fleet.deps, token) is not None
     link = cli.json("users", "invite", "--role", "operator")["link"]
-    assert inviting.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
+    assert invite.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
 
 
 def test_a_secret_that_another_value_quotes_stays_masked() -> None:

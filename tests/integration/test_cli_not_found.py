@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from fleet.cli.app import cli as root
 from fleet.cli.options import Agent, Persona
-from fleet.runtime import people
+from fleet.features.agents import commands as people
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli, cli
 

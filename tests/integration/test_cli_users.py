@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from fleet.access import audit
 from fleet.access.audit import Filter
 from fleet.cli.app import cli as root
-from fleet.runtime import accounts, inviting
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli
 
@@ -53,7 +54,7 @@ def test_users_are_made_changed_and_removed(cli: Cli, fleet: Fleet) -> None:
 def test_an_invitation_is_a_link_that_makes_one_user(cli: Cli, fleet: Fleet) -> None:
     link = cli("users", "invite", "--role", "operator", FLEET_WEB_URL="https://fleet.example").stdout.strip()
     assert link.startswith("https://fleet.example/join/fli_")
-    assert inviting.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
+    assert invite.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
     assert "1 hour to 7 days" in cli("users", "invite", "--expires", "8d", code=2).stderr
 
 

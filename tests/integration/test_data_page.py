@@ -20,10 +20,10 @@ from fleet.cli.app import cli
 from fleet.core import db, events
 from fleet.core.db import Database
 from fleet.core.events import Position
-from fleet.hooks import positions
-from fleet.runtime import people
-from fleet.runtime import restored as runtime_restored
-from fleet.runtime.restored import settle
+from fleet.engine import positions
+from fleet.engine import restore_check as runtime_restored
+from fleet.engine.restore_check import settle
+from fleet.features.agents import commands as people
 from fleet.sandbox import binaries
 from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
 from tests.database_roles import as_owner, url_of

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.core import db, db_link
+from fleet.core import db
 from fleet.core.db import Database, Tx
+from fleet.core.db import link as db_link
+from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.core.sql import GroupStatement, Statement, given
 from tests.database_roles import as_owner
 
 _SESSION = db._SESSION

@@ -17,11 +17,11 @@ from fleet.access import audit
 from fleet.access.audit import Actor
 from fleet.access.principal import Via
 from fleet.cli.app import cli
-from fleet.core import db, db_roles
-from fleet.core.db import Database
-from fleet.core.db_roles import Login
+from fleet.core import db
+from fleet.core.db import Database, roles
+from fleet.core.db.roles import Login
 from fleet.core.errors import InvalidInput
-from fleet.runtime.staffing import staff
+from fleet.engine.system_agents import staff
 from fleet.sandbox.gallery.store.database import open_storage
 from fleet.sandbox.postgres import APP, GALLERY, OWNER, EmbeddedPostgres
 
@@ -158,7 +158,7 @@ def test_a_cluster_of_the_version_before_keeps_its_rows(server: EmbeddedPostgres
 @pytest.mark.parametrize(("database", "role"), [("fleet", OWNER), ("gallery", GALLERY)])
 def test_everything_in_a_database_belongs_to_its_owner(server: EmbeddedPostgres, database: str, role: str) -> None:
     with server.connect(database) as connection:
-        assert connection.execute(db_roles._FOREIGN, [role]).fetchall() == []  # type: ignore[arg-type]
+        assert connection.execute(roles._FOREIGN, [role]).fetchall() == []  # type: ignore[arg-type]
         owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         assert connection.execute(owners.encode()).fetchall() == [(role,)]
 
@@ -194,7 +194,7 @@ def test_what_the_app_may_do_too_much_is_found(server: EmbeddedPostgres) -> None
         database = Database(server.url("fleet", role=role))
         try:
             with database.transaction() as tx:
-                return db_roles.excess(tx)
+                return roles.excess(tx)
         finally:
             database.close()
 
@@ -227,7 +227,7 @@ def test_a_role_that_nobody_made_is_named_with_the_fix(server: EmbeddedPostgres)
 
 def test_a_superuser_is_refused_as_owner_or_app(server: EmbeddedPostgres) -> None:
     with pytest.raises(InvalidInput, match="fleet is a superuser"):
-        db_roles.set_up(server.connect, "fleet", owner=server.login(OWNER), app=Login("fleet", "x"))
+        roles.set_up(server.connect, "fleet", owner=server.login(OWNER), app=Login("fleet", "x"))
     connect(server, "fleet", "fleet").close()  # its password is the old one
 
 

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from fleet.approvals import Person
-from fleet.approvals.rule_file import shipped
-from fleet.approvals.rules import Condition, Op
-from fleet.content import review
-from fleet.content.findings import Finding, Severity
 from fleet.core import events, failpoints, ids
 from fleet.core.failpoints import Point
-from fleet.drafts.models import DraftRow
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.runtime import drafting, people
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Person
+from fleet.features.approvals.rule_file import shipped
+from fleet.features.approvals.rules import Condition, Op
+from fleet.features.content import review
+from fleet.features.content.checks.findings import Finding, Severity
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.models import DraftRow
 from tests.factories import Fleet
 from tests.integration.test_moderated import Moderator
 from tests.integration.test_quality import POEMS, add, says, shown

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fleet.core.errors import NotFound
-from fleet.drafts.tally import By, Tally
-from fleet.jobs.scans import Scans
-from fleet.runtime import draft_stats, drafting
-from fleet.runtime.draft_stats import Stats
-from fleet.runtime.sweep import prune
+from fleet.engine.sweep import prune
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.stats import queries as draft_stats
+from fleet.features.drafts.stats.queries import Stats
+from fleet.features.drafts.stats.scans import Scans
+from fleet.features.drafts.stats.tally import By, Tally
 from tests.factories import Fleet
 from tests.integration.test_drafts import ANN, approve, proposed
 from tests.integration.test_scan import ASK, COMMENT, LOVE, POST, post, proposing, scan, supervised

@@ -11,28 +11,32 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.approvals import AlreadySettled, Person
-from fleet.approvals.rule_file import shipped
+from fleet.adapters import base
+from fleet.adapters.base import Verb
 from fleet.core import failpoints, ids
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.failpoints import Point
-from fleet.drafts.models import DraftRow, LessonRow
-from fleet.drafts.queries import Filter
-from fleet.drafts.states import DraftStatus
+from fleet.engine.deps import Deps
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import prune, sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.approvals import AlreadySettled, Person
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.rule_file import shipped
+from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.models import DraftRow, LessonRow
+from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.states import DraftStatus
+from fleet.features.media import service as media
 from fleet.images.placeholder import render_jpeg
-from fleet.jobs.models import JobRow
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.llm.scanning import Idea, ScanAnswer
-from fleet.platforms import base
-from fleet.platforms.base import Verb
-from fleet.runtime import approving, drafting, fleetwide, media, people
-from fleet.runtime.deps import Deps
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import prune, sweep
-from fleet.runtime.tick import tick
+from fleet.llm.scanning.request import Idea, ScanAnswer
 from tests.factories import Fleet, raises, reply_lost
 from tests.integration.test_scan import (
     ASK,
@@ -355,7 +359,7 @@ def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
 
 
 def test_what_a_rule_approves_by_itself_is_published_and_teaches_nothing(fleet: Fleet) -> None:
-    from fleet.approvals.rules import Condition, Op, Rule
+    from fleet.features.approvals.rules import Condition, Op, Rule
 
     sure = Rule("sure", "draft", "publish", ("role:owner",), auto_approve=(Condition("confidence", Op.GE, 0.6),))
     fleet.deps.__dict__["approval_rules"] = (sure, *shipped())
@@ -446,7 +450,7 @@ def test_a_lost_reply_doubles_nothing(fleet: Fleet) -> None:
 
 def test_a_decision_that_dies_before_its_commit_leaves_nothing_behind(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
-    from fleet.runtime.effects import draft as effect
+    from fleet.features.drafts import effect
 
     original = effect._learn
     effect._learn = lambda *_: (_ for _ in ()).throw(Killed())  # type: ignore[assignment]

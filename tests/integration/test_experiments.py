@@ -16,29 +16,31 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import loop
-from fleet.agents.models import AgentRow
-from fleet.content import experiment_file
-from fleet.content.variants import Dimension, Experiment, Variant
+from fleet.adapters import base
+from fleet.adapters.base import FeedItem
 from fleet.core import clock, db, failpoints, ids
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
-from fleet.engagement import ledger
-from fleet.engagement.ledger import Assignment, Reading
-from fleet.jobs import service
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
+from fleet.engine.agents import loop
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger as service
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import prune, sweep
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.controls import commands as fleetwide
+from fleet.features.experiments import assign, engagement, experiment_file, measure
+from fleet.features.experiments import service as experiments
+from fleet.features.experiments.engagement import Assignment, Reading
+from fleet.features.experiments.variants import Dimension, Experiment, Variant
 from fleet.llm.base import Part, PostRequest, PostWords, Usage
-from fleet.platforms import base
-from fleet.platforms.base import FeedItem
-from fleet.runtime import experiments, fleetwide, looking, measuring, people, trying
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import prune, sweep
-from fleet.runtime.tick import tick
 from tests.e2e.world import TOKEN, make_world
 from tests.factories import Fleet, Words, make_fleet, reply_lost
 
@@ -219,9 +221,9 @@ def test_what_a_post_got_is_kept_apart_for_people_and_agents_and_is_no_act_of_th
 
 def test_counts_that_do_not_add_up_are_made_consistent(tried: Fleet) -> None:
     item = FeedItem("p", "ann", "", "", None, -1, 2, 3, 4)
-    assert measuring.counts(item) == {"likes": 0, "comments": 2, "likes_by_agents": 0, "comments_by_agents": 2}
+    assert measure.counts(item) == {"likes": 0, "comments": 2, "likes_by_agents": 0, "comments_by_agents": 2}
     unknown = FeedItem("p", "ann", "", "", None, 1, 2)
-    assert measuring.counts(unknown)["likes_by_agents"] is None
+    assert measure.counts(unknown)["likes_by_agents"] is None
 
 
 @pytest.mark.parametrize("point", [Point.JOB_CLAIMED, Point.JOB_RECORDING, Point.JOB_FINISHED])
@@ -302,7 +304,7 @@ def test_many_workers_at_once_keep_one_reading(tried: Fleet) -> None:
     assert [row[0] for row in rows(tried)] == AGES
     with tried.deps.db.transaction() as tx:
         again = Reading(tried.jobs(kind="post")[0].id, 1, uuid.uuid4(), "floimg", "e1", clock.now(), 7, 7)
-        assert not ledger.keep(tx, again)
+        assert not engagement.keep(tx, again)
 
 
 def test_a_post_that_has_gone_ends_as_skipped(tried: Fleet) -> None:
@@ -365,7 +367,7 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     tick(closed, TickKey(agent, 1))
     assert fleet.jobs(kind="post") == []
-    then, again = looking.replay_decision(fleet.deps, str(agent), 1)
+    then, again = decisions.replay_decision(fleet.deps, str(agent), 1)
     assert then == again, "the reason stands in the decision log"
     assert f"today I post from {later[0]} to" in then["thought"]
     key = people.trigger(fleet.deps, str(agent), action="post", by="ada")
@@ -392,15 +394,15 @@ def test_who_could_not_keep_every_window_posts_whenever_it_likes(fleet: Fleet) -
     with fleet.deps.db.transaction() as tx:
         actor = loop.actor(tx.execute(sa.select(*loop.ACTOR).select_from(AgentRow)).one())
     nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
-    assert trying.waits(deps, actor, nine) == {}
-    assert trying.waits(replace(deps, experiments=hours((7, 8), (12, 14))), actor, nine)
+    assert assign.waits(deps, actor, nine) == {}
+    assert assign.waits(replace(deps, experiments=hours((7, 8), (12, 14))), actor, nine)
 
 
 def test_results_average_within_a_throw_and_say_who_gave_what(fleet: Fleet) -> None:
     def keep(number: int, variant: str, unit: str, likes: int, by_agents: int | None) -> None:
         post = uuid.UUID(int=number)
-        ledger.assign(tx, [Assignment("when", post, variant, agent, unit)])
-        ledger.keep(tx, Reading(post, 24, agent, "floimg", "p", clock.now(), likes, 1, by_agents,
+        engagement.assign(tx, [Assignment("when", post, variant, agent, unit)])
+        engagement.keep(tx, Reading(post, 24, agent, "floimg", "p", clock.now(), likes, 1, by_agents,
                                 None if by_agents is None else 1))  # fmt: skip
 
     agent = uuid.uuid4()
@@ -409,9 +411,9 @@ def test_results_average_within_a_throw_and_say_who_gave_what(fleet: Fleet) -> N
         keep(2, "a", "monday", 0, 0)
         keep(3, "a", "tuesday", 7, 1)
         keep(4, "b", "monday", 9, None)
-        ledger.assign(tx, [Assignment("when", uuid.UUID(int=5), "b", agent, "tuesday")])
-        sums = ledger.sums(tx, "when", 24)
-        tallies = {one.variant: (one.assigned, one.measured) for one in ledger.tallies(tx)}
+        engagement.assign(tx, [Assignment("when", uuid.UUID(int=5), "b", agent, "tuesday")])
+        sums = engagement.sums(tx, "when", 24)
+        tallies = {one.variant: (one.assigned, one.measured) for one in engagement.tallies(tx)}
     one, other = sums["a"], sums["b"]
     assert (one.posts, one.everybody.units, one.everybody.mean) == (3, 2, 5.5), "(5 + 1) / 2 and 8"
     assert (one.people.mean, one.agents.mean) == (3.25, 2.25)
@@ -428,9 +430,9 @@ def test_what_two_columns_hold_together_is_more_than_one_of_them_holds(fleet: Fl
     most = 2**31 - 1
     post = uuid.uuid4()
     with fleet.deps.db.transaction() as tx:
-        ledger.assign(tx, [Assignment("when", post, "a", uuid.uuid4(), "monday")])
-        ledger.keep(tx, Reading(post, 24, uuid.uuid4(), "floimg", "p", clock.now(), most, most, most, most))
-        got = ledger.sums(tx, "when", 24)["a"]
+        engagement.assign(tx, [Assignment("when", post, "a", uuid.uuid4(), "monday")])
+        engagement.keep(tx, Reading(post, 24, uuid.uuid4(), "floimg", "p", clock.now(), most, most, most, most))
+        got = engagement.sums(tx, "when", 24)["a"]
     assert (got.everybody.mean, got.agents.mean, got.people.mean) == (2 * most, 2 * most, 0)
 
 

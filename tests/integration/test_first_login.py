@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.board import Wanted
-from fleet.cli.door import Door
+from fleet.cli.context import Door
 from fleet.cli.processes import PASSWORD_FILE
-from fleet.cli.run import Run
-from fleet.runtime import inviting
+from fleet.cli.up.process_list import Wanted
+from fleet.cli.up.run import Run
+from fleet.features.users import invite
 from fleet.sandbox import disk
 from tests.factories import Fleet
 
@@ -55,7 +55,7 @@ def test_a_log_holds_neither_the_first_owners_link_nor_flowers_password(
     assert "/join/" not in said and password.read_text().strip() not in said
     assert stat.S_IMODE(link.stat().st_mode) == stat.S_IMODE(password.stat().st_mode) == 0o600
     key = link.read_text().strip().removeprefix(f"{WEB}/join/")
-    inviting.join(fleet.deps, key, "ann", "correct horse battery")
+    invite.join(fleet.deps, key, "ann", "correct horse battery")
     assert "first-login" not in show("log") and not link.exists()
 
 

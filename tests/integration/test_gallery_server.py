@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet.core import serving
 from fleet.core.errors import InvalidInput
+from fleet.core.net import serving
 from fleet.sandbox.gallery import FaultRule, GalleryConfig, running
 from fleet.sandbox.gallery.faults import Faults
 from tests.integration.gallery_world import TOKEN

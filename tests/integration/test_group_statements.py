@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from fleet.adapters.base import Action, Verb
 from fleet.core import ids
+from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Unavailable
-from fleet.core.sql import GroupStatement, given
-from fleet.jobs import service
-from fleet.jobs.outcomes import Done
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
-from fleet.platforms.base import Action, Verb
-from fleet.runtime import announcing
-from fleet.runtime import perform as perform_module
-from fleet.runtime import tick as tick_module
-from fleet.runtime.consequences import Verdict
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.minds import mind_of
-from fleet.runtime.minds.mind import Awake
-from fleet.runtime.perform import perform
+from fleet.engine import perform as perform_module
+from fleet.engine import reserve
+from fleet.engine import tick as tick_module
+from fleet.engine.agent_type import Awake
+from fleet.engine.agent_types import mind_of
+from fleet.engine.dispatch import dispatch
+from fleet.engine.error_policy import Verdict
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.outcomes import Done
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.ticks import TickKey
 from tests.factories import Fleet, at_once, make_fleet, until_somebody_waits
 
 
@@ -63,7 +63,7 @@ def likes(fleet: Fleet, *jobs: tuple[uuid.UUID, str]) -> list[uuid.UUID]:
     """Add likes by agents of posts."""
     new = [NewJob(ids.new(), agent, JobKind.LIKE, "floimg", 1, target) for agent, target in jobs]
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, new)
+        ledger.add(tx, new)
     return [job.id for job in new]
 
 
@@ -238,7 +238,7 @@ def test_of_two_that_are_in_each_others_way_one_goes(
     target = "p1" if kind is JobKind.COMMENT else None
     new = [NewJob(ids.new(), agent, kind, "floimg", number, target) for number, agent in enumerate(agents)]
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, new)
+        ledger.add(tx, new)
     verb = Verb(kind)
     announcements = []
     for job, text in zip(new, words, strict=True):
@@ -246,7 +246,7 @@ def test_of_two_that_are_in_each_others_way_one_goes(
         assert work is not None
         work.save("words", {"caption" if kind is JobKind.POST else "text": text})
         action = Action(verb, work.account, str(job.id), target=target, text=text)
-        announcements.append(functools.partial(announcing.announce, work, action))
+        announcements.append(functools.partial(reserve.announce, work, action))
     ends = together(fleet, *announcements)
     assert [getattr(end, "why", end) for end in ends] == [None, why]
     assert [fleet.job(job.id).state for job in new] == ["sending", "running"]

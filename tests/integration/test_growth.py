@@ -15,15 +15,16 @@ import sqlalchemy as sa
 
 from fleet.core import db, events
 from fleet.core.db import Base, Database
+from fleet.core.db.sql import Statement
 from fleet.core.errors import NotFound
-from fleet.core.sql import Statement
-from fleet.jobs import lists
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind, Priority
-from fleet.jobs.queries import Filter
-from fleet.jobs.states import FINAL, LEASED, DeadReason, JobState
-from fleet.runtime import people, sweep
-from fleet.runtime.deps import Deps
+from fleet.engine import sweep
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import lists
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
+from fleet.features.agents import commands as people
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 from tests.integration.test_cli import Cli

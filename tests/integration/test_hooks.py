@@ -15,24 +15,26 @@ import yaml
 from pydantic import SecretStr
 
 from fleet.access import Via, audit
-from fleet.agents.models import AgentRow
+from fleet.accounts import keys
+from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.hooks import positions, sending
-from fleet.hooks.subscriptions import Wanted
+from fleet.engine import positions, ticks
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.jobs.models import JobRow, TickRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.controls import commands as fleetwide
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks import sending
+from fleet.features.webhooks.commands import Made
+from fleet.features.webhooks.subscriptions import Wanted
 from fleet.images.errors import Forbidden
-from fleet.jobs import ticks
-from fleet.jobs.models import JobRow, TickRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.runtime import fleetwide, hooks, keys
-from fleet.runtime.hooks import Made
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.picture_server import PUBLIC, Internet
@@ -148,8 +150,8 @@ def test_whoever_dies_while_reading_loses_nothing_and_doubles_nothing(
     for number in range(5):
         happens(fleet, number=number)
     targets = {
-        "gather": "fleet.runtime.minds.hooks.gather", "decide": "fleet.runtime.minds.hooks.decide",
-        "act": "fleet.runtime.minds.hooks.act", "record": "fleet.runtime.minds.hooks.delivering.add",
+        "gather": "fleet.features.webhooks.agent.gather", "decide": "fleet.features.webhooks.agent.decide",
+        "act": "fleet.features.webhooks.agent.act", "record": "fleet.features.webhooks.agent.delivering.add",
     }  # fmt: skip
 
     def die(*_: Any, **__: Any) -> None:
@@ -319,7 +321,7 @@ def test_whoever_dies_after_the_answer_sends_again_under_the_same_name(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.runtime.perform._record", die)
+        patch.setattr("fleet.engine.perform._record", die)
         with pytest.raises(Killed):
             deliver(fleet)
     fleet.lease_runs_out()

@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.content import review
-from fleet.content.surfaces import Kind
+from fleet.features.content import review
+from fleet.features.content.surfaces import Kind
 from fleet.llm import answers, screening
-from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker, Usage
 from fleet.llm.chain import Chain
 from fleet.llm.model import Answer, Prompt
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.orders import gives_orders
 from fleet.llm.prices import price_list
 from fleet.llm.prompts import HOUSE
+from fleet.llm.providers.anthropic_provider import AnthropicModel
 from fleet.llm.writer import ModelWriter
 from tests.model_server import ModelServer, Question, comment_text, post_text
 

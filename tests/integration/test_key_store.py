@@ -11,21 +11,20 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from fleet.cli import run as run_module
+from fleet.accounts import keys, keystore
+from fleet.accounts.keys import LOOK_EVERY_S, Keys
+from fleet.accounts.models import SecretRow
+from fleet.accounts.sealing import LostKey, new_key
+from fleet.adapters.base import TokenRefused
 from fleet.cli.app import cli as root
+from fleet.cli.up import run as run_module
 from fleet.core import events
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.core.settings import Settings, load
-from fleet.keystore import service
-from fleet.keystore.models import SecretRow
-from fleet.keystore.sealing import LostKey, new_key
+from fleet.engine import deps as runtime_deps
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
-from fleet.platforms.base import TokenRefused
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime import keys
-from fleet.runtime.keys import LOOK_EVERY_S, Keys
+from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import make_fleet
 from tests.integration.test_cli import Cli
 
@@ -56,7 +55,7 @@ def test_a_value_is_kept_sealed_and_fills_what_the_environment_leaves_open(db: D
     assert keys.put(db, given, "FLEET_OPENAI_API_KEY", f"  {KEY}\n", by="tests") == "openai_api_key"
     assert Keys(db, given).settings.openai_api_key.get_secret_value() == KEY
     with db.transaction() as tx:
-        (secret,) = service.everything(tx)
+        (secret,) = keystore.everything(tx)
         assert KEY.encode() not in secret.sealed.ciphertext
         assert [(event.subject, event.payload) for event in events.latest(tx)] == [
             ("secret.set", {"name": "openai_api_key", "by": "tests"})
@@ -163,7 +162,7 @@ def test_swapped_rows_open_nothing(db: Database) -> None:
     keys.put(db, settings(ring), "openai_api_key", KEY, by="tests")
     keys.put(db, settings(ring), "service_token", OTHER, by="tests")
     with db.transaction() as tx:
-        one, two = service.everything(tx)
+        one, two = keystore.everything(tx)
         for name, sealed in ((one.name, two.sealed), (two.name, one.sealed)):
             tx.execute(sa.update(SecretRow).where(SecretRow.name == name).values(ciphertext=sealed.ciphertext))
     held = Keys(db, settings(ring))

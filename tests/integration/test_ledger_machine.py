@@ -16,17 +16,18 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from fleet.adapters import base
+from fleet.adapters.base import Action
 from fleet.core import ids
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
-from fleet.jobs.queries import Filter
-from fleet.jobs.service import NewJob
-from fleet.jobs.states import FINAL, MOVES, JobState
-from fleet.platforms import base
-from fleet.platforms.base import Action
-from fleet.runtime import fleetwide, people
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import FINAL, MOVES, JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
 
@@ -98,8 +99,8 @@ class Ledger(RuleBasedStateMachine):
         payload = {"seen": seen} if kind is JobKind.COMMENT else {}
         job = NewJob(ids.job(agent, number, 0), agent, kind, "floimg", number, target, payload)
         with self.fleet.deps.db.transaction() as tx:
-            assert len(service.add(tx, [job])) == 1
-            assert service.add(tx, [job]) == []
+            assert len(ledger.add(tx, [job])) == 1
+            assert ledger.add(tx, [job]) == []
         self.born[job.id] = kind
         return job.id
 

@@ -11,23 +11,25 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import commands
-from fleet.agents.models import Status
+from fleet.adapters.base import Action, Verb
 from fleet.core.db import Tx
-from fleet.jobs import holding, service, ticks
-from fleet.jobs import queries as job_queries
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import Claim
-from fleet.jobs.ticks import TickKey
-from fleet.platforms.base import Action, Verb
-from fleet.runtime import announcing, crowds, people
-from fleet.runtime import perform as perform_module
-from fleet.runtime import tick as tick_module
-from fleet.runtime.crowds import Crowd, Deed
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.minds import mind_of
-from fleet.runtime.perform import perform
-from fleet.runtime.work import Work
+from fleet.engine import perform as perform_module
+from fleet.engine import reserve, ticks
+from fleet.engine import tick as tick_module
+from fleet.engine.agent_types import mind_of
+from fleet.engine.agents import commands
+from fleet.engine.agents.models import Status
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger, snooze
+from fleet.engine.jobs import queries as job_queries
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.ticks import TickKey
+from fleet.engine.work import Work
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
+from fleet.features.agents.bulk import Crowd, Deed
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_people import until_done_or_behind_us
 from tests.integration.test_perform import add, waits_s
@@ -38,7 +40,7 @@ def stop_one(fleet: Fleet, name: str) -> object:
 
 
 def stop_all(fleet: Fleet, _: str) -> object:
-    return crowds.act(fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+    return bulk.act(fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
 
 
 def delete_one(fleet: Fleet, name: str) -> object:
@@ -71,7 +73,7 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
     name = fleet.row(agent).username
     job = add(fleet, agent, JobKind.LIKE, target="p1")
     people.pause(fleet.deps, name, by="ada")
-    look_again = announcing.look_again
+    look_again = reserve.look_again
     with ThreadPoolExecutor(1) as other:
         resumed = []
 
@@ -81,7 +83,7 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
             until_done_or_behind_us(tx, resumed[0])
             return found
 
-        monkeypatch.setattr(announcing, "look_again", looked_again)
+        monkeypatch.setattr(reserve, "look_again", looked_again)
         perform(fleet.deps, job)
         assert resumed[0].result(60)
     assert (fleet.row(agent).status, fleet.job(job).state) == (Status.RUNNING, "ready")
@@ -103,7 +105,7 @@ def test_who_frees_held_jobs_and_who_cancels_them_take_them_in_one_order(fleet: 
     with ThreadPoolExecutor(2) as others:
         with fleet.deps.db.transaction() as tx:
             tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
-            freed = others.submit(alone, holding.free_held)
+            freed = others.submit(alone, snooze.free_held)
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
             cancelled = others.submit(alone, lambda tx: job_queries.cancel_of_agent(tx, later, sooner))
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 2)
@@ -119,7 +121,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
     with ThreadPoolExecutor(2) as others:
         with fleet.deps.db.transaction() as tx:
             tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
-            stopped = others.submit(crowds.act, fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+            stopped = others.submit(bulk.act, fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
             done = others.submit(perform, fleet.deps, jobs[1])
             _until(lambda: done.done() or _waits_alone(fleet, tx))
@@ -169,7 +171,7 @@ def test_two_processes_do_not_fill_a_surface_beyond_its_cap(database_url: str, m
     processes = [make_fleet(database_url, surface_writes_per_minute=1) for _ in range(2)]
     works = [_likes(process, f"p{number}") for number, process in enumerate(processes)]
     entering: list[int] = []
-    enter_sending = service.enter_sending
+    enter_sending = ledger.enter_sending
 
     def both_have_counted(tx: Tx, claims: Sequence[Claim], **how: Any) -> list[bool]:
         if claims:
@@ -177,7 +179,7 @@ def test_two_processes_do_not_fill_a_surface_beyond_its_cap(database_url: str, m
             _until(lambda: len(entering) == 2 or bool(tx.scalar(sa.text(_BEHIND_US))))
         return enter_sending(tx, claims, **how)
 
-    monkeypatch.setattr(service, "enter_sending", both_have_counted)
+    monkeypatch.setattr(ledger, "enter_sending", both_have_counted)
     with ThreadPoolExecutor(2) as threads:
         ends = list(threads.map(_announce, works))
     assert sorted(getattr(end, "why", "goes") for end in ends) == ["cap: 1 writes a minute", "goes"]
@@ -195,7 +197,7 @@ def _likes(fleet: Fleet, target: str) -> Work:
 
 
 def _announce(work: Work) -> Any:
-    return announcing.announce(work, Action(Verb.LIKE, work.account, str(uuid.uuid4()), target=work.claim.target))
+    return reserve.announce(work, Action(Verb.LIKE, work.account, str(uuid.uuid4()), target=work.claim.target))
 
 
 def _until(is_so: Callable[[], bool]) -> None:

@@ -12,24 +12,26 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents.loop import Due
-from fleet.agents.models import Status
+from fleet.adapters import base
+from fleet.adapters.base import FeedItem
 from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
-from fleet.jobs.models import TickRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.ticks import TickKey
-from fleet.platforms import base
-from fleet.platforms.base import FeedItem
-from fleet.runtime import fleetwide, looking, people
-from fleet.runtime import perform as perform_module
-from fleet.runtime.deps import Deps
-from fleet.runtime.dispatch import dispatch, drawn
-from fleet.runtime.minds import gallery
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import prune, sweep
-from fleet.runtime.tick import tick
+from fleet.engine import perform as perform_module
+from fleet.engine.agents.loop import Due
+from fleet.engine.agents.models import Status
+from fleet.engine.deps import Deps
+from fleet.engine.dispatch import dispatch, drawn
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import prune, sweep
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing import agent as gallery
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_perform import add
 
@@ -90,7 +92,7 @@ def test_dispatch_goes_on_until_nobody_is_due(fleet: Fleet) -> None:
 
 def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count(step=0.6)
-    monkeypatch.setattr("fleet.runtime.dispatch.clock", SimpleNamespace(monotonic_s=lambda: next(seconds)))
+    monkeypatch.setattr("fleet.engine.dispatch.clock", SimpleNamespace(monotonic_s=lambda: next(seconds)))
     for _ in range(7):
         fleet.agent()
     assert [dispatch(in_batches_of(2, fleet)) for _ in range(2)] == [4, 3]
@@ -237,10 +239,10 @@ def test_deciding_again_gives_the_same(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))
     fleet.surface.posts = []
-    then, now = looking.replay_decision(fleet.deps, str(agent), 1)
+    then, now = decisions.replay_decision(fleet.deps, str(agent), 1)
     assert then == now
     with pytest.raises(NotFound):
-        looking.replay_decision(fleet.deps, str(agent), 2)
+        decisions.replay_decision(fleet.deps, str(agent), 2)
 
 
 def test_the_whole_loop_runs_from_account_to_reactions(fleet: Fleet) -> None:

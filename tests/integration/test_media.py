@@ -17,14 +17,14 @@ from sqlalchemy import exc
 
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
+from fleet.features.media import records
+from fleet.features.media import service as media
+from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
+from fleet.features.media.service import KeptPicture, keep_picture
+from fleet.features.media.states import MOVES, MediaState
 from fleet.images.addresses import read
 from fleet.images.errors import Forbidden, OutOfReach, Unusable
 from fleet.images.objects import Objects
-from fleet.media import records
-from fleet.media.records import Claim, Facts, Kept, NotHad, UnderWay
-from fleet.media.states import MOVES, MediaState
-from fleet.runtime import media
-from fleet.runtime.media import KeptPicture, keep_picture
 from tests import picture_server
 from tests.factories import Fleet, a_picture, make_fleet
 from tests.picture_server import PictureServer

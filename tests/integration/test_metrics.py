@@ -19,19 +19,22 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from fleet.approvals import Proposal
 from fleet.core import events, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
-from fleet.drafts.states import SUBJECTS, DraftKind
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.runtime import approving, exporter, fleetwide, metrics, perform, sweep, tick
-from fleet.runtime import deps as runtime_deps
-from fleet.runtime.deps import Deps
-from fleet.runtime.exporter import Exporter
+from fleet.engine import deps as runtime_deps
+from fleet.engine import perform, sweep, tick
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.features.approvals import Proposal
+from fleet.features.approvals import service as approving
+from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts.states import SUBJECTS, DraftKind
+from fleet.features.monitoring import exporter, metrics
+from fleet.features.monitoring.exporter import Exporter
 from fleet.sandbox import ports
 from tests.database_roles import as_owner
 

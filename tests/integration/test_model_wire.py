@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from fleet.core import clock, drip, masking
+from fleet.core import clock, masking
+from fleet.core.net import http_deadline
 from fleet.llm import errors
-from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
 from fleet.llm.model import Model
-from fleet.llm.openai_provider import OpenAIModel
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
+from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import BatchWriter, ModelWriter, ask_for
 from tests.factories import comment_on
 from tests.model_server import ModelServer, Question, Reply, as_stream, honest, post_text
@@ -207,7 +208,7 @@ def test_the_time_for_an_answer_runs_from_the_question_on(
     server: ModelServer, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a clock that jumps while the server thinks: all that drips would come within a minute of its own."""
-    ahead_s, asked, read = [0.0], threading.Event(), drip._Stream.read
+    ahead_s, asked, read = [0.0], threading.Event(), http_deadline._Stream.read
     monkeypatch.setattr(clock, "monotonic_s", lambda: time.monotonic() + ahead_s[0])
 
     def waiting(*args: Any, **options: Any) -> bytes:
@@ -219,7 +220,7 @@ def test_the_time_for_an_answer_runs_from_the_question_on(
         ahead_s[0] = 59.5
         return honest(question)
 
-    monkeypatch.setattr(drip._Stream, "read", waiting)
+    monkeypatch.setattr(http_deadline._Stream, "read", waiting)
     server.mind, server.always = ponder, Reply(drip=True)
     with pytest.raises(errors.Transient, match="Timeout"):
         model.ask(ask_for(POST, DICE(1)), timeout_s=60)

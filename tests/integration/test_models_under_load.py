@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from fleet.agents.personas import load
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.features.personas.library import load
 from fleet.llm import chain as chain_module
-from fleet.llm.anthropic_provider import AnthropicModel
 from fleet.llm.breaker import Rule, State
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
+from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import ModelWriter
-from fleet.runtime.perform import perform
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_perform import add
 from tests.model_server import PLACES, SUBJECTS, ModelServer, Reply

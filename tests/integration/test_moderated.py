@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fleet.core import events
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
 from fleet.llm.base import Till
-from fleet.llm.moderation import Judgement, Unanswered
-from fleet.runtime.perform import perform
+from fleet.llm.moderation.base import Judgement, Unanswered
 from tests.factories import Fleet, make_fleet, reply_lost
 from tests.integration.test_quality import POEMS, Died, add, says
 

@@ -17,20 +17,21 @@ import pytest
 from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
-from fleet import notices
+from fleet import notify as notices
 from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings, load
-from fleet.jobs import service
-from fleet.jobs.models import JobRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.states import JobState
-from fleet.notices import Notice
-from fleet.runtime import fleetwide, people
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.notify import Notice
 from tests.factories import Fleet, make_fleet
 
 SECRET = "hunter2tokenvalue"
@@ -212,7 +213,7 @@ def notify(fleet: Fleet, channel: str = "json", *, tick_no: int = 1) -> uuid.UUI
     payload = {"channel": channel, "subject": NOTICE.subject, "title": NOTICE.title, "body": NOTICE.body}
     job = NewJob(ids.job(agent.id, tick_no, 0), agent.id, JobKind.NOTIFY, agent.surface, tick_no, payload=payload)
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [job])
+        ledger.add(tx, [job])
     return job.id
 
 
@@ -253,7 +254,7 @@ def test_what_was_noted_as_sent_is_not_sent_again(fleet: Fleet, hook: Hook, monk
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.runtime.perform._record", die)
+        patch.setattr("fleet.engine.perform._record", die)
         with pytest.raises(Killed):
             perform(fleet.deps, job_id)
     fleet.lease_runs_out()

@@ -10,14 +10,14 @@ from threading import Thread
 import pytest
 import sqlalchemy as sa
 
-from fleet.jobs.models import TickRow
-from fleet.jobs.ticks import TickKey
-from fleet.platforms import base
-from fleet.platforms.base import Account, FeedItem
-from fleet.platforms.floimg import FloImg
-from fleet.runtime import tick as tick_of
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.tick import tick
+from fleet.adapters import base
+from fleet.adapters.base import Account, FeedItem
+from fleet.adapters.floimg.adapter import FloImg
+from fleet.engine import tick as tick_of
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
 from tests.factories import Fleet
 
 ADA = Account("a", "ada", "Ada", None)

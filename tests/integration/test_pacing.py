@@ -11,22 +11,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict
 from fleet.core.queue import QUEUES, Message
-from fleet.hooks import positions
-from fleet.hooks.subscriptions import Wanted
-from fleet.jobs import service
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.runtime import fleetwide, hooks, pacing
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
+from fleet.engine import positions
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.controls import commands as fleetwide
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks import pacing
+from fleet.features.webhooks.subscriptions import Wanted
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_hooks import delivery_jobs, look
@@ -202,7 +204,7 @@ def test_one_sweep_publishes_jobs_of_every_kind_however_many_of_one_are_due(flee
     agent = fleet.agent()
     kinds = [JobKind.BROWSE] * 3500 + [JobKind.COMMENT, JobKind.SCAN_FEED]
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [NewJob(uuid.uuid4(), agent, kind, "floimg") for kind in kinds])
+        ledger.add(tx, [NewJob(uuid.uuid4(), agent, kind, "floimg") for kind in kinds])
     fleet.sql("UPDATE jobs SET published_at = NULL, publishes = 0")
     fleet.bell.take()
     sweep(fleet.deps)
@@ -212,7 +214,7 @@ def test_one_sweep_publishes_jobs_of_every_kind_however_many_of_one_are_due(flee
 def test_a_message_that_waits_in_a_long_queue_is_not_sent_again(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = fleet.agent(running=False)
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [NewJob(uuid.uuid4(), agent, JobKind.COMMENT, "floimg")])
+        ledger.add(tx, [NewJob(uuid.uuid4(), agent, JobKind.COMMENT, "floimg")])
     late_s = 2 * fleet.deps.settings.republish_s
     fleet.sql("UPDATE jobs SET published_at = clock_timestamp() - make_interval(secs => :s)", s=late_s)
     with monkeypatch.context() as patch:

@@ -15,20 +15,21 @@ from typing import Any
 
 import pytest
 
-from fleet.agents.models import Status
 from fleet.core.errors import Unavailable
-from fleet.jobs.policy import JobKind
-from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.engine.agents.models import Status
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import prune, sweep
+from fleet.features.costs import budget_guard
+from fleet.features.costs import commands as money
 from fleet.llm.base import Outcome
 from fleet.llm.chain import Chain
-from fleet.llm.model_moderation import ModelModerator
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.moderation.model_moderation import ModelModerator
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
+from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import ModelWriter
-from fleet.runtime import money, paying
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import prune, sweep
 from fleet.spending import ledger
 from fleet.spending.budgets import Budget, Period, Scope
 from tests.factories import Fleet, make_fleet
@@ -138,12 +139,12 @@ CHILD = """
 import os, signal, sys, uuid
 from fleet.core import failpoints
 from fleet.core.failpoints import Point
-from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.llm.providers.anthropic_provider import AnthropicModel
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.writer import ModelWriter
-from fleet.runtime.perform import perform
+from fleet.engine.perform import perform
 from tests.factories import make_fleet
 database_url, server_url, job_id, point = sys.argv[1:]
 failpoints.arm(lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == Point(point) else None)
@@ -168,7 +169,7 @@ def test_what_a_killed_process_had_set_aside_is_charged_and_its_job_goes_on(
     assert len(server.asked) == asked
     at_death = budget(fleet)
     assert (at_death.reserved_microusd > 0, at_death.spent_microusd > 0) == (asked == 0, asked == 1)
-    assert paying.charge_abandoned(fleet.deps) == 0, "its lease is not over yet"
+    assert budget_guard.charge_abandoned(fleet.deps) == 0, "its lease is not over yet"
     fleet.lease_runs_out()
     fleet.sql("UPDATE llm_reservations SET until = clock_timestamp() - interval '1 s'")
     assert sweep(fleet.deps).amounts_charged == 1 - asked
@@ -194,7 +195,7 @@ def test_words_are_not_lost_when_the_database_is_away_while_they_are_settled(
     assert (fleet.job(job).state, fleet.job(job).attempts) == ("done", 0)
     reserved = budget(fleet).reserved_microusd
     fleet.sql("UPDATE llm_reservations SET until = clock_timestamp()")
-    assert paying.charge_abandoned(fleet.deps) == 1
+    assert budget_guard.charge_abandoned(fleet.deps) == 1
     assert budget(fleet).spent_microusd == reserved > 0
 
 

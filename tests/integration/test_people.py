@@ -12,21 +12,23 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import commands
-from fleet.agents.commands import NewAgent
-from fleet.agents.models import Status
+from fleet.adapters import base
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.jobs import ticks
-from fleet.jobs.policy import JobKind
-from fleet.jobs.queries import Filter
-from fleet.jobs.states import DeadReason, JobState
-from fleet.platforms import base
-from fleet.runtime import crowds, fleetwide, people
-from fleet.runtime.crowds import Deed
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
+from fleet.engine import ticks
+from fleet.engine.agents import commands
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.agents.models import Status
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.perform import perform
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
+from fleet.features.agents.bulk import Deed
+from fleet.features.controls import commands as fleetwide
 from tests.factories import Fleet, raises
 from tests.integration.test_perform import add, settle
 
@@ -89,16 +91,16 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
     for name in names:
         people.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
     people.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
-    assert crowds.act_on_all(fleet.deps, Deed.START, by="ada", persona_id="ai_artist") == 3
-    assert crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="ai_artist") == 3
+    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada", persona_id="ai_artist") == 3
+    assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="ai_artist") == 3
     people.resume(fleet.deps, names[0])
     before = people.get_agent(fleet.deps, names[0]).next_tick_at
-    assert crowds.act_on_all(fleet.deps, Deed.RESUME, by="ada") == 2
+    assert bulk.act_on_all(fleet.deps, Deed.RESUME, by="ada") == 2
     assert people.get_agent(fleet.deps, names[0]).next_tick_at == before
-    assert crowds.act_on_all(fleet.deps, Deed.START, by="ada") == 1
-    assert crowds.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
+    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada") == 1
+    assert bulk.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
     with pytest.raises(NotFound):
-        crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
+        bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -107,9 +109,9 @@ def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many:
     with fleet.deps.db.transaction() as tx:
         assert commands.pause(tx, agent, reason="budget: 429", until=tx.now() + timedelta(milliseconds=1))
     if many:
-        assert crowds.count(fleet.deps, crowds.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 1)
-        assert crowds.act_on_all(fleet.deps, Deed.PAUSE, by="ada") == 1
-        assert crowds.count(fleet.deps, crowds.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 0)
+        assert bulk.count(fleet.deps, bulk.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 1)
+        assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada") == 1
+        assert bulk.count(fleet.deps, bulk.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 0)
     else:
         assert people.pause(fleet.deps, str(agent), by="ada")
         assert not people.pause(fleet.deps, str(agent), by="ada")

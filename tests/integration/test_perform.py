@@ -9,18 +9,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents.models import Status
+from fleet.adapters import base
+from fleet.adapters import gateway as guard
+from fleet.adapters.base import Action, Resolution, Verb
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
-from fleet.jobs import holding, queries, service
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.platforms import base, guard
-from fleet.platforms.base import Action, Resolution, Verb
-from fleet.runtime import announcing, fleetwide, people
-from fleet.runtime import perform as perform_module
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
+from fleet.engine import perform as perform_module
+from fleet.engine import reserve
+from fleet.engine.agents.models import Status
+from fleet.engine.jobs import ledger, queries, snooze
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
 from tests.factories import Fleet, make_fleet, raises, reply_lost, until_somebody_waits
 
 
@@ -28,7 +31,7 @@ def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind, *, target: str | None 
         **payload: object) -> uuid.UUID:  # fmt: skip
     job = NewJob(ids.job(agent_id, tick_no, 0), agent_id, kind, "floimg", tick_no, target, payload)
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [job])
+        ledger.add(tx, [job])
     return job.id
 
 
@@ -353,8 +356,8 @@ def test_a_claimed_job_is_not_put_aside_for_a_switch_that_is_lifted_meanwhile(
 ) -> None:
     job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
     _throw(fleet)
-    lift = _before(announcing.look_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
-    monkeypatch.setattr(announcing, "look_again", lift)
+    lift = _before(reserve.look_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
+    monkeypatch.setattr(reserve, "look_again", lift)
     perform(fleet.deps, job)
     assert fleet.job(job).state == "ready"
     assert waits_s(fleet, job) <= 0
@@ -378,7 +381,7 @@ def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet:
     _throw(fleet)
     lifting = threading.Thread(target=fleetwide.lift_kill_switch, args=(fleet.deps,), kwargs={"by": "ada"})
     with fleet.deps.db.transaction() as tx:
-        holding.let_nobody_free(tx)
+        snooze.let_nobody_free(tx)
         lifting.start()
         until_somebody_waits(tx)
         tx.execute(sa.text("UPDATE jobs SET held = 'drill', next_attempt_at = clock_timestamp() + interval '5 min'"))

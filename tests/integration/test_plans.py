@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents.models import AgentRow
-from fleet.core.sql import GroupStatement, array
-from fleet.jobs import ticks
-from fleet.jobs.ticks import TickKey
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.tick import tick
+from fleet.core.db.sql import GroupStatement, array
+from fleet.engine import ticks
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.dispatch import dispatch
+from fleet.engine.perform import perform
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
 from tests.factories import Fleet, at_once
 
 _TABLES = "agents|ticks|jobs|job_attempts"

@@ -13,22 +13,23 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+from fleet.adapters import base
+from fleet.adapters.base import Action, ImageOrder
 from fleet.core import events, ids
 from fleet.core.failpoints import Point
+from fleet.engine import surface_pictures
+from fleet.engine import work as work_module
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.features.publishing import published_texts
+from fleet.features.publishing.handlers import post
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
 from fleet.images.marks import Marks, Source, read_marks
-from fleet.jobs import service, wording
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.states import JobState
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
-from fleet.platforms import base
-from fleet.platforms.base import Action, ImageOrder
-from fleet.runtime import surface_pictures
-from fleet.runtime import work as work_module
-from fleet.runtime.handlers import post
-from fleet.runtime.perform import perform
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
 
@@ -76,7 +77,7 @@ def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind = JobKind.POST, *, tick
     target = f"p{tick_no}" if kind is JobKind.COMMENT else None
     job = NewJob(ids.job(agent_id, tick_no, 0), agent_id, kind, "floimg", tick_no, target, {"author": "zoe"})
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [job])
+        ledger.add(tx, [job])
     return job.id
 
 
@@ -178,8 +179,8 @@ def test_a_second_draft_counts_as_what_was_said(fleet: Fleet) -> None:
     says(fleet, "I am not a bot.", POEMS[0])
     perform(fleet.deps, add(fleet, agent))
     with fleet.deps.db.transaction() as tx:
-        assert wording.recent_results(tx, agent, JobKind.POST, "caption") == [POEMS[0]]
-        assert [sent.text for sent in wording.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
+        assert published_texts.recent_results(tx, agent, JobKind.POST, "caption") == [POEMS[0]]
+        assert [sent.text for sent in published_texts.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
 
 
 def test_what_another_process_has_written_is_known_before_it_is_sent(fleet: Fleet, database_url: str) -> None:
@@ -226,7 +227,9 @@ def test_no_more_texts_are_looked_at_than_a_new_one_must_not_repeat(fleet: Fleet
     for _ in range(2):
         perform(fleet.deps, add(fleet, fleet.agent()))
     with fleet.deps.db.transaction() as tx:
-        asked = [wording.was_sent(tx, "floimg", POEMS[0], since=since, but=ids.new(), most=most) for most in (1, 2)]
+        asked = [
+            published_texts.was_sent(tx, "floimg", POEMS[0], since=since, but=ids.new(), most=most) for most in (1, 2)
+        ]
     assert asked == [False, True]
 
 
@@ -255,13 +258,13 @@ def test_the_queries_for_recent_texts_use_their_indexes(fleet: Fleet) -> None:
         sa.event.listen(
             tx.session.connection(), "before_cursor_execute", lambda *call: asked.append((call[2], call[3]))
         )
-        wording.texts_sent(tx, "floimg", fleet.deps.now(), limit=50)
-        wording.texts_under_way(tx, "floimg")
+        published_texts.texts_sent(tx, "floimg", fleet.deps.now(), limit=50)
+        published_texts.texts_under_way(tx, "floimg")
         plans = [
             " ".join(row[0] for row in tx.session.connection().exec_driver_sql(f"EXPLAIN {sql}", params))
             for sql, params in [*asked]
         ]
-        sql, _ = wording._SENT_SINCE._compiled
+        sql, _ = published_texts._SENT_SINCE._compiled
         values = {"surface": "floimg", "words": POEMS[0], "since": fleet.deps.now(), "but": agent, "most": 9}
         plans.append(" ".join(row[0] for row in tx._driver.execute(b"EXPLAIN " + sql, values)))
     indexes = ("ix_jobs_surface_writes", "ix_jobs_leases", "ix_jobs_surface_writes")

@@ -6,12 +6,12 @@ import random
 import re
 from typing import Any
 
-from fleet.jobs import past
-from fleet.jobs.policy import JobKind
+from fleet.engine.jobs import history
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.features.publishing.memory import LedgerMemory
 from fleet.llm import prompts, screening
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
-from fleet.runtime.perform import perform
-from fleet.runtime.remembering import LedgerMemory
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 from tests.integration.test_choosing import chooser, offer
@@ -66,7 +66,7 @@ def test_what_did_not_happen_is_not_remembered(fleet: Fleet) -> None:
     job = add(fleet, agent, JobKind.POST)
     perform(fleet.deps, job)
     fleet.sql("UPDATE jobs SET state = 'skipped'")
-    assert past.deeds(fleet.deps.db, agent, limit=5) == []
+    assert history.deeds(fleet.deps.db, agent, limit=5) == []
 
 
 def test_the_past_is_read_by_its_index(fleet: Fleet) -> None:
@@ -80,7 +80,7 @@ def test_the_past_is_read_by_its_index(fleet: Fleet) -> None:
     fleet.sql(many, agent=agent, other=fleet.agent())
     as_owner(fleet.deps.settings.database_url, "ANALYZE jobs")
     with fleet.deps.db.transaction() as tx:
-        sql, _ = past._DEEDS._compiled
+        sql, _ = history._DEEDS._compiled
         values: dict[str, Any] = {"agent_id": agent, "most": 20}
         explained = tx._driver.execute(b"EXPLAIN " + sql, values)
         plan = " ".join(row[0] for row in explained)

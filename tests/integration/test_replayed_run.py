@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from fleet.agents.personas import load
+from fleet.adapters.base import FeedItem
 from fleet.core import settings
 from fleet.core.errors import FleetError
-from fleet.jobs.ticks import TickKey
+from fleet.engine.dispatch import dispatch
+from fleet.engine.perform import perform
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.personas.library import load
 from fleet.llm import registry
-from fleet.platforms.base import FeedItem
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.tick import tick
 from tests.conftest import PostgresForTests
 from tests.factories import Fleet, make_fleet
 from tests.model_server import PLACES, SUBJECTS, ModelServer

@@ -12,24 +12,28 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import controls, loop
-from fleet.agents.models import AgentRow
-from fleet.approvals import Person
+from fleet.adapters import base
+from fleet.adapters.base import FeedItem, Offers, SaidComment
 from fleet.core import failpoints, ids
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point
-from fleet.drafts.models import DraftRow, SeenRow
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest
-from fleet.platforms import base
-from fleet.platforms.base import FeedItem, Offers, SaidComment
-from fleet.runtime import approving, drafting, looking, people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.handlers import scan as scan_handler
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
+from fleet.engine import controls
+from fleet.engine.agents import loop
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.approvals import Person
+from fleet.features.approvals import service as approving
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.models import DraftRow, SeenRow
+from fleet.features.drafts.scanning import handler as scan_handler
+from fleet.llm.scanning.request import Idea, ScanAnswer, ScanRequest
 from tests.factories import WITHIN_S, Fleet
 
 
@@ -101,7 +105,7 @@ def test_all_that_a_supervised_agent_decides_is_to_look_at_its_feed(fleet: Fleet
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))
     assert [job.kind for job in fleet.jobs()] == ["scan_feed"]
-    assert looking.replay_decision(fleet.deps, fleet.row(agent).username, 1)[0]["plans"][0]["kind"] == "scan_feed"
+    assert decisions.replay_decision(fleet.deps, fleet.row(agent).username, 1)[0]["plans"][0]["kind"] == "scan_feed"
 
 
 def test_a_new_post_becomes_drafts_that_wait_for_a_person(fleet: Fleet) -> None:

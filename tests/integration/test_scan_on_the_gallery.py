@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.approvals import Person
 from fleet.core import ids
-from fleet.drafts.queries import Filter
-from fleet.drafts.states import DraftStatus
-from fleet.jobs.queries import Filter as Jobs
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import approving, drafting, people
-from fleet.runtime.deps import Deps
-from fleet.runtime.perform import perform
-from fleet.runtime.tick import tick
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.queries import Filter as Jobs
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Person
+from fleet.features.approvals import service as approving
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.states import DraftStatus
 from tests.e2e.world import World, make_world
 
 OWNER = Person("ann", frozenset({"owner"}))

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from fleet.adapters import base
+from fleet.adapters.base import Action
 from fleet.cli.app import cli as root
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
 from fleet.images import Format, Marks, Source, encode, read_marks, render
 from fleet.images.credentials import Credentials, NotSigned, manifest_of
-from fleet.jobs.states import JobState
-from fleet.platforms import base
-from fleet.platforms.base import Action
-from fleet.runtime.perform import perform
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_quality import POEMS, add, says
 from tests.signing_authority import issue

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.core.db import Database
-from fleet.runtime import sweep
+from fleet.engine import sweep
 from fleet.spending import days, ledger, queries
 from fleet.spending.models import CallRow, DayRow
 from fleet.spending.queries import By, Sum

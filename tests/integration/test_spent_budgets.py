@@ -10,28 +10,30 @@ from typing import Any
 
 import pytest
 
-from fleet.agents import commands, controls
-from fleet.agents.models import Status
+from fleet.accounts.sealing import new_key
+from fleet.adapters.base import FeedItem
 from fleet.core import events
-from fleet.jobs import ticks
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.jobs.ticks import TickKey
-from fleet.keystore.sealing import new_key
-from fleet.llm.anthropic_provider import AnthropicModel
+from fleet.engine import controls, ticks
+from fleet.engine import perform as perform_module
+from fleet.engine.agents import commands
+from fleet.engine.agents.models import Status
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.openai_provider import OpenAIModel
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.providers.anthropic_provider import AnthropicModel
+from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import ModelWriter
-from fleet.platforms.base import FeedItem
-from fleet.runtime import fleetwide, money, people
-from fleet.runtime import perform as perform_module
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.sweep import sweep
-from fleet.runtime.tick import tick
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope, Spender
 from tests import receiver as receivers

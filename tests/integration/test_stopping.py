@@ -7,23 +7,24 @@ from collections.abc import Callable
 
 import pytest
 
+from fleet.adapters import base
+from fleet.adapters.base import Action
 from fleet.core import ids
-from fleet.jobs import service
-from fleet.jobs.models import TickRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.service import NewJob
-from fleet.jobs.ticks import TickKey
-from fleet.platforms import base
-from fleet.platforms.base import Action
-from fleet.runtime import crowds, people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.perform import perform
-from fleet.runtime.tick import tick
+from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.perform import perform
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
 from tests.factories import Fleet, raises
 
 ENDS: dict[str, Callable[[Fleet, str], object]] = {
     "stopped": lambda fleet, name: people.stop(fleet.deps, name),
-    "stopped with others": lambda fleet, _: crowds.act_on_all(fleet.deps, crowds.Deed.STOP, by="mia"),
+    "stopped with others": lambda fleet, _: bulk.act_on_all(fleet.deps, bulk.Deed.STOP, by="mia"),
     "deleted": lambda fleet, name: people.delete(fleet.deps, name, by="mia"),
 }
 
@@ -31,7 +32,7 @@ ENDS: dict[str, Callable[[Fleet, str], object]] = {
 def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind) -> uuid.UUID:
     job = NewJob(ids.job(agent_id, 1, 0), agent_id, kind, "floimg", 1)
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [job])
+        ledger.add(tx, [job])
     return job.id
 
 

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from fleet.access import Actor, Role, Via, acting
-from fleet.approvals import rule_file
-from fleet.cli import checks, homes
-from fleet.cli.checks import Level
+from fleet.cli import paths
+from fleet.cli.check import checks
+from fleet.cli.check.checks import Level
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.jobs.states import JobState
-from fleet.llm.scanning import Idea, ScanAnswer, ScanRequest
-from fleet.runtime import accounts, approvers, drafting, fleetwide, people, supervising
-from fleet.runtime.perform import perform
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.features.agents import commands as people
+from fleet.features.approvals import rule_file, rule_users
+from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts import limits
+from fleet.features.users import service as accounts
+from fleet.llm.scanning.request import Idea, ScanAnswer, ScanRequest
 from tests.factories import Fleet, make_fleet
 from tests.integration.test_cli import Cli, cli
 from tests.integration.test_scan import POST, drafts, post, proposing, scan, supervised
@@ -96,11 +101,11 @@ def test_decisions_and_a_limit_of_nothing_let_it_scan_again(make: Callable[..., 
     fleet = make(undecided_drafts=3)
     agent = full(fleet)
     fleet.sql("UPDATE drafts SET status = 'rejected', decided_at = clock_timestamp() WHERE target = '0a'")
-    assert supervising.room(fleet.deps, agent) == 1
+    assert limits.room(fleet.deps, agent) == 1
     fleet.surface.posts = [post("new")]
     scan(fleet, agent)
     assert len(drafts(fleet)) == 4
-    assert supervising.room(make(undecided_drafts=0).deps, agent) is None
+    assert limits.room(make(undecided_drafts=0).deps, agent) is None
 
 
 def test_people_are_told_of_a_full_agent_and_of_the_fix(make: Callable[..., Fleet], cli: Cli) -> None:
@@ -164,10 +169,10 @@ def test_agents_made_for_the_gallery_in_the_box_heed_agents_and_no_others(
 
 
 def test_commands_in_another_terminal_know_that_the_gallery_is_the_one_in_the_box(tmp_path: Path) -> None:
-    homes.keep(tmp_path, homes.Kept("fst_x", 20.0, True))
-    assert homes.kept_by(tmp_path) == homes.Kept("fst_x", 20.0, True)
+    paths.keep(tmp_path, paths.Kept("fst_x", 20.0, True))
+    assert paths.kept_by(tmp_path) == paths.Kept("fst_x", 20.0, True)
     (tmp_path / "settings.json").write_text('{"service_token": "fst_x", "tempo": 20}')
-    assert homes.kept_by(tmp_path) == homes.Kept("fst_x", 20.0, False), "as an earlier version wrote it"
+    assert paths.kept_by(tmp_path) == paths.Kept("fst_x", 20.0, False), "as an earlier version wrote it"
 
 
 # Time to decide
@@ -201,12 +206,12 @@ def test_where_the_rule_depends_on_the_draft_both_times_are_shown(make: Callable
     likes = "name = 'likes'\napprovers = ['role:owner']\nexpiration_minutes = 60\n" \
         "when = [{ field = 'kind', op = 'eq', value = 'reaction' }]"  # fmt: skip
     fleet = make(approval_rules=rules(tmp_path, likes, "name = 'd'\napprovers = ['role:owner']\n"))
-    assert supervising.limits(fleet.deps, fleet.row(supervised(fleet))).waits == "60 min to 24 h"
+    assert limits.limits(fleet.deps, fleet.row(supervised(fleet))).waits == "60 min to 24 h"
 
 
 def test_the_shipped_rule_leaves_an_agent_the_longest_time_that_it_may_set(make: Callable[..., Fleet]) -> None:
     fleet = make()
-    assert supervising.limits(fleet.deps, fleet.row(supervised(fleet, draft_days=90))).waits == "90 d"
+    assert limits.limits(fleet.deps, fleet.row(supervised(fleet, draft_days=90))).waits == "90 d"
 
 
 # Users whom rules name
@@ -224,7 +229,7 @@ def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with
 
     def refused(words: str, fix: str) -> None:
         with pytest.raises(InvalidInput, match=words) as error:
-            approvers.refuse(fleet.deps.db, fleet.deps.settings, found)
+            rule_users.refuse(fleet.deps.db, fleet.deps.settings, found)
         assert fix in str(error.value.fix)
         assert words in " ".join(cli("approvals", "rules", "--file", str(path), code=2, columns=300).stderr.split())
 
@@ -235,13 +240,13 @@ def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with
     accounts.change_role(fleet.deps, "ann", Role.REVIEWER)
     refused("'e' names user:Ben, and there is no such account", "Did you mean user:ben?")
     path.write_text(path.read_text().replace("Ben", "ben"))
-    approvers.refuse(fleet.deps.db, fleet.deps.settings, rule_file.load(path))
+    rule_users.refuse(fleet.deps.db, fleet.deps.settings, rule_file.load(path))
     assert "big" in cli("approvals", "rules", "--file", str(path)).stdout
 
 
 def test_a_name_with_roles_at_the_command_line_needs_no_account(make: Callable[..., Fleet], tmp_path: Path) -> None:
     fleet = make(approval_rules=rules(tmp_path, WHO), roles_of="ann=owner")
-    approvers.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
+    rule_users.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
 
 
 @pytest.mark.parametrize("how", ["demoted", "removed"])
@@ -255,7 +260,7 @@ def test_a_user_who_loses_the_permission_later_is_a_warning_and_stops_nothing(
             accounts.change_role(fleet.deps, "ann", Role.VIEWER)
         else:
             accounts.remove_user(fleet.deps, "ann")
-    approvers.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
+    rule_users.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
     [finding] = checks._approvers(fleet.deps.settings)
     assert (finding.level, "user:ann" in finding.message) == (Level.WARN, True)
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from fleet.adapters import base
+from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.gateway import Gateway, Lease, NotAllowed, Policy
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
-from fleet.platforms import base
-from fleet.platforms.floimg import FloImg
-from fleet.platforms.guard import Gateway, Lease, NotAllowed, Policy
-from fleet.runtime.surface_pictures import fetcher
+from fleet.engine.surface_pictures import fetcher
 from tests import picture_server
 from tests.factories import a_picture
 from tests.picture_server import PUBLIC, Internet, PictureServer

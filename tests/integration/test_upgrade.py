@@ -18,12 +18,12 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 
+from fleet.adapters.base import Verb
 from fleet.core import db
 from fleet.core.db import Database
-from fleet.jobs.states import FINAL
-from fleet.platforms.base import Verb
-from fleet.runtime.perform import perform
-from fleet.runtime.sweep import sweep
+from fleet.engine.jobs.states import FINAL
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
 from tests.factories import Effect, Fleet, make_fleet
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "ledger_0017.json.gz"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.jobs.advice import MEANING, Act, choices
-from fleet.jobs.filters import Filter
-from fleet.jobs.policy import PRIORITY, JobKind, Priority
-from fleet.jobs.states import MOVES, DeadReason, JobState
+from fleet.engine.jobs.allowed_actions import MEANING, Act, choices
+from fleet.engine.jobs.filters import Filter
+from fleet.engine.jobs.policy import PRIORITY, JobKind, Priority
+from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

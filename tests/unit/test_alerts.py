@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fleet.core.settings import Settings
-from fleet.runtime.metrics import FAMILIES
+from fleet.features.monitoring.metrics import FAMILIES
 from tests.test_docs import IN_WORDS, _unknown_command
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.approvals.digest import Line, Moment, Waiting, decide, digests, from_data, to_data
-from fleet.approvals.rules import Step, Times, step_due
+from fleet.features.approvals.digest import Line, Moment, Waiting, decide, digests, from_data, to_data
+from fleet.features.approvals.rules import Step, Times, step_due
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(days=-20), timedelta(days=33)).map(lambda since: NOW + since)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.approvals import rule_file
-from fleet.approvals.diff import Change, How, diff
-from fleet.approvals.rules import (
+from fleet.core.errors import InvalidInput
+from fleet.features.approvals import rule_file
+from fleet.features.approvals.diff import Change, How, diff
+from fleet.features.approvals.rules import (
     DEFAULT_RULE,
     REMIND_BEFORE,
     Condition,
@@ -33,7 +34,6 @@ from fleet.approvals.rules import (
     step_due,
     times_to_decide,
 )
-from fleet.core.errors import InvalidInput
 
 NOW = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
 NAMES = st.sampled_from(["a", "b", "kind", "confidence", "a.b"])

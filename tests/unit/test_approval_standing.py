@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.access import Permission, Principal, Role, Via, allows
-from fleet.approvals import Bar, How, Person, Request, RequestState, pieces, standing
-from fleet.approvals.rule_file import shipped
-from fleet.approvals.rules import may_decide, rule_for
-from fleet.runtime.persons import person_of
+from fleet.features.approvals import Bar, How, Person, Request, RequestState, pieces, standing
+from fleet.features.approvals.approver import person_of
+from fleet.features.approvals.rule_file import shipped
+from fleet.features.approvals.rules import may_decide, rule_for
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OWNER = Person("web:ann", frozenset({"owner"}))

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from fleet.cli.app import cli
 from fleet.cli.command import Root, printable
-from fleet.cli.door import Door, pass_door
+from fleet.cli.context import Door, pass_door
 from fleet.core import errors
 
 LINES = {"boom": ("tests.none:none", "-")}
@@ -154,15 +154,15 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     script = (
         "from fleet.cli.app import cli\n"
         "import click\n"
-        "from fleet.cli import app, personas\n"
-        "from fleet.cli.door import pass_door\n"
+        "from fleet.features.personas import cli as personas\n"
+        "from fleet.cli.context import pass_door\n"
         "@click.command()\n"
         "@pass_door\n"
         "def flood(door):\n"
         "    for number in range(200_000):\n"
         "        door.show(f'line {number}')\n"
         "personas.flood = flood\n"
-        "cli._lines['flood'] = ('fleet.cli.personas:flood', '-')\n"
+        "cli._lines['flood'] = ('fleet.features.personas.cli:flood', '-')\n"
         "cli(['flood'], prog_name='fleet')\n"
     )
     done = subprocess.run(

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.cli import feed
 from fleet.core import text
 from fleet.core.events import Event, Position
-from fleet.runtime import people, stories
-from fleet.runtime.cast import Cast as TheCast
-from fleet.runtime.people import Named
+from fleet.features.activity import cli_feed, event_text
+from fleet.features.activity.agent_names import Cast as TheCast
+from fleet.features.agents import commands as people
+from fleet.features.agents.commands import Named
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AGENT = uuid.uuid4()
@@ -27,7 +27,7 @@ class Cast:
 
     names = {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
 
-    tell = staticmethod(stories.tell)
+    tell = staticmethod(event_text.tell)
 
     def name(self, event: Event) -> str:
         return str(event.payload.get("agent") or "")
@@ -39,7 +39,7 @@ class Cast:
 def told(subject: str, *, verbose: bool = False, agent_id: uuid.UUID | None = AGENT, **payload: Any) -> str | None:
     """Return the line for an event, without its time."""
     event = Event(Position(1, 1), AT, subject, agent_id, None, payload)
-    text = feed.line(event, Cast(), verbose=verbose)  # type: ignore[arg-type]
+    text = cli_feed.line(event, Cast(), verbose=verbose)  # type: ignore[arg-type]
     return None if text is None else text.plain[9:]
 
 
@@ -129,7 +129,7 @@ def test_a_text_cannot_pretend_to_be_another_line_or_another_colour() -> None:
     assert "[red]A[/red]" in line
 
 
-SUBJECTS = [*sorted(stories._STORIES), "something.else"]
+SUBJECTS = [*sorted(event_text._STORIES), "something.else"]
 VALUES = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
 KEYS = ["agent", "kind", "text", "to", "why", "reason", "until", "by", "scope", "key", "number", "thought", "action"]
 
@@ -146,11 +146,12 @@ def test_every_subject_that_the_house_emits_has_a_story_of_its_own() -> None:
     import re
     from pathlib import Path
 
-    root = Path(stories.__file__).resolve().parents[1]
-    sources = "".join(p.read_text() for room in ("agents", "runtime", "jobs") for p in (root / room).rglob("*.py"))
+    root = Path(event_text.__file__).resolve().parents[1]
+    sources = "".join(p.read_text() for p in (root.parent / "engine").rglob("*.py"))
+    sources += "".join(p.read_text() for p in root.rglob("*.py") if not p.name.startswith(("pages", "cli")))
     emitted = set(re.findall(r'"((?:agent|job|control)\.[a-z_.]+)"', sources))
     emitted |= {f"job.{word}" for word in ("held", "unknown", "retrying", "done", "dead", "skipped", "cancelled")}
-    assert emitted <= set(stories._STORIES)
+    assert emitted <= set(event_text._STORIES)
 
 
 def test_of_what_somebody_said_without_measure_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,7 @@ def test_of_what_somebody_said_without_measure_the_beginning_is_read(monkeypatch
     monkeypatch.setattr(text, "clean", lambda words: read.append(len(words)) or cleaned(words))
     payload = {"thought": "a " * 500_000, "agent": "ada", "name": "b" * 1_000_000}
     for subject in ("agent.thought", "something.else"):
-        told = stories.tell(Event(Position(1, 1), datetime.now(UTC), subject, None, None, payload))
+        told = event_text.tell(Event(Position(1, 1), datetime.now(UTC), subject, None, None, payload))
         assert told is not None
         assert len(told.words) < 300
     assert read

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fleet.core.settings import SECRETS, Settings
-from fleet.runtime.configuration import HIDDEN, Setting, Source, Value, effective
+from fleet.features.settings.configuration import HIDDEN, Setting, Source, Value, effective
 
 
 def settings(**given: object) -> Settings:

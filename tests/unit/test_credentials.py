@@ -11,9 +11,8 @@ from PIL import Image
 from fleet import __version__
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import load
-from fleet.images import Format, Marks, Source, encode, read_marks, render
+from fleet.images import Format, Marks, Source, encode, read_marks, render, signing
 from fleet.images.credentials import Credentials, NotSigned, manifest_of, read
-from fleet.runtime import signing
 from tests.signing_authority import KINDS, Pair, issue
 from tests.unit.test_images import marked_gif
 

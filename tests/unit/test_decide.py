@@ -13,8 +13,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.agents.decide import ACTIONS, Moment, Plan, Seen, decide, from_data, to_data
-from fleet.platforms.guard import Caps, Usage
+from fleet.adapters.gateway import Caps, Usage
+from fleet.features.publishing.rules import ACTIONS, Moment, Plan, Seen, decide, from_data, to_data
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ME = uuid.UUID(int=7)

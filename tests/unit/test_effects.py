@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.content.effects import LEAST_FOR_AN_INTERVAL, Sample, Verdict, compare, student_t, welch
-from fleet.content.variants import Dimension, Experiment, Variant, pick, unit_of_tick
+from fleet.features.experiments.effect_size import LEAST_FOR_AN_INTERVAL, Sample, Verdict, compare, student_t, welch
+from fleet.features.experiments.variants import Dimension, Experiment, Variant, pick, unit_of_tick
 
 SAMPLES = st.builds(
     Sample, st.integers(LEAST_FOR_AN_INTERVAL, 10_000), st.floats(0, 1000), st.floats(0.001, 10_000)

@@ -15,9 +15,9 @@ from celery import Celery, signals
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.core import envelope, queue
-from fleet.core.envelope import Family
-from fleet.core.queue import Message, Publisher
+from fleet.core import queue
+from fleet.core.queue import Message, Publisher, celery_message
+from fleet.core.queue.celery_message import Family
 from tests.factories import at_once
 from tests.unit.fake_broker import fake_broker
 
@@ -71,7 +71,7 @@ def test_a_moulded_message_is_the_one_that_celery_sends(broker: str) -> None:
 def test_any_ids_stand_in_body_and_headers_as_celery_writes_them(ids: tuple[str | int, ...]) -> None:
     app = Celery("fleet")
     headers, _, body, _ = app.amqp.create_task_message("one", "fleet.tick", ids, {})
-    mould = envelope.Mould("ticks", '{"repr": "%(args_repr)s", "body": "%(body)s"}', "%s")
+    mould = celery_message.Mould("ticks", '{"repr": "%(args_repr)s", "body": "%(body)s"}', "%s")
     filled = json.loads(mould.fill(ids, Family()))
     assert filled["repr"] == headers["argsrepr"]
     assert json.loads(b64decode(filled["body"])) == list(body[0])
@@ -174,6 +174,6 @@ def test_another_broker_is_never_shown_the_mould() -> None:
     assert publisher.depths()["ticks"] == 10
 
 
-def cast(app: Celery) -> envelope.Mould | None:
+def cast(app: Celery) -> celery_message.Mould | None:
     with app.producer_or_acquire() as producer:
-        return envelope.cast(app, producer, "fleet.tick", "ticks") if envelope.suits(producer) else None
+        return celery_message.cast(app, producer, "fleet.tick", "ticks") if celery_message.suits(producer) else None

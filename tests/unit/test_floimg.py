@@ -18,13 +18,13 @@ import httpx
 import pytest
 import respx
 
+from fleet.adapters import base
+from fleet.adapters.base import Account, Action, ImageOrder, Verb
+from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.http import HttpClient
 from fleet.core.errors import InvalidInput
-from fleet.jobs.outcomes import Retry, Unknown
-from fleet.platforms import base
-from fleet.platforms.base import Account, Action, ImageOrder, Verb
-from fleet.platforms.floimg import FloImg
-from fleet.platforms.http import HttpClient
-from fleet.runtime import consequences
+from fleet.engine import error_policy
+from fleet.engine.jobs.outcomes import Retry, Unknown
 from tests.factories import WITHIN_S
 
 URL = "http://127.0.0.1:9"
@@ -307,7 +307,7 @@ def test_a_packed_answer_is_not_unpacked_and_what_was_asked_may_have_happened(pa
     for call, sent, follows in calls:
         with pytest.raises(base.Uncertain, match="packed") as caught:
             call()
-        verdict = consequences.judge(
+        verdict = error_policy.judge(
             caught.value, now=NOW, agent_id=uuid.uuid4(), surface="floimg", sent=sent, settle=timedelta(seconds=20)
         )  # fmt: skip
         assert isinstance(verdict.outcome, follows)

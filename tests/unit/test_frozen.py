@@ -35,7 +35,7 @@ def test_a_worker_looks_through_nothing_that_was_there_at_its_start(signal: str)
 _BEFORE_FORK = """
 from celery import signals
 import workers.app, workers.tasks
-from fleet.core import sql
+from fleet.core.db import sql
 signals.worker_init.send(sender=None)
 print(len(sql._MADE), sum("_compiled" not in vars(one) for one in sql._MADE))
 """

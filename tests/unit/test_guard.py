@@ -9,9 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.core import clock
-from fleet.platforms.base import Account, Action, ImageOrder, PictureFile, Receipt, Verb
-from fleet.platforms.guard import (
+from fleet.adapters.base import Account, Action, ImageOrder, PictureFile, Receipt, Verb
+from fleet.adapters.gateway import (
     Caps,
     DryRun,
     Gateway,
@@ -24,6 +23,7 @@ from fleet.platforms.guard import (
     comment_would_crowd,
     wait_for,
 )
+from fleet.core import clock
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACCOUNT = Account("a", "ada_1", "Ada", None)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.agents.schedule import ALWAYS, Schedule
-from fleet.cli.heat_strip import render
+from fleet.engine.schedule import ALWAYS, Schedule
+from fleet.features.personas.heat_strip import render
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY = frozenset(range(7))

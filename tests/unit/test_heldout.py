@@ -9,7 +9,7 @@ import pytest
 
 from bench import heldout
 from bench.heldout import BAD, HONEST, Outcome
-from fleet.content import review
+from fleet.features.content import review
 
 BY = review.standards()
 LANGUAGES = {"en", "zh", "es", "fr", "de", "pt", "ru", "ja", "ar", "hi"}

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 import fleet
 from fleet.core.subjects import KNOWN, is_pattern, matches
-from fleet.hooks import answers, deciding, signatures
-from fleet.hooks.answers import Later, Never, Taken
-from fleet.hooks.deciding import Happened, Laggard, Listener, Moment, Waiting, decide, from_data, to_data
-from fleet.hooks.lanes import Lane, choose, room_to_wait, rooms
-from fleet.hooks.signatures import Scheme, is_genuine
-from fleet.hooks.states import MOVES, Received, before
-from fleet.runtime import stories
+from fleet.features.activity import event_text
+from fleet.features.webhooks import answers, signatures
+from fleet.features.webhooks import rules as deciding
+from fleet.features.webhooks.answers import Later, Never, Taken
+from fleet.features.webhooks.inbound.states import MOVES, Received, before
+from fleet.features.webhooks.lanes import Lane, choose, room_to_wait, rooms
+from fleet.features.webhooks.rules import Happened, Laggard, Listener, Moment, Waiting, decide, from_data, to_data
+from fleet.features.webhooks.signatures import Scheme, is_genuine
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 STAMPED = Scheme("stamped", "Fleet-Signature", tolerance_s=300)
@@ -245,5 +246,7 @@ def test_the_states_of_what_was_received_lead_where_they_should() -> None:
 def test_the_known_subjects_are_those_that_the_source_emits() -> None:
     source = "\n".join(path.read_text() for path in Path(fleet.__file__).parent.rglob("*.py"))
     emitted = set(re.findall(r'(?:emit|_tell|_move)\(\s*tx, (?:[^()"]*, )?"([a-z_]+(?:\.[a-z_]+)+)"', source))
-    assert len(emitted) > 30 and emitted | set(stories._STORIES) <= KNOWN, (emitted | set(stories._STORIES)) - KNOWN
+    assert len(emitted) > 30 and emitted | set(event_text._STORIES) <= KNOWN, (
+        emitted | set(event_text._STORIES)
+    ) - KNOWN
     assert all(is_pattern(one) and one.rpartition(".")[2] in source for one in KNOWN)

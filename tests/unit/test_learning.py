@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
-from fleet.drafts import learning
-from fleet.drafts.learning import ALL, HALF_LIFE, REWARDS, Decision, Lesson
+from fleet.features.drafts import learning
+from fleet.features.drafts.learning import ALL, HALF_LIFE, REWARDS, Decision, Lesson
 from fleet.llm.base import Speaker
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.scanning import Idea, ScanItem, ScanRequest
+from fleet.llm.offline.provider import OfflineProvider
+from fleet.llm.scanning.request import Idea, ScanItem, ScanRequest
 from fleet.llm.topics import topic_of
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

@@ -26,7 +26,7 @@ from fleet.llm.errors import (
     Transient,
     Unfit,
 )  # fmt: skip
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import comment_on
 
 SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))

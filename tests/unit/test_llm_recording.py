@@ -11,9 +11,9 @@ import pytest
 
 from fleet.core.errors import InvalidInput
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.recording import NotRecorded, Recorder, Replayer, key_of
-from fleet.llm.scanning import ScanItem, ScanRequest
+from fleet.llm.scanning.request import ScanItem, ScanRequest
 from tests.factories import comment_on
 
 SPEAKER = Speaker(

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from fleet.cli.processes import environment
-from fleet.cli.run import words as told
+from fleet.cli.up.run import words as told
 from fleet.core import settings as core_settings
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.llm import registry
 from fleet.llm.chain import Chain
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.recording import Recorder, Replayer
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
@@ -27,9 +27,7 @@ def given(**values: object) -> Settings:
 
 def test_without_a_key_the_words_come_from_the_grammar_and_no_vendor_is_imported() -> None:
     assert isinstance(registry.connect(given()), OfflineProvider)
-    code = (
-        "import sys; from fleet.runtime import deps; from fleet.core import settings; from fleet.llm import registry;"
-    )
+    code = "import sys; from fleet.engine import deps; from fleet.core import settings; from fleet.llm import registry;"
     code += "registry.connect(settings.load()); sys.exit('anthropic' in sys.modules or 'openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

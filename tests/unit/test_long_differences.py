@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from fleet.cli import replay
-from fleet.web.pages import agent
+from fleet.features.agents import cli_replay, pages_agent
 
 
 def decision(sign: str) -> dict[str, Any]:
     return {"deliveries": [f"{number:036d}{sign}" for number in range(3_000)]}
 
 
-@pytest.mark.parametrize("told", [agent._changes, replay._difference], ids=["page", "terminal"])
+@pytest.mark.parametrize("told", [pages_agent._changes, cli_replay._difference], ids=["page", "terminal"])
 def test_long_decisions_are_compared_at_once(told: Any) -> None:
     began_s = time.process_time()  # whatever else the machine does meanwhile
     assert len([*told(decision("a"), decision("b"))]) >= 6_000
@@ -23,7 +22,7 @@ def test_long_decisions_are_compared_at_once(told: Any) -> None:
 
 
 def test_what_is_the_same_stands_around_what_differs() -> None:
-    changes = agent._changes({"action": "post", "thought": "same"}, {"action": "like", "thought": "same"})
+    changes = pages_agent._changes({"action": "post", "thought": "same"}, {"action": "like", "thought": "same"})
     assert [one for one in changes if one[0] != "@"] == [
         (" ", "{"), ("-", '  "action": "post",'), ("+", '  "action": "like",'),
         (" ", '  "thought": "same"'), (" ", "}"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.media.states import MOVES, MediaState, retry_after
+from fleet.features.media.states import MOVES, MediaState, retry_after
 
 
 @given(st.integers(1, 10_000))

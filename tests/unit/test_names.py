@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.agents import names, personas
-from fleet.agents.personas import Library, Names
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.features.personas import generator, library
+from fleet.features.personas.library import Library, Names
 
-LIBRARY = personas.load()
+LIBRARY = library.load()
 GOLDEN = [("social_clear_1", "Viral Pro"), ("ai_sharp_2", "Sharp Dreams"), ("data_clean_3", "Clean Analytics")]
 USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
 
-def generate(seed: int = 1, start: int = 1, count: int = 12, **more: object) -> list[names.Blueprint]:
-    return names.generate(LIBRARY, LIBRARY.names, seed=seed, start=start, count=count, **more)  # type: ignore[arg-type]
+def generate(seed: int = 1, start: int = 1, count: int = 12, **more: object) -> list[generator.Blueprint]:
+    return generator.generate(LIBRARY, LIBRARY.names, seed=seed, start=start, count=count, **more)  # type: ignore[arg-type]
 
 
 def test_same_seed_gives_the_same_agents() -> None:
@@ -113,7 +113,7 @@ def test_a_second_run_adds_and_never_collides(seed: int, start: int, count: int)
 def test_usernames_are_always_lawful_and_free(adjective: str, prefix: str, index: int, rivals: int) -> None:
     used: set[str] = set()
     for _ in range(rivals + 1):
-        username = names.username(prefix, adjective, index, used)
+        username = generator.username(prefix, adjective, index, used)
         assert USERNAME.fullmatch(username)
         assert username not in used
         used.add(username)
@@ -134,22 +134,22 @@ def test_usernames_are_always_lawful_and_free(adjective: str, prefix: str, index
     ],
 )
 def test_username_spells_any_adjective_in_plain_letters(adjective: str, username: str) -> None:
-    assert names.username("studio_", adjective, 7) == username
+    assert generator.username("studio_", adjective, 7) == username
 
 
 def test_names_keep_every_script() -> None:
     words = Names(("Čirý", "明るい", "نور"), ("Dílna", "工房"))
-    made = names.generate(LIBRARY, words, seed=3, start=1, count=40)
+    made = generator.generate(LIBRARY, words, seed=3, start=1, count=40)
     said = " ".join(agent.name for agent in made)
     assert all(word in said for word in (*words.adjectives, *words.nouns))
 
 
 def test_names_stay_within_the_limit() -> None:
     words = Names(("a" * 90,), ("n" * 90,))
-    assert all(1 <= len(agent.name) <= 100 for agent in names.generate(LIBRARY, words, seed=3, start=1, count=20))
+    assert all(1 <= len(agent.name) <= 100 for agent in generator.generate(LIBRARY, words, seed=3, start=1, count=20))
 
 
 def test_one_persona_alone_is_always_drawn() -> None:
     alone = Library({"ai_artist": LIBRARY.get("ai_artist")}, LIBRARY.names)
-    made = names.generate(alone, alone.names, seed=1, start=1, count=5)
+    made = generator.generate(alone, alone.names, seed=1, start=1, count=5)
     assert {agent.persona_id for agent in made} == {"ai_artist"}

@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.agents import personas
-from fleet.content import tone
-from fleet.content.similar import Recent, repeats
 from fleet.core.errors import InvalidInput
-from fleet.llm import grammar, phrases, subject
+from fleet.features.content.checks import tone
+from fleet.features.content.checks.similar import Recent, repeats
+from fleet.features.personas import library
+from fleet.llm import subject
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline import grammar, phrases
+from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import comment_on
 
-LIBRARY = personas.load()
+LIBRARY = library.load()
 IDS = LIBRARY.ids
 WRITER = OfflineProvider()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleet.spending.budgets import dollars
-from fleet.web.words import plural
+from fleet.web.filters import plural
 
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 likes"), (1, "1 like"), (2, "2 likes"), (1200, "1,200 likes")])

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.agents import personas
-from fleet.agents.personas import Interval, Weights
-from fleet.agents.schedule import Schedule
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine.schedule import Schedule
+from fleet.features.personas import library as personas
+from fleet.features.personas.library import Interval, Weights
 
 MON_TO_FRI = frozenset({1, 2, 3, 4, 5})
 ALL_DAYS = frozenset(range(7))

@@ -6,15 +6,16 @@ import random
 
 import pytest
 
-from fleet.agents.personas import load
-from fleet.content import review, tone
-from fleet.content.findings import Severity
-from fleet.content.moderation import LocalRules
-from fleet.content.review import Said, Standards
-from fleet.content.similar import Recent
-from fleet.content.surfaces import Kind
+from fleet.features.content import review
+from fleet.features.content.checks import tone
+from fleet.features.content.checks.findings import Severity
+from fleet.features.content.checks.moderation import LocalRules
+from fleet.features.content.checks.similar import Recent
+from fleet.features.content.review import Said, Standards
+from fleet.features.content.surfaces import Kind
+from fleet.features.personas.library import load
 from fleet.llm.base import PostRequest, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 
 SHIPPED = review.standards()
 LIBRARY = load()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fleet.access import Permission, Principal, Role, Via, allows, at_least
 from fleet.access.roles import ORDER, TABLE, may_appoint
-from fleet.approvals.rules import is_enough, is_own, may_decide
-from fleet.runtime import persons
+from fleet.features.approvals import approver
+from fleet.features.approvals.rules import is_enough, is_own, may_decide
 
 ROLES = st.sampled_from(Role)
 
@@ -52,7 +52,7 @@ def test_a_token_narrows_a_role_and_never_widens_it(role: Role) -> None:
 
 @pytest.mark.parametrize("via", [Via.SESSION, Via.TOKEN])
 def test_an_account_decides_with_its_role_and_those_below(via: Via) -> None:
-    person = persons.person_of(principal(Role.OPERATOR, via))
+    person = approver.person_of(principal(Role.OPERATOR, via))
     assert person.name == "web:ana"
     assert person.roles == {"operator", "reviewer", "viewer"} == at_least(Role.OPERATOR)
     assert may_decide(person, ["role:reviewer"])
@@ -61,8 +61,8 @@ def test_an_account_decides_with_its_role_and_those_below(via: Via) -> None:
 
 def test_somebody_with_a_token_and_a_session_is_one_person() -> None:
     by_token = principal(Role.OWNER, Via.TOKEN)
-    assert is_own(persons.person_of(principal(Role.OWNER)), by_token.by)
-    assert not is_enough({persons.person_of(by_token).name, by_token.by, "cli:ana"}, 2)
+    assert is_own(approver.person_of(principal(Role.OWNER)), by_token.by)
+    assert not is_enough({approver.person_of(by_token).name, by_token.by, "cli:ana"}, 2)
 
 
 def test_the_manual_shows_the_table() -> None:

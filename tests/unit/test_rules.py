@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.content import rules
-from fleet.content.findings import Severity
-from fleet.content.lexicon import Lexicon
-from fleet.content.privacy import private_data
-from fleet.content.surfaces import STRICTEST, SURFACES, Form, Kind, surface
+from fleet.features.content.checks import form as rules
+from fleet.features.content.checks.findings import Severity
+from fleet.features.content.checks.lexicon import Lexicon
+from fleet.features.content.checks.privacy import private_data
+from fleet.features.content.surfaces import STRICTEST, SURFACES, Form, Kind, surface
 
 CAPTION = STRICTEST.caption
 

@@ -11,14 +11,18 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.drafts import content
-from fleet.drafts.sifting import Known, Offered, Shown, sift
-from fleet.drafts.states import MOVES, DraftStatus
-from fleet.llm import scanning, scanning_answers, scanning_offline, scanning_prompt
+from fleet.adapters.gateway import Caps, comment_would_crowd
+from fleet.features.drafts import content
+from fleet.features.drafts.scanning.sifting import Known, Offered, Shown, sift
+from fleet.features.drafts.states import MOVES, DraftStatus
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import Speaker
-from fleet.llm.offline import OfflineProvider
-from fleet.llm.scanning import (
+from fleet.llm.offline import scanning as scanning_offline
+from fleet.llm.offline.provider import OfflineProvider
+from fleet.llm.scanning import answers as scanning_answers
+from fleet.llm.scanning import prompt as scanning_prompt
+from fleet.llm.scanning import request as scanning
+from fleet.llm.scanning.request import (
     KINDS,
     MOST,
     REACTIONS,
@@ -33,7 +37,6 @@ from fleet.llm.scanning import (
     ScanRequest,
 )
 from fleet.llm.topics import OTHER, topic_of
-from fleet.platforms.guard import Caps, comment_would_crowd
 
 SPEAKER = Speaker("Ada", None, "Patient.", "calm", ("brass lamps", "harbours at dawn"))
 EVERYTHING = Offered(KINDS, REACTIONS, VISIBILITIES)

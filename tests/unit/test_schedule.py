@@ -11,17 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fleet.agents.schedule import (
-    ALWAYS,
-    Schedule,
-    clock_changes,
-    local_time,
-    next_wake,
-    rate_at,
-    segments,
-    week,
-)
 from fleet.core.errors import InvalidInput
+from fleet.engine.schedule import ALWAYS, Schedule, clock_changes, local_time, next_wake, rate_at, segments, week
 
 MINUTE = timedelta(minutes=1)
 FLOOR = timedelta(seconds=5)

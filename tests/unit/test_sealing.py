@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.accounts import keyfile
+from fleet.accounts.sealing import KEY_BYTES, Keyring, LostKey, Sealed, new_key
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.keystore import keyfile
-from fleet.keystore.sealing import KEY_BYTES, Keyring, LostKey, Sealed, new_key
 
 _KEYS = st.lists(st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES), min_size=1, max_size=4, unique=True)
 _NAMES = st.from_regex(r"[a-z][a-z_]{0,30}", fullmatch=True)

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from fleet.core import connections, serving
-from fleet.core.connections import Connections, Limits, site_of
 from fleet.core.errors import InvalidInput
+from fleet.core.net import connections, serving
+from fleet.core.net.connections import Connections, Limits, site_of
 from tests.factories import WITHIN_S
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.content.similar import FLEET_LIKENESS, OWN_LIKENESS, Recent, pieces, repeats
+from fleet.features.content.checks.similar import FLEET_LIKENESS, OWN_LIKENESS, Recent, pieces, repeats
 
 _KNOWN = ("harbour", "dawn", "quiet", "fog", "λάμψη", "рассвет", "夕焼け", "गाँव", "नदी", "ضوء", "저녁", "lamp", "é")
 WORDS = st.lists(st.sampled_from(_KNOWN), min_size=1, max_size=25)

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, RetryPolicy
-from fleet.jobs.states import FINAL, LEASED, LIVE, MOVES, JobState
+from fleet.engine.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, RetryPolicy
+from fleet.engine.jobs.states import FINAL, LEASED, LIVE, MOVES, JobState
 
 
 def test_every_state_is_live_or_final() -> None:

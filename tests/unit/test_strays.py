@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli import strays
+from fleet.cli.check import env_check
 
 _ROOT = Path(__file__).parents[2]
 _TELL_OF_VARIABLES = ("docs/settings.md", ".env.example", "docker-compose.yml")
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_misspelt_setting_is_told_with_the_one_that_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_DRYRUN", "true")
     (folder / ".env").write_text("FLEET_POST_PER_DAY=1\nELSE=2\n")
-    assert strays.found() == [
+    assert env_check.found() == [
         "FLEET_DRYRUN is set, and nothing reads it; FLEET_DRY_RUN is meant?",
         "FLEET_POST_PER_DAY is set, and nothing reads it; FLEET_POSTS_PER_DAY is meant?",
     ]
@@ -30,12 +30,12 @@ def test_a_misspelt_setting_is_told_with_the_one_that_is_meant(folder: Path, mon
 
 def test_a_misspelt_option_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_UP_AGENT", "3")
-    assert strays.found() == ["FLEET_UP_AGENT is set, and nothing reads it; FLEET_UP_AGENTS is meant?"]
+    assert env_check.found() == ["FLEET_UP_AGENT is set, and nothing reads it; FLEET_UP_AGENTS is meant?"]
 
 
 def test_what_resembles_nothing_is_told_without_a_guess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_ZEBRA", "1")
-    assert strays.found() == ["FLEET_ZEBRA is set, and nothing reads it."]
+    assert env_check.found() == ["FLEET_ZEBRA is set, and nothing reads it."]
 
 
 def test_whatever_the_docs_and_the_compose_file_name_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,4 +44,4 @@ def test_whatever_the_docs_and_the_compose_file_name_is_read(folder: Path, monke
     assert {"FLEET_DRY_RUN", "FLEET_WORKER_CONCURRENCY", "FLEET_GALLERY_AGENT_DAILY"} <= named
     for name in named:
         monkeypatch.setenv(name, "1")
-    assert strays.found() == []
+    assert env_check.found() == []

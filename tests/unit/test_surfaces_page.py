@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fleet.platforms import base
-from fleet.platforms.base import Platform, PlatformError, Resolution
+from fleet.adapters import base
+from fleet.adapters.base import Platform, PlatformError, Resolution
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "surfaces.md").read_text()
 

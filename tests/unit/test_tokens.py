@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from fleet.agents import personas
+from fleet.features.personas import library
 from fleet.llm import prompts
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.orders import gives_orders
 from tests.token_meter import LEAST_CACHED_TOKENS, Bill, TokenMeter, count
 
 PERSONAS = [Speaker("Ann", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
-            for one in personas.load()]  # fmt: skip
+            for one in library.load()]  # fmt: skip
 BARE = Speaker("Bare", None, "", "")
 
 

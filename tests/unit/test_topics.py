@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fleet.content import review, topics
-from fleet.content.surfaces import Kind
+from fleet.features.content import review
+from fleet.features.content.checks import topics
+from fleet.features.content.surfaces import Kind
 
 BAD: dict[str, list[str]] = yaml.safe_load(
     (Path(__file__).parents[1] / "data/unpublishable.yaml").read_text(encoding="utf-8")

@@ -13,18 +13,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.agents.personas import load
-from fleet.agents.schedule import week
-from fleet.content import experiment_file, review
-from fleet.content.review import Said
-from fleet.content.similar import Recent
-from fleet.content.surfaces import Kind
-from fleet.content.variants import Dimension, Experiment, Variant, fits_every_day, pick, unit_of_day, unit_of_tick
 from fleet.core.errors import InvalidInput
 from fleet.core.yaml_file import read
+from fleet.engine.schedule import week
+from fleet.features.content import review
+from fleet.features.content.checks.similar import Recent
+from fleet.features.content.review import Said
+from fleet.features.content.surfaces import Kind
+from fleet.features.experiments import experiment_file
+from fleet.features.experiments.variants import (
+    Dimension,
+    Experiment,
+    Variant,
+    fits_every_day,
+    pick,
+    unit_of_day,
+    unit_of_tick,
+)
+from fleet.features.personas.library import load
 from fleet.llm import prompts
 from fleet.llm.base import Part, PostRequest, Speaker, Style
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 
 AGENT = uuid.UUID("00000000-0000-0000-0000-00000000000a")
 PERSONAS = load()

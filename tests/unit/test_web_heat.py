@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.agents.schedule import ALWAYS, Schedule, local_time
-from fleet.web import heat
+from fleet.engine.schedule import ALWAYS, Schedule, local_time
+from fleet.features.personas import heat
 
 EVERY_DAY = frozenset(range(7))
 INDIE_GAME_DEV = Schedule("America/Chicago", frozenset({5, 6, 0}), ((18, 24), (0, 2)), (), 3.0, 0.4)

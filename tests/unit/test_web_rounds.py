@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.core import clock
 from fleet.core.events import Event, Position
-from fleet.web.feed import Line
+from fleet.features.activity.feed import Line
 from fleet.web.rounds import MOST_LINES, Round, Wants
 
 

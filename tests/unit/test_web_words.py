@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.web import words
+from fleet.web import filters
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -18,14 +18,14 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     [(None, "–"), (0, "$0.00"), (1_500, "$0.0015"), (9_780_000, "$9.78"), (1_234_567_890_000, "$1,234,567.89")],
 )
 def test_money_has_cents_and_more_digits_only_where_they_matter(microusd: int | None, shown: str) -> None:
-    assert words.money(microusd) == shown
+    assert filters.money(microusd) == shown
 
 
 @pytest.mark.parametrize(
     ("share", "shown"), [(None, "–"), (0.0, "0 %"), (0.0123, "1.2 %"), (0.1, "10 %"), (0.987, "99 %"), (1.0, "100 %")]
 )
 def test_small_shares_have_a_digit_more(share: float | None, shown: str) -> None:
-    assert words.percent(share) == shown
+    assert filters.percent(share) == shown
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_small_shares_have_a_digit_more(share: float | None, shown: str) -> None
     ],
 )
 def test_a_span_has_its_two_largest_units(seconds: float | None, shown: str) -> None:
-    assert words.span(seconds) == shown
+    assert filters.span(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_span_has_its_two_largest_units(seconds: float | None, shown: str) -> 
 def test_a_trend_says_how_far_and_whether_that_is_good(
     value: float, before: float | None, better: str, shown: tuple[str, str] | None
 ) -> None:
-    found = words.trend(value, before, better)
+    found = filters.trend(value, before, better)
     assert (None if found is None else (found.words, found.tone)) == shown
 
 
 def test_a_count_that_stops_says_so() -> None:
-    assert (words.atmost(None), words.atmost(37), words.number(12_345), words.number(None)) == (
+    assert (filters.atmost(None), filters.atmost(37), filters.number(12_345), filters.number(None)) == (
         "1,000+",
         "37",
         "12,345",
@@ -71,5 +71,5 @@ def test_a_count_that_stops_says_so() -> None:
 @given(st.floats(min_value=2, max_value=1e7))
 def test_what_was_is_ago_and_what_comes_is_in(seconds: float) -> None:
     span = timedelta(seconds=seconds + 0.001)
-    assert words.ago(NOW - span, NOW).endswith(" ago")
-    assert words.ago(NOW + span, NOW).startswith("in ")
+    assert filters.ago(NOW - span, NOW).endswith(" ago")
+    assert filters.ago(NOW + span, NOW).startswith("in ")

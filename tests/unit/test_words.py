@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.agents.personas import load
-from fleet.content import moderation, patterns, review
-from fleet.content.findings import Severity
-from fleet.content.lexicon import Lexicon
-from fleet.content.surfaces import Kind
 from fleet.core.errors import InvalidInput
+from fleet.features.content import review
+from fleet.features.content.checks import moderation, patterns
+from fleet.features.content.checks.findings import Severity
+from fleet.features.content.checks.lexicon import Lexicon
+from fleet.features.content.surfaces import Kind
+from fleet.features.personas.library import load
 from fleet.llm.base import PostRequest, Speaker
-from fleet.llm.offline import OfflineProvider
+from fleet.llm.offline.provider import OfflineProvider
 
 DATA = Path(__file__).parents[1] / "data"
 SHIPPED = review.standards()
@@ -170,7 +171,7 @@ def test_no_pattern_of_a_table_repeats_a_repeat_without_limit() -> None:
         (file, name, one)
         for file, _ in patterns.TABLES.values()
         for name, fields in tomllib.loads(
-            resources.files("fleet.content").joinpath(file).read_text(encoding="utf-8")
+            resources.files("fleet.features.content.checks").joinpath(file).read_text(encoding="utf-8")
         ).items()
         for key in ("refuse", "doubt")
         for one in fields.get(key, [])

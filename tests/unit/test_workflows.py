@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from fleet.agents.personas import load
-from fleet.platforms import workflows
+from fleet.adapters.floimg import workflows
+from fleet.features.personas.library import load
 from fleet.sandbox.gallery.workflows import Workflow
 
 LIBRARY = load()

@@ -12,8 +12,9 @@ from fleet.chaos.servers import limit_file_size
 from fleet.chaos.world import BY, LEASE_S, World
 from fleet.core import clock
 from fleet.core.errors import Unavailable
-from fleet.runtime import crowds, fleetwide
-from fleet.runtime.crowds import Deed
+from fleet.features.agents import bulk
+from fleet.features.agents.bulk import Deed
+from fleet.features.controls import commands as fleetwide
 
 _TARGET = "gallery"
 _NO_BUDGETS: dict[str, Any] = {}
@@ -104,7 +105,7 @@ def _resume(world: World) -> int:
     def resumed() -> bool:
         try:
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            woken.append(crowds.act_on_all(world.deps, Deed.RESUME, by="chaos"))
+            woken.append(bulk.act_on_all(world.deps, Deed.RESUME, by="chaos"))
         except Unavailable:
             return False
         return True

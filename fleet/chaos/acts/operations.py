@@ -12,7 +12,7 @@ from fleet.chaos.plan import Planned
 from fleet.chaos.world import BY, World
 from fleet.core import clock
 from fleet.core.errors import FleetError, Unavailable
-from fleet.runtime import fleetwide
+from fleet.features.controls import commands as fleetwide
 
 _DEPLOYED_WITHIN_S = 45.0
 _EXPAND = (

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.core import logs
-from fleet.core.hosts import Hosts, hosts_of
+from fleet.core.net.hosts import Hosts, hosts_of
 from fleet.sandbox.gallery import api, controls_api, errors, pages, social_api
 from fleet.sandbox.gallery.auth import Tokens
 from fleet.sandbox.gallery.config import GalleryConfig

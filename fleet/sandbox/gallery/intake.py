@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fleet.core.hosts import without_escapes
+from fleet.core.net.hosts import without_escapes
 from fleet.sandbox.gallery.errors import ApiError, not_found
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from fleet.core.connections import site_of
-from fleet.core.rate_limit import RateLimit
+from fleet.core.net.connections import site_of
+from fleet.core.net.rate_limit import RateLimit
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.errors import ApiError
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from fleet.core import logs, serving
+from fleet.core import logs
+from fleet.core.net import serving
 from fleet.sandbox.gallery.app import create_app
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.faults import TRANSPORT

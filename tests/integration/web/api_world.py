@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from fleet.drafts.models import LessonRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import DeadReason
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import DeadReason
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.approver import Person
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.models import LessonRow
 from fleet.llm.base import Usage
-from fleet.runtime import approving, drafting, fleetwide, money
-from fleet.runtime.persons import Person
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope, Spender
 from tests.factories import Fleet, a_picture

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role
-from fleet.runtime import accounts
+from fleet.features.users import service as accounts
 from fleet.web.app import create_app
 from tests.factories import Fleet
 

@@ -12,15 +12,20 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.access import Actor, Via, acting, audit
-from fleet.agents.commands import NewAgent
-from fleet.approvals import Person, Proposal
+from fleet.accounts import keys
+from fleet.accounts.sealing import new_key
 from fleet.core.errors import Conflict, FleetError
-from fleet.jobs.models import JobRow
-from fleet.jobs.queries import Filter as JobFilter
-from fleet.jobs.states import JobState
-from fleet.keystore.sealing import new_key
-from fleet.runtime import approving, crowds, fleetwide, keys, money, people
-from fleet.runtime.crowds import Deed
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs.states import JobState
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
+from fleet.features.agents.bulk import Deed
+from fleet.features.approvals import Person, Proposal
+from fleet.features.approvals import service as approving
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
 from fleet.spending.budgets import Period, Scope
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet
@@ -83,10 +88,10 @@ def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
     (seeded,) = of(fleet, lambda: fleetwide.seed(deps, count=3, by="web:ana"))
     assert (seeded.action, seeded.after) == ("agents.seeded", {"number": 3, "seed": 0, "started": False})
     for action, act in (
-        ("agents.started", lambda: crowds.act_on_all(deps, Deed.START, by="web:ana")),
-        ("agents.paused", lambda: crowds.act_on_all(deps, Deed.PAUSE, by="web:ana", reason="tea")),
-        ("agents.resumed", lambda: crowds.act_on_all(deps, Deed.RESUME, by="web:ana")),
-        ("agents.stopped", lambda: crowds.act_on_all(deps, Deed.STOP, by="web:ana")),
+        ("agents.started", lambda: bulk.act_on_all(deps, Deed.START, by="web:ana")),
+        ("agents.paused", lambda: bulk.act_on_all(deps, Deed.PAUSE, by="web:ana", reason="tea")),
+        ("agents.resumed", lambda: bulk.act_on_all(deps, Deed.RESUME, by="web:ana")),
+        ("agents.stopped", lambda: bulk.act_on_all(deps, Deed.STOP, by="web:ana")),
     ):
         (line,) = of(fleet, act)
         assert line.action == action and line.after is not None and line.after["number"] == 3

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from fleet.core import hosts
+from fleet.core.net import hosts
 from fleet.web import server
 from fleet.web.app import create_app
-from fleet.web.gate import Open
+from fleet.web.auth import Open
 from fleet.web.hub import MOST_STREAMS
 from tests.factories import make_fleet
 from tests.integration.web.conftest import Web

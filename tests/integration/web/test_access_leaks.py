@@ -18,8 +18,10 @@ from fleet.access import Permission, Role
 from fleet.access.audit import Filter
 from fleet.core import logs, masking
 from fleet.core.db import Base
-from fleet.runtime import accounts, inviting, people
-from fleet.web.gate import Open
+from fleet.features.agents import commands as people
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
+from fleet.web.auth import Open
 from tests.integration.web.conftest import PASSWORD, Web
 
 COOKIE = "fleet_session"
@@ -106,7 +108,7 @@ def test_keys_are_taken_out_of_whatever_is_told(web: Web, kind: str) -> None:
     key = {
         "session": lambda: accounts.log_in(web.deps, "ana", PASSWORD, accounts.Visit())[0],
         "token": lambda: accounts.issue_token(web.deps, "ana", "t", [Permission.AGENTS_VIEW], None),
-        "invitation": lambda: inviting.invite(web.deps, Role.VIEWER)[0],
+        "invitation": lambda: invite.invite(web.deps, Role.VIEWER)[0],
     }[kind]()
     for text in (key, f"/join/{key}", f"cookie: fleet_session={key}; x=1", json.dumps({"a": key}), f"Bearer {key}"):
         masked = masking.mask(text)

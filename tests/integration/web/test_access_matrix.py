@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role, allows
 from fleet.core.settings import Settings
-from fleet.web import gate
-from fleet.web.gate import Needs, anybody
+from fleet.web import auth
+from fleet.web.auth import Needs, anybody
 from tests.factories import make_fleet
 from tests.integration.web.conftest import Web
 
@@ -67,12 +67,12 @@ def plausible(kind: object) -> str:
 
 def is_stream(path: str) -> bool:
     """Say whether an answer would not end."""
-    return path.startswith(gate.STREAMS) or path.endswith(("/live", "/stream"))
+    return path.startswith(auth.STREAMS) or path.endswith(("/live", "/stream"))
 
 
 def ask(client: TestClient, method: str, path: str) -> int:
     """Ask with an empty body, as a form for a page."""
-    if method in gate.SAFE or method == "DELETE":
+    if method in auth.SAFE or method == "DELETE":
         return client.request(method, path).status_code
     return client.request(method, path, **({"json": {}} if path.startswith("/api/") else {"data": {}})).status_code
 
@@ -104,7 +104,7 @@ def test_nobody_is_let_through_anywhere_but_at_open_routes(web: Web) -> None:
             continue
         path = filled(route)
         answer = nobody.request(method, path)
-        is_page = not path.startswith(("/api/", gate.STREAMS, "/hooks/in/"))
+        is_page = not path.startswith(("/api/", auth.STREAMS, "/hooks/in/"))
         led_to_login = answer.status_code == 303 and answer.headers["location"].startswith("/login?next=/")
         if not (answer.status_code == 401 or (is_page and led_to_login)):
             wrong.append(f"{method} {path}: {answer.status_code}")
@@ -121,7 +121,7 @@ def test_a_session_needs_the_words_of_its_own_forms_for_whatever_is_no_look(web:
     owner, wrong, asked = web.browser(), [], 0
     word = owner.csrf
     for method, route in routes(web):
-        if method in gate.SAFE or permission_of(route) is None:
+        if method in auth.SAFE or permission_of(route) is None:
             continue
         path, asked = filled(route), asked + 1
         for headers, csrf in (

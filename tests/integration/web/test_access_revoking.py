@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from fleet.access.audit import Filter
 from fleet.cli.app import cli
-from fleet.runtime import accounts, inviting
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
 from tests.integration.web.conftest import PASSWORD, Web
 
 OTHER = "another horse battery"
@@ -22,7 +23,7 @@ def stands(web: Web, token: str) -> bool:
 def with_token_and_invitation(web: Web, name: str, role: str = "admin") -> str:
     browser = web.browser(role, name)
     browser.post("/users/invite", role="viewer", hours="24")
-    assert [one.invited_by for one in inviting.list_invitations(web.deps)] == [f"web:{name}"]
+    assert [one.invited_by for one in invite.list_invitations(web.deps)] == [f"web:{name}"]
     return accounts.issue_token(web.deps, name, "ci", ["agents.view"], None)
 
 
@@ -38,7 +39,7 @@ def test_a_new_password_revokes_ones_tokens_if_asked_to(web: Web, revoke: bool) 
     said = ana.get("/account").text
     assert ("Tokens revoked: 1." in said, "Your tokens stay valid." in said) == (revoke, not revoke)
     assert (stands(web, token), stands(web, others)) == (not revoke, True)
-    assert bool(inviting.list_invitations(web.deps)) != revoke
+    assert bool(invite.list_invitations(web.deps)) != revoke
     (line,) = accounts.audit_page(web.deps, Filter(action="user.password_changed"))
     assert line.after == ({"tokens_revoked": 1} if revoke else None)
 
@@ -53,9 +54,9 @@ def test_the_command_line_revokes_tokens_if_asked_to_and_says_that_they_stand(we
     token = with_token_and_invitation(web, "ana")
     plain = terminal(web, "users", *command, password=OTHER)
     assert plain.exit_code == 0 and "--revoke-tokens revokes them" in plain.output
-    assert stands(web, token) and inviting.list_invitations(web.deps)
+    assert stands(web, token) and invite.list_invitations(web.deps)
     assert "Tokens revoked: 1." in terminal(web, "users", *command, "--revoke-tokens", password=OTHER).output
-    assert not stands(web, token) and not inviting.list_invitations(web.deps)
+    assert not stands(web, token) and not invite.list_invitations(web.deps)
 
 
 def test_an_admin_logs_a_user_out_and_revokes_their_tokens_in_one_act(web: Web) -> None:
@@ -66,7 +67,7 @@ def test_an_admin_logs_a_user_out_and_revokes_their_tokens_in_one_act(web: Web) 
     assert stands(web, token)
     owner.post("/users/ana/logout", revoke_tokens="true")
     assert "tokens revoked: 1" in owner.get("/users").text
-    assert not stands(web, token) and not inviting.list_invitations(web.deps)
+    assert not stands(web, token) and not invite.list_invitations(web.deps)
 
 
 def test_the_api_logs_a_user_out_and_revokes_their_tokens_in_one_call(web: Web) -> None:

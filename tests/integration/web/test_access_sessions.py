@@ -18,9 +18,9 @@ from fleet.access.audit import Filter
 from fleet.access.models import UserRow
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
 from fleet.core.errors import FleetError
-from fleet.runtime import accounts
-from fleet.runtime.sweep import prune
-from fleet.web import gate
+from fleet.engine.sweep import prune
+from fleet.features.users import service as accounts
+from fleet.web import auth
 from fleet.web.app import create_app
 from tests.factories import make_fleet
 from tests.integration.web.conftest import PASSWORD, Browser, Web
@@ -257,8 +257,8 @@ def test_the_key_changes_in_time_on_pages_the_api_and_errors_alike(web: Web) -> 
 def test_a_stream_changes_no_key(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     ana = web.browser("viewer")
     age(web, ROTATED_EVERY, "rotated_at")
-    assert gate.STREAMS == "/live"
-    monkeypatch.setattr(gate, "STREAMS", "/agents")  # a stream would not end
+    assert auth.STREAMS == "/live"
+    monkeypatch.setattr(auth, "STREAMS", "/agents")  # a stream would not end
     assert COOKIE not in set_cookies(ana.get("/agents"))
     assert COOKIE in set_cookies(ana.get("/"))
 

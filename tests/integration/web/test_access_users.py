@@ -20,9 +20,10 @@ from fleet.access.audit import Filter
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.runtime import accounts, inviting
-from fleet.runtime.accounts import NotAllowed
-from fleet.runtime.sweep import prune
+from fleet.engine.sweep import prune
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
+from fleet.features.users.service import NotAllowed
 from tests.factories import WITHIN_S, make_fleet
 from tests.integration.web.conftest import PASSWORD, Browser, Web
 
@@ -73,11 +74,11 @@ def test_an_invitation_makes_one_user_of_its_role_and_logs_them_in(web: Web) -> 
 
 def test_a_used_an_old_a_withdrawn_and_an_unknown_invitation_are_refused_alike(web: Web) -> None:
     web.user("owner", "ana")
-    used, _ = inviting.invite(web.deps, Role.VIEWER)
-    inviting.join(web.deps, used, "bo", PASSWORD)
-    withdrawn, made = inviting.invite(web.deps, Role.VIEWER)
-    inviting.withdraw_invitation(web.deps, made.id)
-    old, made = inviting.invite(web.deps, Role.VIEWER)
+    used, _ = invite.invite(web.deps, Role.VIEWER)
+    invite.join(web.deps, used, "bo", PASSWORD)
+    withdrawn, made = invite.invite(web.deps, Role.VIEWER)
+    invite.withdraw_invitation(web.deps, made.id)
+    old, made = invite.invite(web.deps, Role.VIEWER)
     web.fleet.sql("UPDATE invitations SET expires_at = clock_timestamp() WHERE id = :id", id=made.id)
     texts = set()
     for key in (used, withdrawn, old, "fli_nothing", "x", "%00", "é"):
@@ -94,7 +95,7 @@ def test_a_used_an_old_a_withdrawn_and_an_unknown_invitation_are_refused_alike(w
 
 def test_an_invitation_stays_good_when_its_holder_chose_badly(web: Web) -> None:
     web.user("owner", "ana")
-    key, _ = inviting.invite(web.deps, Role.VIEWER)
+    key, _ = invite.invite(web.deps, Role.VIEWER)
     client = web.anonymous()
     for name, password, again, words in (
         ("ana", PASSWORD, PASSWORD, "There is or was a user ana"), ("bo", "short", "short", "12 characters"),
@@ -114,18 +115,18 @@ def test_who_is_invited_cannot_become_somebody_whom_the_approval_rules_name(data
         'escalate = { after_minutes = 5, to = ["user:ben"] }\n'
     )
     fleet = make_fleet(database_url, approval_rules=rules)
-    key, _ = inviting.invite(fleet.deps, Role.VIEWER)
+    key, _ = invite.invite(fleet.deps, Role.VIEWER)
     for name in ("ann", "Ann", " ben "):
         with pytest.raises(InvalidInput, match="approval rules are about"):
-            inviting.join(fleet.deps, key, name, PASSWORD)
-    assert inviting.join(fleet.deps, key, "cleo", PASSWORD).name == "cleo"
+            invite.join(fleet.deps, key, name, PASSWORD)
+    assert invite.join(fleet.deps, key, "cleo", PASSWORD).name == "cleo"
     fleet.deps.close()
 
 
 def test_of_two_who_use_an_invitation_at_once_one_joins(web: Web) -> None:
     for number in range(3):
-        key, _ = inviting.invite(web.deps, Role.VIEWER)
-        came = at_once(*(partial(inviting.join, web.deps, key, f"n{number}{letter}", PASSWORD) for letter in "abc"))
+        key, _ = invite.invite(web.deps, Role.VIEWER)
+        came = at_once(*(partial(invite.join, web.deps, key, f"n{number}{letter}", PASSWORD) for letter in "abc"))
         assert sorted(isinstance(one, NoInvitation) for one in came) == [False, True, True]
     assert len(roles(web)) == 3
 
@@ -133,30 +134,30 @@ def test_of_two_who_use_an_invitation_at_once_one_joins(web: Web) -> None:
 def test_an_invitation_lasts_a_week_at_most(web: Web) -> None:
     for wrong in (LONGEST + timedelta(seconds=1), timedelta(minutes=1)):
         with pytest.raises(InvalidInput):
-            inviting.invite(web.deps, Role.VIEWER, for_=wrong)
+            invite.invite(web.deps, Role.VIEWER, for_=wrong)
 
 
 def test_the_first_owners_link_works_while_nobody_can_log_in_and_the_newest_one_only(web: Web) -> None:
-    first, second = inviting.first_owner_key(web.deps), inviting.first_owner_key(web.deps)
+    first, second = invite.first_owner_key(web.deps), invite.first_owner_key(web.deps)
     assert first and second
     assert web.anonymous().get(f"/join/{first}").status_code == 404
     assert web.anonymous().get(f"/join/{second}").status_code == 200
     web.user("owner", "ana")
     assert web.anonymous().get(f"/join/{second}").status_code == 404
-    assert inviting.first_owner_key(web.deps) is None
+    assert invite.first_owner_key(web.deps) is None
 
 
 def test_of_two_who_use_the_first_owners_link_one_is_owner(web: Web) -> None:
-    key = inviting.first_owner_key(web.deps)
+    key = invite.first_owner_key(web.deps)
     assert key
-    came = at_once(lambda: inviting.join(web.deps, key, "ana", PASSWORD),
-                   lambda: inviting.join(web.deps, key, "bo", PASSWORD))  # fmt: skip
+    came = at_once(lambda: invite.join(web.deps, key, "ana", PASSWORD),
+                   lambda: invite.join(web.deps, key, "bo", PASSWORD))  # fmt: skip
     assert sorted(isinstance(one, NoInvitation) for one in came) == [False, True]
     assert list(roles(web).values()) == ["owner"]
 
 
 def test_the_address_of_an_invitation_is_sent_to_nobody_as_a_referrer(web: Web) -> None:
-    key, _ = inviting.invite(web.deps, Role.VIEWER)
+    key, _ = invite.invite(web.deps, Role.VIEWER)
     for answer in (web.anonymous().get(f"/join/{key}"), web.anonymous().post(f"/join/{key}", data={})):
         # "no-referrer" would have browsers send the form with the origin "null", which is nobody of ours.
         assert answer.headers["referrer-policy"] == "strict-origin"
@@ -220,7 +221,7 @@ def test_a_change_of_role_holds_at_once_for_sessions_and_tokens(web: Web) -> Non
     token = accounts.issue_token(web.deps, "ana", "t", list(Permission), None)
     program = web.anonymous()
     program.headers["authorization"] = f"Bearer {token}"
-    key, _ = inviting.invite(web.deps, Role.OPERATOR, by=accounts.by_token(web.deps, token))
+    key, _ = invite.invite(web.deps, Role.OPERATOR, by=accounts.by_token(web.deps, token))
     assert program.get("/api/v1/audit").status_code == 200
     web.user("owner", "bo")
     accounts.change_role(web.deps, "ana", Role.VIEWER)
@@ -331,13 +332,13 @@ def test_a_revoked_token_takes_with_it_the_invitations_that_it_made(web: Web) ->
     asks = accounts.by_token(web.deps, first.headers["authorization"].removeprefix("Bearer "))
     assert asks is not None
     accounts.revoke_token(web.deps, asks.key_id)
-    late, _ = inviting.invite(web.deps, Role.VIEWER, by=asks)  # it was let in before it was revoked
+    late, _ = invite.invite(web.deps, Role.VIEWER, by=asks)  # it was let in before it was revoked
     assert [web.anonymous().get(where).status_code for where in (used, void, void_too, f"/join/{late}", good)] == [
         404, 404, 404, 404, 200,
     ]  # fmt: skip
     join(web, void, "eve")
     assert set(roles(web)) == {"ana", "bo"}
-    assert len(inviting.list_invitations(web.deps)) == 1
+    assert len(invite.list_invitations(web.deps)) == 1
 
 
 def test_no_invitation_outlives_the_token_that_made_it(web: Web) -> None:
@@ -445,20 +446,20 @@ def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
     with ThreadPoolExecutor(1) as pool:
         with web.deps.db.transaction() as tx:
             users.change_role(tx, "ana", Role.REVIEWER)
-            inviting_now = pool.submit(inviting.invite, web.deps, Role.OPERATOR, by=by)
+            inviting_now = pool.submit(invite.invite, web.deps, Role.OPERATOR, by=by)
             with pytest.raises(TimeoutError):
                 inviting_now.result(0.5)
         with pytest.raises(NotAllowed):
             inviting_now.result(WITHIN_S)
-    assert not inviting.list_invitations(web.deps)
+    assert not invite.list_invitations(web.deps)
     accounts.remove_user(web.deps, "ana")
     with pytest.raises(NotFound):
-        inviting.invite(web.deps, Role.VIEWER, by=by)
+        invite.invite(web.deps, Role.VIEWER, by=by)
 
 
 def test_old_invitations_are_pruned(web: Web) -> None:
-    inviting.invite(web.deps, Role.VIEWER)
-    _, old = inviting.invite(web.deps, Role.VIEWER)
+    invite.invite(web.deps, Role.VIEWER)
+    _, old = invite.invite(web.deps, Role.VIEWER)
     web.fleet.sql("UPDATE invitations SET expires_at = now() - interval '31 days' WHERE id = :id", id=old.id)
     prune(web.deps)
     assert [row[0] for row in web.fleet.sql("SELECT count(*) FROM invitations")] == [1]

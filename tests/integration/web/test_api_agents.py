@@ -6,10 +6,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.access import Permission
-from fleet.jobs.ticks import TickKey
-from fleet.runtime import people
-from fleet.runtime.dispatch import dispatch
-from fleet.runtime.tick import tick
+from fleet.engine.dispatch import dispatch
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
 from tests.factories import Fleet
 from tests.integration.web.conftest import Web
 

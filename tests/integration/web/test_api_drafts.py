@@ -7,8 +7,8 @@ import uuid
 import pytest
 from starlette.testclient import TestClient
 
-from fleet.drafts.models import DraftRow
-from fleet.jobs.states import JobState
+from fleet.engine.jobs.states import JobState
+from fleet.features.drafts.models import DraftRow
 from tests.factories import Fleet, a_picture
 from tests.integration.test_drafts import job_of, proposed
 from tests.integration.test_scan import COMMENT, LOVE, POST, supervised

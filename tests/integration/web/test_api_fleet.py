@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.core.errors import Unavailable
+from fleet.features.controls import commands as fleetwide
 from fleet.llm.base import Usage
-from fleet.runtime import fleetwide
 from fleet.spending import ledger
 from fleet.spending.budgets import Spender
 from tests.factories import Fleet

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.core import events
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import DeadReason, JobState
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import DeadReason, JobState
 from tests.factories import Fleet
 from tests.integration.test_cli_jobs import dead
 from tests.integration.test_perform import add

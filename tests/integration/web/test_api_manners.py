@@ -10,11 +10,14 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from fleet.access import repeats
-from fleet.access.repeats import RepeatRow
-from fleet.core import clock, rate_limit
-from fleet.runtime import crowds, people, repeating
-from fleet.runtime.sweep import prune
+from fleet.access import idempotency_keys
+from fleet.access.idempotency_keys import RepeatRow
+from fleet.core import clock
+from fleet.core.net import rate_limit
+from fleet.engine.sweep import prune
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
+from fleet.web import idempotency_keys as repeating
 from fleet.web.problems import problem
 from tests.factories import WITHIN_S, Fleet, make_fleet
 from tests.integration.web.conftest import Web
@@ -146,7 +149,7 @@ def test_what_broke_leaves_the_key_free(web: Web, fleet: Fleet, monkeypatch: pyt
     client = TestClient(
         web.app, base_url="http://127.0.0.1", raise_server_exceptions=False, headers={"authorization": token}
     )
-    monkeypatch.setattr(crowds, "act_on_all", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(bulk, "act_on_all", lambda *_, **__: 1 / 0)
     broken = client.post("/api/v1/agents/stop", json={}, headers=KEY)
     assert (broken.status_code, broken.headers["content-type"]) == (500, "application/problem+json")
     monkeypatch.undo()
@@ -173,7 +176,7 @@ def test_keys_are_forgotten_after_a_day(api: TestClient, fleet: Fleet) -> None:
     fleet.sql("UPDATE idempotency_keys SET claimed_at = claimed_at - interval '25 h'")
     prune(fleet.deps)
     assert fleet.sql("SELECT count(*) FROM idempotency_keys").scalar() == 0
-    assert repeats.KEPT.total_seconds() == 24 * 3600
+    assert idempotency_keys.KEPT.total_seconds() == 24 * 3600
 
 
 def test_who_has_an_answer_is_told_that_nothing_has_changed(api: TestClient, fleet: Fleet) -> None:

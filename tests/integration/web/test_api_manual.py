@@ -10,11 +10,12 @@ from pathlib import Path
 from fastapi.routing import APIRoute
 
 from fleet.access import Permission
-from fleet.access.repeats import ABANDONED, KEPT
+from fleet.access.idempotency_keys import ABANDONED, KEPT
 from fleet.core.settings import Settings
-from fleet.runtime import accounts, people
-from fleet.web import cursors, intake
-from fleet.web.api import ROUTERS
+from fleet.features.agents import commands as people
+from fleet.features.users import service as accounts
+from fleet.web import cursors, middleware
+from fleet.web.api_routers import ROUTERS
 from fleet.web.cursors import Paging
 from fleet.web.openapi import guarded
 from fleet.web.server import running
@@ -52,7 +53,7 @@ def test_the_numbers_of_the_manual_are_those_of_the_code() -> None:
     reads, writes = (Settings.model_fields[f"web_{kind}_per_minute"].default for kind in ("reads", "writes"))
     assert f"{reads} reads and one of {writes} writes" in MANUAL
     assert f"`limit` is 1 to {cursors.MOST}, and {Paging().limit} if left out" in MANUAL
-    assert f"more than {intake.MOST_BYTES:,} bytes" in MANUAL
+    assert f"more than {middleware.MOST_BYTES:,} bytes" in MANUAL
     assert (ABANDONED.total_seconds(), "after ten minutes" in MANUAL) == (600, True)
     assert f"for {KEPT.total_seconds() // 3600:.0f} hours" in MANUAL
 

@@ -16,7 +16,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation.case import Case
 from schemathesis.specs.openapi import checks
 
-from fleet.keystore.sealing import new_key
+from fleet.accounts.sealing import new_key
 from tests.factories import Fleet, make_fleet
 from tests.integration.web.api_world import World, world
 from tests.integration.web.conftest import Web

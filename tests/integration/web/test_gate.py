@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from fleet.access import Permission
-from fleet.agents.commands import NewAgent
-from fleet.runtime import people
-from fleet.web.gate import Needs, anybody
+from fleet.engine.agents.commands import NewAgent
+from fleet.features.agents import commands as people
+from fleet.web.auth import Needs, anybody
 from tests.integration.web.conftest import PASSWORD, Web
 
 WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}

@@ -10,16 +10,19 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.access import Permission, audit
+from fleet.accounts.sealing import new_key
 from fleet.core import clock, events
 from fleet.core.events import Event, Position
-from fleet.hooks.models import SubscriptionRow
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import JobState
-from fleet.keystore.sealing import new_key
-from fleet.runtime import delivering, hooks, people, receiving
-from fleet.runtime.perform import perform
-from fleet.runtime.staffing import staff
-from fleet.runtime.tick import tick
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.features.agents import commands as people
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks import delivery
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.models import SubscriptionRow
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.integration.web.conftest import Web
@@ -149,8 +152,8 @@ def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks
             tx.execute(sa.update(SubscriptionRow).values(url=url))
         event = Event(Position(1, len(jobs) + 1), clock.now(), "parcel.sent", None, None, {"order": "order-7"})
         with web.deps.db.transaction() as tx:
-            one = delivering.job(delivering.agent_id(tx), hook.id, event)
-            delivering.add(web.deps, tx, [one])
+            one = delivery.job(delivery.agent_id(tx), hook.id, event)
+            delivery.add(web.deps, tx, [one])
         perform(web.deps, one.id)
         jobs.append(one.id)
     assert [web.fleet.job(one).state for one in jobs] == [JobState.DONE, JobState.READY, JobState.DEAD]
@@ -210,7 +213,7 @@ def test_a_source_from_its_making_to_its_end(web: Web) -> None:
     ana = web.browser("owner", "ana")
     made = ana.post("/hooks/sources", name="shop", form="stamped", header="Shop-Signature", id_path="id")
     (secret,) = SECRET.findall(made.text)
-    from fleet.hooks.signatures import signed
+    from fleet.features.webhooks.signatures import signed
 
     body = b'{"id": "evt_1", "words": "<script>alert(1)</script>"}'
     stamp_s = int(web.deps.now().timestamp())

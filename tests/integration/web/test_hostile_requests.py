@@ -15,8 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import Message
 
 from fleet.access import Role
-from fleet.web import problems
-from fleet.web.api import fields
+from fleet.web import fields, problems
 from tests.browser import rounds
 from tests.browser.inhabited import lived
 from tests.factories import Fleet

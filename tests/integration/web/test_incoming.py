@@ -19,13 +19,14 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from fleet.access import Via, audit
+from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.hooks import signatures
-from fleet.hooks.signatures import Scheme
-from fleet.keystore.sealing import new_key
-from fleet.runtime import receiving, sweep
-from fleet.runtime.receiving import Wanted
+from fleet.engine import sweep
+from fleet.features.webhooks import signatures
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.inbound.service import Wanted
+from fleet.features.webhooks.signatures import Scheme
 from tests.factories import Fleet, make_fleet
 from tests.integration.web.conftest import Web
 

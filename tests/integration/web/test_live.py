@@ -16,7 +16,8 @@ import pytest
 
 from fleet.access import Permission, Principal, Role, Via
 from fleet.core import events
-from fleet.runtime import accounts, fleetwide
+from fleet.features.controls import commands as fleetwide
+from fleet.features.users import service as accounts
 from fleet.web import hub, server
 from fleet.web.live import EventStream
 from fleet.web.rounds import Round, Wants

@@ -9,14 +9,16 @@ from html import unescape
 import pytest
 
 from fleet.core import events, ids
-from fleet.jobs import service
-from fleet.jobs.policy import OFF_SURFACE, JobKind
-from fleet.jobs.service import NewJob
-from fleet.runtime import fleetwide, health, hours
-from fleet.runtime.health import Asked
-from fleet.runtime.overview import Hour, Watch
-from fleet.runtime.staffing import SURFACE
-from fleet.web import figures, glance
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import OFF_SURFACE, JobKind
+from fleet.engine.system_agents import SURFACE
+from fleet.features.controls import commands as fleetwide
+from fleet.features.monitoring import health
+from fleet.features.monitoring.health import Asked
+from fleet.features.overview import figures, hours
+from fleet.features.overview.queries import Hour, Watch
+from fleet.web import cached_stats
 from tests.factories import WITHIN_S, Fleet
 from tests.integration.web.conftest import Web
 
@@ -106,7 +108,7 @@ def test_what_takes_long_to_read_is_read_seldom(monkeypatch: pytest.MonkeyPatch)
 
 def test_everybody_who_looks_shares_one_reading(fleet: Fleet) -> None:
     read: list[int] = []
-    kept = glance.Kept(lambda: read.append(1) or len(read), for_s=3600.0)
+    kept = cached_stats.Kept(lambda: read.append(1) or len(read), for_s=3600.0)
     assert [kept.get() for _ in range(5)] == [1] * 5
     kept.forget()
     assert (kept.last, kept.get()) == (1, 2)
@@ -168,7 +170,7 @@ def fail(fleet: Fleet, kind: JobKind, why: str) -> None:
     agent = fleet.agent(surface=surface)
     job = NewJob(ids.new(), agent, kind, surface)
     with fleet.deps.db.transaction() as tx:
-        service.add(tx, [job])
+        ledger.add(tx, [job])
         for _ in range(3):
             events.emit(tx, "job.retrying", agent_id=agent, job_id=job.id, kind=kind, why=why)
 
@@ -211,9 +213,9 @@ def test_a_slow_broker_delays_no_page(fleet: Fleet, monkeypatch: pytest.MonkeyPa
         release.wait(WITHIN_S)
         return Asked({}, ["w1@host"])
 
-    monkeypatch.setattr(glance.health, "ask", ask)
-    monkeypatch.setattr(glance, "_ASKED_S", 3600.0)
-    kept = glance.Glance(fleet.deps)
+    monkeypatch.setattr(cached_stats.health, "ask", ask)
+    monkeypatch.setattr(cached_stats, "_ASKED_S", 3600.0)
+    kept = cached_stats.Glance(fleet.deps)
     first = kept.overview()
     assert begun.wait(WITHIN_S)
     kept.overview()

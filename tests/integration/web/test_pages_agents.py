@@ -15,20 +15,22 @@ from urllib.parse import parse_qsl
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import queries
-from fleet.agents.commands import NewAgent
-from fleet.agents.models import AgentRow
+from fleet.adapters.base import FeedItem
 from fleet.core import clock, ids
-from fleet.drafts import service
-from fleet.drafts.service import NewDraft
-from fleet.jobs import ticks
-from fleet.jobs.ticks import TickKey
-from fleet.platforms.base import FeedItem
-from fleet.runtime import dispatch, fleetwide, people, perform, roster
-from fleet.runtime.people import AgentFilter
-from fleet.runtime.staffing import staff
-from fleet.runtime.tick import tick
-from fleet.web.pages import agents as agents_page
+from fleet.engine import dispatch, perform, ticks
+from fleet.engine.agents import queries
+from fleet.engine.agents.commands import NewAgent
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.system_agents import staff
+from fleet.engine.tick import tick
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.agents import pages as agents_page
+from fleet.features.agents import queries as roster
+from fleet.features.agents.commands import AgentFilter
+from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts import service
+from fleet.features.drafts.service import NewDraft
 from tests.integration.web.conftest import Browser, Web
 
 WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
@@ -381,7 +383,7 @@ def test_stopping_many_calls_off_what_they_had_not_begun(web: Web) -> None:
 def test_more_than_one_batch_is_moved_and_told_of_in_events_and_the_audit_log(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet.runtime.crowds._BATCH", 4)
+    monkeypatch.setattr("fleet.features.agents.bulk._BATCH", 4)
     fleetwide.seed(web.deps, count=10, by="test")
     _, after = bulk(web.browser("operator"), "do=start&all=1")
     assert "10 agents started." in after.text
@@ -613,7 +615,7 @@ def test_a_decision_that_could_not_be_made_says_why(web: Web) -> None:
 
 def test_each_tab_shows_its_own_and_pages_lead_down(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_LINES", "_ENTRIES"):
-        monkeypatch.setattr(f"fleet.web.pages.agent.{name}", 2)
+        monkeypatch.setattr(f"fleet.features.agents.pages_agent.{name}", 2)
     agent(web, "ada_1", name="Ada", running=True)
     agent(web, "bob_1", running=True)
     for _ in range(3):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fleet.approvals import Person, Request
-from fleet.runtime import approving
+from fleet.features.approvals import Person, Request
+from fleet.features.approvals import service as approving
 from tests.integration.test_cli_approvals import propose
 from tests.integration.web.conftest import Web
 from tests.integration.web.test_pages_drafts import HOSTILE, assert_inert, said

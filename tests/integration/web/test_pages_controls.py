@@ -10,11 +10,12 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from fleet.agents import controls
-from fleet.jobs.states import JobState
-from fleet.runtime import fleetwide, money
+from fleet.engine import controls
+from fleet.engine.jobs.states import JobState
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
 from fleet.spending.budgets import Period, Scope
-from fleet.web import bars, carried
+from fleet.web import bars, redact
 from tests.factories import make_fleet
 from tests.integration.web.conftest import Browser, Web
 from tests.integration.web.test_pages_jobs import HOSTILE, add_job
@@ -305,7 +306,7 @@ def test_bars_stay_within_their_width() -> None:
 def test_what_is_carried_loses_secrets_and_long_texts() -> None:
     found = {
         one.name: one
-        for one in carried.fields(
+        for one in redact.fields(
             {"password": "hunter2 hunter2", "input_tokens": 12, "deep": [{"apiKey": "abc"}], "n": None, "on": True,
              "text": "y" * 9000, "lines": "a\nb", "empty_token": ""}
         )

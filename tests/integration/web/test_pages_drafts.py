@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from fleet.approvals import Person
-from fleet.drafts.models import DraftRow
-from fleet.drafts.states import DraftKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.perform import perform
+from fleet.features.approvals import Person
+from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.models import DraftRow
+from fleet.features.drafts.states import DraftKind
 from fleet.images.placeholder import render_jpeg
-from fleet.jobs.states import JobState
-from fleet.llm.scanning import Idea
-from fleet.runtime import drafting
-from fleet.runtime.perform import perform
+from fleet.llm.scanning.request import Idea
 from tests.integration.test_drafts import proposed
 from tests.integration.test_scan import ASK, COMMENT, LOVE, POST, proposing, supervised
 from tests.integration.web.conftest import Browser, Web

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fleet.jobs.policy import JobKind
-from fleet.jobs.states import FINAL, LEASED, DeadReason, JobState
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
 from tests.integration.web.conftest import Web
 
 _TARGETS = itertools.count()

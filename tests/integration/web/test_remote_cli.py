@@ -16,10 +16,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleet.access import Permission, Role
-from fleet.agents.commands import NewAgent
 from fleet.cli.app import cli as root
 from fleet.cli.remote_calls import CALLS
-from fleet.runtime import accounts, fleetwide, money, people
+from fleet.engine.agents.commands import NewAgent
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
+from fleet.features.users import service as accounts
 from fleet.spending.budgets import Period, Scope
 from fleet.web import server
 from fleet.web.app import create_app

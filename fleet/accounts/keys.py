@@ -1,0 +1,233 @@
+"""Which keys the fleet works with: those of the environment, then those of the key store. And people's verbs over it.
+
+Held by `fleet.engine.deps`; the verbs are for doors. A key that cannot be opened is left out and told of: models fall
+back to the next one, a surface waits, and nothing ends for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from fleet.access import audit
+from fleet.accounts import keyfile, keystore
+from fleet.accounts.keystore import Secret
+from fleet.accounts.sealing import Keyring, new_key
+from fleet.core import clock, logs, masking
+from fleet.core.db import Database
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.settings import SECRETS, Settings
+from fleet.features.webhooks import secrets as hook_secrets
+from fleet.llm import registry as models
+
+log = logs.get(__name__)
+
+NAMES = tuple(name for name in SECRETS if name != "secret_keys")
+"""What the store can hold: every setting that is a secret, under the setting's name."""
+
+LOOK_EVERY_S = 30.0
+_MOST_CHARS = 32_768
+
+
+class Keys:
+    """The settings of a process with the store's keys in the places that its environment leaves open."""
+
+    def __init__(self, db: Database, given: Settings, *, clock_s: Callable[[], float] = clock.monotonic_s) -> None:
+        self.lost: Mapping[str, FleetError] = {}
+        """Secrets that are needed and cannot be opened, and why."""
+        self._db, self._given, self._clock_s = db, given, clock_s
+        self._open = frozenset(name for name in NAMES if name not in given.model_fields_set)
+        self._opened: dict[str, tuple[datetime, str]] = {}
+        self._filled: Settings | None = None
+        self._next_s = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def settings(self) -> Settings:
+        """The same object as long as no key changes. Raises Unavailable if the store could never be asked."""
+        with self._lock:
+            return self._filled or self._look()
+
+    def refresh(self) -> bool:
+        """Look at the store if the last look is 30 s old; return whether a key has changed. Not for transactions."""
+        with self._lock:
+            before = self._filled
+            if before is not None and self._clock_s() < self._next_s:
+                return False
+            return self._look() is not before and before is not None
+
+    def _look(self) -> Settings:
+        self._next_s = self._clock_s() + LOOK_EVERY_S
+        try:
+            secrets = self._stored()
+        except Unavailable:
+            if self._filled is None:
+                raise
+            return self._filled  # what was known a moment ago is still the best guess
+        opened = self._take_out(secrets)
+        if self._filled is None or opened != self._opened:
+            values = {name: SecretStr(value) for name, (_, value) in opened.items()}
+            self._opened, self._filled = opened, self._given.model_copy(update=values)
+        return self._filled
+
+    def _stored(self) -> list[Secret]:
+        try:
+            with self._db.transaction() as tx:
+                found = [secret for secret in keystore.everything(tx) if secret.name in self._open]
+                if found:
+                    keystore.note_use(tx, [secret.name for secret in found])
+        except InvalidInput as error:  # a new version over old tables, while it is rolled out
+            log.warning("key_store_not_there", reason=str(error))
+            return []
+        return found
+
+    def _take_out(self, secrets: Iterable[Secret]) -> dict[str, tuple[datetime, str]]:
+        """Open what has changed. What is only sealed anew is known, also with a key that this process has not."""
+        known = {one.name: self._opened[one.name] for one in secrets
+                 if self._opened.get(one.name, (None,))[0] == one.updated_at}  # fmt: skip
+        opened, lost = _opened(self._given, [one for one in secrets if one.name not in known])
+        for name, error in lost.items():
+            if str(error) != str(self.lost.get(name)):
+                log.error("secret_cannot_be_opened", setting=name, reason=str(error))
+        self.lost = lost
+        return known | opened
+
+
+def _opened(settings: Settings, secrets: list[Secret]) -> tuple[dict[str, tuple[datetime, str]], dict[str, FleetError]]:
+    opened: dict[str, tuple[datetime, str]] = {}
+    lost: dict[str, FleetError] = {}
+    for secret in secrets:
+        try:
+            value = ring(settings).open(secret.name, secret.sealed)
+        except FleetError as error:
+            lost[secret.name] = error
+        else:
+            masking.conceal(value)
+            opened[secret.name] = (secret.updated_at, value)
+    return opened, lost
+
+
+def ring(settings: Settings) -> Keyring:
+    """Return the keys that seal and open: those of the environment, else of the home's file. Raises InvalidInput."""
+    written = settings.secret_keys.get_secret_value()
+    if written:
+        return Keyring.of(written.split(","), where="FLEET_SECRET_KEYS")
+    found = keyfile.ring(settings.home.absolute())
+    if found is None:
+        raise InvalidInput(
+            "There is no key for the key store.", fix="`fleet secrets init` makes one, or set FLEET_SECRET_KEYS."
+        )
+    return found
+
+
+def make_ring(settings: Settings) -> Path | None:
+    """Make the home's key file, unless there is one or the environment holds the keys. Raises FleetError."""
+    return None if settings.secret_keys.get_secret_value() else keyfile.make(settings.home.absolute())
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that shall seal from now on: put into `file`, or `written` for a person to put into the environment."""
+
+    file: Path | None
+    written: str = ""
+
+
+def add_key(settings: Settings, *, for_environment: bool = False) -> NewKey:
+    """Make a key and put it first, or leave that to a person for the environment. Raises FleetError."""
+    if for_environment or settings.secret_keys.get_secret_value():
+        return NewKey(None, new_key())
+    return NewKey(keyfile.add(settings.home.absolute()))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What is told of a secret. `state` is ok, old key (to be sealed anew) or lost; the environment's value wins."""
+
+    name: str
+    state: str
+    why: str
+    key_id: str
+    in_environment: bool
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
+
+
+def listed(db: Database, settings: Settings) -> list[Listed]:
+    """Return what the store holds, and whether it can be opened; never a value."""
+    with db.transaction() as tx:
+        secrets = keystore.everything(tx)
+    return [_listed(settings, secret) for secret in secrets]
+
+
+def _listed(settings: Settings, secret: Secret) -> Listed:
+    state, why = "ok", ""
+    try:
+        keys = ring(settings)
+        keys.open(secret.name, secret.sealed)
+        state = "ok" if secret.sealed.key_id == keys.key_ids[0] else "old key"
+    except FleetError as error:
+        state, why = "lost", str(error)
+    return Listed(
+        secret.name, state, why, secret.sealed.key_id, secret.name in settings.model_fields_set, secret.created_at,
+        secret.updated_at, secret.last_used_at,
+    )  # fmt: skip
+
+
+def put(db: Database, settings: Settings, name: str, value: str, *, by: str) -> str:
+    """Keep a secret; return the name under which. Raises InvalidInput for an unknown name and what is no secret."""
+    name, value = name_of(name), _fit(value)
+    masking.conceal(value)
+    models.check(settings.model_copy(update={name: SecretStr(value)}))
+    keys = ring(settings)
+    with db.transaction() as tx:
+        keystore.put(tx, keys, name, value, by=by)
+        audit.note(tx, "secret.set", f"secret:{name}")
+    return name
+
+
+def remove(db: Database, name: str, *, by: str) -> str:
+    """Forget a secret; return its name. Raises NotFound. Also names that this version does not know."""
+    name = _plain(name)
+    with db.transaction() as tx:
+        keystore.remove(tx, name, by=by)
+        audit.note(tx, "secret.removed", f"secret:{name}")
+    return name
+
+
+def rotate(db: Database, settings: Settings, *, by: str) -> list[str]:
+    """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing."""
+    keys = ring(settings)
+    with db.transaction() as tx:
+        names = [*keystore.reseal(tx, keys, by=by), *hook_secrets.reseal(tx, keys)]
+        audit.noted(tx, len(names), "secret.resealed", names=names)
+        return names
+
+
+def name_of(written: str) -> str:
+    """Return a secret's name, however it is written: `OPENAI_API_KEY`, `fleet_openai_api_key`. Raises InvalidInput."""
+    name = _plain(written)
+    if name not in NAMES:
+        raise InvalidInput(f"No setting {written[:60]!r} is a secret.", fix=f"Known: {', '.join(NAMES)}.")
+    return name
+
+
+def _plain(written: str) -> str:
+    return written.strip().lower().removeprefix("fleet_").replace("-", "_")
+
+
+def _fit(value: str) -> str:
+    """Return a secret without what an editor or a shell puts around it."""
+    value = value.strip()
+    if not value:
+        raise InvalidInput("The value is empty.", fix="`fleet secrets remove` forgets a secret.")
+    many_lines = len(value.splitlines()) > 1 and not value.startswith("-----BEGIN ")
+    if many_lines or len(value) > _MOST_CHARS or "\0" in value:
+        raise InvalidInput("The value is no secret: it has several lines and is no PEM file, or it is far too long.")
+    return value

@@ -1,0 +1,112 @@
+"""Sealing with AES-256-GCM under a ring of keys: the first seals, all open. Pure but for the system's randomness.
+
+Called by `fleet.accounts.keystore`. What is sealed under one name opens under no other (ADR 009), so whoever can write
+to the table can neither read a secret nor put one in another's place.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fleet.core import masking
+from fleet.core.errors import FleetError, InvalidInput
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_FORMAT = b"\x01"
+_NEW_KEY_FIX = "`fleet secrets new-key` makes one: 32 bytes in URL-safe Base64."
+
+
+class LostKey(FleetError):
+    """A secret cannot be opened: the key that sealed it is not on the ring, or the row is not what was sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A secret that only the holder of a key can open. `key_id` says which key, and tells nothing of it."""
+
+    ciphertext: bytes
+    key_id: str
+
+
+def new_key() -> str:
+    """Return a new key, as it is written in settings and in the key file."""
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+class Keyring:
+    """Keys in order. Safe to share between threads."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self._keys = {_key_id(key): AESGCM(key) for key in keys}
+        if not self._keys:
+            raise InvalidInput("The key store has no key.", fix="`fleet secrets init` makes one.")
+
+    @classmethod
+    def of(cls, written: Iterable[str], *, where: str) -> Self:
+        """Return the ring of keys in URL-safe Base64; `where` they stand is told with what is wrong with them.
+
+        Raises InvalidInput for none, and for what is no key.
+        """
+        told = [key.strip() for key in written if key.strip()]
+        masking.conceal(*told)
+        return cls([_decoded(key, number, where) for number, key in enumerate(told, 1)])
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all keys; the first one's seals."""
+        return tuple(self._keys)
+
+    def seal(self, name: str, secret: str) -> Sealed:
+        """Seal a secret for this name, with the first key."""
+        key_id, key = next(iter(self._keys.items()))
+        nonce = os.urandom(_NONCE_BYTES)
+        return Sealed(_FORMAT + nonce + key.encrypt(nonce, secret.encode(), _bound_to(name)), key_id)
+
+    def open(self, name: str, sealed: Sealed) -> str:
+        """Return what was sealed for this name. Raises LostKey."""
+        key = self._keys.get(sealed.key_id)
+        if key is None:
+            raise LostKey(
+                f"{name} is sealed with the key {sealed.key_id}, which is not here.",
+                fix=f"Add that key to FLEET_SECRET_KEYS or the key file, or `fleet secrets set {name}` again.",
+            )
+        nonce, body = sealed.ciphertext[1 : 1 + _NONCE_BYTES], sealed.ciphertext[1 + _NONCE_BYTES :]
+        try:
+            if sealed.ciphertext[:1] != _FORMAT:
+                raise InvalidTag
+            return key.decrypt(nonce, body, _bound_to(name)).decode()
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to be one, or no text
+            raise LostKey(
+                f"{name} was changed in the database since it was sealed.",
+                fix=f"`fleet secrets set {name}` again, and find out who writes to the table.",
+            ) from error
+
+
+def _decoded(written: str, number: int, where: str) -> bytes:
+    try:
+        key = base64.b64decode(
+            written.rstrip("=") + "=" * (-len(written.rstrip("=")) % 4), altchars=b"-_", validate=True
+        )
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise InvalidInput(f"{where}: key {number} is none.", fix=_NEW_KEY_FIX)
+    return key
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(b"fleet key id\0" + key).hexdigest()[:12]
+
+
+def _bound_to(name: str) -> bytes:
+    return b"fleet secret\0" + name.encode()

@@ -1,0 +1,279 @@
+"""The FloImg gallery (the FSC API): every call, header and code that it knows.
+
+How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
+looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and
+requests to be friends are no part of that API: a server that has them says so, and doing them twice is doing them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from fleet.adapters import base
+from fleet.adapters.base import (
+    LONGEST_ID,
+    Account,
+    Action,
+    FeedItem,
+    ImageOrder,
+    Offers,
+    Receipt,
+    Resolution,
+    SaidComment,
+    Verb,
+)
+from fleet.adapters.floimg import workflows
+from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
+from fleet.adapters.floimg.wire import Capabilities, Comment, Item, User
+from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
+from fleet.core import logs
+from fleet.core.errors import InvalidInput
+
+TITLE_CHARS = 200
+_PAGE = 100
+_PROBE_PAGES = 20
+_CLOCK_SKEW = timedelta(minutes=10)
+
+log = logs.get(__name__)
+
+
+class FloImg:
+    """The adapter. One a process; safe to use from many threads."""
+
+    name = "floimg"
+    capabilities = frozenset(Verb)
+    resolution: Mapping[Verb, Resolution] = {
+        Verb.POST: Resolution.PROBE,
+        Verb.COMMENT: Resolution.PROBE,
+        Verb.LIKE: Resolution.NATURAL,
+        Verb.REACT: Resolution.NATURAL,
+        Verb.CONNECT: Resolution.NATURAL,
+        Verb.PROVISION: Resolution.NATURAL,
+        Verb.DEPROVISION: Resolution.NATURAL,
+    }
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        if not port or not parts.hostname or "@" in parts.netloc:
+            raise InvalidInput(
+                f"FLEET_GALLERY_URL is not an address: {logs.mask(url)!r}.", fix="Write it as https://host."
+            )
+        self.scheme, self.host, self.port = parts.scheme, parts.hostname, port
+        self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
+        told = {"Authorization": f"Bearer {token}"}
+        self._http = HttpClient(url, timeout_s=timeout_s, headers=told, most_bytes=MAX_JSON_BYTES)
+        self._offers: Offers | None = None
+
+    def offers(self) -> Offers:
+        """Return what this server has beyond the FSC API; asked once. Raises a PlatformError while it is away."""
+        if self._offers is None:
+            try:
+                body = self._call("GET", "/api/capabilities", None)
+            except (base.Vanished, base.Refused):  # the API as it is written knows no such question
+                body = {}
+            self._offers = parsed(Capabilities, body).offers()
+        return self._offers
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts, at most `limit`; those for friends too where they are asked for and there are any.
+
+        A server that knows no friends is asked for what everybody sees. What no job could be about is left out.
+        """
+        wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
+        items = self._page(account, limit=limit, offset=0, audience=wanted)
+        return [item.seen() for item in items[:limit] if len(item.id) <= LONGEST_ID]
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        """Return a post's first comments, at most `limit`. Raises Vanished."""
+        path = f"/api/showcase/{quote(item_id, safe='')}/comments"
+        body = self._call("GET", path, _reader(account), params={"limit": limit, "offset": 0})
+        return [parsed(Comment, comment).said() for comment in comments_of(body)[:limit]]
+
+    def item(self, account: Account, item_id: str) -> FeedItem:
+        """Return one post. Raises Vanished."""
+        body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
+        return parsed(Item, body.get("item", body.get("showcaseItem", body))).seen()
+
+    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+        """Run the persona's workflow and return the address of its first picture.
+
+        Raises a PlatformError; a workflow that ends in failure is Refused.
+        """
+        persona = order.account.persona_id or "default"
+        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt, order.workflow_type)}
+        body = self._call(
+            "POST", "/api/execute/sync", order.account, json=request, key=order.key, timeout_s=timeout_s
+        )  # fmt: skip
+        urls = body.get("imageUrls")
+        if body.get("status") != "completed" or not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
+            raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
+        return urls[0]
+
+    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises a PlatformError."""
+        match action.verb:
+            case Verb.POST:
+                return self._post(action, timeout_s)
+            case Verb.COMMENT:
+                return self._comment(action, timeout_s)
+            case Verb.LIKE:
+                return self._like(action, timeout_s)
+            case Verb.REACT:
+                return self._react(action, timeout_s)
+            case Verb.CONNECT:
+                return self._connect(action, timeout_s)
+            case Verb.PROVISION:
+                return self._invite(action, timeout_s)
+            case Verb.DEPROVISION:
+                return self._remove(action, timeout_s)
+
+    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        """Look for the effect of a write sent at or after `since`; None if it is surely not there.
+
+        Effects in `known` belong to other jobs. The surface's clock may differ from ours by ten minutes.
+        """
+        if action.verb is Verb.POST:
+            found = (i for i in self._own_items(action.account, since - _CLOCK_SKEW)
+                     if i.id not in known and _same(i.description, action.text))  # fmt: skip
+            item = next(found, None)
+            return None if item is None else Receipt(item.id, {"adopted": True})
+        if action.verb is Verb.COMMENT:
+            own = (c for c in self._comments(action) if c.user.username == action.account.username)
+            try:
+                comment = next((c for c in own if c.id not in known), None)
+            except base.Vanished:  # the post, and with it whatever was said there
+                return None
+            return None if comment is None else Receipt(comment.id, {"adopted": True})
+        return None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Writes
+
+    def _post(self, action: Action, timeout_s: float) -> Receipt:
+        request = {
+            "imageUrl": action.image_url, "title": action.text[:TITLE_CHARS], "description": action.text,
+            "workflowId": action.workflow_id, "altText": action.alt_text or None,
+            "visibility": None if action.visibility == "public" else action.visibility,
+        }  # fmt: skip
+        # The surface's validator refuses nulls: what we do not know is left out.
+        request = {name: value for name, value in request.items() if value is not None}
+        body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
+        return Receipt(parsed(Item, body.get("showcaseItem")).id)
+
+    def _comment(self, action: Action, timeout_s: float) -> Receipt:
+        body = self._call(
+            "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
+            timeout_s=timeout_s,
+        )  # fmt: skip
+        return Receipt(parsed(Comment, body.get("comment")).id)
+
+    def _like(self, action: Action, timeout_s: float) -> Receipt:
+        """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
+        path = f"/api/showcase/{quote(action.target or '', safe='')}/like"
+        for turn in range(3):
+            body = self._call("POST", path, action.account, json={}, key=f"{action.key}:{turn}", timeout_s=timeout_s)
+            if body.get("liked") is True:
+                likes = body.get("likeCount")
+                return Receipt(action.target, {"likes": likes if type(likes) is int else None, "restored": turn > 0})
+            log.info("like_was_there_already", job_id=action.key)
+        raise base.Uncertain("the surface does not say that the post is liked")
+
+    def _react(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/showcase/{quote(action.target or '', safe='')}/reaction"
+        self._call(
+            "POST", path, action.account, json={"type": action.reaction}, key=action.key, timeout_s=timeout_s
+        )  # fmt: skip
+        return Receipt(action.target, {"reaction": action.reaction})
+
+    def _connect(self, action: Action, timeout_s: float) -> Receipt:
+        path = f"/api/users/{quote(action.target or '', safe='')}/connect"
+        request = {"message": action.text} if action.text else {}
+        body = self._call("POST", path, action.account, json=request, key=action.key, timeout_s=timeout_s)
+        told = body.get("connection")
+        state = told.get("state") if isinstance(told, dict) else None
+        return Receipt(action.target, {"state": state[:60] if isinstance(state, str) else None})
+
+    def _invite(self, action: Action, timeout_s: float) -> Receipt:
+        account = action.account
+        request = {
+            "agentId": account.agent_id, "name": account.name, "username": account.username, "isAgent": True,
+            "agentPersonaId": account.persona_id, "bio": account.bio or None,
+        }  # fmt: skip
+        request = {name: value for name, value in request.items() if value is not None}
+        body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
+        user = body.get("user", body)
+        return Receipt(parsed(User, user).id or account.username, {"created": bool(user.get("created"))})
+
+    def _remove(self, action: Action, timeout_s: float) -> Receipt:
+        remote_id = action.account.remote_id
+        if remote_id is None:
+            return Receipt(None, {"was": "never provisioned"})
+        try:
+            self._call("DELETE", f"/api/admin/users/{quote(remote_id, safe='')}", None, timeout_s=timeout_s)
+        except base.Vanished:
+            return Receipt(remote_id, {"was": "gone already"})
+        return Receipt(remote_id)
+
+    # Reads
+
+    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[Item]:
+        query: dict[str, Any] = {"limit": limit, "offset": offset, "sort": "recent"}
+        if audience != "public":
+            query["audience"] = audience
+        body = self._call("GET", "/api/showcase", _reader(account), params=query)
+        items = body.get("items")
+        if not isinstance(items, list):
+            raise base.Uncertain("the surface's feed has no items")
+        return [parsed(Item, item) for item in items]
+
+    def _own_items(self, account: Account, since: datetime) -> Iterator[Item]:
+        for page in range(_PROBE_PAGES):
+            items = self._page(account, limit=_PAGE, offset=page * _PAGE)
+            yield from (item for item in items if item.user.username == account.username)
+            if len(items) < _PAGE or aware(items[-1].created_at) < since:
+                return
+        raise base.Uncertain("the feed is too long to say that a post is not in it")
+
+    def _comments(self, action: Action) -> Iterator[Comment]:
+        for page in range(_PROBE_PAGES):
+            query = {"limit": _PAGE, "offset": page * _PAGE}
+            body = self._call("GET", _comments_path(action), action.account, params=query)
+            comments = [parsed(Comment, comment) for comment in comments_of(body)]
+            yield from comments
+            if len(comments) < _PAGE:
+                return
+        raise base.Uncertain("there are too many comments to say that one is not among them")
+
+    def _call(self, method: str, path: str, account: Account | None, *, key: str | None = None,
+              timeout_s: float | None = None, **request: Any) -> dict[str, Any]:  # fmt: skip
+        headers = {"X-Agent-Id": account.username} if account else {}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        response = self._http.request(method, path, headers=headers, timeout_s=timeout_s, **request)
+        body = body_of(response)
+        if response.is_success:
+            return body
+        raise error_of(response, body, as_agent=account is not None)
+
+
+def _reader(account: Account) -> Account | None:
+    """Return whom to read as: without an account (a dry run makes none) the service itself reads."""
+    return account if account.remote_id is not None else None
+
+
+def _comments_path(action: Action) -> str:
+    return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
+
+
+def _same(remote: str | None, ours: str) -> bool:
+    return (remote or "").strip() == ours.strip()

@@ -1,0 +1,84 @@
+"""HTTP for adapters: one client with deadlines, and the translation of what goes wrong on the wire.
+
+The only file that imports httpx for surfaces. Redirects are not followed, the environment's proxies are not used,
+answers are bounded in size and time, and must come unpacked: a packed one could unfold to any size at its first read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from fleet import __version__
+from fleet.adapters.base import Uncertain, Unreachable
+from fleet.core import logs
+from fleet.core.net import http_deadline
+
+Response = httpx.Response
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_JSON_BYTES = 2 * 1024 * 1024
+"""Far more than a page of a hundred posts has. Read, it takes up to fifty times as much memory, in each thread."""
+_HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+_NEVER_SENT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL,
+    httpx.LocalProtocolError, httpx.ProxyError,
+)  # fmt: skip
+
+
+class HttpClient:
+    """A pool of connections to one surface."""
+
+    def __init__(self, base_url: str, *, timeout_s: float, headers: dict[str, str] | None = None,
+                 most_bytes: int = MAX_ANSWER_BYTES) -> None:  # fmt: skip
+        self.timeout_s = timeout_s
+        self._most_bytes = most_bytes
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers={**_HEADERS, **(headers or {})},
+            timeout=httpx.Timeout(timeout_s, connect=min(5.0, timeout_s)),
+            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=15),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        http_deadline.bound(self._client, httpx.ReadTimeout)
+
+    def request(self, method: str, path: str, *, json: Any = None, params: dict[str, Any] | None = None,
+                headers: dict[str, str] | None = None, timeout_s: float | None = None) -> httpx.Response:  # fmt: skip
+        """Make one call and read the whole answer.
+
+        Raises Unreachable when nothing can have been sent, Uncertain when something may have been. `timeout_s` bounds
+        the wait for the whole answer; it is never longer than the client's own.
+        """
+        limit_s = min(self.timeout_s, timeout_s if timeout_s is not None else self.timeout_s)
+        try:
+            request = self._client.build_request(
+                method, path, json=json, params=params, headers=headers,
+                timeout=httpx.Timeout(limit_s, connect=min(5.0, limit_s)),
+            )  # fmt: skip
+            self._refuse_elsewhere(request.url)
+            response = self._client.send(request, stream=True)
+            try:
+                http_deadline.read(response, self._most_bytes, httpx.ReadError)
+            finally:
+                response.close()
+        except _NEVER_SENT as error:
+            raise Unreachable(f"{self._client.base_url.host} cannot be reached ({_words(error)})") from error
+        # An answer that is not read, being packed or too large, was sent by somebody who may have done what was asked.
+        except httpx.TransportError as error:
+            raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _refuse_elsewhere(self, url: httpx.URL) -> None:
+        """Raise Unreachable for a URL of another server: the headers hold our token. Host, port and scheme count."""
+        own = self._client.base_url
+        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port) or url.userinfo:
+            raise Unreachable(f"the path leads to another server than {own.host}")
+
+
+def _words(error: Exception) -> str:
+    return logs.mask(str(error)) or type(error).__name__

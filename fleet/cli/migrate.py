@@ -1,0 +1,80 @@
+"""What a fleet stands on before it lives: tables and agents."""
+
+from __future__ import annotations
+
+import click
+import sqlalchemy as sa
+
+from fleet.cli.command import Command
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import PERSONA
+from fleet.core.errors import InvalidInput
+
+
+@click.command(cls=Command)
+@click.option("--dry-run", is_flag=True, help="Only say which steps are missing.")
+@pass_door
+def migrate(door: Door, /, *, dry_run: bool) -> None:
+    """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.
+
+    Connects as FLEET_DATABASE_OWNER_URL if that is set, and grants the role of FLEET_DATABASE_URL what an app needs. A
+    database that was restored to another server is made ready to go on there. Safe to run from several places at once,
+    and again.
+    """
+    from fleet.core import db
+    from fleet.engine import restore_check
+    from fleet.engine.system_agents import staff
+
+    settings = door.settings
+    url = settings.database_owner_url or settings.database_url
+    database = db.Database(url, pool_size=1)
+    try:
+        pending = db.pending_migrations(database)
+        if pending and dry_run:
+            door.say(f"Missing: {', '.join(pending)}.")
+            return
+        if not dry_run:
+            bring_up_to_date(url, settings.database_url)
+        door.say(f"Done: {', '.join(pending)}." if pending else "The database is up to date.")
+        if not dry_run:
+            if restore_check.settle(database):
+                door.say("It comes from another server; webhooks and subscribers go on where they stood.")
+            staff(database)
+    finally:
+        database.close()
+
+
+def bring_up_to_date(owner_url: str, app_url: str) -> None:
+    """Run migrations as the owner and grant the app's role what it needs. Raises InvalidInput for two databases."""
+    from fleet.core import db
+
+    owner, app = sa.make_url(owner_url), sa.make_url(app_url)
+    if owner.database != app.database:
+        raise InvalidInput(
+            f"FLEET_DATABASE_OWNER_URL names the database {owner.database}, FLEET_DATABASE_URL {app.database}.",
+            fix="Name the same database in both.",
+        )
+    db.migrate(owner_url, app_role="" if owner_url == app_url else app.username or "")
+
+
+@click.command(cls=Command)
+@click.option("-n", "--count", type=click.IntRange(1, 100_000), default=6, show_default=True, help="How many agents.")
+@click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="The same seed makes the same agents.")  # fmt: skip
+@click.option("-p", "--persona", "persona_id", type=PERSONA, help="Only this persona.")
+@click.option("--start", is_flag=True, help="Start them too.")
+@pass_door
+def seed(door: Door, /, *, count: int, seed_no: int, persona_id: str | None, start: bool) -> None:
+    """Create agents from the personas.
+
+    Which ones follows from the seed and how many there are already: a second run adds others, and never collides.
+    """
+    from fleet.features.controls import commands as fleetwide
+
+    made = fleetwide.seed(
+        door.deps, count=count, seed_no=seed_no, persona_id=persona_id, by=door.by, start=start
+    )  # fmt: skip
+    for username in made:
+        click.echo(username)
+    verb = "created and started" if start else "created; `fleet agents start-all` starts them"
+    door.note(f"{len(made)} agent{'s' if len(made) != 1 else ''} {verb}.")

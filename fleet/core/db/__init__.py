@@ -1,0 +1,339 @@
+"""Postgres: the engine, transactions and migrations.
+
+Doors and `fleet.engine` open transactions; rooms are handed one. No network call is made inside a
+transaction: what must follow a COMMIT is registered with `Tx.afterwards` and runs when COMMIT has
+returned. (SQLAlchemy's own after_commit event would fire at the release of a savepoint.)
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import alembic.config
+import alembic.script
+import psycopg
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event, exc
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from fleet.core import clock, logs
+from fleet.core.db import link as db_link
+from fleet.core.db import roles
+from fleet.core.db.errors import as_sqlalchemys, explained, separating
+from fleet.core.db.group_commit import CarryOut, GroupCommit, Item, Result
+from fleet.core.db.sql import GroupStatement, Statement, as_json
+from fleet.core.errors import FleetError, InvalidInput
+
+log = logs.get(__name__)
+
+_MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all migrators take the same
+
+# A process that is suspended inside a transaction keeps its locks, and everybody who needs them waits for it. No
+# transaction of ours idles (no network call is made inside one), so the server may end such a session soon.
+#
+# The planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a
+# plan that is kept while the table grows, rather than look up one key.
+_SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
+
+_CONNECT_S = 5
+
+
+class Base(DeclarativeBase):
+    """Metadata of all of Fleet's tables. Foreign keys cross rooms by table name; relationships do not."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def one_of(column: str, values: type[StrEnum]) -> str:
+    """Return the SQL of a CHECK that a column holds one of an enum's values."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+class Tx:
+    """One transaction: SQL through `execute` or `run`, and calls to make once it has committed."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._afterwards: list[Callable[[], None]] = []
+
+    @functools.cached_property
+    def session(self) -> Session:
+        """SQLAlchemy's session over this transaction, made when first asked for."""
+        return Session(self._connection, expire_on_commit=False)
+
+    @functools.cached_property
+    def _driver(self) -> psycopg.Connection[Any]:
+        return self._connection.connection.driver_connection  # type: ignore[return-value]
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[*tuple[Any, ...]]:
+        """Run one statement; `parameters` may be a list for many rows."""
+        return self.session.execute(statement, parameters)  # type: ignore[return-value]
+
+    def run(self, statement: Statement, **values: Any) -> psycopg.Cursor[Any]:
+        """Run a statement of the hot path. Rows that the session holds already do not see what it changes."""
+        with self._as_ours():
+            return statement.run(self._driver, values)
+
+    def run_all(
+        self, statement: GroupStatement, calls: Sequence[dict[str, Any]], *, patience_ms: int
+    ) -> list[list[Any]]:
+        """Carry out several calls of a statement at once; return the rows of each. For `Database.together`."""
+        if not calls:
+            return []
+        with self._as_ours():
+            return statement.run_all(self._driver, calls, patience_ms=patience_ms)
+
+    @contextmanager
+    def _as_ours(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            if self._driver.closed:
+                self._connection.invalidate()
+            raise as_sqlalchemys(error) from error
+
+    def scalar(self, statement: sa.Executable) -> Any:
+        """Run one statement and return the first column of its first row, or None."""
+        return self.session.scalar(statement)
+
+    def now(self) -> datetime:
+        """Return the database's time, by which leases and due times are compared; workers' clocks may be wrong."""
+        value: datetime = self.run(_NOW).fetchone()[0]  # type: ignore[index]
+        return value
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call `call` when this transaction has committed; never if it rolls back.
+
+        The facts are safe by then, so what such a call raises is logged and left to the sweep.
+        """
+        self._afterwards.append(call)
+
+    def end(self) -> None:
+        """Write what the session still holds and let go of its rows. For `Database.transaction` only."""
+        if "session" in self.__dict__:
+            self.session.flush()
+            self.session.close()
+
+    def run_afterwards(self) -> None:
+        """Make the registered calls, in order. For `Database.transaction` only."""
+        for call in self._afterwards:
+            try:
+                call()
+            except Exception:
+                log.warning("after_commit_failed", exc_info=True)
+
+
+_NOW = Statement(sa.select(sa.func.clock_timestamp()))
+
+
+class Database:
+    """A pool of connections. Build it after fork; one a process."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        if not url:
+            raise InvalidInput(
+                "No database is set.",
+                fix="Set FLEET_DATABASE_URL, or start the embedded one with `fleet up`.",
+            )
+        try:
+            link = db_link.limits(sa.make_url(url))
+            self.engine = sa.create_engine(
+                url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=30,
+                json_serializer=as_json,
+                hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
+                pool_use_lifo=True,  # the last one back goes first: its statements are prepared
+                connect_args={"connect_timeout": _CONNECT_S, "application_name": "fleet", "options": _SESSION, **link},
+            )
+        # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
+        except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:
+            raise InvalidInput(
+                f"FLEET_DATABASE_URL is not a database address ({logs.mask(str(error))}).",
+                fix="Write it as postgresql+psycopg://user:password@host:5432/name.",
+            ) from None
+        db_link.watch(self.engine)
+        _ask_whether_alive(self.engine)
+        # Who waits for a lock has a connection meanwhile; the turns of all others need one, too.
+        self._group = GroupCommit(most_separate=max(1, pool_size - 2))
+        # Cached, since calls go together that are carried out by one and the same function.
+        self._separating = functools.cache(separating)
+        self._carrying_out = functools.cache(lambda statement: functools.partial(self._carry_out, statement))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Open a transaction that commits when the block ends, and rolls back when it raises.
+
+        Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its
+        tables are missing. After an Unavailable out of the COMMIT itself, what was written may stand: callers
+        read again (every move is guarded, so asking twice is harmless).
+        """
+        with explained(), self.engine.connect() as connection, connection.begin():
+            tx = Tx(connection)
+            yield tx
+            tx.end()
+        tx.run_afterwards()
+
+    def run(self, statement: Statement, then: Callable[[Tx], None] | None = None, **values: Any) -> list[Any]:
+        """Run one statement as a transaction of its own, in one round trip, and return its rows.
+
+        A GroupStatement goes together with what other threads ask of it at this moment. `then` is what follows in the
+        same transaction if there are any rows. Raises as `transaction` does.
+        """
+        if then is not None:
+            with self.transaction() as tx:
+                rows = tx.run(statement, **values).fetchall()
+                if rows:
+                    then(tx)
+            return rows
+        if isinstance(statement, GroupStatement):
+            return self.together(self._carrying_out(statement), values)
+        with self._committing_each() as driver:
+            cursor = statement.run(driver, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def together(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
+        """Return what `carry_out` returns for an item, which it gets among those of other threads (GroupCommit).
+
+        It opens one transaction for all of them. Where one of them spoils it, or a lock is not to be had soon, each
+        tries by itself.
+        """
+        result: Result = self._group.run(self._separating(carry_out), item, apart=apart)
+        return result
+
+    def _carry_out(self, statement: GroupStatement, calls: list[dict[str, Any]], patience_ms: int) -> list[list[Any]]:
+        with self._committing_each() as driver:
+            return statement.run_all(driver, calls, patience_ms=patience_ms)
+
+    @contextmanager
+    def _committing_each(self) -> Iterator[psycopg.Connection[Any]]:
+        """Hand out a connection on which each statement is a transaction of its own."""
+        with explained():
+            pooled = self.engine.raw_connection()
+            driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+            try:
+                driver.autocommit = True
+                yield driver
+            except psycopg.Error as error:
+                raise as_sqlalchemys(error) from error
+            finally:
+                if driver.pgconn.transaction_status == TransactionStatus.IDLE:
+                    driver.autocommit = False
+                else:  # it is lost, or whoever asked was called away while it answered
+                    pooled.invalidate()
+                pooled.close()
+
+    def close(self) -> None:
+        """Close all connections of the pool."""
+        self.engine.dispose()
+
+
+_FRESH_S = 5.0
+
+
+def _ask_whether_alive(engine: sa.Engine) -> None:
+    """Have a pooled connection asked whether it still works before it is used, unless it was used a moment ago.
+
+    SQLAlchemy's pre-ping asks every time, a round trip for each transaction. One that was lost within the moment
+    fails like one that is lost in mid-use: Unavailable; and it makes the pool distrust all others of its age.
+    """
+    lost_at_s = float("-inf")
+
+    @event.listens_for(engine, "invalidate")
+    def _lost(*_: Any) -> None:
+        nonlocal lost_at_s
+        lost_at_s = clock.monotonic_s()
+
+    @event.listens_for(engine, "checkin")
+    def _used(_: Any, record: Any) -> None:
+        record.info["used_at_s"] = clock.monotonic_s()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(driver: Any, record: Any, _: Any) -> None:
+        used_at_s = record.info.get("used_at_s")
+        if used_at_s is None or used_at_s > max(lost_at_s, clock.monotonic_s() - _FRESH_S):
+            return
+        try:
+            engine.dialect.do_ping(driver)
+        except psycopg.Error as error:
+            raise exc.InvalidatePoolError from error  # the pool makes a new one and hands that out
+
+
+def migrate(url: str, *, app_role: str = "") -> None:
+    """Bring the database at `url` to this version's tables. Safe to run from several places at once.
+
+    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it is another one. Raises FleetError
+    for a database of a later version, and leaves it alone.
+    """
+    database = Database(url, pool_size=1)
+    try:
+        with explained(), database.engine.connect() as connection:
+            db_link.wait_without_end(connection)
+            _wait_for_turn(connection)
+            _lacking(connection)  # refuses a database that is newer than we are
+            connection.rollback()
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+            roles.grant(connection, app_role)
+            connection.commit()
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+    finally:
+        database.close()
+
+
+def _wait_for_turn(connection: sa.Connection) -> None:
+    """Take the migration lock. Asked for again and again: who waits inside a statement stops CREATE INDEX CONCURRENTLY,
+    which waits for all statements that began before it."""
+    while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}):
+        connection.rollback()
+        time.sleep(0.2)
+    connection.commit()
+
+
+def pending_migrations(database: Database) -> list[str]:
+    """Return the revisions that the database still lacks, oldest first; empty when it is up to date."""
+    with explained(), database.engine.connect() as connection:
+        return _lacking(connection)
+
+
+def _lacking(connection: sa.Connection) -> list[str]:
+    """Return the revisions that a database still lacks. Raises FleetError for one of a later version."""
+    script = alembic.script.ScriptDirectory.from_config(_alembic_config())
+    have = MigrationContext.configure(connection).get_current_heads()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if set(have) - known:
+        raise FleetError(
+            f"The database is newer than this version of Fleet (revision {', '.join(have)}).",
+            fix="Upgrade Fleet.",
+        )
+    applied = {revision.revision for head in have for revision in script.iterate_revisions(head, "base")}
+    return [r.revision for r in reversed(list(script.walk_revisions())) if r.revision not in applied]
+
+
+def _alembic_config() -> alembic.config.Config:
+    import migrations
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    return config

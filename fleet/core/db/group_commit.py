@@ -1,0 +1,151 @@
+"""Group commit: what many threads ask of the database at one moment is asked together.
+
+A call that finds nobody before it goes at once, alone. While it is under way others gather, and then the first of them
+carries out its own and all that are of the same kind in one go; so nobody waits for a clock, and the busier a process
+is, the fewer round trips and transactions a call costs. Knows no SQL: `fleet.core.db` and `fleet.engine` say what is
+carried out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from fleet.core.errors import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST = 25
+"""Calls in one go."""
+PATIENCE_MS = 300
+"""How long a turn waits for a lock, since all others wait for it; each of its calls then waits by itself. Less than the
+second after which Postgres looks for deadlocks, so it is the group that gives way and never whoever it met."""
+NO_END_MS = 0
+"""The patience of a call by itself, as Postgres understands it."""
+LONGEST_QUEUE_S = 30.0
+"""How long a call waits until it may try by itself: as long as for a connection."""
+
+
+class Separate(Exception):
+    """Nothing of what was asked for in a turn stands: each call is to try by itself."""
+
+
+CarryOut = Callable[[list[Item], int], Sequence[Result]]
+"""Given items and how many milliseconds to wait for locks, return a result for each."""
+
+
+class GroupCommit:
+    """Those who wait for their turn, of whom one at a time carries out what he and his kind ask for."""
+
+    def __init__(self, *, most: int = MOST, most_separate: int = MOST) -> None:
+        """Let no more than `most` calls go together, and `most_separate` try by themselves at a time."""
+        self._lock = threading.Lock()
+        self._waiting: list[_Call] = []
+        self._leader: _Call | None = None
+        self._most = most
+        self._may_be_alone = threading.BoundedSemaphore(most_separate)
+
+    def run(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
+        """Return what `carry_out` returns for an item, which it may get among others, in the order of their coming.
+
+        Calls with the same `carry_out` go together, but for those that have something of `apart` in common: the later
+        one waits for the next turn. If it raises Separate each goes by itself, beside the turns of others; whatever
+        else it raises, all of them raise. What calls a thread away (Ctrl-C, a time limit, a greenlet's end) does so to
+        no other: those whom it would have carried out raise Unavailable.
+        """
+        call = _Call(carry_out, item, apart)
+        try:
+            with self._lock:
+                self._waiting.append(call)
+                if self._leader is None:
+                    self._leader = call
+                leads = self._leader is call
+            if not leads:
+                call.turn.acquire()  # until it was carried out, or is the first of those that wait
+            if not call.is_over:
+                self._lead(call)
+        except BaseException:
+            self._leave(call)
+            raise
+        if call.is_separate:
+            alone: Result = self._by_itself(call)
+            return alone
+        if call.error is not None:
+            raise call.error
+        result: Result = call.result
+        return result
+
+    def _lead(self, own: _Call) -> None:
+        """Carry out the first that waits and its kind, then hand the lead to the first of the others."""
+        calls = self._taken()
+        try:
+            results = own.carry_out([call.item for call in calls], PATIENCE_MS)
+            for call, result in zip(calls, results, strict=True):
+                call.result = result
+        except Separate:
+            for call in calls:
+                call.is_separate = True
+        except BaseException as error:  # noqa: BLE001 - as a future does: whoever waits must hear of it
+            for call in calls:
+                is_theirs = call is own or isinstance(error, Exception)
+                call.error = error if is_theirs else Unavailable("Whoever asked for this and more was called away.")
+        finally:
+            with self._lock:
+                follower = self._next()
+            for call in calls:
+                call.is_over = True
+                call.turn.release()
+            if follower is not None:
+                follower.turn.release()
+
+    def _next(self) -> _Call | None:
+        """Make the first that waits the one who leads, if anybody waits. For the leader, who holds the lock."""
+        self._leader = self._waiting[0] if self._waiting else None
+        return self._leader
+
+    def _leave(self, own: _Call) -> None:
+        """Ask for nothing any more: nobody may wait for a turn that its thread does not take."""
+        with self._lock:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            follower = self._next() if self._leader is own else None
+        if follower is not None:
+            follower.turn.release()
+
+    def _by_itself(self, call: _Call) -> Any:
+        """Carry out one call however long it waits for locks, once few enough others do so."""
+        if not self._may_be_alone.acquire(timeout=LONGEST_QUEUE_S):
+            raise Unavailable("Too many calls of this process wait for what others have locked.")
+        try:
+            return call.carry_out([call.item], NO_END_MS)[0]
+        finally:
+            self._may_be_alone.release()
+
+    def _taken(self) -> list[_Call]:
+        """Take the first that waits, and those that may go with it."""
+        taken: list[_Call] = []
+        left: list[_Call] = []
+        seen: set[Hashable] = set()
+        with self._lock:
+            for call in self._waiting:
+                is_alike = call.carry_out == self._waiting[0].carry_out and len(taken) < self._most
+                (taken if is_alike and seen.isdisjoint(call.apart) else left).append(call)
+                seen.update(call.apart)
+            self._waiting = left
+        return taken
+
+
+class _Call:
+    """What one thread asks for, and what has become of it."""
+
+    __slots__ = ("apart", "carry_out", "error", "is_over", "is_separate", "item", "result", "turn")
+
+    def __init__(self, carry_out: CarryOut[Any, Any], item: Any, apart: Sequence[Hashable]) -> None:
+        self.carry_out, self.item, self.apart = carry_out, item, frozenset(apart)
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.is_over = self.is_separate = False
+        self.result: Any = None
+        self.error: BaseException | None = None

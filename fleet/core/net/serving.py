@@ -1,0 +1,255 @@
+"""A web server as a process or a thread: a port taken, served, and given back cleanly.
+
+Called by the dashboard, the exporter of metrics and the sandbox's gallery, each with its own app. Uvicorn does the
+serving; added are plain words for a taken port, a line once it listens, limits of connections (`connections`), and live
+streams that do not hold up the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import gc
+import logging
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.net.connections import Connections, Limits
+
+_STOP_S = 2
+_START_S = 30.0
+_BACKLOG = 512
+_OTHER_FILES = 200
+"""Files that a process may need beside its connections: of the database, of pictures, of logs."""
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 10\r\nconnection: close\r\n"
+    b"content-length: 29\r\n\r\nToo many connections are open"
+)
+USUAL = Limits()
+_quiet = logging.getLogger("uvicorn.error.connections")
+_quiet.setLevel(logging.ERROR)
+
+
+def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
+    """Take a port, 0 for any free one; `setting` begins the names of the settings that choose another.
+
+    Raises InvalidInput that names the port when it cannot be had.
+    """
+    fix = f"Choose another with {setting}_PORT (0 takes any free one)."
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio lets what is written leave at once (TCP_NODELAY) only where the protocol is named. Elsewhere the body of
+    # an answer waits for the ACK of its headers, 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise InvalidInput(f"Port {port} on {host} is taken by another program.", fix=fix) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise InvalidInput(f"Port {port} may not be used by this user.", fix=fix) from error
+        raise InvalidInput(f"The {what} cannot listen on {host} ({error.strerror or error}).",
+                           fix=f"Set {setting}_HOST to an address of this machine.") from error  # fmt: skip
+    return listener
+
+
+class Protocol(H11Protocol):
+    """One connection, held to the limits. Uvicorn waits without end for the rest of a request, and for a peer that
+    does not take its answer: a thousand of those, from one machine, are all the connections that a process may have.
+    """
+
+    def __init__(self, *args: Any, guard: Connections, limits: Limits, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._guard, self._limits = guard, limits
+        self.logger = _quiet  # anybody can send what is no HTTP, and would write our log
+        self._phase = ""
+        self._late: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._guard.admit(self, self.client[0] if self.client else ""):
+            self._enter("head")
+        else:
+            transport.write(_FULL)
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():  # refused
+            return
+        super().data_received(data)
+        self._follow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._guard.forget(self)
+        _cancel(self._late)
+        _cancel(self._stalled)
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the peer to take the rest of the answer."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect_progress()  # what is left to be sent
+        elif self.conn.their_state is h11.IDLE:
+            self._guard.waits(self)
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._expect_progress()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            _cancel(self._stalled)
+            self._stalled = None
+
+    def close_now(self) -> None:
+        """Close the connection whatever state it is in."""
+        self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Count what is no HTTP, and answer it."""
+        self._guard.count("malformed")
+        super().send_400_response(msg)
+
+    def _follow(self) -> None:
+        """Start the deadline of the phase that the request has reached; a byte more does not move it."""
+        if self.conn.their_state is h11.IDLE:
+            self._enter("head")
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._enter("body")
+        else:
+            _cancel(self._late)
+            self._phase, self._late = "", None
+            self._guard.works(self)
+
+    def _enter(self, phase: str) -> None:
+        if phase == self._phase:
+            return
+        _cancel(self._late)
+        self._phase = phase
+        within_s = self._limits.head_s if phase == "head" else self._limits.body_s
+        self._late = self.loop.call_later(within_s, self._end_late)
+        self._guard.waits(self)
+
+    def _end_late(self) -> None:
+        if self.flow.read_paused:  # by us: the app has yet to read what came
+            self._late = self.loop.call_later(self._limits.body_s, self._end_late)
+            return
+        self._guard.count("late")
+        self.close_now()
+
+    def _expect_progress(self) -> None:
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self._limits.stalled_s, self._end_stalled)
+
+    def _end_stalled(self) -> None:
+        self._guard.count("stalled")
+        self.close_now()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+class Server(uvicorn.Server):
+    """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
+
+    def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
+                 http: type[Protocol] = Protocol, limits: Limits = USUAL, **options: Any) -> None:  # fmt: skip
+        self.connections = Connections(limits)
+        protocol: Any = functools.partial(http, guard=self.connections, limits=limits)
+        super().__init__(uvicorn.Config(
+            app, http=protocol, loop="asyncio", ws="none", log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=_STOP_S, timeout_keep_alive=limits.idle_s, backlog=_BACKLOG,
+            **{"lifespan": "on", **options},
+        ))  # fmt: skip
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._listener, self._what, self._close = listener, what, close
+        self._is_announced = False
+        self._listens = threading.Event()
+
+    def serve_until_told(self) -> None:
+        """Serve until SIGTERM or SIGINT. Says `<what> listening on <address>` once it does."""
+        self._is_announced = True
+        _allow_files(self.connections.most + _OTHER_FILES)
+        gc.freeze()  # what was loaded stays; a look through all of it would hold up every answer
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.should_exit = True
+
+        # Uvicorn raises the signal again once it has stopped; with these in place that ends nothing any more.
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        signals = (signal.SIGTERM, signal.SIGINT) if in_main_thread else ()
+        before = {number: signal.signal(number, stop) for number in signals}
+        try:
+            self.run(sockets=[self._listener])
+        finally:
+            self._listener.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def in_a_thread(self) -> Iterator[str]:
+        """Serve for as long as the block runs; gives the address. Raises FleetError when it does not start."""
+        thread = threading.Thread(target=self.run, kwargs={"sockets": [self._listener]}, name=self._what, daemon=True)
+        thread.start()
+        try:
+            if not self._listens.wait(_START_S):
+                raise FleetError(f"The {self._what} did not start in time.")
+            yield self.url
+        finally:
+            self.should_exit = True
+            thread.join(_STOP_S + 10)
+            self._listener.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        self.connections.most = min(self.connections.most, max(1, _files() - _OTHER_FILES))
+        await super().startup(sockets)
+        if self.started:
+            self._listens.set()
+            if self._is_announced:
+                sys.stdout.write(f"{self._what} listening on {self.url}\n")
+                sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the live streams, then all else."""
+        self._close()
+        await super().shutdown(sockets)
+
+
+def _files() -> int:
+    """Return how many files this process may open."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the soft limit of open files to what is wanted, as far as the hard limit lets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

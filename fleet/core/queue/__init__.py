@@ -1,0 +1,225 @@
+"""The doorbell: Celery messages that carry ids and nothing else.
+
+Postgres holds the truth, so a message that is lost costs a delay (the sweep rings again) and a message that comes
+twice finds nothing to claim. `workers` builds its app from here; `fleet.engine` publishes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import KombuError, OperationalError
+from redis.exceptions import RedisError, ResponseError
+
+from fleet.core import logs
+from fleet.core.db.group_commit import GroupCommit
+from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.queue import celery_message
+from fleet.core.queue.celery_message import Args, Family, Mould
+
+QUEUES = ("critical", "high", "normal", "ticks", "low")
+"""In the order in which a free worker looks. Jobs stand before ticks: when workers cannot keep up, agents wake
+later instead of piling up decisions that nobody carries out."""
+
+_BATCH = 500
+
+
+class Message(NamedTuple):
+    """One ring of the bell: which task, with which ids, on which queue."""
+
+    task: str
+    args: tuple[str | int, ...]
+    queue: str
+
+
+def make_app(broker_url: str) -> Celery:
+    """Build the Celery app with the settings that the engine relies on (docs/adr/001)."""
+    if not broker_url:
+        raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or start the embedded one with `fleet up`.")
+    try:
+        _ = [urlsplit(one).port for one in broker_url.split(";")]  # sentinels are named side by side
+    except ValueError:  # whose words may quote a piece of a password
+        fix = "Write it as redis://:password@host:6379/0; a password's / is %2F there."
+        raise InvalidInput("FLEET_BROKER_URL is no address of a broker.", fix=fix) from None
+    app = Celery("fleet", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        # What Redis handed over is gone from it: the ledger decides what is done, and the sweep rings again. Telling
+        # Redis as well costs more than all else that a message costs (docs/adr/008).
+        task_queues=[Queue(name, Exchange(""), routing_key=name, no_ack=_is_redis(broker_url)) for name in QUEUES],
+        task_default_queue="normal",
+        task_create_missing_queues=False,
+        # Other brokers hand out by what is acknowledged; there a message is put away after its task has ended.
+        task_acks_late=True,
+        task_retry_on_worker_lost=True,
+        task_default_retry_delay=1,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        # The backlog stays in the broker, where everybody sees it, instead of in one worker's memory.
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_eta_task_limit=100,
+        # A child of a prefork pool that takes another's place has Postgres plan all statements anew.
+        worker_max_tasks_per_child=10_000,
+        # Flower and `inspect` live on these. Nobody tells that a message was sent: that would double what is sent, and
+        # how many wait is asked of the broker, and why of the ledger.
+        worker_send_task_events=True,
+        task_send_sent_event=False,
+        task_track_started=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        accept_content=["json"],
+        enable_utc=True,
+        timezone="UTC",
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(broker_url),
+        task_publish_retry_policy={
+            "max_retries": 2,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.5,
+        },
+    )
+    return app
+
+
+def _is_redis(broker_url: str) -> bool:
+    return broker_url.startswith(("redis", "valkey"))
+
+
+def _transport_options(broker_url: str) -> dict[str, Any]:
+    if not _is_redis(broker_url):
+        return {}
+    return {
+        "queue_order_strategy": "priority",
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 20,
+    }
+
+
+class Publisher:
+    """Sends messages in batches. One a process."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._moulds: dict[tuple[str, str], Mould | None] = {}
+        # A broker that swallows everything costs each turn its timeouts: whoever waits goes with the next one.
+        self._group = GroupCommit(most=_BATCH)
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Send messages, together with those of other threads (`fleet.core.db.group_commit`).
+
+        Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost.
+        """
+        if messages:
+            self._group.run(self._publish_all, (messages, celery_message.family_of(self._app)))
+
+    def _publish_all(self, items: list[tuple[Sequence[Message], Family]], _: int) -> Sequence[None]:
+        kinds: dict[tuple[str, str], list[tuple[Args, Family]]] = {}
+        for messages, family in items:
+            for message in messages:
+                kinds.setdefault((message.task, message.queue), []).append((message.args, family))
+        with _reached(), self._app.producer_or_acquire() as producer:
+            for kind, alike in kinds.items():
+                mould = self._mould(producer, *kind)
+                if mould is None:
+                    self._send_each(producer, *kind, alike)
+                    continue
+                for start in range(0, len(alike), _BATCH):
+                    mould.push(producer.channel, alike[start : start + _BATCH])
+        return [None] * len(items)
+
+    def _mould(self, producer: Any, task: str, queue: str) -> Mould | None:
+        """Return the mould of a kind of message, cast at its first use; None when each is sent by itself."""
+        if not celery_message.suits(producer):
+            return None
+        if (task, queue) not in self._moulds:
+            self._moulds[task, queue] = celery_message.cast(self._app, producer, task, queue)
+        return self._moulds[task, queue]
+
+    def _send_each(self, producer: Any, task: str, queue: str, alike: Sequence[tuple[Args, Family]]) -> None:
+        with producer.batch(max_size=_BATCH):
+            for args, family in alike:
+                self._app.send_task(
+                    task, args=args, queue=queue, producer=producer, root_id=family.root, parent_id=family.parent
+                )  # fmt: skip
+
+    def depths(self) -> dict[str, int]:
+        """Return how many messages wait in each queue. Raises Unavailable."""
+        with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
+            channel = connection.default_channel
+            return {name: _depth(channel, name) for name in QUEUES}
+
+    def version(self) -> str | None:
+        """Return what the broker is, such as `Valkey 8.1.4`; None if it does not say. Raises Unavailable."""
+        with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
+            channel: Any = connection.default_channel
+            try:
+                told = channel.client.info("server")
+            except (AttributeError, ResponseError):
+                return None
+        name = str(told.get("server_name", "redis"))
+        number = told.get(f"{name}_version") or told.get("redis_version")
+        return f"{name.capitalize()} {number}" if number else None
+
+
+def _depth(channel: Any, queue: str) -> int:
+    """Ask how long a queue is; one that nobody has declared yet is empty."""
+    size = getattr(channel, "_size", None)  # Redis and memory transports; no declare needed
+    if size is not None:
+        return int(size(queue))
+    declared = channel.queue_declare(queue, passive=True)
+    return int(declared.message_count)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say in words that the broker is away, whichever library notices."""
+    try:
+        yield
+    except (KombuError, OperationalError, RedisError, OSError) as error:
+        raise Unavailable(
+            f"The broker cannot be reached ({logs.mask(str(error))}).", fix="Is it up? `fleet check` tells."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What a broker says of itself. None where it does not say (another kind of server, or one that forbids it)."""
+
+    driver: str
+    eviction: str | None = None
+    append_only: bool | None = None
+
+
+def describe(app: Celery) -> Broker:
+    """Ask the broker what it is and whether it may forget messages. Raises Unavailable."""
+    with _reached(), app.connection_for_read(connect_timeout=3) as connection:
+        channel: Any = connection.default_channel
+        driver = str(connection.transport.driver_type)
+        try:
+            told = {name: channel.client.config_get(name).get(name) for name in ("maxmemory-policy", "appendonly")}
+        except (AttributeError, ResponseError):
+            return Broker(driver)
+    return Broker(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
+
+
+def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:
+    """Return who answers: every worker, or those named; one that is busy in every thread answers all the same.
+
+    A beat answers to its name (`celerybeat@host`) and is no worker.
+
+    Waits the whole time for further answers unless every one of `names` has answered. Raises Unavailable.
+    """
+    with _reached():
+        answers = app.control.ping(timeout=timeout_s, limit=len(names) or None, destination=list(names) or None) or []
+    found = sorted(name for answer in answers for name in answer)
+    return [name for name in found if names or not name.startswith("celerybeat@")]

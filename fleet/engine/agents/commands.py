@@ -1,0 +1,246 @@
+"""What is done to agents: every write to their rows. Reading is in `queries`, the loop's own moves in `loop`.
+
+Called by `fleet.engine` inside its transactions. Each move of status is one guarded UPDATE that says whether it
+happened, so that starting a running agent starts nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.queries import get
+
+_CLOCK = sa.func.clock_timestamp()
+WEIGHT_NAMES = ("post", "comment", "like", "browse")
+AWAKE = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+"""Whoever is not idle."""
+_EDITABLE = frozenset(
+    {
+        "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
+        "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy", "scans", "scan_interval_s", "audience",
+        "heeds_agents", "draft_days",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgent:
+    """An agent to be created. Weights are relative, at least one above zero; intervals are seconds."""
+
+    name: str
+    username: str
+    weights: Mapping[str, float]
+    min_interval_s: int = 60
+    max_interval_s: int = 300
+    persona_id: str | None = None
+    personality: str = ""
+    vibe: str = ""
+    interests: tuple[str, ...] = ()
+    surface: str = "floimg"
+    owner: str = ""
+    kind: str = "gallery"
+    autonomy: str = "autonomous"
+    scans: bool = True
+    scan_interval_s: int = 3600
+    audience: str = "public"
+    heeds_agents: bool = False
+    draft_days: int = 7
+
+
+def create(tx: Tx, new: NewAgent) -> uuid.UUID:
+    """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
+    agent_id = ids.new()
+    values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "weights"}
+    weights = {f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES}
+    values |= {"id": agent_id, "interests": list(new.interests), **weights}
+    _write(tx, sa.insert(AgentRow).values(**values), new.username)
+    events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
+    return agent_id
+
+
+class Outdated(Conflict):
+    """The agent's settings are others by now than the person has seen."""
+
+
+def version_of(agent: AgentRow) -> str:
+    """Return a word that is another as soon as somebody has changed the agent's settings; its own life leaves it."""
+    settings = {name: getattr(agent, name) for name in sorted(_EDITABLE)}
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+
+
+def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Change an agent's settings; return the old ones. Raises NotFound, InvalidInput for a wrong field or value."""
+    unknown = sorted(set(changes) - _EDITABLE)
+    if unknown:
+        raise InvalidInput(
+            f"An agent has no {', '.join(unknown)} to edit.", fix=f"Fields: {', '.join(sorted(_EDITABLE))}."
+        )
+    agent = get(tx, agent_id)
+    if not changes:
+        return {}
+    before = {name: getattr(agent, name) for name in changes}
+    _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**changes, updated_at=_CLOCK), agent.username)
+    events.emit(tx, "agent.updated", agent_id=agent_id, agent=agent.name, before=before, after=dict(changes))
+    return before
+
+
+_WRONG = {
+    "weights": "Weights must be zero or more, finite, and at least one above zero.",
+    "interval": "The interval must be above zero seconds, its minimum no more than its maximum.",
+    "username": "A username is 3 to 30 of a-z, 0-9 and _.",
+    "name": "A name has 1 to 100 characters.",
+    "scan_interval": "A feed is scanned every 15 or 30 minutes, 1, 2, 6, 12 or 24 hours (30 seconds for tests).",
+    "audience": "The feed is public or friends.",
+    "draft_days": "A draft waits for 1 to 90 days.",
+    "autonomy": "Autonomy is autonomous or supervised.",
+}
+
+
+def _write(tx: Tx, statement: sa.Executable, username: str) -> None:
+    """Run a write whose rules the database itself checks, and say what is wrong in words."""
+    try:
+        with tx.session.begin_nested():
+            tx.execute(statement)
+    except exc.IntegrityError as error:
+        diagnostics = getattr(error.orig, "diag", None)
+        constraint = str(getattr(diagnostics, "constraint_name", ""))
+        if "username" in constraint and constraint.startswith("uq"):
+            raise Conflict(f"The username {username} is taken.") from None
+        for name, words in _WRONG.items():
+            if constraint == f"ck_agents_{name}":
+                raise InvalidInput(words) from None
+        raise InvalidInput(f"The database refuses these values ({constraint or 'constraint'}).") from error
+    except exc.DataError as error:
+        raise InvalidInput("A value is too long or out of range.") from error
+
+
+def start(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
+    """Set an idle or failed agent going; False if it is running or paused already. Raises NotFound."""
+    return _one(tx, agent_id, start_these(tx, [agent_id], first_tick_at=first_tick_at))
+
+
+def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
+    """Set those of the agents going that are idle or failed; return how many."""
+    return _move(
+        tx, agent_ids, (Status.IDLE, Status.ERROR), Status.RUNNING, "agent.started",
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+
+
+def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = None) -> bool:
+    """Let an agent rest, until a person resumes it or `until` has come; False if it is idle or rests as long already.
+
+    Raises NotFound.
+    """
+    return _one(tx, agent_id, pause_these(tx, [agent_id], reason=reason, until=until))
+
+
+def pause_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, reason: str, until: datetime | None = None) -> int:
+    """Let those of the agents rest that run, and without an end also those that rest for a while; return how many."""
+    ends = until.isoformat() if until else None
+    moving = AgentRow.status == Status.RUNNING
+    if until is None:  # else the end of its budget's sleep would wake whom a person has paused
+        moving = sa.or_(moving, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
+    return _move(
+        tx, agent_ids, (Status.RUNNING, Status.PAUSED), Status.PAUSED, "agent.paused",
+        payload={"reason": reason, "until": ends}, only=moving, paused_until=until, pause_reason=reason[:200],
+        next_tick_at=until,
+    )  # fmt: skip
+
+
+def resume(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
+    """Let a paused agent go on; False if it is not paused. Raises NotFound."""
+    return _one(tx, agent_id, resume_these(tx, [agent_id], first_tick_at=first_tick_at))
+
+
+def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
+    """Let those of the agents go on that are paused; return how many."""
+    return _move(
+        tx, agent_ids, (Status.PAUSED,), Status.RUNNING, "agent.resumed",
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+
+
+def resume_paused_for(tx: Tx, agent_id: uuid.UUID, reasons: Sequence[str], *, first_tick_at: datetime) -> bool:
+    """Let an agent go on if the reason of its pause begins with one of these; False if it does not."""
+    why = sa.or_(*(AgentRow.pause_reason.startswith(reason, autoescape=True) for reason in reasons))
+    moved = _move(
+        tx, [agent_id], (Status.PAUSED,), Status.RUNNING, "agent.resumed", only=why,
+        next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
+    )  # fmt: skip
+    return bool(moved)
+
+
+def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
+    """Send an agent home; False if it is idle already. Raises NotFound."""
+    return _one(tx, agent_id, stop_these(tx, [agent_id]))
+
+
+def stop_these(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> int:
+    """Send those of the agents home that are not idle; return how many."""
+    return _move(
+        tx, agent_ids, AWAKE, Status.IDLE, "agent.stopped",
+        next_tick_at=None, paused_until=None, pause_reason=None, current_action=None,
+    )  # fmt: skip
+
+
+def fail(tx: Tx, agent_id: uuid.UUID, *, why: str) -> bool:
+    """Mark an agent as broken: it does not wake until a person starts it again. Raises NotFound."""
+    moved = _move(
+        tx, [agent_id], (Status.RUNNING, Status.PAUSED), Status.ERROR, "agent.failed", payload={"error": why[:1000]},
+        next_tick_at=None, pause_reason=why[:200],
+    )  # fmt: skip
+    return _one(tx, agent_id, moved)
+
+
+def delete(tx: Tx, agent_id: uuid.UUID) -> None:
+    """Stop an agent and hide it; its history stays, and its username stays taken. Raises NotFound."""
+    agent = get(tx, agent_id)
+    stop(tx, agent_id)
+    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(deleted_at=_CLOCK, updated_at=_CLOCK))
+    events.emit(tx, "agent.deleted", agent_id=agent_id, agent=agent.name)
+
+
+def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[Status], after: Status, subject: str,
+          *, payload: Mapping[str, Any] | None = None, only: sa.ColumnElement[bool] | None = None,
+          **values: Any) -> int:  # fmt: skip
+    """Move those of the agents that stand where the move begins, with an event for each; return how many."""
+    standing = (AgentRow.id == sa.any_(_ids(agent_ids)), AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
+    moved = tx.execute(
+        sa.update(AgentRow)
+        .where(*standing, *([] if only is None else [only]))
+        .values(status=after, updated_at=_CLOCK, **values)
+        .returning(AgentRow.id, AgentRow.name)
+    ).all()
+    told = [
+        {"subject": subject, "agent_id": agent_id, "job_id": None, "payload": {"agent": name, **(payload or {})}}
+        for agent_id, name in moved
+    ]
+    events.emit_many(tx, told)
+    return len(moved)
+
+
+def _ids(agent_ids: Sequence[uuid.UUID]) -> sa.ColumnElement[Any]:
+    """Return ids as one parameter: a statement takes no more than 65,535."""
+    return sa.literal(list(agent_ids), ARRAY(sa.Uuid))
+
+
+def _one(tx: Tx, agent_id: uuid.UUID, moved: int) -> bool:
+    """Say whether the one agent that was meant has moved. Raises NotFound if there is no such agent."""
+    if not moved:
+        get(tx, agent_id)
+    return bool(moved)

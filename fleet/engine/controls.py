@@ -1,0 +1,205 @@
+"""What holds agents back: the kill switch and the pauses, by scope, in one table that is read before every write.
+
+Called by `fleet.engine` inside its transactions. A hold with an end lifts itself; the kill switch is lifted by a
+person only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
+
+from fleet.core import events
+from fleet.core.db import Database, Tx
+from fleet.core.db.sql import GroupStatement, Statement, given
+from fleet.core.errors import InvalidInput
+from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.models import AgentRow, ControlRow
+
+SCOPES = ("fleet", "surface", "persona", "agent", "kind")
+ALL = "*"
+BUDGET = "budget"
+"""Who sets a pause for a spent budget."""
+_CLOCK = sa.func.clock_timestamp()
+_A_MOMENT = timedelta(seconds=3)
+_IN_FORCE = sa.or_(ControlRow.until.is_(None), ControlRow.until > _CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold in force. `until` None: until a person lifts it."""
+
+    scope: str
+    key: str
+    hold: str
+    reason: str
+    until: datetime | None
+    set_by: str
+    set_at: datetime
+
+    def words(self) -> str:
+        """Return what people are told."""
+        if self.hold == "kill":
+            return f"kill switch: {self.reason or 'thrown by ' + self.set_by}"
+        return f"{self._where} is paused: {self.reason or 'by ' + self.set_by}"
+
+    @property
+    def _where(self) -> str:
+        """What is held back. Of an agent the key is an id, which is no word for people: they see whom it is about."""
+        if self.scope in ("fleet", "agent") and (self.key == ALL or _id(self.key)):
+            return f"the {self.scope}"
+        return f"{self.scope} {self.key}"
+
+
+def in_force(tx: Tx) -> list[Hold]:
+    """Return every hold in force, the kill switch first."""
+    row: Any = tx.run(_ALL_IN_FORCE).fetchone()
+    return read(row.holds)
+
+
+def in_force_column() -> sa.Label[Any]:
+    """Return every hold in force as one column, `holds`, of a larger statement; `read` makes it a list."""
+    row = ControlRow
+    fields = sa.func.jsonb_build_array(row.scope, row.key, row.hold, row.reason, row.until, row.set_by, row.set_at)
+    found = sa.func.jsonb_agg(aggregate_order_by(fields, row.hold, row.set_at))
+    query = sa.select(sa.func.coalesce(found, sa.literal_column("'[]'::jsonb", JSONB))).where(_IN_FORCE)
+    return query.scalar_subquery().label("holds")
+
+
+def read(holds: Sequence[Any]) -> list[Hold]:
+    """Return the holds that stand in the column `holds`."""
+    return [
+        Hold(scope, key, hold, reason, datetime.fromisoformat(until) if until else None, by, datetime.fromisoformat(at))
+        for scope, key, hold, reason, until, by, at in holds
+    ]
+
+
+_ALL_IN_FORCE = Statement(sa.select(in_force_column()))
+
+
+def covering(
+    holds: Sequence[Hold], agent: Actor | AgentRow, kind: str | None = None, *, is_notice: bool = False
+) -> Hold | None:
+    """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first.
+
+    `is_notice`: the work tells operators what happens. It reports the kill switch and pauses of agents' work, so only a
+    pause that names its own agent or its kind of job covers it.
+    """
+    keys = {"agent": str(agent.id), "kind": kind}
+    if not is_notice:
+        keys |= {"fleet": ALL, "surface": agent.surface, "persona": agent.persona_id}
+    hits = [hold for hold in holds if keys.get(hold.scope) == hold.key]
+    return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
+
+
+def kill_reason(db: Database) -> str | None:
+    """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
+    thrown = db.run(_KILLED, asked=1)
+    return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
+
+
+def _killing() -> GroupStatement:
+    calls = given(asked=sa.Integer())
+    thrown = (ControlRow.scope == "fleet", ControlRow.key == ALL, ControlRow.hold == "kill")
+    query = sa.select(calls.c.n, ControlRow.reason, ControlRow.set_by).select_from(calls.join(ControlRow, sa.true()))
+    return GroupStatement(query.where(*thrown), order="asked")
+
+
+_KILLED = _killing()
+
+
+def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:
+    """Forbid every outside write from the COMMIT on; False if it was on already."""
+    thrown = _set(tx, "fleet", ALL, "kill", reason=reason, until=None, by=by)
+    if thrown:
+        events.emit(tx, "control.kill_switch.thrown", by=by, reason=reason)
+    return thrown
+
+
+def lift_kill_switch(tx: Tx, *, by: str) -> bool:
+    """Allow outside writes again; False if it was not on. Only a person's command calls this."""
+    lifted = _remove(tx, "fleet", ALL, "kill")
+    if lifted:
+        events.emit(tx, "control.kill_switch.lifted", by=by)
+    return lifted
+
+
+def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: datetime | None = None) -> bool:
+    """Hold a scope back; False if it was held already. Raises InvalidInput for an unknown scope."""
+    _check(scope, key)
+    paused = _set(tx, scope, key, "pause", reason=reason, until=until, by=by)
+    if paused:
+        ends = until.isoformat() if until else None
+        events.emit(
+            tx, "control.paused", **_whose(tx, scope, key), scope=scope, key=key, by=by, reason=reason, until=ends
+        )
+    return paused
+
+
+def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
+    """Let a scope go on; False if it was not held."""
+    _check(scope, key)
+    resumed = _remove(tx, scope, key, "pause")
+    if resumed:
+        events.emit(tx, "control.resumed", **_whose(tx, scope, key), scope=scope, key=key, by=by)
+    return resumed
+
+
+def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
+    """Let a scope go on that an earlier version paused for a spent budget of the fleet's own; False if it did not."""
+    pause = sa.select(ControlRow.set_by).where(
+        ControlRow.scope == scope, ControlRow.key == key, ControlRow.hold == "pause"
+    )
+    return tx.scalar(pause) == BUDGET and resume(tx, scope, key, by=by)
+
+
+def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:
+    """Return whom an event about a hold is about, if it is about one agent."""
+    agent_id = _id(key) if scope == "agent" else None
+    name = tx.scalar(sa.select(AgentRow.name).where(AgentRow.id == agent_id)) if agent_id else None
+    return {"agent_id": agent_id, "agent": name} if name else {}
+
+
+def _id(key: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(key)
+    except ValueError:
+        return None
+
+
+def _check(scope: str, key: str) -> None:
+    if scope not in SCOPES:
+        raise InvalidInput(f"There is no scope {scope!r}.", fix=f"Scopes: {', '.join(SCOPES)}.")
+    if (key == ALL) != (scope == "fleet"):
+        raise InvalidInput(f"A pause of scope {scope} names {'nothing' if scope == 'fleet' else 'one ' + scope}.")
+
+
+def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetime | None, by: str) -> bool:
+    """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands.
+
+    A moment sooner is no sooner: that is somebody's second click.
+    """
+    values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": _CLOCK}
+    ends_sooner = (
+        ControlRow.until.is_not(None)
+        if until is None
+        else sa.or_(ControlRow.until < until - _A_MOMENT, ControlRow.until <= _CLOCK)
+    )
+    statement = (
+        insert(ControlRow)
+        .values(scope=scope, key=key, hold=hold, **values)
+        .on_conflict_do_update(index_elements=["scope", "key", "hold"], set_=values, where=ends_sooner)
+        .returning(ControlRow.hold)
+    )
+    return tx.scalar(statement) is not None
+
+
+def _remove(tx: Tx, scope: str, key: str, hold: str) -> bool:
+    gone = sa.delete(ControlRow).where(ControlRow.scope == scope, ControlRow.key == key, ControlRow.hold == hold)
+    return tx.execute(gone).rowcount == 1

@@ -1,0 +1,99 @@
+"""Dispatch: wake the agents whose time has come. Called every second by beat's metronome; any number may run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from fleet.core import clock, ids, logs
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.failpoints import Point, reach
+from fleet.engine import controls, publish, system_agents, ticks
+from fleet.engine.agents import commands, loop
+from fleet.engine.agents.loop import Due, Next
+from fleet.engine.deps import Deps
+from fleet.engine.schedule import SHORTEST_GAP_S, next_wake
+from fleet.engine.ticks import TickKey
+
+log = logs.get(__name__)
+_TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns
+
+
+_LANES = 2  # of batches under way: while Postgres works on one, Python works on the other
+# However long the fleet was held or away: a tick that is opened an hour late the sweep would skip before it is decided.
+_LATEST = timedelta(minutes=30)
+
+
+def dispatch(deps: Deps) -> int:
+    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
+    until_s = clock.monotonic_s() + _TURN_S
+    if not loop.anybody_due(deps.db):
+        return 0
+    claimed, opened = _one_batch(deps)
+    if claimed < deps.settings.dispatch_batch:
+        return opened
+    with ThreadPoolExecutor(_LANES, thread_name_prefix="dispatch") as lanes:
+        return opened + sum(lanes.map(lambda _: _batches(deps, until_s), range(_LANES)))
+
+
+def _batches(deps: Deps, until_s: float) -> int:
+    """Work through one batch after another, beside others who do; return how many ticks were opened."""
+    opened = 0
+    while clock.monotonic_s() < until_s:
+        claimed, new = _one_batch(deps)
+        opened += new
+        if claimed < deps.settings.dispatch_batch:
+            break
+    return opened
+
+
+def _one_batch(deps: Deps) -> tuple[int, int]:
+    with deps.db.transaction() as tx:
+        # The agents that run the fleet itself wake all the same: they tell operators of the very hold.
+        is_held = any(hold.scope == "fleet" for hold in controls.in_force(tx))
+        kinds = system_agents.KINDS if is_held else None
+        due = loop.claim_due(tx, limit=deps.settings.dispatch_batch, kinds=kinds)
+        if not due:
+            return 0, 0
+        # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
+        late = ticks.with_open_tick(tx, [TickKey(agent.agent_id, agent.tick_no) for agent in due])
+        nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
+        loop.reschedule(tx, [n for _, n in nexts])
+        earliest = due[0].claimed_at - _LATEST
+        # An insert would wait for whoever ends the late one, who may be waiting for the agent's row that we hold.
+        wanted = [
+            (TickKey(agent.agent_id, n.tick_no), max(agent.next_tick_at, earliest))
+            for agent, n in nexts
+            if agent.agent_id not in late
+        ]
+        opened = ticks.open_ticks(tx, wanted)
+        reach(Point.DISPATCH_CLAIMED)
+        tx.afterwards(lambda: reach(Point.DISPATCH_COMMITTED))
+        tx.afterwards(lambda: publish.ring_ticks(deps.publisher, opened))
+        tx.afterwards(lambda: reach(Point.DISPATCH_PUBLISHED))
+    return len(due), len(opened)
+
+
+def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
+    """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
+    tick_no = agent.tick_no if late else agent.tick_no + 1
+    try:
+        return Next(agent.agent_id, tick_no, drawn(deps, agent, tick_no))
+    except (InvalidInput, NotFound) as error:
+        log.warning("agent_cannot_be_scheduled", agent_id=str(agent.agent_id), error=str(error))
+        commands.fail(tx, agent.agent_id, why=str(error))
+        return None
+
+
+def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
+    """Return when an agent wakes after a tick that is claimed at `agent.claimed_at`: the same for whoever asks.
+
+    Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
+    """
+    if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
+        gap_s = max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)
+        return agent.claimed_at + timedelta(seconds=gap_s)
+    wider_s = agent.max_interval_s - agent.min_interval_s
+    gap_s = agent.min_interval_s + wider_s * ids.share(agent.agent_id, tick_no, "schedule")
+    return next_wake(deps.schedule(agent.persona_id), agent.claimed_at, gap_s, tempo=deps.settings.tempo)

@@ -1,0 +1,139 @@
+"""What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
+
+One table for ticks and jobs: the surface's budgets put whom they cover to sleep until they reset, the surface's own
+kill switch and a refused token pause the surface until a person has looked. A job that waits for a budget of our own
+holds back nothing but itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import DBAPIError
+
+from fleet.adapters import base, gateway
+from fleet.core import masking
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
+from fleet.engine import controls
+from fleet.engine.agents import commands, loop
+from fleet.engine.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
+from fleet.engine.jobs.states import DeadReason
+from fleet.features.costs import budget_guard
+from fleet.images.credentials import NotSigned
+from fleet.llm.moderation.base import Unanswered
+
+_BUDGET_SLEEP = timedelta(hours=1)
+_LONGEST_SLEEP = timedelta(hours=24)
+_LOOK_AGAIN = timedelta(minutes=5)
+_BREATHER_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the attempt ended, and what else to write in the same transaction."""
+
+    outcome: Outcome
+    also: Callable[[Tx], None] | None = None
+    still_held: Callable[[Tx], bool] | None = None
+    """Says whether what the job waits for is still in the way; asked in the transaction that puts the job aside."""
+
+
+def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
+    """Return when to wake from a budget sleep: the surface's word within 1 s and 24 h; 1 h when it gave none."""
+    if reset_at is None:
+        return now + _BUDGET_SLEEP
+    return min(max(reset_at, now + timedelta(seconds=1)), now + _LONGEST_SLEEP)
+
+
+def judge(
+    error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
+) -> Verdict:
+    """Return what follows from an error. `sent` says whether the write may have left the house."""
+    match error:
+        case base.BudgetSpent():
+            until = budget_reset(error.reset_at, now)
+            return Verdict(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
+        case budget_guard.Unpaid():
+            return Verdict(Held(str(error), error.until), still_held=lambda tx: budget_guard.still_unpaid(tx, error))
+        case base.SurfacePaused():
+            return Verdict(
+                Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")
+            )
+        case base.TokenRefused():
+            why = f"it refuses our token: {error}; mend FLEET_SERVICE_TOKEN, then resume"
+            return Verdict(Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, why))
+        case base.Throttled():
+            wait_s = error.retry_after_s if error.retry_after_s is not None else _BREATHER_S
+            return Verdict(Held(str(error), now + timedelta(seconds=wait_s)))
+        case base.AccountMissing():
+            return Verdict(Retry(str(error)), lambda tx: loop.set_account(tx, agent_id, None))
+        case base.Vanished():
+            return Verdict(Skipped(f"gone: {error}"))
+        case base.Uncertain() if sent:
+            return Verdict(Unknown(str(error), settle))
+        case base.Uncertain() | base.Unreachable():
+            return Verdict(Retry(str(error)))
+        case _:
+            return Verdict(_of_rules(error, now, sent=sent, settle=settle))
+
+
+def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta) -> Outcome:
+    """Return what follows from our own rules, servers and mistakes."""
+    match error:
+        case gateway.DryRun():
+            return Skipped("dry run: nothing was sent", {"draft": error.draft})
+        case gateway.NotAllowed():
+            return Dead(DeadReason.POLICY, str(error))
+        case gateway.Stopped():
+            return Held(str(error), now + _LOOK_AGAIN, by_people=True)
+        case gateway.LeaseEnding():
+            return Held(str(error), now)
+        case Unanswered():
+            return Held(str(error), now + timedelta(seconds=max(_BREATHER_S, error.retry_after_s or 0.0)))
+        case NotSigned():
+            return Held(str(error), now + _LOOK_AGAIN)
+        case base.Refused() | InvalidInput() | NotFound():
+            return Dead(DeadReason.PERMANENT, str(error))
+        case Unavailable():
+            return Retry(str(error))
+        case FleetError():
+            return Unknown(str(error), settle) if sent else Retry(str(error))
+        case _:
+            why = unexpected(error)
+            return Unknown(why, settle) if sent else Retry(why)
+
+
+def unexpected(error: Exception) -> str:
+    """Return what everybody who sees agents and jobs is told of an error that nobody has words for; the log has all.
+
+    Its first line alone: below it a database shows rows as they stand, whatever is in them.
+    """
+    first_line = str(error).strip().partition("\n")[0]
+    return masking.mask(f"unexpected: {type(error).__name__}: {first_line}")[:1000]
+
+
+def unrecorded(error: DBAPIError, *, may_be_out: bool) -> Verdict:
+    """Return how a job ends whose end the ledger does not take, such as an id that is longer than any column."""
+    why = masking.mask(f"what came of it cannot be written down: {error.orig}".splitlines()[0])[:1000]
+    return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
+
+
+def _sleep(agent_id: uuid.UUID, surface: str, error: base.BudgetSpent, until: datetime) -> Callable[[Tx], None]:
+    def write(tx: Tx) -> None:
+        if error.whole_fleet:
+            controls.pause(tx, "surface", surface, by=controls.BUDGET, reason=str(error), until=until)
+        else:
+            commands.pause(tx, agent_id, reason=f"budget: {error}", until=until)
+
+    return write
+
+
+def _pause_surface(surface: str, reason: str) -> Callable[[Tx], None]:
+    def write(tx: Tx) -> None:
+        controls.pause(tx, "surface", surface, by="fleet", reason=reason)
+
+    return write

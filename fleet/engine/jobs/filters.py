@@ -1,0 +1,164 @@
+"""Which jobs: a filter as a value, and as SQL. Used by `fleet.engine.jobs.lists`, and by `queries` for what people do.
+
+Everything is compared with bare columns, never with an expression, which no index holds.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.engine.jobs.models import COMMON_KINDS, IS_RARE_KIND, RARE_PRIORITIES, UNDONE, JobRow
+from fleet.engine.jobs.policy import PRIORITY, JobKind, Priority
+from fleet.engine.jobs.states import LEASED, DeadReason, JobState
+
+Search = Callable[..., sa.Select[Any]]
+"""Given the conditions, what is to be found: so many, in such an order."""
+_Value = Callable[[str], sa.ColumnElement[Any]]
+_TIME = sa.DateTime(timezone=True)
+_OPEN: dict[str, sa.types.TypeEngine[Any]] = {
+    "agent_id": sa.Uuid(), "reason": sa.String(), "older_than": sa.Interval(), "newer_than": sa.Interval(),
+    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME,
+}  # fmt: skip
+"""The fields whose values change nothing in how a search is written; kinds do, but for dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs. Ages are counted from `finished_at` for finished ones, else from birth.
+
+    `ended_from` and `ended_till` are moments that both belong to the span; they name a set that cannot grow.
+    """
+
+    states: tuple[JobState, ...] = ()
+    agent_id: uuid.UUID | None = None
+    kinds: tuple[JobKind, ...] = ()
+    reason: DeadReason | None = None
+    older_than: timedelta | None = None
+    newer_than: timedelta | None = None
+    ids: tuple[uuid.UUID, ...] = ()
+    priority: Priority | None = None
+    ended_from: datetime | None = None
+    ended_till: datetime | None = None
+
+    @property
+    def is_of_the_dead(self) -> bool:
+        """Whether it asks for dead letters alone; an index of their own holds all that is asked of them."""
+        return self.states == (JobState.DEAD,)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of its open fields, by name."""
+        given = {name: getattr(self, name) for name in _OPEN if name != "kinds" or self.is_of_the_dead}
+        set_ = {name: value for name, value in given.items() if value not in (None, ())}
+        return {name: [*value] if isinstance(value, tuple) else value for name, value in set_.items()}
+
+    @property
+    def shape(self) -> Filter:
+        """The same without those values: equal for all filters that are written alike."""
+        open_: dict[str, Any] = dict.fromkeys(self.values, True)
+        return replace(self, **open_)
+
+    @property
+    def parts(self) -> list[Filter]:
+        """The same as several, each of which one index serves, by state or, `apart`, by kind.
+
+        A common priority is what its kinds are born with, so that no other kind is looked through in vain. No parts:
+        nothing can match.
+        """
+        if self.is_of_the_dead:
+            return [self]
+        kinds = self._possible_kinds
+        if self.agent_id is not None:
+            return [self] if kinds else []
+        if self._has_common_priority:
+            groups = [[kind for kind in kinds if (kind in COMMON_KINDS) is common] for common in (True, False)]
+            return [replace(self, kinds=tuple(group)) for group in groups if group]
+        return [replace(self, states=(state,)) for state in self.states] or [self]
+
+    @property
+    def apart(self) -> tuple[JobKind, ...]:
+        """The kinds of a part for each of which the index is to be searched by itself; none: it holds them together."""
+        if self.is_of_the_dead:
+            return ()
+        kinds = tuple(self._possible_kinds)
+        is_undone = bool(self.states) and set(self.states) <= set(UNDONE)
+        is_rare = self._has_common_priority and not set(kinds) & set(COMMON_KINDS)
+        return kinds if self.agent_id is not None or is_undone or is_rare else ()
+
+    @property
+    def _has_common_priority(self) -> bool:
+        return self.priority is not None and self.priority not in RARE_PRIORITIES
+
+    @property
+    def _possible_kinds(self) -> list[JobKind]:
+        kinds = self.kinds or tuple(JobKind)
+        return [kind for kind in kinds if not self._has_common_priority or PRIORITY[kind] is self.priority]
+
+
+def matching(which: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return a filter as SQL, with its values."""
+    values = which.values
+    return _conditions(which, lambda name: sa.literal(values[name], _OPEN[name]))
+
+
+def searching(part: Filter, one: Search) -> sa.Select[Any]:
+    """Return a search with a part of a filter's shape, to be run with the filter's values.
+
+    Where each kind is searched for by itself, one after the other, this is written once for all of them: to plan a
+    dozen searches took the planner, and to write them Python, longer than to carry them out.
+    """
+    if len(part.apart) < 2:
+        return one(*_conditions(part, _named))
+    kinds = sa.func.unnest(sa.literal([*part.apart], ARRAY(sa.String))).table_valued("kind").render_derived()
+    rare = [] if set(part.apart) & set(COMMON_KINDS) else [IS_RARE_KIND]
+    found = one(JobRow.kind == kinds.c.kind, *rare, *_conditions(replace(part, kinds=()), _named)).lateral()
+    return sa.select(found).select_from(kinds.join(found, sa.true()))
+
+
+def _named(name: str) -> sa.ColumnElement[Any]:
+    return sa.bindparam(name, type_=_OPEN[name])
+
+
+def _conditions(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
+    found = _in_states(which.states) if which.states else []
+    if which.agent_id is not None:
+        found.append(JobRow.agent_id == value("agent_id"))
+    if which.kinds:
+        is_told = isinstance(which.kinds, tuple)  # in a shape they may be left out
+        found.append(JobRow.kind.in_(which.kinds) if is_told else JobRow.kind == sa.func.any(value("kinds")))
+    if which.priority is not None:
+        found.append(JobRow.priority == which.priority)
+    if which.reason is not None:
+        found.append(JobRow.dead_reason == value("reason"))
+    if which.ids:
+        found.append(JobRow.id == sa.func.any(value("ids")))
+    return found + _ages(which, value)
+
+
+def _ages(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.is_of_the_dead
+    if which.older_than is not None:
+        moment = sa.func.now() - value("older_than")
+        found += [ended < moment] if all_ended else [made < moment, sa.or_(ended.is_(None), ended < moment)]
+    if which.newer_than is not None:
+        moment = sa.func.now() - value("newer_than")
+        found.append(ended >= moment if all_ended else sa.or_(ended >= moment, made >= moment))
+    if which.ended_from is not None:
+        found.append(ended >= value("ended_from"))
+    if which.ended_till is not None:
+        found.append(ended <= value("ended_till"))
+    return found
+
+
+def _in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
+    """Say that a job is in one of the states; of the leased ones also what a CHECK says, for their index knows that."""
+    leased = [JobRow.lease_until.is_not(None)] if LEASED.issuperset(states) else []
+    return [JobRow.state.in_(states), *leased]

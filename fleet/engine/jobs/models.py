@@ -1,0 +1,206 @@
+"""Tables of the ledger: ticks (the decision log), jobs, and every attempt at them. Knows no other room's rows."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base, one_of
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.states import DeadReason, JobState
+
+_TIME = sa.DateTime(timezone=True)
+_NOW = sa.text("clock_timestamp()")
+_SENT = sa.text("sending_at IS NOT NULL")
+_PACED = "kind = 'deliver' AND requested_by IS NULL"
+UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
+# In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
+PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
+"""Likes and comments stay as long as their agent: they are the memory that forbids a second one."""
+
+RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
+"""What people ask for, and what few kinds are born with; the others are what most jobs have."""
+
+COMMON_KINDS = (JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.BROWSE)
+"""What most jobs are."""
+_RARE = "kind NOT IN ('post', 'comment', 'like', 'browse')"
+IS_RARE_KIND = sa.text(f"jobs.{_RARE}")
+"""In the words of their index, as the planner compares them."""
+
+
+class TickRow(Base):
+    """One waking of an agent, with what it saw, what it decided and how long that took."""
+
+    __tablename__ = "ticks"
+
+    agent_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    tick_no: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    state: Mapped[str] = mapped_column(sa.String(10), server_default="due")
+    due_at: Mapped[datetime] = mapped_column(_TIME)
+    asked_for: Mapped[str | None] = mapped_column(sa.String(20))  # a person wants this very action
+    requested_by: Mapped[str | None] = mapped_column(sa.String(100))
+    published_at: Mapped[datetime | None] = mapped_column(_TIME)
+    publishes: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # since the last claim
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    lease_until: Mapped[datetime | None] = mapped_column(_TIME)
+    decided_at: Mapped[datetime | None] = mapped_column(_TIME)
+    inputs: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    outcome: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    duration_ms: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(sa.Text)
+
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('due', 'deciding', 'decided', 'skipped')", name="state"),
+        # At most one open tick of an agent: two decisions at once, or a pile of late ones, cannot exist.
+        sa.Index("uq_ticks_open", "agent_id", unique=True, postgresql_where=sa.text("state IN ('due', 'deciding')")),
+        sa.Index("ix_ticks_open_due_at", "due_at", postgresql_where=sa.text("state IN ('due', 'deciding')")),
+        sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
+    )
+
+
+class JobRow(Base):
+    """One thing to do, from birth to its end."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"))
+    tick_no: Mapped[int | None] = mapped_column(sa.BigInteger)
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    priority: Mapped[str] = mapped_column(sa.String(10))
+    surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
+    target: Mapped[str | None] = mapped_column(sa.String(200))  # what is liked or commented on
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
+    state: Mapped[str] = mapped_column(sa.String(10), server_default=JobState.READY)
+    attempts: Mapped[int] = mapped_column(server_default=sa.text("0"))  # tries that the surface or we failed
+    max_attempts: Mapped[int]
+    claims: Mapped[int] = mapped_column(server_default=sa.text("0"))  # starts, with or without a finish
+    next_attempt_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    published_at: Mapped[datetime | None] = mapped_column(_TIME)
+    publishes: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # since the last claim
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    lease_until: Mapped[datetime | None] = mapped_column(_TIME)
+    checkpoint: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
+    sending_at: Mapped[datetime | None] = mapped_column(_TIME)
+    held: Mapped[str | None] = mapped_column(sa.String(300))  # what it waits for: a pause, a cap, a budget
+    remote_id: Mapped[str | None] = mapped_column(sa.String(200))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    dead_reason: Mapped[str | None] = mapped_column(sa.String(20))
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    requested_by: Mapped[str | None] = mapped_column(sa.String(100))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    expires_at: Mapped[datetime] = mapped_column(_TIME)
+    finished_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.CheckConstraint(one_of("state", JobState), name="state"),
+        sa.CheckConstraint(one_of("kind", JobKind), name="kind"),
+        sa.CheckConstraint(one_of("priority", Priority), name="priority"),
+        sa.CheckConstraint(f"dead_reason IS NULL OR {one_of('dead_reason', DeadReason)}", name="dead_reason"),
+        sa.CheckConstraint("(state = 'dead') <= (dead_reason IS NOT NULL)", name="dead_has_reason"),
+        sa.CheckConstraint("(state IN ('running', 'sending')) <= (lease_until IS NOT NULL)", name="leased"),
+        sa.CheckConstraint(
+            "(state IN ('done', 'dead', 'skipped', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"
+        ),
+        # One like and one comment of an agent on a post, whatever decides, retries or races.
+        sa.Index(
+            "uq_jobs_one_reaction",
+            "agent_id",
+            "kind",
+            "target",
+            unique=True,
+            postgresql_where=sa.text("kind IN ('like', 'comment') AND state NOT IN ('skipped', 'cancelled')"),
+        ),
+        # One reaction to a post, one request to a person; what the surface forgets when it is taken back, we do not.
+        sa.Index(
+            "uq_jobs_one_social",
+            "agent_id",
+            "kind",
+            "target",
+            unique=True,
+            postgresql_where=sa.text("kind IN ('react', 'connect') AND state NOT IN ('skipped', 'cancelled')"),
+        ),
+        # Who looks at a feed at this moment, and whether an agent has not come round to it yet.
+        sa.Index(
+            "ix_jobs_scans",
+            "agent_id",
+            postgresql_where=sa.text("kind = 'scan_feed' AND state IN ('ready', 'running')"),
+        ),
+        # The sweep: what is due, whose lease has run out, what waits for a pause or a cap.
+        sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
+        sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
+        sa.Index("ix_jobs_held", "surface", postgresql_where=sa.text("held IS NOT NULL")),
+        # The caps: what an agent, and the fleet on one surface, wrote lately; whose comments stand on a post.
+        sa.Index("ix_jobs_agent_sent", "agent_id", "sending_at", "kind", postgresql_where=_SENT),
+        sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=_SENT),
+        sa.Index(
+            "ix_jobs_comments",
+            "target",
+            postgresql_where=sa.text("kind = 'comment' AND state IN ('sending', 'unknown', 'done')"),
+        ),
+        # Deliveries by receiver: those that wait to be published, and those that are (`fleet.engine.jobs.pacing`).
+        sa.Index(
+            "ix_jobs_paced_waiting",
+            sa.text("(payload->>'subscription')"),
+            "next_attempt_at",
+            postgresql_where=sa.text(f"{_PACED} AND state = 'ready' AND published_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_jobs_paced_out",
+            sa.text("(payload->>'subscription')"),
+            postgresql_where=sa.text(f"{_PACED} AND state IN ('ready', 'running') AND published_at IS NOT NULL"),
+        ),
+        # Lists, newest first; what is rare has small indexes of its own, what is common is met soon on the way down.
+        sa.Index("ix_jobs_created_at", "created_at"),
+        sa.Index("ix_jobs_agent", "agent_id", "kind", "created_at"),
+        sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
+        sa.Index(
+            "ix_jobs_undone",
+            "state",
+            "kind",
+            "created_at",
+            postgresql_where=sa.text("state IN ('skipped', 'cancelled')"),
+        ),
+        sa.Index(
+            "ix_jobs_rare_kinds",
+            "kind",
+            "created_at",
+            postgresql_where=sa.text(_RARE),
+        ),
+        sa.Index(
+            "ix_jobs_urgent", "priority", "created_at", postgresql_where=sa.text("priority IN ('critical', 'high')")
+        ),
+        # Dead letters are listed, filtered and counted without a look at their rows.
+        sa.Index(
+            "ix_jobs_dead_letters",
+            "finished_at",
+            "id",
+            postgresql_where=sa.text("state = 'dead'"),
+            postgresql_include=["dead_reason", "kind", "agent_id"],
+        ),
+        # Exactly what prune may delete: likes and comments that stand are kept for good and would be in its way.
+        sa.Index("ix_jobs_prunable", "finished_at", postgresql_where=PRUNABLE),
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
+    )
+
+
+class AttemptRow(Base):
+    """One claim of a job: who, when, and how it ended. Only its end is ever filled in."""
+
+    __tablename__ = "job_attempts"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    lease_token: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    worker: Mapped[str] = mapped_column(sa.String(100))
+    started_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    ended_at: Mapped[datetime | None] = mapped_column(_TIME)
+    outcome: Mapped[str | None] = mapped_column(sa.String(20))
+    error: Mapped[str | None] = mapped_column(sa.Text)
+
+    __table_args__ = ({"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05}},)

@@ -1,0 +1,201 @@
+"""Reading the ledger, and what a person does to a job: retry, cancel, replay, discard.
+
+Called by doors through `fleet.engine`, inside its transactions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.core import ids, prefixes
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, NotFound
+from fleet.engine.jobs import pacing
+from fleet.engine.jobs.filters import Filter, matching
+from fleet.engine.jobs.ledger import Ring, locked_in_order, rings
+from fleet.engine.jobs.models import AttemptRow, JobRow
+from fleet.engine.jobs.policy import WORTH_DOING, JobKind
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.ticks import seconds
+
+__all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
+_CLOCK = sa.func.clock_timestamp()
+_LISTED = "`fleet jobs list` shows the newest."
+
+
+def get(tx: Tx, job_id: uuid.UUID) -> JobRow:
+    """Return one job. Raises NotFound."""
+    row = tx.session.get(JobRow, job_id)
+    if row is None:
+        raise NotFound(f"There is no job {job_id}.", fix=_LISTED)
+    return row
+
+
+def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
+    """Return every claim of a job, oldest first."""
+    query = sa.select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.lease_token)
+    return list(tx.session.scalars(query))
+
+
+def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
+    """Make a waiting job due at once.
+
+    Raises Conflict if it is at work or finished, or may be out since less than `settle_s`: what is looked for too early
+    is not found, and sent twice.
+    """
+    lost_at = sa.select(sa.func.max(AttemptRow.ended_at)).where(
+        AttemptRow.job_id == job_id, AttemptRow.outcome.in_(("unknown", "lost"))
+    )
+    settled = sa.func.coalesce(lost_at.scalar_subquery() < _CLOCK - seconds(settle_s), sa.true())
+    row = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_((JobState.READY, JobState.UNKNOWN)), JobRow.lease_until.is_(None))
+        .where(sa.or_(JobRow.state == JobState.READY, settled))
+        .values(next_attempt_at=_CLOCK, published_at=_CLOCK, publishes=1, held=None)
+        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+    ).one_or_none()
+    if row is None:
+        state = get(tx, job_id).state
+        if state == JobState.UNKNOWN:
+            raise Conflict(f"Job {job_id} may be out, and is not looked for yet.", fix=f"Wait for {settle_s:.0f} s.")
+        hint = "Use `fleet dead replay`." if state == JobState.DEAD else None
+        raise Conflict(f"Job {job_id} is {state}; only waiting jobs can be retried at once.", fix=hint)
+    return rings([row])[0]
+
+
+def cancel(tx: Tx, job_id: uuid.UUID) -> None:
+    """Call off a job that nobody has begun. Raises Conflict if it is at work or finished."""
+    moved = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state == JobState.READY)
+        .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1, held=None)
+    )
+    if not moved.rowcount:
+        raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
+
+
+def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[JobKind] = ()) -> int:
+    """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
+
+    Those of the kinds in `but` stay as well.
+    """
+    kept = (JobKind.DEPROVISION, *but)
+    waiting = (JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
+    moved = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == locked_in_order(*waiting).c.id)
+        .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1, held=None)
+    )
+    return moved.rowcount
+
+
+def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 1000) -> list[Ring]:
+    """Bring dead letters back to life with their id and key, a new count of attempts and a new lease of time.
+
+    One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
+    that no task understands cannot be replayed.
+    """
+    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
+    if not allow_stale:
+        where.append(JobRow.expires_at > _CLOCK)
+    victims = _newest_dead(where, limit)
+    may_be_out = JobRow.dead_reason == DeadReason.UNKNOWN_OUTCOME
+    rows = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(
+            state=sa.case((may_be_out, JobState.UNKNOWN.value), else_=JobState.READY.value),
+            dead_reason=None, finished_at=None, attempts=0, claims=0, held=None,
+            lease_token=JobRow.lease_token + 1, lease_until=None,
+            next_attempt_at=_CLOCK, published_at=sa.case((pacing.is_paced(), None), else_=_CLOCK),
+            publishes=sa.case((pacing.is_paced(), 0), else_=1),
+            expires_at=sa.func.greatest(JobRow.expires_at, _CLOCK + _worth_doing()),
+        )
+        .returning(JobRow.id, JobRow.kind, JobRow.priority, JobRow.publishes)
+    )  # fmt: skip
+    return [replace(ring, is_published=bool(row.publishes)) for row in rows for ring in rings([row])]
+
+
+def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
+    """Put dead letters away for good; the rows stay. Returns how many."""
+    where = [*matching(which), JobRow.state == JobState.DEAD]
+    victims = _newest_dead(where, limit)
+    moved = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1)
+    )
+    return moved.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The newest dead letters that match, up to a limit: how many, between which deaths, and what is against them."""
+
+    number: int
+    first_ended: datetime | None
+    last_ended: datetime | None
+    stale: int
+    unreadable: int
+
+
+def reach(tx: Tx, which: Filter, *, limit: int) -> Reach:
+    """Return what a replay or a discard of so many dead letters would find."""
+    found = (
+        sa.select(JobRow.finished_at, JobRow.kind, JobRow.expires_at)
+        .where(*matching(which), JobRow.state == JobState.DEAD)
+        .order_by(JobRow.finished_at.desc(), JobRow.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    number, ended, is_message = sa.func.count(), found.c.finished_at, found.c.kind == JobKind.MESSAGE
+    stale = number.filter(found.c.expires_at <= _CLOCK, ~is_message)
+    told = sa.select(number, sa.func.min(ended), sa.func.max(ended), stale, number.filter(is_message))
+    return Reach(*tx.execute(told.select_from(found)).one())
+
+
+def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subquery:
+    """Lock the same ones that a list of as many shows."""
+    query = sa.select(JobRow.id).where(*where).order_by(JobRow.finished_at.desc(), JobRow.id.desc()).limit(limit)
+    return query.with_for_update(skip_locked=True).subquery()
+
+
+def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
+    """Keep a message that no task understands as a dead letter; return its id. Long bodies are cut at 16,000."""
+    job_id = ids.new()
+    tx.execute(
+        sa.insert(JobRow).values(
+            id=job_id, kind=JobKind.MESSAGE, priority="low", state=JobState.DEAD, max_attempts=1,
+            payload={"task": task[:200], "body": body[:16_000].replace("\x00", "")},
+            dead_reason=DeadReason.UNREADABLE, error=why[:1000], finished_at=_CLOCK,
+            expires_at=_CLOCK + WORTH_DOING[JobKind.MESSAGE],
+        )
+    )  # fmt: skip
+    return job_id
+
+
+def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
+    """Return the id of the one job whose id begins so. Raises InvalidInput, NotFound."""
+    return prefixes.resolve(tx, JobRow.id, prefix, what="job", listed=_LISTED)
+
+
+def _worth_doing() -> sa.ColumnElement[Any]:
+    whens: list[Any] = [(JobRow.kind == kind, sa.literal(span, sa.Interval)) for kind, span in WORTH_DOING.items()]
+    return sa.case(*whens, else_=sa.literal(timedelta(hours=1), sa.Interval))
+
+
+def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:
+    """Return the remote ids that are accounted for, newest 1,000: a probe must not adopt another job's effect."""
+    query = (
+        sa.select(JobRow.remote_id)
+        .where(JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.remote_id.is_not(None))
+        .order_by(JobRow.created_at.desc())
+        .limit(1000)
+    )
+    return frozenset(str(value) for value in tx.session.scalars(query))

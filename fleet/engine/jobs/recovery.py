@@ -1,0 +1,168 @@
+"""What the sweep does with jobs that were left lying: the cure for killed workers and wiped brokers.
+
+Called by `fleet.engine.sweep`; any number may run, since all of it is SKIP LOCKED and bounded. A new token fences
+whoever held the job before.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.engine.jobs import pacing
+from fleet.engine.jobs.ledger import Ring, rings
+from fleet.engine.jobs.models import PRUNABLE, AttemptRow, JobRow
+from fleet.engine.jobs.policy import MOST_WORKERS_LOST
+from fleet.engine.jobs.states import LEASED, DeadReason, JobState
+from fleet.engine.ticks import overdue, seconds
+
+_CLOCK = sa.func.clock_timestamp()
+_ROUNDS = 3
+PATIENCE = 10
+"""How many times longer a message may go unanswered in a queue in which many wait."""
+# Read once and first: no index can be searched for what changes from row to row.
+_NOW = sa.select(_CLOCK).scalar_subquery()
+# A try that failed was a claim that ended, or two: the write, and the look for it.
+_LOST = sa.func.greatest(JobRow.claims - 2 * JobRow.attempts, 1)
+# Jobs that died with one worker are found in the same moment, and would die together again beside the one that kills:
+# the second time they part, by up to 2 s, then 6, 14, at most 510.
+_APART = seconds(sa.func.random() * (sa.func.power(2.0, sa.func.least(_LOST, 9)) - 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A job that the sweep moved, and where to."""
+
+    job_id: uuid.UUID
+    agent_id: uuid.UUID | None
+    kind: str
+    state: JobState
+    dead_reason: str | None
+    error: str | None
+
+
+def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]:
+    """Take jobs from workers that are gone: back to ready, or to unknown if a write may be on its way.
+
+    A job that loses its workers too often kills them, and becomes a dead letter.
+    """
+    victims = _victims(
+        sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _NOW, limit=limit
+    )
+    was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
+    poisoned = _LOST >= MOST_WORKERS_LOST
+    moved = _moved(
+        tx,
+        victims,
+        state=sa.case((poisoned, JobState.DEAD.value), (was_sent, JobState.UNKNOWN.value), else_=JobState.READY.value),
+        dead_reason=sa.case(
+            (sa.and_(poisoned, was_sent), DeadReason.UNKNOWN_OUTCOME.value),
+            (poisoned, DeadReason.POISON.value),
+            else_=None,
+        ),
+        finished_at=sa.case((poisoned, _CLOCK), else_=None),
+        error="the worker was lost",
+        lease_until=None,
+        next_attempt_at=_CLOCK + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
+        published_at=None,
+        publishes=0,
+    )
+    _close_attempts(tx, [job.job_id for job in moved])
+    return moved
+
+
+def end_stale(tx: Tx, *, limit: int = 500) -> list[Moved]:
+    """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
+    victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _NOW, limit=limit)
+    tried = JobRow.attempts > 0
+    return _moved(
+        tx,
+        victims,
+        state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
+        dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
+        error=sa.func.coalesce(JobRow.error, JobRow.held, "too late to be worth doing"),
+        finished_at=_CLOCK,
+    )
+
+
+def republish_due(
+    tx: Tx, *, after_s: float, limit: int = 1000, long_queues: Collection[str] = (), patience: int = PATIENCE
+) -> list[Ring]:
+    """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent.
+
+    At most `limit` of the kinds that crowd the others out, then as many of the other kinds. In `long_queues` messages
+    wait longer, so they count as lost only `patience` times later: an echo would make a long queue longer.
+    """
+    found: list[Ring] = []
+    crowding: set[str] = set()
+    for _ in range(_ROUNDS):
+        batch = _republish(tx, after_s=after_s, limit=limit, long_queues=long_queues, patience=patience, but=crowding)
+        found += batch
+        if len(batch) < limit:
+            break
+        crowding |= {kind for kind, number in Counter(ring.kind for ring in batch).items() if number >= limit // 8}
+    return found
+
+
+def _republish(
+    tx: Tx, *, after_s: float, limit: int, long_queues: Collection[str], patience: int, but: Collection[str]
+) -> list[Ring]:
+    wait_s = sa.case((JobRow.priority.in_(long_queues), after_s * patience), else_=after_s)
+    victims = _victims(
+        JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
+        JobRow.next_attempt_at <= _NOW,
+        JobRow.lease_until.is_(None),
+        overdue(JobRow.published_at, JobRow.publishes, wait_s),
+        sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
+        JobRow.kind.not_in(but),
+        limit=limit,
+    )
+    rows = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == victims.c.id)
+        .values(published_at=_CLOCK, publishes=JobRow.publishes + 1)
+        .returning(JobRow.id, JobRow.kind, JobRow.priority)
+    )
+    return rings(rows)
+
+
+def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete jobs that ended well and long ago; dead letters stay until a person discards them.
+
+    Likes and comments that stand are kept as long as their agent.
+    """
+    victims = (
+        sa.select(JobRow.id)
+        .where(JobRow.finished_at < _NOW - seconds(days * 86400), PRUNABLE)
+        .order_by(JobRow.finished_at)
+        .limit(limit)
+        .subquery()
+    )
+    return tx.execute(sa.delete(JobRow).where(JobRow.id == victims.c.id)).rowcount
+
+
+_MOVED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_reason, JobRow.error)
+
+
+def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
+    query = sa.select(JobRow.id).where(*where).order_by(JobRow.next_attempt_at).limit(limit)
+    return query.with_for_update(skip_locked=True).subquery()
+
+
+def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[Moved]:
+    """Move jobs, out of the hands of whoever may hold them."""
+    moved = sa.update(JobRow).where(JobRow.id == victims.c.id).values(lease_token=JobRow.lease_token + 1, **values)
+    rows = tx.execute(moved.returning(*_MOVED))
+    return [Moved(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows]
+
+
+def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:
+    if job_ids:
+        open_ones = sa.and_(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        tx.execute(sa.update(AttemptRow).where(open_ones).values(ended_at=_CLOCK, outcome="lost"))

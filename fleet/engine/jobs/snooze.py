@@ -1,0 +1,52 @@
+"""Jobs that something holds back: put aside without a trace of an attempt, and freed when it is lifted.
+
+Called by `fleet.engine` inside its transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.engine.jobs.ledger import Claim, guarded, locked_in_order
+from fleet.engine.jobs.models import AttemptRow, JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+
+_CLOCK = sa.func.clock_timestamp()
+
+
+def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
+    """Undo a claim: something holds the job back until then. It costs nothing and leaves no trace of an attempt."""
+    waiting = {"held": why[:300], "next_attempt_at": until, "published_at": None, "publishes": 0}
+    if guarded(tx, claimed, {JobState.RUNNING}, state=JobState.READY, lease_until=None, claims=JobRow.claims - 1,
+                **waiting):  # fmt: skip
+        tx.execute(
+            sa.delete(AttemptRow).where(AttemptRow.job_id == claimed.job_id, AttemptRow.lease_token == claimed.token)
+        )
+
+
+_FREEING = 0x66726565  # "free": any constant does, as long as both sides take the same
+
+
+def let_nobody_free(tx: Tx) -> None:
+    """Hold off `free_held` until this transaction ends, which is about to put a job aside that it could not see yet."""
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
+
+
+def free_held(tx: Tx, kinds: Collection[JobKind] | None = None) -> int:
+    """Make every job (of these kinds) that waits for a pause, cap or budget due now; return how many.
+
+    What they wait for is checked again.
+
+    To be called before anything locks an agent's row: who puts its job aside wants that, too.
+    """
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))  # waits for all who put jobs aside
+    waiting = [JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN))]
+    if kinds is not None:
+        waiting.append(JobRow.kind.in_(kinds))
+    freed = sa.update(JobRow).where(JobRow.id == locked_in_order(*waiting).c.id)
+    return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount

@@ -1,0 +1,147 @@
+"""How the ledger stands at this moment, for metrics and glances: what waits, how long, what is held by whom.
+
+Called by `fleet.engine` at every scrape and look, so each query reads a partial index that holds only what is alive or
+dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.engine.jobs.policy import OFF_SURFACE
+
+_LIVE = """
+SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
+UNION ALL
+SELECT kind, state, count(*) FROM jobs WHERE lease_until IS NOT NULL AND state IN ('running', 'sending') GROUP BY kind, state
+UNION ALL
+SELECT kind, 'dead', count(*) FROM jobs WHERE state = 'dead' GROUP BY kind
+"""  # noqa: E501
+_DUE = """
+SELECT priority, count(*), extract(epoch FROM clock_timestamp() - min(next_attempt_at))
+FROM jobs WHERE state IN ('ready', 'unknown') AND next_attempt_at <= clock_timestamp() AND lease_until IS NULL
+AND NOT (kind = 'deliver' AND requested_by IS NULL AND published_at IS NULL)
+GROUP BY priority
+"""
+_DEAD = "SELECT dead_reason, count(*) AS number FROM jobs WHERE state = 'dead' GROUP BY dead_reason"
+_OLDEST_UNKNOWN = """
+SELECT extract(epoch FROM clock_timestamp() - min(sending_at))
+FROM jobs WHERE state IN ('ready', 'unknown') AND state = 'unknown'
+"""
+_LAPSED_JOBS = "SELECT count(*) FROM jobs WHERE lease_until IS NOT NULL AND lease_until < clock_timestamp()"
+_TICKS = """
+SELECT state, count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0),
+       count(*) FILTER (WHERE lease_until < clock_timestamp())
+FROM ticks WHERE state IN ('due', 'deciding') GROUP BY state
+"""
+_ENDED = """
+SELECT kind, state, count(*) FROM (
+    SELECT kind, state FROM jobs WHERE finished_at >= :since AND finished_at < :until
+    ORDER BY finished_at DESC LIMIT :limit) AS newest
+GROUP BY kind, state
+"""
+_LATENESS = """
+SELECT extract(epoch FROM decided_at - due_at) FROM ticks WHERE decided_at IS NOT NULL
+ORDER BY decided_at DESC LIMIT :limit
+"""
+_LAST_SENT = "SELECT max(sending_at) FROM jobs WHERE surface = :surface AND sending_at IS NOT NULL"
+
+_TROUBLE = """
+SELECT jobs.surface, count(*) AS number, (array_agg(newest.why ORDER BY newest.id DESC))[1] AS why
+FROM unnest(ARRAY['job.retrying', 'job.unknown']) AS asked (subject)
+CROSS JOIN LATERAL (
+    SELECT events.id, events.job_id, events.occurred_at, events.payload->>'why' AS why FROM events
+    WHERE events.subject = asked.subject ORDER BY events.id DESC LIMIT :limit) AS newest
+JOIN jobs ON jobs.id = newest.job_id
+WHERE newest.occurred_at > :since AND jobs.kind != ALL(:off_surface)
+GROUP BY jobs.surface
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Attempts at a surface that failed: how many, and why the newest did."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of one priority may be claimed now: how many jobs, and how long the oldest has been due."""
+
+    number: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Ticks nobody has decided yet, of one state. `lapsed` ones have a lease that ran out and was not taken back."""
+
+    number: int
+    oldest_s: float
+    lapsed: int
+
+
+def live_and_dead(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return how many jobs there are by (kind, state), of those that are alive or dead letters."""
+    return {(kind, state): number for kind, state, number in tx.execute(sa.text(_LIVE))}
+
+
+def waiting(tx: Tx) -> dict[str, Waiting]:
+    """Return what may be claimed now by priority; what waits for a pause, cap, retry or
+    receiver is not in it.
+    """
+    rows = tx.execute(sa.text(_DUE))
+    return {priority: Waiting(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
+
+
+def dead_letters(tx: Tx) -> dict[str, int]:
+    """Return how many dead letters there are by reason."""
+    return {row.dead_reason: row.number for row in tx.execute(sa.text(_DEAD))}
+
+
+def oldest_unknown_s(tx: Tx) -> float:
+    """Return how long ago the oldest write went out of which nobody knows whether it happened; 0 without one."""
+    return max(0.0, float(tx.scalar(sa.text(_OLDEST_UNKNOWN)) or 0.0))
+
+
+def lapsed_jobs(tx: Tx) -> int:
+    """Return how many jobs are leased to somebody whose time is up and whom no sweep has replaced yet."""
+    return int(tx.scalar(sa.text(_LAPSED_JOBS)) or 0)
+
+
+def undecided_ticks(tx: Tx) -> dict[str, Undecided]:
+    """Return the ticks that nobody has decided yet, by state."""
+    rows = tx.execute(sa.text(_TICKS))
+    return {state: Undecided(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
+
+
+def ended(tx: Tx, since: datetime, until: datetime, *, limit: int = 200_000) -> dict[tuple[str, str], int]:
+    """Return how many jobs ended in a span of time by (kind, state), of its newest `limit`."""
+    span = {"since": since, "until": until, "limit": limit}
+    return {(kind, state): number for kind, state, number in tx.execute(sa.text(_ENDED), span)}
+
+
+def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
+    """Return how late the newest decisions were, oldest first."""
+    found = [max(0.0, float(late_s)) for (late_s,) in tx.execute(sa.text(_LATENESS), {"limit": limit})]
+    return found[::-1]
+
+
+def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[str, Trouble]:
+    """Return the attempts that failed since a moment, by the surface that they called; of the newest `limit` of all.
+
+    A webhook that is down, or a notice that is not taken, is no trouble with a surface.
+    """
+    asked = {"since": since, "limit": limit, "off_surface": sorted(OFF_SURFACE)}
+    return {row.surface: Trouble(row.number, row.why or "no answer") for row in tx.execute(sa.text(_TROUBLE), asked)}
+
+
+def last_sent_at(tx: Tx, surface: str) -> datetime | None:
+    """Return when the last write to a surface went out that was not refused."""
+    return tx.scalar(sa.text(_LAST_SENT).bindparams(surface=surface))  # type: ignore[no-any-return]

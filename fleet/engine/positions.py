@@ -1,0 +1,149 @@
+"""Positions: how far each reader of events has come. Every move is one guarded UPDATE that says whether it happened.
+
+A position moves in the transaction that makes what was read up to it so; who reads from an old one changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.core import events
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.events import EventRow, Position
+from fleet.features.webhooks.models import ReaderRow
+
+WEBHOOKS = "webhooks"
+_OF_WEBHOOK = "webhook:"
+_CLOCK = sa.func.clock_timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A reader as it stands. `parked` counts the events that were given up."""
+
+    name: str
+    at: Position
+    moved_at: datetime
+    parked: int
+    last_error: str | None
+
+
+def of_code(name: str) -> str:
+    """Return the name of a subscriber's position: apart from ours, whatever it calls itself."""
+    return f"code:{name}"
+
+
+def of_webhook(subscription_id: uuid.UUID) -> str:
+    """Return the name of the position of a webhook that is behind the others."""
+    return f"{_OF_WEBHOOK}{subscription_id}"
+
+
+def behind(tx: Tx) -> dict[uuid.UUID, Position]:
+    """Return the webhooks that are behind the others (`WEBHOOKS`), with where they stand, the last one first."""
+    query = sa.select(ReaderRow.name, ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name.startswith(_OF_WEBHOOK))
+    rows = tx.execute(query.order_by(ReaderRow.txid, ReaderRow.event_id))
+    return {uuid.UUID(row.name.removeprefix(_OF_WEBHOOK)): Position(row.txid, row.event_id) for row in rows}
+
+
+def fall_behind(tx: Tx, subscription_id: uuid.UUID, at: Position) -> None:
+    """Let a webhook stand at a position of its own. One that was removed or switched off a moment ago has none."""
+    tx.execute(
+        _FALL_BEHIND, {"name": of_webhook(subscription_id), "id": subscription_id, "txid": at.txid, "event_id": at.id}
+    )
+
+
+def forget(tx: Tx, name: str) -> None:
+    """Forget a position."""
+    tx.execute(sa.delete(ReaderRow).where(ReaderRow.name == name).execution_options(synchronize_session=False))
+
+
+_FALL_BEHIND = sa.text("""
+INSERT INTO event_readers (name, txid, event_id)
+SELECT :name, :txid, :event_id FROM hook_subscriptions WHERE id = :id AND active FOR KEY SHARE
+ON CONFLICT (name) DO UPDATE SET txid = excluded.txid, event_id = excluded.event_id, moved_at = clock_timestamp()
+""")
+
+
+def standing(tx: Tx, name: str) -> Position:
+    """Return where a reader stands; a new one begins with what happens from now on."""
+    found = tx.execute(sa.select(ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name == name)).one_or_none()
+    if found is not None:
+        return Position(*found)
+    here = events.tail_position(tx)
+    new = insert(ReaderRow).values(name=name, txid=here.txid, event_id=here.id).on_conflict_do_nothing()
+    tx.execute(new)
+    return Position(*tx.execute(sa.select(ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name == name)).one())
+
+
+def advance(tx: Tx, name: str, before: Position, after: Position) -> bool:
+    """Move a reader on; False if it does not stand where the caller thinks."""
+    here = (ReaderRow.name == name, ReaderRow.txid == before.txid, ReaderRow.event_id == before.id)
+    moved = sa.update(ReaderRow).where(*here).values(txid=after.txid, event_id=after.id, moved_at=_CLOCK)
+    return tx.execute(moved.execution_options(synchronize_session=False)).rowcount == 1
+
+
+def park(tx: Tx, name: str, before: Position, after: Position, why: str) -> bool:
+    """Move a reader past an event that it cannot handle; False if it does not stand where the caller thinks."""
+    if not advance(tx, name, before, after):
+        return False
+    counted = {"parked": ReaderRow.parked + 1, "last_error": why[:500]}
+    tx.execute(sa.update(ReaderRow).where(ReaderRow.name == name).values(**counted))
+    return True
+
+
+def reset(tx: Tx, name: str, to: Position) -> Position:
+    """Let a reader read again from a position; return where it stood. Raises NotFound."""
+    row = tx.session.scalars(sa.select(ReaderRow).where(ReaderRow.name == name).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound("Nobody has read events under this name yet.", fix="`fleet events subscribers` shows who does.")
+    stood = Position(row.txid, row.event_id)
+    row.txid, row.event_id, row.moved_at = to.txid, to.id, tx.now()
+    return stood
+
+
+def are_from_elsewhere(tx: Tx) -> bool:
+    """Say whether a reader stands where this server's transactions have yet to come: it read on another one."""
+    return bool(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(ReaderRow.txid), 0) >= events.YET_TO_COME)))
+
+
+def put_first(tx: Tx) -> None:
+    """Let readers stand where they do among events of which all have the transaction id 0 (`events.put_first`)."""
+    stands = sa.tuple_(ReaderRow.txid, ReaderRow.event_id)
+    before_the_next = (
+        sa.select(sa.func.min(EventRow.id) - 1)
+        .where(sa.tuple_(EventRow.txid, EventRow.id) > stands)
+        .correlate(ReaderRow)
+        .scalar_subquery()
+    )
+    newest = sa.select(sa.func.max(EventRow.id)).scalar_subquery()
+    # Who stands at 0 was put there before this was killed.
+    moved = sa.update(ReaderRow).where(ReaderRow.txid > 0)
+    moved = moved.values(txid=0, event_id=sa.func.coalesce(before_the_next, newest, 0))
+    tx.execute(moved.execution_options(synchronize_session=False))
+
+
+def listed(tx: Tx) -> list[Reader]:
+    """Return all readers by name."""
+    rows = tx.session.scalars(sa.select(ReaderRow).order_by(ReaderRow.name))
+    return [Reader(row.name, Position(row.txid, row.event_id), row.moved_at, row.parked, row.last_error)
+            for row in rows]  # fmt: skip
+
+
+def written(position: Position) -> str:
+    """Return a position as people and programs write it."""
+    return f"{position.txid}-{position.id}"
+
+
+def read(text: str) -> Position:
+    """Return the position that is written so. Raises InvalidInput."""
+    txid, dash, event_id = text.strip().partition("-")
+    plain = all(part.isascii() and part.isdigit() and len(part) <= 19 for part in (txid, event_id))
+    if not dash or not plain or max(int(txid), int(event_id)) >= 2**63:
+        raise InvalidInput(f"{text[:60]!r} is no position.", fix="It is written TXID-ID; 0-0 is before everything.")
+    return Position(int(txid), int(event_id))

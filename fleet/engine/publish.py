@@ -1,0 +1,20 @@
+"""Rings the bell for ticks and jobs: which task, on which queue. Called after COMMIT only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fleet.core.queue import Message, Publisher
+from fleet.engine.jobs.ledger import Ring
+from fleet.engine.ticks import TickKey
+
+
+def ring_ticks(publisher: Publisher, keys: Iterable[TickKey], *, queue: str = "ticks") -> None:
+    """Tell the workers that ticks are due."""
+    publisher.publish([Message("fleet.tick", (str(key.agent_id), key.tick_no), queue) for key in keys])
+
+
+def ring_jobs(publisher: Publisher, rings: Iterable[Ring]) -> None:
+    """Tell the workers that jobs are ready, each in the queue of its priority."""
+    due = [ring for ring in rings if ring.is_published]
+    publisher.publish([Message(f"fleet.{ring.kind}", (str(ring.job_id),), ring.priority) for ring in due])

@@ -1,0 +1,184 @@
+"""J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
+
+Called by `fleet.engine.perform`; scans take turns with it (`proposing`). Jobs of several threads that come this far at
+one moment are looked at in one transaction, each as if it were alone: those that could be in each other's way never go
+together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.adapters.base import Action, Verb
+from fleet.adapters.gateway import Lease, wait_for
+from fleet.core import clock
+from fleet.core.db import Tx
+from fleet.core.db.group_commit import NO_END_MS
+from fleet.core.db.sql import GroupStatement, given
+from fleet.engine import controls
+from fleet.engine.agents import loop
+from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.jobs import ledger, snooze, usage
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.policy import NOTICES, JobKind
+from fleet.engine.jobs.usage import BeforeWrite
+from fleet.engine.work import Fenced, Work
+from fleet.features.publishing import comment_candidates, review_words
+from fleet.features.publishing.agent import usage_of
+
+_HELD_FOR = timedelta(minutes=5)
+_MINUTE = timedelta(minutes=1)
+_PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
+"""What others see."""
+
+
+def _taking_turns() -> GroupStatement:
+    """Return the locks by which writes take turns; all who wait for several take them in one order."""
+    calls = given(turn=sa.String())
+    return GroupStatement(
+        sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
+    )
+
+
+def _looking(calls: sa.CTE, *more: sa.Label[Any]) -> GroupStatement:
+    """Return the second look at the agent and what holds it back."""
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(calls.c.n, now, controls.in_force_column(), *more, *loop.ACTOR)
+    return GroupStatement(query.select_from(calls.join(AgentRow, AgentRow.id == calls.c.agent_id)), order="agent_id")
+
+
+def _looking_and_counting() -> GroupStatement:
+    calls = given(**usage.BEFORE_WRITE)
+    return _looking(calls, *usage.before_write(calls))
+
+
+_TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=sa.Uuid())), _looking_and_counting()
+
+
+def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
+    """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
+    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=kind in NOTICES)
+    if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
+        return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
+    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
+        until = agent.paused_until or row.now + _HELD_FOR
+        return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
+    return None
+
+
+def called_off(agent: Actor, claim: Claim) -> Skipped | None:
+    """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
+    if agent.deleted_at is not None and claim.kind is not JobKind.DEPROVISION:
+        return Skipped("the agent is gone")
+    if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
+        return Skipped("the agent is supervised, and nobody has approved this")
+    return None
+
+
+def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
+    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
+    snooze.let_nobody_free(tx)
+    row: Any = tx.run(_LOOK, agent_id=claim.agent_id).fetchone()
+    still = None if row is None else held_back(row, loop.actor(row), claim.kind)
+    return still or Held(held.why, tx.now())
+
+
+def announce(work: Work, action: Action) -> Held | Skipped | None:
+    """Check the caps where nobody can slip past, and commit to the one write; or return why not.
+
+    Raises Fenced if the lease has gone to somebody else, or has run out.
+    """
+    started_s = clock.monotonic_s()
+    end = work.deps.db.together(_announce_all, (work, action), apart=[*_turns(work.claim, action)])
+    if isinstance(end, Fenced):
+        raise end
+    if end is None:
+        work.lease = Lease(started_s + work.deps.settings.lease_s)
+    return end
+
+
+def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
+    deps = asked[0][0].deps
+    claims = [work.claim for work, _ in asked]
+    caps = asked[0][0].gateway.policy.caps  # a process has one policy
+    full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+    turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
+    if full:  # or each process lets in as many as there is room for
+        turns |= {f"surface:{one.surface}" for one in claims}
+    with deps.db.transaction() as tx:
+        take_turns(tx, turns, patience_ms=patience_ms)
+        # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
+        # not what those wrote who were waited for.
+        looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
+        seen = tx.run_all(_LOOK_AND_COUNT, looks, patience_ms=patience_ms)
+        ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
+        going = Counter[str]()
+        for place, one in enumerate(claims):
+            ends[place] = _obstacle(tx, asked[place], seen[place], going=going[one.surface])
+            going[one.surface] += ends[place] is None
+        clear = [place for place, end in enumerate(ends) if end is None]
+        entered = ledger.enter_sending(
+            tx, [claims[place] for place in clear], lease_s=deps.settings.lease_s, patience_ms=patience_ms
+        )
+        for place, is_mine in zip(clear, entered, strict=True):
+            if not is_mine:
+                ends[place] = Fenced("the lease ran out while preparing")
+    return ends
+
+
+def _turns(claim: Claim, action: Action) -> Iterator[str]:
+    """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
+    comments on its post, writes of its words.
+    """
+    yield f"agent:{claim.agent_id}"
+    if action.verb is Verb.COMMENT:
+        yield turn_at(claim.surface, action.target)
+    if action.text:
+        yield f"text:{claim.surface}:{action.text}"
+
+
+def turn_at(surface: str, post: str | None) -> str:
+    """Return the name of the turn of whoever counts the comments on a post."""
+    return f"post:{surface}:{post}"
+
+
+def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
+    """Wait until nobody else has any of these turns, and have them until the transaction ends."""
+    tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
+
+
+def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
+    """Return why a job must not write now; `going` is how many others are about to write to its surface."""
+    work, action = asked
+    if not rows:
+        return Skipped("the agent is gone")
+    agent, claim = loop.actor(rows[0]), work.claim
+    obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
+    obstacle = obstacle or _capped(tx, work, action, usage.counted(rows[0]), going)
+    return obstacle or review_words.said_meanwhile(tx, work, action)
+
+
+def _capped(tx: Tx, work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
+    """Return what the caps say."""
+    if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
+        return None
+    claim, caps = work.claim, work.gateway.policy.caps
+    wait = wait_for(action.verb, usage_of(counted.writes), caps, counted.now)
+    if wait is not None:
+        return Held(wait.why, wait.until)
+    full = caps.surface_writes_per_minute
+    if full and counted.surface_writes_in_a_minute + going >= full:
+        return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
+    if action.verb is not Verb.COMMENT or action.target is None:
+        return None
+    is_crowded = comment_candidates.crowded(
+        comment_candidates.chosen(claim, action.target), usage.comments_on(tx, action.target), caps
+    )
+    return Skipped("enough of us have commented on this post") if is_crowded else None

@@ -1,0 +1,49 @@
+"""Pictures that a surface's workflows made, fetched from where the surface says they are.
+
+Handed to the gateway by `deps`. The surface chooses the address, so it is treated like any stranger's: only the
+surface's own origin and the hosts of FLEET_IMAGE_HOSTS are called, by way of `fleet.images.fetch`, without a token.
+"""
+
+from __future__ import annotations
+
+from fleet.adapters import base
+from fleet.adapters.base import PictureFile, Platform
+from fleet.adapters.gateway import FetchPicture, NotAllowed
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import Settings
+from fleet.images.addresses import Rules
+from fleet.images.errors import Forbidden, NotNamed, OutOfReach, Unusable
+from fleet.images.fetch import SYSTEM, Limits, fetch_file
+from fleet.images.wire import Network
+
+
+def fetcher(platform: Platform, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
+    """Return the function that fetches the pictures of a surface.
+
+    Raises InvalidInput for a host in FLEET_IMAGE_HOSTS that is none.
+    """
+    host = f"[{platform.host}]" if ":" in platform.host else platform.host
+    try:
+        rules = Rules.of_surface(f"{platform.scheme}://{host}:{platform.port}", settings.image_hosts)
+    except Forbidden as error:
+        raise InvalidInput(
+            f"The surface's address or FLEET_IMAGE_HOSTS cannot be read: {error.message}",
+            fix="Write the surface's address as https://host and each of FLEET_IMAGE_HOSTS as host or host:port.",
+        ) from error
+
+    def fetch(url: str, within_s: float) -> PictureFile:
+        limits = Limits(total_s=min(within_s, settings.http_timeout_s))
+        try:
+            file = fetch_file(url, rules=rules, limits=limits, network=network)
+        except NotNamed as error:
+            raise NotAllowed(
+                f"The surface keeps its pictures where this fleet does not fetch from: {error.message}",
+                fix="If that is right, add the host to FLEET_IMAGE_HOSTS, then replay the job.",
+            ) from error
+        except (Forbidden, Unusable) as error:
+            raise base.Refused(error.message) from error
+        except OutOfReach as error:
+            raise base.Unreachable(error.message) from error
+        return PictureFile(file.data, file.content_type)
+
+    return fetch

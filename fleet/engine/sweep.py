@@ -1,0 +1,173 @@
+"""Sweep: find what was left lying and set it going again. Called by beat every few seconds; any number may run.
+
+This is the recovery from killed workers, lost messages and a wiped broker. Prune is its slow sister: it deletes what
+is past its retention, and keeps the sums of the calls to models that go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from fleet.access import idempotency_keys, maintenance
+from fleet.core import clock, events, logs
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
+from fleet.engine import publish, ticks
+from fleet.engine.agents import loop
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import recovery
+from fleet.engine.jobs.recovery import Moved
+from fleet.engine.jobs.states import FINAL
+from fleet.features.approvals import maintenance as requests
+from fleet.features.costs import budget_guard
+from fleet.features.drafts import service as drafts
+from fleet.features.drafts.scanning import seen
+from fleet.features.experiments import engagement
+from fleet.features.media import records
+from fleet.features.webhooks import pacing
+from fleet.features.webhooks.inbound import sources as hook_sources
+from fleet.spending import days, ledger
+
+log = logs.get(__name__)
+TOO_LATE_S = 3600.0
+"""A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
+_LONG = 100
+PRUNE_FOR_S = 45.0
+"""Less than beat's minute, so that messages do not pile up while there is much to delete."""
+_PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found."""
+
+    ticks_released: int
+    ticks_skipped: int
+    jobs_released: int
+    jobs_ended: int
+    ticks_rung: int
+    jobs_rung: int
+    amounts_charged: int
+
+
+def sweep(deps: Deps) -> Swept:
+    """Release what dead workers held, end what is too old, and ring again for what is due."""
+    settings = deps.settings
+    with deps.db.transaction() as tx:
+        released_ticks = ticks.release_expired(tx)
+        skipped_ticks = ticks.skip_hopeless(tx, too_old_s=TOO_LATE_S)
+        released_jobs = recovery.release_expired(tx, settle_s=settings.settle_s)
+        ended_jobs = recovery.end_stale(tx)
+        _tell(tx, [*released_jobs, *ended_jobs])
+        _count(tx, ticks_released=released_ticks, ticks_skipped=skipped_ticks, jobs_released=released_jobs,
+               jobs_ended=ended_jobs)  # fmt: skip
+        reach(Point.SWEEP_RELEASED)
+    _show_at_nothing(deps, [*released_jobs, *ended_jobs])
+    long_queues = _long_queues(deps)
+    patience = recovery.PATIENCE if "ticks" in long_queues else 1
+    with deps.db.transaction() as tx:
+        rung_ticks = ticks.republish_due(tx, after_s=settings.republish_s * patience)
+        rung_jobs = recovery.republish_due(tx, after_s=settings.republish_s, long_queues=long_queues)
+        _count(tx, ticks_rung=rung_ticks, jobs_rung=rung_jobs)
+        tx.afterwards(lambda: publish.ring_ticks(deps.publisher, rung_ticks))
+        tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rung_jobs))
+        tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
+    pacing.sweep(deps)
+    charged = budget_guard.charge_abandoned(deps)
+    swept = Swept(
+        len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs),
+        charged,
+    )  # fmt: skip
+    if released_ticks or released_jobs or charged:
+        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
+    return swept
+
+
+def _long_queues(deps: Deps) -> frozenset[str]:
+    """Return the queues in which so many messages wait that an old message is not lost but late."""
+    try:
+        return frozenset(name for name, depth in deps.publisher.depths().items() if depth >= _LONG)
+    except FleetError:
+        return frozenset()
+
+
+def _show_at_nothing(deps: Deps, moved: list[Moved]) -> None:
+    """Take what has ended off the agents' rows, with no job's row held: who stops an agent has its row, and wants those
+    of its jobs.
+    """
+    ended = [(job.agent_id, job.kind) for job in moved if job.agent_id is not None and job.state in FINAL]
+    if ended:
+        with deps.db.transaction() as tx:
+            loop.end_actions(tx, ended)
+
+
+def _tell(tx: Tx, moved: list[Moved]) -> None:
+    events.emit_many(
+        tx,
+        [
+            {
+                "subject": "job.recovered" if job.state in ("ready", "unknown") else f"job.{job.state}",
+                "agent_id": job.agent_id,
+                "job_id": job.job_id,
+                "payload": {"kind": job.kind, "state": job.state, "reason": job.dead_reason, "why": job.error},
+            }
+            for job in moved
+        ],
+    )
+
+
+def _count(tx: Tx, **found: Sized) -> None:
+    """Record how much was found of each sort; nothing for nothing."""
+    rows = [{"subject": f"sweep.{what}", "agent_id": None, "job_id": None, "payload": {"number": len(rows)}}
+            for what, rows in found.items() if len(rows)]  # fmt: skip
+    events.emit_many(tx, rows)
+
+
+PRUNERS: tuple[Callable[..., int], ...] = (
+    ticks.prune_ticks,
+    recovery.prune_jobs,
+    events.prune,
+    ledger.prune_calls,
+    engagement.prune_readings,
+    engagement.prune_assignments,
+    records.prune_not_had,
+    drafts.prune,
+    seen.prune,
+    requests.prune,
+    idempotency_keys.prune,
+    maintenance.prune,
+    hook_sources.prune,
+)
+
+
+def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
+    """Delete ticks, jobs and events past their retention, a batch of each in turn; return how many rows went.
+
+    Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
+    jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
+    """
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS]
+    with deps.db.transaction() as tx:
+        days.fold(tx)  # calls go only once their sums are kept
+    while left and clock.monotonic_s() < until_s:
+        numbers = [prune_batch(deps, prune_some) for prune_some in left]
+        gone += sum(numbers)
+        left = [
+            prune_some for prune_some, number in zip(left, numbers, strict=True) if number >= deps.settings.prune_batch
+        ]
+    if left:
+        log.info("prune_goes_on", rows=gone)
+    return gone
+
+
+def prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
+    """Delete one batch of one kind of rows; return how many: none while somebody else prunes."""
+    with deps.db.transaction() as tx:
+        # One at a time: two would wait for each other's rows, and find them gone.
+        if not tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PRUNE_LOCK))):
+            return 0
+        return prune_some(tx, days=deps.settings.retention_days, limit=deps.settings.prune_batch)

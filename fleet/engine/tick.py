@@ -1,0 +1,204 @@
+"""One waking of one agent: claim, gather, decide, record. Called by the task `fleet.tick`.
+
+A second delivery of the same message claims nothing; a worker that dies here loses its lease, and somebody else
+decides.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from fleet.core import clock, events, ids, logs
+from fleet.core.db import Tx
+from fleet.core.db.sql import GroupStatement, given
+from fleet.core.errors import Conflict, FleetError, Unavailable
+from fleet.core.failpoints import Point, reach
+from fleet.engine import controls, error_policy, publish, system_agents, ticks
+from fleet.engine.agent_type import Awake, Decision, Mind
+from fleet.engine.agent_types import mind_of
+from fleet.engine.agents import loop
+from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.controls import Hold
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import Ring
+from fleet.engine.jobs.outcomes import Held
+from fleet.engine.ticks import ClaimedTick, TickKey
+
+log = logs.get(__name__)
+
+
+def tick(deps: Deps, key: TickKey) -> None:
+    """Decide one tick, if nobody has yet."""
+    deps.refresh()
+    started_s = clock.monotonic_s()
+    awake = _claim(deps, key)
+    if awake is None:
+        return
+    reach(Point.TICK_CLAIMED)
+    try:
+        mind = mind_of(awake.agent.kind)
+        moment = mind.gather(deps, awake)
+        decision = mind.decide(moment, dice_of(key))
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the tick ends and says so
+        _give_up(deps, awake, error)
+        return
+    duration_ms = round((clock.monotonic_s() - started_s) * 1000)
+    reach(Point.TICK_DECIDED)
+    try:
+        _record(deps, awake, _Thought(mind, moment, decision, duration_ms))
+    except Unavailable:
+        raise  # the lease runs out, and somebody else decides
+    except Exception as error:  # noqa: BLE001 - what cannot be written down now cannot be by the next worker either
+        _give_up(deps, awake, error)
+
+
+def dice_of(key: TickKey) -> random.Random:
+    """Return the dice of one tick: the same for whoever decides it, and whenever."""
+    return random.Random(ids.seed(key.agent_id, key.tick_no, "decide"))
+
+
+def _claim(deps: Deps, key: TickKey) -> Awake | None:
+    rows = deps.db.run(_CLAIM, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
+    if not rows:  # a second delivery, or an echo of the sweep's
+        with deps.db.transaction() as tx:
+            events.emit(tx, "tick.duplicate", agent_id=key.agent_id, tick_no=key.tick_no)
+        return None
+    (row,) = rows
+    claimed = ClaimedTick(key, row.token, row.due_at, row.asked_for, row.requested_by)
+    agent, holds = loop.actor(row), controls.read(row.holds)
+    why = _why_not(agent, holds, claimed)
+    if why is None:
+        return Awake(claimed, agent, holds, row.now)
+    with deps.db.transaction() as tx:
+        if ticks.skip_tick(tx, claimed, why=why):
+            events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
+    return None
+
+
+def _claiming() -> GroupStatement:
+    """Return T1: the claim, the agent, and what holds anybody back, in one statement."""
+    claimed = ticks.claiming(given(**ticks.CLAIM))
+    told = (claimed.c.n, claimed.c.token, claimed.c.due_at, claimed.c.asked_for, claimed.c.requested_by)
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(*told, now, controls.in_force_column(), *loop.ACTOR)
+    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
+    return GroupStatement(query, order="an_agent")
+
+
+_CLAIM = _claiming()
+
+
+def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
+    """Return why an agent must not act now, or None. What a person asks for also wakes an idle agent."""
+    if agent.deleted_at is not None:
+        return "the agent is gone"
+    if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
+        return f"the agent is {agent.status}"
+    hold = system_agents.hold_on(holds, agent)
+    return hold.words() if hold else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Thought:
+    """What a mind saw and decided, and how long that took."""
+
+    mind: Mind
+    moment: Any
+    decision: Decision
+    duration_ms: int
+
+
+def _record(deps: Deps, awake: Awake, thought: _Thought) -> None:
+    """T3. The decision, its jobs and the thought at once; nothing if somebody else has the lease. Then ring."""
+    agent, key, mind, decision = awake.agent, awake.tick.key, thought.mind, thought.decision
+    acts = mind.act(deps, awake, decision)
+    told = {
+        "agent": agent.name, "persona": agent.persona_id, "tick_no": key.tick_no, "action": decision.action,
+        "thought": decision.thought,
+    }  # fmt: skip
+    more: list[Ring] = []
+    then = acts.then
+    rows = deps.db.run(
+        _RECORD,
+        None if then is None else lambda tx: more.extend(ledger.add(tx, then(tx))),
+        **ticks.record_parameters(
+            awake.tick, inputs=mind.to_data(thought.moment), outcome=decision.outcome(), duration_ms=thought.duration_ms
+        ),
+        **ledger.add_parameters(acts.jobs),
+        thought=decision.thought[:1000],
+        action=decision.action,
+        subject="agent.thought" if decision.thought else None,
+        payload=told,
+    )
+    if not rows:
+        log.info("tick_was_fenced", agent_id=str(agent.id), tick_no=key.tick_no)
+        return
+    reach(Point.TICK_RECORDED)
+    try:
+        publish.ring_jobs(deps.publisher, [*ledger.new_rings(rows), *more])
+    except Unavailable as error:
+        log.warning("jobs_not_rung", agent_id=str(agent.id), error=str(error))  # the sweep rings
+    reach(Point.TICK_PUBLISHED)
+
+
+def _recording() -> GroupStatement:
+    """Return T3 in one statement: a row for each new job, one without a job if there is none, or none if fenced."""
+    calls = given(**ticks.RECORD, **loop.SHOW, **events.TOLD, jobs=JSONB())
+    recorded = ticks.recording(calls)
+    wanted = ledger.wanted_by(calls, of=recorded)
+    added = ledger.adding(wanted)
+    new = sa.select(wanted.c.n, *added.c).join_from(added, wanted, added.c.id == wanted.c.id).cte("new")
+    query = sa.select(recorded.c.n, *(new.c[name] for name in added.c.keys()))  # noqa: SIM118 - no dictionary
+    query = query.select_from(recorded.outerjoin(new, new.c.n == recorded.c.n))
+    shown = loop.showing(calls, of=recorded, when=new)
+    return GroupStatement(query.add_cte(shown, events.emitting(calls, of=recorded)), order="an_agent")
+
+
+_RECORD = _recording()
+
+
+def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
+    """End a tick that could not be decided; the agent tries again at its next one."""
+    agent, key = awake.agent, awake.tick.key
+    if not isinstance(error, FleetError):
+        log.exception("tick_failed", agent_id=str(agent.id), tick_no=key.tick_no)
+    verdict = error_policy.judge(
+        error, now=deps.now(), agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
+    )  # fmt: skip
+    why = str(error) if isinstance(error, FleetError) else error_policy.unexpected(error)
+    with deps.db.transaction() as tx:
+        if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
+            return
+        loop.show_at_nothing(tx, agent.id)
+        events.emit(
+            tx, "agent.tick.skipped", agent_id=agent.id, agent=agent.name, tick_no=key.tick_no, reason=why
+        )  # fmt: skip
+        if verdict.also is not None:
+            verdict.also(tx)
+
+
+def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decide a recorded tick once more; return (what was decided then, what is decided now).
+
+    Raises NotFound, or Conflict if the tick holds no decision, or one that another version recorded.
+    """
+    row = ticks.get_tick(tx, key)
+    if row.inputs is None or row.outcome is None:
+        raise Conflict(f"Tick {key.tick_no} is {row.state}: there is no decision to repeat.")
+    mind = mind_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
+    try:
+        inputs = mind.from_data(row.inputs)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Conflict(
+            f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",
+            fix="Its outcome stands as it was recorded.",
+        ) from error
+    return dict(row.outcome), mind.decide(inputs, dice_of(key)).outcome()

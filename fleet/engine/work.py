@@ -1,0 +1,84 @@
+"""A claimed job in the hands of its handler: who acts, what is known, and steps that are paid for once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.adapters.base import Account
+from fleet.adapters.gateway import Gateway, Lease
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
+from fleet.engine.agents.loop import Actor
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import Claim
+
+
+class Fenced(FleetError):
+    """The lease has gone to somebody else: stop at once, write nothing."""
+
+
+@dataclass(slots=True)
+class Work:
+    """Lives for one attempt, in one thread."""
+
+    deps: Deps
+    claim: Claim
+    agent: Actor
+    lease: Lease
+    sent: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
+    also: Callable[[Tx], None] | None = None
+    """What to write in the transaction that records how the attempt ended, if the lease is still ours then."""
+    _steps: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._steps = dict(self.claim.checkpoint)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The door to the job's surface."""
+        return self.deps.gateway(self.claim.surface)
+
+    @property
+    def account(self) -> Account:
+        """The account to act with."""
+        return self.deps.account(self.agent)
+
+    @property
+    def words_within_s(self) -> float:
+        """How long words may take: half of the lease that is left, since the rest of the job needs some too."""
+        return max(1.0, self.lease.left_s() / 2)
+
+    def known(self, name: str) -> Any:
+        """Return what a step has given, in whichever attempt; None if it has not been taken."""
+        return self._steps.get(name)
+
+    def step(self, name: str, make: Callable[[], Any], *, also: Callable[[Tx, Any], None] | None = None) -> Any:
+        """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
+
+        `also` writes in the transaction that saves it. Raises Fenced if the lease has gone to somebody else.
+        """
+        if name not in self._steps:
+            value = make()
+            reach(Point.JOB_STEP_PAID)
+            self.save(name, value, also=also)
+            reach(Point.JOB_STEP_SAVED)
+        return self._steps[name]
+
+    def save(self, name: str, value: Any, *, also: Callable[[Tx, Any], None] | None = None) -> None:
+        """Keep a step's value, in place of what it had. Raises Fenced if the lease has gone to somebody else."""
+        then = None if also is None else lambda tx: also(tx, value)
+        if not ledger.save_step(self.deps.db, self.claim, name, value, also=then):
+            raise Fenced(f"step {name} came too late")
+        self._steps[name] = value
+
+    def dice(self, purpose: str) -> random.Random:
+        """Return dice that fall the same way in every attempt at this job."""
+        return random.Random(ids.seed(self.claim.job_id, self.claim.tick_no or 0, purpose))

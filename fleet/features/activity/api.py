@@ -1,0 +1,116 @@
+"""What happened: the newest events first, and all of them in order after a position, none missed and none twice."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.core import subjects
+from fleet.core.events import Event as Fact
+from fleet.engine import positions
+from fleet.engine.deps import Deps
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.jobs.api import username
+from fleet.web import cursors
+from fleet.web.auth import TheDeps, needs, withheld
+from fleet.web.cursors import MOST, Page, Paging
+from fleet.web.fields import AgentFilter, Body, Moment, Told
+
+router = APIRouter(prefix="/activity", tags=["activity"])
+
+_POSITION = r"^[0-9]{1,19}-[0-9]{1,19}$"
+Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
+Subject = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,80}\*?$")]
+Where = Annotated[str, Field(pattern=_POSITION, examples=["7421-9310"])]
+
+
+class Event(BaseModel):
+    """One thing that happened."""
+
+    id: int
+    position: str = Field(description="where a reader stands who has read it", examples=["7421-9310"])
+    occurred_at: datetime
+    subject: str = Field(examples=["job.done"])
+    agent_id: uuid.UUID | None
+    agent: str | None = Field(description="the agent's username")
+    job_id: uuid.UUID | None
+    payload: Told
+
+
+class EventPage(Page[Event]):
+    """A page of events, newest first."""
+
+
+class ActivityQuery(Paging):
+    """Which events."""
+
+    agent: AgentFilter | None = None
+    job: uuid.UUID | None = None
+    subject: Annotated[list[Subject], Field(max_length=20, description="`job.*` is all that begin with `job.`")] = []
+    since: Moment | None = None
+
+
+class Following(BaseModel):
+    """Events in the order in which they became facts, and the position from which to go on."""
+
+    items: list[Event]
+    next: str = Field(description="hand it back as `after`, also when there are no items yet", examples=["7421-9310"])
+
+
+class After(Body):
+    """From where, and how many."""
+
+    after: Annotated[Where, Field(description="`next` of the answer before; 0-0 is before everything")] = "0-0"
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+
+
+class Now(BaseModel):
+    """The position after which only what is yet to come will be read."""
+
+    position: str
+
+
+@router.get("")
+def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
+    """Return a page of what happened, newest first."""
+    agent_id = roster.id_of(deps, which.agent)
+    found = people.activity(
+        deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
+        but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
+    )  # fmt: skip
+    if not found and which.cursor is None:
+        subjects.refuse_unknown(which.subject)
+    rows, following = which.page(found, lambda fact: fact.position.id)
+    return EventPage(items=_views(deps, list(rows)), next=following)
+
+
+@router.get("/after")
+def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> Following:
+    """Return what happened after a position, in order: nothing is missed, and nothing is told twice."""
+    position = positions.read(which.after)
+    found = people.activity_after(deps, position, but=withheld(who), limit=which.limit)
+    return Following(items=_views(deps, found), next=positions.written(found[-1].position if found else position))
+
+
+@router.get("/position", dependencies=[needs(Permission.FLEET_VIEW)])
+def position_now(deps: TheDeps) -> Now:
+    """Return the position after which only what is yet to come will be read."""
+    return Now(position=positions.written(people.activity_from_now(deps)))
+
+
+def _views(deps: Deps, facts: list[Fact]) -> list[Event]:
+    names = people.names(deps, [fact.agent_id for fact in facts])
+    return [
+        Event(
+            id=fact.position.id, position=positions.written(fact.position), occurred_at=fact.occurred_at,
+            subject=fact.subject, agent_id=fact.agent_id, agent=username(names, fact.agent_id), job_id=fact.job_id,
+            payload=dict(fact.payload),
+        )
+        for fact in facts
+    ]  # fmt: skip

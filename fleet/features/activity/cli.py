@@ -1,0 +1,99 @@
+"""`fleet activity`: what happened, oldest first as one reads a diary, and with --follow what happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import click
+
+from fleet.cli import views
+from fleet.cli.command import Command
+from fleet.cli.context import Door, pass_door
+from fleet.cli.interrupts import restore_ctrl_c
+from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.core import clock
+from fleet.core.errors import Unavailable
+from fleet.core.events import Event
+from fleet.core.subjects import matches, refuse_unknown
+from fleet.features.activity.agent_names import Cast
+from fleet.features.activity.cli_feed import line
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+
+_LOOK_EVERY_S = 0.5
+
+
+@click.command(cls=Command)
+@click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
+@click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--since", type=SPAN, help="Only what happened since, e.g. 30m, 2h, 7d.")
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
+@page_options(50)
+@json_option
+@pass_door
+def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, since: timedelta | None,
+             before: int | None, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+    """Show what happened, the newest last.
+
+    With --json a page of events, newest first; with --json --follow one event a line, as they come. -v tells thoughts.
+    """
+    if follow and (offset or before):
+        raise click.UsageError("--follow goes forward from now; --before and --offset go back. Choose one.")
+    if follow:
+        restore_ctrl_c()
+    position = people.activity_from_now(door.deps) if follow else None
+    events = people.activity(
+        door.deps, name=name, subjects=subjects, since=None if since is None else clock.now() - since, before=before,
+        limit=limit, offset=offset,
+    )  # fmt: skip
+    if not (events or offset or before):
+        refuse_unknown(subjects)
+    cast = Cast(door.deps)
+    if position is None:
+        _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
+        return
+    agent_id = roster.id_of(door.deps, name)
+    _tell(door, [event for event in reversed(events) if event.position <= position], cast, as_json=as_json)
+    while True:
+        try:
+            fresh = people.activity_after(door.deps, position)
+        except Unavailable as error:
+            door.note(error.message)
+            fresh = []
+        if fresh:
+            position = fresh[-1].position
+            _tell(door, [event for event in fresh if _wanted(event, agent_id, subjects)], cast, as_json=as_json)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, before: int | None,
+          as_json: bool) -> None:  # fmt: skip
+    if as_json:
+        cast.meet(events)
+        items = [views.event(event, cast.names) for event in events]
+        door.json(views.page(items, total=None, limit=limit, offset=offset))
+        return
+    _tell(door, list(reversed(events)), cast, as_json=False)
+    if not events:
+        door.note("Nothing more." if offset or before else "Nothing happened.")
+    elif len(events) == limit:
+        door.note(f"{limit} of very many; --before {events[-1].position.id} shows older ones.")
+
+
+def _tell(door: Door, events: Sequence[Event], cast: Cast, *, as_json: bool) -> None:
+    cast.meet(events)
+    for event in events:
+        if as_json:
+            click.echo(views.to_json(views.event(event, cast.names), indent=None))
+        elif (text := line(event, cast, verbose=door.verbosity > 0)) is not None:
+            door.out.print(text, soft_wrap=True)
+
+
+def _wanted(event: Event, agent_id: UUID | None, subjects: Sequence[str]) -> bool:
+    if agent_id is not None and event.agent_id != agent_id:
+        return False
+    return not subjects or any(matches(event.subject, subject) for subject in subjects)

@@ -1,0 +1,84 @@
+"""All that happened, newest first: of everybody or of one agent, of every subject or of some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.core import subjects
+from fleet.core.errors import FleetError
+from fleet.core.events import Event
+from fleet.core.text import storable
+from fleet.engine import positions
+from fleet.engine.deps import Deps
+from fleet.features.activity import feed
+from fleet.features.activity.feed import FAMILIES, Family, Line, Scribe
+from fleet.features.agents import commands as people
+from fleet.web.auth import TheDeps, needs, withheld
+from fleet.web.form_types import Maybe
+from fleet.web.problems import status_of
+from fleet.web.rendering import render
+
+router = APIRouter()
+_PAGE = 60
+_LOOKED_THROUGH = 600
+"""Of a family that shares its subject with others, this many events are looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Lines of a feed, newest first. The stream goes on after `position`; `before` leads to the page below, if any."""
+
+    lines: Sequence[Line]
+    position: str
+    before: int | None = None
+
+
+@router.get("/activity")
+def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
+             agent: Annotated[str, Query(max_length=60)] = "",
+             subject: Annotated[str, Query(max_length=80)] = "", only: Maybe[Family] = None,
+             before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None) -> Response:  # fmt: skip
+    """Show what happened."""
+    family, agent, subject = only or "", storable(agent.strip()), storable(subject.strip())
+    problem: FleetError | None = None
+    found, shown = None, Shown((), "")
+    try:
+        found = people.get_agent(deps, agent, include_deleted=True) if agent else None
+        shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
+                       but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
+    except FleetError as error:
+        problem = error
+    return render(
+        request, "activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent, found=found,
+        subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
+    )  # fmt: skip
+
+
+def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
+           but: Sequence[str] = (), before: int | None = None, limit: int) -> Shown:  # fmt: skip
+    """Return the newest lines, and the position from which a stream brings what follows.
+
+    Raises NotFound for an agent, InvalidInput for a subject, that there is none of.
+    """
+    position = people.activity_from_now(deps)  # before the look, so that nothing falls between the two
+    wanted = (subject,) if subject else feed.subjects_of(family)
+    read = _LOOKED_THROUGH if family and not subject and wanted == ("job.done",) else limit
+    found = people.activity(deps, name=name, subjects=wanted, but=but, before=before, limit=read)
+    if subject and not found and before is None:
+        subjects.refuse_unknown(wanted)
+    kept = [event for event in found if not family or feed.family(event) == family][:limit]
+    lines = [line for _, line in scribe.lines(kept)]
+    return Shown(lines, positions.written(position), _below(found, kept, read, limit))
+
+
+def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int) -> int | None:
+    """Return the event below which the next page begins; None if this is the last."""
+    if len(kept) == limit:
+        return kept[-1].position.id
+    return found[-1].position.id if len(found) == read else None

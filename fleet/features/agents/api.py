@@ -1,0 +1,217 @@
+"""Agents for programs: the list, one of them, and its settings. What is done to them is in `agents_act`."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.engine.agents import commands
+from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, Status
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.web import cursors, etags
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import AgentName, Body, Said, Weight, line, prose, taken, whole
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+
+Autonomy = Literal["autonomous", "supervised"]
+_LONGEST_S = 2_592_000
+_IF_MATCH = "the `ETag` that you have seen: 412 if its settings were changed since; its own ticks do not count"
+IfMatch = Annotated[str | None, Header(max_length=1000, description=_IF_MATCH)]
+
+
+class Weights(BaseModel):
+    """How often an agent does what, relative to each other."""
+
+    post: float
+    comment: float
+    like: float
+    browse: float
+
+
+class Interval(BaseModel):
+    """Least and most seconds between two ticks, at the plain pace of the agent's schedule."""
+
+    min: int
+    max: int
+
+
+class NewWeights(Body):
+    """How often an agent is to do what, relative to each other; at least one is above zero."""
+
+    post: Weight = 0.0
+    comment: Weight = 0.0
+    like: Weight = 0.0
+    browse: Weight = 0.0
+
+
+class NewInterval(Body):
+    """Least and most seconds between two ticks."""
+
+    min: Annotated[int, whole(1, _LONGEST_S)] = 60
+    max: Annotated[int, whole(1, _LONGEST_S)] = 300
+
+
+class Totals(BaseModel):
+    """What an agent ever did."""
+
+    posts: int
+    comments: int
+    likes: int
+    browses: int
+
+
+class Agent(BaseModel):
+    """One agent: who it is, how it behaves, and what it is doing."""
+
+    id: uuid.UUID
+    username: str = Field(examples=["ada_lovelace"])
+    name: str = Field(examples=["Ada"])
+    kind: str
+    persona: str | None = Field(examples=["ai_artist"])
+    status: Status
+    autonomy: Autonomy
+    personality: str
+    vibe: str
+    interests: list[str]
+    weights: Weights
+    interval_s: Interval
+    scans: bool = Field(description="supervised: whether it looks at its feed")
+    scan_interval_s: int
+    audience: Literal["public", "friends"]
+    heeds_agents: bool
+    draft_days: int
+    surface: str
+    owner: str
+    tick_no: int
+    next_tick_at: datetime | None
+    paused_until: datetime | None
+    pause_reason: str | None
+    current_action: str | None
+    last_action_at: datetime | None
+    last_thought: Said | None
+    totals: Totals
+    created_at: datetime
+    updated_at: datetime
+
+
+class AgentPage(Page[Agent]):
+    """A page of agents, by username."""
+
+
+class AgentQuery(Paging):
+    """Which agents."""
+
+    persona: Annotated[str, line(60)] | None = None
+    status: Status | None = None
+    autonomy: Autonomy | None = None
+    text: Annotated[str, line(100), Field(description="part of the name or the username")] | None = None
+
+
+class NewAgent(Body):
+    """An agent to be made. With a persona it begins with that one's character, weights and pace."""
+
+    username: Annotated[str, Field(pattern="^[a-z0-9_]{3,30}$", examples=["ada_lovelace"])]
+    name: Annotated[str, line(100, least=1), Field(examples=["Ada"])]
+    persona: Annotated[str, line(60), Field(examples=["ai_artist"])] | None = None
+    weights: NewWeights | None = None
+    interval_s: NewInterval | None = None
+    personality: Annotated[str, prose(2000)] | None = None
+    vibe: Annotated[str, line(60)] | None = None
+    interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] | None = None
+    surface: Annotated[str, line(40, least=1), Field(examples=["floimg"])] | None = None
+
+
+class AgentChanges(Body):
+    """What is to be different; what is left out stays."""
+
+    # The defaults are never used: only what was sent is taken.
+    name: Annotated[str, line(100, least=1)] = Field(default_factory=str)
+    persona: Annotated[str, line(60)] | None = None
+    personality: Annotated[str, prose(2000)] = Field(default_factory=str)
+    vibe: Annotated[str, line(60)] = Field(default_factory=str)
+    interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] = Field(default_factory=list)
+    weights: NewWeights = Field(default_factory=NewWeights)
+    interval_s: NewInterval = Field(default_factory=NewInterval)
+    autonomy: Autonomy = Field(default_factory=lambda: "autonomous")
+    scans: Annotated[bool, Field(strict=True)] = Field(default_factory=bool)
+    scan_interval_s: Literal[SCAN_INTERVALS_S] = Field(default_factory=lambda: 3600)  # type: ignore[valid-type]
+    audience: Literal["public", "friends"] = Field(default_factory=lambda: "public")
+    heeds_agents: Annotated[bool, Field(strict=True)] = Field(default_factory=bool)
+    draft_days: Annotated[int, whole(1, 90)] = Field(default_factory=lambda: 7)
+
+
+def view(row: AgentRow) -> Agent:
+    """Return an agent as programs see it."""
+    return taken(
+        Agent, row, persona=row.persona_id,
+        weights=Weights(**{name: getattr(row, f"{name}_weight") for name in commands.WEIGHT_NAMES}),
+        interval_s=Interval(min=row.min_interval_s, max=row.max_interval_s),
+        totals=Totals(**{f"{name}s": getattr(row, f"total_{name}s") for name in commands.WEIGHT_NAMES}),
+    )  # fmt: skip
+
+
+def _told(row: AgentRow, response: Response) -> Agent:
+    response.headers["etag"] = f'"{commands.version_of(row)}"'
+    return view(row)
+
+
+@router.get("", dependencies=[needs(Permission.AGENTS_VIEW)])
+def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> AgentPage:
+    """Return a page of agents, by username."""
+    wanted = people.AgentFilter(
+        status=which.status, persona_id=which.persona, autonomy=which.autonomy, text=which.text or None
+    )
+    found = decisions.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
+    rows, following = which.page(found, lambda row: row.username)
+    return AgentPage(items=[view(row) for row in rows], next=following)
+
+
+@router.post("", status_code=201)
+def create(deps: TheDeps, response: Response, *, body: NewAgent,
+           who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
+    """Make an idle agent; `start` sets it going."""
+    new = people.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)
+    given = body.model_dump(include={"personality", "vibe", "interests", "surface"}, exclude_none=True)
+    if body.weights is not None:
+        given["weights"] = body.weights.model_dump()
+    if body.interval_s is not None:
+        given |= {"min_interval_s": body.interval_s.min, "max_interval_s": body.interval_s.max}
+    if "interests" in given:
+        given["interests"] = tuple(given["interests"])
+    people.create(deps, replace(new, **given))
+    response.headers["location"] = f"/api/v1/agents/{body.username}"
+    return _told(people.get_agent(deps, body.username), response)
+
+
+@router.get("/{name}", dependencies=[needs(Permission.AGENTS_VIEW)])
+def show(deps: TheDeps, response: Response, *, name: AgentName) -> Agent:
+    """Return one agent. Its `ETag` is what `If-Match` wants when it is changed."""
+    return _told(people.get_agent(deps, name), response)
+
+
+@router.patch("/{name}", dependencies=[needs(Permission.AGENTS_EDIT)])
+def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentChanges,
+           if_match: IfMatch = None) -> Agent:  # fmt: skip
+    """Change an agent's settings."""
+    given = body.model_dump(exclude_unset=True)
+    if "persona" in given:
+        given["persona_id"] = given.pop("persona")
+    given |= {f"{action}_weight": weight for action, weight in given.pop("weights", {}).items()}
+    given |= {f"{end}_interval_s": seconds for end, seconds in given.pop("interval_s", {}).items()}
+    people.update(deps, name, given, seen=etags.versions(if_match))
+    return _told(people.get_agent(deps, name), response)
+
+
+@router.delete("/{name}", status_code=204)
+def delete(deps: TheDeps, *, name: AgentName, who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> None:
+    """Stop and hide an agent, and have its account on the surface removed. Its history stays."""
+    people.delete(deps, name, by=who.by)

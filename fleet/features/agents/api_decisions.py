@@ -1,0 +1,98 @@
+"""What agents decided, and why: the log of their ticks, and a decision made once more from what was recorded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions
+from fleet.features.drafts import limits
+from fleet.web import cursors
+from fleet.web.auth import TheDeps, decided_for, needs
+from fleet.web.cursors import LARGEST_ID, Page, Paging
+from fleet.web.fields import AgentName, Said, Told, taken
+
+router = APIRouter(prefix="/agents/{name}/decisions", tags=["decisions"])
+
+TickNo = Annotated[int, Path(ge=0, le=LARGEST_ID, description="the number of the tick")]
+Viewer = Annotated[Principal, needs(Permission.AGENTS_VIEW)]
+
+
+class Scanned(BaseModel):
+    """What a look at a feed came to."""
+
+    new: int
+    drafts: int
+    left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
+
+
+class Decision(BaseModel):
+    """One tick: what it decided, and how long that took. Without an outcome it is open, or was skipped."""
+
+    tick_no: int
+    state: str
+    due_at: datetime
+    decided_at: datetime | None
+    asked_for: str | None
+    requested_by: str | None
+    duration_ms: int | None
+    outcome: Told | None = Field(description="of one about webhooks, what it did alone, to those who may not see them")
+    error: Said | None
+    scan: Scanned | None = Field(None, description="of one that led to a look at a feed: what that came to")
+
+
+class WholeDecision(Decision):
+    """One tick with all that the agent saw."""
+
+    inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
+
+
+class DecisionPage(Page[Decision]):
+    """A page of an agent's decisions, newest first."""
+
+
+class Replayed(BaseModel):
+    """What was decided then, and what is decided now from the same inputs and dice."""
+
+    then: Told
+    now: Told
+    same: bool = Field(description="false where the rules have changed since")
+
+
+@router.get("")
+def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()], who: Viewer) -> DecisionPage:
+    """Return a page of an agent's decisions, newest first."""
+    above = which.place(cursors.number, of=name)
+    agent = people.get_agent(deps, name, include_deleted=True)
+    found = decisions.decisions_before(deps, str(agent.id), before=above, limit=which.one_more)
+    rows, following = which.page(found, lambda row: row.tick_no, of=name)
+    scans = limits.scans(deps, rows)
+    items = [
+        taken(Decision, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no)) for row in rows
+    ]
+    return DecisionPage(items=items, next=following)
+
+
+@router.get("/{tick_no}")
+def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> WholeDecision:
+    """Return one decision with all that the agent saw."""
+    agent = people.get_agent(deps, name, include_deleted=True)
+    row = decisions.decision(deps, str(agent.id), tick_no)
+    return taken(
+        WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs),
+        scan=limits.scans(deps, [row]).get(row.tick_no),
+    )  # fmt: skip
+
+
+@router.get("/{tick_no}/replay", responses={409: {}})
+def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Replayed:
+    """Decide once more from what was recorded; nothing follows from it."""
+    agent = people.get_agent(deps, name, include_deleted=True)
+    then, now = decisions.replay_decision(deps, str(agent.id), tick_no)
+    told_then, told_now = decided_for(who, agent, then) or {}, decided_for(who, agent, now) or {}
+    return Replayed(then=told_then, now=told_now, same=then == now)

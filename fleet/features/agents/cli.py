@@ -1,0 +1,192 @@
+"""`fleet agents`: whom the fleet consists of. Showing them is here; what is done to them is in `agents_act`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.text import Text
+
+from fleet.cli import render, views
+from fleet.cli.command import Group
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import AGENT, AGENT_KINDS, LARGEST_ID, PERSONA, before_option, json_option, page_options
+from fleet.core import clock
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.jobs.models import TickRow
+from fleet.features.activity import cli as activity_command
+from fleet.features.agents import cli_actions
+from fleet.features.agents import commands as people
+from fleet.features.agents import decisions as looking
+from fleet.features.drafts import limits as supervising
+from fleet.features.drafts.limits import Limits
+
+
+@click.group(cls=Group)
+def agents() -> None:
+    """List, create, edit, start, pause and stop agents.
+
+    AGENT is a username or an id.
+    """
+
+
+for _command in cli_actions.COMMANDS:
+    agents.add_command(_command)
+
+
+@agents.command("list")
+@click.option("--status", type=click.Choice([str(status) for status in Status]), help="Only with this status.")
+@click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
+@click.option("--kind", type=AGENT_KINDS, help="Only of this kind.")
+@click.option("--find", "text", help="Only those whose name or username holds this.")
+@click.option("--deleted", is_flag=True, help="Deleted ones too.")
+@page_options(20)
+@json_option
+@pass_door
+def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
+          deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+    """List agents by username; those of the kinds approval and hooks run the fleet itself."""
+    which = people.AgentFilter(
+        status=Status(status) if status else None, persona_id=persona_id, kind=kind, text=text, include_deleted=deleted
+    )  # fmt: skip
+    rows, total = people.list_agents(door.deps, which, limit=limit, offset=offset)
+    if as_json:
+        door.json(views.page([views.agent(row) for row in rows], total=total, limit=limit, offset=offset))
+        return
+    now = clock.now()
+    table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
+    for row in rows:
+        render.row(table, row.username, row.name, row.persona_id or "–", _status(row),
+                   render.when(row.last_action_at, now), _next(row, now))  # fmt: skip
+    if rows:
+        door.show(table)
+    door.note(render.page(rows, total, offset, "agents"))
+
+
+def _status(row: AgentRow) -> Text:
+    return render.words("deleted", "dim") if row.deleted_at else render.status(row.status)
+
+
+def _next(row: AgentRow, now: datetime) -> str:
+    if row.current_action:
+        return row.current_action
+    return render.when(row.next_tick_at, now) if row.status in (Status.RUNNING, Status.PAUSED) else "–"
+
+
+@agents.command()
+@click.argument("name", metavar="AGENT", type=AGENT)
+@json_option
+@pass_door
+def show(door: Door, /, *, name: str, as_json: bool) -> None:
+    """Show one agent: who it is, how it behaves, what it did."""
+    row = people.get_agent(door.deps, name, include_deleted=True)
+    limits = supervising.limits(door.deps, row) if row.autonomy == "supervised" else None
+    if as_json:
+        door.json({**views.agent(row), **(_limits_data(limits) if limits else {})})
+        return
+    door.show(render.facts(_facts(row, clock.now(), limits)))
+
+
+def _limits_data(limits: Limits) -> dict[str, Any]:
+    """Return what holds for a supervised agent's drafts, whatever its own settings are."""
+    return {
+        "undecided_drafts": limits.undecided, "most_undecided_drafts": limits.most or None,
+        "draft_wait_s": {"min": limits.shortest.total_seconds(), "max": limits.longest.total_seconds()},
+    }  # fmt: skip
+
+
+def _facts(row: AgentRow, now: datetime, limits: Limits | None) -> list[tuple[str, object]]:
+    view = views.agent(row)
+    shares = {name: weight / sum(view["weights"].values()) for name, weight in view["weights"].items()}
+    pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
+    return [
+        ("Name", row.name),
+        ("Username", row.username),
+        ("Id", row.id),
+        ("Persona", row.persona_id),
+        ("Status", _status(row)),
+        ("Because", pause if row.status in (Status.PAUSED, Status.ERROR) else None),
+        ("Doing", row.current_action),
+        ("Thought last", row.last_thought),
+        ("Acted last", render.when(row.last_action_at, now)),
+        ("Wakes next", _next(row, now)),
+        ("Totals", ", ".join(f"{number} {name}" for name, number in view["totals"].items())),
+        ("Wants to", ", ".join(f"{name} {share:.0%}" for name, share in shares.items())),
+        ("Pause between", f"{row.min_interval_s} to {row.max_interval_s} s at the plain pace"),
+        ("Vibe", row.vibe),
+        ("Personality", row.personality),
+        ("Interests", ", ".join(row.interests)),
+        ("Autonomy", row.autonomy),
+        ("Looks at", _scanning(row, limits) if limits else None),
+        ("Drafts", _drafts(row, limits) if limits else None),
+        ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),
+        ("Owner", row.owner),
+        ("Created", render.when(row.created_at, now)),
+        ("Deleted", render.when(row.deleted_at, now) if row.deleted_at else None),
+    ]
+
+
+def _drafts(row: AgentRow, limits: Limits) -> Text:
+    if not limits.is_full:
+        return render.words(limits.drafts)
+    return render.words(f"{limits.drafts}: no scan is made. {supervising.fix(row.username)}", "yellow")
+
+
+def _scanning(row: AgentRow, limits: Limits) -> str:
+    if not row.scans:
+        return "nothing: it is not to look at its feed"
+    whose = "what everybody sees" if row.audience == "public" else "what its friends see"
+    agents = ", what agents wrote too" if row.heeds_agents else ""
+    return f"{whose}{agents}, every {render.span(row.scan_interval_s)}; drafts wait {limits.waits}"
+
+
+@agents.command()
+@click.argument("name", metavar="AGENT", type=AGENT)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
+@click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
+@page_options(50)
+@json_option
+@click.pass_context
+def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
+    """Show what one agent did, oldest first."""
+    ctx.invoke(activity_command.activity, name=name, **options)
+
+
+@agents.command()
+@click.argument("name", metavar="AGENT", type=AGENT)
+@click.option("--inputs", is_flag=True, help="With --json: also all that the agent saw.")
+@page_options(20)
+@json_option
+@pass_door
+def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int, as_json: bool) -> None:
+    """Show an agent's decision log, newest first."""
+    rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
+    scans = supervising.scans(door.deps, rows)
+    if as_json:
+        items = [{**views.tick(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
+        door.json(views.page(items, total=total, limit=limit, offset=offset))
+        return
+    now = clock.now()
+    table = render.table(
+        ("Tick", {"justify": "right"}), "State", "When", "Action", ("ms", {"justify": "right"}),
+        ("Why", {"no_wrap": False, "overflow": "fold"}),
+    )  # fmt: skip
+    for row in rows:
+        render.row(table, row.tick_no, render.status(row.state), render.when(row.decided_at or row.due_at, now),
+                   (row.outcome or {}).get("action") or "–", row.duration_ms,
+                   _why(row, scans.get(row.tick_no)))  # fmt: skip
+    if rows:
+        door.show(table)
+    door.note(render.page(rows, total, offset, "decisions"))
+
+
+def _why(row: TickRow, scan: Mapping[str, Any] | None) -> Text:
+    if row.error:
+        return render.words(row.error, "red")
+    outcome = row.outcome or {}
+    asked = f"asked by {row.requested_by}: " if row.requested_by else ""
+    came_to = f" → {scan['text']}" if scan and scan.get("text") else ""
+    return render.words(f"{asked}{outcome.get('thought') or outcome.get('skipped') or ''}{came_to}")

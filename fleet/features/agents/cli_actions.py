@@ -1,0 +1,205 @@
+"""What `fleet agents` does to agents: create, edit, delete, start, pause, resume, stop, one or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
+from fleet.engine.agents.commands import WEIGHT_NAMES
+from fleet.features.agents import bulk
+from fleet.features.agents import commands as people
+from fleet.features.agents.bulk import Deed
+
+F = TypeVar("F", bound=Callable[..., Any])
+COMMANDS: list[click.Command] = []
+
+_AGENT = click.argument("name", metavar="AGENT", type=AGENT)
+_AGENTS = click.argument("names", metavar="AGENT...", type=AGENT, nargs=-1, required=True)
+_ONE_PERSONA = click.option("--persona", "persona_id", type=PERSONA, help="Only those of this persona.")
+
+
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    def made(function: Callable[..., None]) -> click.Command:
+        command = click.command(name, cls=Command)(function)
+        COMMANDS.append(command)
+        return command
+
+    return made
+
+
+def _character(command: F) -> F:
+    """Add the options that say what an agent is like."""
+    weight = click.FloatRange(0, 1_000_000)
+    seconds = click.IntRange(1, 604_800)
+    options = [
+        click.option("--name", "display_name", type=Line(100), help="What people see."),
+        click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
+        *(
+            click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
+            for action in WEIGHT_NAMES
+        ),
+        click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
+        click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
+        click.option("--personality", type=Line(2000), help="Who it is, in two or three sentences."),
+        click.option("--vibe", type=Line(60), help="One word for its manner."),
+        click.option(
+            "--interest", "interests", type=Line(60), multiple=True, help="What it cares about; may be repeated."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@_command("create")
+@click.argument("username", type=Line(30))
+@_character
+@click.option("--surface", type=Line(40), help="Where it acts; floimg if left out.")
+@click.option("--start", is_flag=True, help="Start it too.")
+@pass_door
+def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, start: bool,
+           **given: Any) -> None:  # fmt: skip
+    """Create an agent, idle unless --start.
+
+    With a persona it begins with that one's character, weights and pace; the other options change those.
+    """
+    name = display_name if display_name is not None else username.replace("_", " ").strip().title()
+    new = people.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by)
+    weights = dict(new.weights)
+    for action in WEIGHT_NAMES:
+        if (weight := given.pop(f"{action}_weight")) is not None:
+            weights[action] = weight
+    new = replace(new, weights=weights, **{field: value for field, value in given.items() if value not in (None, ())})
+    people.create(door.deps, new)
+    if start:
+        people.start(door.deps, username)
+    door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
+
+
+@_command("edit")
+@_AGENT
+@_character
+@click.option("--autonomy", type=click.Choice(["autonomous", "supervised"]), help="Whether a person approves first.")
+@click.option(
+    "--scan-every", type=SPAN, help="Supervised: how often it looks at its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h."
+)
+@click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it looks at all.")
+@click.option("--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees.")
+@click.option("--heed-agents/--no-heed-agents", "heeds_agents", default=None,
+              help="Supervised: whether it sees what agents wrote.")  # fmt: skip
+@click.option("--draft-days", type=click.IntRange(1, 90), help="Supervised: how long its drafts wait.")
+@pass_door
+def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...],
+         scan_every: timedelta | None, **given: Any) -> None:  # fmt: skip
+    """Change an agent; what is not named stays."""
+    given["scan_interval_s"] = None if scan_every is None else int(scan_every.total_seconds())
+    changes = {field: value for field, value in given.items() if value is not None}
+    if display_name is not None:
+        changes["name"] = display_name
+    if interests:
+        changes["interests"] = list(interests)
+    if not changes:
+        raise click.UsageError("Name at least one thing to change.")
+    people.update(door.deps, name, changes)
+    door.say(f"{name}: changed {', '.join(sorted(changes))}.")
+
+
+@_command("delete")
+@_AGENT
+@yes_option
+@pass_door
+def delete(door: Door, /, *, name: str, yes: bool) -> None:
+    """Stop and hide an agent, and have its account removed.
+
+    Its history stays; its username is never given again.
+    """
+    agent = people.get_agent(door.deps, name)
+    door.confirm(f"Delete {agent.name} ({agent.username}) and its account on {agent.surface}?", yes=yes)
+    people.delete(door.deps, str(agent.id), by=door.by)
+    door.say(f"{agent.name} is deleted.")
+
+
+@_command("start")
+@_AGENTS
+@pass_door
+def start(door: Door, /, *, names: tuple[str, ...]) -> None:
+    """Set agents going that are idle or failed."""
+    for name in names:
+        door.say(f"{name} {'lives now' if people.start(door.deps, name) else 'was running already'}.")
+
+
+@_command("pause")
+@_AGENTS
+@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@pass_door
+def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
+    """Let running agents rest until somebody resumes them."""
+    for name in names:
+        paused = people.pause(door.deps, name, by=door.by, reason=reason)
+        door.say(f"{name} {'is paused' if paused else 'was not running'}.")
+
+
+@_command("resume")
+@_AGENTS
+@pass_door
+def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
+    """Let paused agents and their waiting jobs go on."""
+    for name in names:
+        door.say(f"{name} {'goes on' if people.resume(door.deps, name) else 'was not paused'}.")
+
+
+@_command("stop")
+@_AGENTS
+@pass_door
+def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
+    """Send agents home and call off what they had not begun."""
+    for name in names:
+        door.say(f"{name} {'is idle now' if people.stop(door.deps, name) else 'was idle already'}.")
+
+
+@_command("start-all")
+@_ONE_PERSONA
+@pass_door
+def start_all(door: Door, /, *, persona_id: str | None) -> None:
+    """Start every idle agent."""
+    door.say(f"Started {_everyone(door, Deed.START, persona_id)}.")
+
+
+@_command("pause-all")
+@_ONE_PERSONA
+@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@pass_door
+def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
+    """Pause every running agent."""
+    door.say(f"Paused {_everyone(door, Deed.PAUSE, persona_id, reason)}.")
+
+
+@_command("resume-all")
+@_ONE_PERSONA
+@pass_door
+def resume_all(door: Door, /, *, persona_id: str | None) -> None:
+    """Resume every paused agent."""
+    door.say(f"Resumed {_everyone(door, Deed.RESUME, persona_id)}.")
+
+
+@_command("stop-all")
+@_ONE_PERSONA
+@yes_option
+@pass_door
+def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
+    """Stop every agent that is not idle and call off what they had not begun."""
+    whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
+    door.confirm(f"Stop {whom}?", yes=yes)
+    door.say(f"Stopped {_everyone(door, Deed.STOP, persona_id)}.")
+
+
+def _everyone(door: Door, deed: Deed, persona_id: str | None, reason: str = "") -> str:
+    number = bulk.act_on_all(door.deps, deed, persona_id=persona_id, by=door.by, reason=reason)
+    return f"{number} agent{'' if number == 1 else 's'}"

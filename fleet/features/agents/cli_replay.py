@@ -1,0 +1,53 @@
+"""`fleet replay`: decide a recorded tick again with the same inputs and dice. The same must come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.text import Text
+
+from fleet.cli import render, views
+from fleet.cli.command import Command
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import AGENT, json_option
+from fleet.features.agents import decisions
+from fleet.features.approvals import lines
+
+_STYLES = {"-": "red", "+": "green"}
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="AGENT", type=AGENT)
+@click.argument("tick_no", metavar="TICK", type=click.IntRange(1, 2**63 - 1))
+@json_option
+@pass_door
+def replay(door: Door, /, *, name: str, tick_no: int, as_json: bool) -> None:
+    """Decide tick TICK of an agent again and compare.
+
+    Changes nothing. Exit code 0 when the same comes out; 1 when not: the rules have changed since.
+    """
+    then, now = decisions.replay_decision(door.deps, name, tick_no)
+    then, now = _as_stored(then), _as_stored(now)
+    if as_json:
+        door.json({"same": then == now, "then": then, "now": now})
+    elif then == now:
+        door.say(f"The same: {now.get('action') or 'nothing'}. {now.get('thought', '')}")
+    else:
+        door.show(render.words("Another decision comes out now (- then, + now):", "bold"), *_difference(then, now))
+    if then != now:
+        click.get_current_context().exit(1)
+
+
+def _as_stored(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return an outcome in the form that it has after a journey through the database."""
+    stored: dict[str, Any] = json.loads(json.dumps(outcome))
+    return stored
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Text]:
+    for line in lines(views.to_json(then), views.to_json(now)):
+        if line[0] in _STYLES:
+            yield Text(f"{line[0]} {line[1:].rstrip()}", style=_STYLES[line[0]])

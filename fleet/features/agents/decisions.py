@@ -1,0 +1,59 @@
+"""Pages of long lists, each begun where the one above ended, and the decision log of an agent.
+
+Called by doors. Reading only; deciding again changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.engine import ticks
+from fleet.engine.agents import queries
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.queries import Filter
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.models import TickRow
+from fleet.engine.tick import decide_again
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+
+
+def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) -> list[AgentRow]:
+    """Return the agents that follow a username; however far down, that costs what the first page does.
+
+    Raises NotFound for an unknown persona.
+    """
+    with deps.db.transaction() as tx:
+        found = queries.find(tx, which, limit=limit, after=after)
+        if not found:
+            people.refuse_unknown(deps, tx, which)
+        return found
+
+
+def decisions_before(deps: Deps, name: str, *, before: int | None, limit: int) -> list[TickRow]:
+    """Return an agent's decision log above a tick's number, newest first. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name, include_deleted=True)
+        return ticks.list_ticks(tx, agent.id, limit=limit, before=before)
+
+
+def decision(deps: Deps, name: str, tick_no: int) -> TickRow:
+    """Return one entry of an agent's decision log. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return ticks.get_tick(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+
+
+def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tuple[list[TickRow], int]:
+    """Return a page of an agent's decision log, newest first, and how many entries it has in all."""
+    with deps.db.transaction() as tx:
+        agent = queries.named(tx, name, include_deleted=True)
+        total = tx.scalar(sa.select(sa.func.count()).select_from(TickRow).where(TickRow.agent_id == agent.id))
+        return ticks.list_ticks(tx, agent.id, limit=limit, offset=offset), int(total or 0)
+
+
+def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
+    with deps.db.transaction() as tx:
+        return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))

@@ -1,0 +1,247 @@
+"""The form of an agent: what a person typed, checked field by field, and what it means to the fleet.
+
+Called by the pages that make and edit agents. Values are kept as they were typed, so that a form that is refused comes
+back with them; what is wrong is told at its field. Asks no database.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.core import text
+from fleet.core.errors import InvalidInput
+from fleet.engine.agents.commands import WEIGHT_NAMES, NewAgent
+from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow
+from fleet.features.agents.commands import DEFAULT_WEIGHTS
+from fleet.features.personas.library import Library
+
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 10, 3600
+STEP_PERCENT = 5
+MOST_PERCENT = 100_000_000
+MOST_INTERESTS, LONGEST_INTEREST = 50, 60
+LONGEST = {"name": 100, "personality": 2000, "vibe": 60}
+AUTONOMY = {"autonomous": "Autonomous: it acts by itself", "supervised": "Supervised: it proposes, people decide"}
+AUDIENCES = {"public": "everybody's posts", "friends": "its friends' posts"}
+_USERNAME = re.compile(r"[a-z0-9_]{3,30}")
+
+Values = dict[str, str]
+"""What stands in the fields, by name. A box that is not ticked has no value."""
+
+
+@dataclass(slots=True)
+class Form:
+    """What was typed, and by field what is wrong with it. `was` is the agent as it is, if there is one."""
+
+    values: Values
+    problems: dict[str, str] = field(default_factory=dict)
+    was: AgentRow | None = None
+
+    def get(self, name: str) -> str:
+        """Return what stands in a field."""
+        return self.values.get(name, "")
+
+    def step(self, name: str) -> str:
+        """Return by how much a weight goes up and down: browsers refuse what lies between two steps."""
+        value = _number(self.get(name))
+        return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
+
+
+def blank(*, heeds_agents: bool = False) -> Form:
+    """Return the form of an agent of which nothing is known yet."""
+    values = {name: _percent(weight) for name, weight in DEFAULT_WEIGHTS.items()}
+    return Form({**values, "min_interval_s": "60", "max_interval_s": "300", "autonomy": "autonomous", "scans": "1",
+                 "scan_interval_s": "3600", "audience": "public", "draft_days": "7",
+                 **({"heeds_agents": "1"} if heeds_agents else {})})  # fmt: skip
+
+
+def of(agent: AgentRow) -> Form:
+    """Return the form of an agent as it is."""
+    same = ("name", "username", "personality", "vibe", "min_interval_s", "max_interval_s", "autonomy",
+            "scan_interval_s", "audience", "draft_days")  # fmt: skip
+    values = {name: str(getattr(agent, name)) for name in same}
+    values |= {name: _percent(getattr(agent, f"{name}_weight")) for name in WEIGHT_NAMES}
+    values |= {name: "1" for name in ("scans", "heeds_agents") if getattr(agent, name)}
+    values |= {"persona": agent.persona_id or "", "interests": ", ".join(agent.interests)}
+    return Form(values, was=agent)
+
+
+def with_character(form: Form, personas: Library) -> Form:
+    """Return the form with its persona's character, weights and pace in place of what stood there."""
+    form.problems = {}
+    name = form.get("persona")
+    if name not in personas:
+        form.problems["persona"] = "Choose a persona first, then take over its character."
+        return form
+    persona = personas.get(name)
+    form.values |= {one: _percent(getattr(persona.weights, one)) for one in WEIGHT_NAMES}
+    form.values |= {
+        "personality": persona.personality, "vibe": persona.vibe, "interests": ", ".join(persona.interests),
+        "min_interval_s": str(persona.interval.min_s), "max_interval_s": str(persona.interval.max_s),
+    }  # fmt: skip
+    return form
+
+
+def read(form: Form, personas: Library) -> dict[str, Any] | None:
+    """Return what was typed as an agent's settings, or None when something is wrong, which the form then tells."""
+    form.problems = {}
+    checks: dict[str, Callable[[Form], Any]] = {
+        "name": _name, "persona_id": lambda one: _persona(one, personas), "personality": _words("personality"),
+        "vibe": _words("vibe"), "interests": _interests, **{f"{name}_weight": _weight(name) for name in WEIGHT_NAMES},
+        "min_interval_s": _interval("min_interval_s"), "max_interval_s": _interval("max_interval_s"),
+        "autonomy": _choice("autonomy", AUTONOMY), "scans": lambda one: bool(one.get("scans")),
+        "scan_interval_s": _scan_interval, "audience": _choice("audience", AUDIENCES),
+        "heeds_agents": lambda one: bool(one.get("heeds_agents")), "draft_days": _draft_days,
+    }  # fmt: skip
+    if form.was is None:
+        checks["username"] = _username
+    made: dict[str, Any] = {}
+    for name, check in checks.items():
+        try:
+            made[name] = check(form)
+        except InvalidInput as error:
+            form.problems[_field(name)] = str(error)
+    _check_together(form, made)
+    return None if form.problems else made
+
+
+def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
+    """Return the agent that a form describes."""
+    weights = {name: made[f"{name}_weight"] for name in WEIGHT_NAMES}
+    plain = {name: value for name, value in made.items() if not name.endswith("_weight")}
+    plain["interests"] = tuple(plain["interests"])
+    return NewAgent(**plain, weights=weights, owner=owner)
+
+
+def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a form changes: a field that nobody touched is not written, whatever another has made of it."""
+    return {name: value for name, value in made.items() if value != getattr(agent, name)}
+
+
+def refused(form: Form, message: str, where: str = "form") -> None:
+    """Have the form tell what the fleet itself says against it."""
+    form.problems[where] = message
+
+
+def _field(name: str) -> str:
+    """Return the field of a setting."""
+    return {"persona_id": "persona"}.get(name, name.removesuffix("_weight"))
+
+
+def _check_together(form: Form, made: Mapping[str, Any]) -> None:
+    least, most = made.get("min_interval_s"), made.get("max_interval_s")
+    if least is not None and most is not None and least > most:
+        form.problems["max_interval_s"] = f"The longest pause is shorter than the shortest, {least} s."
+    weights = [made.get(f"{name}_weight") for name in WEIGHT_NAMES]
+    if weights == [0.0] * len(WEIGHT_NAMES):
+        form.problems["post"] = "With all four at 0 there is nothing to do; raise at least one."
+
+
+def _name(form: Form) -> str:
+    name = _words("name")(form)
+    if not name:
+        raise InvalidInput("Give it a name that people see.")
+    return name
+
+
+def _username(form: Form) -> str:
+    username = form.get("username").strip()
+    if not _USERNAME.fullmatch(username):
+        raise InvalidInput("A username is 3 to 30 of a–z, 0–9 and _.")
+    return username
+
+
+def _persona(form: Form, personas: Library) -> str | None:
+    given = form.get("persona")
+    # An agent may outlive its persona's file; whoever edits something else need not give it another.
+    if not given or given in personas or (form.was is not None and given == form.was.persona_id):
+        return given or None
+    raise InvalidInput("There is no such persona; choose one of the list.")
+
+
+def _words(name: str) -> Callable[[Form], str]:
+    def check(form: Form) -> str:
+        words = text.clean(form.get(name))
+        if len(words) > LONGEST[name]:
+            raise InvalidInput(f"It has {len(words):,} characters; {LONGEST[name]:,} is the most.")
+        return words
+
+    return check
+
+
+def _interests(form: Form) -> list[str]:
+    found = [one for part in form.get("interests").split(",") if (one := text.clean(part))]
+    if len(found) > MOST_INTERESTS:
+        raise InvalidInput(f"These are {len(found)} interests; {MOST_INTERESTS} is the most.")
+    long = [one for one in found if len(one) > LONGEST_INTEREST]
+    if long:
+        start = text.cut(long[0], 30)
+        raise InvalidInput(f"“{start}” is too long: an interest has at most {LONGEST_INTEREST} characters.")
+    return list(dict.fromkeys(found))
+
+
+def _weight(name: str) -> Callable[[Form], float]:
+    def check(form: Form) -> float:
+        typed, was = form.get(name), form.was
+        if was is not None and typed == _percent(getattr(was, f"{name}_weight")):
+            return float(getattr(was, f"{name}_weight"))  # nobody touched it: no rounding either
+        value = _number(typed)
+        if value is None or not 0 <= value <= MOST_PERCENT:
+            raise InvalidInput("Give a percentage of 0 or more, such as 40.")
+        return value / 100
+
+    return check
+
+
+def _interval(name: str) -> Callable[[Form], int]:
+    def check(form: Form) -> int:
+        value = _whole(form.get(name))
+        if value is not None and form.was is not None and value == getattr(form.was, name):
+            return value  # set elsewhere, where more is allowed
+        if value is None or not LEAST_INTERVAL_S <= value <= MOST_INTERVAL_S:
+            raise InvalidInput(f"Give whole seconds from {LEAST_INTERVAL_S} to {MOST_INTERVAL_S}.")
+        return value
+
+    return check
+
+
+def _choice(name: str, choices: Mapping[str, str]) -> Callable[[Form], str]:
+    def check(form: Form) -> str:
+        if form.get(name) not in choices:
+            raise InvalidInput(f"Choose one of: {', '.join(choices)}.")
+        return form.get(name)
+
+    return check
+
+
+def _scan_interval(form: Form) -> int:
+    value = _whole(form.get("scan_interval_s"))
+    if value not in SCAN_INTERVALS_S:
+        raise InvalidInput("Choose one of the list.")
+    return value
+
+
+def _draft_days(form: Form) -> int:
+    value = _whole(form.get("draft_days"))
+    if value is None or not 1 <= value <= 90:
+        raise InvalidInput("A draft waits for 1 to 90 days.")
+    return value
+
+
+def _whole(typed: str) -> int | None:
+    return int(typed) if re.fullmatch(r"[0-9]{1,9}", typed.strip()) else None
+
+
+def _number(typed: str) -> float | None:
+    try:
+        value = float(typed)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _percent(weight: float) -> str:
+    return f"{weight * 100:.10g}"

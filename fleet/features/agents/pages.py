@@ -1,0 +1,172 @@
+"""The agents: a list with filters that stays quick at any length, and what can be done to many of them at once.
+
+One agent has its own page (`agent`). A deed on many is first shown with its number (GET), then done (POST).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import Response
+from pydantic import AfterValidator
+
+from fleet.access import Permission, Principal
+from fleet.core import text
+from fleet.core.errors import NotFound
+from fleet.engine.agent_types import MINDS
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.queries import Tally
+from fleet.engine.deps import Deps
+from fleet.features.agents import bulk
+from fleet.features.agents import queries as roster
+from fleet.features.agents.bulk import Crowd, Deed
+from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents.form import AUTONOMY
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe
+from fleet.web.problems import status_of
+from fleet.web.rendering import back, go, render
+
+router = APIRouter()
+PAGE = 50
+_MOST_CHOSEN = 500
+_OURS = frozenset({"new", "bulk"})
+
+
+class Standing(StrEnum):
+    """How an agent stands: its status, or that it is no more."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    IDLE = "idle"
+    ERROR = "error"
+    DELETED = "deleted"
+
+
+def _known(kind: str) -> str:
+    if kind not in MINDS:
+        raise ValueError(f"no agents are of this kind; there are {', '.join(MINDS)}")
+    return kind
+
+
+Autonomy = Literal["autonomous", "supervised"]
+Kind = Annotated[str, AfterValidator(_known)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list was asked for."""
+
+    status: Standing | None
+    persona: str | None
+    autonomy: Autonomy | None
+    kind: str | None
+    q: str
+
+    @property
+    def which(self) -> AgentFilter:
+        """The agents that are meant."""
+        deleted = self.status is Standing.DELETED
+        return AgentFilter(
+            status=None if deleted or self.status is None else Status(self.status), persona_id=self.persona,
+            text=self.q or None, kind=self.kind, autonomy=self.autonomy, only_deleted=deleted,
+        )  # fmt: skip
+
+    def query(self) -> dict[str, str]:
+        """Return it as fields of an address."""
+        given = {"status": self.status, "persona": self.persona, "autonomy": self.autonomy, "kind": self.kind,
+                 "q": self.q}  # fmt: skip
+        return {name: str(value) for name, value in given.items() if value}
+
+
+def _asked(*, status: Maybe[Standing] = None, persona: Annotated[str, Query(max_length=60)] = "",
+           autonomy: Maybe[Autonomy] = None, kind: Maybe[Kind] = None,
+           q: Annotated[str, Query(max_length=100)] = "") -> Asked:  # fmt: skip
+    return Asked(status, text.clean(persona) or None, autonomy, kind, text.clean(q))
+
+
+TheAsked = Annotated[Asked, Depends(_asked)]
+
+
+def address(agent: AgentRow) -> str:
+    """Return where an agent's page is: by its username, unless a page of ours is called so."""
+    return f"/agents/{agent.id if agent.username in _OURS else agent.username}"
+
+
+@router.get("/agents", dependencies=[needs(Permission.AGENTS_VIEW)])
+def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
+           after: Annotated[str, Query(max_length=30)] = "",
+           before: Annotated[str, Query(max_length=30)] = "") -> Response:  # fmt: skip
+    """Show a page of agents, by username."""
+    after, before = text.clean(after), text.clean(before)
+    problem: NotFound | None = None
+    try:
+        roll = roster.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
+    except NotFound as error:
+        problem, roll = error, roster.nobody(deps)
+    return render(
+        request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
+        personas=deps.personas.personas, kinds=tuple(MINDS), standings=Standing, autonomies=AUTONOMY, address=address,
+        badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
+    )  # fmt: skip
+
+
+def _badges(deps: Deps, tally: Tally) -> list[tuple[str, int]]:
+    """Return each persona with the number of its agents; those whose file is gone come last."""
+    known = deps.personas.ids
+    gone = sorted({persona for persona, _ in tally.living if persona is not None and persona not in deps.personas})
+    return [(persona, tally.of_persona(persona)) for persona in (*known, *gone)]
+
+
+def _by_status(tally: Tally, asked: Asked) -> dict[str, int]:
+    """Return how many living agents stand how, of the persona that is asked for or of all."""
+    found: dict[str, int] = {}
+    for (persona, status), number in tally.living.items():
+        if asked.persona in (None, persona):
+            found[status] = found.get(status, 0) + number
+    return found
+
+
+def _crowd(asked: TheAsked, *, name: Annotated[list[str] | None, Query(max_length=_MOST_CHOSEN)] = None,
+           all: bool = False) -> Crowd | None:  # fmt: skip
+    """Return whom a deed is about: all that match, or those with these usernames; None for nobody."""
+    if all:
+        return Crowd(asked.which)
+    return Crowd(AgentFilter(), tuple(map(text.clean, name))) if name else None
+
+
+TheCrowd = Annotated[Crowd | None, Depends(_crowd)]
+
+
+@router.get("/agents/bulk", dependencies=[needs(Permission.AGENTS_CONTROL)])
+def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, crowd: TheCrowd, do: Deed) -> Response:
+    """Say how many agents a deed would move, and ask whether it is meant."""
+    if crowd is None:
+        return go(request, back(request, "/agents"), "Choose agents first, or all that match.", wrong=True)
+    there, movable = bulk.count(deps, crowd, do)
+    return render(request, "agents_bulk.html", crowd=crowd, asked=asked, do=do, there=there, movable=movable,
+                  **_words(do))  # fmt: skip
+
+
+@router.post("/agents/bulk")
+def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, crowd: TheCrowd, *, do: Deed,
+            who: Annotated[Principal, needs(Permission.AGENTS_CONTROL)],
+            reason: Annotated[str, Form(max_length=200)] = "") -> Response:  # fmt: skip
+    """Do something to many agents, and say to how many."""
+    if crowd is None:
+        return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
+    number = bulk.act(deps, crowd, do, by=who.by, reason=text.clean(reason))
+    said = f"{number:,} agent{'' if number == 1 else 's'} {_words(do)['done']}."
+    return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
+
+
+def _words(do: Deed) -> dict[str, Any]:
+    """Return what a deed is called, and what is true of those that it does not move."""
+    done = {Deed.START: "started", Deed.PAUSE: "paused", Deed.RESUME: "resumed", Deed.STOP: "stopped"}
+    others = {Deed.START: "running or paused", Deed.PAUSE: "not running", Deed.RESUME: "not paused",
+              Deed.STOP: "idle already"}  # fmt: skip
+    return {"done": done[do], "others": others[do]}

@@ -1,0 +1,101 @@
+"""Making an agent and changing one: the form, what is wrong at its fields, and a persona's character taken over."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.core import text
+from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine.agents.commands import WEIGHT_NAMES
+from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow
+from fleet.engine.deps import Deps
+from fleet.features.agents import commands as people
+from fleet.features.agents import form as agent_form
+from fleet.features.agents.form import Values
+from fleet.features.agents.pages import address
+from fleet.web.auth import TheDeps, needs
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+_LONGEST_FIELD = 10_000
+
+Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
+Name = Annotated[str, Path(max_length=60)]
+
+
+async def _typed(request: Request) -> Values:
+    """Return what stands in the fields of a form. It is judged later, field by field, so that it can be shown again."""
+    return {name: value[:_LONGEST_FIELD] for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+Typed = Annotated[Values, Depends(_typed)]
+
+
+@router.get("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
+def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
+    """Show the form of a new agent, with a persona's character if one is named."""
+    form = agent_form.blank(heeds_agents=deps.settings.sandbox)
+    form.values["persona"] = text.clean(persona)
+    return _show(request, deps, agent_form.with_character(form, deps.personas) if persona else form)
+
+
+@router.post("/agents/new")
+def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Response:
+    """Make an agent, idle unless it is to start at once."""
+    form = agent_form.Form(typed)
+    if "fill" in typed:
+        return _show(request, deps, agent_form.with_character(form, deps.personas))
+    made = agent_form.read(form, deps.personas)
+    if made is None:
+        return _show(request, deps, form, code=422)
+    try:
+        agent_id = people.create(deps, agent_form.new_agent(made, owner=who.by))
+    except (Conflict, InvalidInput) as error:
+        agent_form.refused(form, str(error), "username" if isinstance(error, Conflict) else "form")
+        return _show(request, deps, form, code=422)
+    if typed.get("start"):
+        people.start(deps, str(agent_id))
+    row = people.get_agent(deps, str(agent_id))
+    return go(request, address(row), f"{row.name} {'lives now' if typed.get('start') else 'is there, idle'}.")
+
+
+@router.get("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
+def edit(request: Request, deps: TheDeps, name: Name) -> Response:
+    """Show the form of an agent as it is."""
+    return _show(request, deps, agent_form.of(people.get_agent(deps, text.clean(name))))
+
+
+@router.post("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
+def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Response:
+    """Change what was touched of an agent."""
+    row = people.get_agent(deps, text.clean(name))
+    form = agent_form.Form(typed | {"username": row.username}, was=row)
+    if "fill" in typed:
+        return _show(request, deps, agent_form.with_character(form, deps.personas))
+    made = agent_form.read(form, deps.personas)
+    if made is None:
+        return _show(request, deps, form, code=422)
+    changes = agent_form.changes(row, made)
+    if not changes:
+        return go(request, address(row), "Nothing was changed.")
+    try:
+        people.update(deps, str(row.id), changes)
+    except InvalidInput as error:
+        agent_form.refused(form, str(error))
+        return _show(request, deps, form, code=422)
+    return go(request, address(row), f"{made['name']} is changed.")
+
+
+def _show(request: Request, deps: Deps, form: agent_form.Form, *, code: int = 200) -> Response:
+    was: AgentRow | None = form.was
+    return render(
+        request, "agent_edit.html", code=code, form=form, agent=was, personas=deps.personas.personas,
+        where=f"{address(was)}/edit" if was else "/agents/new", cancel=address(was) if was else "/agents",
+        weights=WEIGHT_NAMES, autonomies=agent_form.AUTONOMY, audiences=agent_form.AUDIENCES,
+        scan_intervals=SCAN_INTERVALS_S, longest=agent_form.LONGEST,
+        least_s=agent_form.LEAST_INTERVAL_S, most_s=agent_form.MOST_INTERVAL_S,
+    )  # fmt: skip

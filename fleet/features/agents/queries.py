@@ -1,0 +1,122 @@
+"""What pages ask about agents: lists that stay quick however many there are, decisions with what came of them, wakes.
+
+Called by doors; each function is one transaction and changes nothing. Acts are in `people` and `crowds`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fleet.engine import controls, system_agents, ticks
+from fleet.engine.agents import queries
+from fleet.engine.agents.loop import Due
+from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.queries import Tally
+from fleet.engine.controls import Hold
+from fleet.engine.deps import Deps
+from fleet.engine.dispatch import drawn
+from fleet.engine.jobs import history
+from fleet.engine.jobs.models import JobRow, TickRow
+from fleet.features.agents import commands as people
+from fleet.features.agents.commands import AgentFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A page of agents by username. `before` and `after` lead to the pages beside it; None where there is none.
+
+    `held` tells by id what holds a whole scope that an agent is in, whatever its own status.
+    """
+
+    agents: Sequence[AgentRow]
+    tally: Tally
+    held: Mapping[uuid.UUID, Hold]
+    before: str | None
+    after: str | None
+
+
+def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None, before: str | None = None) -> Roll:
+    """Return a page of the agents that match, how many do in all, and how many each persona has.
+
+    Raises NotFound for an unknown persona.
+    """
+    with deps.db.transaction() as tx:
+        tally = queries.tally(tx, which)
+        if not tally.matching:
+            people.refuse_unknown(deps, tx, which)
+        found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
+        holds = controls.in_force(tx)
+    # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
+    more = len(found) > limit
+    shown = (found[1:] if before is not None else found[:limit]) if more else found
+    newer = more if before is not None else after is not None
+    older = more if before is None else True
+    return Roll(
+        shown, tally, _held(holds, shown),
+        shown[0].username if shown and newer else None, shown[-1].username if shown and older else None,
+    )  # fmt: skip
+
+
+def nobody(deps: Deps) -> Roll:
+    """Return a page of no agents, for a filter that was refused."""
+    return Roll((), replace(tally(deps), matching=0), {}, None, None)
+
+
+def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
+    """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
+    return people.get_agent(deps, name, include_deleted=True).id if name else None
+
+
+def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:
+    found = ((agent.id, system_agents.hold_on(holds, agent)) for agent in agents)
+    return {agent_id: hold for agent_id, hold in found if hold is not None}
+
+
+def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
+    """Return what holds an agent back beside its own status, if anything."""
+    with deps.db.transaction() as tx:
+        return system_agents.hold_on(controls.in_force(tx), agent)
+
+
+def tally(deps: Deps) -> Tally:
+    """Return how many agents there are by persona and status."""
+    with deps.db.transaction() as tx:
+        return queries.tally(tx, AgentFilter())
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One entry of the decision log, with the jobs that came of it."""
+
+    tick: TickRow
+    jobs: Sequence[JobRow]
+
+
+def decisions(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
+    """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
+    with deps.db.transaction() as tx:
+        found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
+        jobs = history.jobs_of_ticks(tx, found)
+    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
+
+
+def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> list[datetime]:
+    """Return when an agent wakes next, as long as nothing comes in between; nothing for one that does not wake.
+
+    The dice of a tick are known beforehand, so these are the times that dispatch will draw, give or take how late it
+    comes to each. Raises InvalidInput for an agent whose persona is gone.
+    """
+    if agent.next_tick_at is None or agent.status not in (Status.RUNNING, Status.PAUSED):
+        return []
+    at = max(agent.next_tick_at, now)  # whoever is late wakes at once, and counts from then
+    found = [at]
+    scans = agent.scan_interval_s if agent.autonomy == "supervised" else None
+    for ahead in range(1, number):
+        due = Due(agent.id, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
+                  agent.max_interval_s, scans, claimed_at=at)  # fmt: skip
+        at = drawn(deps, due, agent.tick_no + ahead)
+        found.append(at)
+    return found

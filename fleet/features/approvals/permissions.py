@@ -1,0 +1,71 @@
+"""What somebody may do with a request as it stands, and why not: asked by the verbs, and by doors before they offer it.
+
+Pure. One place for both, so that a button is offered exactly where pressing it is not refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from fleet.features.approvals import rules as ruling
+from fleet.features.approvals.request import AlreadySettled, Expired, NotYours, OwnRequest, Request
+from fleet.features.approvals.rules import Person
+
+
+class Bar(StrEnum):
+    """What keeps somebody from deciding."""
+
+    SETTLED = "settled"
+    EXPIRED = "expired"
+    OWN = "own"
+    STRANGER = "stranger"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody may do now. `change` is to edit, send back or withdraw; `voted` that their yes is counted."""
+
+    decide: bool
+    change: bool
+    bar: Bar | None = None
+    voted: bool = False
+
+
+def standing(request: Request, by: Person, now: datetime) -> Standing:
+    """Return what a person may do with a request at a moment."""
+    if request.is_settled:
+        return Standing(decide=False, change=False, bar=Bar.SETTLED)
+    if why_closed(request, now) is not None:
+        return Standing(decide=False, change=False, bar=Bar.EXPIRED)
+    if ruling.is_own(by, request.requested_by):
+        return Standing(decide=False, change=True, bar=Bar.OWN)
+    if why_not_theirs(request, by) is not None:
+        return Standing(decide=False, change=False, bar=Bar.STRANGER)
+    return Standing(decide=True, change=True, voted=any(ruling.is_own(by, voice) for voice in request.voices))
+
+
+def why_not_theirs(request: Request, by: Person) -> NotYours | OwnRequest | None:
+    """Return why a person may not decide about a request, whenever that would be."""
+    if ruling.is_own(by, request.requested_by):
+        return OwnRequest(
+            f"{by.name} asked for this, and nobody decides about their own request.",
+            fix="Somebody else decides; you may withdraw it.",
+        )
+    if not ruling.may_decide(by, request.approvers):
+        return NotYours(
+            f"{by.name} may not decide about request {request.id}.",
+            fix=f"Who may: {', '.join(request.approvers)}; FLEET_ROLES_OF gives people their roles.",
+        )
+    return None
+
+
+def why_closed(request: Request, now: datetime) -> AlreadySettled | Expired | None:
+    """Return why nobody may decide about a request any more."""
+    if request.is_settled:
+        who = f" by {request.settled_by}" if request.settled_by else ""
+        return AlreadySettled(f"Request {request.id} is {request.state} already{who}.")
+    if request.expires_at <= now:
+        return Expired(f"The time for request {request.id} is over since {request.expires_at:%Y-%m-%d %H:%M} UTC.")
+    return None

@@ -1,0 +1,131 @@
+"""What goes in and out of this room: proposals, requests as they stand, and why a decision is refused.
+
+Shared by the verbs and the queries. Values only; rows stay inside.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleet.core.errors import Conflict
+from fleet.features.approvals.models import RequestRow
+from fleet.features.approvals.rules import Times
+from fleet.features.approvals.states import SETTLED, RequestState
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What somebody wants to do. `before` is what exists now, if anything; `facts` are what rules may ask about.
+
+    `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
+    agents.
+    `needs_person`: no rule may approve it by itself.
+    """
+
+    resource: str
+    resource_id: str
+    action: str
+    payload: Mapping[str, Any]
+    requested_by: str
+    summary: str
+    before: Mapping[str, Any] | None = None
+    agent_id: uuid.UUID | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    expiration: timedelta | None = None
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it stands. `voices` are those who have approved this revision."""
+
+    id: uuid.UUID
+    resource: str
+    resource_id: str
+    action: str
+    revision: int
+    payload: Mapping[str, Any]
+    before: Mapping[str, Any] | None
+    facts: Mapping[str, Any]
+    summary: str
+    agent_id: uuid.UUID | None
+    requested_by: str
+    state: RequestState
+    rule: str
+    approvers: tuple[str, ...]
+    min_approvals: int
+    escalate_to: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    escalate_at: datetime | None
+    announced_at: datetime | None
+    reminded_at: datetime | None
+    escalated_at: datetime | None
+    settled_at: datetime | None
+    settled_by: str | None
+    reason: str | None
+    voices: tuple[str, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more can be decided about it."""
+        return self.state in SETTLED
+
+    @property
+    def times(self) -> Times:
+        """Its times, as the rules want them."""
+        marks = (self.announced_at is not None, self.reminded_at is not None, self.escalated_at is not None)
+        return Times(self.created_at, self.expires_at, self.escalate_at, *marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """How a request stands after a decision, and whether this very call settled it.
+
+    `is_news` is False where the same person had said the same before, or nothing was left to decide.
+    """
+
+    request: Request
+    settled: bool
+    is_news: bool = True
+
+    @property
+    def state(self) -> RequestState:
+        """The request's state."""
+        return self.request.state
+
+
+class NotYours(Conflict):
+    """The person is none of the approvers."""
+
+
+class OwnRequest(Conflict):
+    """Nobody decides about what they asked for themselves."""
+
+
+class AlreadySettled(Conflict):
+    """Somebody has decided otherwise."""
+
+
+class Expired(Conflict):
+    """The time for a decision is over."""
+
+
+class Changed(Conflict):
+    """The request is another one by now than the person has seen."""
+
+
+_STORED = tuple(name for name in Request.__slots__ if name != "voices")
+COLUMNS = tuple(getattr(RequestRow, name) for name in _STORED)
+"""A request's columns, in the order in which `as_request` reads them."""
+
+
+def as_request(row: Sequence[Any], voices: Sequence[str] = ()) -> Request:
+    """Return the request that stands in a row of COLUMNS."""
+    values = dict(zip(_STORED, row, strict=True))
+    lists = {name: tuple(values[name]) for name in ("approvers", "escalate_to")}
+    return Request(**{**values, **lists, "state": RequestState(values["state"])}, voices=tuple(voices))

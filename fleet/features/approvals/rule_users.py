@@ -1,0 +1,70 @@
+"""Users whom approval rules name: whether each exists and may decide. Called by doors when the rules are loaded.
+
+A name that never could decide is a mistake in the file and refused. One that lost its permission later is only
+reported: a change of somebody's role must not keep the fleet from starting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from fleet.access import users
+from fleet.core import logs
+from fleet.core.db import Database, Tx
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import Settings
+from fleet.features.approvals import Rule
+from fleet.features.approvals.rules import users_of
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A user of a rule who cannot decide. `is_lost` says that they could before."""
+
+    words: str
+    fix: str
+    is_lost: bool
+
+
+def problems(db: Database, settings: Settings, rules: Sequence[Rule]) -> list[Problem]:
+    """Return what is wrong with the users whom rules name; whoever FLEET_ROLES_OF names decides at the command line."""
+    named = [(rule.name, name) for rule in rules for name in users_of(rule)]
+    if not named:
+        return []
+    at_terminal = {entry.partition("=")[0] for entry in settings.roles_of}
+    with db.transaction() as tx:
+        return [found for rule, name in named if name not in at_terminal for found in _problem(tx, rule, name)]
+
+
+def refuse(db: Database, settings: Settings, rules: Sequence[Rule]) -> None:
+    """Raise InvalidInput for a user who never could decide; log a warning for one who cannot any more."""
+    for problem in problems(db, settings, rules):
+        if not problem.is_lost:
+            raise InvalidInput(problem.words, fix=problem.fix)
+        log.warning("approver_cannot_decide", problem=problem.words, fix=problem.fix)
+
+
+def _problem(tx: Tx, rule: str, name: str) -> Iterator[Problem]:
+    """Yield what is wrong with one user, if anything."""
+    said = f"The approval rule {rule!r} names user:{name}"
+    match users.standing(tx, name):
+        case users.Standing.DECIDES:
+            return
+        case users.Standing.UNKNOWN:
+            near = get_close_matches(name.lower(), [user.name for user in users.listed(tx)], n=1)
+            meant = f"Did you mean user:{near[0]}? Else create" if near else "Create"
+            fix = (
+                f"{meant} the account before the rules name it (`fleet users create {name} --role reviewer`), give the"
+                f" name roles at the command line with FLEET_ROLES_OF, or name a role."
+            )
+            yield Problem(f"{said}, and there is no such account.", fix, is_lost=False)
+        case users.Standing.REMOVED:
+            yield Problem(f"{said}, whose account was removed.", "Name somebody else, or a role.", is_lost=True)
+        case standing:
+            fix = f"`fleet users role {name} reviewer` lets them decide; or name somebody else, or a role."
+            words = f"{said}, whose role may not decide about requests."
+            yield Problem(words, fix, is_lost=standing is users.Standing.DEMOTED)

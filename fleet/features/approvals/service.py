@@ -1,0 +1,228 @@
+"""Approvals as doors and handlers use them: propose, approve, reject, edit, revise, withdraw, with what follows.
+
+What follows from a decision (`fleet.features.approvals.effects`) happens in the transaction that settles it: both, or
+neither. Each decision is a transaction of its own, so that of many at once each is settled or has its own reason why
+not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from fleet.access import audit
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
+from fleet.engine.deps import Deps
+from fleet.features import approvals
+from fleet.features.approvals import Decided, Person, Proposal, Request, RequestState, moves, queries, rules
+from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.effects import EFFECTS
+from fleet.features.approvals.queries import Decision, Filter
+
+Revisions = int | Mapping[uuid.UUID, int] | None
+"""The revision that a person saw: of the one request, or of each; what was amended since is refused."""
+
+_MOST_TAKEN_BACK = 10_000
+_NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one of several decisions: how the request stands, or why it was refused."""
+
+    request_id: uuid.UUID
+    decided: Decided | None = None
+    error: FleetError | None = None
+
+
+def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
+    """Ask for a decision under the operator's rules; what a rule approves by itself takes effect at once."""
+    request = approvals.open(tx, proposal, deps.approval_rules)
+    if request.is_settled:
+        follow(deps, tx, request)
+    return request
+
+
+def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, Any], wish: timedelta) -> timedelta:
+    """Return how long a request with these facts will wait under the operator's rules."""
+    return rules.time_to_decide(rules.rule_for(deps.approval_rules, resource, action, facts), wish)
+
+
+def _effect_of(request: Request) -> Effect:
+    return EFFECTS.get((request.resource, request.action), _NOTHING)
+
+
+def follow(deps: Deps, tx: Tx, request: Request) -> None:
+    """Do what follows from a request that this transaction has settled."""
+    _effect_of(request).settled(deps, tx, request)
+
+
+def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
+            revision: Revisions = None) -> list[Answer]:  # fmt: skip
+    """Approve each request, or say why not."""
+    return _each(
+        deps,
+        request_ids,
+        lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
+        _Word("approval.approved", by, reason),
+    )
+
+
+def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
+           revision: Revisions = None) -> list[Answer]:  # fmt: skip
+    """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
+    if not reason.strip():
+        raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
+    return _each(
+        deps,
+        request_ids,
+        lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
+        _Word("approval.rejected", by, reason),
+    )
+
+
+def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
+    return revision.get(request_id) if isinstance(revision, Mapping) else revision
+
+
+def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
+    """Take requests back, for whoever asked and for approvers; or say why not."""
+    return _each(
+        deps, request_ids, lambda tx, one: approvals.withdraw(tx, one, why, by=by),
+        _Word("approval.withdrawn", by, why),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a person says about requests, as the audit log has it."""
+
+    action: str
+    by: Person
+    reason: str | None
+
+    def note(self, tx: Tx, request: Request) -> None:
+        about = {"resource": request.resource, "resource_id": request.resource_id, "asked_for": request.action}
+        after = {**about, "state": request.state, "by": self.by.name, "reason": self.reason}
+        audit.note(tx, self.action, f"approval:{request.id}", after=after)
+
+
+def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uuid.UUID], Decided],
+          word: _Word) -> list[Answer]:  # fmt: skip
+    return [_one(deps, request_id, decide, word) for request_id in request_ids]
+
+
+def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> Answer:
+    try:
+        with deps.db.transaction() as tx:
+            decided = decide(tx, request_id)
+            if decided.is_news:
+                word.note(tx, decided.request)
+            if decided.settled:
+                follow(deps, tx, decided.request)
+    except FleetError as error:
+        return Answer(request_id, error=error)
+    return Answer(request_id, decided=decided)
+
+
+def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
+    """Withdraw a request in the fleet's own name: what it is about is gone."""
+    decided = approvals.withdraw(tx, request_id, why)
+    if decided.settled:
+        follow(deps, tx, decided.request)
+
+
+def take_back_all(deps: Deps, tx: Tx, agent_id: uuid.UUID, why: str) -> None:
+    """Withdraw all open requests of an agent, in the fleet's own name."""
+    which = Filter(states=(RequestState.PENDING,), agent_id=agent_id)
+    for request in queries.page(tx, which, limit=_MOST_TAKEN_BACK):
+        take_back(deps, tx, request.id, why)
+
+
+def may_be_edited(request: Request) -> bool:
+    """Say whether an edit of the payload would change what follows; a retry, for one, is done as it was or not."""
+    return _effect_of(request).amended is not None
+
+
+def may_be_revised(request: Request) -> bool:
+    """Say whether somebody can be sent back to make the payload anew."""
+    return _effect_of(request).revise is not None
+
+
+def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, reason: str | None = None, *,
+         revision: int | None = None) -> Request:  # fmt: skip
+    """Replace a request's payload by a person's words; earlier approvals are void.
+
+    `revision` is the one that the person saw. Raises Conflict where there is nothing to edit, and as a decision does.
+    """
+    with deps.db.transaction() as tx:
+        request = moves.lock_for(tx, request_id, by)
+        effect = _effect_of(request)
+        if effect.amended is None:
+            raise Conflict(f"To {request.action} a {request.resource} cannot be edited.", fix="Approve or reject it.")
+        if effect.checked is not None:
+            payload = effect.checked(request, payload)
+        amended = approvals.amend(
+            tx, request_id, payload, by, reason=reason, rules=deps.approval_rules, revision=revision,
+            facts=None if effect.facts is None else effect.facts(request, payload),
+            summary=None if effect.summary is None else effect.summary(tx, request, payload),
+        )  # fmt: skip
+        if amended.revision == request.revision:
+            return amended
+        effect.amended(deps, tx, amended)
+        audit.note_change(tx, "approval.edited", f"approval:{request.id}", request.payload, amended.payload)
+        return amended
+
+
+def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> Request:
+    """Send a request back to whoever made its payload, with instructions. Raises Conflict where nobody can."""
+    with deps.db.transaction() as tx:
+        request = moves.lock_for(tx, request_id, by)
+        effect = _effect_of(request)
+        if effect.revise is None:
+            raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
+        effect.revise(deps, tx, request, instructions, by)
+        _Word("approval.revised", by, instructions).note(tx, request)
+        return approvals.get(tx, request_id)
+
+
+def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Request]:
+    """Return a page of requests, newest first; `before` is the last id of the page above.
+
+    Raises NotFound, also for a resource that no rule names and no request was ever about.
+    """
+    with deps.db.transaction() as tx:
+        above = queries.resolve_prefix(tx, before) if before else None
+        found = approvals.page(tx, which, limit=limit, before=above)
+        if not found and which.resource is not None:
+            _refuse_unknown(deps, tx, which.resource)
+        return found
+
+
+def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
+    known = {rule.resource for rule in deps.approval_rules if rule.resource != "*"} | {named for named, _ in EFFECTS}
+    if resource not in known and not approvals.page(tx, Filter(resource=resource), limit=1):
+        raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
+
+
+def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:
+    """Return a request by its id or the beginning of it, with the record of what was decided. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        request_id = queries.resolve_prefix(tx, prefix)
+        return approvals.get(tx, request_id), approvals.decisions_of(tx, request_id)
+
+
+def pending(deps: Deps) -> Mapping[tuple[str, str], int]:
+    """Return how many requests wait for people, by (resource, action)."""
+    with deps.db.transaction() as tx:
+        return queries.pending_by_resource(tx)
+
+
+def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+    """Return the ids that begin so. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]

@@ -1,0 +1,106 @@
+"""The form of a text: length, lines, hashtags, handles and links, as a surface allows them.
+
+Called by `fleet.features.content.review`. Pure. What can be mended without changing what is said is mended, always in
+the same way; a link that is not allowed refuses the text, since nobody asked the writer for one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fleet.core import text
+from fleet.core.text import links as addresses
+from fleet.features.content.checks.findings import Finding, Severity
+from fleet.features.content.sanitise import READ_TIMES, tidy, unquoted
+from fleet.features.content.surfaces import Form
+
+_HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
+_HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)»]*(?=\s|$)|[。！？।؟۔]")
+_LEAST_KEPT = 0.4
+"""A text that is cut at a sentence keeps at least this part of the limit; else it is cut at a word."""
+_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|$)", re.IGNORECASE)
+_USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
+
+
+def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
+    """Return the words in the form of their surface, and what had to be mended."""
+    found: list[Finding] = []
+    lines = _lines(words[: READ_TIMES * form.limit_chars])
+    if len(lines) > form.line_breaks + 1:
+        found.append(_mended("lines", f"{len(lines) - 1} line breaks, {form.line_breaks} allowed"))
+    words = "\n".join([*lines[: form.line_breaks], " ".join(lines[form.line_breaks :])]).strip()
+    words = _fewer(words, _HANDLE, form.handles, "handles", found)
+    words = _fewer(words, _HASHTAG, form.hashtags, "hashtags", found)
+    if len(words) > form.limit_chars:
+        found.append(_mended("length", f"{len(words):,} characters, {form.limit_chars:,} allowed"))
+        words = cut_at_sentence(words, form.limit_chars)
+    return _finish(words, form), found
+
+
+def links(words: str, form: Form, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
+    """Return a finding for each link but those to allowed hosts, on a surface that has links.
+
+    What may as well be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
+    """
+    hosts = {host.casefold() for host in allowed_hosts} if form.links else set()
+    return [
+        Finding("links", f"a link of {link.end - link.start} characters",
+                Severity.REFUSE if link.sure else Severity.APPROVE)
+        for link in addresses.find(words)
+        if _host(link.address) not in hosts
+    ]  # fmt: skip
+
+
+def cut_at_sentence(words: str, limit_chars: int) -> str:
+    """Shorten to whole sentences within the limit; where the first is too long, at a word with an ellipsis."""
+    if len(words) <= limit_chars:
+        return words
+    ends = [match.end() for match in _SENTENCE_END.finditer(words) if match.end() <= limit_chars]
+    if ends and ends[-1] >= _LEAST_KEPT * limit_chars:
+        return words[: ends[-1]].rstrip()
+    return text.cut(words, limit_chars)
+
+
+def _lines(words: str) -> list[str]:
+    return [line for raw in re.split(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]", words) if (line := text.clean(raw))]
+
+
+def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: list[Finding]) -> str:
+    """Take out what is beyond the allowed number, from the end. A hashtag within a sentence leaves its word."""
+    matches = list(pattern.finditer(words))
+    if len(matches) <= most:
+        return words
+    found.append(_mended(rule, f"{len(matches)}, {most} allowed"))
+    if most == 0 and rule == "hashtags":
+        return "\n".join(text.without_hashtags(line) for line in words.split("\n"))
+    for match in reversed(matches[most:]):
+        words = words[: match.start()] + words[match.end() :]
+    return words
+
+
+def _finish(words: str, form: Form) -> str:
+    """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves.
+
+    What looks like a key goes in silence: whole ones have been refused, and of the rest nobody needs to hear.
+    """
+    seen = ""
+    while seen != words:
+        seen = words
+        tidied = (
+            tidy(text.without_keys(line), form.limit_chars, hashtags=form.hashtags > 0, links=form.links)
+            for line in words.split("\n")
+        )
+        words = unquoted("\n".join(line for line in tidied if line))
+    return words
+
+
+def _host(link: str) -> str:
+    """Return where a link leads; nothing for one with a user name, behind which another host may hide."""
+    match = _HOST.match(link)
+    return match[1].casefold().rstrip(".") if match and not _USER.match(link) else ""
+
+
+def _mended(rule: str, evidence: str) -> Finding:
+    return Finding(rule, evidence, Severity.MEND)

@@ -1,0 +1,131 @@
+"""Whether much the same has been said lately: a bounded index of recent texts, exact and without chance.
+
+Called by `fleet.features.content.review`; one a surface lives as long as its process. Texts are compared as sets of
+their words and pairs of neighbouring words (of characters, where a script writes no blanks) by Jaccard's measure.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import threading
+import unicodedata
+import zlib
+from array import array
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
+
+from fleet.core.text import look_alikes
+from fleet.features.content.checks.findings import Finding
+
+OWN_LIKENESS = 0.7
+"""An agent does not say much the same again: in ten words, one may be the same no longer."""
+FLEET_LIKENESS = 0.85
+"""Another agent's text may be of the same mould, but not the same text with a word changed."""
+
+_WORD = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+
+_WORDS_LAST = 1 << 31
+_LOOKS = look_alikes.OTHER_ALPHABETS | look_alikes.DRESSED
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    author: str
+    pieces: array[int]  # sorted: the first ones are the prefix under which it is found
+
+
+class Recent:
+    """The newest texts, at most `capacity`; the oldest is forgotten. Safe to use from many threads.
+
+    Two sets of likeness t share at least t of either's pieces, so the first (1 - t) of both, in one order of all
+    pieces, must meet somewhere: only those are looked up, nothing alike is missed, and every candidate is counted out.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._found_under: defaultdict[int, set[str]] = defaultdict(set)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, key: str, author: str, words: str) -> None:
+        """Remember a text. The same key again replaces what stood there."""
+        if self.capacity < 1:
+            return
+        entry = _Entry(author, array("I", sorted(pieces(words))))
+        with self._lock:
+            self._forget(key)
+            if len(self._entries) >= self.capacity:
+                self._forget(next(iter(self._entries)))
+            self._entries[key] = entry
+            for piece in _prefix(entry.pieces):
+                self._found_under[piece].add(key)
+
+    def closest(self, words: str, author: str, *, but: str = "") -> tuple[float, float]:
+        """Return how like the nearest text of the author is, and of anybody else, from 0 to 1.
+
+        Below 0.7 it may be told as 0.
+        """
+        mine = pieces(words)
+        best = {True: 0.0, False: 0.0}
+        with self._lock:
+            keys = set().union(*(self._found_under.get(piece, ()) for piece in _prefix(array("I", sorted(mine)))))
+            near = [self._entries[key] for key in keys if key != but]
+        for entry in near:
+            shared = len(mine.intersection(entry.pieces))
+            score = shared / (len(mine) + len(entry.pieces) - shared)
+            own = entry.author == author
+            best[own] = max(best[own], score)
+        return best[True], best[False]
+
+    def _forget(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        for piece in _prefix(entry.pieces) if entry else ():
+            keys = self._found_under[piece]
+            keys.discard(key)
+            if not keys:
+                del self._found_under[piece]
+
+
+def repeats(words: str, author: str, recent: Recent, *, but: str = "") -> list[Finding]:
+    """Return a refusal when a text is much like one of the author's, or the same as anybody's. `but` is its own key."""
+    own, others = recent.closest(words, author, but=but)
+    if own >= OWN_LIKENESS:
+        return [Finding("similar.own", f"{own:.0%} like an earlier text of this agent")]
+    if others >= FLEET_LIKENESS:
+        return [Finding("similar.fleet", f"{others:.0%} like a text of another agent")]
+    return []
+
+
+def pieces(words: str) -> frozenset[int]:
+    """Return a text as the set of its words and neighbouring pairs, each as a number that is the same everywhere.
+
+    Case, punctuation, emoji and letters' looks do not count; a text of nothing else counts as it stands.
+    """
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
+    if not plain.isascii():
+        plain = plain.translate(_LOOKS)
+    said = _WORD.findall(_joined(plain)) or ["".join(plain.split())]
+    pairs = (f"{one} {other}" for one, other in itertools.pairwise(said))
+    # Pairs are rare and words are not: pairs come first in the order, so that few texts are found under each piece.
+    return frozenset([*(_number(pair) for pair in pairs), *(_number(word) | _WORDS_LAST for word in said)])
+
+
+def _number(piece: str) -> int:
+    return zlib.crc32(piece.encode(errors="surrogatepass")) & ~_WORDS_LAST
+
+
+def _joined(plain: str) -> str:
+    """Keep words whole that hold an apostrophe or, as in Hindi, signs that regular expressions take for none."""
+    return "".join(char for char in plain if char not in "'’" and unicodedata.category(char) not in ("Mn", "Mc", "Me"))
+
+
+def _prefix(ordered: array[int]) -> array[int]:
+    return ordered[: len(ordered) - math.ceil(OWN_LIKENESS * len(ordered)) + 1]

@@ -1,0 +1,136 @@
+"""The one look at a text before it is published: mended where that is enough, refused where it is not.
+
+Called by `fleet.features.publishing.review_words` on everything that a writer gives back, whoever the writer is.
+Pure: what was said lately comes in as an index. The order is from what harms people to what is merely dull.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fleet.core import text
+from fleet.features.content.checks import (
+    claims,
+    hidden_links,
+    moderation,
+    numbers,
+    patterns,
+    privacy,
+    similar,
+    tone,
+    topics,
+)
+from fleet.features.content.checks import form as rules
+from fleet.features.content.checks.findings import Finding, Severity
+from fleet.features.content.checks.lexicon import Lexicon
+from fleet.features.content.checks.moderation import LocalRules, Moderator
+from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.tone import Voice
+from fleet.features.content.sanitise import READ_TIMES
+from fleet.features.content.surfaces import Form, Kind, surface
+
+_TAG = re.compile(r"</?[a-z!][^<>]{0,200}>", re.IGNORECASE)
+_COMPARED = (Kind.CAPTION, Kind.COMMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What a fleet lets pass, the same for all its agents. Build it once a process: the lists are made ready here."""
+
+    banned: Lexicon
+    moderators: tuple[Moderator, ...] = field(default_factory=lambda: (LocalRules(),))
+    link_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who says it and what has been said. `key` is the text's own, under which it may be remembered already."""
+
+    author: str
+    recent: Recent
+    key: str = ""
+    voice: Voice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a review. `text` is the corrected text; it is empty if the text is refused outright.
+
+    If `ok`, the text may be published. If `doubtful`, it may be published after a person has approved it.
+    """
+
+    ok: bool
+    text: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings that forbid publication without a person: REFUSE and APPROVE."""
+        return self._with(Severity.REFUSE, Severity.APPROVE)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing but a person's approval is missing."""
+        return bool(self._with(Severity.APPROVE)) and not self._with(Severity.REFUSE)
+
+    @property
+    def objections(self) -> tuple[Finding, ...]:
+        """The findings for which a second draft is requested."""
+        return self._with(Severity.REFUSE, Severity.APPROVE, Severity.DOUBT)
+
+    def _with(self, *severities: Severity) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity in severities)
+
+
+def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
+    """Return the shipped standards with an owner's own banned words, and the hosts that links may lead to."""
+    return Standards(Lexicon((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
+
+
+def load_all() -> None:
+    """Compile every table of the rules. The first review of a process takes a second of processor time without this."""
+    for tables in (patterns, claims, topics):
+        tables.load_all()
+
+
+def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> Verdict:
+    """Look at one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
+    form = surface(on).form(kind)
+    fitted, mended = rules.fit(words, form)
+    found = [finding for reading in _readings(words, fitted, form) for finding in _refusals(reading, kind, form, by)]
+    found = [*dict.fromkeys(found), *mended]
+    if not fitted:
+        found.append(Finding("empty", "nothing is left to say"))
+    elif said is not None and kind in _COMPARED:
+        found += similar.repeats(fitted, said.author, said.recent, but=said.key)
+        found += tone.mismatch(fitted, said.voice)
+    severities = {finding.severity for finding in found}
+    refused = Severity.REFUSE in severities
+    return Verdict(not refused and Severity.APPROVE not in severities, "" if refused else fitted, tuple(found))
+
+
+def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
+    """Return a text as written, as mended, and without markup: what is taken out can bring two halves together."""
+    plain = text.clean(words[: READ_TIMES * form.limit_chars])
+    return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
+
+
+def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Finding]:
+    """Return what is wrong with a text. Weak signals are looked for only where nothing refuses it."""
+    said = kind is not Kind.PROMPT
+    found = [
+        *privacy.private_data(reading),
+        *(rules.links(reading, form, by.link_hosts) if said else ()),
+        *(patterns.broken(reading) if said else ()),
+        *moderation.moderate(reading, by.moderators),
+        *(Finding("banned", f"the words {entry!r}") for entry in by.banned.find(reading)),
+    ]
+    if not said or any(finding.severity is Severity.REFUSE for finding in found):
+        return found
+    hidden = () if form.links else hidden_links.doubtful(reading)
+    return [
+        *found, *hidden, *claims.doubtful(reading), *numbers.numbers(reading), *topics.sensitive(reading),
+    ]  # fmt: skip

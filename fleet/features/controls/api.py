@@ -1,0 +1,100 @@
+"""What holds the fleet back, for programs: pauses by scope, and the kill switch."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.engine.controls import ALL
+from fleet.features.controls import commands as fleetwide
+from fleet.web.auth import TheDeps, needs
+from fleet.web.fields import Body, Moved, line, prose, taken, whole
+
+router = APIRouter(prefix="/controls", tags=["controls"])
+
+Pauser = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
+_A_YEAR_S = 31_536_000
+
+
+class Hold(BaseModel):
+    """One hold in force."""
+
+    scope: str = Field(examples=["persona"])
+    key: str = Field(description="whom it covers; of an agent its id, of the fleet *", examples=["ai_artist"])
+    hold: Literal["kill", "pause"]
+    reason: str
+    until: datetime | None = Field(description="null: until a person lifts it")
+    set_by: str
+    set_at: datetime
+
+
+class Holds(BaseModel):
+    """Every hold in force, the kill switch first."""
+
+    items: list[Hold]
+
+
+class ScopeAndKey(Body):
+    """Whom it covers."""
+
+    scope: Literal["fleet", "surface", "persona", "agent", "kind"]
+    key: Annotated[str, line(100, least=1), Field(description="a surface, persona, agent or kind; * for the fleet")] = (
+        ALL
+    )
+
+
+class Pause(ScopeAndKey):
+    """Whom to hold back, why, and for how long; without an end until somebody resumes."""
+
+    reason: Annotated[str, prose(300)] = ""
+    for_s: Annotated[int, whole(1, _A_YEAR_S)] | None = None
+
+
+class Throw(Body):
+    """Why everything has to stop."""
+
+    reason: Annotated[str, prose(300, least=1)]
+
+
+class Thrown(BaseModel):
+    """Whether it was off before, and how many outside writes had begun already."""
+
+    changed: bool
+    in_flight: int
+
+
+@router.get("", dependencies=[needs(Permission.CONTROLS_VIEW)])
+def list_holds(deps: TheDeps) -> Holds:
+    """Return every hold in force."""
+    return Holds(items=[taken(Hold, one) for one in fleetwide.holds(deps)])
+
+
+@router.post("/pause")
+def pause(deps: TheDeps, *, body: Pause, who: Pauser) -> Moved:
+    """Hold a scope back; false if it was held as long already."""
+    span = None if body.for_s is None else timedelta(seconds=body.for_s)
+    done = fleetwide.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
+    return Moved(changed=done)
+
+
+@router.post("/resume")
+def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> Moved:
+    """Let a scope go on, and the jobs that waited for it."""
+    return Moved(changed=fleetwide.resume(deps, body.scope, body.key, by=who.by))
+
+
+@router.post("/kill")
+def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permission.CONTROLS_KILL)]) -> Thrown:
+    """Throw the kill switch: no write of an agent begins any more."""
+    changed, in_flight = fleetwide.throw_kill_switch(deps, by=who.by, reason=body.reason)
+    return Thrown(changed=changed, in_flight=in_flight)
+
+
+@router.post("/lift")
+def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Moved:
+    """Lift the kill switch and set the waiting jobs going."""
+    return Moved(changed=fleetwide.lift_kill_switch(deps, by=who.by))

@@ -1,0 +1,137 @@
+"""What a person does to the running fleet as a whole, or to one agent at this moment: trigger, pause, kill switch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from fleet.cli import render, views
+from fleet.cli.command import Command, Group
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import AGENT, REASON, SPAN, json_option, yes_option
+from fleet.core import clock
+from fleet.core.errors import InvalidInput
+from fleet.engine.controls import ALL, SCOPES, Hold
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing.rules import ACTIONS
+
+_SCOPE = click.argument("scope", type=click.Choice(SCOPES))
+_KEY = click.argument("key", required=False, type=AGENT)
+
+
+@click.command(cls=Command)
+@click.argument("name", metavar="AGENT", type=AGENT)
+@click.option("--action", type=click.Choice(ACTIONS), help="What it shall do; its own choice if left out.")
+@pass_door
+def trigger(door: Door, /, *, name: str, action: str | None) -> None:
+    """Wake one agent now, even an idle one.
+
+    It decides through the same ledger, caps and switches as ever, only ahead of the others.
+    """
+    key = people.trigger(door.deps, name, action=action, by=door.by)
+    door.say(f"{name} wakes now, at its tick {key.tick_no}; `fleet agents decisions {name}` shows what it decides.")
+
+
+@click.command(cls=Command)
+@_SCOPE
+@_KEY
+@click.option("--for", "for_", type=SPAN, help="For so long, e.g. 30m, 2h; until resumed if left out.")
+@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@pass_door
+def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str) -> None:
+    """Hold back SCOPE: the fleet, or the surface, persona, agent or kind of action named by KEY.
+
+    What is at work ends; nothing new begins. Waiting jobs wait and lose no attempt.
+    """
+    paused = fleetwide.pause(door.deps, scope, key_of(scope, key), by=door.by, reason=reason, for_=for_)
+    what = _what(scope, key)
+    door.say(f"{what} is paused{f' for {render.span(for_.total_seconds())}' if for_ else ''}."
+             if paused else f"{what} was paused already, for as long or longer.")  # fmt: skip
+
+
+@click.command(cls=Command)
+@_SCOPE
+@_KEY
+@pass_door
+def resume(door: Door, /, *, scope: str, key: str | None) -> None:
+    """Let SCOPE go on, and the jobs that waited for it."""
+    resumed = fleetwide.resume(door.deps, scope, key_of(scope, key), by=door.by)
+    door.say(f"{_what(scope, key)} {'goes on' if resumed else 'was not paused'}.")
+
+
+def key_of(scope: str, key: str | None) -> str:
+    """Return whom a pause covers. Raises InvalidInput when that is not said, or said of the whole fleet."""
+    if scope == "fleet":
+        if key not in (None, ALL):
+            raise InvalidInput("A pause of the whole fleet names nobody.", fix=f"Leave {key!r} out.")
+        return ALL
+    if key is None:
+        raise InvalidInput(f"Which {scope}?", fix=f"Name it: fleet pause {scope} NAME.")
+    return key
+
+
+def _what(scope: str, key: str | None) -> str:
+    return "The fleet" if scope == "fleet" else f"{scope.capitalize()} {key}"
+
+
+@click.group("kill-switch", cls=Group)
+def kill_switch() -> None:
+    """Stop all writes of agents to the outside, or allow them again."""
+
+
+@kill_switch.command()
+@click.option("--reason", type=REASON, default="", help="Why; shown until it is lifted.")
+@pass_door
+def on(door: Door, /, *, reason: str) -> None:
+    """Stop all writes of agents, at once and without asking. Webhooks and notices still report it."""
+    thrown, in_flight = fleetwide.throw_kill_switch(door.deps, by=door.by, reason=reason)
+    flying = (
+        f" {in_flight} write{'' if in_flight == 1 else 's'} had begun before and may still land." if in_flight else ""
+    )
+    door.say(f"The kill switch {'is on' if thrown else 'was on already'}: no write begins.{flying}")
+
+
+@kill_switch.command()
+@yes_option
+@pass_door
+def off(door: Door, /, *, yes: bool) -> None:
+    """Allow writes again and set the waiting jobs going."""
+    door.confirm("Lift the kill switch, so that agents write again?", yes=yes)
+    lifted = fleetwide.lift_kill_switch(door.deps, by=door.by)
+    door.say("The kill switch is off." if lifted else "The kill switch was not on.")
+
+
+@kill_switch.command("status")
+@json_option
+@pass_door
+def status(door: Door, /, *, as_json: bool) -> None:
+    """Say whether it is on, and what else is held back."""
+    holds = fleetwide.holds(door.deps)
+    thrown = next((hold for hold in holds if hold.hold == "kill"), None)
+    if as_json:
+        door.json({"on": thrown is not None, "holds": [views.hold(hold) for hold in holds]})
+        return
+    door.show(render.words("The kill switch is on.", "bold red") if thrown else render.words("The kill switch is off."))
+    tell_holds(door, holds)
+
+
+def tell_holds(door: Door, holds: Sequence[Hold]) -> None:
+    """Show what is held back, one line each, agents by their usernames."""
+    ids = [UUID(hold.key) for hold in holds if hold.scope == "agent"]
+    names = {str(agent_id): named.username for agent_id, named in people.names(door.deps, ids).items()}
+    for hold in holds:
+        door.out.print(held(replace(hold, key=names.get(hold.key, hold.key)), clock.now()), soft_wrap=True)
+
+
+def held(hold: Hold, now: datetime) -> Text:
+    """Return one hold as a line: what, why, since when, until when, by whom."""
+    style = "bold red" if hold.hold == "kill" else "yellow"
+    ends = f", ends {render.when(hold.until, now)}" if hold.until else ""
+    by = f"by {hold.set_by}, " if hold.reason else ""  # without a reason the words say who
+    return render.words(f"{hold.words()} ({by}{render.when(hold.set_at, now)}{ends})", style)

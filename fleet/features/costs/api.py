@@ -1,0 +1,134 @@
+"""Money for programs: what was spent by whom and for what, and the budgets that limit it. Millionths of a US dollar."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.features.costs import commands as money
+from fleet.spending.budgets import ALL, Period, Scope
+from fleet.spending.queries import By
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import MOST
+from fleet.web.fields import Body, prose, taken, whole
+
+router = APIRouter(prefix="/costs", tags=["costs"])
+budgets = APIRouter(prefix="/budgets", tags=["budgets"])
+
+_MOST_MICROUSD = 10**12
+Amount = Annotated[int, whole(0, _MOST_MICROUSD), Field(examples=[2_500_000])]
+Key = Annotated[str, Path(max_length=100, description="username, persona or provider; * for the fleet", examples=["*"])]
+Editor = Annotated[Principal, needs(Permission.BUDGETS_EDIT)]
+
+
+class Sum(BaseModel):
+    """Calls to models that have something in common."""
+
+    key: str | None = Field(description="what they have in common; null for calls without it")
+    calls: int
+    failed: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    microusd: int
+    latency_ms: int = Field(description="of all calls together")
+
+
+class Budget(BaseModel):
+    """A limit and how much of it is used in the current period."""
+
+    scope: Scope
+    key: str
+    period: Period
+    limit_microusd: int
+    allowance_microusd: int = Field(description="what people added for this period")
+    spent_microusd: int
+    reserved_microusd: int = Field(description="set aside for calls under way")
+    left_microusd: int
+    spent_at: datetime | None = Field(description="since when calls do not fit, in this period; null while they do")
+
+
+class Costs(BaseModel):
+    """What was spent since a moment, and how today (UTC) is going."""
+
+    since: datetime
+    sums: list[Sum]
+    total_microusd: int
+    today_microusd: int
+    forecast_today_microusd: int
+    budgets: list[Budget]
+
+
+class CostsQuery(Body):
+    """Summed by what, and of how many days."""
+
+    by: By = By.PROVIDER
+    days: Annotated[int, Field(ge=1, le=366)] = 7
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 100
+
+
+class Budgets(BaseModel):
+    """Every budget."""
+
+    items: list[Budget]
+
+
+class NewLimit(Body):
+    """How much may be spent in a period."""
+
+    microusd: Amount
+
+
+class More(Body):
+    """How much more may be spent in the current period, and why."""
+
+    microusd: Amount
+    reason: Annotated[str, prose(200, least=1)]
+
+
+@router.get("", dependencies=[needs(Permission.COSTS_VIEW)])
+def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> Costs:
+    """Return what calls to models cost, summed; days in order, anything else dearest first."""
+    found = money.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
+    return Costs(
+        since=found.since, sums=[taken(Sum, one) for one in found.sums], total_microusd=found.total,
+        today_microusd=found.today, forecast_today_microusd=found.forecast_today,
+        budgets=[taken(Budget, one) for one in found.budgets],
+    )  # fmt: skip
+
+
+@budgets.get("", dependencies=[needs(Permission.COSTS_VIEW)])
+def list_budgets(deps: TheDeps) -> Budgets:
+    """Return every budget as it stands now."""
+    return Budgets(items=[taken(Budget, one) for one in money.budgets(deps)])
+
+
+@budgets.put("/{scope}/{key}/{period}")
+def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> Budget:
+    """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
+    money.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
+    return taken(Budget, money.budget(deps, scope, _name(scope, key), period))
+
+
+@budgets.delete("/{scope}/{key}/{period}", status_code=204)
+def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: Editor) -> None:
+    """Lift a limit."""
+    money.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
+
+
+@budgets.post("/{scope}/{key}/{period}/allow")
+def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> Budget:
+    """Let a scope spend more in its current period; the limit itself stays."""
+    name = _name(scope, key)
+    return taken(
+        Budget, money.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
+    )  # fmt: skip
+
+
+def _name(scope: Scope, key: str) -> str | None:
+    return None if scope is Scope.FLEET and key == ALL else key

@@ -1,0 +1,135 @@
+"""Who pays for an agent's words: sets money aside before each call to a model, and settles it after.
+
+Called by the handlers; `consequences` says how a job waits for a budget. Reserve and settle are transactions of
+their own, with the call between them: what a killed process had set aside is charged by the sweep. A spent budget stops
+the calls that it covers, and nothing else.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleet.core import events, logs
+from fleet.core.db import Tx
+from fleet.core.errors import Unavailable
+from fleet.core.failpoints import Point, reach
+from fleet.engine.agents import queries as agents
+from fleet.engine.deps import Deps
+from fleet.engine.work import Work
+from fleet.features.notices import service as operator_notices
+from fleet.llm.base import Usage, Words
+from fleet.llm.errors import NotPaidFor
+from fleet.spending import ledger
+from fleet.spending.budgets import Budget, BudgetSpent, Period, Scope, Spender, dollars, whose
+from fleet.spending.ledger import Reservation
+
+log = logs.get(__name__)
+MODERATION = "moderation"
+"""What calls are recorded for that do not write words but judge them."""
+_MOST_ABANDONED = 500
+
+
+class Unpaid(NotPaidFor):
+    """A call that does not fit into a budget: which one, and for whom."""
+
+    def __init__(self, spent: BudgetSpent, spender: Spender, provider: str, microusd: int) -> None:
+        super().__init__(spent.message, spent.until, fix=spent.fix)
+        self.spender = spender
+        self.provider = provider
+        self.microusd = microusd
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """The money for one errand of one agent; a `fleet.llm.base.Till`."""
+
+    deps: Deps
+    spender: Spender
+
+    def reserve(self, provider: str, microusd: int, *, for_s: float | None = None) -> Reservation:
+        """Set aside the most that a call can cost, for a lease's time or as long as its maker says.
+
+        Raises Unpaid when a budget is in the way. Another provider may be cheaper, free, or have a budget of its own.
+        """
+        lease_s = self.deps.settings.lease_s if for_s is None else for_s
+        try:
+            with self.deps.db.transaction() as tx:
+                reservation = ledger.reserve(tx, self.spender, provider, microusd, lease_s=lease_s)
+        except BudgetSpent as spent:
+            if not spent.is_passing and spent.budget.spent_at is None:
+                self._report(spent, microusd)
+            raise Unpaid(spent, self.spender, provider, microusd) from spent
+        reach(Point.CALL_RESERVED)
+        return reservation
+
+    def settle(self, reserved: Reservation, calls: Iterable[Usage]) -> None:
+        """Charge what the call took. While the database is away that is left to the sweep, which charges it all."""
+        try:
+            with self.deps.db.transaction() as tx:
+                ledger.settle(tx, reserved, calls)
+        except Unavailable as error:
+            log.warning("call_not_settled", provider=reserved.provider, reason=str(error))
+        reach(Point.CALL_SETTLED)
+
+    def _report(self, spent: BudgetSpent, microusd: int) -> None:
+        """Record that a budget is spent and notify operators: once a period, whichever process is first."""
+        budget = spent.budget
+        with self.deps.db.transaction() as tx:
+            if not ledger.mark_spent(tx, budget, microusd):
+                return
+            events.emit(
+                tx, "budget.spent", scope=budget.scope, key=budget.key, period=budget.period, reason=str(spent),
+                until=spent.until.isoformat(),
+            )  # fmt: skip
+            name = _name(tx, budget)
+            title = f"The {budget.period.each} budget of {name} is spent"
+            operator_notices.add(self.deps, tx, "budget.spent", title, self._consequence(spent, name))
+
+    def _consequence(self, spent: BudgetSpent, name: str) -> str:
+        """Return what an operator is told about a spent budget."""
+        settings, budget = self.deps.settings, spent.budget
+        words = "wait for the budget" if settings.llm_when_spent == "wait" else "come from the personas' grammar"
+        if budget.scope is Scope.PROVIDER:
+            words = f"come from the next model; without one they {words}"
+        limit = budget.limit_microusd + budget.allowance_microusd
+        target = "" if budget.scope is Scope.FLEET else f" --{budget.scope} {name.partition(' ')[2]}"
+        period = "" if budget.period is Period.DAY else f" --period {budget.period}"
+        return (
+            f"{dollars(budget.spent_microusd)} of {dollars(limit)} is spent, and a call did not fit."
+            f" Until {spent.until:%Y-%m-%d %H:%M} UTC words {words}; all else goes on."
+            f" `fleet budgets allow AMOUNT{target}{period}` ends this."
+        )
+
+
+def words_of(work: Work) -> Words:
+    """Return who writes an agent's words, paid by whom they concern."""
+    return work.deps.words.paid_by(purse_of(work))
+
+
+def purse_of(work: Work, *, for_what: str = "") -> Purse:
+    """Return the money for an agent's job; its calls are recorded under the job's kind, or `for_what`."""
+    claim, agent = work.claim, work.agent
+    return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind))
+
+
+def still_unpaid(tx: Tx, error: Unpaid) -> bool:
+    """Say whether a call still does not fit: a budget may have been raised after the call was refused."""
+    return not ledger.fits(tx, error.spender, error.provider, error.microusd)
+
+
+def _name(tx: Tx, budget: Budget) -> str:
+    """Return what a budget covers, an agent by its username."""
+    if budget.scope is not Scope.AGENT:
+        return whose(budget.scope, budget.key)
+    return whose(budget.scope, agents.get(tx, uuid.UUID(budget.key)).username)
+
+
+def charge_abandoned(deps: Deps) -> int:
+    """Charge what processes had set aside that died before they settled; return how many amounts."""
+    for charged in range(_MOST_ABANDONED):
+        with deps.db.transaction() as tx:
+            if not ledger.charge_abandoned(tx):
+                return charged
+    return _MOST_ABANDONED

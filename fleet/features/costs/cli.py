@@ -1,0 +1,207 @@
+"""`fleet costs` and `fleet budgets`: what words cost, and how much they may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from fleet.cli import render
+from fleet.cli.command import Command, Group
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
+from fleet.core.errors import InvalidInput
+from fleet.features.agents import commands as people
+from fleet.features.costs import commands as money
+from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd, whose
+from fleet.spending.queries import By, Sum
+
+_BAR_CHARS = 24
+
+
+class Amount(click.ParamType[int]):
+    """An amount in dollars, kept in microusd."""
+
+    name = "dollars"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the amount in microusd; fails for what is none."""
+        try:
+            return microusd(str(value))
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _whom(command: F) -> F:
+    """Add the options that say whom a budget covers; without one it is the fleet's."""
+    for option in (
+        click.option("--provider", metavar="NAME", help="Of this provider of words, e.g. anthropic."),
+        click.option("--persona", type=PERSONA, help="Of all agents with this persona."),
+        click.option("--agent", type=AGENT, help="Of this agent (username or id)."),
+    ):
+        command = option(command)
+    return command
+
+
+def _scope(whom: dict[str, str | None]) -> tuple[Scope, str | None]:
+    """Return the one scope that the options name. Raises InvalidInput for two."""
+    named = [(Scope(scope), name) for scope, name in whom.items() if name is not None]
+    if len(named) > 1:
+        raise InvalidInput("A budget is for one agent, one persona or one provider.", fix="Give only one of them.")
+    return named[0] if named else (Scope.FLEET, None)
+
+
+_PERIOD = click.option("--period", type=click.Choice([str(period) for period in Period]), default="day",
+                       show_default=True, help="The budget of a day or of a month (UTC).")  # fmt: skip
+
+
+@click.command(cls=Command)
+@click.option("--by", type=click.Choice([str(by) for by in By]), default="day", show_default=True, help="Sum by this.")
+@click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Show so many rows.")
+@json_option
+@pass_door
+def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool) -> None:
+    """Show what calls to models cost, how today will end, and the budgets.
+
+    Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
+    """
+    found = money.costs(door.deps, By(by), for_=since, limit=limit)
+    names = _names(door, [one.key for one in found.sums]) if by == By.AGENT else {}
+    if as_json:
+        door.json({
+            "since": found.since, "by": by, "total_microusd": found.total, "today_microusd": found.today,
+            "forecast_today_microusd": found.forecast_today, "items": [_sum(one, names) for one in found.sums],
+            "budgets": [_budget(one) for one in found.budgets],
+        })  # fmt: skip
+        return
+    if found.sums:
+        door.show(_table(by, found.sums, names))
+    door.note(
+        f"{dollars(found.total)} in {render.span(since.total_seconds())}; today {dollars(found.today)},"
+        f" about {dollars(found.forecast_today)} by midnight UTC."
+    )
+    _show_budgets(door, found.budgets)
+
+
+def _names(door: Door, agent_ids: Iterable[str | None]) -> dict[str, str]:
+    known = people.names(door.deps, [UUID(one) for one in agent_ids if one])
+    return {str(agent_id): named.username for agent_id, named in known.items()}
+
+
+def _table(by: str, sums: Sequence[Sum], names: dict[str, str]) -> Any:
+    most = max(one.microusd for one in sums) or 1
+    right = {"justify": "right"}
+    table = render.table(by.capitalize(), ("Cost", right), render.DRAWING, ("Calls", right), ("Failed", right),
+                         ("Input", right), ("Cached", right), ("Output", right), ("Mean", right))  # fmt: skip
+    for one in sums:
+        bar = "█" * round(one.microusd / most * _BAR_CHARS)
+        failed = Text(str(one.failed), style="red" if one.failed else "bright_black")
+        cached = one.cache_read_tokens / max(1, one.input_tokens + one.cache_read_tokens + one.cache_write_tokens)
+        render.row(
+            table, names.get(one.key or "", one.key or "–"), dollars(one.microusd), Text(bar, style="green"),
+            f"{one.calls:,}", failed, f"{one.input_tokens + one.cache_read_tokens + one.cache_write_tokens:,}",
+            f"{cached:.0%}", f"{one.output_tokens:,}", f"{one.latency_ms / max(1, one.calls) / 1000:.1f} s",
+        )  # fmt: skip
+    return table
+
+
+def _sum(one: Sum, names: dict[str, str]) -> dict[str, Any]:
+    fields = {name: getattr(one, name) for name in Sum.__slots__}
+    return {**fields, "name": names.get(one.key or "")} if names else fields
+
+
+@click.group(cls=Group)
+def budgets() -> None:
+    """List, set, raise and lift budgets.
+
+    A call that might not fit is not made; nothing else stops. The next model writes if its call fits, else the
+    personas' grammar, or nobody until the period is over (FLEET_LLM_WHEN_SPENT).
+    """
+
+
+@budgets.command("list")
+@json_option
+@pass_door
+def list_(door: Door, /, *, as_json: bool) -> None:
+    """List the budgets with what is spent, set aside and left."""
+    found = money.budgets(door.deps)
+    if as_json:
+        door.json({"items": [_budget(one) for one in found]})
+        return
+    if not found:
+        door.note("No budgets: spending is not limited. `fleet budgets set 5.00` limits it to $5 a day.")
+    _show_budgets(door, found)
+
+
+@budgets.command("set")
+@click.argument("amount", type=Amount())
+@_whom
+@_PERIOD
+@pass_door
+def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None:
+    """Limit what the fleet, or one agent, persona or provider, may spend in a period, in dollars."""
+    scope, name = _scope(whom)
+    money.set_budget(door.deps, scope, name, Period(period), amount, by=door.by)
+    door.say(_sentence(f"{whose(scope, name)} may spend {dollars(amount)} a {period}."))
+
+
+@budgets.command()
+@click.argument("amount", type=Amount())
+@_whom
+@_PERIOD
+@click.option("--reason", type=REASON, default="", help="Why; kept with the decision.")
+@yes_option
+@pass_door
+def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **whom: str | None) -> None:
+    """Let the fleet, or one agent, persona or provider, spend so many dollars more in its current period only."""
+    (scope, name), span = _scope(whom), Period(period)
+    door.confirm(f"Let {whose(scope, name)} spend {dollars(amount)} more {span.now}?", yes=yes)
+    left = money.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
+    door.say(_sentence(f"{whose(scope, name)} has {dollars(left)} left {span.now}. Words that waited are written now."))
+
+
+@budgets.command()
+@_whom
+@_PERIOD
+@pass_door
+def remove(door: Door, /, *, period: str, **whom: str | None) -> None:
+    """Lift a limit."""
+    scope, name = _scope(whom)
+    money.remove_budget(door.deps, scope, name, Period(period), by=door.by)
+    door.say(_sentence(f"{whose(scope, name)} has no {Period(period).each} limit any more."))
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _show_budgets(door: Door, found: Sequence[Budget]) -> None:
+    if not found:
+        return
+    right, names = {"justify": "right"}, _names(door, [one.key for one in found if one.scope is Scope.AGENT])
+    table = render.table("Budget", "Period", ("Limit", right), ("Spent", right), ("Set aside", right), ("Left", right),
+                         "Paid calls")  # fmt: skip
+    for one in found:
+        left = Text(dollars(one.left_microusd), style="red" if one.left_microusd == 0 else "")
+        render.row(table, whose(one.scope, names.get(one.key, one.key)), one.period,
+                   dollars(one.limit_microusd + one.allowance_microusd), dollars(one.spent_microusd),
+                   dollars(one.reserved_microusd), left, _stopped(one))  # fmt: skip
+    door.show(table)
+
+
+def _stopped(one: Budget) -> Text:
+    if one.spent_at is None:
+        return Text("allowed")
+    return Text(f"stopped since {one.spent_at:%Y-%m-%d %H:%M} UTC", style="red")
+
+
+def _budget(one: Budget) -> dict[str, Any]:
+    return {**{name: getattr(one, name) for name in Budget.__slots__}, "left_microusd": one.left_microusd}

@@ -1,0 +1,226 @@
+"""Verbs about drafts that doors call: look, decide, edit, send back; what an agent has learnt; a look at a feed.
+
+Decisions are made through `approving`, one transaction each, so that of many each is settled or has its own reason.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.access import audit
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, NotFound
+from fleet.engine.agents import queries as agents
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import LIVE, JobState
+from fleet.engine.ticks import TickKey
+from fleet.features.agents import commands as people
+from fleet.features.approvals import Decision, Person, Request
+from fleet.features.approvals import queries as requests
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.service import Answer
+from fleet.features.drafts import content, lessons, limits, queries
+from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
+from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.states import DraftStatus
+from fleet.features.media import service as media_store
+from fleet.features.publishing.rules import SCAN
+from fleet.images.objects import ENDINGS
+
+_MOST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A draft as people see it: with what became of it, which its job knows, and the request that decides about it.
+
+    `tries` are the jobs that wrote or write it anew, newest first.
+    """
+
+    row: DraftRow
+    job: JobRow | None
+    request: Request | None = None
+    tries: tuple[JobRow, ...] = ()
+
+    @property
+    def revising(self) -> JobRow | None:
+        """The job that writes it anew at this moment, if any does."""
+        waits = self.row.status == DraftStatus.PENDING
+        return next((job for job in self.tries if waits and job.state in LIVE), None)
+
+    @property
+    def outcome(self) -> str:
+        """Return what became of it in a few words: its status, or how its publishing stands."""
+        if self.job is None:
+            return self.row.status
+        if self.job.state == JobState.DONE:
+            return "published"
+        why = self.job.error or self.job.held
+        return f"{self.job.state}{f': {why}' if why else ''}"
+
+
+def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Seen]:
+    """Return a page of drafts, newest first; `before` is the last id of the page above. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        above = queries.resolve(tx, before) if before else None
+        return _all_seen(tx, queries.page(tx, which, limit=limit, before=above))
+
+
+def show(deps: Deps, prefix: str) -> tuple[Seen, list[RevisionRow]]:
+    """Return a draft by its id or the beginning of it, as it was over time. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, queries.resolve(tx, prefix))
+        return _all_seen(tx, [row])[0], queries.revisions_of(tx, row.id)
+
+
+def decisions(deps: Deps, prefix: str) -> list[Decision]:
+    """Return the record of what was decided about a draft, oldest first. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, queries.resolve(tx, prefix))
+        return requests.decisions_of(tx, row.request_id) if row.request_id else []
+
+
+def _all_seen(tx: Tx, rows: Sequence[DraftRow]) -> list[Seen]:
+    job_ids = [row.job_id for row in rows if row.job_id is not None]
+    jobs = {job.id: job for job in tx.session.scalars(sa.select(JobRow).where(JobRow.id.in_(job_ids)))}
+    asked = requests.many(tx, [row.request_id for row in rows if row.request_id is not None])
+    tries = _tries(tx, rows)
+    return [
+        Seen(row, jobs.get(row.job_id) if row.job_id else None, asked.get(row.request_id) if row.request_id else None,
+             tuple(tries[str(row.id)][:_MOST_TRIES]))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
+    """Return the jobs that write these drafts anew, newest first, by the draft's id as their payload has it."""
+    found: dict[str, list[JobRow]] = defaultdict(list)
+    if rows:
+        query = sa.select(JobRow).where(
+            JobRow.agent_id.in_({row.agent_id for row in rows}),
+            JobRow.kind == JobKind.REVISE_DRAFT,
+            JobRow.created_at >= min(row.created_at for row in rows),
+            JobRow.payload["draft"].astext.in_([str(row.id) for row in rows]),
+        )
+        for job in tx.session.scalars(query.order_by(JobRow.created_at.desc())):
+            found[job.payload["draft"]].append(job)
+    return found
+
+
+def waiting(deps: Deps, *, most: int = 1_000) -> int:
+    """Return how many drafts wait for a decision, counting no further than `most`: the menu of every page asks."""
+    return count(deps, Filter(DraftStatus.PENDING), most=most)
+
+
+def count(deps: Deps, which: Filter, *, most: int = 10_000) -> int:
+    """Return how many drafts a filter names, counting no further than `most`."""
+    with deps.db.transaction() as tx:
+        return queries.count(tx, which, most=most)
+
+
+def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
+    """Return a picture that a draft brings along, from our own store, and its content type. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        media = queries.get(tx, queries.resolve(tx, prefix)).content.get("media") or []
+    if not 0 <= place < len(media):
+        raise NotFound(f"The draft has no picture {place}.")
+    key = str(media[place]["key"])
+    types = {ending: content_type for content_type, ending in ENDINGS.items()}
+    return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
+
+
+def open_revisions(deps: Deps, which: Filter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
+    """Return the requests of the pending drafts that a filter names, newest first, for a decision in bulk: each with
+    its revision, so that the decision holds for what stands there now."""
+    with deps.db.transaction() as tx:
+        asked = [_request(row) for row in queries.page(tx, which, limit=limit)]
+        found = requests.many(tx, asked)
+        return {request_id: found[request_id].revision for request_id in asked}
+
+
+def request_of(deps: Deps, prefix: str) -> uuid.UUID:
+    """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if nobody was asked."""
+    (found,) = requests_of(deps, [prefix])
+    return found
+
+
+def requests_of(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
+    """Return the requests that decide about drafts. Raises NotFound, InvalidInput for a name that is no draft's."""
+    with deps.db.transaction() as tx:
+        return [_request(queries.get(tx, queries.resolve(tx, prefix))) for prefix in prefixes]
+
+
+def _request(row: DraftRow) -> uuid.UUID:
+    if row.request_id is None:
+        raise Conflict(f"Nobody was asked about draft {row.id}.")
+    return row.request_id
+
+
+def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None, *,
+            revision: int | None = None) -> list[Answer]:  # fmt: skip
+    """Approve drafts: each becomes a job. Raises NotFound, InvalidInput for a name that is no draft's."""
+    return approving.approve(deps, requests_of(deps, prefixes), by, reason, revision=revision)
+
+
+def reject(
+    deps: Deps, prefixes: Sequence[str], by: Person, reason: str, *, revision: int | None = None
+) -> list[Answer]:
+    """Reject drafts, for a reason from which the agent learns. Raises NotFound, InvalidInput."""
+    return approving.reject(deps, requests_of(deps, prefixes), by, reason, revision=revision)
+
+
+def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None, *,
+         revision: int | None = None) -> Request:  # fmt: skip
+    """Replace words of a draft; approvals given to the old ones are void. Raises NotFound, InvalidInput, Conflict.
+
+    `revision` is the one that the person saw: what was changed since is told instead of overwritten. Without it the
+    words that are not changed here are those that stand now.
+    """
+    with deps.db.transaction() as tx:
+        request_id = _request(queries.get(tx, queries.resolve(tx, prefix)))
+        now = requests.get(tx, request_id)
+        made = content.checked(now.payload, {**now.payload, **changes})
+    return approving.edit(deps, request_id, made, by, reason, revision=revision or now.revision)
+
+
+def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:
+    """Send a draft back to the model with instructions. Raises NotFound, InvalidInput, Conflict."""
+    (request_id,) = requests_of(deps, [prefix])
+    return approving.revise(deps, request_id, instructions, by)
+
+
+def learned(deps: Deps, name: str, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
+    """Return what an agent has learnt from decisions, newest first; `before` is a lesson's id. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return lessons.of_agent(tx, agents.named(tx, name, include_deleted=True).id, limit=limit, before=before)
+
+
+def unlearn(deps: Deps, lesson_id: int, *, by: str) -> LessonRow:
+    """Let a lesson count no more. Raises NotFound, Conflict."""
+    with deps.db.transaction() as tx:
+        lesson = lessons.undo(tx, lesson_id, by=by)
+        audit.note(tx, "lesson.undone", f"lesson:{lesson_id}", before={"agent": lesson.agent_id, "text": lesson.text})
+        return lesson
+
+
+def scan(deps: Deps, name: str, *, by: str) -> TickKey:
+    """Let a supervised agent look at its feed now; return the tick that decides. Raises NotFound, Conflict."""
+    agent = people.get_agent(deps, name)
+    if agent.autonomy != "supervised":
+        raise Conflict(
+            f"{agent.name} decides for itself and makes no drafts.",
+            fix=f"`fleet agents edit {agent.username} --autonomy supervised` changes that.",
+        )
+    if limits.why_full(deps, agent) is not None:
+        most = deps.settings.undecided_drafts
+        raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
+                       fix=limits.fix(agent.username))  # fmt: skip
+    return people.trigger(deps, name, action=SCAN, by=by)

@@ -1,0 +1,176 @@
+"""A scan: what is new in a supervised agent's feed, one question to the model, and drafts for a person to decide on.
+
+Nothing is written outside. What was read, what was answered and what became of it are steps of their own: a crash
+between two of them loses nothing, and the answer is paid once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from fleet.core import clock, events
+from fleet.core.db import Tx
+from fleet.engine.jobs import usage
+from fleet.engine.jobs.outcomes import Done, Held, Skipped
+from fleet.engine.work import Fenced, Work
+from fleet.features.costs import budget_guard
+from fleet.features.drafts import limits
+from fleet.features.drafts.scanning import batch as scanning
+from fleet.features.drafts.scanning import propose, seen
+from fleet.features.drafts.scanning.batch import Batch
+from fleet.llm.errors import NotPaidFor
+from fleet.llm.scanning import request as asking
+
+_BEHIND_S = (1.0, 5.0)
+"""How long a scan waits whose turn it is not yet, at least and at most, while few wait."""
+
+_FEW = 10
+"""So many for each that may be under way are few."""
+
+
+def prepare(work: Work) -> Done | Held | Skipped:
+    """Make drafts of what is new; where nothing is, no model is asked."""
+    if not work.agent.is_supervised:
+        return Skipped("the agent decides for itself now")
+    if usage.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
+        return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
+    if work.known("batch") is None and (why := limits.why_full(work.deps, work.agent)) is not None:
+        return Skipped(why)
+    batch = work.step("batch", partial(scanning.look, work), also=partial(_scanned, work))
+    if not batch["items"]:
+        return _done(batch, drafts=0)
+    answered = _answered(work, batch)
+    try:
+        made = work.step(
+            "drafts", lambda: propose.worked_out(work, batch, answered["answer"]),
+            also=lambda tx, made: propose.open_all(work, tx, made),
+        )  # fmt: skip
+    except propose.NobodyProposes as error:
+        return Skipped(str(error))
+    return _done(batch, drafts=len(made["drafts"]), dropped=made["dropped"])
+
+
+def _done(batch: Batch, **counted: Any) -> Done:
+    """Return the end of a scan: what it found, and how many posts it left out by reason."""
+    result = {"new": len(batch["items"]), **counted, "left_out": batch.get("left_out", {})}
+    return Done(result={**result, "text": limits.in_words(result)})
+
+
+def _behind(work: Work) -> timedelta:
+    """Return how long to wait for a turn: the more wait, the longer each, or asking costs more than scanning."""
+    crowd = usage.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.scan_concurrency)
+    return timedelta(seconds=work.deps.dice.uniform(*_BEHIND_S) * max(1.0, crowd))
+
+
+def _answered(work: Work, batch: Batch) -> dict[str, Any]:
+    """Ask the model, once for all attempts. Raises what asking raises, and says so in an event."""
+    try:
+        answered: dict[str, Any] = work.step(
+            "answer", partial(_ask, work, batch), also=partial(_received, work, batch)
+        )  # fmt: skip
+    except Fenced:
+        raise
+    except Exception as error:
+        with work.deps.db.transaction() as tx:
+            _digested(tx, work, "queued" if isinstance(error, NotPaidFor) else "error", error=str(error)[:500])
+        raise
+    return answered
+
+
+def _ask(work: Work, batch: Batch) -> dict[str, Any]:
+    began_s = clock.monotonic_s()
+    request = scanning.request_of(work, batch["items"])
+    answer, took = budget_guard.words_of(work).digest(request, work.dice("scan"), within_s=work.words_within_s)
+    tokens = sum(
+        call.input_tokens + call.cache_read_tokens + call.cache_write_tokens + call.output_tokens for call in took.calls
+    )
+    return {
+        "answer": asking.to_data(answer), "provider": took.provider, "model": took.model, "tokens": tokens,
+        "took_ms": round((clock.monotonic_s() - began_s) * 1000),
+    }  # fmt: skip
+
+
+def _scanned(work: Work, tx: Tx, batch: Batch) -> None:
+    """Tell of a scan that found something."""
+    if not batch["items"]:
+        return
+    events.emit(
+        tx, "agent.feed.scanned", **_who(work), ownerUserId=batch["owner"], feedData=_feed_data(batch),
+        scanTimestamp=tx.now().isoformat(), scanInterval=batch["interval_min"],
+    )  # fmt: skip
+    _digested(tx, work, "processing")
+
+
+def _feed_data(batch: Batch) -> dict[str, Any]:
+    """Return a batch as the event tells it. What a checkpoint of an older version has not kept is left out."""
+    posts = [
+        {"id": item["post_id"], "userId": item["author_id"] or item["author"], "content": item["text"],
+         "media": _media(item), "createdAt": item["created_at"], "reactionsSummary": _reactions(item),
+         "commentsCount": item["comments_count"], "isAgent": item["by_agent"]}
+        for item in batch["items"]
+    ]  # fmt: skip
+    comments = [
+        {"id": said["id"], "postId": item["post_id"], "userId": said["author"], "content": said["text"],
+         "createdAt": said.get("created_at"), "isAgent": said["by_agent"]}
+        for item in batch["items"] for said in item["comments"]
+    ]  # fmt: skip
+    return {"posts": posts, "comments": comments, "reactions": []}
+
+
+def _media(item: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a post's picture, which the surface knows by the post's own id."""
+    return [{"id": item["post_id"], "url": item["image_url"], "type": "image"}] if item.get("image_url") else []
+
+
+def _reactions(item: Mapping[str, Any]) -> list[dict[str, Any]]:
+    counted = {"like": item["likes"], **item.get("reactions", {})}
+    return [{"type": name, "count": count} for name, count in counted.items()]
+
+
+def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> None:
+    told: dict[str, Any] = {"status": status} | ({"error": error} if error else {})
+    events.emit(tx, "agent.feed.digested", **_who(work), digestedAt=tx.now().isoformat(), **told)
+
+
+def _received(work: Work, batch: Batch, tx: Tx, answered: Mapping[str, Any]) -> None:
+    """Tell of the answer, and take what it is about as seen: both, or neither."""
+    seen.mark(tx, work.agent.id, work.claim.job_id, [item["post_id"] for item in batch["items"]])
+    events.emit(
+        tx, "agent.feed.answer.received", **_who(work), ownerUserId=batch["owner"],
+        correlationId=str(work.claim.job_id), response=_response(batch, answered["answer"]),
+        timestamp=tx.now().isoformat(),
+        metadata={"modelProvider": answered["provider"], "modelName": answered["model"],
+                  "tokensUsed": answered["tokens"], "processingTimeMs": answered["took_ms"]},
+    )  # fmt: skip
+
+
+def _response(batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as its owner reads it, with the surface's own ids; a name that is none stays as it is."""
+    posts = {item["ref"]: item["post_id"] for item in batch["items"]}
+    people = {item["author_ref"]: item["author_id"] or item["author"] for item in batch["items"]}
+    told: dict[str, list[dict[str, Any]]] = {"posts": [], "comments": [], "reactions": [], "connectionRequests": []}
+    for idea in answer["ideas"]:
+        post = posts.get(idea["ref"], idea["ref"])
+        match idea["kind"]:
+            case "post":
+                post = {"content": idea["text"], "visibility": idea["visibility"], "mediaUrls": idea["media"]}
+                told["posts"].append(post)
+            case "comment":
+                told["comments"].append({"postId": post, "content": idea["text"]})
+            case "reaction":
+                told["reactions"].append({"postId": post, "type": idea["type"]})
+            case _:
+                user = people.get(idea["ref"], idea["ref"])
+                told["connectionRequests"].append({"userId": user, "message": idea["text"]})
+    return told
+
+
+def _who(work: Work) -> dict[str, Any]:
+    """Return whom and which scan an event is about."""
+    return {
+        "agent_id": work.agent.id, "job_id": work.claim.job_id, "agent": work.agent.name, "agentId": str(work.agent.id),
+        "scanId": str(work.claim.job_id),
+    }  # fmt: skip

@@ -1,0 +1,136 @@
+"""What of a model's answer becomes drafts, part by part.
+
+Called by `fleet.features.drafts.scanning.propose`. Pure. Nothing that a model says can name what it was not shown,
+say twice what is said, or crowd a post with AI comments; what falls is counted by its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fleet.adapters.gateway import Caps, comment_would_crowd
+from fleet.features.drafts.states import DraftKind
+from fleet.llm.scanning.request import MOST, Idea, ScanAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A post of the batch, with the surface's own ids. `humans` counts the comments that are not the fleet's."""
+
+    ref: str
+    author_ref: str
+    post_id: str
+    author_id: str
+    author: str
+    humans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the surface takes, beside posts, comments and likes."""
+
+    kinds: tuple[str, ...]
+    reactions: tuple[str, ...]
+    visibilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is already: the agent's own (kind, target) pairs, its captions, the fleet's comments by post."""
+
+    taken: frozenset[tuple[str, str]] = frozenset()
+    captions: tuple[str, ...] = ()
+    comments: Mapping[str, int] = field(default_factory=dict)
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """An idea that became a draft, with the id of what it is about and the post in question."""
+
+    kind: DraftKind
+    target: str | None
+    idea: Idea
+    about: Shown | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What is left of an answer, and how many parts fell for which reason."""
+
+    proposed: tuple[Proposed, ...]
+    dropped: Mapping[str, int]
+
+
+def sift(answer: ScanAnswer, batch: Sequence[Shown], offered: Offered, known: Known, caps: Caps) -> Sifted:
+    """Return the drafts that an answer amounts to. Whatever goes in, every part is kept or counted once."""
+    sieve = _Sieve(batch, offered, known, caps)
+    for idea in answer.ideas:
+        sieve.take(idea)
+    counted = Counter({"malformed": answer.malformed, "unfit": answer.unfit})
+    return Sifted(tuple(sieve.kept), {name: number for name, number in (counted + sieve.dropped).items() if number})
+
+
+class _Sieve:
+    """Remembers what it kept, so that of two alike the first stays."""
+
+    def __init__(self, batch: Sequence[Shown], offered: Offered, known: Known, caps: Caps) -> None:
+        self._posts = {shown.ref: shown for shown in batch}
+        self._people = {shown.author_ref: shown for shown in batch if shown.author_id}
+        self._offered, self._known, self._caps = offered, known, caps
+        self._taken = set(known.taken)
+        self._captions = {_plain(caption) for caption in known.captions}
+        self._comments = Counter(known.comments)
+        self.kept: list[Proposed] = []
+        self.dropped: Counter[str] = Counter()
+
+    def take(self, idea: Idea) -> None:
+        proposed = self._proposed(idea)
+        if isinstance(proposed, str):
+            self.dropped[proposed] += 1
+            return
+        if proposed.target is None:
+            self._captions.add(_plain(idea.text))
+        else:
+            self._taken.add((proposed.kind, proposed.target))
+        if proposed.kind is DraftKind.COMMENT and proposed.target is not None:
+            self._comments[proposed.target] += 1
+        self.kept.append(proposed)
+
+    def _proposed(self, idea: Idea) -> Proposed | str:
+        """Return the draft, or the reason for which there is none."""
+        if not self._is_offered(idea):
+            return "not offered"
+        if sum(one.kind == idea.kind for one in self.kept) >= MOST[idea.kind]:
+            return "over the limit"
+        kind = DraftKind(idea.kind)
+        if kind is DraftKind.POST:
+            return "a duplicate" if _plain(idea.text) in self._captions else Proposed(kind, None, idea, None)
+        about = (self._people if kind is DraftKind.CONNECTION else self._posts).get(idea.ref)
+        if about is None:
+            return "not in the batch"
+        if about.author == self._known.username:
+            return "its own"
+        target = about.author_id if kind is DraftKind.CONNECTION else about.post_id
+        if (kind, target) in self._taken:
+            return "a duplicate"
+        if kind is DraftKind.COMMENT and self._would_crowd(about):
+            return "crowded"
+        return Proposed(kind, target, idea, about)
+
+    def _is_offered(self, idea: Idea) -> bool:
+        if idea.kind not in self._offered.kinds:
+            return False
+        if idea.kind == DraftKind.REACTION:
+            return idea.type in self._offered.reactions
+        return idea.kind != DraftKind.POST or idea.visibility in self._offered.visibilities
+
+    def _would_crowd(self, about: Shown) -> bool:
+        ours = self._comments[about.post_id]
+        return comment_would_crowd(about.humans + ours, ours, self._caps)
+
+
+def _plain(words: str) -> str:
+    return " ".join(words.casefold().split())

@@ -1,0 +1,86 @@
+"""How drafts fare, for programs: counted by agent, kind, topic or day, with what looks at feeds came to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.core import clock
+from fleet.features.agents import commands as people
+from fleet.features.agents.commands import Names
+from fleet.features.drafts.stats import queries as draft_stats
+from fleet.features.drafts.stats.tally import By
+from fleet.features.drafts.stats.tally import Tally as Counted
+from fleet.features.jobs.api import username
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import MOST
+from fleet.web.fields import Body, Moment, line, taken
+
+router = APIRouter(prefix="/drafts", tags=["drafts"])
+_USUALLY = timedelta(days=7)
+
+
+class Tally(BaseModel):
+    """Drafts that have something in common, by what became of them."""
+
+    key: str | None = Field(description="what they have in common; null for drafts without it")
+    name: str | None = Field(description="what people call that: by agent its username, else the key")
+    proposed: int
+    waiting: int
+    approved: int
+    edited: int = Field(description="of the approved, those that people had put words of their own into")
+    rejected: int
+    expired: int
+    withdrawn: int
+    agreed: float | None = Field(description="the share of the decided ones that were approved")
+
+
+class Scans(BaseModel):
+    """What looks at feeds came to."""
+
+    done: int
+    idle: int = Field(description="of the done, those that found nothing new and asked no model")
+    failed: int
+    new_posts: int
+    drafts: int
+    dropped: dict[str, int] = Field(description="what was proposed and became no draft, by why")
+    left_out: dict[str, int] = Field(description="posts that were not looked at, once for each look, by why")
+
+
+class DraftStats(BaseModel):
+    """What happened since a moment."""
+
+    since: datetime
+    items: list[Tally]
+    total: Tally
+    scans: Scans
+
+
+class StatsQuery(Body):
+    """Counted by what, of whom, since when; a week if nothing is said."""
+
+    by: By = By.AGENT
+    since: Moment | None = None
+    agent: Annotated[str, line(60), Field(description="username or id")] | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 100
+
+
+@router.get("/stats", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats:
+    """Return how drafts fare, counted; days in order, anything else the most first."""
+    since = which.since or clock.now() - _USUALLY
+    found = draft_stats.stats(deps, which.by, since=since, agent=which.agent, limit=which.limit)
+    known = people.names(deps, [UUID(one.key) for one in found.items if one.key]) if which.by is By.AGENT else {}
+    return DraftStats(
+        since=found.since, items=[_view(one, known) for one in found.items], total=_view(found.total, {}),
+        scans=taken(Scans, found.scans),
+    )  # fmt: skip
+
+
+def _view(one: Counted, known: Names) -> Tally:
+    return taken(Tally, one, name=(username(known, UUID(one.key)) if known and one.key else None) or one.key)

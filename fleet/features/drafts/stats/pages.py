@@ -1,0 +1,55 @@
+"""How drafts fare: what agents proposed, how much of it people agreed to, and what looks at feeds came to."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission
+from fleet.core import clock
+from fleet.features.agents import commands as people
+from fleet.features.drafts.limits import LEFT_OUT
+from fleet.features.drafts.stats import queries as draft_stats
+from fleet.features.drafts.stats.tally import By
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe, Name
+from fleet.web.rendering import render
+
+router = APIRouter()
+_ROWS = 100
+
+
+class Window(StrEnum):
+    """How far back."""
+
+    DAY = "1d"
+    WEEK = "7d"
+    MONTH = "30d"
+
+    @property
+    def span(self) -> timedelta:
+        """How long that is."""
+        return timedelta(days=int(self.value.removesuffix("d")))
+
+    @property
+    def words(self) -> str:
+        """What it is called."""
+        return "the last day" if self is Window.DAY else f"the last {self.span.days} days"
+
+
+@router.get("/drafts/stats", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def stats(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe[Window] = None,
+          agent: Annotated[Name, Query()] = "") -> Response:  # fmt: skip
+    """Show how drafts fare, of all agents or of one."""
+    by, since = by or By.AGENT, since or Window.WEEK
+    found = draft_stats.stats(deps, by, since=clock.now() - since.span, agent=agent or None, limit=_ROWS)
+    known = people.names(deps, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
+    return render(
+        request, "draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window, rows=_ROWS,
+        names={str(agent_id): named for agent_id, named in known.items()}, left_out=LEFT_OUT,
+    )  # fmt: skip

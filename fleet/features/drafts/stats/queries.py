@@ -1,0 +1,62 @@
+"""How supervised agents fare with their people: what they looked at, what they proposed, what was said to it.
+
+Called by the doors; the counting itself is the rooms'.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fleet.engine.agents import queries as agents
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import usage
+from fleet.features.drafts.stats import scans, tally
+from fleet.features.drafts.stats.scans import Scans
+from fleet.features.drafts.stats.tally import By, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What happened since a moment: drafts counted one way and in all, and the looks at feeds that they came from."""
+
+    since: datetime
+    items: Sequence[Tally]
+    total: Tally
+    scans: Scans
+
+
+def stats(deps: Deps, by: By, *, since: datetime, agent: str | None = None, limit: int = 100) -> Stats:
+    """Return how drafts fare, of all agents or of one, a deleted one too. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        of = None if agent is None else agents.named(tx, agent, include_deleted=True).id
+        return Stats(
+            since, tally.tallies(tx, by, since=since, agent_id=of, limit=limit),
+            tally.total(tx, since=since, agent_id=of), scans.counted(tx, since=since, agent_id=of),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Faring:
+    """How one agent fares: its drafts of the last `days`, and when it last looked at its feed, if that is known."""
+
+    days: int
+    total: Tally
+    scans: Scans
+    looked_at: datetime | None
+
+
+_DAYS = 30
+
+
+def of_agent(deps: Deps, agent_id: uuid.UUID) -> Faring:
+    """Return how an agent fares."""
+    with deps.db.transaction() as tx:
+        since = tx.now() - timedelta(days=_DAYS)
+        last = usage.last_scan(tx, agent_id)
+        return Faring(
+            _DAYS, tally.total(tx, since=since, agent_id=agent_id),
+            scans.counted(tx, since=since, agent_id=agent_id), last and last[0],
+        )  # fmt: skip

@@ -1,0 +1,94 @@
+"""How drafts fare, counted: what was proposed since a moment, and what became of it. Reading only.
+
+Called by `fleet.features.drafts.stats.queries`. Drafts are pruned some time after their decision, so no count goes
+back further.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.core.db import Tx
+from fleet.features.drafts.learning import Decision
+from fleet.features.drafts.models import DraftRow, LessonRow
+from fleet.features.drafts.states import DraftStatus
+
+
+class By(StrEnum):
+    """What drafts are counted by."""
+
+    AGENT = "agent"
+    KIND = "kind"
+    TOPIC = "topic"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Drafts that have something in common, by what became of them. `key` is None for drafts without it.
+
+    `edited` are those of the approved that people had put words of their own into.
+    """
+
+    key: str | None
+    proposed: int = 0
+    waiting: int = 0
+    approved: int = 0
+    edited: int = 0
+    rejected: int = 0
+    expired: int = 0
+    withdrawn: int = 0
+
+    @property
+    def agreed(self) -> float | None:
+        """The share of the decided ones that were approved; None while nobody has decided about any."""
+        decided = self.approved + self.rejected
+        return self.approved / decided if decided else None
+
+
+# Written out: a placeholder in the SELECT would be another one than that in the GROUP BY.
+_UTC, _NO_TOPIC = sa.literal_column("'UTC'", sa.Text), sa.literal_column("''", sa.Text)
+_DAY = sa.cast(sa.func.timezone(_UTC, DraftRow.created_at), sa.Date)
+_KEYS: dict[By, sa.ColumnElement[Any]] = {
+    By.AGENT: sa.cast(DraftRow.agent_id, sa.Text), By.KIND: DraftRow.kind.expression,
+    By.TOPIC: sa.func.nullif(DraftRow.topic, _NO_TOPIC), By.DAY: sa.cast(_DAY, sa.Text),
+}  # fmt: skip
+_ENDS = (DraftStatus.REJECTED, DraftStatus.EXPIRED, DraftStatus.WITHDRAWN)
+
+
+def tallies(tx: Tx, by: By, *, since: datetime, agent_id: uuid.UUID | None = None, limit: int = 100) -> list[Tally]:
+    """Return the drafts that were proposed since a moment, counted: the newest days in order, else most first."""
+    key = _KEYS[by]
+    order = (key.desc(),) if by is By.DAY else (sa.func.count().desc(), key)
+    query = _counted(key, since, agent_id).group_by(key).order_by(*order).limit(limit)
+    found = [Tally(*row) for row in tx.execute(query)]
+    return found[::-1] if by is By.DAY else found
+
+
+def total(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Tally:
+    """Return all of them together."""
+    return Tally(*tx.execute(_counted(sa.null(), since, agent_id)).one())
+
+
+def _counted(key: sa.ColumnElement[Any], since: datetime, agent_id: uuid.UUID | None) -> sa.Select[Any]:
+    edited = sa.and_(LessonRow.draft_id == DraftRow.id, LessonRow.decision == Decision.EDITED)
+    where = [DraftRow.created_at >= since] + ([] if agent_id is None else [DraftRow.agent_id == agent_id])
+    return (
+        sa.select(
+            key, sa.func.count(), _in(DraftStatus.PENDING), _in(DraftStatus.APPROVED), sa.func.count(LessonRow.id),
+            *map(_in, _ENDS),
+        )
+        .select_from(DraftRow)
+        .outerjoin(LessonRow, edited)
+        .where(*where)
+    )  # fmt: skip
+
+
+def _in(status: DraftStatus) -> sa.ColumnElement[int]:
+    return sa.func.count().filter(DraftRow.status == status)

@@ -1,0 +1,129 @@
+"""Experiments for programs: what is tried, and what came of it so far. Reading only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.features.experiments import service as experiments
+from fleet.features.experiments.effect_size import Verdict
+from fleet.features.experiments.service import Line, Standing, Whose
+from fleet.features.experiments.variants import Dimension
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import Body, taken
+
+router = APIRouter(prefix="/experiments", tags=["experiments"])
+
+
+class Tally(BaseModel):
+    """How many posts a variant was assigned, and how many of them have been read at least once."""
+
+    variant: str
+    assigned: int
+    measured: int
+    latest: datetime
+
+
+class Experiment(BaseModel):
+    """One experiment at a glance. Of one that is in no file any more only the results are left."""
+
+    name: str
+    on: bool
+    question: str | None
+    dimension: Dimension | None
+    variants: list[str]
+    enough: int | None = Field(
+        description="posts (or days of agents) that each variant needs before its effect is told"
+    )
+    tallies: list[Tally]
+
+
+class ExperimentPage(Page[Experiment]):
+    """A page of experiments: those that are on, then shipped ones, then those with results alone."""
+
+
+class Got(BaseModel):
+    """Likes and comments of units that were assigned together."""
+
+    units: int
+    mean: float
+    variance: float
+
+
+class Interval(BaseModel):
+    """A difference of means, and between which values it lies with 95 % confidence, all comparisons together."""
+
+    difference: float
+    low: float
+    high: float
+
+
+class VariantResult(BaseModel):
+    """What one variant got, and how that compares with the first one."""
+
+    variant: str
+    assigned: int
+    posts: int = Field(description="posts that were read at this age")
+    got: dict[Whose, Got]
+    verdict: Verdict
+    interval: Interval | None
+
+
+class Results(BaseModel):
+    """An experiment's results at one age of its posts."""
+
+    experiment: Experiment
+    age_h: int
+    whose: Whose
+    tells_apart: bool = Field(description="whether the surface tells people from agents")
+    variants: list[VariantResult]
+
+
+class ResultsQuery(Body):
+    """At which age, and whose likes and comments."""
+
+    age_h: Annotated[int, Field(ge=1, le=10_000)] = 24
+    whose: Whose | None = None
+
+
+@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
+def list_experiments(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> ExperimentPage:
+    """Return a page of experiments."""
+    found = [_view(one) for one in experiments.standings(deps)]
+    names = [one.name for one in found]
+    above = which.place(names.index, of="experiments")
+    rows, following = which.page(found[0 if above is None else above + 1 :], lambda one: one.name, of="experiments")
+    return ExperimentPage(items=list(rows), next=following)
+
+
+@router.get("/{experiment}", dependencies=[needs(Permission.FLEET_VIEW)])
+def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
+         which: Annotated[ResultsQuery, Query()]) -> Results:  # fmt: skip
+    """Return what came of an experiment so far."""
+    found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
+    return taken(
+        Results, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]
+    )  # fmt: skip
+
+
+def _view(one: Standing) -> Experiment:
+    known = one.experiment
+    return Experiment(
+        name=one.name, on=one.on, question=known.question if known else None,
+        dimension=known.dimension if known else None, enough=known.enough if known else None,
+        variants=[variant.name for variant in known.variants] if known else [],
+        tallies=[taken(Tally, tally) for tally in one.tallies],
+    )  # fmt: skip
+
+
+def _result(line: Line) -> VariantResult:
+    interval = line.compared.interval
+    return taken(
+        VariantResult, line, got={whose: taken(Got, got) for whose, got in line.got.items()},
+        verdict=line.compared.verdict, interval=None if interval is None else taken(Interval, interval),
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Experiments at work: which variant a post gets, and what follows from it.
+
+Called by the mind of the gallery and the handler of posts. The choice itself is
+`fleet.features.experiments.variants`; here it meets agents and jobs. Nothing is decided by results: what came of it
+people see through `fleet.features.experiments.service`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from fleet.engine import schedule
+from fleet.engine.agents.loop import Actor
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.features.experiments import variants
+from fleet.features.experiments.engagement import Assignment
+from fleet.features.experiments.variants import Dimension, Experiment, Variant
+from fleet.llm.base import Style
+
+
+def waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
+    """Return what an agent would not do at this hour, and why: outside of its day's window it does not post.
+
+    The window is drawn for each local day, so decisions stay pure, no post waits in a queue, and caps hold as ever.
+    """
+    found = _window(deps, agent, now)
+    if found is None:
+        return {}
+    start, end = found[1].hours or (0, 24)
+    if start <= schedule.local_time(deps.schedule(agent.persona_id), now).hour < end:
+        return {}
+    return {"post": f"today I post from {start} to {end} o'clock"}
+
+
+def assign(
+    deps: Deps, agent: Actor, now: datetime, jobs: Sequence[NewJob]
+) -> tuple[Sequence[NewJob], list[Assignment]]:
+    """Return the jobs, posts among them with their variants, and the assignments to be recorded with them."""
+    if not deps.experiments:
+        return jobs, []
+    assignments = [one for job in jobs if job.kind is JobKind.POST for one in _assigned(deps, agent, now, job)]
+    given: dict[Any, dict[str, str]] = {}
+    for one in assignments:
+        given.setdefault(one.post_job, {})[one.experiment] = one.variant
+    told = [
+        replace(job, payload={**job.payload, "variants": given[job.id]}) if job.id in given else job for job in jobs
+    ]
+    return told, assignments
+
+
+def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:
+    """Return how a post is to be written, by the variants that stand in its job."""
+    given = payload.get("variants", {})
+    found = [experiment.variant(given.get(experiment.name, "")) for experiment in deps.experiments]
+    return tuple(variant.style for variant in found if variant is not None and variant.style is not None)
+
+
+def _assigned(deps: Deps, agent: Actor, now: datetime, job: NewJob) -> list[Assignment]:
+    tick = variants.unit_of_tick(job.tick_no or 0)
+    chosen = [
+        (experiment, variants.pick(experiment, agent.id, tick), tick)
+        for experiment in deps.experiments
+        if experiment.dimension is not Dimension.POSTING_HOUR
+    ]
+    # A person who asks for a post wants it now: its hour says nothing about an agent's own.
+    window = None if job.requested_by is not None else _window(deps, agent, now)
+    if window is not None:
+        chosen.append(window)
+    return [
+        Assignment(experiment.name, job.id, variant.name, agent.id, unit) for experiment, variant, unit in chosen
+    ]  # fmt: skip
+
+
+def _window(deps: Deps, agent: Actor, now: datetime) -> tuple[Experiment, Variant, str] | None:
+    """Return in which hours an agent posts on its present local day; None where no experiment says so."""
+    of_hours = (one for one in deps.experiments if one.dimension is Dimension.POSTING_HOUR)
+    experiment = next(of_hours, None)
+    if experiment is None:
+        return None
+    rhythm = deps.schedule(agent.persona_id)
+    if not variants.fits_every_day(experiment, schedule.week(rhythm, now)):
+        return None
+    day = variants.unit_of_day(schedule.local_time(rhythm, now).date())
+    return experiment, variants.pick(experiment, agent.id, day), day

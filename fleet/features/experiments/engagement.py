@@ -1,0 +1,155 @@
+"""Writing down assignments and readings, each once however often it is tried, and summing them for people.
+
+Called by `fleet.engine` inside its transactions. Sums are made by the database: an experiment has many posts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.core.db import Base, Tx
+from fleet.features.experiments.models import AssignmentRow, EngagementRow
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A post's variant in one experiment. Posts of one agent and `unit` share a throw."""
+
+    experiment: str
+    post_job: uuid.UUID
+    variant: str
+    agent_id: uuid.UUID
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a post had got when it was about so old. `None` by agents: the surface does not tell."""
+
+    post_job: uuid.UUID
+    age_h: int
+    agent_id: uuid.UUID
+    surface: str
+    remote_id: str
+    posted_at: datetime
+    likes: int
+    comments: int
+    likes_by_agents: int | None = None
+    comments_by_agents: int | None = None
+
+
+def assign(tx: Tx, assignments: Sequence[Assignment]) -> None:
+    """Record assignments; one that stands stays as it is."""
+    if assignments:
+        tx.execute(insert(AssignmentRow).on_conflict_do_nothing(), [asdict(one) for one in assignments])
+
+
+def keep(tx: Tx, reading: Reading) -> bool:
+    """Record a reading; False if this post has one at this age."""
+    statement = insert(EngagementRow).values(**asdict(reading)).on_conflict_do_nothing().returning(EngagementRow.age_h)
+    return tx.scalar(statement) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many posts a variant was assigned, the latest when, and how many of them have been read at least once."""
+
+    experiment: str
+    variant: str
+    assigned: int
+    measured: int
+    latest: datetime
+
+
+def tallies(tx: Tx, experiment: str | None = None) -> list[Tally]:
+    """Return the tallies of one experiment, or of all, by experiment and variant."""
+    query = (
+        sa.select(
+            AssignmentRow.experiment, AssignmentRow.variant, sa.func.count(AssignmentRow.post_job.distinct()),
+            sa.func.count(EngagementRow.post_job.distinct()), sa.func.max(AssignmentRow.assigned_at),
+        )
+        .join_from(AssignmentRow, EngagementRow, EngagementRow.post_job == AssignmentRow.post_job, isouter=True)
+        .group_by(AssignmentRow.experiment, AssignmentRow.variant)
+        .order_by(AssignmentRow.experiment, AssignmentRow.variant)
+    )  # fmt: skip
+    if experiment is not None:
+        query = query.where(AssignmentRow.experiment == experiment)
+    return [Tally(*row) for row in tx.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """Likes and comments together of a variant's units, each unit counting by the mean of its posts."""
+
+    units: int
+    mean: float
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a variant's posts had got at one age. Whom the surface does not tell apart is in `everybody` alone."""
+
+    variant: str
+    posts: int
+    everybody: Got
+    people: Got
+    agents: Got
+
+
+def sums(tx: Tx, experiment: str, age_h: int) -> dict[str, Sums]:
+    """Return each variant's sums at an age, by variant; variants of which nothing was read yet are not among them."""
+    # Two numbers of four bytes, which are whatever a surface says, can be more than four bytes together.
+    all_of_it = EngagementRow.likes.cast(sa.BigInteger) + EngagementRow.comments
+    by_agents = EngagementRow.likes_by_agents.cast(sa.BigInteger) + EngagementRow.comments_by_agents
+    values = {"everybody": all_of_it, "people": all_of_it - by_agents, "agents": by_agents}
+    units = (
+        sa.select(
+            AssignmentRow.variant, sa.func.count().label("posts"),
+            *(sa.func.avg(value).label(name) for name, value in values.items()),
+        )
+        .join_from(AssignmentRow, EngagementRow, EngagementRow.post_job == AssignmentRow.post_job)
+        .where(AssignmentRow.experiment == experiment, EngagementRow.age_h == age_h)
+        .group_by(AssignmentRow.variant, AssignmentRow.agent_id, AssignmentRow.unit)
+        .subquery("units")
+    )  # fmt: skip
+    told = [column for name in values for column in _told(units.c[name])]
+    query = sa.select(units.c.variant, sa.func.sum(units.c.posts), *told).group_by(units.c.variant)
+    return {
+        row[0]: Sums(row[0], int(row[1]), *(_got(row[at : at + 3]) for at in (2, 5, 8))) for row in tx.execute(query)
+    }
+
+
+def _told(column: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[Any], ...]:
+    return sa.func.count(column), sa.func.avg(column), sa.func.var_samp(column)
+
+
+def _got(row: Sequence[Any]) -> Got:
+    units, mean, variance = row
+    return Got(int(units), float(mean or 0), float(variance or 0))
+
+
+def prune_readings(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete readings made longer ago than `days`; return how many."""
+    return _prune(tx, EngagementRow, EngagementRow.measured_at, days, limit)
+
+
+def prune_assignments(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete assignments made longer ago than `days`; return how many."""
+    return _prune(tx, AssignmentRow, AssignmentRow.assigned_at, days, limit)
+
+
+def _prune(tx: Tx, table: type[Base], moment: Any, days: int, limit: int) -> int:
+    keys = sa.inspect(table).primary_key
+    # Not clock_timestamp: what changes within a statement cannot be looked up in an index.
+    old = sa.func.statement_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
+    victims = sa.select(*keys).where(moment < old).order_by(moment).limit(limit).subquery()
+    gone = sa.delete(table).where(*(key == victims.c[key.name] for key in keys))
+    return tx.execute(gone.execution_options(synchronize_session=False)).rowcount

@@ -1,0 +1,83 @@
+"""What a post got after 1, 24 and 72 hours: planned when it is done, read by jobs of their own, written down once.
+
+Called by `fleet.engine.perform` in the transaction that finishes a job, so that a post that is done has its readings
+planned and a reading that is done stands in the table. Reads from a surface and never writes to one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from fleet.adapters.base import FeedItem
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.engine.jobs import ledger as service
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.outcomes import Done
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.work import Work
+from fleet.features.experiments import engagement
+from fleet.features.experiments.engagement import Reading
+
+AGES_H = (1, 24, 72)
+LATE = 1.5
+"""A reading that is made later than this many times its age tells of another age, and is left out."""
+
+_SLACK = timedelta(seconds=30)  # a fleet that lives fast has hours shorter than the sweep's rounds
+_SOON = timedelta(milliseconds=1)
+
+
+def plan(tx: Tx, work: Work, done: Done) -> None:
+    """Plan the readings of a post that is done, where any are wanted."""
+    if done.remote_id is not None and (work.deps.settings.measure_posts or work.claim.payload.get("variants")):
+        # The sweep rings for them, each when its time has come.
+        service.add(tx, _readings(work, done.remote_id, tx.now()))
+
+
+def keep(tx: Tx, work: Work, done: Done) -> None:
+    """Write down a reading that is done."""
+    claim, told = work.claim, work.claim.payload
+    reading = Reading(
+        post_job=uuid.UUID(told["post_job"]), age_h=told["age_h"], agent_id=claim.agent_id, surface=claim.surface,
+        remote_id=str(claim.target), posted_at=datetime.fromisoformat(told["posted_at"]), **done.result,
+    )  # fmt: skip
+    engagement.keep(tx, reading)
+
+
+def is_late(age_h: int, posted_at: datetime, now: datetime, tempo: float) -> bool:
+    """Say whether a reading made now would come too late to count for its age."""
+    return now - posted_at > age_of(age_h, tempo) * LATE + _SLACK
+
+
+def age_of(age_h: int, tempo: float) -> timedelta:
+    """Return an age in everybody's time: a fleet that lives faster measures earlier."""
+    return timedelta(hours=age_h) / tempo
+
+
+def counts(item: FeedItem) -> dict[str, int | None]:
+    """Return what an item got, made consistent: a surface may count on several machines."""
+    likes, comments = max(0, item.likes), max(0, item.comments)
+    return {
+        "likes": likes, "comments": comments,
+        "likes_by_agents": _part(item.likes_by_agents, likes),
+        "comments_by_agents": _part(item.comments_by_agents, comments),
+    }  # fmt: skip
+
+
+def _part(number: int | None, whole: int) -> int | None:
+    return None if number is None else min(max(0, number), whole)
+
+
+def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
+    claim, tempo = work.claim, work.deps.settings.tempo
+    # A post whose outcome was unknown for a while is as old as its sending.
+    posted_at = claim.sending_at or now
+    return [
+        NewJob(
+            id=ids.derived("measure", claim.job_id, age_h), agent_id=claim.agent_id, kind=JobKind.MEASURE,
+            surface=claim.surface, target=remote_id, due_in=max(_SOON, posted_at + age_of(age_h, tempo) - now),
+            payload={"post_job": str(claim.job_id), "age_h": age_h, "posted_at": posted_at.isoformat()},
+        )
+        for age_h in AGES_H
+    ]  # fmt: skip

@@ -1,0 +1,33 @@
+"""Experiments: what is tried out, in which variants, and what came of each. Looking only; settings switch them on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission
+from fleet.features.experiments import service as trials
+from fleet.features.experiments.effect_size import CONFIDENCE
+from fleet.features.experiments.measure import AGES_H
+from fleet.features.experiments.service import Whose
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe, Name
+from fleet.web.rendering import render
+
+router = APIRouter()
+
+
+@router.get("/experiments", dependencies=[needs(Permission.FLEET_VIEW)])
+def experiments(request: Request, deps: TheDeps) -> Response:
+    """Show every experiment that is known."""
+    return render(request, "experiments.html", standings=trials.standings(deps))
+
+
+@router.get("/experiments/{name}", dependencies=[needs(Permission.FLEET_VIEW)])
+def experiment(request: Request, deps: TheDeps, name: Annotated[Name, Path()], *,
+               after: Literal["1", "24", "72"] = "24", by: Maybe[Whose] = None) -> Response:  # fmt: skip
+    """Show what an experiment's variants got, and whether they differ."""
+    found = trials.results(deps, name, age_h=int(after), whose=by)
+    return render(request, "experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE)

@@ -1,0 +1,119 @@
+"""What people ask about experiments: which there are, and what came of one so far. Called by the doors.
+
+The loop's own dealings with them are in `trying` and `measuring`, the arithmetic is
+`fleet.features.experiments.effect_size`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+from fleet.core.errors import NotFound
+from fleet.engine.deps import Deps
+from fleet.features.experiments import effect_size, engagement, experiment_file
+from fleet.features.experiments.effect_size import Compared, Sample
+from fleet.features.experiments.engagement import Got, Sums, Tally
+from fleet.features.experiments.variants import Experiment
+
+
+class Whose(StrEnum):
+    """Whose likes and comments are compared."""
+
+    PEOPLE = "people"
+    AGENTS = "agents"
+    EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One experiment at a glance. `experiment` is None for one of which only the results are left."""
+
+    name: str
+    experiment: Experiment | None
+    on: bool
+    tallies: Sequence[Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One variant's results: posts assigned and read at this age, what they got on average, and the comparison."""
+
+    variant: str
+    assigned: int
+    posts: int
+    got: Mapping[Whose, Got]
+    compared: Compared
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """An experiment's results at one age. `whose` is what was compared; `tells_apart`: the surface tells who is one."""
+
+    standing: Standing
+    age_h: int
+    whose: Whose
+    tells_apart: bool
+    lines: Sequence[Line]
+
+
+def standings(deps: Deps) -> list[Standing]:
+    """Return every experiment that is known: those that are on, then shipped ones, then those with results alone."""
+    with deps.db.transaction() as tx:
+        found = engagement.tallies(tx)
+    known = _known(deps)
+    names = dict.fromkeys([*known, *(tally.experiment for tally in found)])
+    return [_standing(deps, name, known, [one for one in found if one.experiment == name]) for name in names]
+
+
+def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) -> Results:
+    """Return what came of an experiment so far; of people alone, if not said, where the surface tells them apart.
+
+    Raises NotFound for a name that is neither known nor has results.
+    """
+    with deps.db.transaction() as tx:
+        tallies, sums = engagement.tallies(tx, name), engagement.sums(tx, name, age_h)
+    known = _known(deps)
+    if name not in known and not tallies:
+        close = get_close_matches(name, known, n=1)
+        guess = f"Did you mean {close[0]!r}? " if close else ""
+        raise NotFound(f"There is no experiment {name!r}.", fix=f"{guess}`fleet experiments list` shows all.")
+    standing = _standing(deps, name, known, tallies)
+    tells_apart = any(one.people.units for one in sums.values())
+    compared_by = whose or (Whose.PEOPLE if tells_apart or not sums else Whose.EVERYBODY)
+    return Results(standing, age_h, compared_by, tells_apart, _lines(standing, sums, compared_by))
+
+
+def _known(deps: Deps) -> dict[str, Experiment]:
+    """Return the experiments by name; a file of the owner's stands before a shipped one of the same name."""
+    known = {one.name: one for one in deps.experiments}
+    for one in experiment_file.shipped():
+        known.setdefault(one.name, one)
+    return known
+
+
+def _standing(deps: Deps, name: str, known: Mapping[str, Experiment], tallies: Sequence[Tally]) -> Standing:
+    return Standing(name, known.get(name), any(one.name == name for one in deps.experiments), tallies)
+
+
+def _lines(standing: Standing, sums: Mapping[str, Sums], whose: Whose) -> list[Line]:
+    """Return the variants in the order of the file, then those that are in it no more."""
+    experiment = standing.experiment
+    assigned = {tally.variant: tally.assigned for tally in standing.tallies}
+    in_file = [one.name for one in experiment.variants] if experiment else []
+    names = list(dict.fromkeys([*in_file, *assigned]))
+    got = {name: _got(sums.get(name)) for name in names}
+    samples = [Sample(one[whose].units, one[whose].mean, one[whose].variance) for one in got.values()]
+    enough = experiment.enough if experiment else effect_size.LEAST_FOR_AN_INTERVAL
+    compared = effect_size.compare(samples, enough=enough)
+    return [
+        Line(name, assigned.get(name, 0), sums[name].posts if name in sums else 0, got[name], one)
+        for name, one in zip(names, compared, strict=True)
+    ]
+
+
+def _got(sums: Sums | None) -> dict[Whose, Got]:
+    nothing = Got(0, 0.0, 0.0)
+    return {whose: nothing if sums is None else getattr(sums, whose) for whose in Whose}

@@ -1,0 +1,146 @@
+"""Jobs of the ledger for programs: the list, one with its attempts, retry and cancel."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.agents.commands import Names
+from fleet.web import cursors
+from fleet.web.auth import TheDeps, carried_for, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import AgentFilter, Moment, Said, Told, taken
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+class Job(BaseModel):
+    """One thing to do, from birth to its end."""
+
+    id: uuid.UUID
+    kind: JobKind
+    state: JobState
+    priority: Priority
+    agent_id: uuid.UUID | None
+    agent: str | None = Field(description="the agent's username", examples=["ada_lovelace"])
+    tick_no: int | None
+    surface: str
+    target: str | None
+    attempts: int = Field(description="tries that the surface or we failed")
+    max_attempts: int
+    claims: int
+    next_attempt_at: datetime
+    sending_at: datetime | None
+    held: str | None = Field(description="what it waits for: a pause, a cap, a budget")
+    remote_id: str | None
+    dead_reason: DeadReason | None
+    error: Said | None
+    requested_by: str | None
+    created_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+
+
+class Attempt(BaseModel):
+    """One claim of a job: who, when, and how it ended."""
+
+    lease_token: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error: Said | None
+
+
+class WholeJob(Job):
+    """One job with what it carries and every attempt at it."""
+
+    payload: Told = Field(description="what it is to do; empty where that is told only to those who see webhooks")
+    checkpoint: Told
+    result: Told | None
+    history: list[Attempt]
+
+
+class JobPage(Page[Job]):
+    """A page of jobs, newest first."""
+
+
+class JobQuery(Paging):
+    """Which jobs."""
+
+    state: Annotated[list[JobState], Field(max_length=8)] = []
+    kind: Annotated[list[JobKind], Field(max_length=20)] = []
+    priority: Priority | None = None
+    agent: AgentFilter | None = None
+    since: Annotated[Moment, Field(description="finished or made since then")] | None = None
+    until: Annotated[Moment, Field(description="made and finished before then")] | None = None
+
+
+def views(deps: Deps, rows: list[Listed]) -> list[Job]:
+    """Return jobs as programs see them."""
+    names = people.names(deps, [row.agent_id for row in rows])
+    return [taken(Job, row, agent=username(names, row.agent_id)) for row in rows]
+
+
+def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
+    """Return how long ago a moment is, as the ledger's filters want it."""
+    return None if moment is None else deps.now() - moment
+
+
+def username(names: Names, agent_id: uuid.UUID | None) -> str | None:
+    """Return what an agent is called, if it is one."""
+    known = None if agent_id is None else names.get(agent_id)
+    return None if known is None else known.username
+
+
+@router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
+def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
+    """Return a page of jobs, newest first."""
+    wanted = Filter(
+        states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
+        agent_id=roster.id_of(deps, which.agent), newer_than=age_of(deps, which.since),
+        older_than=age_of(deps, which.until),
+    )  # fmt: skip
+    with which.continued():
+        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
+                                    counted=False)  # fmt: skip
+    rows, following = which.page(found, lambda row: row.id)
+    return JobPage(items=views(deps, list(rows)), next=following)
+
+
+@router.get("/{job_id}")
+def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
+    """Return one job with what it carries and every attempt at it."""
+    row, attempts = people.show_job(deps, str(job_id))
+    names = people.names(deps, [row.agent_id])
+    return taken(
+        WholeJob, row, agent=username(names, row.agent_id), payload=carried_for(who, row),
+        history=[taken(Attempt, one) for one in attempts],
+    )  # fmt: skip
+
+
+@router.post("/{job_id}/retry")
+def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
+    """Make a waiting job due at once; one that may be out, once it has settled."""
+    people.retry_job(deps, str(job_id))
+    return show(deps, job_id=job_id, who=who)
+
+
+@router.post("/{job_id}/cancel")
+def cancel(deps: TheDeps, *, job_id: uuid.UUID,
+           who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:  # fmt: skip
+    """Call off a job that nobody has begun."""
+    people.cancel_job(deps, str(job_id), by=who.by)
+    return show(deps, job_id=job_id, who=who)

@@ -1,0 +1,114 @@
+"""Dead letters for programs: how many and why, the list, and bringing them back or putting them away in bulk."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, model_validator
+
+from fleet.access import Permission, Principal
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs.api import JobPage, age_of, views
+from fleet.web import cursors
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Paging
+from fleet.web.fields import AgentFilter, Body, Count, Moment, whole
+
+router = APIRouter(prefix="/dead", tags=["dead letters"])
+
+_MOST_AT_ONCE = 10_000
+Controller = Annotated[Principal, needs(Permission.JOBS_CONTROL)]
+
+
+class Reasons(BaseModel):
+    """How many dead letters there are, by reason."""
+
+    total: int
+    reasons: dict[str, int] = Field(examples=[{"exhausted": 3, "permanent": 1}])
+
+
+class DeadFilter(Body):
+    """Which dead letters; an empty filter means all of them."""
+
+    reason: DeadReason | None = None
+    kind: Annotated[list[JobKind], Field(max_length=20)] = []
+    agent: AgentFilter | None = None
+    since: Annotated[Moment, Field(description="dead since then")] | None = None
+    until: Annotated[Moment, Field(description="dead before then")] | None = None
+
+
+class DeadQuery(DeadFilter, Paging):
+    """Which page of which dead letters."""
+
+
+class Some(Body):
+    """Which dead letters: by id, or by a filter; the newest ones if there are more than `limit`."""
+
+    ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=1000)] | None = None
+    filter: DeadFilter | None = None
+    limit: Annotated[int, whole(1, _MOST_AT_ONCE)] = 1000
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("name either ids or a filter ({} for all)")
+        return self
+
+
+class SomeToReplay(Some):
+    """Which dead letters are to live again."""
+
+    allow_stale: bool = Field(False, strict=True, description="also those that are past their time")
+
+
+@router.get("/reasons", dependencies=[needs(Permission.JOBS_VIEW)])
+def reasons(deps: TheDeps) -> Reasons:
+    """Return how many dead letters there are, by reason."""
+    found = fleetwide.dead_by_reason(deps)
+    return Reasons(total=sum(found.values()), reasons=found)
+
+
+@router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
+def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) -> JobPage:
+    """Return a page of dead letters, the latest first."""
+    wanted = _filter(deps, which)
+    with which.continued():
+        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
+                                    counted=False)  # fmt: skip
+    rows, following = which.page(found, lambda row: row.id)
+    return JobPage(items=views(deps, list(rows)), next=following)
+
+
+@router.post("/replay")
+def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> Count:
+    """Bring dead letters back to life, each with its own idempotency key; one that may have been sent is looked for."""
+    number = people.replay_dead(deps, _named(deps, body), by=who.by, allow_stale=body.allow_stale, limit=body.limit)
+    return Count(count=number)
+
+
+@router.post("/discard")
+def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
+    """Put dead letters away for good; their rows stay, as cancelled jobs."""
+    return Count(count=people.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
+
+
+def _named(deps: Deps, some: Some) -> Filter:
+    if some.ids is not None:
+        return Filter(states=(JobState.DEAD,), ids=tuple(some.ids))
+    assert some.filter is not None  # the model says so
+    return _filter(deps, some.filter)
+
+
+def _filter(deps: Deps, which: DeadFilter) -> Filter:
+    return Filter(
+        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=roster.id_of(deps, which.agent),
+        newer_than=age_of(deps, which.since), older_than=age_of(deps, which.until),
+    )  # fmt: skip

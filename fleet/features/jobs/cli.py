@@ -1,0 +1,170 @@
+"""`fleet jobs`: what is to be done, what was tried, how it ended; retry one at once, or call it off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.text import Text
+
+from fleet.cli import render, views
+from fleet.cli.command import Group
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
+from fleet.core import clock
+from fleet.engine.jobs.allowed_actions import MEANING
+from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.models import AttemptRow, JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import FINAL, DeadReason, JobState
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.agents.commands import Names
+
+ID_CHARS = 8
+_SURELY_ONE_CHARS = 13  # twelve digits and a dash: among ten million jobs no two share them
+
+
+@click.group(cls=Group)
+def jobs() -> None:
+    """List, show, retry and cancel jobs.
+
+    JOB is an id or its first characters, four at least.
+    """
+
+
+def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, kinds: Sequence[str] = (),
+           reason: str | None = None, older_than: timedelta | None = None, newer_than: timedelta | None = None,
+           prefixes: Sequence[str] = ()) -> Filter:  # fmt: skip
+    """Return the filter that options ask for. Raises NotFound for an unknown agent or id."""
+    return Filter(
+        states=tuple(JobState(state) for state in states),
+        agent_id=roster.id_of(door.deps, agent),
+        kinds=tuple(JobKind(kind) for kind in kinds),
+        reason=DeadReason(reason) if reason else None,
+        older_than=older_than,
+        newer_than=newer_than,
+        ids=tuple(people.show_job(door.deps, prefix)[0].id for prefix in prefixes),
+    )
+
+
+@jobs.command("list")
+@click.option("--state", "states", type=STATES, multiple=True, help="Only in this state; may be repeated.")
+@job_filters
+@before_option("JOB", str)
+@page_options(20)
+@json_option
+@pass_door
+def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+    """List jobs, newest first."""
+    rows, total = people.list_jobs(door.deps, chosen(door, **options), before=before, limit=limit, offset=offset)
+    names = people.names(door.deps, [row.agent_id for row in rows])
+    if as_json:
+        items = [views.job(row, names) for row in rows]
+        door.json(views.page(items, total=total, limit=limit, offset=offset))
+        return
+    now = clock.now()
+    table = render.table("Job", "Kind", "State", "Agent", "When", ("About", render.ABOUT))
+    for row in rows:
+        render.row(table, str(row.id)[:ID_CHARS], row.kind, render.status(row.state), who(row, names),
+                   _when(row, now), about(row))  # fmt: skip
+    if rows:
+        door.show(table)
+    door.note(render.page(rows, total, offset, "jobs", below=below(rows, limit)))
+
+
+def below(rows: Sequence[Listed], limit: int) -> str | None:
+    """Return what to give --before for the next page; None when this one is not full."""
+    return str(rows[-1].id)[:_SURELY_ONE_CHARS] if len(rows) == limit else None
+
+
+def who(row: JobRow | Listed, names: Names) -> str:
+    """Return whose job it is."""
+    named = names.get(row.agent_id) if row.agent_id else None
+    return named.username if named else "–"
+
+
+def about(row: Listed) -> Text:
+    """Return the one thing worth knowing about a job: what went wrong, what it waits for, what it came to."""
+    if row.error and row.state not in (JobState.DONE, JobState.SKIPPED, JobState.CANCELLED):
+        return render.words(row.error, "red")
+    if row.held:
+        return render.words(f"waits: {row.held}", "yellow")
+    told = (row.result or {}).get("text") or row.error or (f"on {row.target}" if row.target else "")
+    return render.words(told, "dim")
+
+
+def _when(row: Listed, now: datetime) -> str:
+    return render.when(row.finished_at if row.state in FINAL else row.next_attempt_at, now)
+
+
+@jobs.command()
+@click.argument("prefix", metavar="JOB")
+@json_option
+@pass_door
+def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
+    """Show one job with every attempt at it."""
+    row, attempts = people.show_job(door.deps, prefix)
+    tell(door, row, attempts, as_json=as_json)
+
+
+def tell(door: Door, row: JobRow, attempts: Sequence[AttemptRow], *, as_json: bool) -> None:
+    """Print one job with its attempts."""
+    names = people.names(door.deps, [row.agent_id])
+    if as_json:
+        door.json({**views.job(row, names, whole=True), "attempts_made": [views.attempt(one) for one in attempts]})
+        return
+    door.show(render.facts(_facts(row, names, clock.now())))
+    if attempts:
+        table = render.table("Attempt", "Worker", "Took", "Outcome", ("Error", {"no_wrap": False, "overflow": "fold"}))
+        for number, one in enumerate(attempts, start=1):
+            took = render.span((one.ended_at - one.started_at).total_seconds()) if one.ended_at else "at work"
+            render.row(table, number, one.worker, took, one.outcome or "–", one.error)
+        door.show("", table)
+
+
+def _facts(row: JobRow, names: Names, now: datetime) -> list[tuple[str, object]]:
+    words = row.checkpoint.get("words") if isinstance(row.checkpoint, dict) else None
+    return [
+        ("Job", row.id),
+        ("Kind", f"{row.kind}, priority {row.priority}"),
+        ("State", render.status(row.state)),
+        ("Because", render.words(row.dead_reason, "red") if row.dead_reason else None),
+        ("Error", render.words(row.error, "red") if row.error else None),
+        ("What helps", MEANING[DeadReason(row.dead_reason)].remedy if row.dead_reason else None),
+        ("Waits for", row.held),
+        ("Agent", who(row, names) if row.agent_id else None),
+        ("Tick", row.tick_no),
+        ("Asked by", row.requested_by),
+        ("About", row.target),
+        ("Words", words.get("text") or words.get("caption") if isinstance(words, dict) else None),
+        ("Came to", (row.result or {}).get("text")),
+        ("Remote id", row.remote_id),
+        ("Attempts", f"{row.attempts} of {row.max_attempts} spent, begun {row.claims} times"),
+        ("Made", render.when(row.created_at, now)),
+        ("Next attempt", None if row.state in FINAL else render.when(row.next_attempt_at, now)),
+        ("Sent", render.when(row.sending_at, now) if row.sending_at else None),
+        ("Ended", render.when(row.finished_at, now) if row.finished_at else None),
+        ("Worth doing", None if row.state in FINAL else f"until {render.when(row.expires_at, now)}"),
+    ]
+
+
+@jobs.command()
+@click.argument("prefix", metavar="JOB")
+@pass_door
+def retry(door: Door, /, *, prefix: str) -> None:
+    """Make a waiting job due at once."""
+    job_id = people.retry_job(door.deps, prefix)
+    door.say(f"Job {str(job_id)[:ID_CHARS]} is due now.")
+
+
+@jobs.command()
+@click.argument("prefix", metavar="JOB")
+@pass_door
+def cancel(door: Door, /, *, prefix: str) -> None:
+    """Call off a job that nobody has begun."""
+    job_id = people.cancel_job(door.deps, prefix, by=door.by)
+    door.say(f"Job {str(job_id)[:ID_CHARS]} is called off.")

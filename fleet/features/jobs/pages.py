@@ -1,0 +1,74 @@
+"""The jobs: a list with filters, how long they take, and what can be done to one of them or to those selected."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.core.errors import FleetError
+from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import JobState
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.jobs import queries as overseeing
+from fleet.features.jobs.queries import Moved
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import JobId, Maybe, Name, Since
+from fleet.web.problems import status_of
+from fleet.web.rendering import back, go, render
+
+router = APIRouter()
+_PAGE = 50
+Selected = Annotated[list[JobId], Form(max_length=_PAGE)]
+
+
+@router.get("/jobs", dependencies=[needs(Permission.JOBS_VIEW)])
+def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[JobKind] = None,
+         priority: Maybe[Priority] = None, agent: Name = "", since: Maybe[Since] = None,
+         before: JobId = "") -> Response:  # fmt: skip
+    """Show a page of jobs, newest first."""
+    problem: FleetError | None = None
+    found: list[Listed] = []
+    total: int | None = 0
+    try:
+        which = Filter(
+            states=(state,) if state else (), kinds=(kind,) if kind else (), priority=priority,
+            agent_id=roster.id_of(deps, agent), newer_than=since.span if since else None,
+        )  # fmt: skip
+        found, total = people.list_jobs(deps, which, before=before or None, limit=_PAGE)
+    except FleetError as error:
+        problem = error
+    return render(
+        request, "jobs.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
+        names=people.names(deps, [row.agent_id for row in found]), choices=overseeing.choices_of(deps, found),
+        timings=overseeing.job_timings(deps), older=str(found[-1].id) if len(found) == _PAGE else None,
+        state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,
+        states=JobState, kinds=JobKind, priorities=Priority, sinces=Since,
+    )  # fmt: skip
+
+
+@router.post("/jobs/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
+def retry_selected(request: Request, deps: TheDeps, *, id: Selected = []) -> Response:  # noqa: B006
+    """Make the selected jobs due at once."""
+    return _told(request, overseeing.retry_jobs(deps, id), "due now")
+
+
+@router.post("/jobs/cancel")
+def cancel_selected(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)], *,
+                    id: Selected = []) -> Response:  # fmt: skip  # noqa: B006
+    """Call off the selected jobs."""
+    return _told(request, overseeing.cancel_jobs(deps, id, by=who.by), "called off")
+
+
+def _told(request: Request, moved: Moved, what: str) -> Response:
+    where = back(request, "/jobs")
+    if not moved.number and not moved.refused:
+        return go(request, where, "Select some jobs first.", wrong=True)
+    jobs_ = "1 job is" if moved.number == 1 else f"{moved.number} jobs are"
+    left = f" Not {len(moved.refused)}: {' '.join(moved.refused)}" if moved.refused else ""
+    return go(request, where, f"{jobs_} {what}.{left}", wrong=bool(moved.refused))

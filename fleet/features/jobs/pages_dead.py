@@ -1,0 +1,144 @@
+"""Dead letters: by reason, with what each means; a list with filters; replay and discard, of those selected or of all.
+
+Both begin with a page that says how many it would be. What that page sends names exactly these.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.core.errors import FleetError
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.allowed_actions import MEANING
+from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.features.agents import commands as people
+from fleet.features.agents import queries as roster
+from fleet.features.jobs import queries as overseeing
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Age, JobId, Maybe, Name
+from fleet.web.problems import status_of
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+_PAGE = 50
+_SHOWN = 10
+
+
+class Asked(BaseModel):
+    """Which dead letters an address means: those with the ids, or with `all` every one that the rest matches."""
+
+    reason: Maybe[DeadReason] = None
+    kind: Maybe[JobKind] = None
+    agent: Name = ""
+    age: Maybe[Age] = None
+    id: list[JobId] = Field(default=[], max_length=_PAGE)
+    all: bool = False
+
+    def filter(self, deps: Deps) -> Filter:
+        """Return it as a filter. Raises NotFound, InvalidInput."""
+        limits = self.age.limits if self.age else {}
+        return Filter(
+            states=(JobState.DEAD,), reason=self.reason, kinds=(self.kind,) if self.kind else (),
+            agent_id=roster.id_of(deps, self.agent), ids=tuple(people.show_job(deps, one)[0].id for one in self.id),
+            older_than=limits.get("older_than"), newer_than=limits.get("newer_than"),
+        )  # fmt: skip
+
+    @property
+    def query(self) -> str:
+        """The filters as they stand in an address."""
+        given = {"reason": self.reason, "kind": self.kind, "agent": self.agent, "age": self.age}
+        return urlencode({name: value for name, value in given.items() if value})
+
+
+class Chosen(BaseModel):
+    """Which dead letters a form means: those whose number was told, which died within a span of time."""
+
+    reason: Maybe[DeadReason] = None
+    kind: Maybe[JobKind] = None
+    agent: Name = ""
+    id: list[JobId] = Field(default=[], max_length=_PAGE)
+    first: AwareDatetime
+    last: AwareDatetime
+    stale: bool = False
+
+    def filter(self, deps: Deps) -> Filter:
+        """Return it as a filter. Raises NotFound, InvalidInput."""
+        asked = Asked(reason=self.reason, kind=self.kind, agent=self.agent, id=self.id)
+        found = asked.filter(deps)
+        return Filter(
+            found.states, found.agent_id, found.kinds, found.reason, ids=found.ids, ended_from=self.first,
+            ended_till=self.last,
+        )  # fmt: skip
+
+
+@router.get("/dead", dependencies=[needs(Permission.JOBS_VIEW)])
+def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], before: JobId = "") -> Response:
+    """Show why letters are dead, and a page of them, the last to die first."""
+    problem: FleetError | None = None
+    found: list[Listed] = []
+    total: int | None = 0
+    try:
+        found, total = people.list_jobs(deps, asked.filter(deps), before=before or None, limit=_PAGE)
+    except FleetError as error:
+        problem = error
+    return render(
+        request, "dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
+        by_reason=overseeing.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
+        older=str(found[-1].id) if len(found) == _PAGE else None, before=before, reasons=DeadReason, kinds=JobKind,
+        ages=Age,
+    )  # fmt: skip
+
+
+@router.get("/dead/{act}", dependencies=[needs(Permission.JOBS_CONTROL)])
+def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], *,
+            asked: Annotated[Asked, Query()]) -> Response:  # fmt: skip
+    """Say how many dead letters would be replayed or discarded, and ask."""
+    if not asked.id and not asked.all:
+        return go(request, "/dead", "Select some dead letters first.", wrong=True)
+    letters = overseeing.dead_letters(deps, asked.filter(deps))
+    found, _ = people.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
+    return render(request, "dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
+                  asked=asked, most=overseeing.MOST_AT_ONCE)  # fmt: skip
+
+
+def _names(deps: Deps, rows: list[Listed]) -> people.Names:
+    return people.names(deps, [row.agent_id for row in rows])
+
+
+@router.post("/dead/replay")
+def replay(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
+           chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
+    """Bring dead letters back to life."""
+    try:
+        number = people.replay_dead(deps, chosen.filter(deps), by=who.by, allow_stale=chosen.stale,
+                                    limit=overseeing.MOST_AT_ONCE)  # fmt: skip
+    except FleetError as error:
+        return go(request, "/dead", str(error), wrong=True)
+    return _told(request, number, "replayed: each keeps its id and gets a new count of attempts")
+
+
+@router.post("/dead/discard")
+def discard(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
+            chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
+    """Put dead letters away for good."""
+    try:
+        number = people.discard_dead(deps, chosen.filter(deps), by=who.by, limit=overseeing.MOST_AT_ONCE)
+    except FleetError as error:
+        return go(request, "/dead", str(error), wrong=True)
+    return _told(request, number, "discarded; their rows stay among the jobs")
+
+
+def _told(request: Request, number: int, what: str) -> Response:
+    if not number:
+        return go(request, "/dead", "Nothing was left to do: none of them is a dead letter any more.", wrong=True)
+    letters = "1 dead letter is" if number == 1 else f"{number:,} dead letters are"
+    return go(request, "/dead", f"{letters} {what}.")

@@ -1,0 +1,93 @@
+"""One job: all that is known of it, and what can be done with it now."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.core.errors import FleetError
+from fleet.engine.jobs.allowed_actions import MEANING
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.features.agents import commands as people
+from fleet.features.jobs import queries as overseeing
+from fleet.web import redact
+from fleet.web.auth import TheDeps, carried_for, needs
+from fleet.web.rendering import back, go, render
+
+router = APIRouter()
+TheJob = Annotated[str, Path(max_length=60)]
+
+
+@router.get("/jobs/{job}")
+def job(request: Request, deps: TheDeps, job: TheJob,
+        who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> Response:  # fmt: skip
+    """Show everything of a job."""
+    story = overseeing.story(deps, job)
+    row = story.row
+    return render(
+        request, "job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
+        choices={choice.act: choice for choice in story.choices}, link=redact.link(row.remote_id),
+        meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,
+        carried={"payload": redact.fields(carried_for(who, row)), "checkpoint": redact.fields(row.checkpoint),
+                 "result": redact.fields(row.result)}, fields=redact.fields,
+    )  # fmt: skip
+
+
+@router.post("/jobs/{job}/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
+def retry(request: Request, deps: TheDeps, job: TheJob) -> Response:
+    """Make a waiting job due at once."""
+    where = back(request, f"/jobs/{job}")
+    try:
+        done = people.retry_job(deps, job)
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    return go(request, where, f"Job {str(done)[:8]} is due now.")
+
+
+@router.post("/jobs/{job}/cancel")
+def cancel(request: Request, deps: TheDeps, job: TheJob,
+           who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Response:  # fmt: skip
+    """Call off a job that nobody has begun."""
+    where = back(request, f"/jobs/{job}")
+    try:
+        done = people.cancel_job(deps, job, by=who.by)
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    return go(request, where, f"Job {str(done)[:8]} is called off.")
+
+
+@router.post("/jobs/{job}/replay")
+def replay(request: Request, deps: TheDeps, job: TheJob, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
+           stale: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """Bring a dead letter back to life."""
+    where = back(request, f"/jobs/{job}")
+    try:
+        which = _letter(people.show_job(deps, job)[0].id)
+        number = people.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=1)
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    if number:
+        return go(request, where, f"Job {job[:8]} lives again, with a new count of attempts.")
+    return go(request, where, f"Job {job[:8]} was not replayed: it is no dead letter, or too old for it.", wrong=True)
+
+
+@router.post("/jobs/{job}/discard")
+def discard(request: Request, deps: TheDeps, job: TheJob,
+            who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Response:  # fmt: skip
+    """Put a dead letter away for good."""
+    where = back(request, f"/jobs/{job}")
+    try:
+        number = people.discard_dead(deps, _letter(people.show_job(deps, job)[0].id), by=who.by, limit=1)
+    except FleetError as error:
+        return go(request, where, str(error), wrong=True)
+    said = f"Job {job[:8]} is discarded." if number else f"Job {job[:8]} is no dead letter."
+    return go(request, where, said, wrong=not number)
+
+
+def _letter(job_id: uuid.UUID) -> Filter:
+    return Filter(states=(JobState.DEAD,), ids=(job_id,))

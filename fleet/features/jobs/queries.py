@@ -1,0 +1,151 @@
+"""What people ask of jobs and holds beyond single verbs, and what they do to many jobs at once. Called by doors.
+
+Each job of several is its own transaction, by the verbs in `people`: one that cannot be moved keeps no other back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from fleet.core import events
+from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.events import Event
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger, lists, queries, stats, timings
+from fleet.engine.jobs.allowed_actions import Choice, choices
+from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.models import AttemptRow, JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.states import LEASED, JobState
+from fleet.engine.jobs.timings import Timing
+from fleet.features.agents import commands as people
+from fleet.features.agents.commands import Named
+from fleet.features.settings import configuration
+from fleet.features.settings.configuration import Setting
+
+_EVENTS_SHOWN = 50
+MOST_AT_ONCE = 1000
+"""So many dead letters are replayed or discarded by one act at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A job with all that is known of it. `events` are its newest ones, newest first."""
+
+    row: JobRow
+    attempts: Sequence[AttemptRow]
+    events: Sequence[Event]
+    agent: Named | None
+    choices: Sequence[Choice]
+
+
+def story(deps: Deps, prefix: str) -> Story:
+    """Return a job by its id or the beginning of it. Raises NotFound, InvalidInput."""
+    row, attempts = people.show_job(deps, prefix)
+    with deps.db.transaction() as tx:
+        told = events.latest(tx, job_id=row.id, limit=_EVENTS_SHOWN)
+        now = tx.now()
+    agent = people.names(deps, [row.agent_id]).get(row.agent_id) if row.agent_id else None
+    return Story(row, attempts, told, agent, _choices(row, now))
+
+
+def choices_of(deps: Deps, rows: Iterable[JobRow | Listed]) -> Mapping[uuid.UUID, Sequence[Choice]]:
+    """Return what may be done now with each of these jobs."""
+    now = deps.now()
+    return {row.id: _choices(row, now) for row in rows}
+
+
+def _choices(row: JobRow | Listed, now: datetime) -> Sequence[Choice]:
+    is_leased = row.lease_until is not None and row.state not in LEASED
+    return choices(JobState(row.state), JobKind(row.kind), row.expires_at, now, is_leased=is_leased)
+
+
+def job_timings(deps: Deps, *, newest: int = 1000) -> list[Timing]:
+    """Return how long the jobs that were done last waited and took, by kind."""
+    with deps.db.transaction() as tx:
+        return timings.timings(tx, newest=newest)
+
+
+def under_way(deps: Deps) -> int:
+    """Return how many outside writes may be under way at this moment."""
+    with deps.db.transaction() as tx:
+        return ledger.in_flight(tx)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many of several jobs were moved, and why the others were not."""
+
+    number: int
+    refused: Sequence[str]
+
+
+def retry_jobs(deps: Deps, prefixes: Sequence[str]) -> Moved:
+    """Make waiting jobs due at once."""
+    return _each(prefixes, lambda one: people.retry_job(deps, one))
+
+
+def cancel_jobs(deps: Deps, prefixes: Sequence[str], *, by: str) -> Moved:
+    """Call off jobs that nobody has begun."""
+    return _each(prefixes, lambda one: people.cancel_job(deps, one, by=by))
+
+
+def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> Moved:
+    moved, refused = 0, []
+    for one in dict.fromkeys(prefixes):
+        try:
+            move(one)
+        except (Conflict, NotFound, InvalidInput) as error:
+            refused.append(error.message)
+        else:
+            moved += 1
+    return Moved(moved, refused)
+
+
+def dead_by_reason(deps: Deps) -> Mapping[str, int]:
+    """Return how many dead letters there are for each reason."""
+    with deps.db.transaction() as tx:
+        return stats.dead_letters(tx)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The dead letters that an act would reach: at most MOST_AT_ONCE, the newest of `total` (None: very many).
+
+    `which` names exactly these: those that die from now on are not among them, and to act twice reaches none twice.
+    """
+
+    which: Filter
+    number: int
+    total: int | None
+    stale: int
+    unreadable: int
+
+    def replayable(self, *, allow_stale: bool) -> int:
+        """Return how many of them a replay would bring back."""
+        return self.number - self.unreadable - (0 if allow_stale else self.stale)
+
+
+def dead_letters(deps: Deps, which: Filter) -> Letters:
+    """Return what an act upon all dead letters that match would reach."""
+    which = replace(which, states=(JobState.DEAD,))
+    with deps.db.transaction() as tx:
+        found = queries.reach(tx, which, limit=MOST_AT_ONCE)
+        total = lists.count(tx, which)
+    bounded = replace(which, ended_from=found.first_ended, ended_till=found.last_ended)
+    return Letters(bounded, found.number, total, found.stale, found.unreadable)
+
+
+CAPS = ("dry_run", "post_gap_s", "comment_gap_s", "posts_per_day", "comments_per_day", "likes_per_day",
+        "connects_per_day", "ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")  # fmt: skip
+"""The settings that cap what agents do."""
+
+
+def caps(deps: Deps) -> list[Setting]:
+    """Return the caps in force, and where each comes from."""
+    by_name = {one.name: one for one in configuration.effective(deps.settings)}
+    return [by_name[name] for name in CAPS]

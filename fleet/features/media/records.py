@@ -1,0 +1,185 @@
+"""Which addresses were fetched, and what came of it: find, claim, remember, give up.
+
+Called by `fleet.features.media.service` inside its transactions. One row an address, claimed by compare-and-swap with
+a token that only rises, so that of any number of processes one fetches, and one that was thought dead writes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.core.db import Tx
+from fleet.features.media.models import MediaRow
+from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
+
+_CLOCK = sa.func.clock_timestamp()
+_LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to fetch an address until the lease ends. `failures` is how often it failed before, in a row."""
+
+    url_hash: str
+    url: str
+    token: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture in the object store. `token` names the fetch that brought it."""
+
+    key: str
+    sha256: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int
+    source: str
+    fetched_at: datetime
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotHad:
+    """An address that was tried and is left alone until `retry_at`; `lasting` if the reason will not pass by itself."""
+
+    error: str
+    lasting: bool
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """An address that somebody else is fetching."""
+
+    until: datetime
+
+
+Found = Kept | NotHad | UnderWay
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is remembered of a picture that was put into the object store."""
+
+    key: str
+    sha256: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int
+    source: str
+
+
+def find(tx: Tx, url: str) -> Found | None:
+    """Return what is known of an address in its one form; None if it was never asked for."""
+    row = tx.execute(sa.select(*_COLUMNS).where(MediaRow.url_hash == _hash(url))).one_or_none()
+    return None if row is None else _found(row)
+
+
+def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> Claim | Found:
+    """Take the right to fetch an address, or return why not.
+
+    It is there for the taking when it is new, when its time to be asked again has come, or when its holder's lease ran
+    out. `gone` is the token of a `Kept` whose object is not in the store any more: then that is fetched again.
+    """
+    until = _CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double))
+    free = sa.or_(
+        sa.and_(MediaRow.state == MediaState.FETCHING, MediaRow.lease_until < _CLOCK),
+        sa.and_(MediaRow.state.in_([MediaState.FAILED, MediaState.REFUSED]), MediaRow.retry_at <= _CLOCK),
+        sa.and_(MediaRow.state == MediaState.KEPT, MediaRow.lease_token == gone),
+    )
+    taken = (
+        insert(MediaRow)
+        .values(url_hash=_hash(url), url=url, state=MediaState.FETCHING, lease_token=1, lease_until=until)
+        .on_conflict_do_update(
+            index_elements=[MediaRow.url_hash],
+            set_={
+                "state": MediaState.FETCHING, "lease_token": MediaRow.lease_token + 1, "lease_until": until,
+                "retry_at": None,
+            },
+            where=free,
+        )
+        .returning(MediaRow.url_hash, MediaRow.url, MediaRow.lease_token, MediaRow.failures)
+    )  # fmt: skip
+    row = tx.execute(taken).one_or_none()
+    if row is not None:
+        return Claim(*row)
+    # Whoever made it not free may have let go of it since: that is told as under way, and asked again.
+    return find(tx, url) or UnderWay(tx.now())
+
+
+def remember(tx: Tx, claim: Claim, facts: Facts) -> Kept | None:
+    """Record that the picture is kept; None if the claim was lost to somebody else meanwhile."""
+    values = {
+        "state": MediaState.KEPT, "lease_until": None, "failures": 0, "error": None, "object_key": facts.key,
+        "sha256": facts.sha256, "content_type": facts.content_type, "width": facts.width, "height": facts.height,
+        "size_bytes": facts.size_bytes, "source": facts.source, "fetched_at": _CLOCK,
+    }  # fmt: skip
+    row = tx.execute(_guarded(claim).values(**values).returning(*_COLUMNS)).one_or_none()
+    return None if row is None else _kept(row)
+
+
+def give_up(tx: Tx, claim: Claim, error: str, *, lasting: bool, asked_s: float | None = None) -> bool:
+    """Record that the picture was not had, and leave the address alone for a while; False if the claim was lost.
+
+    Reasons that last are asked again after a day, others soon, and ever later. `asked_s` is the server's own wish.
+    """
+    wait = REFUSED_FOR if lasting else retry_after(claim.failures + 1, asked_s=asked_s)
+    values = {
+        "state": MediaState.REFUSED if lasting else MediaState.FAILED, "lease_until": None,
+        "failures": claim.failures + 1, "error": error[:_LONGEST_ERROR], "retry_at": _CLOCK + wait,
+    }  # fmt: skip
+    return tx.execute(_guarded(claim).values(**values)).rowcount == 1
+
+
+def prune_not_had(tx: Tx, *, days: int, limit: int) -> int:
+    """Forget addresses that were given up and that nobody asked for since their time came, so long ago; a batch."""
+    old = (
+        sa.select(MediaRow.url_hash)
+        .where(MediaRow.retry_at < _CLOCK - timedelta(days=days))
+        .order_by(MediaRow.retry_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return tx.execute(sa.delete(MediaRow).where(MediaRow.url_hash.in_(old))).rowcount
+
+
+_COLUMNS = (
+    MediaRow.state, MediaRow.lease_token, MediaRow.lease_until, MediaRow.error, MediaRow.retry_at, MediaRow.object_key,
+    MediaRow.sha256, MediaRow.content_type, MediaRow.width, MediaRow.height, MediaRow.size_bytes, MediaRow.source,
+    MediaRow.fetched_at,
+)  # fmt: skip
+
+
+def _guarded(claim: Claim) -> sa.Update:
+    return sa.update(MediaRow).where(
+        MediaRow.url_hash == claim.url_hash, MediaRow.lease_token == claim.token, MediaRow.state == MediaState.FETCHING
+    )
+
+
+def _found(row: Any) -> Found:
+    if row.state == MediaState.KEPT:
+        return _kept(row)
+    if row.state == MediaState.FETCHING:
+        return UnderWay(row.lease_until)
+    return NotHad(row.error or "", row.state == MediaState.REFUSED, row.retry_at)
+
+
+def _kept(row: Any) -> Kept:
+    return Kept(
+        row.object_key, row.sha256, row.content_type, row.width, row.height, row.size_bytes, row.source or "",
+        row.fetched_at, row.lease_token,
+    )  # fmt: skip
+
+
+def _hash(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

@@ -1,0 +1,136 @@
+"""Pictures of public addresses, kept: each address is fetched once, by one process, and what came of it remembered.
+
+Called by whatever wants to show somebody's picture (drafts). Claim and outcome are transactions of their own with the
+network between them; a process that dies in between loses its claim, and the next one fetches.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from fleet.core import clock, events, logs
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError
+from fleet.engine.deps import Deps
+from fleet.features.media import records
+from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
+from fleet.images import addresses
+from fleet.images.addresses import Rules
+from fleet.images.errors import FetchError, OutOfReach, Unusable
+from fleet.images.fetch import Limits, fetch_picture
+
+log = logs.get(__name__)
+_BEYOND_S = 60.0
+"""How much longer than the fetch a claim lasts: cleaning the picture and keeping it take time too."""
+_LOOK_AGAIN_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture of ours. `key` names it for ever: save that, and ask `address_of` when an address is needed."""
+
+    key: str
+    sha256: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int
+    source: str
+
+
+def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> KeptPicture:
+    """Return the picture of an address as it is kept, fetching it if nobody has yet.
+
+    `within_s` bounds the fetch, or the wait for somebody else's, beyond the settings: give what is left of a lease.
+    Raises Forbidden or Unusable (never ask again), OutOfReach or Unavailable (retryable); without a call if the address
+    failed lately.
+    """
+    place = addresses.read(url, rules_of(deps))
+    limit_s = min(deps.settings.media_timeout_s, within_s if within_s is not None else float("inf"))
+    if limit_s <= 0:  # to fetch now would hold our haste against the address
+        raise OutOfReach(f"There is no time left to fetch the picture of {place.host}.")
+    until_s = clock.monotonic_s() + limit_s
+    gone: int | None = None
+    while True:
+        with deps.db.transaction() as tx:
+            found = records.claim(tx, place.url, lease_s=limit_s + _BEYOND_S, gone=gone)
+        match found:
+            case Claim():
+                return _fetch(deps, found, limit_s)
+            case Kept():
+                if deps.objects.has(found.key, size_bytes=found.size_bytes):
+                    return _picture(found)
+                gone = found.token
+            case NotHad():
+                raise Unusable(found.error) if found.lasting else OutOfReach(found.error)
+            case UnderWay():
+                if clock.monotonic_s() > until_s:
+                    raise OutOfReach(f"The picture of {place.host} is being fetched by another process.")
+                time.sleep(_LOOK_AGAIN_S)
+            case _:
+                assert_never(found)
+
+
+def picture_bytes(deps: Deps, key: str) -> bytes:
+    """Return a kept picture's file. Raises NotFound, Unavailable."""
+    return deps.objects.get(key)
+
+
+def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
+    """Return an address under which a kept picture can be had now; of a private bucket, for as long as `expires`."""
+    return deps.objects.url_of(key, expires=expires)
+
+
+def rules_of(deps: Deps) -> Rules:
+    """Return which addresses the owner lets be fetched."""
+    known = deps.settings
+    return Rules.of(
+        known.media_allow, plain_http=known.media_http, http_setting="FLEET_MEDIA_HTTP", hosts=known.media_hosts
+    )
+
+
+def _fetch(deps: Deps, claim: Claim, limit_s: float) -> KeptPicture:
+    try:
+        facts = _bring(deps, claim.url, limit_s)
+    except FleetError as error:
+        with deps.db.transaction() as tx:
+            _give_up(tx, claim, error)
+        raise
+    with deps.db.transaction() as tx:
+        kept = records.remember(tx, claim, facts)
+        if kept is not None:
+            events.emit(tx, "media.kept", host=_host(claim.url), key=kept.key, bytes=kept.size_bytes)
+    # A claim that was lost changes nothing: the bytes are in the store under their own name.
+    return _picture(facts)
+
+
+def _bring(deps: Deps, url: str, limit_s: float) -> Facts:
+    """Fetch a picture and put it into the store."""
+    picture = fetch_picture(url, rules=rules_of(deps), limits=Limits(total_s=limit_s))
+    key = deps.objects.put(picture.data, picture.content_type)
+    return Facts(
+        key, picture.sha256, picture.content_type, picture.width, picture.height, len(picture.data), picture.source
+    )
+
+
+def _give_up(tx: Tx, claim: Claim, error: FleetError) -> None:
+    """Remember that a picture was not had. What is our fault (a full disk) is soon tried again."""
+    lasting = isinstance(error, FetchError) and not error.retryable
+    asked_s = error.retry_after_s if isinstance(error, OutOfReach) else None
+    if records.give_up(tx, claim, str(error), lasting=lasting, asked_s=asked_s):
+        events.emit(tx, "media.refused" if lasting else "media.failed", host=_host(claim.url), why=str(error)[:500])
+    log.warning("picture_not_had", host=_host(claim.url), reason=str(error), lasting=lasting)
+
+
+def _picture(known: Kept | Facts) -> KeptPicture:
+    return KeptPicture(
+        known.key, known.sha256, known.content_type, known.width, known.height, known.size_bytes, known.source
+    )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,36 @@
+"""Whether this process lives, and whether it can do its work. Open to anybody: they tell nothing else."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from fleet.core.errors import FleetError
+from fleet.web.auth import Open, TheDeps
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """That the process answers."""
+
+    status: str
+
+
+@router.get("/health", dependencies=[Open])
+def health() -> Health:
+    """Say that the process lives."""
+    return Health(status="ok")
+
+
+@router.get("/ready", dependencies=[Open], response_model=Health, responses={503: {"model": Health}})
+def ready(deps: TheDeps) -> JSONResponse:
+    """Say whether database and broker answer."""
+    try:
+        with deps.db.transaction() as tx:
+            tx.now()
+        deps.publisher.depths()
+    except FleetError:
+        return JSONResponse({"status": "unavailable"}, 503)
+    return JSONResponse({"status": "ok"})

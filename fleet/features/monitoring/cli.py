@@ -1,0 +1,45 @@
+"""`fleet metrics`: the fleet's numbers for Prometheus, served until somebody ends it, or printed once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from fleet.cli.command import Command
+from fleet.cli.context import Door, pass_door
+from fleet.core.errors import InvalidInput
+
+PORT = 9464
+
+
+@click.command(cls=Command)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0: any free one.")
+@click.option("--once", is_flag=True, help="Print them once instead; counters begin at 0.")
+@pass_door
+def metrics(door: Door, /, *, host: str, port: int, once: bool) -> None:
+    """Serve the fleet's numbers to Prometheus, in the foreground.
+
+    They come from the ledger and the broker at each scrape, and an answer comes even while both are away.
+    """
+    from fleet.features.monitoring.exporter import Exporter
+
+    if not door.settings.broker_url:
+        raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or run the whole fleet with `fleet up`.")
+    exporter = Exporter(door.settings)
+    try:
+        if once:
+            click.echo(exporter.text(), nl=False)
+            return
+        door.note(f"Metrics on {exporter.serve(host, port)}")
+        _wait_for_sigterm()
+    finally:
+        exporter.close()
+
+
+def _wait_for_sigterm() -> None:
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    ended.wait()

@@ -1,0 +1,29 @@
+"""A notice to people: one job for each notice and channel. What has left is saved as a step and not sent again.
+
+No agent writes here, so no surface's gateway is passed, and the kill switch does not hold these jobs: they report it.
+"""
+
+from __future__ import annotations
+
+from fleet import notify
+from fleet.engine.jobs.outcomes import Done, Skipped
+from fleet.engine.work import Work
+from fleet.notify import Notice
+
+
+def prepare(work: Work) -> Done | Skipped:
+    """Send the notice, unless its channel is gone or this is a dry run. Raises Unavailable when it was not taken."""
+    settings, told = work.deps.settings, work.claim.payload
+    channel = str(told["channel"])
+    if channel not in notify.names(settings.notify):
+        return Skipped(f"the channel {channel} is no longer in FLEET_NOTIFY")
+    if settings.dry_run and channel != notify.LOG:
+        return Skipped("dry run: nothing was sent")
+    notice = Notice(told["subject"], told["title"], told["body"], str(work.claim.job_id)[:8])
+
+    def send() -> bool:
+        notify.deliver(settings.notify, channel, notice)
+        return True
+
+    work.step("sent", send)
+    return Done(result={"text": notice.title})

@@ -1,0 +1,55 @@
+"""The fleet at a glance, for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.engine.agents.models import Status as AgentStatus
+from fleet.features.controls import commands as fleetwide
+from fleet.features.controls.api import Hold
+from fleet.web.auth import TheDeps, needs
+from fleet.web.fields import Said, taken
+
+router = APIRouter(prefix="/status", tags=["status"])
+
+
+class Status(BaseModel):
+    """The fleet at a glance. Ages are seconds."""
+
+    agents: dict[AgentStatus, int]
+    agents_by_persona: dict[str, dict[str, int]] = Field(description='by persona and status; "-" is without one')
+    jobs: dict[str, dict[str, int]] = Field(description="unfinished and dead ones, by kind and state")
+    dead: dict[str, int] = Field(description="dead letters by reason")
+    holds: list[Hold]
+    queues: dict[str, int] | None = Field(description="messages that wait; null while the broker cannot be asked")
+    broker_problem: Said | None
+    oldest_tick_s: float | None
+    most_overdue_agent_s: float | None
+    in_flight: int = Field(description="outside writes under way")
+    unknown: int = Field(description="jobs of which nobody knows yet whether they happened")
+    totals: dict[str, int] = Field(description="what was ever done, by kind")
+
+
+@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
+def status(deps: TheDeps) -> Status:
+    """Return the fleet at a glance."""
+    found = fleetwide.status(deps)
+    by_status = Counter(dict.fromkeys(AgentStatus, 0))
+    for (_, name), number in found.agents.items():
+        by_status[AgentStatus(name)] += number
+    return taken(
+        Status, found, agents=dict(by_status), agents_by_persona=_nested(found.agents), jobs=_nested(found.jobs),
+        holds=[taken(Hold, one) for one in found.holds],
+    )  # fmt: skip
+
+
+def _nested(numbers: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for (first, second), number in sorted(numbers.items()):
+        nested.setdefault(str(first), {})[str(second)] = number
+    return nested

@@ -1,0 +1,204 @@
+"""The fleet at a glance, for people who look at it all day: how it stands, and what waits for them.
+
+Called by `fleet.web`, which asks once for everybody who looks. Every query reads an index and stops somewhere: none
+counts a table that grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleet.core.db import Tx
+from fleet.engine import controls
+from fleet.engine.agents import queries
+from fleet.engine.controls import Hold
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger as service
+from fleet.engine.jobs import lists, stats
+from fleet.engine.jobs.policy import OFF_SURFACE
+from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs.states import JobState
+from fleet.features.approvals import queries as approval_queries
+from fleet.features.drafts.effect import RESOURCE as DRAFT
+from fleet.features.monitoring.health import Asked, Part, parts
+from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
+from fleet.spending import ledger
+from fleet.spending import queries as spending
+from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
+
+DAY_H = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What every page shows: whether the fleet may act, and how much waits. `dead` None: more than anybody counts.
+
+    `drafts` are among the `approvals`: each waits as a request for one.
+    """
+
+    holds: Sequence[Hold] = ()
+    dead: int | None = 0
+    drafts: int = 0
+    approvals: int = 0
+    problem: str = ""
+
+    @property
+    def state(self) -> str:
+        """`running`, `paused` (the whole fleet), `killed`, or `unknown` while the database is away."""
+        if self.problem:
+            return "unknown"
+        if any(hold.hold == "kill" for hold in self.holds):
+            return "killed"
+        return "paused" if self._fleetwide else "running"
+
+    @property
+    def words(self) -> str:
+        """The state for people."""
+        some = len(self.holds)
+        match self.state:
+            case "killed":
+                return "Kill switch on"
+            case "unknown":
+                return "No database"
+            case "running" if some:
+                return f"{some} pause{'s' if some > 1 else ''}"
+        return self.state.capitalize()
+
+    @property
+    def why(self) -> str:
+        """Why nothing happens, if that is so."""
+        if self.problem:
+            return self.problem
+        first = next((hold for hold in self._fleetwide), None)
+        return "" if first is None else f"{first.words()[:1].upper()}{first.words()[1:]}"
+
+    @property
+    def _fleetwide(self) -> list[Hold]:
+        return [hold for hold in self.holds if hold.scope == "fleet"]
+
+
+def pulse(deps: Deps) -> Pulse:
+    """Return how the fleet stands. Raises Unavailable."""
+    with deps.db.transaction() as tx:
+        return _pulse(tx)
+
+
+def _pulse(tx: Tx) -> Pulse:
+    waiting = approval_queries.pending_by_resource(tx)
+    return Pulse(
+        holds=controls.in_force(tx),
+        dead=lists.count(tx, JobFilter(states=(JobState.DEAD,))),
+        drafts=sum(number for (resource, _), number in waiting.items() if resource == DRAFT),
+        approvals=sum(waiting.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What ended in an hour: what was done by kind, and what was given up. None where nobody has counted yet."""
+
+    begins: datetime
+    done: Mapping[str, int] | None
+    dead: int | None
+
+    @property
+    def actions(self) -> int | None:
+        """How much agents did: no deliveries and notices, which tell of it."""
+        return None if self.done is None else sum(n for kind, n in self.done.items() if kind not in OFF_SURFACE)
+
+    @property
+    def succeeded(self) -> int | None:
+        """How many jobs of all kinds were done."""
+        return None if self.done is None else sum(self.done.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The fleet at a glance. Hours go from two days ago to the one under way; lateness is of the newest decisions."""
+
+    now: datetime
+    pulse: Pulse
+    agents: Mapping[str, int]
+    hours: Sequence[Hour]
+    late_s: float
+    lateness_s: Sequence[float]
+    due: int
+    in_flight: int
+    unknown: int
+    dead: Mapping[str, int]
+    spent: Sequence[int | None]
+    spent_today: int
+    forecast: int
+    budget: Budget | None
+    parts: Sequence[Part]
+
+    @property
+    def today(self) -> Sequence[Hour]:
+        """The last 24 hours."""
+        return self.hours[-DAY_H:]
+
+    @property
+    def before(self) -> Sequence[Hour]:
+        """The 24 hours before."""
+        return self.hours[:-DAY_H]
+
+
+class Watch:
+    """Reads the overview, and remembers what does not change any more. One thread at a time."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._ended = Hours(stats.ended)
+        self._spent = Hours(spending.spent_since)
+        self._agents: Sparing[Mapping[str, int]] = Sparing()
+
+    def look(self, asked: Asked) -> Overview:
+        """Return the fleet at a glance; `asked` is what broker and workers said last. Raises Unavailable."""
+        with self._deps.db.transaction() as tx:
+            now = tx.now()
+            hours = self._hours(tx, now)
+            spent = self._spent.last(tx, now, 2 * DAY_H)
+            spent_today = _spent_today(tx, now, spent)
+            late_s = max([each.oldest_s for each in stats.undecided_ticks(tx).values()], default=0.0)
+            overdue_s = queries.overdue_s(tx) or 0.0
+            agents = self._agents.get(lambda: queries.counts_by_status(tx))
+            waiting, standing = _pulse(tx), stats.live_and_dead(tx)
+            return Overview(
+                now=now, pulse=waiting, agents=agents, hours=hours, late_s=max(late_s, overdue_s),
+                lateness_s=stats.lateness_s(tx), due=sum(each.number for each in stats.waiting(tx).values()),
+                in_flight=service.in_flight(tx), unknown=_in_state(standing, JobState.UNKNOWN),
+                dead=stats.dead_letters(tx), spent=spent, spent_today=spent_today,
+                forecast=forecast(spent_today, now), budget=_budget(ledger.list_budgets(tx)),
+                parts=parts(tx, now, asked, overdue_s=overdue_s, holds=waiting.holds, agents=agents),
+            )  # fmt: skip
+
+    def _hours(self, tx: Tx, now: datetime) -> list[Hour]:
+        counted = self._ended.last(tx, now, 2 * DAY_H)
+        first = floor(now) - HOUR * (len(counted) - 1)
+        return [_hour(first + HOUR * place, counts) for place, counts in enumerate(counted)]
+
+
+def _hour(begins: datetime, counts: Mapping[tuple[str, str], int] | None) -> Hour:
+    if counts is None:
+        return Hour(begins, None, None)
+    done = {kind: number for (kind, state), number in counts.items() if state == JobState.DONE}
+    return Hour(begins, done, _in_state(counts, JobState.DEAD))
+
+
+def _in_state(counts: Mapping[tuple[str, str], int], wanted: JobState) -> int:
+    return sum(number for (_, state), number in counts.items() if state == wanted)
+
+
+def _spent_today(tx: Tx, now: datetime, spent: Sequence[int | None]) -> int:
+    """Return what today (UTC) has cost: its hours, if all are counted."""
+    hours = (now - begins(Period.DAY, now)) // HOUR + 1
+    counted = [amount for amount in spent[-hours:] if amount is not None]
+    return sum(counted) if len(counted) == hours else spending.spent_since(tx, begins(Period.DAY, now))
+
+
+def _budget(budgets: Sequence[Budget]) -> Budget | None:
+    """Return the fleet's budget of a day, or else that of a month."""
+    own = [budget for budget in budgets if budget.scope is Scope.FLEET and budget.key == ALL]
+    return min(own, key=lambda budget: budget.period is not Period.DAY, default=None)

@@ -1,0 +1,88 @@
+"""The personas that agents can have, and when each is awake."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.engine import schedule
+from fleet.features.agents.api import Interval, Weights
+from fleet.features.personas.library import Persona as Archetype
+from fleet.web import cursors
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import taken
+
+router = APIRouter(prefix="/personas", tags=["personas"])
+
+
+class Schedule(BaseModel):
+    """A persona's week by the clocks of its zone."""
+
+    timezone: str = Field(examples=["Europe/Lisbon"])
+    active_days: list[int] = Field(description="0 is Sunday")
+    peak: list[tuple[int, int]] = Field(description="local hours [from, to)")
+    sleep: list[tuple[int, int]]
+    peak_multiplier: float
+    off_peak_multiplier: float
+
+
+class Week(Schedule):
+    """A persona's week, hour by hour."""
+
+    rates: list[list[float]] = Field(
+        description="this week's 7 days from Monday, of 24 local hours each: how fast a gap is spent; 0 is asleep"
+    )
+
+
+class Persona(BaseModel):
+    """One archetype."""
+
+    id: str = Field(examples=["ai_artist"])
+    emoji: str
+    vibe: str
+    personality: str
+    interests: list[str]
+    share: float = Field(description="its part of a generated fleet, relative to the others'")
+    tier: Literal["casual", "regular", "power"]
+    interval_s: Interval
+    weights: Weights
+    workflow_types: list[str]
+
+
+class WholePersona(Persona):
+    """One archetype with its week."""
+
+    username_prefix: str
+    name_templates: list[str]
+    schedule: Week
+
+
+class PersonaPage(Page[Persona]):
+    """A page of personas, by id."""
+
+
+@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
+def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> PersonaPage:
+    """Return a page of personas, by id."""
+    above = which.place(cursors.word, of="personas") or ""
+    found = [one for one in deps.personas if one.id > above]
+    rows, following = which.page(found, lambda one: one.id, of="personas")
+    return PersonaPage(items=[taken(Persona, one, **_numbers(one)) for one in rows], next=following)
+
+
+@router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
+def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
+    """Return one persona and its week as the clocks of its zone have it."""
+    one = deps.personas.get(persona_id)
+    rates = schedule.week(one.schedule, deps.now())
+    week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))
+    return taken(WholePersona, one, **_numbers(one), schedule=week)
+
+
+def _numbers(one: Archetype) -> dict[str, object]:
+    interval = Interval(min=one.interval.min_s, max=one.interval.max_s)
+    return {"interval_s": interval, "weights": taken(Weights, one.weights)}

@@ -1,0 +1,120 @@
+"""`fleet persona`: the archetypes as their files say them. Needs no database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fleet.cli import paths, render, views
+from fleet.cli.command import Group
+from fleet.cli.context import Door, pass_door
+from fleet.cli.options import PERSONA, Place, json_option
+from fleet.core import clock
+from fleet.core.errors import InvalidInput
+from fleet.features.personas import heat_strip
+from fleet.features.personas import library as personas
+from fleet.features.personas.library import Library, Persona
+
+_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
+
+
+@click.group(cls=Group)
+def persona() -> None:
+    """Show, check and draw personas."""
+
+
+def _library(door: Door) -> Library:
+    return personas.load(paths.given(door.home).personas_dir)
+
+
+@persona.command("list")
+@json_option
+@pass_door
+def list_(door: Door, /, *, as_json: bool) -> None:
+    """List the personas."""
+    library = _library(door)
+    if as_json:
+        items = [views.persona(one) for one in library]
+        door.json(views.page(items, total=len(library), limit=len(library), offset=0))
+        return
+    total = sum(one.share for one in library)
+    table = render.table("Persona", "Vibe", ("Share", {"justify": "right"}), "Tier", "Every", "Zone")
+    for one in library:
+        render.row(table, f"{one.emoji} {one.id}", one.vibe, f"{one.share / total:.0%}", one.tier,
+                   f"{one.interval.min_s}–{one.interval.max_s} s", one.schedule.timezone)  # fmt: skip
+    door.show(table)
+
+
+@persona.command()
+@_PERSONA
+@json_option
+@pass_door
+def show(door: Door, /, *, persona_id: str, as_json: bool) -> None:
+    """Show one persona."""
+    one = _library(door).get(persona_id)
+    if as_json:
+        door.json(views.persona(one))
+        return
+    door.show(render.facts(_facts(one)))
+
+
+def _facts(one: Persona) -> list[tuple[str, object]]:
+    schedule = one.schedule
+    weights = views.persona(one)["weights"]
+    return [
+        ("Persona", f"{one.emoji} {one.id}"),
+        ("Vibe", one.vibe),
+        ("Personality", one.personality),
+        ("Interests", ", ".join(one.interests)),
+        ("Names", ", ".join(one.name_templates)),
+        ("Usernames", f"{one.username_prefix}…"),
+        ("Wants to", ", ".join(f"{name} {weight:g}" for name, weight in weights.items())),
+        ("Pause between", f"{one.interval.min_s} to {one.interval.max_s} s at the plain pace ({one.tier})"),
+        ("Workflows", ", ".join(one.workflow_types)),
+        ("Days", ", ".join(_DAYS[day] for day in sorted(schedule.active_days))),
+        ("Peak", f"{_hours(schedule.peak)} at {schedule.peak_multiplier:g}×"),
+        ("Off days", f"{schedule.off_peak_multiplier:g}×"),
+        ("Asleep", _hours(schedule.sleep)),
+        ("Zone", schedule.timezone),
+    ]
+
+
+def _hours(windows: tuple[tuple[int, int], ...]) -> str:
+    return ", ".join(f"{start}–{end}" for start, end in windows)
+
+
+@persona.command()
+@click.argument("folder", required=False, type=Place(path_type=Path))
+@json_option
+@pass_door
+def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:
+    """Say what is wrong with the persona files of FOLDER, or of the fleet."""
+    problems = personas.check(folder if folder is not None else paths.given(door.home).personas_dir)
+    if as_json:
+        door.json({"ok": not problems, "problems": problems})
+    elif not problems:
+        door.say("The persona files are sound.")
+    for problem in () if as_json else problems:
+        click.echo(render.safe(problem))
+    if problems:
+        click.get_current_context().exit(InvalidInput.exit_code)
+
+
+@persona.command()
+@_PERSONA
+@json_option
+@pass_door
+def schedule(door: Door, /, *, persona_id: str, as_json: bool) -> None:
+    """Draw a persona's week, hour by hour, on its own clocks."""
+    from fleet.engine.schedule import week
+
+    one, now = _library(door).get(persona_id), clock.now()
+    if as_json:
+        door.json(
+            {"persona": one.id, "timezone": one.schedule.timezone, "from": "monday", "rates": week(one.schedule, now)}
+        )
+        return
+    width = min(door.out.width, 124)
+    door.show(heat_strip.render(one.schedule, now, width=width, colour=door.colour))

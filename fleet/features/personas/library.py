@@ -1,0 +1,178 @@
+"""Who the agents are: personas read from files, checked, and handed on as frozen values.
+
+`load` is called by the doors once a process; everything else here is pure. Must never know a table or a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine.schedule import Schedule
+from fleet.features.personas import persona_file
+from fleet.features.personas.persona_file import NamesShape, PersonaShape
+from fleet.llm.base import Grammar
+
+SHIPPED = Path(__file__).resolve().parents[3] / "personas"
+NAMES_FILE = "names.yaml"
+
+Tier = Literal["casual", "regular", "power"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Relative weights of what an agent may do; what is impossible now counts as 0."""
+
+    post: float
+    comment: float
+    like: float
+    browse: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Least and most seconds between two actions at the plain pace of the schedule."""
+
+    min_s: int
+    max_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One archetype. `share` is its part of a generated fleet, relative to the other personas' shares."""
+
+    id: str
+    emoji: str
+    vibe: str
+    personality: str
+    interests: tuple[str, ...]
+    username_prefix: str
+    name_templates: tuple[str, ...]
+    share: float
+    tier: Tier
+    interval: Interval
+    weights: Weights
+    workflow_types: tuple[str, ...]
+    schedule: Schedule
+    grammar: Grammar
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What {adj} and {noun} of a name template stand for."""
+
+    adjectives: tuple[str, ...]
+    nouns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """All personas of one folder, in the order of their ids, and the words their names are made of."""
+
+    personas: Mapping[str, Persona]
+    names: Names
+
+    def get(self, persona_id: str) -> Persona:
+        """Return a persona. Raises NotFound that names the nearest id and all known ones."""
+        persona = self.personas.get(persona_id)
+        if persona is None:
+            close = get_close_matches(persona_id, self.personas, n=1)
+            guess = f"Did you mean {close[0]!r}? " if close else ""
+            raise NotFound(
+                f"There is no persona {persona_id!r}.", fix=f"{guess}Known personas: {', '.join(self.personas)}."
+            )
+        return persona
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids in order."""
+        return tuple(self.personas)
+
+    def __iter__(self) -> Iterator[Persona]:
+        return iter(self.personas.values())
+
+    def __len__(self) -> int:
+        return len(self.personas)
+
+    def __contains__(self, persona_id: object) -> bool:
+        return persona_id in self.personas
+
+
+def load(folder: Path | None = None) -> Library:
+    """Read every persona of a folder, the shipped one unless told; without names.yaml the shipped names are used.
+
+    Raises InvalidInput with all problems of all files at once, one a line, each naming file, field and fix.
+    """
+    personas, names, wrong = _read_all(folder or SHIPPED)
+    if wrong or names is None:
+        count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
+        raise InvalidInput(
+            f"{count} in the persona files:\n  " + "\n  ".join(wrong),
+            fix="\nMend the files, then look again with: fleet persona check",
+        )
+    return Library(MappingProxyType(personas), names)
+
+
+def check(folder: Path | None = None) -> tuple[str, ...]:
+    """Return what is wrong with the persona files of a folder, one line a problem; nothing when all is well."""
+    return tuple(_read_all(folder or SHIPPED)[2])
+
+
+def _read_all(folder: Path) -> tuple[dict[str, Persona], Names | None, list[str]]:
+    files = _files(folder)
+    if not files:
+        return {}, None, [f"{folder}: holds no persona; put at least one .yaml file there (docs/personas.md)"]
+    names_file = folder / NAMES_FILE if (folder / NAMES_FILE).exists() else SHIPPED / NAMES_FILE
+    names_shape, problems = persona_file.read_names(names_file)
+    wrong = [f"{names_file.parent.name}/{NAMES_FILE}: {problem}" for problem in problems]
+    found: dict[str, tuple[Path, Persona]] = {}
+    for file in files:
+        shape, problems = persona_file.read_persona(file)
+        if shape is not None and shape.id in found:
+            problems = [f"id: {shape.id!r} is also the id of {found[shape.id][0].name}; give each persona its own"]
+        elif shape is not None:
+            found[shape.id] = (file, _persona(shape))
+        wrong += [f"{folder.name}/{file.name}: {problem}" for problem in problems]
+    personas = {persona_id: found[persona_id][1] for persona_id in sorted(found)}
+    return personas, _names(names_shape) if names_shape else None, wrong
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InvalidInput(
+            f"There is no folder of personas at {folder}.", fix="Set FLEET_PERSONAS_DIR, or leave it empty."
+        )
+    return sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix in (".yaml", ".yml") and not file.name.startswith(".") and file.name != NAMES_FILE
+    )
+
+
+def _persona(shape: PersonaShape) -> Persona:
+    weights = shape.weights
+    return Persona(
+        id=shape.id,
+        emoji=shape.emoji,
+        vibe=shape.vibe,
+        personality=shape.personality,
+        interests=tuple(shape.interests),
+        username_prefix=shape.username_prefix,
+        name_templates=tuple(shape.name_templates),
+        share=shape.share,
+        tier=shape.tier,
+        interval=Interval(*shape.interval_seconds),
+        weights=Weights(weights.post, weights.comment, weights.like, weights.browse),
+        workflow_types=tuple(shape.workflow_types),
+        schedule=shape.schedule.schedule(),
+        grammar=MappingProxyType(shape.rules()),
+    )
+
+
+def _names(shape: NamesShape) -> Names:
+    return Names(tuple(shape.adjectives), tuple(shape.nouns))

@@ -1,0 +1,95 @@
+"""Personas: the archetypes as their files say them, who lives by each, and its week."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission
+from fleet.core import clock, ids
+from fleet.engine.agents.commands import WEIGHT_NAMES
+from fleet.engine.agents.queries import Tally
+from fleet.engine.deps import Deps
+from fleet.features.agents import queries as roster
+from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents.pages import address
+from fleet.features.personas import heat
+from fleet.features.personas.library import Persona
+from fleet.llm.offline import grammar
+from fleet.web.auth import TheDeps, needs
+from fleet.web.rendering import render
+
+router = APIRouter()
+_SHOWN = 12
+_EXAMPLES = 4
+_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a list or a page tells of a persona. `shares` add up to 1; `part` is its part of a generated fleet."""
+
+    persona: Persona
+    agents: int
+    running: int
+    shares: Mapping[str, float]
+    part: float
+    peak: str
+    days: str
+    sleep: str
+
+
+@router.get("/personas", dependencies=[needs(Permission.FLEET_VIEW)])
+def personas(request: Request, deps: TheDeps) -> Response:
+    """Show all personas."""
+    tally = roster.tally(deps)
+    return render(request, "personas.html", all=[_facts(deps, one, tally) for one in deps.personas],
+                  source=_source(deps))  # fmt: skip
+
+
+@router.get("/personas/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
+def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max_length=60)]) -> Response:
+    """Show one persona."""
+    one = deps.personas.get(persona_id)
+    roll = roster.page(deps, AgentFilter(persona_id=one.id), limit=_SHOWN)
+    return render(
+        request, "persona.html", one=_facts(deps, one, roll.tally), week=heat.strip(one.schedule, clock.now()),
+        agents=roll.agents, address=address, examples=_examples(one), source=_source(deps),
+    )  # fmt: skip
+
+
+def _facts(deps: Deps, one: Persona, tally: Tally) -> Facts:
+    weights = {name: float(getattr(one.weights, name)) for name in WEIGHT_NAMES}
+    schedule = one.schedule
+    days = ", ".join(_DAYS[day] for day in sorted(schedule.active_days))
+    return Facts(
+        one, tally.of_persona(one.id), tally.living.get((one.id, "running"), 0),
+        {name: weight / sum(weights.values()) for name, weight in weights.items()},
+        one.share / sum(other.share for other in deps.personas), _hours(schedule.peak),
+        "every day" if len(schedule.active_days) == 7 else days, _hours(schedule.sleep),
+    )  # fmt: skip
+
+
+def _hours(windows: tuple[tuple[int, int], ...]) -> str:
+    return ", ".join(f"{start:02}–{end:02}" for start, end in windows)
+
+
+def _source(deps: Deps) -> str | None:
+    """Return the folder that the personas were read from; None for those that came with Fleet."""
+    folder = deps.settings.personas_dir
+    return None if folder is None else str(folder)
+
+
+def _examples(one: Persona) -> list[tuple[str, str]]:
+    """Return pictures and captions as this persona's own rules make them: always the same ones."""
+    dice = random.Random(ids.derived("examples", one.id).int)
+    made = []
+    for _ in range(_EXAMPLES):
+        shared = grammar.draw_shared(one.grammar, dice)
+        made.append(tuple(grammar.expand(one.grammar, rule, dice, shared) for rule in ("image_prompt", "caption")))
+    return [(prompt, caption) for prompt, caption in made]

@@ -1,0 +1,175 @@
+"""The shape of a persona file, and what a person is told when a file does not have it.
+
+Called by `fleet.features.personas.library` alone. Every problem is one line, `field.path: what is wrong and how to
+mend it`; nothing is raised, so that a person sees all problems of all files at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from fleet.core import text, yaml_file
+from fleet.core.errors import InvalidInput
+from fleet.core.yaml_file import Shape, named, no_repeats, refusal, tidy
+from fleet.engine.schedule import Schedule
+from fleet.llm.offline import grammar
+
+_PAGE = "docs/personas.md"
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_ALL_DAYS = frozenset(range(7))
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def _schedule_part(field: str) -> Callable[[Any], Any]:
+    """Let the schedule itself judge one part of it, so that there is one opinion of what a zone or window is."""
+
+    def check(value: Any) -> Any:
+        trial: dict[str, Any] = {"timezone": "UTC", "active_days": _ALL_DAYS, "peak": ()}
+        trial[field] = tuple(tuple(window) for window in value) if isinstance(value, list) else value
+        try:
+            Schedule(**trial)
+        except InvalidInput as error:
+            raise refusal(str(error).partition(": ")[2] or str(error)) from None
+        return value
+
+    return check
+
+
+def _day(value: object) -> object:
+    if isinstance(value, str):
+        name = value.strip().casefold()
+        hits = [number for number, day in enumerate(_DAYS) if len(name) >= 3 and day.startswith(name)]
+        if len(hits) == 1:
+            return hits[0]
+    if type(value) is int and 0 <= value <= 6:
+        return value
+    raise refusal(f"{value!r} is not a day; write sun, mon, ... sat, or 0 (Sunday) to 6 (Saturday)")
+
+
+def _template(value: str) -> str:
+    names = set(_PLACEHOLDER.findall(value))
+    rest = _PLACEHOLDER.sub("", value)
+    if names - {"adj", "noun"} or "{" in rest or "}" in rest:
+        raise refusal(f"{value!r} may hold {{adj}} and {{noun}} in braces and nothing else")
+    return value
+
+
+def _some_length(value: list[int]) -> list[int]:
+    if value[0] == value[1]:
+        raise refusal(f"{value} is a window of no length; for the whole day write [0, 24]")
+    return value
+
+
+Tidy = Annotated[str, AfterValidator(tidy)]
+Line = Annotated[Tidy, Field(max_length=60)]
+Lines = Annotated[list[Line], Field(min_length=1, max_length=50), AfterValidator(no_repeats)]
+Template = Annotated[Tidy, Field(max_length=60), AfterValidator(_template)]
+Hour = Annotated[int, Field(ge=0, le=24)]
+HourRange = Annotated[list[Hour], Field(min_length=2, max_length=2), AfterValidator(_some_length)]
+Day = Annotated[int, BeforeValidator(_day)]
+Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Seconds = Annotated[int, Field(ge=1, le=604_800)]
+Word = Annotated[Tidy, Field(max_length=20)]
+Words = Annotated[list[Word], Field(min_length=1, max_length=500), AfterValidator(no_repeats)]
+Alternatives = list[Annotated[str, Field(max_length=2000), AfterValidator(text.clean)]]
+
+
+class WeightsShape(Shape):
+    """Relative weights of the four actions."""
+
+    post: Weight
+    comment: Weight
+    like: Weight
+    browse: Weight
+
+    @model_validator(mode="after")
+    def _some_action(self) -> WeightsShape:
+        if self.post + self.comment + self.like + self.browse == 0:
+            raise refusal("all weights are 0, so there is nothing to do; raise at least one")
+        return self
+
+
+class ScheduleShape(Shape):
+    """The week on the persona's own clocks."""
+
+    timezone: Annotated[str, AfterValidator(_schedule_part("timezone"))]
+    active_days: Annotated[list[Day], Field(min_length=1), AfterValidator(no_repeats)]
+    peak_hours: list[HourRange]
+    sleep_hours: list[HourRange] = []
+    peak_multiplier: Rate = 1.5
+    off_peak_multiplier: Rate = 0.5
+
+    @model_validator(mode="after")
+    def _some_hour_awake(self) -> ScheduleShape:
+        try:
+            self.schedule()
+        except InvalidInput as error:
+            raise refusal(str(error)) from None
+        return self
+
+    def schedule(self) -> Schedule:
+        """Return the value the rest of Fleet uses."""
+        return Schedule(
+            timezone=self.timezone,
+            active_days=frozenset(self.active_days),
+            peak=tuple((start, end) for start, end in self.peak_hours),
+            sleep=tuple((start, end) for start, end in self.sleep_hours),
+            peak_multiplier=self.peak_multiplier,
+            off_peak_multiplier=self.off_peak_multiplier,
+        )
+
+
+class PersonaShape(Shape):
+    """One persona file. docs/personas.md explains every field."""
+
+    id: Annotated[str, AfterValidator(named(60))]
+    emoji: Annotated[Tidy, Field(max_length=12)]
+    vibe: Line
+    personality: Annotated[Tidy, Field(max_length=2000)]
+    interests: Lines
+    username_prefix: Annotated[str, AfterValidator(named(14))]
+    name_templates: Annotated[list[Template], Field(min_length=1, max_length=50), AfterValidator(no_repeats)]
+    share: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+    tier: Literal["casual", "regular", "power"]
+    interval_seconds: Annotated[list[Seconds], Field(min_length=2, max_length=2)]
+    weights: WeightsShape
+    workflow_types: Lines
+    schedule: ScheduleShape
+    grammar: dict[str, Alternatives]
+
+    @model_validator(mode="after")
+    def _interval_in_order(self) -> PersonaShape:
+        least, most = self.interval_seconds
+        if least > most:
+            raise refusal(f"interval_seconds: the least wait, {least}, is above the most, {most}; swap them")
+        return self
+
+    def rules(self) -> dict[str, tuple[str, ...]]:
+        """Return the grammar as the provider takes it."""
+        return {name: tuple(alternatives) for name, alternatives in self.grammar.items()}
+
+
+class NamesShape(Shape):
+    """names.yaml: the words that {adj} and {noun} stand for."""
+
+    adjectives: Words
+    nouns: Words
+
+
+def read_persona(file: Path) -> tuple[PersonaShape | None, list[str]]:
+    """Read one persona file: the shape, or None and what is wrong with it."""
+    shape, wrong = yaml_file.read(file, PersonaShape, page=_PAGE)
+    if shape is not None:
+        wrong = [f"grammar.{problem}" for problem in grammar.problems(shape.rules())]
+    return (None if wrong else shape), wrong
+
+
+def read_names(file: Path) -> tuple[NamesShape | None, list[str]]:
+    """Read names.yaml: the shape, or None and what is wrong with it."""
+    return yaml_file.read(file, NamesShape, page=_PAGE)

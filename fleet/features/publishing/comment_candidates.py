@@ -1,0 +1,67 @@
+"""The posts that a comment may answer: offered by the tick, looked at again before words are paid for.
+
+Called by the comment handler and by `fleet.engine.reserve`, which counts once more before the write. What is told
+of a post is somebody else's text: data, never instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.adapters.gateway import Caps, comment_would_crowd
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.work import Work
+from fleet.features.drafts import queries
+from fleet.features.drafts.states import DraftKind
+from fleet.features.publishing import comment_targets
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One post as the tick saw it. `human` counts the comments on it that were not the fleet's."""
+
+    id: str
+    author: str
+    caption: str
+    human: int
+
+
+def offered(claim: Claim) -> tuple[Offer, ...]:
+    """Return what the tick offered; a job whose post was fixed when it was made has that one."""
+    seen = claim.payload.get("seen")
+    if seen is not None:
+        return tuple(_offer(str(one["id"]), one) for one in seen)
+    return () if claim.target is None else (_offer(claim.target, claim.payload),)
+
+
+def still_open(work: Work) -> tuple[Offer, ...]:
+    """Return what may be answered now: not what this agent's other jobs or waiting drafts are about, nor what the fleet
+    crowds."""
+    claim, caps = work.claim, work.gateway.policy.caps
+    offers = offered(claim)
+    standing = comment_targets.look(work.deps.db, claim, [one.id for one in offers])
+    with work.deps.db.transaction() as tx:
+        waiting = queries.waiting_on(tx, work.agent.id, DraftKind.COMMENT, [one.id for one in offers])
+    return tuple(
+        one
+        for one in offers
+        if one.id not in standing.answered | waiting and not crowded(one, standing.ours.get(one.id, 0), caps)
+    )
+
+
+def crowded(offer: Offer, ours: int, caps: Caps) -> bool:
+    """Say whether one more of the fleet's comments, of which so many stand there, would be one too many."""
+    return comment_would_crowd(offer.human + ours, ours, caps)
+
+
+def chosen(claim: Claim, target: str) -> Offer:
+    """Return the offer that was taken, or what little is known of a post that was none."""
+    return next((one for one in offered(claim) if one.id == target), Offer(target, "", "", 0))
+
+
+def _offer(post_id: str, told: Mapping[str, Any]) -> Offer:
+    author = str(told.get("author_name") or told.get("author") or "")
+    human = max(0, int(told.get("comments", 0)) - int(told.get("ours", 0)))
+    return Offer(post_id, author, str(told.get("caption", "")), human)

@@ -1,0 +1,75 @@
+"""What comments are about: looked up before words are paid for, and set on a job once they have been chosen.
+
+Called by `fleet.engine`. A job that may choose is made without a target; who sets one holds its lease, and of two jobs
+of one agent about the same post the database refuses the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.core.db import Database, Tx
+from fleet.core.db.sql import Statement
+from fleet.engine.jobs.ledger import Claim, guarded
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+
+_ON_TARGETS = (
+    JobRow.target == sa.func.any(sa.bindparam("targets", type_=ARRAY(sa.String))),
+    JobRow.kind == JobKind.COMMENT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which of some posts an agent's other jobs are about, and how many of the fleet's comments stand on each."""
+
+    answered: frozenset[str]
+    ours: Mapping[str, int]
+
+
+def look(db: Database, claimed: Claim, targets: Sequence[str]) -> Standing:
+    """Return how some posts stand for the agent of a claimed job, that job itself left out."""
+    rows = db.run(_LOOK, targets=list(targets), agent_id=claimed.agent_id, a_job=claimed.job_id)
+    return Standing(frozenset(row.target for row in rows if row.answered), {row.target: row.ours for row in rows})
+
+
+def aim(tx: Tx, claimed: Claim, target: str) -> bool:
+    """Set what a job is about; False if the lease is gone, or another job of its agent is about the same."""
+    try:
+        with tx.session.begin_nested():
+            return guarded(tx, claimed, {JobState.RUNNING}, target=target)
+    except sa.exc.IntegrityError:  # uq_jobs_one_reaction
+        return False
+
+
+def _looking() -> Statement:
+    """Return both questions as one statement, each served by its index (uq_jobs_one_reaction, ix_jobs_comments)."""
+    mine = (
+        sa.select(JobRow.target)
+        .where(
+            *_ON_TARGETS,
+            JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid),
+            JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
+            JobRow.id != sa.bindparam("a_job", type_=sa.Uuid),
+        )
+        .subquery("mine")
+    )
+    ours = (
+        sa.select(JobRow.target, sa.func.count().label("number"))
+        .where(*_ON_TARGETS, JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE)))
+        .group_by(JobRow.target)
+        .subquery("ours")
+    )
+    both = sa.join(mine, ours, mine.c.target == ours.c.target, full=True)
+    target = sa.func.coalesce(mine.c.target, ours.c.target).label("target")
+    number = sa.func.coalesce(ours.c.number, 0).label("ours")
+    return Statement(sa.select(target, number, mine.c.target.is_not(None).label("answered")).select_from(both))
+
+
+_LOOK = _looking()

@@ -1,0 +1,48 @@
+"""An agent's account on its surface: asked for and removed, both as often as need be."""
+
+from __future__ import annotations
+
+import uuid
+
+from fleet.adapters.base import Action, Verb
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.engine import publish
+from fleet.engine.agents import loop
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.outcomes import Done
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.work import Work
+
+
+def provision(work: Work) -> Action:
+    """Return the request for an account, labelled as an agent's."""
+    return Action(Verb.PROVISION, work.account, str(work.claim.job_id))
+
+
+def deprovision(work: Work) -> Action:
+    """Return the request to remove the account."""
+    return Action(Verb.DEPROVISION, work.account, str(work.claim.job_id))
+
+
+def removal(agent: AgentRow, job_id: uuid.UUID, *, by: str) -> NewJob:
+    """Return the job that removes the account of an agent."""
+    return NewJob(job_id, agent.id, JobKind.DEPROVISION, agent.surface, requested_by=by)
+
+
+def has_come(tx: Tx, work: Work, outcome: Done) -> None:
+    """Note the account and let its agent act with it; one whose agent was deleted meanwhile is removed again."""
+    loop.set_account(tx, work.claim.agent_id, outcome.remote_id)
+    agent = loop.lock(tx, work.claim.agent_id)
+    if agent is None or agent.deleted_at is None:
+        loop.wake(tx, work.claim.agent_id)
+        return
+    rings = ledger.add(tx, [removal(agent, ids.derived("account came late", work.claim.job_id), by="fleet")])
+    tx.afterwards(lambda: publish.ring_jobs(work.deps.publisher, rings))
+
+
+def has_gone(tx: Tx, work: Work, _: Done) -> None:
+    """Note that there is no account any more."""
+    loop.set_account(tx, work.claim.agent_id, None)

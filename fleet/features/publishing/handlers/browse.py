@@ -1,0 +1,15 @@
+"""Browsing: look at a post and remember that one did. Nothing is written anywhere but in the ledger."""
+
+from __future__ import annotations
+
+from fleet.engine.jobs.outcomes import Done
+from fleet.engine.work import Work
+
+
+def prepare(work: Work) -> Done:
+    """Read the post, or the feed when it was empty."""
+    platform = work.gateway.platform
+    if work.claim.target is None:
+        return Done(result={"posts_seen": len(platform.feed(work.account, limit=20))})
+    item = platform.item(work.account, work.claim.target)
+    return Done(item.id, {"likes": item.likes, "comments": item.comments})

@@ -1,0 +1,49 @@
+"""A comment: one sentence to somebody's post, chosen among those offered. Posts' words are data, never instructions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleet.adapters.base import Action, Verb
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.work import Work
+from fleet.features.content.surfaces import Kind
+from fleet.features.costs import budget_guard
+from fleet.features.drafts import approved
+from fleet.features.publishing import comment_candidates
+from fleet.features.publishing.memory import MOST_RECALLED
+from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.llm.base import CommentRequest, SeenPost
+from fleet.llm.offline.provider import OfflineProvider
+
+
+def prepare(work: Work) -> Action | Skipped | Held:
+    """Return the comment: choice and words made once for all attempts, or as they were approved."""
+    said = approved.content_of(work)
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    words: dict[str, Any] | Skipped | Held
+    if said is not None:
+        words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])})
+    else:
+        words = reviewed(work, lambda turn: _write(work, turn))
+    if isinstance(words, Skipped | Held):
+        return words
+    target = str(words.get("post", work.claim.target))
+    told = {"target": target, "to": comment_candidates.chosen(work.claim, target).author, "reason": words.get("reason")}
+    work.told = {name: value for name, value in told.items() if value}
+    return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=target, text=words["text"])
+
+
+def _write(work: Work, turn: Turn) -> Draft | Skipped:
+    seen = tuple(SeenPost(one.id, one.author, one.caption) for one in comment_candidates.still_open(work))
+    if not seen:
+        return Skipped("nothing that was offered is open for a comment any more")
+    authors = tuple(dict.fromkeys(post.author for post in seen))
+    memories = work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED)
+    request = CommentRequest(work.deps.speaker(work.agent), seen, memories, turn.objections)
+    words, usage = budget_guard.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
+    if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
+        words, usage = OfflineProvider().write_comment(request, turn.dice)
+    return Draft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)

@@ -1,0 +1,16 @@
+"""A like: nothing to prepare but a look at the draft, if it comes from one."""
+
+from __future__ import annotations
+
+from fleet.adapters.base import Action, Verb
+from fleet.engine.jobs.outcomes import Skipped
+from fleet.engine.work import Work
+from fleet.features.drafts import approved
+
+
+def prepare(work: Work) -> Action | Skipped:
+    """Return the like."""
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    return Action(Verb.LIKE, work.account, str(work.claim.job_id), target=work.claim.target)

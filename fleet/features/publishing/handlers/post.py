@@ -1,0 +1,78 @@
+"""A post: words, then a picture, then the gallery. Words and picture are paid for once, whatever happens between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleet.adapters.base import Action, Verb
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.policy import JobKind
+from fleet.engine.jobs.states import JobState
+from fleet.engine.work import Work
+from fleet.features.content.surfaces import Kind
+from fleet.features.costs import budget_guard
+from fleet.features.drafts import approved
+from fleet.features.experiments import assign
+from fleet.features.media import draft_media
+from fleet.features.publishing import batching, published_texts
+from fleet.features.publishing.memory import MOST_RECALLED
+from fleet.features.publishing.pictures import picture
+from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.llm.base import PostRequest
+
+
+def prepare(work: Work) -> Action | Skipped | Held:
+    """Return the post, with a caption and a picture that are the same in every attempt."""
+    said = approved.content_of(work)
+    if said is not None:
+        return _as_approved(work, said)
+    words = reviewed(work, lambda turn: _write(work, turn))
+    if isinstance(words, Skipped | Held):
+        return words
+    work.told = {"reason": words["reason"]} if "reason" in words else {}
+    # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
+    url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
+    return Action(
+        Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
+        alt_text=words["alt_text"],
+    )  # fmt: skip
+
+
+def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
+    """Return the post of an approved draft, with its kept picture or one that the workflow makes now."""
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    prompt = said["image_prompt"] or said["text"]
+    texts = {"image_prompt": (Kind.PROMPT, prompt), "caption": (Kind.CAPTION, said["text"])}
+    if said["alt_text"]:
+        texts["alt_text"] = (Kind.ALT_TEXT, said["alt_text"])
+    words = reviewed_once(work, texts)
+    if isinstance(words, Skipped):
+        return words
+    url = ""
+    if work.claim.state is not JobState.UNKNOWN:
+        url = draft_media.shown(work, said["media"]) or picture(work, words["image_prompt"])
+    return Action(
+        Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
+        alt_text=words.get("alt_text", ""), visibility=said["visibility"],
+    )  # fmt: skip
+
+
+def _write(work: Work, turn: Turn) -> Draft | Held:
+    with work.deps.db.transaction() as tx:
+        recent = published_texts.recent_results(tx, work.agent.id, JobKind.POST, "caption")
+    memories = work.deps.memory.recall(work.agent.id, (), limit=MOST_RECALLED)
+    styles = assign.styles(work.deps, work.claim.payload)
+    request = PostRequest(work.deps.speaker(work.agent), tuple(recent), memories, styles, turn.objections)
+    made = batching.words(work, request, turn)
+    if isinstance(made, Held):
+        return made
+    words, usage = made or budget_guard.words_of(work).write_post(request, turn.dice, within_s=work.words_within_s)
+    texts = {
+        "image_prompt": (Kind.PROMPT, words.image_prompt),
+        "caption": (Kind.CAPTION, words.caption),
+        "alt_text": (Kind.ALT_TEXT, words.alt_text),
+    }
+    return Draft(texts, usage, words.reason)

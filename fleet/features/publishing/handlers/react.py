@@ -1,0 +1,21 @@
+"""A reaction other than a like, as it was approved."""
+
+from __future__ import annotations
+
+from fleet.adapters.base import Action, Verb
+from fleet.engine.jobs.outcomes import Skipped
+from fleet.engine.work import Work
+from fleet.features.drafts import approved
+
+
+def prepare(work: Work) -> Action | Skipped:
+    """Return the reaction."""
+    said = approved.content_of(work)
+    if said is None:
+        return Skipped("a reaction needs a draft that says which")
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    return Action(
+        Verb.REACT, work.account, str(work.claim.job_id), target=work.claim.target, reaction=str(said["type"])
+    )  # fmt: skip

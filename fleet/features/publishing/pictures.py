@@ -1,0 +1,114 @@
+"""The picture of a post: ordered and paid once, looked at before it is posted, marked as made by AI always.
+
+Called by the post handler. Where the workflow fails or its picture may not be shown, Fleet draws one itself. Budgets,
+the kill switch and the like are no failures of the workflow and never lead there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from fleet.adapters import base, gateway
+from fleet.adapters.base import ImageOrder, PictureFile
+from fleet.core import events, logs
+from fleet.core.db import Tx
+from fleet.engine.work import Work
+from fleet.images import Marks, Source, checks, read_marks
+from fleet.images.placeholder import data_url, render_jpeg
+from fleet.images.stamping import MAX_BYTES, stamp
+
+log = logs.get(__name__)
+
+
+def picture(work: Work, prompt: str) -> str:
+    """Return the address of the workflow's picture, or the marked file of one as a data URL."""
+    ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work))
+    made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
+    # Our own rendering is made anew from its prompt each time rather than kept in the database.
+    return made or _as_sent(work, render_jpeg(prompt, work.agent.persona_id or "default"))
+
+
+def _order(work: Work, prompt: str) -> dict[str, Any]:
+    """Have the surface's workflow make the picture, in one of the ways in which the persona works."""
+    ways = work.deps.speaker(work.agent).workflow_types
+    way = work.dice("workflow").choice(ways) if ways else ""
+    order = ImageOrder(work.account, prompt, f"{work.claim.job_id}:image", way)
+    try:
+        return {"url": work.gateway.make_image(order, work.lease), "by": "workflow", "workflow": way}
+    except gateway.DryRun:
+        return {"by": "placeholder"}
+    except base.Refused as error:
+        return {"by": "placeholder", "why": str(error)}
+    except base.Uncertain as error:
+        # It may have been made and paid: the same key asks for it again before we give it up.
+        if work.claim.attempts == 0:
+            raise
+        return {"by": "placeholder", "why": str(error)}
+
+
+def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
+    """Look at the picture once: it is paid and kept, so that looking again never pays again. None if it is unfit."""
+    signed = work.deps.signer is not None
+    if not work.deps.settings.check_images and not signed:
+        return url
+    fetched: list[PictureFile] = []
+    looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work))
+    if "why" in looked:
+        return None
+    if not signed and (looked["marked"] or not work.deps.settings.label_agents):
+        return url
+    return _marked(work, url, prompt, fetched)
+
+
+def _look_at(work: Work, url: str, fetched: list[PictureFile]) -> dict[str, Any]:
+    found = _fetch(work, url)
+    if isinstance(found, str):
+        return {"fit": False, "why": found}
+    why = checks.why_unfit(found.data, found.content_type)
+    if why is not None:
+        return {"fit": False, "why": why}
+    fetched.append(found)
+    marks = read_marks(found.data)
+    return {"fit": True, "marked": marks is not None and marks.is_machine_made}
+
+
+def _marked(work: Work, url: str, prompt: str, fetched: list[PictureFile]) -> str | None:
+    """Return the picture with the marks that the surface did not give it. The bytes are not kept between attempts."""
+    found = fetched[0] if fetched else _fetch(work, url)
+    if isinstance(found, str):
+        log.warning("picture_cannot_be_marked", job_id=str(work.claim.job_id), reason=found)
+        return None
+    marks = read_marks(found.data)
+    if marks is None or not marks.is_machine_made:
+        return _as_sent(work, stamp(found.data, Marks(Source.AI, prompt)))
+    return _as_sent(work, found.data if len(found.data) <= MAX_BYTES else stamp(found.data, marks))
+
+
+def _as_sent(work: Work, picture: bytes) -> str:
+    """Return a marked picture as it is sent: signed, by a fleet that signs. Raises NotSigned: the job waits."""
+    signer = work.deps.signer
+    return data_url(picture if signer is None else signer.sign(picture))
+
+
+def _fetch(work: Work, url: str) -> PictureFile | str:
+    """Return the picture, or why it cannot be had; what may pass is tried once more first."""
+    try:
+        return work.gateway.fetch_image(url, work.lease)
+    except (base.Refused, base.Vanished) as error:
+        return str(error)
+    except (base.Uncertain, base.Unreachable) as error:
+        if work.claim.attempts == 0:
+            raise
+        return str(error)
+
+
+def _replaced(work: Work, tx: Tx, step: Mapping[str, Any]) -> None:
+    """Record that our own picture takes the place of the workflow's, paid or not, and why."""
+    if "why" in step:
+        events.emit(
+            tx, "picture.replaced", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
+            persona=work.agent.persona_id, why=step["why"][:500],
+        )  # fmt: skip
+        log.warning("picture_replaced", job_id=str(work.claim.job_id), reason=step["why"])

@@ -1,0 +1,61 @@
+"""What a process knows for looking at texts: the standards, the voices, and what the fleet has said lately.
+
+Held by `fleet.engine.deps`, used by `fleet.features.publishing.review_words`. What has been said is read from the
+ledger, where the jobs of all processes stand; this process's own texts are known at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from fleet.core.db import Database
+from fleet.core.settings import Settings
+from fleet.features.content import review
+from fleet.features.content.checks import tone
+from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.tone import Voice
+from fleet.features.content.review import Standards
+from fleet.features.publishing import published_texts
+from fleet.llm.base import Speaker
+
+
+class Quality:
+    """One a process; safe to use from many threads."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.standards: Standards = review.standards(settings.banned_words, settings.link_hosts)
+        self._db = db
+        self._capacity = settings.recent_texts
+        self._recent: dict[str, Recent] = {}
+        self._read_to: dict[str, datetime] = {}
+        self._voices: dict[str, Voice | None] = {}
+        self._lock = threading.Lock()
+
+    def recent(self, surface: str) -> Recent:
+        """Return the newest texts of a surface, brought up to date from the ledger."""
+        with self._lock:
+            texts = self._recent.setdefault(surface, Recent(self._capacity))
+            if self._capacity:
+                self._catch_up(surface, texts)
+            return texts
+
+    def voice(self, speaker: Speaker) -> Voice | None:
+        """Return what a speaker's persona sounds like, counted once; None without a persona."""
+        if speaker.persona_id is None:
+            return None
+        if speaker.persona_id not in self._voices:
+            self._voices[speaker.persona_id] = tone.voice_of(speaker)
+        return self._voices[speaker.persona_id]
+
+    def _catch_up(self, surface: str, texts: Recent) -> None:
+        read_to = self._read_to.get(surface)
+        since = read_to - published_texts.SLOWEST_COMMIT if read_to else None
+        with self._db.transaction() as tx:
+            sent = published_texts.texts_sent(tx, surface, since, limit=self._capacity)
+            under_way = published_texts.texts_under_way(tx, surface)
+        for text in (*reversed(sent), *under_way):
+            texts.add(str(text.job_id), str(text.agent_id), text.text)
+        newest = sent[0].sending_at if sent else None
+        if newest is not None:
+            self._read_to[surface] = max(read_to or newest, newest)

@@ -1,0 +1,212 @@
+"""Words that are fit to publish: written, looked at, and written once more, told why, where they were refused.
+
+Called by the handlers of what has words. Each draft is a paid step of its own, so that neither a crash nor a retry
+pays twice, and what the checkpoint keeps has passed: of a refused draft only the rules and the reasons are kept.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fleet.adapters.base import Action, Verb
+from fleet.core import events, logs
+from fleet.core.db import Tx
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.states import JobState
+from fleet.engine.work import Work
+from fleet.features.content import review
+from fleet.features.content.checks.findings import Finding, Severity
+from fleet.features.content.review import Said, Verdict
+from fleet.features.content.surfaces import Kind
+from fleet.features.costs import budget_guard
+from fleet.features.drafts import hand_over
+from fleet.features.publishing import comment_targets, published_texts
+from fleet.llm.base import Usage
+from fleet.llm.moderation.base import Judgement
+
+log = logs.get(__name__)
+_STEPS = ("words", "words:2")
+_PUBLISHED = ("caption", "text", "alt_text", "image_prompt")
+"""Under these names the checkpoint keeps what others will see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a draft is written with. `objections` are why the one before it was refused; none for the first."""
+
+    dice: random.Random
+    objections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a writer gave back: each text by the name under which the checkpoint keeps it, and why it is this one.
+
+    `target` is the post that was chosen, where there was a choice.
+    """
+
+    texts: Mapping[str, tuple[Kind, str]]
+    usage: Usage
+    reason: str = ""
+    target: str | None = None
+
+
+Write = Callable[[Turn], Draft | Skipped | Held]
+
+
+def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
+    """Return the texts of the first draft that passes, by name; or Skipped with the reasons when both are refused, or
+    when a person has to approve them first.
+
+    Also what `write` returns instead of a draft.
+    """
+    words: dict[str, Any] = {}
+    for number, step in enumerate(_STEPS, start=1):
+        if work.known(step) is None:
+            draft = write(Turn(work.dice(step), tuple(words.get("why", ()))))
+            if not isinstance(draft, Draft):
+                return draft
+            last = number == len(_STEPS)
+            work.step(step, partial(_looked_at, work, draft, last=last), also=partial(_told, work, number))
+        words = work.known(step)
+        if "refused" not in words:
+            words = _moderated(work, step, number, words)
+        if "refused" not in words:
+            return hand_over.hand_over(work, words) if "doubtful" in words else words
+    return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
+
+
+def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:
+    """Return the texts of an approved draft, by name, if they pass; or Skipped with the reasons.
+
+    They are not written anew: what was approved is published, or nothing. A doubt is settled by a person's approval; a
+    draft that a rule approved by itself is refused for it.
+    """
+    draft = Draft(texts, Usage("draft", "approved"))
+    words: dict[str, Any] = work.step(
+        "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
+    )  # fmt: skip
+    if "refused" not in words:
+        words = _moderated(work, "words", 1, words)
+    if "refused" in words or "doubtful" in words:
+        return Skipped(f"refused: {'; '.join(words['why'])}"[:1000])
+    return words
+
+
+def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
+    """Return that these very words have gone out since they were looked at: a job may wait with them for hours."""
+    claim = work.claim
+    most = work.deps.settings.recent_texts
+    if action.verb not in (Verb.POST, Verb.COMMENT) or not most:
+        return None
+    if published_texts.was_sent(tx, claim.surface, action.text, since=claim.created_at, but=claim.job_id, most=most):
+        return Skipped("the same words have been published meanwhile")
+    return None
+
+
+def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
+    """Return what is kept of a draft: its words, or why it is refused."""
+    by = f"{draft.usage.provider}/{draft.usage.model}"
+    quality, surface = work.deps.quality, work.claim.surface
+    voice = quality.voice(work.deps.speaker(work.agent))
+    # What an approved draft says was written by another job, whose words it does not repeat.
+    key = str(work.claim.payload.get("origin", work.claim.job_id))
+    said = Said(str(work.agent.id), quality.recent(surface), key, voice)
+    verdicts = {
+        name: review.review(words, kind, surface, quality.standards, said)
+        for name, (kind, words) in draft.texts.items()
+    }
+    found = [finding for verdict in verdicts.values() for finding in (verdict.refusals if last else verdict.objections)]
+    doubts = [finding for finding in found if finding.severity is Severity.APPROVE]
+    is_refused = len(doubts) < len(found)
+    if not is_refused and draft.target is not None and not _aimed(work, draft.target):
+        found, is_refused = [Finding("taken", "this account answers that post already; choose another one")], True
+    if is_refused:
+        return {"refused": _rules(found), "why": [str(one) for one in found], "by": by}
+    chosen = {"post": draft.target} if draft.target is not None else {}
+    if doubts and not hand_over.approved_by_person(work):
+        texts = {name: verdict.text for name, verdict in verdicts.items()}
+        # Apart from what passed: nobody compares new words with these, and nobody remembers them.
+        return {"doubtful": texts | chosen, "rules": _rules(doubts), "why": [str(one) for one in doubts], "by": by}
+    for name, (kind, _) in draft.texts.items():
+        if kind in (Kind.CAPTION, Kind.COMMENT):
+            said.recent.add(said.key, said.author, verdicts[name].text)
+    reason = {"reason": draft.reason} if draft.reason else {}
+    return (
+        {name: verdict.text for name, verdict in verdicts.items()} | chosen | reason | _remarks(verdicts) | {"by": by}
+    )
+
+
+def _aimed(work: Work, target: str) -> bool:
+    """Make the chosen post the job's own; False when another job of this agent was faster."""
+    with work.deps.db.transaction() as tx:
+        return comment_targets.aim(tx, work.claim, target)
+
+
+def _rules(found: Iterable[Finding]) -> list[str]:
+    return sorted({one.rule for one in found})
+
+
+def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dict[str, Any]:
+    """Return words that the moderator has let pass, or what is kept in their place. Raises Unanswered: the job waits.
+
+    Also raises what the agent's purse raises, for a moderator that is paid.
+
+    Asked after they were saved, since they are paid; and not about a post that may be out already.
+    """
+    moderator = work.deps.moderator
+    if moderator is None or words.get("moderated") == moderator.name or work.claim.state is JobState.UNKNOWN:
+        return words
+    held = words.get("doubtful", words)
+    texts = [held[name] for name in _PUBLISHED if name in held]
+    purse = budget_guard.purse_of(work, for_what=budget_guard.MODERATION)
+    judged = _kept(work, words, moderator.name, moderator.judge(texts, till=purse, within_s=work.words_within_s))
+    is_news = "refused" in judged or ("doubtful" in judged and "doubtful" not in words)
+    work.save(step, judged, also=partial(_told, work, number) if is_news else None)
+    return judged
+
+
+def _kept(work: Work, words: Mapping[str, Any], by: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
+    """Return what is kept of words that a moderator has judged."""
+    judgements = list(judgements)
+    refused = sorted({f"moderation.{category}" for one in judgements for category in one.refused})
+    doubtful = sorted({f"moderation.{category}" for one in judgements for category in one.doubtful})
+    if refused:
+        return {"refused": refused, "why": [f"{rule}: {by} flags it" for rule in refused], "by": words["by"]}
+    kept = {**words, "moderated": by}
+    if not doubtful or hand_over.approved_by_person(work):
+        return kept
+    held = words.get("doubtful") or {name: words[name] for name in (*_PUBLISHED, "post") if name in words}
+    return {
+        "doubtful": held, "rules": sorted({*words.get("rules", ()), *doubtful}), "by": words["by"], "moderated": by,
+        "why": [*words.get("why", ()), *(f"{rule}: {by} is not sure" for rule in doubtful)],
+    }  # fmt: skip
+
+
+def _remarks(verdicts: Mapping[str, Verdict]) -> dict[str, list[str]]:
+    """Return what was mended and noted, to be kept with the words."""
+    found = [
+        f"{name}: {finding}"
+        for name, verdict in verdicts.items()
+        for finding in verdict.findings
+        if finding.severity is not Severity.REFUSE
+    ]
+    return {"remarks": found} if found else {}
+
+
+def _told(work: Work, number: int, tx: Tx, words: Mapping[str, Any]) -> None:
+    """Record a refusal or a doubt: which rules, and never the words."""
+    rules = words.get("refused") or words.get("rules")
+    if not rules:
+        return
+    subject = "content.refused" if "refused" in words else "content.doubtful"
+    events.emit(
+        tx, subject, agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
+        persona=work.agent.persona_id, kind=str(work.claim.kind), rules=rules, draft=number,
+        why="; ".join(words["why"])[:500], by=words["by"],
+    )  # fmt: skip
+    log.warning(subject.replace(".", "_"), job_id=str(work.claim.job_id), rules=rules, draft=number)

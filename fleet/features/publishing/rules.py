@@ -1,0 +1,253 @@
+"""What an agent does with a moment: pure, from what it saw, the rules, and its own dice.
+
+`fleet.engine.tick` gathers a `Moment`, calls `decide`, and writes both down; `fleet replay` does it again and must
+get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fleet.adapters.base import Verb
+from fleet.adapters.gateway import Caps, Usage, comment_would_crowd, wait_for
+
+ACTIONS = ("post", "comment", "like", "browse")
+MOST_OFFERED = 8
+"""Posts that one comment may choose from: as many as its writer is shown (issue 4, one call for one moment)."""
+LONGEST_CAPTION_CHARS = 600
+"""Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
+SCAN = "scan_feed"
+"""What a supervised agent does, and all that it does."""
+
+_CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A post in the feed, as far as a decision needs it. `ours` counts the fleet's own comments on it."""
+
+    id: str
+    author: str
+    author_name: str
+    caption: str
+    likes: int = 0
+    comments: int = 0
+    ours: int = 0
+    liked: bool = False
+    commented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day.
+
+    `commenting`: a comment of this agent waits, for instance for a budget; a second one would only wait beside it.
+    """
+
+    now: datetime
+    agent_id: uuid.UUID
+    username: str
+    has_account: bool
+    weights: Mapping[str, float]
+    interests: tuple[str, ...]
+    feed: tuple[Seen, ...]
+    usage: Usage
+    caps: Caps
+    held_kinds: tuple[str, ...] = ()
+    asked_for: str | None = None
+    waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
+    posting: bool = False
+    commenting: bool = False
+    scan: str | None = None
+    """Of a supervised agent: SCAN if it may look at its feed now, else why not; it does nothing by itself then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A job that the decision asks for."""
+
+    kind: str
+    target: str | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the agent chose and why. `weights` are those that the dice were thrown for."""
+
+    action: str | None
+    thought: str
+    weights: Mapping[str, float]
+    plans: tuple[Plan, ...] = ()
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the decision as data for the decision log."""
+        return {
+            "action": self.action,
+            "thought": self.thought,
+            "weights": {name: round(weight, 6) for name, weight in self.weights.items()},
+            "plans": [{"kind": p.kind, "target": p.target, "payload": dict(p.payload)} for p in self.plans],
+        }
+
+
+def decide(moment: Moment, dice: random.Random) -> Decision:
+    """Choose what to do now. The same moment and dice give the same decision."""
+    if not moment.has_account:
+        return Decision("provision", "I need an account here first.", {}, (Plan("provision"),))
+    if moment.scan is not None:
+        return _supervised(moment, moment.scan)
+    candidates = {"comment": _to_comment(moment), "like": _to_like(moment), "browse": list(moment.feed)}
+    weights, obstacles = _weights(moment, candidates)
+    if moment.asked_for is not None and moment.asked_for in obstacles:
+        return Decision(None, f"I was asked to {moment.asked_for}, but {obstacles[moment.asked_for]}.", weights)
+    total = sum(weights.values())
+    if total <= 0:
+        return Decision(None, f"Nothing to do: {'; '.join(dict.fromkeys(obstacles.values()))}.", weights)
+    action = dice.choices(ACTIONS, weights=[weights[name] for name in ACTIONS])[0]
+    if action == "post":
+        return Decision("post", "I have an idea for a picture.", weights, (Plan("post"),))
+    if action == "comment":
+        return _comment(candidates[action], moment, weights, dice)
+    return _react(action, candidates[action], moment, weights, dice)
+
+
+def _supervised(moment: Moment, scan: str) -> Decision:
+    if moment.asked_for not in (None, SCAN):
+        return Decision(None, f"I was asked to {moment.asked_for}, but I only propose, and a person decides.", {})
+    if SCAN in moment.held_kinds:
+        return Decision(None, "Nothing to do: looking at feeds is paused.", {})
+    if scan != SCAN:
+        return Decision(None, f"Nothing to do: {scan}.", {})
+    return Decision(SCAN, "I look at what is new, and propose.", {}, (Plan(SCAN),))
+
+
+def _weights(moment: Moment, candidates: Mapping[str, list[Seen]]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return each action's weight now, and for each that weighs nothing the reason."""
+    obstacles: dict[str, str] = {}
+    for name in ACTIONS:
+        why = _obstacle(name, moment, candidates)
+        if why is not None:
+            obstacles[name] = why
+    wanted = {moment.asked_for: 1.0} if moment.asked_for else moment.weights
+    return {name: 0.0 if name in obstacles else wanted.get(name, 0.0) for name in ACTIONS}, obstacles
+
+
+def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -> str | None:
+    if name in moment.held_kinds:
+        return f"{name} is paused"
+    if moment.asked_for is None and moment.weights.get(name, 0.0) <= 0:
+        return f"I never {name}"
+    if moment.asked_for is None and name in moment.waits:
+        return moment.waits[name]
+    if name == "post" and moment.posting:
+        return "a post of mine is on its way"
+    if name == "comment" and moment.commenting:
+        return "a comment of mine is waiting"
+    if name in _CAPPED:
+        wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
+        if wait is not None:
+            return wait.why
+    if name in ("comment", "like") and not candidates[name]:
+        return f"there is nothing new to {'comment on' if name == 'comment' else 'like'}"
+    return None
+
+
+def _to_like(moment: Moment) -> list[Seen]:
+    return [post for post in moment.feed if post.author != moment.username and not post.liked]
+
+
+def _to_comment(moment: Moment) -> list[Seen]:
+    return [
+        post
+        for post in moment.feed
+        if post.author != moment.username
+        and not post.commented
+        and not comment_would_crowd(post.comments, post.ours, moment.caps)
+    ]
+
+
+def _react(action: str, posts: list[Seen], moment: Moment, weights: Mapping[str, float],
+           dice: random.Random) -> Decision:  # fmt: skip
+    if not posts:
+        return Decision("browse", "The gallery is still empty; I look around.", weights, (Plan("browse"),))
+    post = _draw(posts, moment.interests, dice)
+    plan = Plan(action, post.id, _told(post))
+    who = _who(post)
+    words = {"like": f"I like what {who} made.", "browse": f"I take a closer look at what {who} made."}
+    return Decision(action, words[action], weights, (plan,))
+
+
+def _comment(posts: list[Seen], moment: Moment, weights: Mapping[str, float], dice: random.Random) -> Decision:
+    """Offer posts to comment on, the most drawing likely first; which one is answered is the writer's choice."""
+    left: list[Seen] = list(posts)
+    drawn: list[Seen] = []
+    while left and len(drawn) < MOST_OFFERED:
+        drawn.append(_draw(left, moment.interests, dice))
+        left.remove(drawn[-1])
+    plan = Plan("comment", None, {"seen": [{"id": post.id, **_told(post)} for post in drawn]})
+    whom = _who(drawn[0]) if len(drawn) == 1 else f"one of {len(drawn)}, perhaps to {_who(drawn[0])}"
+    return Decision("comment", f"I want to say something to {whom}.", weights, (plan,))
+
+
+def _draw(posts: list[Seen], interests: tuple[str, ...], dice: random.Random) -> Seen:
+    return dice.choices(posts, weights=[_appeal(post, interests) for post in posts])[0]
+
+
+def _told(post: Seen) -> dict[str, Any]:
+    """Return what a job has to know of a post."""
+    told = {name: getattr(post, name) for name in ("author", "author_name", "comments", "ours")}
+    return {**told, "caption": post.caption[:LONGEST_CAPTION_CHARS]}
+
+
+def _who(post: Seen) -> str:
+    return post.author_name or post.author or "somebody"
+
+
+def _appeal(post: Seen, interests: tuple[str, ...]) -> float:
+    """Return how much a post draws: shared interests draw more, and so does what few have noticed yet."""
+    caption = post.caption.casefold()
+    shared = sum(1 for interest in interests if any(w in caption for w in interest.casefold().split() if len(w) > 3))
+    return (1.0 + shared) * (2.0 if post.likes + post.comments == 0 else 1.0)
+
+
+def to_data(moment: Moment) -> dict[str, Any]:
+    """Return a moment as JSON-ready data for the decision log."""
+    last_at = {name: at.isoformat() for name, at in moment.usage.last_at.items()}
+    caps = {n: v.total_seconds() if isinstance(v, timedelta) else v for n, v in _columns(moment.caps).items()}
+    return _columns(moment) | {
+        "now": moment.now.isoformat(),
+        "agent_id": str(moment.agent_id),
+        "feed": [_columns(seen) for seen in moment.feed],
+        "usage": {"counts": dict(moment.usage.counts), "last_at": last_at},
+        "caps": caps,
+    }
+
+
+def _columns(value: Any) -> dict[str, Any]:
+    """Return a dataclass's fields as they are; `dataclasses.asdict` copies them, at ten times the price."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def from_data(data: Mapping[str, Any]) -> Moment:
+    """Return the moment that `to_data` wrote down."""
+    usage = Usage(
+        dict(data["usage"]["counts"]),
+        {name: datetime.fromisoformat(at) for name, at in data["usage"]["last_at"].items()},
+    )
+    spans = ("post_gap", "comment_gap", "day")
+    numbers: dict[str, Any] = {n: timedelta(seconds=v) if n in spans else v for n, v in data["caps"].items()}
+    rest = {
+        "now": datetime.fromisoformat(data["now"]),
+        "agent_id": uuid.UUID(data["agent_id"]),
+        "interests": tuple(data["interests"]),
+        "feed": tuple(Seen(**post) for post in data["feed"]),
+        "held_kinds": tuple(data["held_kinds"]),
+        "usage": usage,
+        "caps": Caps(**numbers),
+    }
+    return Moment(**{**data, **rest})

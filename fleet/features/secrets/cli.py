@@ -1,0 +1,138 @@
+"""`fleet secrets`: the encrypted key store. Values come by a hidden prompt or standard input and are never shown."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from rich.text import Text
+
+from fleet.accounts import keys
+from fleet.accounts.keys import Listed
+from fleet.cli import render
+from fleet.cli.command import Group
+from fleet.cli.context import Door, is_terminal, pass_door
+from fleet.cli.options import json_option, yes_option
+from fleet.core import clock
+from fleet.core.db import Database
+
+_MOST_BYTES = 65_536
+_STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
+
+
+@click.group(cls=Group)
+def secrets() -> None:
+    """Keep keys of models and surfaces, encrypted in the database.
+
+    What the environment says wins. Whatever is kept is read by all workers within half a minute.
+    """
+
+
+@secrets.command()
+@pass_door
+def init(door: Door, /) -> None:
+    """Make the file of keys in the fleet's home, if there is none; `fleet up` does it too."""
+    from fleet.cli import paths as homes
+
+    settings = homes.given(door.home)
+    made = keys.make_ring(settings)
+    if made is not None:
+        door.say(f"Made {made}. Keep a copy elsewhere: without it nothing in the key store can be read.")
+    else:
+        keys.ring(settings)
+        door.say("There are keys already; nothing was changed.")
+
+
+@secrets.command("set")
+@click.argument("name")
+@pass_door
+def set_(door: Door, /, *, name: str) -> None:
+    """Keep a secret, e.g. anthropic_api_key. Its value is asked for, or read from standard input."""
+    name = keys.name_of(name)
+    value = _value(door, name)
+    keys.put(_database(door), door.settings, name, value, by=door.by)
+    door.say(f"{name} is kept.")
+    if name in door.settings.model_fields_set:
+        door.note(f"The environment sets FLEET_{name.upper()} too, and wins where it does.")
+
+
+def _value(door: Door, name: str) -> str:
+    """Return what a person types unseen, or all of standard input."""
+    if is_terminal(sys.stdin):
+        return str(click.prompt(f"Value of {name}", hide_input=True, err=True))
+    return door.piped(_MOST_BYTES + 1)
+
+
+@secrets.command("list")
+@json_option
+@pass_door
+def list_(door: Door, /, *, as_json: bool) -> None:
+    """List names and times, and whether each can be opened; no part of a value."""
+    found = keys.listed(_database(door), door.settings)
+    if as_json:
+        door.json({"items": [_data(one) for one in found]})
+        return
+    if not found:
+        door.note("The key store is empty. `fleet secrets set anthropic_api_key` keeps one.")
+        return
+    now = clock.now()
+    table = render.table("Name", "State", "Changed", "Last used", "Key", "")
+    for one in found:
+        used = render.when(one.last_used_at, now) if one.last_used_at else "never"
+        render.row(table, one.name, Text(one.state, style=_STYLES[one.state]), render.when(one.updated_at, now), used,
+                   one.key_id, "the environment's wins" if one.in_environment else "")  # fmt: skip
+    door.show(table)
+    for why in sorted({one.why for one in found if one.why}):
+        door.note(why)
+
+
+def _data(one: Listed) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Listed.__slots__}
+
+
+@secrets.command()
+@click.argument("name")
+@yes_option
+@pass_door
+def remove(door: Door, /, *, name: str, yes: bool) -> None:
+    """Forget a secret (asks)."""
+    door.confirm(f"Forget {name}?", yes=yes)
+    door.say(f"{keys.remove(_database(door), name, by=door.by)} is forgotten.")
+
+
+@secrets.command("new-key")
+@click.option("--print", "for_environment", is_flag=True, help="Print it, for FLEET_SECRET_KEYS.")
+@pass_door
+def new_key(door: Door, /, *, for_environment: bool) -> None:
+    """Make a key that seals from now on; the older ones still open.
+
+    It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
+    """
+    from fleet.cli import paths as homes
+
+    made = keys.add_key(homes.given(door.home), for_environment=for_environment)
+    if made.file is not None:
+        door.say(f"A new key is the first one in {made.file}. `fleet secrets rotate` seals everything with it.")
+        return
+    click.echo(made.written)
+    door.note("Put it first in FLEET_SECRET_KEYS everywhere, before a comma; then `fleet secrets rotate`.")
+
+
+@secrets.command()
+@pass_door
+def rotate(door: Door) -> None:
+    """Seal everything with the first key. Can be repeated; does all of it or nothing."""
+    done = keys.rotate(_database(door), door.settings, by=door.by)
+    if done:
+        door.say(f"Sealed anew: {', '.join(done)}. Older keys are needed for older backups only.")
+    else:
+        door.say("Everything is sealed with the first key already.")
+
+
+def _database(door: Door) -> Database:
+    """Return the database alone: what is wrong with a model's settings must not stand between a person and its key."""
+    database = Database(door.settings.database_url, pool_size=1)
+    door.act()
+    click.get_current_context().call_on_close(database.close)
+    return database

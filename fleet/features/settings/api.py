@@ -1,0 +1,37 @@
+"""How the fleet is set, for programs: each value and where it came from, secrets masked."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.features.settings import configuration
+from fleet.features.settings.configuration import Source
+from fleet.web.auth import TheDeps, needs
+from fleet.web.fields import taken
+
+router = APIRouter(prefix="/settings", tags=["settings"])
+
+
+class Setting(BaseModel):
+    """One setting as it counts now."""
+
+    name: str = Field(examples=["posts_per_day"])
+    variable: str = Field(examples=["FLEET_POSTS_PER_DAY"])
+    value: str | int | float | bool | list[str] | None = Field(description="*** stands for a secret that is set")
+    source: Source
+    description: str
+    is_secret: bool
+
+
+class Settings(BaseModel):
+    """Every setting, in the order of docs/settings.md."""
+
+    items: list[Setting]
+
+
+@router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
+def settings(deps: TheDeps) -> Settings:
+    """Return how this process is set."""
+    return Settings(items=[taken(Setting, one) for one in configuration.look(deps)])

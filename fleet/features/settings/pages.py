@@ -1,0 +1,30 @@
+"""The settings of this process: what counts, where it comes from, and which versions run. Secrets are never shown."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission
+from fleet.features.settings import configuration
+from fleet.features.settings.configuration import Source
+from fleet.features.settings.versions import versions
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe, Name
+from fleet.web.rendering import render
+
+router = APIRouter()
+
+
+@router.get("/settings", dependencies=[needs(Permission.SETTINGS_VIEW)])
+def settings(request: Request, deps: TheDeps, *, source: Maybe[Source] = None, q: Name = "") -> Response:
+    """Show every setting as it counts now."""
+    every = configuration.look(deps)
+    word = q.lower()
+    found = [
+        one
+        for one in every
+        if source in (None, one.source) and (word in one.variable.lower() or word in one.description.lower())
+    ]
+    return render(request, "settings.html", settings=found, every=every, versions=versions(deps), source=source, q=q,
+                  sources=Source)  # fmt: skip

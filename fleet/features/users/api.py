@@ -1,0 +1,139 @@
+"""Users and invitations for programs."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal, Role
+from fleet.features.users import invite as inviting
+from fleet.features.users import service as accounts
+from fleet.web.auth import TheDeps, address_of_ours, needs
+from fleet.web.fields import Body, Count, Moved, taken
+
+router = APIRouter(tags=["access"])
+Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the user's name")]
+Editor = Annotated[Principal, needs(Permission.USERS_EDIT)]
+_MAY_LOOK = needs(Permission.USERS_VIEW)
+
+
+class OneUser(BaseModel):
+    """Somebody who may come in."""
+
+    name: str
+    role: Role
+    created_at: datetime
+    last_login_at: datetime | None
+
+
+class Users(BaseModel):
+    """Everybody who may come in, by name."""
+
+    items: list[OneUser]
+
+
+class NewRole(Body):
+    """What a user is to be."""
+
+    role: Role
+
+
+class LogOut(Body):
+    """What else ends with the sessions."""
+
+    revoke_tokens: bool = Field(
+        default=False, strict=True, description="revoke the user's tokens and open invitations too"
+    )
+
+
+_SESSIONS_ONLY = LogOut()
+"""What a call without a body asks for."""
+
+
+class LoggedOut(Count):
+    """How many sessions and tokens ended."""
+
+    tokens_revoked: int
+
+
+class OneInvitation(BaseModel):
+    """An invitation that nobody has used yet."""
+
+    id: uuid.UUID
+    role: Role
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class Invitations(BaseModel):
+    """The open invitations, newest first."""
+
+    items: list[OneInvitation]
+
+
+class NewInvitation(Body):
+    """Whom to invite."""
+
+    role: Role
+    hours: int = Field(24, ge=1, le=168, strict=True, description="for how long its link works")
+
+
+class MadeInvitation(OneInvitation):
+    """An invitation with its link, which is told this once."""
+
+    link: str
+
+
+@router.get("/users", dependencies=[_MAY_LOOK])
+def users(deps: TheDeps) -> Users:
+    """Return everybody who may come in."""
+    return Users(items=[taken(OneUser, one) for one in accounts.list_users(deps)])
+
+
+@router.get("/users/{name}", dependencies=[_MAY_LOOK])
+def user(deps: TheDeps, name: Name) -> OneUser:
+    """Return one user."""
+    return taken(OneUser, accounts.get_user(deps, name))
+
+
+@router.patch("/users/{name}")
+def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Moved:
+    """Give a user another role; they have to log in again."""
+    return Moved(changed=accounts.change_role(deps, name, body.role, by=who))
+
+
+@router.post("/users/{name}/logout")
+def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONLY) -> LoggedOut:
+    """End every session of a user. Tokens stay unless `revoke_tokens` is true."""
+    ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=body.revoke_tokens)
+    return LoggedOut(count=ended, tokens_revoked=revoked)
+
+
+@router.delete("/users/{name}", status_code=204)
+def remove(deps: TheDeps, who: Editor, name: Name) -> None:
+    """Let a user in no more. The name is not given again."""
+    accounts.remove_user(deps, name, by=who)
+
+
+@router.get("/invitations", dependencies=[_MAY_LOOK])
+def invitations(deps: TheDeps) -> Invitations:
+    """Return the open invitations, without their links."""
+    return Invitations(items=[taken(OneInvitation, one) for one in inviting.list_invitations(deps)])
+
+
+@router.post("/invitations", status_code=201)
+def invite(request: Request, deps: TheDeps, who: Editor, body: NewInvitation) -> MadeInvitation:
+    """Make a link that lets one person join."""
+    key, made = inviting.invite(deps, body.role, by=who, for_=timedelta(hours=body.hours))
+    return taken(MadeInvitation, made, link=inviting.link(address_of_ours(request), key))
+
+
+@router.delete("/invitations/{invitation_id}", status_code=204)
+def withdraw(deps: TheDeps, who: Editor, invitation_id: uuid.UUID) -> None:
+    """Let an invitation open nothing any more."""
+    inviting.withdraw_invitation(deps, invitation_id, by=who)

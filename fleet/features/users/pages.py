@@ -1,0 +1,93 @@
+"""Who there is: users and their roles, invitations, and what may be done to them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal, Role
+from fleet.access.roles import may_appoint
+from fleet.core.errors import FleetError
+from fleet.engine.deps import Deps
+from fleet.features.users import invite as inviting
+from fleet.features.users import service as accounts
+from fleet.web.auth import TheDeps, address_of_ours, needs
+from fleet.web.problems import status_of
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+_HERE = "/users"
+Editor = Annotated[Principal, needs(Permission.USERS_EDIT)]
+Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+@router.get(_HERE)
+def users(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.USERS_VIEW)]) -> Response:
+    """Show who there is and who is invited."""
+    return _shown(request, deps, who)
+
+
+@router.post("/users/invite")
+def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role, Form()],
+           hours: Annotated[int, Form(ge=1, le=168)] = 24) -> Response:  # fmt: skip
+    """Make an invitation and show its link: on the answer itself, since it is shown once."""
+    try:
+        key, invitation = inviting.invite(deps, role, by=who, for_=timedelta(hours=hours))
+    except FleetError as error:
+        return _shown(request, deps, who, code=status_of(error), problem=str(error))
+    return _shown(request, deps, who, link=inviting.link(address_of_ours(request), key), invited=invitation.role)
+
+
+@router.post("/users/invitations/{invitation_id}/withdraw")
+def withdraw(request: Request, deps: TheDeps, who: Editor, invitation_id: uuid.UUID) -> Response:
+    """Let an invitation open nothing any more."""
+    try:
+        inviting.withdraw_invitation(deps, invitation_id, by=who)
+    except FleetError as error:
+        return go(request, _HERE, str(error), wrong=True)
+    return go(request, _HERE, "The invitation is withdrawn.")
+
+
+@router.post("/users/{name}/role")
+def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: Annotated[Role, Form()]) -> Response:
+    """Give a user another role; they have to log in again."""
+    try:
+        changed = accounts.change_role(deps, name, role, by=who)
+    except FleetError as error:
+        return go(request, _HERE, str(error), wrong=True)
+    return go(request, _HERE, f"{name} is {role} now." if changed else f"{name} was {role} already.")
+
+
+@router.post("/users/{name}/logout")
+def log_out(request: Request, deps: TheDeps, who: Editor, name: Name, *,
+            revoke_tokens: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """End every session of a user, and revoke their tokens if that is asked for."""
+    try:
+        ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=revoke_tokens)
+    except FleetError as error:
+        return go(request, _HERE, str(error), wrong=True)
+    tokens = f", tokens revoked: {revoked}" if revoke_tokens else ""
+    return go(request, _HERE, f"{name} is logged out everywhere; sessions that have ended: {ended}{tokens}.")
+
+
+@router.post("/users/{name}/remove")
+def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
+    """Let a user in no more."""
+    try:
+        accounts.remove_user(deps, name, by=who)
+    except FleetError as error:
+        return go(request, _HERE, str(error), wrong=True)
+    return go(request, _HERE, f"{name} may not come in any more; their sessions and tokens have ended.")
+
+
+def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, link: str | None = None,
+           invited: Role | None = None, problem: str | None = None) -> Response:  # fmt: skip
+    return render(
+        request, "users.html", code=code, link=link, invited=invited, problem=problem,
+        users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
+        roles=[role for role in Role if may_appoint(who.role, role)],
+    )  # fmt: skip

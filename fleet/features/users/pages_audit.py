@@ -1,0 +1,40 @@
+"""The audit log: who did what to whom, with old and new values side by side."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import AfterValidator
+
+from fleet.access import Permission
+from fleet.access.audit import Filter
+from fleet.features.users import service as accounts
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe
+from fleet.web.rendering import render
+
+router = APIRouter()
+_PAGE = 50
+Words = Annotated[str, Query(max_length=300, pattern=r"^[^\x00]*$")]
+
+
+def _aware(value: datetime) -> datetime:
+    """Read what a form says as UTC, which is what the page shows."""
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+Moment = Maybe[Annotated[datetime, AfterValidator(_aware)]]
+
+
+@router.get("/audit", dependencies=[needs(Permission.AUDIT_VIEW)])
+def audit(request: Request, deps: TheDeps, *, actor: Words = "", action: Words = "", target: Words = "",
+          since: Moment = None, until: Moment = None,
+          before: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:  # fmt: skip
+    """Show a page of the log, newest first."""
+    which = Filter(actor.strip() or None, action.strip() or None, target.strip() or None, since, until)
+    found = accounts.audit_page(deps, which, limit=_PAGE + 1, before=before)
+    older = found[_PAGE - 1].id if len(found) > _PAGE else None
+    return render(request, "audit.html", lines=found[:_PAGE], which=which, older=older)

@@ -1,0 +1,320 @@
+"""Who comes in: logins, sessions, tokens and users, as doors call them. Each is one transaction.
+
+The only way to a `Principal`. Passwords and keys pass through and are never logged, stored or told. Where a verb takes
+`by`, it is who asks at the web; None is whoever runs the command line, who could write into the tables as well.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+import sqlalchemy as sa
+
+from fleet.access import active_sessions, audit, invitations, secret, sessions, throttle, users
+from fleet.access import tokens as access_tokens
+from fleet.access.audit import Actor, Filter, Line
+from fleet.access.models import UserRow
+from fleet.access.principal import Principal, Via
+from fleet.access.roles import Permission, Role, allows, may_appoint
+from fleet.access.sessions import Copied, Found, Session, Visit
+from fleet.access.tokens import Token
+from fleet.access.users import User
+from fleet.core import logs
+from fleet.core.db import Tx
+from fleet.core.errors import FleetError, InvalidInput, NotFound
+from fleet.engine.deps import Deps
+
+log = logs.get(__name__)
+
+
+class LoginRefused(FleetError):
+    """Name and password do not open anything; which of both is wrong is not said."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("Name or password are wrong.")
+
+
+class TooManyTries(FleetError):
+    """So many logins have failed that the next has to wait until `retry_at`."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__("Too many failed logins.", fix=f"Try again after {retry_at:%H:%M:%S} UTC.")
+        self.retry_at = retry_at
+
+
+class NotAllowed(FleetError):
+    """Somebody wants to give more than they have."""
+
+
+def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Principal]:
+    """Begin a session; return its key and whose it is. Raises LoginRefused, TooManyTries."""
+    name = "".join(char for char in name if char.isprintable()).strip().lower()  # what is none, no table holds
+    user_id = _recognised(deps, name, password, visit)
+    with deps.db.transaction() as tx:
+        tx.execute(sa.update(UserRow).where(UserRow.id == user_id).values(last_login_at=sa.func.clock_timestamp()))
+        return _opened(tx, user_id, visit)
+
+
+def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID:
+    """Return whose name and password these are. Raises LoginRefused, TooManyTries."""
+    present = (UserRow.name == name, UserRow.removed_at.is_(None))
+    with deps.db.transaction() as tx:
+        until = throttle.begin(tx, name, visit.address)
+        row = tx.execute(sa.select(UserRow.id, UserRow.password_hash).where(*present)).one_or_none()
+    if until is not None:
+        raise TooManyTries(until)
+    # Outside of a transaction: it takes a twentieth of a second on purpose, for a name that nobody has as well.
+    is_right = secret.is_password(row.password_hash if row else None, password)
+    if row is None or not is_right:
+        _refuse(deps, name, visit)
+    fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
+    with deps.db.transaction() as tx:
+        throttle.succeeded(tx, name, visit.address)
+        if fresh is not None:
+            tx.execute(sa.update(UserRow).where(*present).values(password_hash=fresh))
+    user_id: uuid.UUID = row.id
+    return user_id
+
+
+def _refuse(deps: Deps, name: str, visit: Visit) -> NoReturn:
+    with deps.db.transaction() as tx:
+        throttle.failed(tx, name, visit.address)
+        with audit.acting(_actor(name[:60], "", visit.address)):
+            audit.note(tx, "session.refused", f"user:{name[:60]}")
+    raise LoginRefused
+
+
+def _opened(tx: Tx, user_id: uuid.UUID, visit: Visit) -> tuple[str, Principal]:
+    key = sessions.open(tx, user_id, visit)
+    found = sessions.find(tx, key)
+    if not isinstance(found, Found):  # removed between the two looks
+        raise LoginRefused
+    who = found.principal
+    with audit.acting(_actor(who.name, who.role, visit.address)):
+        audit.note(tx, "session.opened", f"user:{who.name}")
+    return key, who
+
+
+def _actor(name: str, role: str, address: str | None) -> Actor:
+    """Return who acts in this request, now that it is known."""
+    return replace(audit.actor(), name=name, role=role, via=Via.SESSION, address=address)
+
+
+def by_session(deps: Deps, key: str, *, address: str | None = None, may_rotate: bool = False) -> Found | None:
+    """Return whose session a key opens, and its new key if it has changed; None if it opens none.
+
+    A copied key ends the session, and the log has from where it came.
+    """
+    with deps.db.transaction() as tx:
+        found = sessions.find(tx, key, may_rotate=may_rotate)
+        if not isinstance(found, Copied):
+            return found
+        who = found.principal
+        with audit.acting(_actor(who.name, who.role, address)):
+            audit.note(tx, "session.copied", f"user:{who.name}", before={"address": found.address})
+    log.warning("session_key_copied", user=who.name, address=address, opened_from=found.address)
+    return None
+
+
+def by_token(deps: Deps, key: str) -> Principal | None:
+    """Return whose token a key is; None if it is none."""
+    if not key.startswith(secret.TOKEN_PREFIX):
+        return None
+    with deps.db.transaction() as tx:
+        return access_tokens.find(tx, key)
+
+
+def still_stand(deps: Deps, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
+    """Return those of the sessions' and tokens' ids that still open something, each with whom it lets in as things are
+    now; looking does not prolong them."""
+    with deps.db.transaction() as tx:
+        return active_sessions.of(tx, ids)
+
+
+def log_out(deps: Deps, principal: Principal, *, everywhere: bool = False) -> None:
+    """End this session, or all of this user's."""
+    with deps.db.transaction() as tx:
+        if everywhere:
+            sessions.end_all(tx, principal.user_id)
+        else:
+            sessions.end(tx, principal.key_id)
+        with audit.acting(_actor(principal.name, principal.role, audit.actor().address)):
+            audit.note(tx, "session.closed", f"user:{principal.name}", after={"everywhere": everywhere})
+
+
+def list_sessions(deps: Deps, principal: Principal) -> Sequence[Session]:
+    """Return one's own sessions, the one that was used last first."""
+    with deps.db.transaction() as tx:
+        return sessions.listed(tx, principal.user_id)
+
+
+def end_session(deps: Deps, principal: Principal, session_id: uuid.UUID) -> None:
+    """End one of one's own sessions. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        if not sessions.end(tx, session_id, user_id=principal.user_id):
+            raise NotFound("You have no such session.", fix="It may have ended already.")
+        audit.note(tx, "session.closed", f"user:{principal.name}", after={"everywhere": False})
+
+
+def change_password(deps: Deps, principal: Principal, old: str, new: str, visit: Visit, *,
+                    revoke_tokens: bool = False) -> tuple[str, int]:  # fmt: skip
+    """Change one's own password and end every session; return the key of a new session and how many tokens ended.
+
+    `revoke_tokens` also withdraws the invitations that one has made: whoever knew the old password may have made them.
+    Raises LoginRefused for a wrong old password (which counts as a failed login), TooManyTries, InvalidInput.
+    """
+    _recognised(deps, principal.name, old, visit)
+    if old == new:
+        raise InvalidInput("The new password is the old one.")
+    with deps.db.transaction() as tx:
+        revoked = users.set_password(tx, principal.name, new, revoke_tokens=revoke_tokens)
+        if revoke_tokens:
+            invitations.void_of(tx, principal.name)
+        return _opened(tx, principal.user_id, visit)[0], revoked
+
+
+def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], for_: timedelta | None, *,
+                by: Principal | None = None) -> str:  # fmt: skip
+    """Make a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
+
+    `by` is who asks for it at the web, and gets no token that may more than they may now, nor one that outlives the
+    token that asks; None at this machine.
+    """
+    unknown = sorted(set(scopes) - set(Permission))
+    if unknown:
+        raise InvalidInput(f"There is no scope {unknown[0]!r}.", fix=f"Scopes: {', '.join(Permission)}.")
+    wanted = [Permission(one) for one in dict.fromkeys(scopes)]
+    beyond = [one for one in wanted if by is not None and not by.may(one)]
+    if beyond:
+        raise NotAllowed(f"You may not give a token {beyond[0]}: you do not have it yourself.")
+    with deps.db.transaction() as tx:
+        made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
+        if made_by is not None and access_tokens.outlives(tx, made_by, for_):
+            raise NotAllowed("A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it.")
+        user = users.get(tx, user_name)
+        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by)
+
+
+def refuse_different(password: str, again: str) -> None:
+    """Raise InvalidInput when a new password and its repetition are not the same: nobody sees what they type."""
+    if password != again:
+        raise InvalidInput("The two passwords are not the same.", fix="Type both again.")
+
+
+def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
+    """Return a user's tokens, or everybody's. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return access_tokens.listed(tx, None if user_name is None else users.get(tx, user_name).id)
+
+
+def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
+    """Let a token and what it made, tokens and invitations, open nothing any more; only one's own, at the web.
+
+    Raises NotFound.
+    """
+    with deps.db.transaction() as tx:
+        access_tokens.revoke(tx, token_id, user_id=None if by is None else by.user_id)
+
+
+def list_users(deps: Deps) -> Sequence[User]:
+    """Return all users by name."""
+    with deps.db.transaction() as tx:
+        return users.listed(tx)
+
+
+def get_user(deps: Deps, name: str) -> User:
+    """Return one user. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return users.get(tx, name)
+
+
+def anybody(deps: Deps) -> bool:
+    """Say whether anybody can log in."""
+    with deps.db.transaction() as tx:
+        return users.any_there(tx)
+
+
+def create_user(deps: Deps, name: str, role: Role, password: str, *, by: Principal | None = None) -> User:
+    """Make a user. Raises InvalidInput, Conflict, NotAllowed."""
+    refuse_beyond(by, role)
+    refuse_giving(by, role)
+    with deps.db.transaction() as tx:
+        return users.create(tx, name, role, password)
+
+
+def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = None) -> bool:
+    """Give a user another role; False if it is theirs. Raises NotFound, Conflict, NotAllowed."""
+    refuse_giving(by, role)
+    with deps.db.transaction() as tx:
+        refuse_beyond(by, users.locked(tx, name).role, role)
+        changed = users.change_role(tx, name, role)
+        if changed:
+            invitations.void_of(tx, name)
+        return changed
+
+
+def set_password(deps: Deps, name: str, password: str, *, revoke_tokens: bool = False) -> int:
+    """Set a user's password and end their sessions; return how many tokens ended. Raises NotFound, InvalidInput.
+
+    `revoke_tokens` also withdraws the invitations that the user has made.
+    """
+    with deps.db.transaction() as tx:
+        revoked = users.set_password(tx, name, password, revoke_tokens=revoke_tokens)
+        if revoke_tokens:
+            invitations.void_of(tx, name)
+        return revoked
+
+
+def remove_user(deps: Deps, name: str, *, by: Principal | None = None) -> None:
+    """Let a user in no more. Raises NotFound, Conflict, NotAllowed."""
+    with deps.db.transaction() as tx:
+        refuse_beyond(by, users.locked(tx, name).role)
+        users.remove(tx, name)
+        invitations.void_of(tx, name)
+
+
+def log_out_user(deps: Deps, name: str, *, by: Principal | None = None, revoke_tokens: bool = False) -> tuple[int, int]:
+    """End all sessions of a user; return how many sessions and tokens ended. Raises NotFound, NotAllowed.
+
+    `revoke_tokens` also revokes their tokens and withdraws the invitations that they have made.
+    """
+    with deps.db.transaction() as tx:
+        user = users.locked(tx, name)
+        refuse_beyond(by, user.role)
+        ended, revoked = sessions.end_all(tx, user.id), 0
+        if revoke_tokens:
+            revoked = access_tokens.revoke_all(tx, user.id)
+            invitations.void_of(tx, name)
+        if ended or revoked:
+            told = {"number": ended, **({"tokens_revoked": revoked} if revoke_tokens else {})}
+            audit.note(tx, "user.logged_out", f"user:{name}", after=told)
+        return ended, revoked
+
+
+def refuse_beyond(by: Principal | None, *roles: Role) -> None:
+    """Raise NotAllowed for what concerns a role that somebody may not appoint: the one place where that is decided."""
+    beyond = [role for role in roles if by is not None and not may_appoint(by.role, role)]
+    if by is not None and beyond:
+        article = "an" if beyond[0][0] in "aeiou" else "a"
+        raise NotAllowed(
+            f"The role {by.role} does not reach to {article} {beyond[0]}.", fix="An owner of the fleet may do it."
+        )
+
+
+def refuse_giving(by: Principal | None, role: Role) -> None:
+    """Raise NotAllowed for a role that lets people do what somebody may not do now: a token's scopes narrow it, too."""
+    beyond = [one for one in Permission if by is not None and allows(role, one) and not by.may(one)]
+    if beyond:
+        raise NotAllowed(f"You may not make anybody {role}: that gives {beyond[0]}, which you do not have yourself.")
+
+
+def audit_page(deps: Deps, which: Filter, *, limit: int = 50, before: int | None = None) -> Sequence[Line]:
+    """Return lines of the audit log, newest first; `before` is the id of the last line of the page above."""
+    with deps.db.transaction() as tx:
+        return audit.page(tx, which, limit=limit, before=before)

@@ -1,0 +1,155 @@
+"""The agent of the hooks: reads what has happened from where it stood, and makes one job of each telling.
+
+The position moves in the transaction that records the decision and adds its jobs. Who dies before that reads again;
+what is read twice is one job, whose id follows from the subscription and the event. All webhooks share one position but
+for those that are behind: one with too many waiting deliveries keeps its own until there is room for more.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Mapping, Sequence
+
+from fleet.core import events, ids, logs
+from fleet.core.db import Tx
+from fleet.core.events import Event, Position
+from fleet.core.subjects import matches
+from fleet.engine import positions
+from fleet.engine.agent_type import Acts, Awake
+from fleet.engine.agents import loop
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import pacing, usage
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.policy import JobKind
+from fleet.features.webhooks import delivery, lanes, subscribers, subscriptions
+from fleet.features.webhooks.rules import (
+    Decision,
+    Happened,
+    Laggard,
+    Listener,
+    Moment,
+    Place,
+    Waiting,
+    decide,
+    from_data,
+    to_data,
+)
+from fleet.features.webhooks.subscriptions import Subscription
+
+__all__ = ["act", "decide", "from_data", "gather", "to_data"]
+MOST_READ = 2000
+_MOST_LAGGARDS = 8
+_MOST_OF_A_LAGGARD = 200
+log = logs.get(__name__)
+
+
+def gather(deps: Deps, awake: Awake) -> Moment:
+    """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
+    with deps.db.transaction() as tx:
+        at = positions.standing(tx, positions.WEBHOOKS)
+        active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx)]
+                  for one in subscriptions.listed(tx) if one.active}  # fmt: skip
+        behind = {one: place for one, place in positions.behind(tx).items() if one in active}
+        late = [one for one in behind if active[one].room > 0][:_MOST_LAGGARDS]
+        laggards = tuple(_laggard(tx, active[one], behind[one], at, awake.agent.id) for one in late)
+        listening = {one.id for one in laggards if one.caught_up} | (active.keys() - behind.keys())
+        listeners = tuple(one for one in active.values() if one.id in listening)
+        # With nobody to tell, there is no need to read what nobody will be told.
+        found = events.read_after(tx, at, limit=MOST_READ) if listeners else []
+        reached = _end_of(found, at) if listeners else max(at, events.tail_position(tx))
+        busy = usage.open_targets(tx, awake.agent.id, JobKind.HANDLE)
+        waiting = [_waiting(tx, one, awake.agent.id, busy) for one in subscribers.subscribers()]
+    wanted = [subject for one in listeners for subject in one.subjects]
+    more = any(not one.caught_up and len(one.events) < active[one.id].room for one in laggards)
+    return Moment(
+        _place(at), _place(reached), len(found) == MOST_READ or more or any(is_full for _, is_full in waiting),
+        tuple(
+            _happened(event)
+            for event in found
+            if not delivery.is_own(event, awake.agent.id) and any(matches(event.subject, one) for one in wanted)
+        ),
+        listeners,
+        tuple(one for one, _ in waiting),
+        laggards,
+    )  # fmt: skip
+
+
+def _listener(deps: Deps, one: Subscription, live: Mapping[str, int]) -> Listener:
+    room = lanes.room_to_wait(one.failures, live.get(str(one.id), 0), most=deps.settings.hooks_waiting)
+    return Listener(one.id, tuple(one.subjects), one.active_since, room)
+
+
+def _happened(event: Event) -> Happened:
+    return Happened(_place(event.position), event.subject, event.occurred_at)
+
+
+def _laggard(tx: Tx, listener: Listener, stands: Position, at: Position, agent_id: uuid.UUID) -> Laggard:
+    """Read for a webhook that is behind, from its own position up to where the others stand."""
+    read = events.read_after(tx, stands, limit=MOST_READ)
+    found = [event for event in read if event.position <= at]
+    is_end = len(found) < len(read) or len(read) < MOST_READ
+    reached = at if is_end else found[-1].position
+    wanted: list[Place] = []
+    for event in found:
+        if delivery.is_own(event, agent_id) or not listener.wants(_happened(event)):
+            continue
+        if len(wanted) == min(listener.room, _MOST_OF_A_LAGGARD):
+            return Laggard(listener.id, tuple(wanted), wanted[-1], caught_up=False)
+        wanted.append(_place(event.position))
+    return Laggard(listener.id, tuple(wanted), _place(reached), caught_up=is_end)
+
+
+def _waiting(tx: Tx, one: subscribers.Installed, agent_id: uuid.UUID, busy: frozenset[str]) -> tuple[Waiting, bool]:
+    """Return what waits for a subscriber in code, and whether there is more behind what was looked at."""
+    at = positions.standing(tx, positions.of_code(one.name))
+    if one.name in busy:
+        return Waiting(one.name, _place(at), _place(at), wanted=False, busy=True), False
+    found = events.read_after(tx, at, limit=MOST_READ)
+    wanted = any(one.wants(event) and not delivery.is_own(event, agent_id) for event in found)
+    return Waiting(one.name, _place(at), _place(_end_of(found, at)), wanted, busy=False), len(found) == MOST_READ
+
+
+def _end_of(found: Sequence[Event], at: Position) -> Position:
+    return found[-1].position if found else at
+
+
+def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:
+    """Return what is to be written with the decision; nothing when nothing has happened."""
+    if decision.changes_nothing:
+        return Acts(())
+    return Acts((), functools.partial(_written, deps, awake, decision))
+
+
+def _written(deps: Deps, awake: Awake, decision: Decision, tx: Tx) -> list[NewJob]:
+    """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
+    if not positions.advance(tx, positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
+        log.warning("position_was_moved", reader=positions.WEBHOOKS)
+        return []
+    for name, at, reached in decision.moves:
+        positions.advance(tx, positions.of_code(name), Position(*at), Position(*reached))
+    found = events.of_ids(tx, sorted({place[1] for _, place in decision.deliveries}))
+    jobs = [
+        delivery.job(awake.agent.id, subscription_id, found[Position(*place)])
+        for subscription_id, place in decision.deliveries if Position(*place) in found
+    ]  # fmt: skip
+    delivery.add(deps, tx, jobs)
+    for subscription_id in decision.caught_up:
+        positions.forget(tx, positions.of_webhook(subscription_id))
+    for subscription_id, place in decision.behind:
+        positions.fall_behind(tx, subscription_id, Position(*place))
+    if decision.more:
+        loop.wake(tx, awake.agent.id)
+    return [_call(awake, ordinal, name) for ordinal, name in enumerate(decision.calls)]
+
+
+def _call(awake: Awake, ordinal: int, name: str) -> NewJob:
+    key = awake.tick.key
+    return NewJob(
+        ids.job(awake.agent.id, key.tick_no, ordinal), awake.agent.id, JobKind.HANDLE, awake.agent.surface,
+        key.tick_no, target=name,
+    )  # fmt: skip
+
+
+def _place(position: Position) -> Place:
+    return position.txid, position.id

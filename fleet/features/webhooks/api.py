@@ -1,0 +1,185 @@
+"""Webhooks for programs: subscriptions and their deliveries. Secrets are told once."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.engine.jobs.states import JobState
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks.subscriptions import Subscription, Wanted
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import Body, Moved, taken
+
+router = APIRouter(prefix="/hooks", tags=["hooks"])
+Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
+Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
+
+
+class Hook(BaseModel):
+    """A webhook. Who may not change it sees the host of its address alone."""
+
+    id: uuid.UUID
+    url: str
+    subjects: list[str]
+    description: str
+    active: bool
+    disabled_reason: str | None
+    failures: int
+    failing_since: datetime | None
+    two_secrets_until: datetime | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewHook(Body):
+    """A webhook as it is to be."""
+
+    url: str = Field(max_length=2000)
+    subjects: list[Annotated[str, Field(max_length=80)]] = Field(min_length=1, max_length=50)
+    description: str = Field("", max_length=200)
+
+    def wanted(self) -> Wanted:
+        """Return it as the verbs take it."""
+        return Wanted(self.url, self.subjects, self.description)
+
+
+class Created(Hook):
+    """A new webhook with its secret, which is told this once."""
+
+    secret: str
+
+
+class Secret(BaseModel):
+    """A secret, told this once."""
+
+    secret: str
+
+
+class Switched(Body):
+    """Whether something is on."""
+
+    active: bool
+
+
+class Delivery(BaseModel):
+    """One event on its way to a webhook. `state` is its job's; `status` and `answer` are of the last try."""
+
+    job: uuid.UUID
+    subject: str
+    position: str
+    state: str
+    attempts: int
+    status: int | None
+    answer: str | None
+    took_ms: int | None
+    why: str | None
+    created_at: datetime
+    tried_at: datetime | None
+    next_attempt_at: datetime
+
+
+class Replayed(BaseModel):
+    """How many deliveries came back to life."""
+
+    number: int
+
+
+class Sent(BaseModel):
+    """The job of a test."""
+
+    job: uuid.UUID
+
+
+class HookList(BaseModel):
+    """All webhooks, oldest first."""
+
+    items: list[Hook]
+
+
+class DeliveryQuery(Paging):
+    """Which deliveries."""
+
+    state: JobState | None = None
+
+
+class DeliveryPage(Page[Delivery]):
+    """A page of deliveries, newest first."""
+
+
+@router.get("")
+def list_hooks(deps: TheDeps, who: Looker) -> HookList:
+    """Return all webhooks, oldest first."""
+    return HookList(items=[_hook(one, who) for one in hooks.listed(deps)])
+
+
+@router.post("", status_code=201)
+def create(body: NewHook, deps: TheDeps, who: Editor) -> Created:
+    """Make a webhook; its secret is in this answer and in no other."""
+    made = hooks.create(deps, body.wanted(), by=who.by)
+    return Created(**_hook(made.subscription, who).model_dump(), secret=made.secret)
+
+
+@router.get("/{hook}")
+def show(hook: uuid.UUID, deps: TheDeps, who: Looker) -> Hook:
+    """Return one webhook."""
+    return _hook(hooks.get(deps, str(hook)), who)
+
+
+@router.put("/{hook}")
+def change(hook: uuid.UUID, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
+    """Change address, subjects and description of a webhook."""
+    return _hook(hooks.change(deps, hook, body.wanted(), by=who.by), who)
+
+
+@router.delete("/{hook}", status_code=204)
+def remove(hook: uuid.UUID, deps: TheDeps, who: Editor) -> None:
+    """Forget a webhook and the list of its deliveries."""
+    hooks.remove(deps, hook, by=who.by)
+
+
+@router.put("/{hook}/active")
+def switch(hook: uuid.UUID, body: Switched, deps: TheDeps, who: Editor) -> Moved:
+    """Switch a webhook on, for what happens from now on, or off."""
+    return Moved(changed=hooks.switch(deps, hook, on=body.active, by=who.by))
+
+
+@router.post("/{hook}/rotate")
+def rotate(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Secret:
+    """Give a webhook another secret; the one before signs for another day, too."""
+    return Secret(secret=hooks.rotate(deps, hook, by=who.by))
+
+
+@router.post("/{hook}/test", status_code=202)
+def test(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Sent:
+    """Send a receiver an event of no meaning; the answer is in the list of deliveries."""
+    return Sent(job=hooks.test(deps, hook, by=who.by))
+
+
+@router.get("/{hook}/deliveries", dependencies=[needs(Permission.HOOKS_VIEW)])
+def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[DeliveryQuery, Query()]) -> DeliveryPage:
+    """Return a page of a webhook's deliveries, newest first."""
+    before = which.place(uuid.UUID, of=str(hook))
+    found = hooks.history(deps, hook, state=which.state, before=before, limit=which.one_more)
+    items, following = which.page(found, lambda one: one.job_id, of=str(hook))
+    return DeliveryPage(items=[taken(Delivery, one, job=one.job_id) for one in items], next=following)
+
+
+@router.post("/{hook}/replay")
+def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Replayed:
+    """Send again whatever of a webhook has failed for good, a thousand at most."""
+    return Replayed(number=hooks.replay_failed(deps, hook, by=who.by))
+
+
+def _hook(found: Subscription, who: Principal) -> Hook:
+    return taken(
+        Hook, found, url=found.url if who.may(Permission.HOOKS_EDIT) else found.host, disabled_reason=found.disabled,
+        two_secrets_until=found.previous_until,
+    )  # fmt: skip

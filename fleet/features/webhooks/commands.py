@@ -1,0 +1,177 @@
+"""Webhooks as doors use them: subscriptions, their deliveries, and sources. Each verb is one transaction.
+
+A secret is returned once, when it is made. What people change is an event and a line of the audit log; neither tells a
+whole address, since receivers put tokens into theirs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.access import audit
+from fleet.accounts import keys
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput
+from fleet.core.subjects import KNOWN, refuse_unknown
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.queries import Filter
+from fleet.features.agents import commands as people
+from fleet.features.webhooks import deliveries, delivery, sending, subscriptions
+from fleet.features.webhooks import secrets as hook_secrets
+from fleet.features.webhooks.deliveries import Delivery
+from fleet.features.webhooks.subscriptions import Subscription, Wanted
+from fleet.images.errors import Forbidden
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A subscription and its secret, which is shown this once."""
+
+    subscription: Subscription
+    secret: str
+
+
+def create(deps: Deps, wanted: Wanted, *, by: str) -> Made:
+    """Add a subscription.
+
+    Raises InvalidInput for an address that must not be called and for what is no subject, Conflict where there are as
+    many webhooks as FLEET_HOOKS_LIMIT allows.
+    """
+    wanted = _checked(deps, wanted)
+    subscription_id, secret = ids.new(), hook_secrets.fresh()
+    sealed = hook_secrets.seal_subscriptions(keys.ring(deps.settings), subscription_id, secret)
+    with deps.db.transaction() as tx:
+        made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=deps.settings.hooks_limit)
+        _tell(tx, "hook.created", made, by, after=_shown(made))
+    return Made(made, secret)
+
+
+def listed(deps: Deps) -> list[Subscription]:
+    """Return all subscriptions, oldest first."""
+    with deps.db.transaction() as tx:
+        return subscriptions.listed(tx)
+
+
+def get(deps: Deps, prefix: str) -> Subscription:
+    """Return a subscription by its id or the beginning of it. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return subscriptions.get(tx, subscriptions.find(tx, prefix))
+
+
+def change(deps: Deps, subscription_id: uuid.UUID, wanted: Wanted, *, by: str) -> Subscription:
+    """Change address, subjects and description. Raises InvalidInput, NotFound."""
+    wanted = _checked(deps, wanted)
+    with deps.db.transaction() as tx:
+        before = subscriptions.get(tx, subscription_id, lock=True)
+        subscriptions.change(tx, subscription_id, wanted)
+        after = subscriptions.get(tx, subscription_id)
+        _tell(tx, "hook.changed", after, by, before=_shown(before), after=_shown(after))
+        return after
+
+
+def switch(deps: Deps, subscription_id: uuid.UUID, *, on: bool, by: str) -> bool:
+    """Switch a subscription on, for what happens from now on, or off; False if it was so. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        found = subscriptions.get(tx, subscription_id)
+        changed = (
+            subscriptions.switch_on(tx, subscription_id)
+            if on
+            else subscriptions.switch_off(tx, subscription_id, f"by {by}")
+        )
+        if changed:
+            delivery.let_go(tx, subscription_id, f"the webhook was switched off by {by}")
+            _tell(tx, "hook.enabled" if on else "hook.disabled", found, by, after={"active": on})
+        return changed
+
+
+def rotate(deps: Deps, subscription_id: uuid.UUID, *, by: str) -> str:
+    """Give a subscription another secret and return it; the older one signs for another day, too.
+
+    Raises NotFound, Conflict within that day, LostKey.
+    """
+    ring, secret = keys.ring(deps.settings), hook_secrets.fresh()
+    with deps.db.transaction() as tx:
+        found = subscriptions.get(tx, subscription_id, lock=True)
+        older = hook_secrets.seal_older(ring, found.id, hook_secrets.newest(ring, found))
+        subscriptions.rotate(tx, found.id, hook_secrets.seal_subscriptions(ring, found.id, secret), older)
+        _tell(tx, "hook.rotated", found, by)
+    return secret
+
+
+def remove(deps: Deps, subscription_id: uuid.UUID, *, by: str) -> None:
+    """Forget a subscription with its deliveries. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        found = subscriptions.get(tx, subscription_id, lock=True)
+        delivery.let_go(tx, subscription_id, "the webhook was removed")
+        subscriptions.remove(tx, subscription_id)
+        _tell(tx, "hook.removed", found, by, before=_shown(found))
+
+
+def test(deps: Deps, subscription_id: uuid.UUID, *, by: str) -> uuid.UUID:
+    """Send a receiver an event of no meaning, also while it is switched off; return the job. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        found = subscriptions.get(tx, subscription_id)
+        job = delivery.trial(delivery.agent_id(tx), found.id, tx.now().isoformat(), by=by)
+        delivery.add(deps, tx, [job])
+        audit.note(tx, "hook.tested", f"hook:{found.id}")
+        return job.id
+
+
+def history(deps: Deps, subscription_id: uuid.UUID, *, state: str | None = None, before: uuid.UUID | None = None,
+            limit: int = 50) -> list[Delivery]:  # fmt: skip
+    """Return a subscription's deliveries newest first; `before` is the last job of the page above. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        subscriptions.get(tx, subscription_id)
+        return deliveries.page(tx, subscription_id, state=state, before=before, limit=limit)
+
+
+def counts(deps: Deps, subscription_id: uuid.UUID) -> dict[str, int]:
+    """Return how many of a subscription's newest thousand deliveries stand in each state."""
+    with deps.db.transaction() as tx:
+        return deliveries.counts(tx, subscription_id)
+
+
+def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid.UUID] = (), by: str) -> int:
+    """Bring a subscription's dead letters back to life, all or some; return how many. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        found = subscriptions.get(tx, subscription_id)
+        dead = [one for one in deliveries.failed(tx, found.id) if not only or one in only]
+        if not dead:
+            return 0
+        number = people.bring_back(deps, tx, Filter(ids=tuple(dead)), by=by, allow_stale=True)
+        audit.note(tx, "hook.replayed", f"hook:{found.id}", after={"deliveries": number})
+        return number
+
+
+def _checked(deps: Deps, wanted: Wanted) -> Wanted:
+    """Return it tidied. The name server is asked outside of any transaction; every delivery asks it again."""
+    wanted = subscriptions.checked(wanted)
+    _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in KNOWN])
+    try:
+        sending.check(wanted.url, sending.rules(deps.settings.hooks_allow))
+    except Forbidden as error:
+        raise InvalidInput(error.message, fix=error.fix) from error
+    return wanted
+
+
+def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
+    """Raise InvalidInput for a subject that no event has or ever had here: its receiver would wait for ever."""
+    for name in names:
+        with deps.db.transaction() as tx:
+            if events.latest(tx, subjects=(name,), limit=1):
+                continue
+        refuse_unknown([name])
+
+
+def _shown(found: Subscription) -> dict[str, Any]:
+    return {"host": found.host, "subjects": list(found.subjects), "description": found.description}
+
+
+def _tell(tx: Tx, what: str, found: Subscription, by: str, *, before: Mapping[str, Any] | None = None,
+          after: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+    events.emit(tx, what, hook=str(found.id), name=found.name, by=by)
+    audit.note(tx, what, f"hook:{found.id}", before=before, after=after)

@@ -1,0 +1,152 @@
+"""Sources for programs: who may tell the fleet something, and what they told. Secrets are told once."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission
+from fleet.features.webhooks.api import Editor, Secret, Switched
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.inbound.sources import Source as Teller
+from fleet.features.webhooks.signatures import Scheme
+from fleet.web.auth import TheDeps, needs
+from fleet.web.cursors import Page, Paging
+from fleet.web.fields import Body, Moved, taken
+
+router = APIRouter(prefix="/hooks/sources", tags=["hooks"])
+Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
+
+
+class Source(BaseModel):
+    """Who may tell the fleet something, and how its signature is made."""
+
+    name: str
+    description: str
+    active: bool
+    form: str
+    header: str
+    encoding: str
+    prefix: str
+    timestamp_header: str
+    tolerance_s: int
+    id_header: str
+    id_path: str
+    created_by: str
+    created_at: datetime
+
+
+class NewSource(Body):
+    """A source as it is to be; without a secret one is made."""
+
+    name: str = Field(max_length=60)
+    description: str = Field("", max_length=200)
+    form: Literal["plain", "stamped"] = "plain"
+    header: str = Field(max_length=100)
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: str = Field("", max_length=20)
+    timestamp_header: str = Field("", max_length=100)
+    tolerance_s: int = Field(300, ge=1, le=86_400)
+    id_header: str = Field("", max_length=100)
+    id_path: str = Field("", max_length=200)
+    secret: str = Field("", max_length=1000)
+
+    def wanted(self) -> receiving.Wanted:
+        """Return it as the verbs take it."""
+        scheme = Scheme(self.form, self.header, self.encoding, self.prefix, self.timestamp_header, self.tolerance_s)
+        return receiving.Wanted(self.name, scheme, self.description, self.id_header, self.id_path, self.secret)
+
+
+class Received(BaseModel):
+    """Something that a source told."""
+
+    id: uuid.UUID
+    external_id: str
+    state: str
+    content_type: str
+    bytes: int
+    received_at: datetime
+    processed_at: datetime | None
+    error: str | None
+
+
+class SourceList(BaseModel):
+    """All sources by name."""
+
+    items: list[Source]
+
+
+class ReceivedQuery(Paging):
+    """Which page of what a source told."""
+
+
+class ReceivedPage(Page[Received]):
+    """A page of what a source told, newest first."""
+
+
+class Content(BaseModel):
+    """The very bytes of what a source told."""
+
+    base64: str
+
+
+@router.get("", dependencies=[needs(Permission.HOOKS_VIEW)])
+def list_sources(deps: TheDeps) -> SourceList:
+    """Return all sources by name."""
+    return SourceList(items=[_source(one) for one in receiving.listed(deps)])
+
+
+@router.post("", status_code=201)
+def create_source(body: NewSource, deps: TheDeps, who: Editor) -> Secret:
+    """Make a source; its secret is in this answer and in no other."""
+    return Secret(secret=receiving.create(deps, body.wanted(), by=who.by))
+
+
+@router.get("/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])
+def show_source(name: Name, deps: TheDeps) -> Source:
+    """Return one source."""
+    return _source(receiving.get(deps, name))
+
+
+@router.delete("/{name}", status_code=204)
+def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
+    """Forget a source and all that it told."""
+    receiving.remove(deps, name, by=who.by)
+
+
+@router.put("/{name}/active")
+def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> Moved:
+    """Listen to a source, or no more."""
+    return Moved(changed=receiving.switch(deps, name, on=body.active, by=who.by))
+
+
+@router.post("/{name}/rotate")
+def change_secret(name: Name, deps: TheDeps, who: Editor) -> Secret:
+    """Give a source another secret; what is signed with the one before is refused at once."""
+    return Secret(secret=receiving.change_secret(deps, name, by=who.by))
+
+
+@router.get("/{name}/received", dependencies=[needs(Permission.HOOKS_VIEW)])
+def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, Query()]) -> ReceivedPage:
+    """Return a page of what a source told, newest first."""
+    before = which.place(uuid.UUID, of=name)
+    found = receiving.history(deps, name, before=before, limit=which.one_more)
+    items, following = which.page(found, lambda one: one.id, of=name)
+    return ReceivedPage(items=[taken(Received, one, bytes=one.size_bytes) for one in items], next=following)
+
+
+@router.get("/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
+def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Content:
+    """Return the bytes of what a source told, as they came."""
+    receiving.get(deps, name)
+    return Content(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
+
+
+def _source(found: Teller) -> Source:
+    return taken(Source, found, **asdict(found.scheme))

@@ -1,0 +1,214 @@
+"""Webhooks: whom the fleet tells of what, how that goes, and who tells the fleet something.
+
+A secret is on the page that follows its making, and on no other.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from fleet.access import Permission, Principal
+from fleet.core.errors import FleetError
+from fleet.engine.jobs.states import JobState
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks.api import Editor
+from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.inbound.api import Name as Source
+from fleet.features.webhooks.inbound.api import NewSource
+from fleet.features.webhooks.subscriptions import Wanted
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Maybe
+from fleet.web.problems import status_of
+from fleet.web.rendering import go, render
+
+router = APIRouter()
+_PAGE = 50
+_SHOWN_CHARS = 20_000
+Hook = Annotated[uuid.UUID, Path()]
+
+
+class Filled(BaseModel):
+    """What somebody has put into the form of a webhook."""
+
+    url: str = Field("", max_length=2000)
+    subjects: str = Field("", max_length=5000)
+    description: str = Field("", max_length=200)
+
+    def wanted(self) -> Wanted:
+        """Return it as the verbs take it; subjects stand on lines, or between commas or blanks."""
+        return Wanted(self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description)
+
+
+class FilledSource(NewSource):
+    """What somebody has put into the form of a source: nothing yet, or with blanks around it."""
+
+    model_config = ConfigDict(extra="ignore")  # the form's own word against forgery comes with it
+    name: str = Field("", max_length=60)
+    header: str = Field("", max_length=100)
+
+    @field_validator("name", "header", "timestamp_header", "id_header", "id_path", mode="before")
+    @classmethod
+    def _without_blanks(cls, value: object) -> object:
+        return value.strip() if isinstance(value, str) else value
+
+
+TheForm = Annotated[Filled, Form()]
+TheSourceForm = Annotated[FilledSource, Form()]
+
+
+@router.get("/hooks", dependencies=[needs(Permission.HOOKS_VIEW)])
+def overview(request: Request, deps: TheDeps) -> Response:
+    """Show whom the fleet tells, and who tells the fleet."""
+    return render(request, "hooks.html", hooks=hooks.listed(deps), sources=receiving.listed(deps))
+
+
+@router.get("/hooks/new", dependencies=[needs(Permission.HOOKS_EDIT)])
+def new(request: Request) -> Response:
+    """Show the form of a new webhook."""
+    return render(request, "hook_form.html", hook=None, filled=Filled(subjects="job.*"), problem=None)
+
+
+@router.post("/hooks")
+def create(request: Request, deps: TheDeps, who: Editor, filled: TheForm) -> Response:
+    """Make a webhook, and show its secret this once."""
+    try:
+        made = hooks.create(deps, filled.wanted(), by=who.by)
+    except FleetError as error:
+        return render(request, "hook_form.html", code=status_of(error), hook=None, filled=filled, problem=error)
+    return _shown_once(request, made.secret, f"/hooks/{made.subscription.id}", made.subscription.name, is_ours=True)
+
+
+@router.get("/hooks/sources/new", dependencies=[needs(Permission.HOOKS_EDIT)])
+def new_source(request: Request) -> Response:
+    """Show the form of a new source."""
+    return render(request, "hook_source_form.html", filled=FilledSource(header="X-Signature-256"), problem=None)
+
+
+@router.post("/hooks/sources")
+def create_source(request: Request, deps: TheDeps, who: Editor, filled: TheSourceForm) -> Response:
+    """Make a source, and show its secret this once."""
+    try:
+        secret = receiving.create(deps, filled.wanted(), by=who.by)
+    except FleetError as error:
+        return render(request, "hook_source_form.html", code=status_of(error), filled=filled, problem=error)
+    return _shown_once(request, secret, f"/hooks/sources/{filled.name}", filled.name, is_ours=False)
+
+
+@router.get("/hooks/sources/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])
+def source(request: Request, deps: TheDeps, name: Source, *, before: uuid.UUID | None = None) -> Response:
+    """Show a source and what it told us."""
+    found = receiving.history(deps, name, limit=_PAGE, before=before)
+    return render(request, "hook_source.html", source=receiving.get(deps, name), received=found,
+                  before=found[-1].id if len(found) == _PAGE else None)  # fmt: skip
+
+
+@router.get("/hooks/sources/{name}/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
+def what_was_received(request: Request, deps: TheDeps, name: Source, received: Hook) -> Response:
+    """Show the words of a source as they came."""
+    body = receiving.body_of(deps, received).decode("utf-8", "replace")
+    return render(request, "hook_received.html", name=name, received=received, body=body[:_SHOWN_CHARS],
+                  is_cut=len(body) > _SHOWN_CHARS)  # fmt: skip
+
+
+@router.post("/hooks/sources/{name}/rotate")
+def change_secret(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
+    """Give a source another secret, and show it this once."""
+    return _shown_once(request, receiving.change_secret(deps, name, by=who.by), f"/hooks/sources/{name}", name,
+                       is_ours=False)  # fmt: skip
+
+
+@router.post("/hooks/sources/{name}/switch")
+def switch_source(request: Request, deps: TheDeps, who: Editor, name: Source,
+                  on: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """Listen to a source, or no more."""
+    receiving.switch(deps, name, on=on, by=who.by)
+    return go(request, f"/hooks/sources/{name}", "It is listened to." if on else "Nothing of it is taken any more.")
+
+
+@router.post("/hooks/sources/{name}/remove")
+def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
+    """Forget a source."""
+    receiving.remove(deps, name, by=who.by)
+    return go(request, "/hooks", f"The source {name} is removed, with what it told.")
+
+
+@router.get("/hooks/{hook}", dependencies=[needs(Permission.HOOKS_VIEW)])
+def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] = None,
+         before: uuid.UUID | None = None) -> Response:  # fmt: skip
+    """Show a webhook and its deliveries."""
+    found = hooks.get(deps, str(hook))
+    told = hooks.history(deps, hook, state=state, before=before, limit=_PAGE)
+    return render(request, "hook.html", hook=found, deliveries=told, counts=hooks.counts(deps, hook), state=state,
+                  before=told[-1].job_id if len(told) == _PAGE else None)  # fmt: skip
+
+
+@router.get("/hooks/{hook}/edit", dependencies=[needs(Permission.HOOKS_EDIT)])
+def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
+    """Show the form of a webhook."""
+    found = hooks.get(deps, str(hook))
+    filled = Filled(url=found.url, subjects="\n".join(found.subjects), description=found.description)
+    return render(request, "hook_form.html", hook=found, filled=filled, problem=None)
+
+
+@router.post("/hooks/{hook}")
+def change(request: Request, deps: TheDeps, who: Editor, hook: Hook, filled: TheForm) -> Response:
+    """Change a webhook."""
+    found = hooks.get(deps, str(hook))
+    try:
+        hooks.change(deps, hook, filled.wanted(), by=who.by)
+    except FleetError as error:
+        return render(request, "hook_form.html", code=status_of(error), hook=found, filled=filled, problem=error)
+    return go(request, f"/hooks/{hook}", "The webhook is changed.")
+
+
+@router.post("/hooks/{hook}/test")
+def test(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
+    """Send a receiver an event of no meaning."""
+    hooks.test(deps, hook, by=who.by)
+    return go(request, f"/hooks/{hook}", "A test is on its way; what its receiver answers is shown below.")
+
+
+@router.post("/hooks/{hook}/rotate")
+def rotate(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
+    """Give a webhook another secret, and show it this once."""
+    found = hooks.get(deps, str(hook))
+    try:
+        secret = hooks.rotate(deps, hook, by=who.by)
+    except FleetError as error:
+        return go(request, f"/hooks/{hook}", str(error), wrong=True)
+    return _shown_once(request, secret, f"/hooks/{hook}", found.name, is_ours=True)
+
+
+@router.post("/hooks/{hook}/switch")
+def switch(request: Request, deps: TheDeps, who: Editor, hook: Hook,
+           on: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
+    """Switch a webhook on or off."""
+    hooks.switch(deps, hook, on=on, by=who.by)
+    return go(request, f"/hooks/{hook}", "It is told of what happens now." if on else "It is told nothing more.")
+
+
+@router.post("/hooks/{hook}/replay")
+def replay(request: Request, deps: TheDeps, hook: Hook, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
+           job: Annotated[uuid.UUID | None, Form()] = None) -> Response:  # fmt: skip
+    """Bring deliveries that failed back to life: one, or all."""
+    number = hooks.replay_failed(deps, hook, only=() if job is None else (job,), by=who.by)
+    said = {0: "Nothing of it has failed.", 1: "One delivery is tried again."}
+    return go(request, f"/hooks/{hook}", said.get(number, f"{number} deliveries are tried again."))
+
+
+@router.post("/hooks/{hook}/remove")
+def remove(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
+    """Forget a webhook."""
+    found = hooks.get(deps, str(hook))
+    hooks.remove(deps, hook, by=who.by)
+    return go(request, "/hooks", f"{found.name} is removed.")
+
+
+def _shown_once(request: Request, secret: str, where: str, name: str, *, is_ours: bool) -> Response:
+    return render(request, "hook_secret.html", secret=secret, where=where, name=name, is_ours=is_ours)

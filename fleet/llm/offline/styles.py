@@ -1,0 +1,75 @@
+"""How the writer without a model follows the styles of a post: what it can do by rule, an ending and a length.
+
+Called by `fleet.llm.offline.provider` alone; models are told the same in words. Pure. Without a style nothing is
+changed and no dice are thrown.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from fleet.llm.base import Part, PostRequest, Style
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_CLAUSE_END = re.compile(r"[,;:]\s|\s[–—]\s")
+_LEAST_WORDS = 3
+_TOO_LONG = 4  # weighs more than an opening used twice, less than a caption said before
+
+
+def of_caption(request: PostRequest) -> Style | None:
+    """Return how the caption is to be written, if anybody said so; the first of several counts."""
+    return _of(request, Part.CAPTION)
+
+
+def of_prompt(request: PostRequest) -> Style | None:
+    """Return how the image prompt is to be written, likewise."""
+    return _of(request, Part.IMAGE_PROMPT)
+
+
+def _of(request: PostRequest, part: Part) -> Style | None:
+    return next((style for style in request.styles if style.part is part), None)
+
+
+def caption(words: str, style: Style | None, dice: random.Random) -> str:
+    """Return a caption in the style: its first sentence with one of the endings, or as short as it can be made.
+
+    A caption has at most two sentences, so an ending takes the place of the second.
+    """
+    if style is None:
+        return words
+    if style.most_words is not None and len(words.split()) > style.most_words:
+        words = _shortened(_sentences(words)[0], style.most_words)
+    if style.endings:
+        words = f"{_sentences(words)[0]} {dice.choice(style.endings)}"
+    return words
+
+
+def misses(caption: str, style: Style | None) -> int:
+    """Weigh how far a caption is from its style, for choosing between drafts; 0 for one that fits."""
+    too_long = style is not None and style.most_words is not None and len(caption.split()) > style.most_words
+    return _TOO_LONG * too_long
+
+
+def image_prompt(words: str, style: Style | None, dice: random.Random, most_words: int) -> str:
+    """Return an image prompt with one of the style's endings, in at most so many words."""
+    if style is None or not style.endings:
+        return words
+    ending = dice.choice(style.endings)
+    room = most_words - len(ending.split())
+    kept = words.split()
+    base = words if len(kept) <= room else " ".join(kept[:room]).rstrip(",;:-. ") + "."
+    return f"{base} {ending}"
+
+
+def _sentences(words: str) -> list[str]:
+    return _SENTENCE_END.split(words.strip())
+
+
+def _shortened(sentence: str, most_words: int) -> str:
+    """Cut a sentence where a clause ends; one without such a place stays whole and is weighed as too long."""
+    if len(sentence.split()) <= most_words:
+        return sentence
+    places = [match.start() for match in _CLAUSE_END.finditer(sentence)]
+    fitting = [sentence[:place] for place in places if _LEAST_WORDS <= len(sentence[:place].split()) <= most_words]
+    return f"{fitting[-1].rstrip()}." if fitting else sentence

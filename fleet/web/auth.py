@@ -1,0 +1,226 @@
+"""The one place where it is decided who may use a route. Every route depends on `needs(...)`, or on `anybody`.
+
+A browser is known by its session cookie, and its writes must come from our own pages: the browser says so (Sec-Fetch-
+Site, Origin) and the form carries the session's word. A program is known by its bearer token, which no browser sends by
+itself. Whoever is let through is the actor of the audit log for the rest of the request.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from fleet.access import Actor, Permission, Principal, Via, audit, secret
+from fleet.access.sessions import LIFETIME
+from fleet.core.errors import FleetError
+from fleet.core.subjects import matches
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.policy import JobKind
+from fleet.features.users import service as accounts
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+STREAMS = "/live"
+"""Answers that last for hours: they change no session's key, since a browser may never come back for another."""
+_PORTS = {"http": 80, "https": 443}
+_TOLD_TO = {"hook.*": Permission.HOOKS_VIEW, "secret.*": Permission.SETTINGS_VIEW}
+"""The events that not everybody who sees the fleet hears of, by what one has to be allowed."""
+_OF_ANY_DECISION = ("action", "thought", "skipped")
+"""What everybody who sees agents is told of a decision, whatever it is about."""
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "x-csrf-token"
+
+
+class NotLoggedIn(FleetError):
+    """Nobody is known to stand here."""
+
+    def __init__(self) -> None:
+        super().__init__("Log in first.", fix="Programs send `Authorization: Bearer <token>`.")
+
+
+class Forbidden(FleetError):
+    """Somebody is known, and may not do this."""
+
+
+class Needs:
+    """A dependency that lets through whoever has a permission, and returns who it is."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who asks. Raises NotLoggedIn, Forbidden."""
+        who = await principal_of(request)
+        if who is None:
+            raise NotLoggedIn
+        if who.via is Via.SESSION and request.method not in SAFE:
+            await _from_our_pages(request)
+        if not who.may(self.permission):
+            limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
+            raise Forbidden(f"{limit.capitalize()} not allow {self.permission}.", fix="Ask an admin of the fleet.")
+        audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
+        return who
+
+
+def needs(permission: Permission) -> Any:
+    """Return the dependency of a route that lets people do something."""
+    return Depends(Needs(permission))
+
+
+async def anybody(request: Request) -> None:
+    """Let everybody through; a write has to come from our own pages all the same. The dependency of open routes."""
+    if request.method not in SAFE:
+        _same_origin(request)
+    audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
+
+
+Open = Depends(anybody)
+
+
+def withheld(who: Principal) -> tuple[str, ...]:
+    """Return the subjects of events that somebody who sees the fleet does not hear of."""
+    return tuple(subject for subject, permission in _TOLD_TO.items() if not who.may(permission))
+
+
+def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
+    """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
+    subject = "hook.delivery" if job.kind == JobKind.DELIVER else str(job.payload.get("subject", ""))
+    return {} if _is_withheld(who, subject) else job.payload
+
+
+def decided_for(who: Principal, agent: AgentRow, data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return inputs or outcome of an agent's decision, as far as somebody may know them.
+
+    The agent of the hooks sees every webhook, and what it decides names them.
+    """
+    if data is None or agent.kind != "hooks" or not _is_withheld(who, "hook.delivery"):
+        return data
+    return {name: data[name] for name in _OF_ANY_DECISION if name in data}
+
+
+def _is_withheld(who: Principal, subject: str) -> bool:
+    return any(matches(subject, one) for one in withheld(who))
+
+
+async def principal_of(request: Request) -> Principal | None:
+    """Return who stands behind a request; looked up once."""
+    if not hasattr(request.state, "principal"):
+        deps: Deps = request.app.state.deps
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        request.state.principal = None
+        if scheme.lower() == "bearer":
+            request.state.principal = await run_in_threadpool(accounts.by_token, deps, token.strip())
+        elif request.cookies.get(cookie_name(request)):
+            request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
+    found: Principal | None = request.state.principal
+    return found
+
+
+TheVisitor = Annotated[Principal | None, Depends(principal_of)]
+"""Who stands behind a request of an open route, if anybody is known."""
+
+
+def _by_cookie(request: Request, deps: Deps) -> Principal | None:
+    key = request.cookies[cookie_name(request)]
+    may_rotate = not request.url.path.startswith(STREAMS)
+    found = accounts.by_session(deps, key, address=address_of(request), may_rotate=may_rotate)
+    if found is not None and found.new_key is not None:
+        request.state.session_cookie = session_cookie(request, found.new_key)  # `headers` puts it on every answer
+    return None if found is None else found.principal
+
+
+def deps_of(request: Request) -> Deps:
+    """Return the connections of this process."""
+    deps: Deps = request.app.state.deps
+    return deps
+
+
+TheDeps = Annotated[Deps, Depends(deps_of)]
+
+
+def address_of(request: Request) -> str | None:
+    """Return where a request came from. Behind a proxy that is named in the settings, the server has put that in."""
+    return request.client.host[:60] if request.client else None
+
+
+def is_secure(request: Request) -> bool:
+    """Say whether browsers reach us by https."""
+    return deps_of(request).settings.web_url.startswith("https://") or request.url.scheme == "https"
+
+
+def address_of_ours(request: Request) -> str:
+    """Return the address under which people reach us, for links that leave the page."""
+    return deps_of(request).settings.web_url or str(request.base_url).rstrip("/")
+
+
+def cookie_name(request: Request) -> str:
+    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set.
+
+    Browsers keep cookies by host and not by port, so the name tells two fleets of one machine apart.
+    """
+    if is_secure(request):
+        return "__Host-fleet"
+    return plain_cookie_name(request.url.port)
+
+
+def plain_cookie_name(port: int | None) -> str:
+    """Return the name of the session's cookie over http, at a port that is named in the address or is not."""
+    return f"fleet_session_{port}" if port else "fleet_session"
+
+
+def session_cookie(request: Request, key: str) -> str:
+    """Return the header that has a browser keep a session's key; no script gets to see it."""
+    carrier = Response()
+    carrier.set_cookie(
+        cookie_name(request), key, max_age=int(LIFETIME.total_seconds()), path="/", httponly=True,
+        secure=is_secure(request), samesite="lax",
+    )  # fmt: skip
+    return carrier.headers["set-cookie"]
+
+
+def csrf_word(request: Request) -> str:
+    """Return what the forms of this session carry."""
+    return secret.csrf_of(request.cookies.get(cookie_name(request), ""))
+
+
+async def _from_our_pages(request: Request) -> None:
+    _same_origin(request)
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.headers.get("content-type", "").startswith(
+        ("application/x-www-form-urlencoded", "multipart/form-data")
+    ):
+        field = (await request.form()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else None
+    if given is None or not hmac.compare_digest(given.encode(), csrf_word(request).encode()):
+        raise Forbidden("This form is not from this session.", fix="Reload the page and send it again.")
+
+
+def _same_origin(request: Request) -> None:
+    """Refuse what another site has a browser send. What is no browser says nothing about itself, and has no cookie."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Forbidden("This request comes from another site.")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    if origin == "null" or _host_and_port(origin) != _host_and_port(address_of_ours(request)):
+        raise Forbidden(
+            "This request comes from another site.",
+            fix="If it does not, the fleet's operator sets FLEET_WEB_URL to the address in your browser.",
+        )
+
+
+def _host_and_port(address: str) -> tuple[str, int | None] | None:
+    """Return where an address leads; browsers leave out a port that goes without saying. None for what is none."""
+    try:
+        parts = urlsplit(address)
+        return parts.netloc.lower().removesuffix(f":{parts.port}"), parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None

@@ -1,0 +1,107 @@
+"""Numbers that many pages show, read once for everybody who looks. Made by `app`, one a process.
+
+Holds no fact of its own: all of it can be lost and read again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from fleet.core import clock, logs
+from fleet.core.errors import FleetError
+from fleet.engine.deps import Deps
+from fleet.features.monitoring import health
+from fleet.features.monitoring.health import Asked
+from fleet.features.overview import queries as overview
+from fleet.features.overview.queries import Overview, Pulse, Watch
+
+_FOR_S = 2.0
+_ASKED_S = 10.0
+T = TypeVar("T")
+
+log = logs.get(__name__)
+
+
+class Kept(Generic[T]):
+    """A value that is read again when it is older than `for_s`, by one reader; the others wait for that one."""
+
+    def __init__(self, read: Callable[[], T], *, for_s: float = _FOR_S) -> None:
+        self._read, self._for_s = read, for_s
+        self._lock = threading.Lock()
+        self._value: T | None = None
+        self._until_s = float("-inf")
+
+    def get(self) -> T:
+        """Return the value, as old as `for_s` at most. Raises what reading raises."""
+        with self._lock:
+            if self._value is None or clock.monotonic_s() >= self._until_s:
+                began_s = clock.monotonic_s()
+                self._value = self._read()
+                self._until_s = began_s + self._for_s
+            return self._value
+
+    @property
+    def last(self) -> T | None:
+        """What was read last, however old; never reads."""
+        return self._value
+
+    def forget(self) -> None:
+        """Have the next one read: somebody has just changed something."""
+        self._until_s = float("-inf")
+
+
+class Background(Generic[T]):
+    """A value that takes long to get: asked for in a thread of its own while everybody goes on with the last one."""
+
+    def __init__(self, ask: Callable[[], T], *, every_s: float) -> None:
+        self._ask, self._every_s = ask, every_s
+        self._lock = threading.Lock()
+        self._due_s = float("-inf")
+        self.last: T | None = None
+
+    def refresh(self) -> None:
+        """Have it asked for if that is due and nobody does; returns at once."""
+        if clock.monotonic_s() >= self._due_s and self._lock.acquire(blocking=False):
+            threading.Thread(target=self._run, name="ask", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.last = self._ask()
+        except Exception:  # whoever looks is told what was known before
+            log.exception("asking_failed")
+        finally:
+            self._due_s = clock.monotonic_s() + self._every_s
+            self._lock.release()
+
+
+class Glance:
+    """What one process keeps for all who look."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._pulse = Kept(lambda: _pulse(deps))
+        self._broker = Background(lambda: health.ask(deps), every_s=_ASKED_S)
+        watch = Watch(deps)
+        self._overview = Kept(lambda: watch.look(self._broker.last or Asked()))
+
+    def pulse(self, *, fresh: bool = True) -> Pulse | None:
+        """Return how the fleet stands; `fresh` False: as it was last known, without asking anybody."""
+        return self._pulse.get() if fresh else self._pulse.last
+
+    def overview(self) -> Overview:
+        """Return the fleet at a glance. Broker and workers are asked for the next look. Raises Unavailable."""
+        self._broker.refresh()
+        return self._overview.get()
+
+    def forget(self) -> None:
+        """Read everything anew at the next look: whoever did something must see what came of it."""
+        self._pulse.forget()
+        self._overview.forget()
+
+
+def _pulse(deps: Deps) -> Pulse:
+    try:
+        return overview.pulse(deps)
+    except FleetError as error:
+        return Pulse(problem=str(error))

@@ -1,0 +1,123 @@
+"""What every request passes before a route sees it: its size, characters that nothing can keep, how many.
+
+The limits of the API are token buckets in this process: a user's programs share one for reads and one for writes, and
+so do their browsers; a fleet with several web processes allows as much in each.
+"""
+
+from __future__ import annotations
+
+from fastapi import HTTPException, Request
+from python_multipart.multipart import parse_options_header
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fleet.access import Principal
+from fleet.core.errors import FleetError
+from fleet.core.net.hosts import without_escapes
+from fleet.core.net.rate_limit import RateLimit
+from fleet.core.settings import Settings
+from fleet.web.auth import SAFE, NotLoggedIn, address_of, principal_of
+from fleet.web.problems import as_problem, problem
+
+MOST_BYTES = 1_000_000
+_API = "/api/v1/"
+_CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
+
+
+class Intake:
+    """Refuses what is too large, too much, or not text, before anything is done for it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._most = {"reads": settings.web_reads_per_minute, "writes": settings.web_writes_per_minute}
+        self._limits = {kind: RateLimit(most, 60.0) for kind, most in self._most.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request, or say why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["headers"] = [without_escapes(header) for header in scope["headers"]]
+        request = Request(scope, receive)
+        refusal = _misshapen(request)
+        headers: list[tuple[bytes, bytes]] = []
+        if refusal is None and scope["path"].startswith(_API):
+            refusal, headers = await self._count(request)
+        if refusal is not None:
+            refusal.headers.update({name.decode(): value.decode() for name, value in headers})
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, _bounded(receive), _with(headers, send) if headers else send)
+
+    async def _count(self, request: Request) -> tuple[Response | None, list[tuple[bytes, bytes]]]:
+        """Take a token of the caller's; return the refusal if there is none, and what is told of the limit.
+
+        Nobody who is not known writes anything: of that no body is read, let alone parsed.
+        """
+        kind = "reads" if request.method in SAFE else "writes"
+        most = self._most[kind]
+        if most == 0 and kind == "reads":
+            return None, []
+        try:
+            who = await principal_of(request)
+        except FleetError as error:
+            return as_problem(error), []
+        if most == 0:
+            return self._unknown(who, kind), []
+        caller = f"address {address_of(request)}" if who is None else f"{who.via} {who.user_id}"
+        allowed, bucket = self._limits[kind].use(caller)
+        headers = [
+            (b"ratelimit-policy", f'"{kind}";q={most};w=60'.encode()),
+            (b"ratelimit", f'"{kind}";r={int(bucket.tokens)};t={bucket.full_s}'.encode()),
+        ]
+        if allowed:
+            return self._unknown(who, kind), headers
+        refusal = problem(429, f"More than {most} {kind} a minute.", fix=f"Ask again in {bucket.next_s} s.")
+        refusal.headers["retry-after"] = str(bucket.next_s)
+        return refusal, headers
+
+    def _unknown(self, who: Principal | None, kind: str) -> Response | None:
+        return as_problem(NotLoggedIn()) if who is None and kind == "writes" else None
+
+
+def _misshapen(request: Request) -> Response | None:
+    length = request.headers.get("content-length", "0")
+    if not length.isascii() or not length.isdecimal():
+        return problem(400, "Content-Length is no number.")
+    if int(length) > MOST_BYTES:
+        return problem(413, _TOO_LARGE)
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind == b"multipart/form-data" and options.get(b"charset", b"").lower() not in _CHARSETS:
+        # Python knows encodings that take the square of a text's length to read (punycode: a minute for a megabyte).
+        return problem(415, "A form is written in UTF-8.")
+    is_api = request.url.path.startswith(_API)  # pages tell people what is wrong with what they typed
+    if is_api and ("\0" in request.url.path or b"%00" in request.scope["query_string"]):
+        return problem(422, "The address holds a NUL character.")
+    return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count the bytes of a body that does not say how long it is."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    return counted
+
+
+_TOO_LARGE = f"A request has at most {MOST_BYTES:,} bytes."
+
+
+def _with(headers: list[tuple[bytes, bytes]], send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *headers]
+        await send(message)
+
+    return sent
