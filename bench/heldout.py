@@ -1,4 +1,4 @@
-"""The held-out texts and how the review judges them; read by `bench.bench_content` and by `tests/unit/test_heldout.py`.
+"""The held-out texts and how the review judges them; read by `bench.bench_content` and by the test of their rates.
 
 The texts stand in tests/data/heldout, one file a class; the README there says how they were written. Nobody tunes a
 rule by a single text of theirs: only rates a category are told to the authors of the rules.

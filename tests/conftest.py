@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import psycopg
@@ -35,8 +36,11 @@ from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
 from tests.database_roles import LOGINS, url_of
 
+if TYPE_CHECKING:
+    from tests.factories import Fleet
+    from tests.web_client import Web
+
 _TEMPLATE = "fleet_template"
-_LAST_MOMENTS_S = 30.0
 _USUAL_LIMIT_S = 300.0  # as in pyproject.toml
 SHIPPED_HASHER = secret._hasher
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -163,10 +167,10 @@ def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _within_one_day() -> None:
-    """Begin no test in the last moments of a day of UTC: what it writes today would be of yesterday when it looks."""
-    left_s = 86_400 - time.time() % 86_400
-    if left_s < _LAST_MOMENTS_S:
-        time.sleep(left_s)
+    """Begin no test just before midnight UTC, when a day's budgets start again, or before 1:00, when its calls fold."""
+    into_hour_s = time.time() % 3600
+    if into_hour_s > 3540 and time.gmtime().tm_hour in (23, 0):
+        time.sleep(3600.5 - into_hour_s)
 
 
 @pytest.fixture(scope="session")
@@ -271,3 +275,21 @@ def private_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def fleet(database_url: str) -> Iterator[Fleet]:
+    """The loop with an in-memory surface, on a database of the test's own."""
+    from tests.factories import make_fleet  # tests without a database do not load the engine
+
+    made = make_fleet(database_url)
+    yield made
+    made.deps.close()
+
+
+@pytest.fixture
+def web(fleet: Fleet) -> Web:
+    """The dashboard and the API over the test's own fleet."""
+    from tests.web_client import Web
+
+    return Web(fleet)

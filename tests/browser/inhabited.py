@@ -41,8 +41,8 @@ from fleet.features.webhooks.signatures import Scheme
 from fleet.features.webhooks.subscriptions import Wanted
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, raises
-from tests.integration.test_drafts import proposed
-from tests.integration.test_scan import ASK, COMMENT, LOVE, POST, post, supervised
+from tests.features.drafts.test_drafts import proposed
+from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, post, supervised
 
 PASSWORD = "correct horse battery"
 WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}

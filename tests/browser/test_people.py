@@ -23,8 +23,8 @@ from tests.browser.inhabited import WEIGHTS, act, decided
 from tests.browser.person import Person, expect
 from tests.browser.wire import wire
 from tests.factories import Fleet, raises
-from tests.integration.test_drafts import proposed
-from tests.integration.test_scan import COMMENT
+from tests.features.drafts.test_drafts import proposed
+from tests.features.drafts.test_scan import COMMENT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -1,0 +1,47 @@
+"""Variables that are called like Fleet's and that nothing reads are told; whatever the docs name is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fleet.cli.check import env_check
+from tests import ROOT
+
+_TELL_OF_VARIABLES = ("docs/settings.md", ".env.example", "docker-compose.yml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_misspelt_setting_is_told_with_the_one_that_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_DRYRUN", "true")
+    (folder / ".env").write_text("FLEET_POST_PER_DAY=1\nELSE=2\n")
+    assert env_check.found() == [
+        "FLEET_DRYRUN is set, and nothing reads it; FLEET_DRY_RUN is meant?",
+        "FLEET_POST_PER_DAY is set, and nothing reads it; FLEET_POSTS_PER_DAY is meant?",
+    ]
+
+
+def test_a_misspelt_option_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_UP_AGENT", "3")
+    assert env_check.found() == ["FLEET_UP_AGENT is set, and nothing reads it; FLEET_UP_AGENTS is meant?"]
+
+
+def test_what_resembles_nothing_is_told_without_a_guess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_ZEBRA", "1")
+    assert env_check.found() == ["FLEET_ZEBRA is set, and nothing reads it."]
+
+
+def test_whatever_the_docs_and_the_compose_file_name_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = " ".join((ROOT / path).read_text() for path in _TELL_OF_VARIABLES)
+    named = set(re.findall(r"\bFLEET_[A-Z0-9_]*[A-Z0-9]\b", words))
+    assert {"FLEET_DRY_RUN", "FLEET_WORKER_CONCURRENCY", "FLEET_GALLERY_AGENT_DAILY"} <= named
+    for name in named:
+        monkeypatch.setenv(name, "1")
+    assert env_check.found() == []

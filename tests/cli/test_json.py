@@ -1,0 +1,91 @@
+"""Every `--json` prints JSON, and the answer that exists to hand over a secret holds it in full."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from fleet.accounts.sealing import new_key
+from fleet.cli.app import cli as root
+from fleet.cli.views import to_json
+from fleet.core import masking
+from fleet.features.users import invite
+from fleet.features.users import service as accounts
+from tests.factories import Fleet
+from tests.features.agents.test_cli import Cli, cli
+from tests.features.drafts.test_drafts import proposed
+from tests.features.drafts.test_scan import COMMENT, LOVE, POST
+from tests.features.users.test_cli import PASSWORD, typed
+
+__all__ = ["cli"]
+
+WRITES_A_FILE = {"chaos"}
+
+
+def commands_with_json(command: click.Command = root, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Return the names of all commands that take `--json`, such as `jobs list`."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands_with_json(found, (*path, name))
+    elif any("--json" in parameter.opts for parameter in command.params):
+        yield " ".join(path)
+
+
+def test_every_command_prints_json_in_which_nothing_is_masked(
+    cli: Cli, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_SECRET_KEYS", new_key())
+    drafts = [str(draft.id) for draft in proposed(fleet, COMMENT, POST, LOVE)]
+    typed(cli, "users", "create", "ann", "--role", "owner")
+    cli("hooks", "create", "https://example.org/in", "job.*")
+    cli("hooks", "sources", "add", "shop")
+    cli("budgets", "set", "5")
+    agent = cli.json("agents", "list")["items"][0]["username"]
+    cli("scan", agent)
+    requests = [one["id"] for one in cli.json("approvals", "list")["items"]]
+    hook = cli.json("hooks", "list")["items"][0]["id"]
+    arguments = {
+        "approvals approve": [requests[0]], "approvals show": [requests[0]], "approvals withdraw": [requests[0], "-y"],
+        "approvals reject": [requests[1], "--reason", "no"], "drafts approve": [drafts[0]], "drafts show": [drafts[0]],
+        "drafts reject": [drafts[1], "--reason", "no"], "drafts bulk": ["approve", "-y"], "drafts learned": [agent],
+        "agents activity": [agent], "agents decisions": [agent], "agents show": [agent], "replay": [agent, "1"],
+        "hooks show": [hook], "hooks sources show": ["shop"], "users invite": ["--role", "viewer"],
+        "tokens create": ["ci", "--user", "ann", "--scope", "agents.view"],
+        "persona check": ["personas"], "persona show": ["ai_artist"], "persona schedule": ["ai_artist"],
+        "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
+    }  # fmt: skip
+    refused = {
+        "experiments show",
+        "jobs show",
+        "dead show",
+        "replay",
+        "approvals withdraw",
+        "approvals approve",
+        "check",
+    }
+    for command in sorted(set(commands_with_json()) - WRITES_A_FILE):
+        code = None if command in refused else 0
+        printed = cli(*command.split(), *arguments.get(command, []), "--json", code=code).stdout
+        assert json.loads(printed or "{}") is not None, command
+        assert command == "check" or "***" not in printed, (command, printed)
+
+
+def test_the_secret_that_is_shown_once_works(cli: Cli, fleet: Fleet) -> None:
+    typed(cli, "users", "create", "ann", "--role", "owner")
+    token = cli.json("tokens", "create", "ci", "--user", "ann", "--scope", "agents.view")["token"]
+    assert accounts.by_token(fleet.deps, token) is not None
+    link = cli.json("users", "invite", "--role", "operator")["link"]
+    assert invite.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
+
+
+def test_a_secret_that_another_value_quotes_stays_masked() -> None:
+    masking.conceal("swordfish-of-the-model")
+    said = json.loads(to_json({"error": "401 for swordfish-of-the-model", "token": "flt_" + "x" * 20}))
+    assert said == {"error": "401 for ***", "token": "flt_***"}

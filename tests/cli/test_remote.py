@@ -1,0 +1,259 @@
+"""`fleet --server`: commands carried out by a fleet elsewhere, over a real socket, with a token."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import click
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from fleet.access import Permission, Role
+from fleet.cli.app import cli as root
+from fleet.cli.remote_calls import CALLS
+from fleet.engine.agents.commands import NewAgent
+from fleet.features.agents import commands as people
+from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
+from fleet.features.users import service as accounts
+from fleet.spending.budgets import Period, Scope
+from fleet.web import server
+from fleet.web.app import create_app
+from tests.factories import Fleet
+from tests.features.agents.test_commands import dead_letter
+from tests.features.approvals.test_approvals import decide, opened
+from tests.web_client import PASSWORD
+
+WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def call(fleet: Fleet) -> Iterator[Call]:
+    """Call the command line against the fleet's server, as an owner's token unless another role is named."""
+    with server.running(fleet.deps) as url:
+
+        def run(*arguments: str, role: str = "owner", scopes: tuple[str, ...] = tuple(Permission)) -> Result:
+            name = f"{role}-{len(accounts.list_users(fleet.deps))}"
+            accounts.create_user(fleet.deps, name, Role(role), PASSWORD)
+            token = accounts.issue_token(fleet.deps, name, "cli", scopes, None)
+            env = {"FLEET_SERVER": url, "FLEET_TOKEN": token, "FLEET_DATABASE_URL": "", "FLEET_HOME": "/nowhere"}
+            result = CliRunner().invoke(root, list(arguments), env=env, prog_name="fleet")
+            assert token not in result.output
+            return result
+
+        yield run
+
+
+def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) -> None:
+    schema = create_app(fleet.deps).openapi()
+    routes = {
+        (method.upper(), "".join("{}" if part.startswith("{") else f"/{part}" for part in path.split("/")[3:]))
+        for path, methods in schema["paths"].items() for method in methods
+    }  # fmt: skip
+    for name, one in CALLS.items():
+        path = "".join("{}" if part.startswith("{") else f"/{part}" for part in one.path.split("/")[1:])
+        assert (one.method, path) in routes, f"{name}: {one.method} {one.path}"
+        command: click.Command | None = root
+        context = click.Context(root)
+        for word in name.split():
+            assert isinstance(command, click.Group)
+            command = command.get_command(context, word)
+        assert command is not None, name
+        names = {parameter.name for parameter in command.params}
+        wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
+        assert wanted <= names, f"{name}: {wanted - names}"
+        assert bool(one.usually) == ("every" in names), f"{name}: what --all takes back is left out from afar too"
+
+
+def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(fleet: Fleet) -> None:
+    schema = create_app(fleet.deps).openapi()
+    models = schema["components"]["schemas"]
+
+    def model(reference: dict[str, str]) -> dict[str, Any]:
+        return models[reference["$ref"].rpartition("/")[2]]
+
+    by_shape = {re.sub(r"{[^}]*}", "{}", path.removeprefix("/api/v1")): one for path, one in schema["paths"].items()}
+    for name, one in CALLS.items():
+        if one.columns:
+            answer = by_shape[re.sub(r"{[^}]*}", "{}", one.path)]["get"]["responses"]["200"]["content"]
+            items = model(answer["application/json"]["schema"])["properties"]["items"]["items"]
+            assert set(one.columns) <= set(model(items)["properties"]), name
+        asked = by_shape[re.sub(r"{[^}]*}", "{}", one.path)][one.method.lower()].get("parameters", [])
+        assert {*one.query.values(), *one.usually} <= {known["name"] for known in asked if known["in"] == "query"}, name
+
+
+def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
+    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    people.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS))
+    assert "ada_1" in call("agents", "list").output
+    started = call("agents", "start", "ada_1", "bob_1")
+    assert started.exit_code == 0, started.output
+    assert people.get_agent(fleet.deps, "bob_1").status == "running"
+    assert "ada_1 is paused." in call("agents", "pause", "ada_1", "--reason", "for tea").output
+    assert "ada_1 was not running." in call("agents", "pause", "ada_1").output
+    assert people.get_agent(fleet.deps, "ada_1").pause_reason == "for tea"
+    shown = json.loads(call("agents", "show", "ada_1", "--json").output)
+    assert (shown["status"], shown["pause_reason"]) == ("paused", "for tea")
+    paused = json.loads(call("agents", "list", "--status", "paused", "--json").output)["items"]
+    assert [one["username"] for one in paused] == ["ada_1"]
+
+
+def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None:
+    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    money.set_budget(fleet.deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="a test")
+    call("agents", "start", "ada_1")
+    iso = re.compile(r"\d{4}-\d\d-\d\dT")
+    for words in (("agents", "list"), ("agents", "show", "ada_1"), ("activity",), ("budgets", "list"), ("status",)):
+        told = call(*words).stdout
+        assert told and not iso.search(told), told
+    assert re.search(r"(now|in \d+ s|\d+ s ago)", call("agents", "list").stdout)
+    shown = call("agents", "show", "ada_1").stdout
+    assert re.search(r"^Next tick +(now|in \d+ s|\d+ s ago) *$", shown, re.M)
+    assert re.search(r"^Interval +min 60 s, max 5 min *$", shown, re.M), shown
+    assert re.search(r"^Scan interval +60 min *$", shown, re.M), shown
+    assert "$5.00" in call("budgets", "list").stdout and "5000000" not in call("budgets", "list").stdout
+    assert iso.search(call("agents", "list", "--json").stdout) and "5000000" in call("budgets", "list", "--json").stdout
+
+
+def test_the_kill_switch_and_dead_letters_from_afar(fleet: Fleet, call: Call) -> None:
+    job = dead_letter(fleet)
+    listed = json.loads(call("dead", "list", "--json").output)["items"]
+    assert [one["id"] for one in listed] == [str(job)]
+    assert "does not work with --server" in call("dead", "replay", "--dry-run").output
+    replayed = call("dead", "replay", "--reason", "permanent", "--yes")
+    assert "Replayed 1" in replayed.output
+    assert call("kill-switch", "on", "--reason", "fire").exit_code == 0
+    assert any(hold.hold == "kill" and hold.reason == "fire" for hold in fleetwide.holds(fleet.deps))
+    assert "fire" in call("kill-switch", "status").output
+    assert call("kill-switch", "off", "--yes").exit_code == 0
+    assert fleetwide.holds(fleet.deps) == []
+    assert "was not on" in call("kill-switch", "off", "--yes").output
+    assert "The kill switch is off" in call("kill-switch", "status").output
+
+
+def test_lists_of_what_waits_leave_out_the_rest_from_afar_too(fleet: Fleet, call: Call) -> None:
+    settled, waits = opened(fleet), opened(fleet)
+    decide(fleet, settled, "reject", reason="no")
+    assert [one["id"] for one in json.loads(call("approvals", "list", "--json").output)["items"]] == [str(waits.id)]
+    rejected = json.loads(call("approvals", "list", "--state", "rejected", "--json").output)["items"]
+    assert [one["id"] for one in rejected] == [str(settled.id)]
+    assert len(json.loads(call("approvals", "list", "--all", "--json").output)["items"]) == 2
+
+
+@pytest.mark.parametrize(("words", "option"), [
+    (("approvals", "approve", "5aaa9a23", "--as", "ben"), "--as"), (("agents", "list", "--kind", "hooks"), "--kind"),
+    (("agents", "decisions", "ada_1", "--inputs"), "--inputs"), (("activity", "-f"), "--follow"),
+])  # fmt: skip
+def test_an_option_that_is_refused_is_called_as_it_was_written(words: tuple[str, ...], option: str) -> None:
+    result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
+    assert result.exit_code == 2 and f"{option} does not work with --server" in result.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [
+    (("agents", "list", "--persona", "nope"), 3), (("jobs", "list", "--agent", "nobody"), 3),
+    (("drafts", "list", "--agent", "nobody"), 3), (("approvals", "list", "--resource", "nope"), 3),
+    (("activity", "--subject", "job.don"), 2), (("activity", "--agent", "nobody"), 3),
+])  # fmt: skip
+def test_a_filter_that_names_nothing_is_refused_from_afar_as_it_is_here(
+    fleet: Fleet, call: Call, words: tuple[str, ...], code: int
+) -> None:
+    result = call(*words)
+    assert result.exit_code == code and "Error: " in result.stderr and "Fix: " in result.stderr
+
+
+def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(fleet: Fleet, call: Call) -> None:
+    assert call("agents", "show", "nobody").exit_code == 3
+    refused = call("kill-switch", "on", role="viewer")
+    assert refused.exit_code == 1
+    assert "controls.kill" in refused.output
+    assert call("jobs", "show", "not-an-id").exit_code == 2
+    assert call("budgets", "remove").exit_code == 2
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("jobs", "show", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("drafts", "approve", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("dead", "discard", "--yes", "--id", "5aaa9a23"), "'5aaa9a23' is no whole id"),
+    (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "names nobody"),
+])  # fmt: skip
+def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
+    assert result.exit_code == 2 and said in result.stderr
+
+
+def test_a_token_that_opens_nothing_is_told_as_such(fleet: Fleet) -> None:
+    with server.running(fleet.deps) as url:
+        result = CliRunner().invoke(root, ["status"], env=_env(url))
+    assert result.exit_code == 1 and "does not take this token" in result.stderr and "FLEET_TOKEN" in result.stderr
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A server that is no Fleet: whatever it is asked, it gives the same."""
+
+    told, packed = b"", ""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.told)))
+        if self.packed:
+            self.send_header("content-encoding", self.packed)
+        self.end_headers()
+        self.wfile.write(self.told)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("told", "packed"), [
+    (b"<html>Log in</html>", ""), (b"[1]", ""), (b'"x"', ""), (b'{"a": 1}', ""), (b'{"items": 3}', ""),
+    (b'{"items": [1]}', ""),
+    (b"[" * 100_000, ""), (b"no gzip", "gzip"), (gzip.compress(b'{"items": [], "changed": true}', mtime=0), "gzip"),
+    (b'{"items": [], "changed": true, "x": "' + b"x" * 17_000_000 + b'"}', ""),
+])  # fmt: skip
+@pytest.mark.parametrize("command", [("agents", "list"), ("agents", "start", "ana")])
+def test_a_server_that_is_no_fleet_is_told_in_words(
+    monkeypatch: pytest.MonkeyPatch, told: bytes, packed: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(Stranger, "told", told)
+    monkeypatch.setattr(Stranger, "packed", packed)
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        result = CliRunner().invoke(root, list(command), env=_env(f"http://127.0.0.1:{stranger.server_port}"))
+        stranger.shutdown()
+    assert "not as Fleet would" in result.output and "Unexpected" not in result.output
+
+
+@pytest.mark.parametrize(("url", "token"), [("http://[::1", "flt_x"), ("http://127.0.0.1:9", "flt_é"),
+                                            ("http://127.0.0.1:9", "flt_x\nflt_y")])  # fmt: skip
+def test_an_address_or_a_token_that_is_none_is_told_in_words(url: str, token: str) -> None:
+    result = CliRunner().invoke(root, ["agents", "list"], env=_env(url) | {"FLEET_TOKEN": token})
+    assert result.exit_code == 2 and "Unexpected" not in result.output
+
+
+@pytest.mark.parametrize("url", ["http://fleet.example.org", "http://10.0.0.7:8630", "http://localhost.example.org",
+                                 "http://127.0.0.1@fleet.example.org", "http://[2001:db8::1]:8630"])  # fmt: skip
+def test_the_token_is_sent_in_clear_text_to_no_other_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setattr(httpx.Client, "request", lambda *_, **__: pytest.fail("the token was sent"))
+    result = CliRunner().invoke(root, ["agents", "list"], env=_env(url))
+    assert result.exit_code == 2 and "clear text" in result.output and "https://" in result.output
+
+
+def test_a_token_for_this_machine_goes_to_no_proxy(fleet: Fleet, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert call("agents", "list", "--json").exit_code == 0
+
+
+def _env(url: str) -> dict[str, str]:
+    return {"FLEET_SERVER": url, "FLEET_TOKEN": "flt_x", "FLEET_DATABASE_URL": "", "FLEET_HOME": "/nowhere"}

@@ -1,0 +1,113 @@
+"""A database that an earlier version left at revision 0017 is migrated, and its open jobs go on.
+
+`tests/data/ledger_0017.json.gz` holds the rows of a sandbox fleet that was killed while it worked: agents, jobs in
+every state, drafts, approvals, a webhook, experiments, users. Its times are moved to now, so that nothing has expired.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import alembic.command
+import pytest
+import sqlalchemy as sa
+
+from fleet.adapters.base import Verb
+from fleet.core import db
+from fleet.core.db import Database
+from fleet.engine.jobs.states import FINAL
+from fleet.engine.perform import perform
+from fleet.engine.sweep import sweep
+from tests import TESTS
+from tests.factories import Effect, Fleet, make_fleet
+
+DATA = TESTS / "data" / "ledger_0017.json.gz"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
+WRITES = ("post", "comment", "like")
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def moved(rows: Rows) -> Rows:
+    """Return the rows with every time moved by the age of the newest event."""
+    age = datetime.now(UTC) - max(datetime.fromisoformat(row["occurred_at"]) for row in rows["events"])
+    whole = timedelta(seconds=int(age.total_seconds()))
+
+    def shift(value: Any) -> Any:
+        is_time = isinstance(value, str) and TIME.fullmatch(value)
+        return (datetime.fromisoformat(value) + whole).isoformat() if is_time else value
+
+    return {
+        table: [{name: shift(value) for name, value in row.items()} for row in found] for table, found in rows.items()
+    }
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return moved(json.loads(gzip.decompress(DATA.read_bytes()))["tables"])
+
+
+@pytest.fixture
+def upgraded(fresh_database: str, rows: Rows) -> Iterator[Fleet]:
+    """A fleet on a database that was filled at revision 0017 and then migrated."""
+    database = Database(fresh_database, pool_size=1)
+    with database.engine.connect() as connection:
+        config = db._alembic_config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0017")
+        connection.commit()
+    with database.transaction() as tx:
+        for table, found in rows.items():
+            source = f'json_populate_recordset(NULL::"{table}", :rows)'
+            fill = f'INSERT INTO "{table}" OVERRIDING SYSTEM VALUE SELECT * FROM {source}'
+            tx.execute(sa.text(fill), {"rows": json.dumps(found)})
+        last = max(row["id"] for row in rows["events"])
+        tx.execute(sa.text("SELECT setval(pg_get_serial_sequence('events', 'id'), :last)"), {"last": last})
+    database.close()
+    db.migrate(fresh_database)
+    fleet = make_fleet(fresh_database)
+    yield fleet
+    fleet.deps.db.close()
+
+
+def the_only(rows: Rows, **where: Any) -> dict[str, Any]:
+    (found,) = (job for job in rows["jobs"] if where.items() <= job.items())
+    return found
+
+
+def test_open_jobs_of_an_older_version_end_once_and_under_their_own_keys(upgraded: Fleet, rows: Rows) -> None:
+    opened = {job["id"]: job for job in rows["jobs"] if job["state"] not in FINAL and job["kind"] in WRITES}
+    assert {job["state"] for job in opened.values()} == {"ready", "running", "sending", "unknown"}
+    names = {row["id"]: row["username"] for row in rows["agents"]}
+    sent = the_only(rows, kind="comment", state="sending")
+    words = sent["checkpoint"]["words"]["text"]
+    upgraded.surface.effects.append(
+        Effect("before", Verb.COMMENT, names[sent["agent_id"]], sent["target"], words, sent["id"])
+    )
+    for _ in range(6):
+        upgraded.lease_runs_out()
+        sweep(upgraded.deps)
+        upgraded.time_passes()
+        for job in upgraded.jobs():
+            if str(job.id) in opened and job.state not in FINAL:
+                perform(upgraded.deps, job.id)
+    ended = {str(job.id): job for job in upgraded.jobs() if str(job.id) in opened}
+    assert {job.state for job in ended.values()} == {"done"}
+    assert ended[sent["id"]].remote_id == "before"  # looked for and found, not sent a second time
+    written = [effect.key for effect in upgraded.surface.effects]
+    assert len(written) == len(set(written))
+    assert set(written) == {i for i, job in opened.items() if job["kind"] in ("post", "comment")}
+    said = {effect.key: effect.text for effect in upgraded.surface.effects}
+    paid = [job for job in opened.values() if job["kind"] == "comment" and job["checkpoint"]]
+    assert all(said[job["id"]] == job["checkpoint"]["words"]["text"] for job in paid)
+    assert upgraded.words.calls == 0
+
+
+def test_no_row_is_lost_by_the_upgrade(upgraded: Fleet, rows: Rows) -> None:
+    for table, found in rows.items():
+        count = upgraded.sql(f'SELECT count(*) FROM "{table}"').scalar()
+        assert count >= len(found), table

@@ -1,0 +1,67 @@
+"""The dashboard over a database of the test's own, and people who are logged in to it."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.testclient import TestClient
+
+from fleet.access import Permission, Role
+from fleet.features.users import service as accounts
+from fleet.web.app import create_app
+from tests.factories import Fleet
+
+PASSWORD = "correct horse battery"
+
+
+class Browser:
+    """Somebody at the pages: a cookie jar, and the word that the pages' forms carry."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+
+    def get(self, path: str, **more: object):  # type: ignore[no-untyped-def]
+        return self.client.get(path, **more)
+
+    def post(self, path: str, csrf: str | None = None, **fields: object):  # type: ignore[no-untyped-def]
+        """Send a form as a page of ours would; `csrf` in place of the right word."""
+        return self.client.post(path, data={"csrf": self.csrf if csrf is None else csrf, **fields})
+
+    @property
+    def csrf(self) -> str:
+        found = re.search(r'<meta name="csrf" content="([0-9a-f]+)"', self.client.get("/").text)
+        return found[1] if found else ""
+
+
+class Web:
+    """The app, and ways to come in."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.deps = fleet.deps
+        self.app = create_app(fleet.deps)
+
+    def anonymous(self) -> TestClient:
+        """Nobody in particular."""
+        return TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
+
+    def user(self, role: Role | str, name: str | None = None) -> str:
+        """Make a user with this role and return their name."""
+        name = name or f"{role}-1"
+        accounts.create_user(self.deps, name, Role(role), PASSWORD)
+        return name
+
+    def browser(self, role: Role | str = Role.OWNER, name: str | None = None) -> Browser:
+        """Somebody with this role who has logged in with a password."""
+        client = self.anonymous()
+        answer = client.post("/login", data={"name": self.user(role, name), "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return Browser(client)
+
+    def program(self, role: Role | str = Role.OWNER, scopes: tuple[Permission, ...] = tuple(Permission),
+                name: str | None = None) -> TestClient:  # fmt: skip
+        """A program with a token of a user with this role."""
+        token = accounts.issue_token(self.deps, self.user(role, name or f"{role}-api"), "tests", scopes, None)
+        client = self.anonymous()
+        client.headers["authorization"] = f"Bearer {token}"
+        return client
