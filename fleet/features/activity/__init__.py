@@ -1,1 +1,1 @@
-"""Activity."""
+"""What happened, in words."""

@@ -1,1 +1,1 @@
-"""Agents."""
+"""Create, edit, start, pause and stop agents; their decisions."""

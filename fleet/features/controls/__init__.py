@@ -1,1 +1,1 @@
-"""Controls."""
+"""Kill switch and pauses."""

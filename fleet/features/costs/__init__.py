@@ -1,1 +1,1 @@
-"""Costs."""
+"""What calls to models cost, and budgets."""

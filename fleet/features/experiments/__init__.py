@@ -1,1 +1,1 @@
-"""Experiments."""
+"""Variants of posts, and what came of them."""

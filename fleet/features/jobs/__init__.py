@@ -1,1 +1,1 @@
-"""Jobs."""
+"""The ledger for people: jobs, attempts and dead letters."""

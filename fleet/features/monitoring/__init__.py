@@ -1,1 +1,1 @@
-"""Monitoring."""
+"""Health and metrics."""

@@ -1,1 +1,1 @@
-"""Notices."""
+"""Messages to operators through FLEET_NOTIFY."""

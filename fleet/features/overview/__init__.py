@@ -1,1 +1,1 @@
-"""Overview."""
+"""The fleet at a glance."""

@@ -1,1 +1,1 @@
-"""Personas."""
+"""Characters and schedules, read from files."""

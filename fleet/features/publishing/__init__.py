@@ -1,1 +1,1 @@
-"""Publishing."""
+"""Agents that post, comment, like and browse on a surface."""

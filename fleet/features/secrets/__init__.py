@@ -1,1 +1,1 @@
-"""Secrets."""
+"""Keys of models and surfaces, sealed."""

@@ -1,1 +1,1 @@
-"""Settings."""
+"""Settings and versions of a process."""

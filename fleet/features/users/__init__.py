@@ -1,1 +1,1 @@
-"""Users."""
+"""Users, sessions, tokens, invitations and the audit log."""

@@ -165,13 +165,13 @@ def test_a_decision_between_gathering_and_recording_is_left_alone(
 ) -> None:
     request = propose(fleet)
     later(fleet, request, days=7)
-    real = approvals.upkeep.take
+    real = approvals.maintenance.take
 
     def beaten(tx: Any, request_id: uuid.UUID, step: Any, now: Any) -> Request | None:
         approvals.withdraw(tx, request_id, "the post is gone")
         return real(tx, request_id, step, now)
 
-    monkeypatch.setattr(approvals.upkeep, "take", beaten)
+    monkeypatch.setattr(approvals.maintenance, "take", beaten)
     assert wake(fleet) == []
     assert stands(fleet, request).state is RequestState.WITHDRAWN
 

@@ -151,7 +151,7 @@ def test_whoever_dies_while_reading_loses_nothing_and_doubles_nothing(
         happens(fleet, number=number)
     targets = {
         "gather": "fleet.features.webhooks.agent.gather", "decide": "fleet.features.webhooks.agent.decide",
-        "act": "fleet.features.webhooks.agent.act", "record": "fleet.features.webhooks.agent.delivering.add",
+        "act": "fleet.features.webhooks.agent.act", "record": "fleet.features.webhooks.agent.delivery.add",
     }  # fmt: skip
 
     def die(*_: Any, **__: Any) -> None:

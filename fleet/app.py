@@ -1,0 +1,75 @@
+"""The composition root: which features there are. The only file that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib import metadata
+
+from fleet.core.errors import InvalidInput
+from fleet.engine import registry
+from fleet.engine.registry import Feature, Registry
+
+BUILT_IN = (
+    "fleet.features.users.feature:FEATURE",
+    "fleet.features.overview.feature:FEATURE",
+    "fleet.features.activity.feature:FEATURE",
+    "fleet.features.agents.feature:FEATURE",
+    "fleet.features.personas.feature:FEATURE",
+    "fleet.features.jobs.feature:FEATURE",
+    "fleet.features.controls.feature:FEATURE",
+    "fleet.features.costs.feature:FEATURE",
+    "fleet.features.monitoring.feature:FEATURE",
+    "fleet.features.settings.feature:FEATURE",
+    "fleet.features.secrets.feature:FEATURE",
+    "fleet.features.notices.feature:FEATURE",
+    "fleet.features.content.feature:FEATURE",
+    "fleet.features.media.feature:FEATURE",
+    "fleet.features.publishing.feature:FEATURE",
+    "fleet.features.experiments.feature:FEATURE",
+    "fleet.features.approvals.feature:FEATURE",
+    "fleet.features.drafts.feature:FEATURE",
+    "fleet.features.webhooks.feature:FEATURE",
+)
+"""In the order in which their routers match and their parts are shown."""
+ENTRY_POINTS = "fleet.features"
+
+
+def load(wanted: Collection[str] = ()) -> Registry:
+    """Load the features of this process and return their registry, which `registry.current()` returns from now on.
+
+    `wanted` is FLEET_FEATURES: names of optional features to have, or names with a leading minus to leave out; empty
+    for all. Required features are always there. Raises InvalidInput for a name that no feature has.
+    """
+    found = registry.Registry(_chosen(_all(), wanted))
+    registry.use(found)
+    return found
+
+
+def _all() -> list[Feature]:
+    """Return the built-in features, then those of installed packages by the name of their entry point."""
+    installed = sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
+    return [registry.load(ref) for ref in BUILT_IN] + [point.load() for point in installed]
+
+
+def _chosen(features: list[Feature], wanted: Collection[str]) -> list[Feature]:
+    names = {one.name for one in features}
+    optional = {one.name for one in features if one.is_optional}
+    left_out = {name.removeprefix("-") for name in wanted if name.startswith("-")}
+    named = {name for name in wanted if not name.startswith("-")}
+    unknown = sorted((left_out | named) - names)
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_FEATURES names no feature: {', '.join(unknown)}.",
+            fix=f"Optional features: {', '.join(sorted(optional))}.",
+        )
+    required = sorted(left_out - optional)
+    if required:
+        raise InvalidInput(
+            f"FLEET_FEATURES cannot leave out {', '.join(required)}.",
+            fix=f"Optional features: {', '.join(sorted(optional))}.",
+        )
+    return [
+        one
+        for one in features
+        if not one.is_optional or (one.name not in left_out and (not named or one.name in named))
+    ]

@@ -1,0 +1,11 @@
+"""The feature content: the review of a text before it is published."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Feature
+
+FEATURE = Feature(
+    name="content",
+    help="The review of a text before it is published.",
+    is_optional=False,
+)

@@ -1,0 +1,33 @@
+"""The feature controls: kill switch and pauses."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Command, Feature, NavItem
+
+FEATURE = Feature(
+    name="controls",
+    help="Kill switch and pauses.",
+    is_optional=False,
+    api=("fleet.features.controls.api:router",),
+    pages=("fleet.features.controls.pages:router",),
+    nav=(
+        NavItem(
+            path="/controls",
+            label="Controls",
+            permission="controls.view",
+            group="Run",
+            order=110,
+            icon="M12 3v8M6.3 6.3a8 8 0 1 0 11.4 0",
+        ),
+    ),
+    commands=(
+        Command(name="trigger", run="fleet.features.controls.cli:trigger", section="Act", help="Wake one agent now."),
+        Command(name="resume", run="fleet.features.controls.cli:resume", section="Act", help="Let it go on."),
+        Command(
+            name="kill-switch",
+            run="fleet.features.controls.cli:kill_switch",
+            section="Act",
+            help="Stop all writes of agents, or allow them again.",
+        ),
+    ),
+)

@@ -1,0 +1,43 @@
+"""The feature costs: what calls to models cost, and budgets."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Command, Feature, NavItem
+
+FEATURE = Feature(
+    name="costs",
+    help="What calls to models cost, and budgets.",
+    is_optional=False,
+    api=(
+        "fleet.features.costs.api:router",
+        "fleet.features.costs.api:budgets",
+    ),
+    pages=("fleet.features.costs.pages:router",),
+    nav=(
+        NavItem(
+            path="/costs",
+            label="Costs",
+            permission="costs.view",
+            group="Run",
+            order=100,
+            icon=(
+                "M12 3v18M16.5 7.5C16 6 14.3 5 12 5 9.5 5 7.5 6.3 7.5 8.5c0 4.5 9 2.5 9 7 0 2.2-2 3.5-4.5 "
+                "3.5-2.4 0-4.2-1.1-4.7-2.7"
+            ),
+        ),
+    ),
+    commands=(
+        Command(
+            name="costs",
+            run="fleet.features.costs.cli:costs",
+            section="Look",
+            help="Show what calls to models cost, and today's forecast.",
+        ),
+        Command(
+            name="budgets",
+            run="fleet.features.costs.cli:budgets",
+            section="Act",
+            help="List, set, raise and lift budgets.",
+        ),
+    ),
+)

@@ -1,0 +1,11 @@
+"""The feature monitoring: health and metrics."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Feature
+
+FEATURE = Feature(
+    name="monitoring",
+    help="Health and metrics.",
+    is_optional=False,
+)

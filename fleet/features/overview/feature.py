@@ -1,0 +1,29 @@
+"""The feature overview: the fleet at a glance."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Command, Feature, NavItem
+
+FEATURE = Feature(
+    name="overview",
+    help="The fleet at a glance.",
+    is_optional=False,
+    needs=("monitoring",),
+    api=("fleet.features.overview.api:router",),
+    pages=("fleet.features.overview.pages:router",),
+    nav=(
+        NavItem(
+            path="/",
+            label="Overview",
+            permission="fleet.view",
+            group="Fleet",
+            order=10,
+            icon="M3 11.5 12 4l9 7.5M5.5 10v9.5h13V10",
+        ),
+    ),
+    commands=(
+        Command(
+            name="status", run="fleet.features.overview.cli:status", section="Look", help="Show the fleet at a glance."
+        ),
+    ),
+)

@@ -1,0 +1,31 @@
+"""The feature personas: characters and schedules, read from files."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Command, Feature, NavItem
+
+FEATURE = Feature(
+    name="personas",
+    help="Characters and schedules, read from files.",
+    is_optional=False,
+    api=("fleet.features.personas.api:router",),
+    pages=("fleet.features.personas.pages:router",),
+    nav=(
+        NavItem(
+            path="/personas",
+            label="Personas",
+            permission="fleet.view",
+            group="Fleet",
+            order=40,
+            icon="M4 5c5-2 11-2 16 0v6c0 5-4 8-8 9-4-1-8-4-8-9ZM8.5 10h.01M15.5 10h.01M9 14c2 1.5 4 1.5 6 0",
+        ),
+    ),
+    commands=(
+        Command(
+            name="persona",
+            run="fleet.features.personas.cli:persona",
+            section="Look",
+            help="Show, check and draw personas.",
+        ),
+    ),
+)

@@ -1,0 +1,19 @@
+"""The feature secrets: keys of models and surfaces, sealed."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import Command, Feature
+
+FEATURE = Feature(
+    name="secrets",
+    help="Keys of models and surfaces, sealed.",
+    is_optional=False,
+    commands=(
+        Command(
+            name="secrets",
+            run="fleet.features.secrets.cli:secrets",
+            section="Run",
+            help="Keep keys of models and surfaces, encrypted.",
+        ),
+    ),
+)
