@@ -20,6 +20,9 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.ticks import ClaimedTick
 
+AUTONOMOUS = "autonomous"
+"""The mode of agents that live as their type says."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAgent:
@@ -76,12 +79,13 @@ class Behaviour(Protocol):
         """Return the moment that `to_data` wrote down."""
 
 
-def behaviour_of(kind: str) -> Behaviour:
-    """Return the behaviour of a kind of agent. Raises InvalidInput for a kind that no feature registered."""
-    try:
-        return cast(Behaviour, registry.load(registry.current().agents[kind].behaviour))
-    except KeyError:
+def behaviour_of(kind: str, mode: str = AUTONOMOUS) -> Behaviour:
+    """Return how agents of a kind behave in a mode. Raises InvalidInput for one that no feature registered."""
+    features = registry.current()
+    found = features.agents.get(kind) if mode == AUTONOMOUS else features.modes.get((kind, mode))
+    if found is None:
+        which = f"of the kind {kind!r}" if mode == AUTONOMOUS else f"of the kind {kind!r} that are {mode}"
         raise InvalidInput(
-            f"No feature of this fleet has agents of the kind {kind!r}.",
-            fix="Upgrade its workers, or set FLEET_FEATURES.",
-        ) from None
+            f"No feature of this fleet has agents {which}.", fix="Upgrade its workers, or set FLEET_FEATURES."
+        )
+    return cast(Behaviour, registry.load(found.behaviour))

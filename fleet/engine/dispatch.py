@@ -91,9 +91,10 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """
-    kind = registry.current().agents.get(agent.kind)
-    if kind is not None and kind.next_tick is not None:
-        found: datetime = registry.load(kind.next_tick)(deps, agent, tick_no)
+    features = registry.current()
+    one = features.modes.get((agent.kind, agent.autonomy)) or features.agents.get(agent.kind)
+    if one is not None and one.next_tick is not None:
+        found: datetime = registry.load(one.next_tick)(deps, agent, tick_no)
         return found
     return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
 

@@ -7,7 +7,7 @@ so that `fleet --help` loads neither a database driver nor a web framework.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -17,6 +17,7 @@ from fleet.core.errors import InvalidInput
 from fleet.engine.jobs.policy import Priority, RetryPolicy
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 Ref = str
 """A part of a feature by its place: "package.module:attribute", or "package.module" for a module."""
 
@@ -121,6 +122,20 @@ class AgentType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentMode:
+    """Another way to live for agents of a kind, which people switch on for single agents (`agents.autonomy`).
+
+    `call_off(agent, claim, handler)` returns Skipped for a job that such an agent must not carry out, else None.
+    """
+
+    kind: str
+    name: str
+    behaviour: Ref | Any
+    next_tick: Ref | Callable[..., Any] | None = None
+    call_off: Ref | Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NavItem:
     """A page in the navigation. `icon` is an SVG path in a box of 24 by 24; `permission` is one of `fleet.access`."""
 
@@ -152,6 +167,7 @@ class Feature:
     is_optional: bool = True
     """Whether `FLEET_FEATURES` may leave it out."""
     agents: tuple[AgentType, ...] = ()
+    modes: tuple[AgentMode, ...] = ()
     jobs: tuple[JobHandler, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     tables: tuple[Ref, ...] = ()
@@ -168,6 +184,8 @@ class Feature:
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
     """`policy(error) -> Verdict | None`: what follows from an error that the engine does not know."""
+    extends: Mapping[str, tuple[Ref | Any, ...]] = field(default_factory=dict)
+    """Parts for extension points that other features define, by the name of the point ("publishing.waits")."""
     api: tuple[Ref, ...] = ()
     """Routers below /api/v1, in the order in which they match."""
     pages: tuple[Ref, ...] = ()
@@ -182,6 +200,7 @@ class Registry:
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features: Mapping[str, Feature] = _by_name(features, lambda one: one.name, "feature")
+        self._extensions: dict[str, tuple[Any, ...]] = {}
         for one in self.features.values():
             missing = [name for name in one.needs if name not in self.features]
             if missing:
@@ -240,6 +259,17 @@ class Registry:
         """What features do at each sweep."""
         return tuple(load(ref) for one in self for ref in one.sweeps)
 
+    @cached_property
+    def modes(self) -> Mapping[tuple[str, str], AgentMode]:
+        """Modes by kind of agent and name."""
+        return _by_name((mode for one in self for mode in one.modes), lambda mode: (mode.kind, mode.name), "mode")
+
+    def extensions(self, point: str) -> tuple[Any, ...]:
+        """Return what features registered for an extension point of another feature, in order."""
+        if point not in self._extensions:
+            self._extensions[point] = tuple(load(ref) for one in self for ref in one.extends.get(point, ()))
+        return self._extensions[point]
+
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())
 
@@ -264,8 +294,8 @@ class Registry:
         return frozenset(job.kind for job in self.jobs.values() if is_wanted(job))
 
 
-def _by_name(found: Iterable[T], name_of: Callable[[T], str], what: str) -> Mapping[str, T]:
-    named: dict[str, T] = {}
+def _by_name(found: Iterable[T], name_of: Callable[[T], K], what: str) -> Mapping[K, T]:
+    named: dict[K, T] = {}
     for one in found:
         if name_of(one) in named:
             raise InvalidInput(f"Two features register the {what} {name_of(one)!r}.")

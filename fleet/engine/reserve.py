@@ -21,6 +21,7 @@ from fleet.core.db import Tx
 from fleet.core.db.group_commit import NO_END_MS
 from fleet.core.db.sql import GroupStatement, given
 from fleet.engine import controls, registry
+from fleet.engine.agent_type import AUTONOMOUS
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow, Status
@@ -70,13 +71,17 @@ def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
 
 
 def called_off(agent: Actor, claim: Claim) -> Skipped | None:
-    """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
+    """Return why a job is not done any more: its agent was deleted, or its mode forbids it."""
     handler = registry.current().job(claim.kind)
     if agent.deleted_at is not None and not handler.outlives_agent:
         return Skipped("the agent is gone")
-    if agent.is_supervised and handler.is_public and "draft" not in claim.payload:
-        return Skipped("the agent is supervised, and nobody has approved this")
-    return None
+    if agent.autonomy == AUTONOMOUS:
+        return None
+    mode = registry.current().modes.get((agent.kind, agent.autonomy))
+    if mode is None:  # its feature was left out: it must not act as if it were autonomous
+        return Skipped(f"no feature of this fleet knows {agent.autonomy} agents") if handler.is_public else None
+    found: Skipped | None = registry.load(mode.call_off)(agent, claim, handler) if mode.call_off is not None else None
+    return found
 
 
 def look_again(tx: Tx, claim: Claim, held: Held) -> Held:

@@ -20,7 +20,7 @@ from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, error_policy, publish, system_agents, ticks
-from fleet.engine.agent_type import Behaviour, ClaimedAgent, Decision, behaviour_of
+from fleet.engine.agent_type import AUTONOMOUS, Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow, Status
@@ -32,6 +32,8 @@ from fleet.engine.jobs.outcomes import Held
 from fleet.engine.ticks import ClaimedTick, TickKey
 
 log = logs.get(__name__)
+_MODE = "mode"
+"""The key of recorded inputs that names the mode of the agent."""
 
 
 def tick(deps: Deps, key: TickKey) -> None:
@@ -43,7 +45,7 @@ def tick(deps: Deps, key: TickKey) -> None:
         return
     reach(Point.TICK_CLAIMED)
     try:
-        behaviour = behaviour_of(claimed_agent.agent.kind)
+        behaviour = behaviour_of(claimed_agent.agent.kind, claimed_agent.agent.autonomy)
         moment = behaviour.gather(deps, claimed_agent)
         decision = behaviour.decide(moment, dice_of(key))
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the tick ends and says so
@@ -130,7 +132,7 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
         None if then is None else lambda tx: more.extend(ledger.add(tx, then(tx))),
         **ticks.record_parameters(
             claimed_agent.tick,
-            inputs=behaviour.to_data(thought.moment),
+            inputs=_inputs(agent, behaviour.to_data(thought.moment)),
             outcome=decision.outcome(),
             duration_ms=thought.duration_ms,
         ),
@@ -149,6 +151,11 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
     except Unavailable as error:
         log.warning("jobs_not_rung", agent_id=str(agent.id), error=str(error))  # the sweep rings
     reach(Point.TICK_PUBLISHED)
+
+
+def _inputs(agent: Actor, data: dict[str, Any]) -> dict[str, Any]:
+    """Return what a decision rested on, with the mode in which the agent made it."""
+    return data if agent.autonomy == AUTONOMOUS else {**data, _MODE: agent.autonomy}
 
 
 def _recording() -> GroupStatement:
@@ -195,9 +202,11 @@ def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     row = ticks.get_tick(tx, key)
     if row.inputs is None or row.outcome is None:
         raise Conflict(f"Tick {key.tick_no} is {row.state}: there is no decision to repeat.")
-    behaviour = behaviour_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
+    kind = str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id)))
+    recorded = dict(row.inputs)
+    behaviour = behaviour_of(kind, recorded.pop(_MODE, AUTONOMOUS))
     try:
-        inputs = behaviour.from_data(row.inputs)
+        inputs = behaviour.from_data(recorded)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Conflict(
             f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.drop_constraint(op.f("ck_jobs_kind"), "jobs", type_="check")
+    op.drop_constraint(op.f("ck_jobs_kind"), "jobs", type_="check", if_exists=True)
 
 
 def downgrade() -> None:

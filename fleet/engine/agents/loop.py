@@ -47,11 +47,6 @@ class Actor:
     scans: bool
     deleted_at: datetime | None
 
-    @property
-    def is_supervised(self) -> bool:
-        """Whether it proposes, and a person disposes."""
-        return self.autonomy == "supervised"
-
 
 ACTOR = tuple(getattr(AgentRow, name).label(f"actor_{name}") for name in Actor.__slots__)
 """An actor's columns, to stand last in a larger statement."""
@@ -63,7 +58,7 @@ def actor(row: Sequence[Any]) -> Actor:
 
 
 class Due(NamedTuple):
-    """An agent whose time has come; the caller holds its row. Only a supervised one has a `scan_interval_s`."""
+    """An agent whose time has come; the caller holds its row."""
 
     agent_id: uuid.UUID
     kind: str
@@ -72,7 +67,8 @@ class Due(NamedTuple):
     next_tick_at: datetime
     min_interval_s: int
     max_interval_s: int
-    scan_interval_s: int | None
+    autonomy: str
+    scan_interval_s: int
     claimed_at: datetime
 
 
@@ -89,7 +85,6 @@ _DUE = (
     AgentRow.next_tick_at <= _CLAIMED_AT,
     sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
 )
-_SCAN_INTERVAL_S = sa.case((AgentRow.autonomy == "supervised", AgentRow.scan_interval_s), else_=None)
 
 
 def _claiming_due(*where: sa.ColumnElement[bool]) -> Statement:
@@ -97,7 +92,7 @@ def _claiming_due(*where: sa.ColumnElement[bool]) -> Statement:
         sa.select(
             AgentRow.id, AgentRow.kind, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
             AgentRow.min_interval_s, AgentRow.max_interval_s,
-            _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
+            AgentRow.autonomy, AgentRow.scan_interval_s, _CLAIMED_AT.label("claimed_at"),
         )
         .where(*_DUE, *where)
         .order_by(AgentRow.next_tick_at)
@@ -151,12 +146,6 @@ def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
     """Lock and return one agent's row for the rest of the transaction; None if there is none."""
     query = sa.select(AgentRow).where(AgentRow.id == agent_id).with_for_update()
     return tx.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-
-
-def still_proposes(tx: Tx, agent_id: uuid.UUID) -> bool:
-    """Say whether an agent is there and supervised, and keep it so for the rest of the transaction."""
-    query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
-    return tx.scalar(query.where(AgentRow.autonomy == "supervised").with_for_update(read=True)) is not None
 
 
 def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:

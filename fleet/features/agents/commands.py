@@ -32,9 +32,10 @@ from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.ticks import TickKey
 from fleet.features.approvals import service as approving
+from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.personas.service import personas_of
 from fleet.features.publishing.handlers import account
-from fleet.features.publishing.rules import ACTIONS, SCAN
+from fleet.features.publishing.rules import ACTIONS
 
 AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
@@ -194,7 +195,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     It goes through the same ledger, caps and switches as every tick. Raises InvalidInput for an unknown action,
     Conflict when the agent is paused, held or at work on a decision.
     """
-    if action is not None and action not in (*ACTIONS, SCAN):
+    if action is not None and action not in (*ACTIONS, SCAN_FEED):
         raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(ACTIONS)}.")
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name).id

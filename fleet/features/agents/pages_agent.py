@@ -33,6 +33,7 @@ from fleet.features.approvals import lines
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import content, limits
+from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.limits import Limits
 from fleet.features.drafts.queries import Filter as DraftFilter
 from fleet.features.drafts.stats import queries as draft_stats
@@ -40,7 +41,7 @@ from fleet.features.experiments.kinds import MEASURE
 from fleet.features.personas import heat
 from fleet.features.personas.service import personas_of, schedule_of
 from fleet.features.publishing.kinds import BROWSE, COMMENT, LIKE, REACT
-from fleet.features.publishing.rules import ACTIONS, SCAN
+from fleet.features.publishing.rules import ACTIONS
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
 from fleet.web.rendering import back, go, render
 
@@ -99,7 +100,7 @@ def _actions(row: AgentRow) -> tuple[str, ...]:
     """Return what an agent can be asked to do, beside what it chooses by itself."""
     if row.kind != "gallery":
         return ()
-    return (SCAN,) if row.autonomy == "supervised" else ACTIONS
+    return (SCAN_FEED,) if row.autonomy == "supervised" else ACTIONS
 
 
 def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:

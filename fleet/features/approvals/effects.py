@@ -1,18 +1,19 @@
-"""One file a thing that can be approved: what follows from the decision. Called by `fleet.features.approvals.service`.
+"""What follows from decisions, by (resource, action). Features register theirs at "approvals.effects".
 
-What is not named here can be asked and decided all the same; nothing follows then but the record and its event.
+What nobody registered can be asked and decided all the same; nothing follows then but the record and its event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fleet.features.approvals import retry
+from fleet.engine import registry
 from fleet.features.approvals.effect import Effect
-from fleet.features.drafts import effect as draft
 
-EFFECTS: Mapping[tuple[str, str], Effect] = {
-    (draft.RESOURCE, draft.ACTION): draft.PUBLISH,
-    (retry.RESOURCE, retry.ACTION): retry.RETRY,
-}
-"""By (resource, action)."""
+
+def known() -> Mapping[tuple[str, str], Effect]:
+    """Return the effects of all features by (resource, action)."""
+    found: dict[tuple[str, str], Effect] = {}
+    for effects in registry.current().extensions("approvals.effects"):
+        found |= effects
+    return found

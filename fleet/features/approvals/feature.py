@@ -46,4 +46,5 @@ FEATURE = Feature(
     pruners=("fleet.features.approvals.maintenance:prune",),
     tables=("fleet.features.approvals.models",),
     checks_at_start=("fleet.features.approvals.service:check",),
+    extends={"approvals.effects": ("fleet.features.approvals.retry:EFFECTS",)},
 )

@@ -44,6 +44,7 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
 
 
 RETRY = Effect(settled)
+EFFECTS = {(RESOURCE, ACTION): RETRY}
 
 
 def unasked(deps: Deps, tx: Tx) -> list[uuid.UUID]:

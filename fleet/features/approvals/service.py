@@ -26,13 +26,13 @@ from fleet.features.approvals import (
     Request,
     RequestState,
     Rule,
+    effects,
     moves,
     queries,
     rule_file,
     rules,
 )
 from fleet.features.approvals.effect import Effect
-from fleet.features.approvals.effects import EFFECTS
 from fleet.features.approvals.queries import Decision, Filter
 
 Revisions = int | Mapping[uuid.UUID, int] | None
@@ -65,7 +65,7 @@ def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, A
 
 
 def _effect_of(request: Request) -> Effect:
-    return EFFECTS.get((request.resource, request.action), _NOTHING)
+    return effects.known().get((request.resource, request.action), _NOTHING)
 
 
 def follow(deps: Deps, tx: Tx, request: Request) -> None:
@@ -216,7 +216,7 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
 
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
-    known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in EFFECTS}
+    known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in effects.known()}
     if resource not in known and not approvals.page(tx, Filter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 

@@ -1,25 +1,14 @@
-"""Jobs that come from an approved draft: whether it still holds, and its words as they were approved.
-
-Called by the handlers of what can be drafted.
-"""
+"""Jobs that come from an approved draft: whether it may still be published."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.engine.work import Work
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftStatus
-
-
-def content_of(work: Work) -> Mapping[str, Any] | None:
-    """Return the content of the draft that a job publishes; None for a job that comes from no draft."""
-    said: Mapping[str, Any] | None = work.claim.payload.get("content") if "draft" in work.claim.payload else None
-    return said
 
 
 def why_not(work: Work) -> Skipped | None:

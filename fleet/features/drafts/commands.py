@@ -27,12 +27,11 @@ from fleet.features.approvals import queries as requests
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.service import Answer
 from fleet.features.drafts import content, lessons, limits, queries
-from fleet.features.drafts.kinds import REVISE_DRAFT
+from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media_store
-from fleet.features.publishing.rules import SCAN
 from fleet.images.objects import ENDINGS
 
 _MOST_TRIES = 5
@@ -223,4 +222,4 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
         most = deps.settings.undecided_drafts
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=limits.fix(agent.username))  # fmt: skip
-    return people.trigger(deps, name, action=SCAN, by=by)
+    return people.trigger(deps, name, action=SCAN_FEED, by=by)

@@ -148,3 +148,4 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
 
 
 PUBLISH = Effect(settled, amended, facts, revise, checked, summary)
+EFFECTS = {(RESOURCE, ACTION): PUBLISH}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.registry import Command, Feature, JobHandler, NavItem
+from fleet.engine.registry import AgentMode, Command, Feature, JobHandler, NavItem
 
 FEATURE = Feature(
     name="drafts",
     help="Supervised agents: drafts for a person to decide on.",
     is_optional=False,
-    needs=("approvals",),
+    needs=("approvals", "publishing"),
     api=(
         "fleet.features.drafts.api_lessons:router",
         "fleet.features.drafts.stats.api:router",
@@ -61,4 +61,19 @@ FEATURE = Feature(
     ),
     pruners=("fleet.features.drafts.service:prune", "fleet.features.drafts.scanning.seen:prune"),
     tables=("fleet.features.drafts.models",),
+    modes=(
+        AgentMode(
+            kind="gallery",
+            name="supervised",
+            behaviour="fleet.features.drafts.agent",
+            next_tick="fleet.features.drafts.agent:next_tick",
+            call_off="fleet.features.drafts.agent:call_off",
+        ),
+    ),
+    extends={
+        "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
+        "publishing.approved": ("fleet.features.drafts.approved:why_not",),
+        "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),
+        "publishing.doubtful": ("fleet.features.drafts.hand_over:hand_over",),
+    },
 )

@@ -30,8 +30,6 @@ from fleet.features.publishing import comment_candidates
 from fleet.features.publishing.kinds import POST
 from fleet.llm.topics import topic_of
 
-_RULE = "rule:"
-
 
 def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:
     """Return the end of a job whose words need a person's approval; their draft is opened when that is recorded."""
@@ -44,12 +42,6 @@ def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:
     draft_id = ids.derived("doubtful", work.claim.job_id)
     work.also = partial(_open, work, draft_id, content, words)
     return Skipped(f"waits for approval as draft {str(draft_id)[:8]}: {'; '.join(words['why'])}"[:1000])
-
-
-def approved_by_person(work: Work) -> bool:
-    """Say whether a person approved the draft that a job publishes; a rule that approves by itself is no person."""
-    by = work.claim.requested_by
-    return "draft" in work.claim.payload and by is not None and not by.startswith(_RULE)
 
 
 def _content(work: Work, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,3 +1,4 @@
-"""Kinds of job of this feature, as they are registered in feature.py."""
+"""Kinds of job and the mode of agents of this feature, as they are registered in feature.py."""
 
 SCAN_FEED, REVISE_DRAFT = "scan_feed", "revise_draft"
+SUPERVISED = "supervised"

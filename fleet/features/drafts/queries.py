@@ -129,3 +129,8 @@ def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
     if which.until is not None:
         where.append(DraftRow.created_at < which.until)
     return where
+
+
+def comment_targets_waiting(tx: Tx, agent_id: uuid.UUID, targets: Sequence[str]) -> frozenset[str]:
+    """Return those posts about which a draft of a comment of the agent waits."""
+    return frozenset(waiting_on(tx, agent_id, DraftKind.COMMENT, targets))

@@ -1,22 +1,24 @@
 """Experiments at work: which variant a post gets, and what follows from it.
 
-Called by the mind of the gallery and the handler of posts. The choice itself is
+Called at the extension points of publishing. The choice itself is
 `fleet.features.experiments.variants`; here it meets agents and jobs. Nothing is decided by results: what came of it
 people see through `fleet.features.experiments.service`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from fleet.core.db import Tx
 from fleet.engine import schedule
 from fleet.engine.agents.loop import Actor
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.experiments import variants
+from fleet.features.experiments import engagement, variants
 from fleet.features.experiments.engagement import Assignment
 from fleet.features.experiments.service import experiments_of
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
@@ -39,12 +41,12 @@ def waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
     return {"post": f"today I post from {start} to {end} o'clock"}
 
 
-def assign(
+def plan(
     deps: Deps, agent: Actor, now: datetime, jobs: Sequence[NewJob]
-) -> tuple[Sequence[NewJob], list[Assignment]]:
-    """Return the jobs, posts among them with their variants, and the assignments to be recorded with them."""
+) -> tuple[list[NewJob], Callable[[Tx], None] | None]:
+    """Return the jobs, posts among them with their variants, and what records the assignments with the decision."""
     if not experiments_of(deps):
-        return jobs, []
+        return list(jobs), None
     assignments = [one for job in jobs if job.kind == POST for one in _assigned(deps, agent, now, job)]
     given: dict[Any, dict[str, str]] = {}
     for one in assignments:
@@ -52,7 +54,11 @@ def assign(
     told = [
         replace(job, payload={**job.payload, "variants": given[job.id]}) if job.id in given else job for job in jobs
     ]
-    return told, assignments
+    return told, functools.partial(_record, assignments) if assignments else None
+
+
+def _record(assignments: Sequence[Assignment], tx: Tx) -> None:
+    engagement.assign(tx, assignments)
 
 
 def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:

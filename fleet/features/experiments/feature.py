@@ -51,4 +51,10 @@ FEATURE = Feature(
     ),
     tables=("fleet.features.experiments.models",),
     checks_at_start=("fleet.features.experiments.service:check",),
+    needs=("publishing",),
+    extends={
+        "publishing.waits": ("fleet.features.experiments.assign:waits",),
+        "publishing.plan": ("fleet.features.experiments.assign:plan",),
+        "publishing.styles": ("fleet.features.experiments.assign:styles",),
+    },
 )

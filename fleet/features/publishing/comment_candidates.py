@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet.adapters.gateway import Caps, comment_would_crowd
+from fleet.engine import registry
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.work import Work
-from fleet.features.drafts import queries
-from fleet.features.drafts.states import DraftKind
 from fleet.features.publishing import comment_targets
 
 
@@ -43,7 +42,11 @@ def still_open(work: Work) -> tuple[Offer, ...]:
     offers = offered(claim)
     standing = comment_targets.look(work.deps.db, claim, [one.id for one in offers])
     with work.deps.db.transaction() as tx:
-        waiting = queries.waiting_on(tx, work.agent.id, DraftKind.COMMENT, [one.id for one in offers])
+        waiting = {
+            target
+            for busy in registry.current().extensions("publishing.busy_targets")
+            for target in busy(tx, work.agent.id, [one.id for one in offers])
+        }
     return tuple(
         one
         for one in offers

@@ -15,6 +15,7 @@ from typing import Any
 from fleet.adapters.base import Action, Verb
 from fleet.core import events, logs
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.engine.work import Work
@@ -23,7 +24,6 @@ from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.review import Said, Verdict
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.drafts import hand_over
 from fleet.features.publishing import comment_targets, published_texts
 from fleet.features.publishing.quality import quality_of
 from fleet.features.publishing.voice import speaker_of
@@ -31,6 +31,7 @@ from fleet.llm.base import Usage
 from fleet.llm.moderation.base import Judgement
 
 log = logs.get(__name__)
+_RULE = "rule:"
 _STEPS = ("words", "words:2")
 _PUBLISHED = ("caption", "text", "alt_text", "image_prompt")
 """Under these names the checkpoint keeps what others will see."""
@@ -78,8 +79,22 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
         if "refused" not in words:
             words = _moderated(work, step, number, words)
         if "refused" not in words:
-            return hand_over.hand_over(work, words) if "doubtful" in words else words
+            return _doubtful(work, words) if "doubtful" in words else words
     return Skipped(f"refused twice; the second time for {'; '.join(words['why'])}"[:1000])
+
+
+def _doubtful(work: Work, words: Mapping[str, Any]) -> Skipped:
+    """Hand doubtful words to the feature that asks people ("publishing.doubtful"); without one they are refused."""
+    for hand_over in registry.current().extensions("publishing.doubtful"):
+        skipped: Skipped = hand_over(work, words)
+        return skipped
+    return Skipped(f"doubtful, and nobody can be asked: {'; '.join(words['why'])}"[:1000])
+
+
+def approved_by_person(work: Work) -> bool:
+    """Say whether a person approved what a job publishes; a rule that approves by itself is no person."""
+    by = work.claim.requested_by
+    return "draft" in work.claim.payload and by is not None and not by.startswith(_RULE)
 
 
 def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:
@@ -130,7 +145,7 @@ def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
     if is_refused:
         return {"refused": _rules(found), "why": [str(one) for one in found], "by": by}
     chosen = {"post": draft.target} if draft.target is not None else {}
-    if doubts and not hand_over.approved_by_person(work):
+    if doubts and not approved_by_person(work):
         texts = {name: verdict.text for name, verdict in verdicts.items()}
         # Apart from what passed: nobody compares new words with these, and nobody remembers them.
         return {"doubtful": texts | chosen, "rules": _rules(doubts), "why": [str(one) for one in doubts], "by": by}
@@ -180,7 +195,7 @@ def _kept(work: Work, words: Mapping[str, Any], by: str, judgements: Iterable[Ju
     if refused:
         return {"refused": refused, "why": [f"{rule}: {by} flags it" for rule in refused], "by": words["by"]}
     kept = {**words, "moderated": by}
-    if not doubtful or hand_over.approved_by_person(work):
+    if not doubtful or approved_by_person(work):
         return kept
     held = words.get("doubtful") or {name: words[name] for name in (*_PUBLISHED, "post") if name in words}
     return {

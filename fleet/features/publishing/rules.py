@@ -21,8 +21,6 @@ MOST_OFFERED = 8
 """Posts that one comment may choose from: as many as its writer is shown (issue 4, one call for one moment)."""
 LONGEST_CAPTION_CHARS = 600
 """Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
-SCAN = "scan_feed"
-"""What a supervised agent does, and all that it does."""
 
 _CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
 
@@ -63,8 +61,6 @@ class Moment:
     waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
     posting: bool = False
     commenting: bool = False
-    scan: str | None = None
-    """Of a supervised agent: SCAN if it may look at its feed now, else why not; it does nothing by itself then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +95,6 @@ def decide(moment: Moment, dice: random.Random) -> Decision:
     """Choose what to do now. The same moment and dice give the same decision."""
     if not moment.has_account:
         return Decision("provision", "I need an account here first.", {}, (Plan("provision"),))
-    if moment.scan is not None:
-        return _supervised(moment, moment.scan)
     candidates = {"comment": _to_comment(moment), "like": _to_like(moment), "browse": list(moment.feed)}
     weights, obstacles = _weights(moment, candidates)
     if moment.asked_for is not None and moment.asked_for in obstacles:
@@ -114,16 +108,6 @@ def decide(moment: Moment, dice: random.Random) -> Decision:
     if action == "comment":
         return _comment(candidates[action], moment, weights, dice)
     return _react(action, candidates[action], moment, weights, dice)
-
-
-def _supervised(moment: Moment, scan: str) -> Decision:
-    if moment.asked_for not in (None, SCAN):
-        return Decision(None, f"I was asked to {moment.asked_for}, but I only propose, and a person decides.", {})
-    if SCAN in moment.held_kinds:
-        return Decision(None, "Nothing to do: looking at feeds is paused.", {})
-    if scan != SCAN:
-        return Decision(None, f"Nothing to do: {scan}.", {})
-    return Decision(SCAN, "I look at what is new, and propose.", {}, (Plan(SCAN),))
 
 
 def _weights(moment: Moment, candidates: Mapping[str, list[Seen]]) -> tuple[dict[str, float], dict[str, str]]:
@@ -234,7 +218,10 @@ def _columns(value: Any) -> dict[str, Any]:
 
 
 def from_data(data: Mapping[str, Any]) -> Moment:
-    """Return the moment that `to_data` wrote down."""
+    """Return the moment that `to_data` wrote down. Raises KeyError, TypeError, ValueError for other data."""
+    recorded = dict(data)
+    if recorded.pop("scan", None) is not None:  # until 0.9 supervised agents were recorded in this form
+        raise ValueError("a supervised agent's moment")
     usage = Usage(
         dict(data["usage"]["counts"]),
         {name: datetime.fromisoformat(at) for name, at in data["usage"]["last_at"].items()},
@@ -250,4 +237,4 @@ def from_data(data: Mapping[str, Any]) -> Moment:
         "usage": usage,
         "caps": Caps(**numbers),
     }
-    return Moment(**{**data, **rest})
+    return Moment(**{**recorded, **rest})

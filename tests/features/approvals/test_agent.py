@@ -186,7 +186,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         called.append((request.resource_id, str(request.state)))
 
     monkeypatch.setattr(
-        approving, "EFFECTS", {("draft", "publish"): Effect(settled), ("listing", "publish"): Effect(settled)}
+        effects, "known", lambda: {("draft", "publish"): Effect(settled), ("listing", "publish"): Effect(settled)}
     )
     return called
 
@@ -236,7 +236,7 @@ def test_an_edit_is_told_to_the_room_and_a_revision_needs_somebody_who_can(
         amended=lambda _, __, request: said.append(request.revision),
         revise=lambda _, __, request, instructions, by: said.append((instructions, by.name)),
     )
-    monkeypatch.setattr(approving, "EFFECTS", {("draft", "publish"): effect})
+    monkeypatch.setattr(effects, "known", lambda: {("draft", "publish"): effect})
     request, listing = propose(fleet), propose(fleet, resource="listing")
     approving.edit(fleet.deps, request.id, {"text": "Better."}, OWNER)
     approving.edit(fleet.deps, request.id, {"text": "Better."}, OWNER)
@@ -338,5 +338,5 @@ def test_it_does_its_own_work_only_and_knows_no_persona_hours(fleet: Fleet) -> N
 
 
 def test_every_effect_stands_for_a_pair_that_rules_can_name() -> None:
-    assert ("job", "retry") in effects.EFFECTS
-    assert all(resource.isidentifier() and action.isidentifier() for resource, action in effects.EFFECTS)
+    assert ("job", "retry") in effects.known()
+    assert all(resource.isidentifier() and action.isidentifier() for resource, action in effects.known())

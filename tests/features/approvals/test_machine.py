@@ -35,7 +35,7 @@ from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features import approvals
 from fleet.features.agents import commands as people
-from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule
+from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule, effects
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.models import DecisionRow, RequestRow
@@ -276,7 +276,7 @@ class Requests(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_requests_under_any_order_of_events(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = make_fleet(database_url)
-    fleet.deps.__dict__["approval_rules"] = RULES
+    fleet.deps.parts["approval_rules"] = RULES
     staff(fleet.deps.db)
     followed: Counter[tuple[uuid.UUID, str]] = Counter()
 
@@ -285,7 +285,9 @@ def test_requests_under_any_order_of_events(database_url: str, monkeypatch: pyte
         tx.afterwards(lambda: followed.update([key]))
 
     monkeypatch.setattr(
-        approving, "EFFECTS", {(resource, "publish"): Effect(follow, amended=lambda *_: None) for resource in NEEDED}
+        effects,
+        "known",
+        lambda: {(resource, "publish"): Effect(follow, amended=lambda *_: None) for resource in NEEDED},
     )
     Requests.fleet, Requests.followed = fleet, followed
     try:

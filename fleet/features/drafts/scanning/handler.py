@@ -17,6 +17,7 @@ from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.engine.work import Fenced, Work
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import limits
+from fleet.features.drafts.kinds import SUPERVISED
 from fleet.features.drafts.scanning import batch as scanning
 from fleet.features.drafts.scanning import propose, queue, seen
 from fleet.features.drafts.scanning.batch import Batch
@@ -32,7 +33,7 @@ _FEW = 10
 
 def prepare(work: Work) -> Done | Held | Skipped:
     """Make drafts of what is new; where nothing is, no model is asked."""
-    if not work.agent.is_supervised:
+    if work.agent.autonomy != SUPERVISED:
         return Skipped("the agent decides for itself now")
     if queue.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
         return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))

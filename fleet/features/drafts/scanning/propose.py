@@ -6,18 +6,21 @@ their requests are written together with the step that says so.
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
 from fleet.adapters.gateway import comment_would_crowd
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine import reserve
-from fleet.engine.agents import loop
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.work import Work
 from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
@@ -25,6 +28,7 @@ from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
 from fleet.features.drafts import content, limits, queries, service
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
+from fleet.features.drafts.kinds import SUPERVISED
 from fleet.features.drafts.scanning import batch as scanning
 from fleet.features.drafts.scanning import sifting
 from fleet.features.drafts.scanning.batch import Batch
@@ -148,8 +152,14 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
             request = approving.propose(work.deps, tx, proposal)
             service.ask(tx, new.id, request.id)
     # Last: whoever deletes the agent takes its requests back before they lock it.
-    if drafts and not loop.still_proposes(tx, work.agent.id):
+    if drafts and not _still_proposes(tx, work.agent.id):
         raise NobodyProposes("the agent was deleted or decides for itself now")
+
+
+def _still_proposes(tx: Tx, agent_id: uuid.UUID) -> bool:
+    """Say whether an agent is there and supervised, and keep it so for the rest of the transaction."""
+    query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
+    return tx.scalar(query.where(AgentRow.autonomy == SUPERVISED).with_for_update(read=True)) is not None
 
 
 def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:

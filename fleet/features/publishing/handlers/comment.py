@@ -9,8 +9,7 @@ from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.drafts import approved
-from fleet.features.publishing import comment_candidates
+from fleet.features.publishing import approved, comment_candidates
 from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
 from fleet.features.publishing.voice import speaker_of

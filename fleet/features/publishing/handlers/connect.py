@@ -6,7 +6,7 @@ from fleet.adapters.base import Action, Verb
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
-from fleet.features.drafts import approved
+from fleet.features.publishing import approved
 from fleet.features.publishing.review_words import reviewed_once
 
 

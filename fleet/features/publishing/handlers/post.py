@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.adapters.base import Action, Verb
+from fleet.engine import registry
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.drafts import approved
-from fleet.features.experiments import assign
 from fleet.features.media import draft_media
-from fleet.features.publishing import batching, published_texts
+from fleet.features.publishing import approved, batching, published_texts
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.pictures import picture
@@ -65,7 +64,11 @@ def _write(work: Work, turn: Turn) -> Draft | Held:
     with work.deps.db.transaction() as tx:
         recent = published_texts.recent_results(tx, work.agent.id, POST, "caption")
     memories = memory_of(work.deps).recall(work.agent.id, (), limit=MOST_RECALLED)
-    styles = assign.styles(work.deps, work.claim.payload)
+    styles = tuple(
+        style
+        for styles in registry.current().extensions("publishing.styles")
+        for style in styles(work.deps, work.claim.payload)
+    )
     request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections)
     made = batching.words(work, request, turn)
     if isinstance(made, Held):

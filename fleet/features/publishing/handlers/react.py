@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleet.adapters.base import Action, Verb
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.work import Work
-from fleet.features.drafts import approved
+from fleet.features.publishing import approved
 
 
 def prepare(work: Work) -> Action | Skipped:
