@@ -1,0 +1,99 @@
+"""The registry of features: every part resolves, names are unique, and what is left out is gone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fleet import app
+from fleet.core.errors import InvalidInput
+from fleet.engine import registry
+from fleet.engine.perform import perform
+from fleet.engine.registry import Feature, JobHandler, Registry
+from tests.engine.test_perform import add
+from tests.factories import Fleet
+
+OPTIONAL = sorted(one.name for one in app.load() if one.is_optional)
+
+
+@pytest.fixture(autouse=True)
+def _all_features_again() -> Iterator[None]:
+    yield
+    app.load()
+
+
+def references(value: Any) -> Iterator[str]:
+    """Give every reference within a feature: strings of the form "package.module:attribute" or of a module of ours."""
+    if isinstance(value, str):
+        if value.startswith("fleet.features."):
+            yield value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from references(getattr(value, field.name))
+    elif isinstance(value, dict):
+        yield from references(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from references(one)
+
+
+def test_every_reference_of_every_feature_resolves() -> None:
+    found = [ref for feature in app.load() for ref in references(feature)]
+    assert len(found) > 80
+    for ref in found:
+        registry.load(ref)
+
+
+def test_a_reference_without_its_target_is_named() -> None:
+    with pytest.raises(ImportError, match=r"fleet\.app has no nothing"):
+        registry.load("fleet.app:nothing")
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_optional_feature_can_be_left_out_with_all_that_it_registered(name: str) -> None:
+    whole = app.load()
+    gone = whole.features[name]
+    rest = app.load([f"-{name}"])
+    assert name not in rest
+    assert not {job.kind for job in gone.jobs} & rest.jobs.keys()
+    assert not {kind.kind for kind in gone.agents} & rest.agents.keys()
+    assert not [ref for one in rest for ref in references(one) if ref.startswith(f"fleet.features.{name}.")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [(["-dancing"], "names no feature: dancing"), (["dancing"], "names no feature: dancing"),
+     (["-publishing"], "cannot leave out publishing")],
+)  # fmt: skip
+def test_a_wrong_choice_of_features_is_refused(wanted: list[str], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        app.load(wanted)
+
+
+def test_what_is_named_is_had_and_what_is_required_too() -> None:
+    few = app.load([OPTIONAL[0]])
+    assert OPTIONAL[0] in few and "publishing" in few
+    assert not set(OPTIONAL[1:]) & few.features.keys()
+
+
+def test_two_features_cannot_register_the_same_kind_and_needs_must_be_there() -> None:
+    job = JobHandler(kind="dance", noun="a dance", prepare="fleet.app:load")
+    with pytest.raises(InvalidInput, match="kind of job 'dance'"):
+        _ = Registry([Feature(name="a", jobs=(job,)), Feature(name="b", jobs=(job,))]).jobs
+    with pytest.raises(InvalidInput, match="b needs a"):
+        Registry([Feature(name="b", needs=("a",))])
+
+
+def test_an_agent_whose_mode_no_feature_knows_publishes_nothing(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    fleet.sql("UPDATE agents SET autonomy = 'supervised'")
+    job = add(fleet, agent, "like", target="p1")
+    whole = registry.current()
+    registry.use(Registry([dataclasses.replace(one, modes=()) for one in whole]))
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "skipped"
+    assert "no feature of this fleet knows supervised agents" in str(fleet.job(job).error)
+    assert fleet.surface.effects == []
