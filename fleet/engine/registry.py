@@ -35,6 +35,11 @@ def load(ref: Ref | Any) -> Any:
     return found
 
 
+def load_all(refs: Iterable[Ref | Any | None]) -> list[Any]:
+    """Return the objects that references name, without those that are None. Raises ImportError."""
+    return [load(ref) for ref in refs if ref is not None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandler:
     """A kind of job: how its action is prepared, and the rules by which the ledger treats it.
@@ -92,6 +97,24 @@ class AgentType:
     kind: str
     behaviour: Ref | Any
     system: SystemAgent | None = None
+    actions: tuple[str, ...] = ()
+    """The actions that a person can ask of an agent of this type."""
+    supervised_actions: tuple[str, ...] = ()
+    """The actions that a person can ask of a supervised one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTab:
+    """A tab of an agent's page, with the template agent_NAME.html.
+
+    `facts(deps, agent, before)` returns what the template shows; `before` is the place in the list where it begins, or
+    empty. `permission` is one of `fleet.access`; without one everybody who sees agents sees the tab.
+    """
+
+    name: str
+    facts: Ref | Callable[..., Mapping[str, Any]]
+    permission: str | None = None
+    order: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +165,23 @@ class Feature:
     commands: tuple[Command, ...] = ()
     checks: tuple[Ref, ...] = ()
     """Checks of `fleet check`."""
+    agent_tabs: tuple[AgentTab, ...] = ()
+    agent_facts: Ref | Callable[..., Mapping[str, Any]] | None = None
+    """`facts(deps, agent) -> Mapping`: names for the template of the first tab of an agent's page."""
+    agent_summary: Ref | Callable[..., Any] | None = None
+    """`summary(deps, agent) -> (fields, rows)`: fields of the JSON and rows of the table of `fleet agents show`."""
+    agent_commands: tuple[Ref, ...] = ()
+    """Commands below `fleet agents`."""
+    agent_deleting: Ref | Callable[..., None] | None = None
+    """`deleting(deps, tx, agent_id)`: end what waits for an agent that is being deleted.
+
+    Called before the agent's row is locked and again with the lock, so it must be idempotent."""
+    agent_deleted: Ref | Callable[..., None] | None = None
+    """`deleted(deps, tx, agent, by=)`: add what remains to be done for an agent that this transaction has deleted."""
+    waiting: Ref | Callable[..., Mapping[str, int]] | None = None
+    """`waiting(tx) -> Mapping[str, int]`: how many decisions wait for people, by the resource they are about."""
+    refuse_name: Ref | Callable[..., None] | None = None
+    """`refuse_name(deps, name)`: raise InvalidInput for a name that an invited person must not choose."""
 
 
 class Registry:

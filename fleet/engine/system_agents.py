@@ -13,11 +13,10 @@ import sqlalchemy as sa
 from fleet.core.db import Database
 from fleet.engine import controls
 from fleet.engine.agents import commands
-from fleet.engine.agents.commands import NewAgent
+from fleet.engine.agents.commands import NewAgent, first_tick_at
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.controls import Hold
-from fleet.features.controls.commands import first_tick_at
 
 SURFACE = "fleet"
 """Where they act: on no surface, so that a pause of one does not hold them."""

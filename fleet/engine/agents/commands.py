@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +35,14 @@ _EDITABLE = frozenset(
         "heeds_agents", "draft_days",
     }
 )  # fmt: skip
+
+
+_FIRST_TICK = timedelta(seconds=5)
+
+
+def first_tick_at(tx: Tx) -> datetime:
+    """Return when an agent that is started now has its first tick."""
+    return tx.now() + _FIRST_TICK
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import Deed
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import AgentName, Body, Count, Moved, Reason, line, taken
@@ -79,28 +79,28 @@ def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def start(deps: TheDeps, *, name: AgentName) -> Moved:
     """Set an agent going."""
-    return Moved(changed=people.start(deps, name))
+    return Moved(changed=agent_commands.start(deps, name))
 
 
 @router.post("/{name}/pause")
 def pause(deps: TheDeps, *, name: AgentName, body: Pause, who: Controller) -> Moved:
     """Let an agent rest until somebody resumes it."""
-    return Moved(changed=people.pause(deps, name, by=who.by, reason=body.reason))
+    return Moved(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
 
 
 @router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def resume(deps: TheDeps, *, name: AgentName) -> Moved:
     """Let a paused agent and its waiting jobs go on."""
-    return Moved(changed=people.resume(deps, name))
+    return Moved(changed=agent_commands.resume(deps, name))
 
 
 @router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def stop(deps: TheDeps, *, name: AgentName) -> Moved:
     """Send an agent home and call off what it had not begun."""
-    return Moved(changed=people.stop(deps, name))
+    return Moved(changed=agent_commands.stop(deps, name))
 
 
 @router.post("/{name}/trigger", status_code=202)
 def trigger(deps: TheDeps, *, name: AgentName, body: Trigger, who: Controller) -> Woken:
     """Wake an agent now, perhaps for one action. It goes through the same ledger, caps and switches as every tick."""
-    return taken(Woken, people.trigger(deps, name, action=body.action, by=who.by))
+    return taken(Woken, agent_commands.trigger(deps, name, action=body.action, by=who.by))

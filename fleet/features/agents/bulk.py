@@ -14,12 +14,12 @@ from enum import StrEnum
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.engine.agents import commands, queries
+from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import AgentFilter
-from fleet.features.controls.commands import first_tick_at
+from fleet.features.agents import commands as agent_commands
 
 _BATCH = 1000
 
@@ -70,7 +70,7 @@ def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> i
     while True:
         with deps.db.transaction() as tx:
             if deed is Deed.STOP:  # before their rows are locked
-                people.call_off(tx, _next(tx, crowd, deed, last, lock=False))
+                agent_commands.call_off(tx, _next(tx, crowd, deed, last, lock=False))
             batch = _next(tx, crowd, deed, last)
             moved = _move(tx, batch, deed, reason or f"by {by}")
             if moved:
@@ -114,7 +114,7 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> in
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
         case Deed.STOP:
             stopped = commands.stop_these(tx, agent_ids)
-            people.call_off_late(tx, agent_ids)
+            agent_commands.call_off_late(tx, agent_ids)
             return stopped
 
 

@@ -5,6 +5,7 @@ Called by doors. Reading only; deciding again changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,15 +13,17 @@ import sqlalchemy as sa
 from fleet.engine import ticks
 from fleet.engine.agents import queries
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.agents.queries import Filter
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
+from fleet.engine.jobs import history
 from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.policy import JobKind
 from fleet.engine.tick import decide_again
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 
 
-def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) -> list[AgentRow]:
+def agents_after(deps: Deps, which: AgentFilter, *, after: str | None, limit: int) -> list[AgentRow]:
     """Return the agents that follow a username; however far down, that costs what the first page does.
 
     Raises NotFound for an unknown persona.
@@ -28,7 +31,7 @@ def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) ->
     with deps.db.transaction() as tx:
         found = queries.find(tx, which, limit=limit, after=after)
         if not found:
-            people.refuse_unknown(deps, tx, which)
+            agent_commands.refuse_unknown(deps, tx, which)
         return found
 
 
@@ -57,3 +60,15 @@ def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any]
     """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
     with deps.db.transaction() as tx:
         return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+
+
+def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:
+    """Return the results of the scans that followed from decisions of one agent, by the number of the tick."""
+    with deps.db.transaction() as tx:
+        jobs = history.jobs_of_ticks(tx, ticks)
+    return {
+        tick_no: job.result
+        for tick_no, found in jobs.items()
+        for job in found
+        if job.kind == JobKind.SCAN_FEED and job.result
+    }

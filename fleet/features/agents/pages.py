@@ -18,23 +18,22 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import NotFound
 from fleet.engine.agent_types import MINDS
-from fleet.engine.agents.models import AgentRow, Status
-from fleet.engine.agents.queries import Tally
+from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter, Tally
 from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
-from fleet.features.agents import queries as roster
+from fleet.features.agents import queries as agent_views
 from fleet.features.agents.bulk import Crowd, Deed
-from fleet.features.agents.commands import AgentFilter
 from fleet.features.agents.form import AUTONOMY
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
+from fleet.web.links import agent_address
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
 PAGE = 50
 _MOST_CHOSEN = 500
-_OURS = frozenset({"new", "bulk"})
 
 
 class Standing(StrEnum):
@@ -92,11 +91,6 @@ def _asked(*, status: Maybe[Standing] = None, persona: Annotated[str, Query(max_
 TheAsked = Annotated[Asked, Depends(_asked)]
 
 
-def address(agent: AgentRow) -> str:
-    """Return where an agent's page is: by its username, unless a page of ours is called so."""
-    return f"/agents/{agent.id if agent.username in _OURS else agent.username}"
-
-
 @router.get("/agents", dependencies=[needs(Permission.AGENTS_VIEW)])
 def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
            after: Annotated[str, Query(max_length=30)] = "",
@@ -105,13 +99,13 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
     after, before = text.clean(after), text.clean(before)
     problem: NotFound | None = None
     try:
-        roll = roster.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
+        roll = agent_views.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
     except NotFound as error:
-        problem, roll = error, roster.nobody(deps)
+        problem, roll = error, agent_views.nobody(deps)
     return render(
         request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
-        personas=deps.personas.personas, kinds=tuple(MINDS), standings=Standing, autonomies=AUTONOMY, address=address,
-        badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
+        personas=deps.personas.personas, kinds=tuple(MINDS), standings=Standing, autonomies=AUTONOMY,
+        address=agent_address, badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 
 

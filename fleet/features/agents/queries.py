@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleet.engine import controls, system_agents, ticks
-from fleet.engine.agents import queries
+from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import AgentRow, Status
-from fleet.engine.agents.queries import Tally
+from fleet.engine.agents.queries import AgentFilter, Tally
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import drawn
 from fleet.engine.jobs import history
 from fleet.engine.jobs.models import JobRow, TickRow
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents import commands as agent_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
     with deps.db.transaction() as tx:
         tally = queries.tally(tx, which)
         if not tally.matching:
-            people.refuse_unknown(deps, tx, which)
+            agent_commands.refuse_unknown(deps, tx, which)
         found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
         holds = controls.in_force(tx)
     # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
@@ -67,7 +66,7 @@ def nobody(deps: Deps) -> Roll:
 
 def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
     """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
-    return people.get_agent(deps, name, include_deleted=True).id if name else None
+    return lookup.agent(deps.db, name, include_deleted=True).id if name else None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:

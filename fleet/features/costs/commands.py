@@ -13,10 +13,10 @@ from fleet.core.errors import NotFound
 from fleet.engine import controls
 from fleet.engine.agents import commands
 from fleet.engine.agents import queries as agent_queries
+from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
 from fleet.engine.jobs.policy import WORDED
-from fleet.features.controls import commands as fleetwide
 from fleet.llm import registry as models
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -150,7 +150,7 @@ def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
     elif scope is Scope.AGENT:
         agent_id = uuid.UUID(key)
         reasons = tuple(f"The {period.each} budget of agent {key} (" for period in Period)
-        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=fleetwide.first_tick_at(tx))
+        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=first_tick_at(tx))
 
 
 def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="drafts",
@@ -19,6 +19,11 @@ FEATURE = Feature(
         "fleet.features.drafts.stats.pages:router",
         "fleet.features.drafts.pages_draft:router",
     ),
+    agent_tabs=(
+        AgentTab(name="drafts", facts="fleet.features.drafts.agent_parts:tab", permission="drafts.view", order=60),
+    ),
+    agent_facts="fleet.features.drafts.agent_parts:facts",
+    agent_summary="fleet.features.drafts.agent_parts:summary",
     nav=(
         NavItem(
             path="/drafts",
