@@ -30,7 +30,7 @@ from fleet.engine.ticks import TickKey
 from fleet.engine.work import Work
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import Crowd, Deed
+from fleet.features.agents.bulk import BulkAction, Selection
 from tests.engine.test_perform import add, waits_s
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_commands import until_done_or_behind_us
@@ -41,7 +41,7 @@ def stop_one(fleet: Fleet, name: str) -> object:
 
 
 def stop_all(fleet: Fleet, _: str) -> object:
-    return bulk.act(fleet.deps, Crowd(AgentFilter()), Deed.STOP, by="ada")
+    return bulk.act(fleet.deps, Selection(AgentFilter()), BulkAction.STOP, by="ada")
 
 
 def delete_one(fleet: Fleet, name: str) -> object:
@@ -122,7 +122,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
     with ThreadPoolExecutor(2) as others:
         with fleet.deps.db.transaction() as tx:
             tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
-            stopped = others.submit(bulk.act, fleet.deps, Crowd(AgentFilter()), Deed.STOP, by="ada")
+            stopped = others.submit(bulk.act, fleet.deps, Selection(AgentFilter()), BulkAction.STOP, by="ada")
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
             done = others.submit(perform, fleet.deps, jobs[1])
             _until(lambda: done.done() or _waits_alone(fleet, tx))

@@ -15,7 +15,7 @@ from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, Status
 from fleet.engine.agents.queries import AgentFilter
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents import decisions
+from fleet.features.agents import queries as agent_views
 from fleet.features.personas.api import Interval, Weights
 from fleet.web import cursors, etags
 from fleet.web.auth import TheDeps, needs
@@ -156,7 +156,7 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
     wanted = AgentFilter(
         status=which.status, persona_id=which.persona, autonomy=which.autonomy, text=which.text or None
     )
-    found = decisions.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
+    found = agent_views.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
     rows, following = which.page(found, lambda row: row.username)
     return AgentPage(items=[view(row) for row in rows], next=following)
 

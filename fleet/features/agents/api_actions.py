@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import AgentName, Body, Count, Moved, Reason, line, taken
 
@@ -54,26 +54,26 @@ class PauseAll(All):
 @router.post("/start")
 def start_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Start every idle agent, or those of one persona."""
-    return Count(count=bulk.act_on_all(deps, Deed.START, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.START, persona_id=body.persona, by=who.by))
 
 
 @router.post("/pause")
 def pause_all(deps: TheDeps, *, body: PauseAll, who: Controller) -> Count:
     """Pause every running agent, or those of one persona."""
-    number = bulk.act_on_all(deps, Deed.PAUSE, persona_id=body.persona, by=who.by, reason=body.reason)
+    number = bulk.act_on_all(deps, BulkAction.PAUSE, persona_id=body.persona, by=who.by, reason=body.reason)
     return Count(count=number)
 
 
 @router.post("/resume")
 def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Resume every paused agent, or those of one persona."""
-    return Count(count=bulk.act_on_all(deps, Deed.RESUME, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.RESUME, persona_id=body.persona, by=who.by))
 
 
 @router.post("/stop")
 def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Stop every agent that is not idle, or those of one persona, and call off what they had not begun."""
-    return Count(count=bulk.act_on_all(deps, Deed.STOP, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.STOP, persona_id=body.persona, by=who.by))
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])

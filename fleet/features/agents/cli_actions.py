@@ -16,7 +16,7 @@ from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 
 F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: list[click.Command] = []
@@ -170,7 +170,7 @@ def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
 @pass_door
 def start_all(door: Door, /, *, persona_id: str | None) -> None:
     """Start every idle agent."""
-    door.say(f"Started {_everyone(door, Deed.START, persona_id)}.")
+    door.say(f"Started {_everyone(door, BulkAction.START, persona_id)}.")
 
 
 @_command("pause-all")
@@ -179,7 +179,7 @@ def start_all(door: Door, /, *, persona_id: str | None) -> None:
 @pass_door
 def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
     """Pause every running agent."""
-    door.say(f"Paused {_everyone(door, Deed.PAUSE, persona_id, reason)}.")
+    door.say(f"Paused {_everyone(door, BulkAction.PAUSE, persona_id, reason)}.")
 
 
 @_command("resume-all")
@@ -187,7 +187,7 @@ def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
 @pass_door
 def resume_all(door: Door, /, *, persona_id: str | None) -> None:
     """Resume every paused agent."""
-    door.say(f"Resumed {_everyone(door, Deed.RESUME, persona_id)}.")
+    door.say(f"Resumed {_everyone(door, BulkAction.RESUME, persona_id)}.")
 
 
 @_command("stop-all")
@@ -198,9 +198,9 @@ def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
     """Stop every agent that is not idle and call off what they had not begun."""
     whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
     door.confirm(f"Stop {whom}?", yes=yes)
-    door.say(f"Stopped {_everyone(door, Deed.STOP, persona_id)}.")
+    door.say(f"Stopped {_everyone(door, BulkAction.STOP, persona_id)}.")
 
 
-def _everyone(door: Door, deed: Deed, persona_id: str | None, reason: str = "") -> str:
-    number = bulk.act_on_all(door.deps, deed, persona_id=persona_id, by=door.by, reason=reason)
+def _everyone(door: Door, action: BulkAction, persona_id: str | None, reason: str = "") -> str:
+    number = bulk.act_on_all(door.deps, action, persona_id=persona_id, by=door.by, reason=reason)
     return f"{number} agent{'' if number == 1 else 's'}"

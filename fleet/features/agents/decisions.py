@@ -1,38 +1,41 @@
-"""Pages of long lists, each begun where the one above ended, and the decision log of an agent.
+"""The decision log of an agent: pages of it, the jobs and scans that followed, and a decision made again.
 
 Called by doors. Reading only; deciding again changes nothing.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.engine import ticks
 from fleet.engine.agents import queries
-from fleet.engine.agents.models import AgentRow
-from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import history
-from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.models import JobRow, TickRow
 from fleet.engine.jobs.policy import JobKind
 from fleet.engine.tick import decide_again
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as agent_commands
 
 
-def agents_after(deps: Deps, which: AgentFilter, *, after: str | None, limit: int) -> list[AgentRow]:
-    """Return the agents that follow a username; however far down, that costs what the first page does.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One entry of the decision log, with the jobs that came of it."""
 
-    Raises NotFound for an unknown persona.
-    """
+    tick: TickRow
+    jobs: Sequence[JobRow]
+
+
+def with_jobs(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
+    """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
     with deps.db.transaction() as tx:
-        found = queries.find(tx, which, limit=limit, after=after)
-        if not found:
-            agent_commands.refuse_unknown(deps, tx, which)
-        return found
+        found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
+        jobs = history.jobs_of_ticks(tx, found)
+    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
 
 
 def decisions_before(deps: Deps, name: str, *, before: int | None, limit: int) -> list[TickRow]:

@@ -99,7 +99,7 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
 
 def decisions_tab(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     """Return what the tab "decisions" shows."""
-    found = agent_views.decisions(deps, row.id, limit=_ENTRIES, before=place(before))
+    found = decisions.with_jobs(deps, row.id, limit=_ENTRIES, before=place(before))
     return {"decisions": found, "more": found[-1].tick.tick_no if len(found) == _ENTRIES else None}
 
 
@@ -108,7 +108,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
              who: Annotated[Principal, needs(Permission.AGENTS_VIEW)]) -> Response:  # fmt: skip
     """Show one decision with all that it rested on, and what the same moment and dice lead to now."""
     row = _known(deps, name)
-    found = agent_views.decisions(deps, row.id, limit=1, before=tick_no + 1)
+    found = decisions.with_jobs(deps, row.id, limit=1, before=tick_no + 1)
     if not found or found[0].tick.tick_no != tick_no:
         raise NotFound(f"{row.name} has no decision {tick_no}.", fix="Old decisions are pruned; see its list of them.")
     try:

@@ -29,7 +29,7 @@ from fleet.engine.perform import perform
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
 from fleet.features.jobs import commands as job_commands
 from fleet.features.overview import status as fleet_status
@@ -95,16 +95,16 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
     for name in names:
         agent_commands.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
     agent_commands.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
-    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada", persona_id="ai_artist") == 3
-    assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="ai_artist") == 3
+    assert bulk.act_on_all(fleet.deps, BulkAction.START, by="ada", persona_id="ai_artist") == 3
+    assert bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada", persona_id="ai_artist") == 3
     agent_commands.resume(fleet.deps, names[0])
     before = lookup.agent(fleet.deps.db, names[0]).next_tick_at
-    assert bulk.act_on_all(fleet.deps, Deed.RESUME, by="ada") == 2
+    assert bulk.act_on_all(fleet.deps, BulkAction.RESUME, by="ada") == 2
     assert lookup.agent(fleet.deps.db, names[0]).next_tick_at == before
-    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada") == 1
-    assert bulk.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
+    assert bulk.act_on_all(fleet.deps, BulkAction.START, by="ada") == 1
+    assert bulk.act_on_all(fleet.deps, BulkAction.STOP, by="ada") == 4
     with pytest.raises(NotFound):
-        bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
+        bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada", persona_id="nobody")
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -113,9 +113,9 @@ def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many:
     with fleet.deps.db.transaction() as tx:
         assert commands.pause(tx, agent, reason="budget: 429", until=tx.now() + timedelta(milliseconds=1))
     if many:
-        assert bulk.count(fleet.deps, bulk.Crowd(AgentFilter()), Deed.PAUSE) == (1, 1)
-        assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada") == 1
-        assert bulk.count(fleet.deps, bulk.Crowd(AgentFilter()), Deed.PAUSE) == (1, 0)
+        assert bulk.count(fleet.deps, bulk.Selection(AgentFilter()), BulkAction.PAUSE) == (1, 1)
+        assert bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada") == 1
+        assert bulk.count(fleet.deps, bulk.Selection(AgentFilter()), BulkAction.PAUSE) == (1, 0)
     else:
         assert agent_commands.pause(fleet.deps, str(agent), by="ada")
         assert not agent_commands.pause(fleet.deps, str(agent), by="ada")

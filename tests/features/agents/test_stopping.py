@@ -24,7 +24,7 @@ from tests.factories import Fleet, raises
 
 ENDS: dict[str, Callable[[Fleet, str], object]] = {
     "stopped": lambda fleet, name: agent_commands.stop(fleet.deps, name),
-    "stopped with others": lambda fleet, _: bulk.act_on_all(fleet.deps, bulk.Deed.STOP, by="mia"),
+    "stopped with others": lambda fleet, _: bulk.act_on_all(fleet.deps, bulk.BulkAction.STOP, by="mia"),
     "deleted": lambda fleet, name: agent_commands.delete(fleet.deps, name, by="mia"),
 }
 

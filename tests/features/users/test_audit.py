@@ -22,7 +22,7 @@ from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.approvals import Person, Proposal
 from fleet.features.approvals import service as approving
 from fleet.features.controls import commands as fleetwide
@@ -90,10 +90,10 @@ def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
     (seeded,) = of(fleet, lambda: agent_commands.seed(deps, count=3, by="web:ana"))
     assert (seeded.action, seeded.after) == ("agents.seeded", {"number": 3, "seed": 0, "started": False})
     for action, act in (
-        ("agents.started", lambda: bulk.act_on_all(deps, Deed.START, by="web:ana")),
-        ("agents.paused", lambda: bulk.act_on_all(deps, Deed.PAUSE, by="web:ana", reason="tea")),
-        ("agents.resumed", lambda: bulk.act_on_all(deps, Deed.RESUME, by="web:ana")),
-        ("agents.stopped", lambda: bulk.act_on_all(deps, Deed.STOP, by="web:ana")),
+        ("agents.started", lambda: bulk.act_on_all(deps, BulkAction.START, by="web:ana")),
+        ("agents.paused", lambda: bulk.act_on_all(deps, BulkAction.PAUSE, by="web:ana", reason="tea")),
+        ("agents.resumed", lambda: bulk.act_on_all(deps, BulkAction.RESUME, by="web:ana")),
+        ("agents.stopped", lambda: bulk.act_on_all(deps, BulkAction.STOP, by="web:ana")),
     ):
         (line,) = of(fleet, act)
         assert line.action == action and line.after is not None and line.after["number"] == 3
