@@ -105,13 +105,14 @@ class AgentType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentTab:
-    """A tab of an agent's page, with the template agent_NAME.html.
+    """A tab of an agent's page.
 
     `facts(deps, agent, before)` returns what the template shows; `before` is the place in the list where it begins, or
     empty. `permission` is one of `fleet.access`; without one everybody who sees agents sees the tab.
     """
 
     name: str
+    template: str
     facts: Ref | Callable[..., Mapping[str, Any]]
     permission: str | None = None
     order: int = 100

@@ -10,7 +10,11 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.activity.api:router",),
     pages=("fleet.features.activity.pages:router",),
-    agent_tabs=(AgentTab(name="activity", facts="fleet.features.activity.pages:agent_tab", order=40),),
+    agent_tabs=(
+        AgentTab(
+            name="activity", template="agent_activity.html", facts="fleet.features.activity.pages:agent_tab", order=40
+        ),
+    ),
     agent_commands=("fleet.features.activity.cli:activity_of_agent",),
     nav=(
         NavItem(

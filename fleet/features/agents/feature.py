@@ -19,8 +19,13 @@ FEATURE = Feature(
         "fleet.features.agents.pages_agent:router",
     ),
     agent_tabs=(
-        AgentTab(name="about", facts="fleet.features.agents.pages_agent:about", order=10),
-        AgentTab(name="decisions", facts="fleet.features.agents.pages_agent:decisions_tab", order=20),
+        AgentTab(name="about", template="agent_about.html", facts="fleet.features.agents.pages_agent:about", order=10),
+        AgentTab(
+            name="decisions",
+            template="agent_decisions.html",
+            facts="fleet.features.agents.pages_agent:decisions_tab",
+            order=20,
+        ),
     ),
     nav=(
         NavItem(

@@ -65,7 +65,7 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
         raise Forbidden(f"You may not see the {tab} of agents.", fix="Ask an admin of the fleet.")
     row = _known(deps, name)
     return render(
-        request, "agent.html", agent=row, tab=tab, tabs=tuple(tabs), at=agent_address(row),
+        request, "agent.html", agent=row, tab=tab, tabs=tuple(tabs), shown=tabs[tab].template, at=agent_address(row),
         hold=agent_views.hold_on(deps, row), persona=deps.personas.personas.get(row.persona_id or ""),
         actions=agent_commands.actions_of(row), before=before, decided=functools.partial(decided_for, who, row),
         **registry.load(tabs[tab].facts)(deps, row, before),

@@ -14,7 +14,13 @@ FEATURE = Feature(
     ),
     pages=("fleet.features.costs.pages:router", "fleet.features.costs.pages_budgets:router"),
     agent_tabs=(
-        AgentTab(name="costs", facts="fleet.features.costs.pages:agent_tab", permission="costs.view", order=50),
+        AgentTab(
+            name="costs",
+            template="agent_costs.html",
+            facts="fleet.features.costs.pages:agent_tab",
+            permission="costs.view",
+            order=50,
+        ),
     ),
     nav=(
         NavItem(

@@ -20,7 +20,13 @@ FEATURE = Feature(
         "fleet.features.drafts.pages_draft:router",
     ),
     agent_tabs=(
-        AgentTab(name="drafts", facts="fleet.features.drafts.agent_parts:tab", permission="drafts.view", order=60),
+        AgentTab(
+            name="drafts",
+            template="agent_drafts.html",
+            facts="fleet.features.drafts.agent_parts:tab",
+            permission="drafts.view",
+            order=60,
+        ),
     ),
     agent_facts="fleet.features.drafts.agent_parts:facts",
     agent_summary="fleet.features.drafts.agent_parts:summary",

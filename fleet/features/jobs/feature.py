@@ -17,7 +17,15 @@ FEATURE = Feature(
         "fleet.features.jobs.pages_job:router",
         "fleet.features.jobs.pages_dead:router",
     ),
-    agent_tabs=(AgentTab(name="jobs", facts="fleet.features.jobs.pages:agent_tab", permission="jobs.view", order=30),),
+    agent_tabs=(
+        AgentTab(
+            name="jobs",
+            template="agent_jobs.html",
+            facts="fleet.features.jobs.pages:agent_tab",
+            permission="jobs.view",
+            order=30,
+        ),
+    ),
     nav=(
         NavItem(
             path="/jobs", label="Jobs", permission="jobs.view", group="Work", order=60, icon="M4 6h16M4 12h16M4 18h10"
