@@ -22,10 +22,10 @@ import sqlalchemy as sa
 from fleet.cli import options
 from fleet.core import db
 from fleet.core.queue import QUEUES
-from fleet.engine.agent_types import MINDS
+from fleet.engine import registry
 from fleet.engine.agents.models import Status
 from fleet.engine.controls import SCOPES
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 from fleet.features.approvals.states import RequestState, Verdict
 from fleet.features.drafts.learning import Decision as LessonDecision
@@ -251,9 +251,9 @@ def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
 
 
 def test_the_command_line_offers_exactly_what_exists() -> None:
-    assert list(options.KINDS.choices) == [str(kind) for kind in JobKind]
+    assert set(options.KINDS.choices) == registry.current().jobs.keys()
     assert list(options.DEAD_REASONS.choices) == [str(reason) for reason in DeadReason]
-    assert list(options.AGENT_KINDS.choices) == list(MINDS)
+    assert list(options.AGENT_KINDS.choices) == list(registry.current().agents)
     assert list(options.STATES.choices) == [str(state) for state in JobState]
 
 
@@ -261,7 +261,6 @@ def test_the_command_line_offers_exactly_what_exists() -> None:
     ("constraint", "values"),
     [
         ("ck_jobs_state", JobState),
-        ("ck_jobs_kind", JobKind),
         ("ck_jobs_priority", Priority),
         ("ck_jobs_dead_reason", DeadReason),
         ("ck_agents_status", Status),

@@ -81,8 +81,10 @@ class Door:
         """The connections that the verbs need."""
         if self._deps is None:
             settings = self.settings
+            from fleet import app
             from fleet.engine import deps
 
+            app.load()
             self.act()
             self._deps = deps.build(settings)
         return self._deps

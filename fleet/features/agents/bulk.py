@@ -20,6 +20,7 @@ from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
 from fleet.features.agents import commands as agent_commands
+from fleet.features.personas.service import personas_of
 
 _BATCH = 1000
 
@@ -101,7 +102,7 @@ def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None,
     nobody knows.
     """
     if persona_id is not None:
-        deps.personas.get(persona_id)
+        personas_of(deps).get(persona_id)
     status = Status.IDLE if action is BulkAction.START else None
     return act(deps, Selection(AgentFilter(persona_id=persona_id, status=status)), action, by=by, reason=reason)
 

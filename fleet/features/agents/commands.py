@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.access import audit
-from fleet.adapters import registry as surfaces
+from fleet.adapters import registry as adapters
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
@@ -25,9 +25,9 @@ from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs import snooze
-from fleet.engine.jobs.policy import NO_ACTS, JobKind
 from fleet.engine.ticks import TickKey
 from fleet.features.personas.generator import generate
+from fleet.features.personas.service import personas_of
 
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does."""
@@ -42,7 +42,7 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
     heeds = deps.settings.sandbox  # the gallery in the box holds agents alone
     if persona_id is None:
         return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by, heeds_agents=heeds)
-    persona = deps.personas.get(persona_id)
+    persona = personas_of(deps).get(persona_id)
     return NewAgent(
         name=name, username=username, weights={n: getattr(persona.weights, n) for n in commands.WEIGHT_NAMES},
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
@@ -54,8 +54,8 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
     """Create an idle agent. Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name."""
     if new.persona_id is not None:
-        deps.personas.get(new.persona_id)
-    surfaces.check(new.surface)
+        personas_of(deps).get(new.persona_id)
+    adapters.check(new.surface)
     with deps.db.transaction() as tx:
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
@@ -74,7 +74,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
         taken = queries.usernames(tx)
         there = queries.count(tx, AgentFilter(kind="gallery", include_deleted=True))
         blueprints = generate(
-            deps.personas, deps.personas.names, seed=seed_no, start=there + 1, count=count,
+            personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
             persona_id=persona_id, taken=taken,
         )  # fmt: skip
         for number, print_ in enumerate(blueprints):
@@ -105,7 +105,7 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collectio
     `seen` are the versions that the person knows: raises Outdated if the agent has another one by now.
     """
     if changes.get("persona_id") is not None:
-        deps.personas.get(str(changes["persona_id"]))
+        personas_of(deps).get(str(changes["persona_id"]))
     with deps.db.transaction() as tx:
         agent = loop.lock(tx, queries.named(tx, name).id)
         assert agent is not None
@@ -152,19 +152,24 @@ def stop(deps: Deps, name: str) -> bool:
         return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[JobKind] = NO_ACTS) -> None:
+def _no_acts() -> frozenset[str]:
+    return registry.current().kinds(lambda job: not job.is_act)
+
+
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
     """Call off what agents have not begun. To be called before anything locks their rows.
 
-    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order.
+    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order. Jobs of the
+    kinds in `exclude` stay; by default those that are no acts of their agent.
     """
     ticks.call_off(tx, agent_ids, why=_STOPPED)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=exclude)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
-def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[JobKind] = NO_ACTS) -> None:
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
     """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=exclude)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
@@ -175,7 +180,7 @@ def delete(deps: Deps, name: str, *, by: str) -> None:
     deleting = registry.load_all(one.agent_deleting for one in registry.current())
     with deps.db.transaction() as tx:
         found = queries.named(tx, name)
-        if found.kind in system_agents.KINDS:
+        if found.kind in system_agents.kinds():
             raise Conflict(f"{found.name} runs the fleet itself, so it cannot be deleted.", fix="Stop it instead.")
         agent_id = found.id
         # What it has not begun, then requests, then the agent: whoever records or decides takes them in this order.
@@ -254,7 +259,7 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
 
 def refuse_unknown(deps: Deps, tx: Tx, which: AgentFilter) -> None:
     """Raise NotFound for a persona that has neither a file nor an agent: a typing error must not look like nobody."""
-    if which.persona_id is None or which.persona_id in deps.personas:
+    if which.persona_id is None or which.persona_id in personas_of(deps):
         return
     if not queries.count(tx, AgentFilter(persona_id=which.persona_id, include_deleted=True)):
-        deps.personas.get(which.persona_id)
+        personas_of(deps).get(which.persona_id)

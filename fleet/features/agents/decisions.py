@@ -17,7 +17,6 @@ from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import history
 from fleet.engine.jobs.models import JobRow, TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.tick import decide_again
 from fleet.engine.ticks import TickKey
 
@@ -73,5 +72,5 @@ def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:
         tick_no: job.result
         for tick_no, found in jobs.items()
         for job in found
-        if job.kind == JobKind.SCAN_FEED and job.result
+        if job.kind == "scan_feed" and job.result
     }

@@ -29,6 +29,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.agents import queries as agent_views
 from fleet.features.personas import heat
+from fleet.features.personas.service import personas_of, schedule_of
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
 from fleet.web.form_types import place
 from fleet.web.links import agent_address
@@ -66,7 +67,7 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
     row = _known(deps, name)
     return render(
         request, "agent.html", agent=row, tab=tab, tabs=tuple(tabs), shown=tabs[tab].template, at=agent_address(row),
-        hold=agent_views.hold_on(deps, row), persona=deps.personas.personas.get(row.persona_id or ""),
+        hold=agent_views.hold_on(deps, row), persona=personas_of(deps).personas.get(row.persona_id or ""),
         actions=agent_commands.actions_of(row), before=before, decided=functools.partial(decided_for, who, row),
         **registry.load(tabs[tab].facts)(deps, row, before),
     )  # fmt: skip
@@ -88,7 +89,11 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     try:
         now = clock.now()
-        week, wakes, problem = heat.strip(deps.schedule(row.persona_id), now), agent_views.wakes(deps, row, now), None
+        week, wakes, problem = (
+            heat.strip(schedule_of(deps, row.persona_id), now),
+            agent_views.wakes(deps, row, now),
+            None,
+        )
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     others = registry.load_all(one.agent_facts for one in registry.current())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentType, Command, Feature, NavItem, SystemAgent
 
 FEATURE = Feature(
     name="approvals",
@@ -33,4 +33,19 @@ FEATURE = Feature(
             help="List, show and decide what agents ask for.",
         ),
     ),
+    agents=(
+        AgentType(
+            kind="approval",
+            behaviour="fleet.features.approvals.agent",
+            system=SystemAgent(
+                username="fleet_approvals",
+                name="Approvals",
+                every_s=60,
+                personality="Announces requests for approval, reminds, escalates, and ends those whose time is over.",
+            ),
+        ),
+    ),
+    pruners=("fleet.features.approvals.maintenance:prune",),
+    tables=("fleet.features.approvals.models",),
+    checks_at_start=("fleet.features.approvals.service:check",),
 )

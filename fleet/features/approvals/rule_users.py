@@ -18,6 +18,7 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.approvals import Rule
 from fleet.features.approvals.rules import are_about, users_of
+from fleet.features.approvals.service import rules_of
 
 log = logs.get(__name__)
 
@@ -51,7 +52,7 @@ def refuse(db: Database, settings: Settings, rules: Sequence[Rule]) -> None:
 
 def refuse_name(deps: Deps, name: str) -> None:
     """Raise InvalidInput for a name that the rules are about: whoever chose it would give it to themselves."""
-    if are_about(deps.approval_rules, name):
+    if are_about(rules_of(deps), name):
         raise InvalidInput(
             f"The approval rules are about somebody called {name[:60]}.",
             fix="Choose another name, or have an admin make that user.",

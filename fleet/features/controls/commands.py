@@ -5,19 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.access import audit
-from fleet.adapters import registry
+from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import queries
 from fleet.engine.controls import ALL, Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
-from fleet.engine.jobs.policy import JobKind
+from fleet.engine.registry import MESSAGE
 from fleet.features.notices import service as operator_notices
+from fleet.features.personas.service import personas_of
 
-KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
-"""What can be paused by itself: all work but the removal of an account, which is never paused."""
+
+def pausable_kinds() -> tuple[str, ...]:
+    """Return the kinds of job that can be paused by themselves: all but the removal of an account."""
+    jobs = registry.current().jobs.values()
+    return tuple(job.kind for job in jobs if not job.ignores_pauses and job is not MESSAGE)
 
 
 def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
@@ -74,11 +78,12 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
     if scope == "agent":
         return str(queries.named(tx, key).id)
     if scope == "persona":
-        return deps.personas.get(key).id
+        return personas_of(deps).get(key).id
     if scope == "surface":
-        registry.check(key)
-    if scope == "kind" and key not in KINDS:
-        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(KINDS)}.")
+        adapters.check(key)
+    kinds = pausable_kinds()
+    if scope == "kind" and key not in kinds:
+        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(kinds)}.")
     return key
 
 

@@ -14,6 +14,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.jobs import ledger as jobs
 from fleet.features.controls import commands as control_commands
+from fleet.features.personas.service import personas_of
 from fleet.features.settings import configuration
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope
@@ -48,8 +49,8 @@ def controls(request: Request, deps: TheDeps) -> Response:
         request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
         caps=configuration.caps(deps.settings), tempo=deps.settings.tempo, budgets=budgets,
-        names=lookup.usernames(deps.db, named), scopes=Scope, periods=Period, units=Unit, kinds=control_commands.KINDS,
-        personas=deps.personas.ids,
+        names=lookup.usernames(deps.db, named), scopes=Scope, periods=Period, units=Unit,
+        kinds=control_commands.pausable_kinds(), personas=personas_of(deps).ids,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.approvals import rules
+from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.queries import Filter
@@ -85,7 +86,7 @@ def limits(deps: Deps, agent: AgentRow) -> Limits:
     most = deps.settings.undecided_drafts
     with deps.db.transaction() as tx:
         undecided = _undecided(tx, agent.id, max(most, 1000))
-    return Limits(undecided, most, *rules.times_to_decide(deps.approval_rules, RESOURCE, ACTION, wish))
+    return Limits(undecided, most, *rules.times_to_decide(rules_of(deps), RESOURCE, ACTION, wish))
 
 
 def full(deps: Deps, agent_id: uuid.UUID | None = None) -> list[str]:

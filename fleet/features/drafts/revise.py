@@ -17,6 +17,7 @@ from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.engine.work import Work
 from fleet.features import approvals
 from fleet.features.approvals import Person
+from fleet.features.approvals.service import rules_of
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
 from fleet.features.drafts.content import gist
@@ -86,7 +87,7 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     before = approvals.get(tx, row.request_id)
     amended = approvals.amend(
         tx, row.request_id, made, agent, reason=told["instructions"], facts=effect.facts(before, made),
-        rules=work.deps.approval_rules, summary=effect.in_short(made, row.about),
+        rules=rules_of(work.deps), summary=effect.in_short(made, row.about),
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
         raise Conflict("the writer said the same again")

@@ -19,7 +19,6 @@ from fleet.engine.agents.lookup import Names
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
@@ -43,7 +42,7 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
     return Filter(
         states=tuple(JobState(state) for state in states),
         agent_id=lookup.agent_id(door.deps.db, agent),
-        kinds=tuple(JobKind(kind) for kind in kinds),
+        kinds=tuple(kinds),
         reason=DeadReason(reason) if reason else None,
         older_than=older_than,
         newer_than=newer_than,

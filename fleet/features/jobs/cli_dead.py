@@ -23,9 +23,9 @@ from fleet.core import clock
 from fleet.core.errors import Conflict
 from fleet.engine.agents import lookup
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import JobState
+from fleet.engine.registry import MESSAGE
 from fleet.features.jobs import cli as jobs
 from fleet.features.jobs import commands as job_commands
 
@@ -130,7 +130,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
 
 
 def _replayable(row: Listed, *, allow_stale: bool) -> bool:
-    return row.kind != JobKind.MESSAGE and (allow_stale or row.expires_at > clock.now())
+    return row.kind != MESSAGE.kind and (allow_stale or row.expires_at > clock.now())
 
 
 @dead.command()

@@ -10,11 +10,12 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import JobState
 from fleet.features.jobs import commands as job_commands
@@ -22,17 +23,18 @@ from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.commands import Moved
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import JobId, Maybe, Name, Since
+from fleet.web.kinds import Kind
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
 _PAGE = 50
-_ON_POSTS = (JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.BROWSE, JobKind.MEASURE)
+_ON_POSTS = ("comment", "like", "react", "browse", "measure")
 Selected = Annotated[list[JobId], Form(max_length=_PAGE)]
 
 
 @router.get("/jobs", dependencies=[needs(Permission.JOBS_VIEW)])
-def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[JobKind] = None,
+def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[Kind] = None,
          priority: Maybe[Priority] = None, agent: Name = "", since: Maybe[Since] = None,
          before: JobId = "") -> Response:  # fmt: skip
     """Show a page of jobs, newest first."""
@@ -52,7 +54,7 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
         names=lookup.names(deps.db, [row.agent_id for row in found]), choices=job_queries.choices_of(deps, found),
         timings=job_queries.job_timings(deps), older=str(found[-1].id) if len(found) == _PAGE else None,
         state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,
-        states=JobState, kinds=JobKind, priorities=Priority, sinces=Since,
+        states=JobState, kinds=tuple(registry.current().jobs), priorities=Priority, sinces=Since,
     )  # fmt: skip
 
 

@@ -28,4 +28,6 @@ FEATURE = Feature(
             help="Show, check and draw personas.",
         ),
     ),
+    preloads=("fleet.features.personas.service:preload",),
+    checks_at_start=("fleet.features.personas.service:check",),
 )
