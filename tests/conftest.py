@@ -29,7 +29,6 @@ from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet import app
-from fleet import app as features
 from fleet.access import secret
 from fleet.core import db, masking
 from fleet.core.db import roles
@@ -55,8 +54,6 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("fleet")
-
-features.load()
 
 # Until a door configures it, structlog shows an error with all the values that lead to it: seconds of work for each.
 structlog.configure(
