@@ -22,15 +22,18 @@ from fleet.core.events import Position
 from fleet.engine import dispatch, perform, registry, sweep, tick, ticks
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.activity import queries as activity_queries
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
-from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
+from fleet.features.overview import status as fleet_status
 from fleet.features.publishing import published_texts
 from fleet.features.publishing.kinds import COMMENT, POST, PROVISION
 
@@ -157,11 +160,13 @@ def _activity(w: World) -> Iterator[Case]:
         return Case("activity", name, call, goal=True)
 
     def by_subject(*subjects: str) -> Callable[[random.Random], Any]:
-        return lambda _: people.activity(deps, subjects=subjects)
+        return lambda _: activity_queries.latest(deps, subjects=subjects)
 
-    yield case("newest", lambda _: people.activity(deps))
-    yield case("of an agent", lambda d: people.activity(deps, name=w.username(d)))
-    yield case("of an agent, one subject", lambda d: people.activity(deps, name=w.username(d), subjects=("job.dead",)))
+    yield case("newest", lambda _: activity_queries.latest(deps))
+    yield case("of an agent", lambda d: activity_queries.latest(deps, name=w.username(d)))
+    yield case(
+        "of an agent, one subject", lambda d: activity_queries.latest(deps, name=w.username(d), subjects=("job.dead",))
+    )
     for subject in ("job.done", "agent.paused", "agent.deleted", "job.*", "agent.pa*", "agent.x*", "*"):
         yield case(f"subject {subject}", by_subject(subject))
     yield case("of a job", lambda d: in_transaction(deps, lambda tx: events.latest(tx, job_id=d.choice(w.jobs))))
@@ -181,18 +186,18 @@ def _read_after(w: World, dice: random.Random) -> Any:
 
 
 def _far_activity(w: World, dice: random.Random, **which: Any) -> Any:
-    return people.activity(w.deps, before=w.event_id(dice), **which)
+    return activity_queries.latest(w.deps, before=w.event_id(dice), **which)
 
 
 def _far_jobs(w: World, dice: random.Random, ids: list[uuid.UUID], **which: Any) -> Any:
-    return people.list_jobs(w.deps, Filter(**which), before=str(dice.choice(ids)), limit=20)
+    return job_commands.list_jobs(w.deps, Filter(**which), before=str(dice.choice(ids)), limit=20)
 
 
 def _job_lists(w: World) -> Iterator[Case]:
     deps = w.deps
 
     def case(name: str, which: Callable[[random.Random], Filter]) -> Case:
-        return Case("job list", name, lambda d: people.list_jobs(deps, which(d), limit=20), goal=True)
+        return Case("job list", name, lambda d: job_commands.list_jobs(deps, which(d), limit=20), goal=True)
 
     def fixed(name: str, **values: Any) -> Case:
         return case(name, lambda _: Filter(**values))
@@ -219,8 +224,8 @@ def _dead_lists(w: World) -> Iterator[Case]:
     deps = w.deps
 
     def case(name: str, which: Callable[[random.Random], dict[str, Any]]) -> Case:
-        return Case("dead list", name, lambda d: people.list_jobs(deps, Filter(states=DEAD, **which(d)), limit=20),
-                    goal=True)  # fmt: skip
+        return Case("dead list", name, lambda d: job_commands.list_jobs(
+            deps, Filter(states=DEAD, **which(d)), limit=20), goal=True)  # fmt: skip
 
     yield case("newest", lambda _: {})
     yield case("by reason", lambda d: {"reason": d.choice(list(DeadReason))})
@@ -272,14 +277,14 @@ def _others(w: World) -> Iterator[Case]:
     deps = w.deps
 
     def agents(name: str, **values: Any) -> Case:
-        return Case("people", name, lambda _: people.list_agents(deps, people.AgentFilter(**values)))
+        return Case("people", name, lambda _: agent_commands.list_agents(deps, AgentFilter(**values)))
 
-    yield Case("people", "fleet status", lambda _: fleetwide.status(deps))
+    yield Case("people", "fleet status", lambda _: fleet_status.read(deps))
     yield agents("agents list")
     yield agents("agents list, paused", status=Status.PAUSED)
     yield agents("agents list, status error", status=Status.ERROR)
     yield agents("agents list, one persona", persona_id="ai_artist")
     yield agents("agents list, by a word", text="gent_999")
     yield Case("people", "an agent's decisions", lambda d: decisions.decisions(deps, w.username(d)))
-    yield Case("people", "a job by its beginning", lambda d: people.show_job(deps, str(d.choice(w.jobs))[:10]))
+    yield Case("people", "a job by its beginning", lambda d: job_commands.show_job(deps, str(d.choice(w.jobs))[:10]))
     yield Case("people", "oldest open tick", lambda _: in_transaction(deps, ticks.oldest_open_s))

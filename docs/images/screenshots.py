@@ -30,8 +30,9 @@ from fleet.access import Role  # noqa: E402
 from fleet.access.sessions import Visit  # noqa: E402
 from fleet.cli import paths  # noqa: E402
 from fleet.engine import deps as runtime_deps  # noqa: E402
+from fleet.engine.agents.queries import AgentFilter  # noqa: E402
 from fleet.engine.deps import Deps  # noqa: E402
-from fleet.features.agents import commands as people  # noqa: E402
+from fleet.features.agents import commands as agent_commands  # noqa: E402
 from fleet.features.users import service as accounts  # noqa: E402
 from fleet.sandbox.runfile import RunFile  # noqa: E402
 from fleet.web import server  # noqa: E402
@@ -89,9 +90,11 @@ def come_in(deps: Deps) -> str:
 
 def supervise(deps: Deps) -> str:
     """Have a few agents ask before they act, so that there are drafts; return the busiest of the others."""
-    found, _ = people.list_agents(deps, people.AgentFilter(kind="gallery"), limit=100)
+    found, _ = agent_commands.list_agents(deps, AgentFilter(kind="gallery"), limit=100)
     for agent in found[:SUPERVISED]:
-        people.update(deps, agent.username, {"autonomy": "supervised", "scan_interval_s": 900, "heeds_agents": True})
+        agent_commands.update(
+            deps, agent.username, {"autonomy": "supervised", "scan_interval_s": 900, "heeds_agents": True}
+        )
     return max(found[SUPERVISED:], key=lambda one: one.total_posts + one.total_comments).username
 
 

@@ -19,7 +19,7 @@ from fleet.core.subjects import matches
 from fleet.engine import positions
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.features.agents import bulk
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
 from fleet.features.webhooks import positions as webhook_positions
 
@@ -86,7 +86,7 @@ def _rest(world: World, *, but: str = "") -> None:
         try:
             fleetwide.lift_kill_switch(world.deps, by=BY)
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            bulk.act_on_all(world.deps, Deed.RESUME, by="chaos")
+            bulk.act_on_all(world.deps, BulkAction.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
                 all_else = sa.update(AgentRow).where(AgentRow.kind != but)
                 tx.execute(all_else.values(status=Status.IDLE, next_tick_at=None))

@@ -33,7 +33,7 @@ from fleet.engine import deps as runtime_deps
 from fleet.engine import system_agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.features.controls import commands as fleetwide
+from fleet.features.agents import commands as agent_commands
 from fleet.sandbox import disk, ports, postgres, proc
 from fleet.sandbox.supervisor import Supervisor
 
@@ -163,7 +163,7 @@ class World:
 
         Some are supervised: their scans, the model's answers and what follows from approvals are broken as well.
         """
-        fleetwide.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
+        agent_commands.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
         with self.deps.db.transaction() as tx:
             names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
             some = AgentRow.username.in_(names[::_SUPERVISED])

@@ -7,8 +7,11 @@ import sys
 import click
 
 from fleet import __version__
+from fleet import app as features
 from fleet.cli.command import Root
 from fleet.cli.context import Door
+
+features.load()  # commands are made of what features registered
 
 SECTIONS = {
     "Run": {
@@ -43,7 +46,7 @@ SECTIONS = {
     },
     "Act": {
         "agents": ("fleet.features.agents.cli:agents", "List, create, edit, start, pause and stop agents."),
-        "trigger": ("fleet.features.controls.cli:trigger", "Wake one agent now."),
+        "trigger": ("fleet.features.agents.cli_trigger:trigger", "Wake one agent now."),
         "jobs": ("fleet.features.jobs.cli:jobs", "List, show, retry and cancel jobs."),
         "drafts": ("fleet.features.drafts.cli:drafts", "List, show and decide what supervised agents propose."),
         "scan": ("fleet.features.drafts.cli:scan", "Let a supervised agent look at its feed now."),

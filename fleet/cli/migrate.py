@@ -9,6 +9,7 @@ from fleet.cli.command import Command
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import PERSONA
 from fleet.core.errors import InvalidInput
+from fleet.features.agents import commands as agent_commands
 
 
 @click.command(cls=Command)
@@ -69,9 +70,8 @@ def seed(door: Door, /, *, count: int, seed_no: int, persona_id: str | None, sta
 
     Which ones follows from the seed and how many there are already: a second run adds others, and never collides.
     """
-    from fleet.features.controls import commands as fleetwide
 
-    made = fleetwide.seed(
+    made = agent_commands.seed(
         door.deps, count=count, seed_no=seed_no, persona_id=persona_id, by=door.by, start=start
     )  # fmt: skip
     for username in made:

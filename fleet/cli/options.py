@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fleet.cli.context import Door
+from fleet.engine.agents.queries import AgentFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -112,10 +113,10 @@ class Agent(_Named):
 
     def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
         """Return the usernames that begin so, with the names."""
-        from fleet.features.agents import commands as people
+        from fleet.features.agents import commands as agent_commands
 
         try:
-            rows, _ = people.list_agents(door.deps, people.AgentFilter(text=incomplete), limit=50)
+            rows, _ = agent_commands.list_agents(door.deps, AgentFilter(text=incomplete), limit=50)
         finally:
             door.close()
         return [(row.username, row.name) for row in rows if row.username.startswith(incomplete)]

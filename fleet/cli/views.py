@@ -18,11 +18,11 @@ from fleet.core import logs
 
 if TYPE_CHECKING:
     from fleet.core.events import Event
+    from fleet.engine.agents.lookup import Names
     from fleet.engine.agents.models import AgentRow
     from fleet.engine.controls import Hold
     from fleet.engine.jobs.lists import Listed
     from fleet.engine.jobs.models import AttemptRow, JobRow, TickRow
-    from fleet.features.agents.commands import Names
     from fleet.features.personas.library import Persona
 
 _ACTIONS = ("post", "comment", "like", "browse")

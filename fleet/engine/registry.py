@@ -36,6 +36,11 @@ def load(ref: Ref | Any) -> Any:
     return found
 
 
+def load_all(refs: Iterable[Ref | Any | None]) -> list[Any]:
+    """Return the objects that references name, without those that are None. Raises ImportError."""
+    return [load(ref) for ref in refs if ref is not None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandler:
     """A kind of job: how its action is prepared, and the rules by which the ledger treats it.
@@ -119,6 +124,23 @@ class AgentType:
     next_tick: Ref | Callable[..., Any] | None = None
     """`next_tick(deps, due, tick_no) -> datetime`; without it gaps are drawn between the agent's intervals."""
     system: SystemAgent | None = None
+    actions: tuple[str, ...] = ()
+    """The actions that a person can ask of an agent of this type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTab:
+    """A tab of an agent's page.
+
+    `facts(deps, agent, before)` returns what the template shows; `before` is the place in the list where it begins, or
+    empty. `permission` is one of `fleet.access`; without one everybody who sees agents sees the tab.
+    """
+
+    name: str
+    template: str
+    facts: Ref | Callable[..., Mapping[str, Any]]
+    permission: str | None = None
+    order: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +155,8 @@ class AgentMode:
     behaviour: Ref | Any
     next_tick: Ref | Callable[..., Any] | None = None
     call_off: Ref | Callable[..., Any] | None = None
+    actions: tuple[str, ...] = ()
+    """The actions that a person can ask of an agent in this mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +217,21 @@ class Feature:
     commands: tuple[Command, ...] = ()
     checks: tuple[Ref, ...] = ()
     """Checks of `fleet check`."""
+    agent_tabs: tuple[AgentTab, ...] = ()
+    agent_facts: Ref | Callable[..., Mapping[str, Any]] | None = None
+    """`facts(deps, agent) -> Mapping`: names for the template of the first tab of an agent's page."""
+    agent_summary: Ref | Callable[..., Any] | None = None
+    """`summary(deps, agent) -> (fields, rows)`: fields of the JSON and rows of the table of `fleet agents show`."""
+    agent_commands: tuple[Ref, ...] = ()
+    """Commands below `fleet agents`."""
+    agent_deleting: Ref | Callable[..., None] | None = None
+    """`deleting(deps, tx, agent_id)`: end what waits for an agent that is being deleted.
+
+    Called before the agent's row is locked and again with the lock, so it must be idempotent."""
+    agent_deleted: Ref | Callable[..., None] | None = None
+    """`deleted(deps, tx, agent, by=)`: add what remains to be done for an agent that this transaction has deleted."""
+    refuse_name: Ref | Callable[..., None] | None = None
+    """`refuse_name(deps, name)`: raise InvalidInput for a name that an invited person must not choose."""
 
 
 class Registry:
@@ -263,6 +302,17 @@ class Registry:
     def modes(self) -> Mapping[tuple[str, str], AgentMode]:
         """Modes by kind of agent and name."""
         return _by_name((mode for one in self for mode in one.modes), lambda mode: (mode.kind, mode.name), "mode")
+
+    def actions(self, kind: str, mode: str) -> tuple[str, ...]:
+        """Return what a person can ask of an agent of a kind in a mode."""
+        one = self.modes.get((kind, mode)) or self.agents.get(kind)
+        return () if one is None else one.actions
+
+    def all_actions(self) -> tuple[str, ...]:
+        """Return what a person can ask of any agent."""
+        return tuple(
+            dict.fromkeys(name for one in (*self.agents.values(), *self.modes.values()) for name in one.actions)
+        )
 
     def extensions(self, point: str) -> tuple[Any, ...]:
         """Return what features registered for an extension point of another feature, in order."""

@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from fleet.core import text
+from fleet.core.errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -68,3 +69,12 @@ class Age(StrEnum):
     def words(self) -> str:
         """What it is called in a choice."""
         return self.replace("over-a-", "longer than a ").replace("-", " ")
+
+
+def place(before: str) -> int | None:
+    """Return the number of the entry below which a page of a list begins; None for the top. Raises InvalidInput."""
+    if not before:
+        return None
+    if not before.isdecimal() or len(before) > 18:
+        raise InvalidInput(f"{before!r} is no place in this list.", fix="Begin at its top.")
+    return int(before)

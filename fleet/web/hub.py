@@ -18,8 +18,8 @@ from fleet.core import clock, logs
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.events import Position
 from fleet.engine.deps import Deps
+from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.feed import Scribe
-from fleet.features.agents import commands as people
 from fleet.features.users import service as accounts
 from fleet.web.auth import withheld
 from fleet.web.rounds import Round, Wants, parts_of, said
@@ -175,8 +175,8 @@ class Hub:
     def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
         """Return what happened between the two; None for too much of it, and for a position of another database."""
         if after > reached:
-            return b"" if after <= people.activity_from_now(self._deps) else None
-        found = people.activity_after(self._deps, after, limit=BACKLOG + 1)
+            return b"" if after <= activity_queries.tail(self._deps) else None
+        found = activity_queries.read_after(self._deps, after, limit=BACKLOG + 1)
         events = [event for event in found if event.position <= reached]
         if len(events) > BACKLOG:
             return None
@@ -211,10 +211,10 @@ class Hub:
 
     def _read(self) -> Round:
         """Return what has happened since the last round."""
-        tail = people.activity_from_now(self._deps)
+        tail = activity_queries.tail(self._deps)
         if self._position is None:
             return Round(tail)
-        events = people.activity_after(self._deps, self._position, limit=_READ)
+        events = activity_queries.read_after(self._deps, self._position, limit=_READ)
         # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
         reached = [events[-1].position] if events else []
         end = reached[0] if len(events) == _READ else max(tail, self._position, *reached)

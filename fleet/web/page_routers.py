@@ -7,6 +7,7 @@ from fleet.features.approvals import pages as approvals
 from fleet.features.approvals import pages_decisions
 from fleet.features.controls import pages as controls
 from fleet.features.costs import pages as costs
+from fleet.features.costs import pages_budgets
 from fleet.features.drafts import pages as drafts
 from fleet.features.drafts import pages_draft
 from fleet.features.drafts.stats import pages as draft_stats
@@ -44,6 +45,7 @@ ROUTERS = (
     approvals.router,
     controls.router,
     costs.router,
+    pages_budgets.router,
     settings.router,
     hooks.router,
     pages_account.router,

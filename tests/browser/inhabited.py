@@ -24,12 +24,13 @@ from fleet.adapters import base
 from fleet.core import events
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
@@ -72,7 +73,7 @@ def lived(fleet: Fleet) -> Inhabited:
     fleet.surface.faults = [raises(base.Refused("The surface said no: 422."))]
     dead = act(fleet, _agent(deps, "Ben Still", "ben_2", None), "post")
     _agent(deps, "Cleo Late", "cleo_3", "ai_artist")
-    people.pause(deps, "cleo_3", by="web:owner", reason="too eager")
+    agent_commands.pause(deps, "cleo_3", by="web:owner", reason="too eager")
     drafts = proposed(fleet, COMMENT, POST, LOVE, ASK, agent=supervised(fleet))
     old = proposed(fleet, COMMENT)
     drafting.reject(deps, [str(old[0].id)], ANN, "too clever")
@@ -110,8 +111,10 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
 
 
 def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
-    people.create(deps, NewAgent(name, username, WEIGHTS, persona_id=persona, personality="Patient, and fond of rain."))
-    people.start(deps, username)
+    agent_commands.create(
+        deps, NewAgent(name, username, WEIGHTS, persona_id=persona, personality="Patient, and fond of rain.")
+    )
+    agent_commands.start(deps, username)
     with deps.db.transaction() as tx:
         tx.execute(sa.text("UPDATE agents SET remote_account = 'u-' || username"))
     return username
@@ -119,8 +122,8 @@ def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
 
 def decided(fleet: Fleet, name: str, action: str) -> uuid.UUID:
     """Have an agent decide to do something now; return the job, which nobody has begun."""
-    agent_id = people.get_agent(fleet.deps, name).id
-    key = people.trigger(fleet.deps, name, action=action, by="web:owner")
+    agent_id = lookup.agent(fleet.deps.db, name).id
+    key = agent_commands.trigger(fleet.deps, name, action=action, by="web:owner")
     tick(fleet.deps, TickKey(agent_id, key.tick_no))
     return fleet.jobs(agent_id=agent_id, tick_no=key.tick_no)[0].id
 

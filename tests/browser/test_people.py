@@ -11,9 +11,10 @@ from PIL import Image
 from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.core.queue import Message
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.perform import perform
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.users import service as accounts
@@ -32,8 +33,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 @pytest.fixture
 def ada(fleet: Fleet) -> str:
     """A running agent with an account, by its username."""
-    people.create(fleet.deps, NewAgent("Ada Bright", "ada_1", WEIGHTS))
-    people.start(fleet.deps, "ada_1")
+    agent_commands.create(fleet.deps, NewAgent("Ada Bright", "ada_1", WEIGHTS))
+    agent_commands.start(fleet.deps, "ada_1")
     fleet.sql("UPDATE agents SET remote_account = 'u-1'")
     return "ada_1"
 
@@ -166,11 +167,11 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
 def test_what_is_ticked_stays_ticked_when_the_list_is_fetched_anew(
     dashboard: Dashboard, fleet: Fleet, ada: str
 ) -> None:
-    people.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS))
     ana = listening(dashboard.person().go("/agents"))
     box = ana.page.get_by_role("checkbox", name="Select Ada Bright")
     box.check()
-    people.start(fleet.deps, "ben_2")
+    agent_commands.start(fleet.deps, "ben_2")
     expect(ana.page.get_by_role("row").filter(has_text="Ben Low")).to_contain_text("running")
     expect(box).to_be_checked()
     expect(ana.page.get_by_role("checkbox", name="Select Ben Low")).not_to_be_checked()
@@ -286,4 +287,4 @@ def test_without_javascript_an_agent_is_paused(dashboard: Dashboard, fleet: Flee
     row = ana.page.get_by_role("row").filter(has_text="Ada Bright")
     row.get_by_role("button", name="Pause").click()
     ana.said("paused")
-    assert people.get_agent(fleet.deps, ada).status == "paused"
+    assert lookup.agent(fleet.deps.db, ada).status == "paused"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fleet.features.agents import commands as people
+from fleet.engine.agents.queries import AgentFilter
+from fleet.features.agents import commands as agent_commands
 from tests.browser.conftest import Dashboard
 from tests.browser.person import expect
 from tests.e2e.conftest import world
@@ -41,8 +42,8 @@ def test_what_a_person_asks_an_agent_to_do_is_done_and_shown_while_they_look(
     dashboard: Dashboard, world: World
 ) -> None:
     world.agents(2)
-    agent = people.list_agents(world.deps, people.AgentFilter(kind="gallery"))[0][0]
-    people.start(world.deps, agent.username)
+    agent = agent_commands.list_agents(world.deps, AgentFilter(kind="gallery"))[0][0]
+    agent_commands.start(world.deps, agent.username)
     # It decides nothing by itself meanwhile: whoever is deciding cannot be woken.
     world.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 day'")
     ana, ben = dashboard.person(), dashboard.person().go("/")

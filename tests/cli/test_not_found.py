@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from fleet.cli.app import cli as root
 from fleet.cli.options import Agent, Persona
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli, cli
 
@@ -103,7 +103,7 @@ def test_a_persona_whose_file_is_gone_can_be_asked_for_as_long_as_somebody_has_i
     agent = fleet.agent(username="ann_1", name="Ann", persona_id="gone_persona", account=False)
     assert "ann_1" in cli("agents", "list", "--persona", "gone_persona").output
     assert "No agents." in cli("agents", "list", "--persona", "gone_persona", "--status", "error").output
-    people.delete(fleet.deps, str(agent), by="a test")
+    agent_commands.delete(fleet.deps, str(agent), by="a test")
     assert "No agents." in cli("agents", "list", "--persona", "gone_persona").output
     assert "No agents." in cli("agents", "list", "--persona", "ai_artist").output
 

@@ -18,8 +18,9 @@ from click.testing import CliRunner, Result
 from fleet.access import Permission, Role
 from fleet.cli.app import cli as root
 from fleet.cli.remote_calls import CALLS
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.users import service as accounts
@@ -91,15 +92,15 @@ def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(f
 
 
 def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    people.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS))
     assert "ada_1" in call("agents", "list").output
     started = call("agents", "start", "ada_1", "bob_1")
     assert started.exit_code == 0, started.output
-    assert people.get_agent(fleet.deps, "bob_1").status == "running"
+    assert lookup.agent(fleet.deps.db, "bob_1").status == "running"
     assert "ada_1 is paused." in call("agents", "pause", "ada_1", "--reason", "for tea").output
     assert "ada_1 was not running." in call("agents", "pause", "ada_1").output
-    assert people.get_agent(fleet.deps, "ada_1").pause_reason == "for tea"
+    assert lookup.agent(fleet.deps.db, "ada_1").pause_reason == "for tea"
     shown = json.loads(call("agents", "show", "ada_1", "--json").output)
     assert (shown["status"], shown["pause_reason"]) == ("paused", "for tea")
     paused = json.loads(call("agents", "list", "--status", "paused", "--json").output)["items"]
@@ -107,7 +108,7 @@ def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) 
 
 
 def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
     money.set_budget(fleet.deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="a test")
     call("agents", "start", "ada_1")
     iso = re.compile(r"\d{4}-\d\d-\d\dT")

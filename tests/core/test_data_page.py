@@ -23,7 +23,7 @@ from fleet.core.events import Position
 from fleet.engine import positions
 from fleet.engine import restore_check as runtime_restored
 from fleet.engine.restore_check import settle
-from fleet.features.agents import commands as people
+from fleet.features.jobs import commands as job_commands
 from fleet.sandbox import binaries
 from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
 from tests import ROOT
@@ -167,7 +167,7 @@ def test_a_stranger_is_taken_out_and_what_agents_did_stays_and_can_be_looked_at(
     assert everything.count("maraxk") == 4, "the underscore stands for itself, and others stay"
     assert [row["result"]["text"] for row in _rows(fleet, "jobs")] == ["Nice light."] * 2
     for job in _rows(fleet, "jobs"):
-        assert people.show_job(fleet.deps, str(job["id"]))
+        assert job_commands.show_job(fleet.deps, str(job["id"]))
 
 
 def _rows(fleet: Fleet, table: str) -> list[dict[str, object]]:

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.core import ids
+from fleet.engine.agents import lookup
 from fleet.engine.system_agents import staff
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.commands import Seen
 from fleet.features.drafts.queries import Filter
@@ -62,15 +63,17 @@ def guests(world: World, number: int) -> None:
 def test_a_person_approves_rejects_sends_back_and_lets_expire(world: World) -> None:
     deps = world.deps
     guests(world, 6)
-    people.create(deps, people.draft(deps, username="ann_1", name="Ann", persona_id="ai_artist", by="ann"))
+    agent_commands.create(
+        deps, agent_commands.draft(deps, username="ann_1", name="Ann", persona_id="ai_artist", by="ann")
+    )
     # Its dice follow from its id: of some agents, two of their comments are too much alike for both to be published.
     world.sql("UPDATE agents SET id = :id WHERE username = 'ann_1'", id=uuid.UUID(int=1))
-    people.update(deps, "ann_1", {"autonomy": "supervised"})
+    agent_commands.update(deps, "ann_1", {"autonomy": "supervised"})
     staff(deps.db)
     world.start_worker()
     world.start_beat()
     fleet(world, "scan", "ann_1")  # its first wake gives it an account
-    wait_until("it has an account", lambda: people.get_agent(deps, "ann_1").remote_account)
+    wait_until("it has an account", lambda: lookup.agent(deps.db, "ann_1").remote_account)
     wait_until("nothing is under way", world.all_ended)
     fleet(world, "scan", "ann_1")
     waiting = wait_until("drafts wait", lambda: drafts(world, status=DraftStatus.PENDING))

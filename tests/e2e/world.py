@@ -25,7 +25,7 @@ from fleet.engine import publish, registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.controls import commands as fleetwide
+from fleet.features.agents import commands as agent_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "fst_for_tests_only"
@@ -159,7 +159,7 @@ class World:
 
     def agents(self, count: int, *, accounts: bool = True) -> list[uuid.UUID]:
         """Create agents, idle; with accounts on the gallery unless told otherwise."""
-        fleetwide.seed(self.deps, count=count, by="tests")
+        agent_commands.seed(self.deps, count=count, by="tests")
         rows = self.rows("SELECT id, username, name FROM agents ORDER BY created_at")
         if accounts:
             door = self.deps.gateway("floimg").platform

@@ -24,7 +24,8 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
-from fleet.features.agents import commands as people
+from fleet.features.activity import queries as activity_queries
+from fleet.features.jobs import commands as job_commands
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST, PROVISION
 from tests.database_roles import as_owner
 from tests.factories import Fleet
@@ -170,7 +171,7 @@ def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
 def test_a_rare_state_has_a_plan_of_its_own_however_often_common_ones_were_asked_for(fleet: Fleet) -> None:
     for _ in range(7):  # after five calls the server keeps a plan for any value of what is prepared
         found(fleet, Filter(states=(JobState.DEAD,), kinds=(POST,), newer_than=timedelta(hours=1)))
-        people.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
+        job_commands.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
     kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
     with fleet.deps.db.transaction() as tx:  # of the connection that was used
         assert tx.scalar(sa.text(kept_ones)) == 0
@@ -207,7 +208,7 @@ def test_pages_of_activity_show_every_event_once_newest_first(fleet: Fleet, subj
             events.emit(tx, ("a.one", "a.two", "b.three")[n % 3], n=n)
 
     def read(last: Any) -> list[Any]:
-        return people.activity(fleet.deps, subjects=subjects, before=last and last.position.id, limit=3)
+        return activity_queries.latest(fleet.deps, subjects=subjects, before=last and last.position.id, limit=3)
 
     met = [event.payload["n"] for event in pages(read)]
     names = ("a.one", "a.two", "b.three")

@@ -19,14 +19,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from fleet.adapters import base
 from fleet.adapters.base import Action
 from fleet.core import ids
+from fleet.core.errors import Conflict
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, MOVES, JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
-from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
@@ -146,13 +147,13 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def replay_the_dead(self) -> None:
-        people.replay_dead(self.fleet.deps, Filter(), by="ada")
+        job_commands.replay_dead(self.fleet.deps, Filter(), by="ada")
 
     @rule(job=jobs)
     def cancel(self, job: uuid.UUID) -> None:
         try:
-            people.cancel_job(self.fleet.deps, str(job), by="ada")
-        except people.Conflict:
+            job_commands.cancel_job(self.fleet.deps, str(job), by="ada")
+        except Conflict:
             assert self.fleet.job(job).state != JobState.READY
 
     @invariant()

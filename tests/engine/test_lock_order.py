@@ -19,6 +19,7 @@ from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import behaviour_of
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.jobs import queries as job_queries
@@ -27,8 +28,8 @@ from fleet.engine.perform import perform
 from fleet.engine.ticks import TickKey
 from fleet.engine.work import Work
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
-from fleet.features.agents.bulk import Crowd, Deed
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents.bulk import BulkAction, Selection
 from fleet.features.publishing.kinds import DEPROVISION, LIKE
 from tests.engine.test_perform import add, waits_s
 from tests.factories import Fleet, make_fleet
@@ -36,15 +37,15 @@ from tests.features.agents.test_commands import until_done_or_behind_us
 
 
 def stop_one(fleet: Fleet, name: str) -> object:
-    return people.stop(fleet.deps, name)
+    return agent_commands.stop(fleet.deps, name)
 
 
 def stop_all(fleet: Fleet, _: str) -> object:
-    return bulk.act(fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+    return bulk.act(fleet.deps, Selection(AgentFilter()), BulkAction.STOP, by="ada")
 
 
 def delete_one(fleet: Fleet, name: str) -> object:
-    return people.delete(fleet.deps, name, by="ada")
+    return agent_commands.delete(fleet.deps, name, by="ada")
 
 
 def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) -> None:
@@ -72,14 +73,14 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
     agent = fleet.agent()
     name = fleet.row(agent).username
     job = add(fleet, agent, LIKE, target="p1")
-    people.pause(fleet.deps, name, by="ada")
+    agent_commands.pause(fleet.deps, name, by="ada")
     look_again = reserve.look_again
     with ThreadPoolExecutor(1) as other:
         resumed = []
 
         def looked_again(tx: Tx, claim: Claim, held: Any) -> Any:
             found = look_again(tx, claim, held)
-            resumed.append(other.submit(people.resume, fleet.deps, name))
+            resumed.append(other.submit(agent_commands.resume, fleet.deps, name))
             until_done_or_behind_us(tx, resumed[0])
             return found
 
@@ -121,7 +122,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
     with ThreadPoolExecutor(2) as others:
         with fleet.deps.db.transaction() as tx:
             tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
-            stopped = others.submit(bulk.act, fleet.deps, Crowd(people.AgentFilter()), Deed.STOP, by="ada")
+            stopped = others.submit(bulk.act, fleet.deps, Selection(AgentFilter()), BulkAction.STOP, by="ada")
             _until(lambda: tx.scalar(sa.text(_WAITING)) == 1)
             done = others.submit(perform, fleet.deps, jobs[1])
             _until(lambda: done.done() or _waits_alone(fleet, tx))

@@ -26,7 +26,7 @@ from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing import agent as gallery
@@ -173,7 +173,7 @@ def test_an_agent_wakes_by_itself_when_its_budget_sleep_is_over(fleet: Fleet) ->
 
 def test_an_agent_that_a_person_paused_does_not_wake_by_itself(fleet: Fleet) -> None:
     agent = fleet.agent()
-    people.pause(fleet.deps, fleet.row(agent).username, by="ada")
+    agent_commands.pause(fleet.deps, fleet.row(agent).username, by="ada")
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '1 h'")
     assert dispatch(fleet.deps) == 0
 
@@ -358,7 +358,7 @@ def test_a_budget_that_is_spent_while_reading_puts_the_agent_to_sleep(fleet: Fle
 def test_a_tick_of_a_paused_agent_is_skipped(fleet: Fleet) -> None:
     agent = fleet.agent()
     dispatch(fleet.deps)
-    people.pause(fleet.deps, str(agent), by="ada")
+    agent_commands.pause(fleet.deps, str(agent), by="ada")
     tick(fleet.deps, TickKey(agent, 1))
     assert (tick_row(fleet, TickKey(agent, 1)).outcome or {})["skipped"] == "the agent is paused"
     assert fleet.jobs() == []
@@ -396,7 +396,7 @@ def test_a_long_queue_is_not_made_longer_by_its_own_echoes(fleet: Fleet) -> None
 def test_a_trigger_goes_through_the_ledger_at_once(fleet: Fleet) -> None:
     agent = fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 h'")
-    key = people.trigger(fleet.deps, str(agent), action="post", by="ada")
+    key = agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")
     assert [(m.task, m.queue) for m in fleet.bell.take()] == [("fleet.tick", "high")]
     tick(fleet.deps, key)
     (job,) = fleet.jobs()
@@ -408,7 +408,7 @@ def test_a_trigger_goes_through_the_ledger_at_once(fleet: Fleet) -> None:
 def test_a_trigger_takes_over_a_tick_that_is_due_already(fleet: Fleet) -> None:
     agent = fleet.agent()
     dispatch(fleet.deps)
-    assert people.trigger(fleet.deps, str(agent), action="browse", by="ada") == TickKey(agent, 1)
+    assert agent_commands.trigger(fleet.deps, str(agent), action="browse", by="ada") == TickKey(agent, 1)
     tick(fleet.deps, TickKey(agent, 1))
     assert [job.kind for job in fleet.jobs()] == ["browse"]
 
@@ -417,7 +417,7 @@ def test_a_trigger_that_caps_forbid_says_so(database_url: str) -> None:
     fleet = make_fleet(database_url, post_gap_s=1800)
     agent = fleet.agent()
     for number in (1, 2):
-        key = people.trigger(fleet.deps, str(agent), action="post", by="ada")
+        key = agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")
         assert key.tick_no == number
         tick(fleet.deps, key)
         _run_all(fleet)
@@ -430,24 +430,24 @@ def test_a_trigger_that_caps_forbid_says_so(database_url: str) -> None:
 def test_a_trigger_is_refused_with_the_reason(fleet: Fleet, state: str) -> None:
     agent = fleet.agent()
     if state == "paused":
-        people.pause(fleet.deps, str(agent), by="ada")
+        agent_commands.pause(fleet.deps, str(agent), by="ada")
     elif state == "killed":
         fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
     else:
         dispatch(fleet.deps)
         fleet.sql("UPDATE ticks SET state = 'deciding', lease_until = clock_timestamp() + interval '1 h'")
     with pytest.raises(Conflict):
-        people.trigger(fleet.deps, str(agent), action="post", by="ada")
+        agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")
 
 
 def test_prune_deletes_what_is_old_but_never_dead_letters_or_reactions(fleet: Fleet) -> None:
     agent = fleet.agent()
     fleet.surface.posts = [item("p1")]
     for action in ("browse", "like"):
-        key = people.trigger(fleet.deps, str(agent), action=action, by="ada")
+        key = agent_commands.trigger(fleet.deps, str(agent), action=action, by="ada")
         tick(fleet.deps, key)
         _run_all(fleet)
-    dead = people.trigger(fleet.deps, str(agent), action="post", by="ada")
+    dead = agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")
     fleet.surface.faults = [lambda _: (_ for _ in ()).throw(base.Refused("422"))]  # type: ignore[list-item]
     tick(fleet.deps, dead)
     _run_all(fleet)

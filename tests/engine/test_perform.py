@@ -19,10 +19,11 @@ from fleet.engine import reserve
 from fleet.engine.agents.models import Status
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
-from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
 from fleet.features.publishing.kinds import COMMENT, DEPROVISION, LIKE, POST, PROVISION
 from tests.factories import Fleet, make_fleet, raises, reply_lost, until_somebody_waits
 
@@ -159,11 +160,11 @@ def test_a_write_that_may_be_out_is_not_looked_for_before_it_has_settled(databas
     fleet.surface.faults = [raises(base.Uncertain("no answer"))]
     perform(fleet.deps, job)
     with pytest.raises(Conflict, match="may be out"):
-        people.retry_job(fleet.deps, str(job))
+        job_commands.retry_job(fleet.deps, str(job))
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.surface.probes) == ("unknown", 0)
     fleet.sql("UPDATE job_attempts SET ended_at = ended_at - interval '21 s'")
-    people.retry_job(fleet.deps, str(job))
+    job_commands.retry_job(fleet.deps, str(job))
     perform(fleet.deps, job)
     assert fleet.surface.probes == 1
     fleet.deps.close()
@@ -179,7 +180,7 @@ def test_a_probe_that_is_refused_says_nothing_about_what_it_looked_for(fleet: Fl
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "unknown_outcome")
     assert fleet.job(job).sending_at is not None, "it may be out, and counts toward the caps"
-    assert people.replay_dead(fleet.deps, people.JobFilter(ids=(job,)), by="ada") == 1
+    assert job_commands.replay_dead(fleet.deps, JobFilter(ids=(job,)), by="ada") == 1
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
 

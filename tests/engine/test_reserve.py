@@ -19,7 +19,7 @@ from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.work import Work
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing.kinds import POST
 from tests.engine.test_perform import add
@@ -64,7 +64,7 @@ def test_a_pause_that_is_set_while_a_write_waits_for_its_turn_holds_it_back(
             if who_is_paused == "fleet":
                 assert fleetwide.pause(fleet.deps, "fleet", by="ada")
             else:
-                assert people.pause(fleet.deps, fleet.row(agent).username, by="ada")
+                assert agent_commands.pause(fleet.deps, fleet.row(agent).username, by="ada")
         found = end.result(10)
     assert isinstance(found, Held) and "paused" in found.why
     assert fleet.job(work.claim.job_id).state == "running"

@@ -16,7 +16,7 @@ from fleet.core import clock
 from fleet.core.net import rate_limit
 from fleet.engine.sweep import prune
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.web import idempotency_keys as repeating
 from fleet.web.problems import problem
 from tests.factories import WITHIN_S, Fleet, make_fleet
@@ -84,9 +84,9 @@ def test_a_key_stands_for_one_request_of_one_program(web: Web, api: TestClient, 
 
 def test_after_a_refusal_the_same_key_may_try_again(api: TestClient, fleet: Fleet) -> None:
     fleet.agent(username="ada_1")
-    people.pause(fleet.deps, "ada_1", by="test")
+    agent_commands.pause(fleet.deps, "ada_1", by="test")
     assert api.post("/api/v1/agents/ada_1/start", headers=KEY).status_code == 409
-    people.stop(fleet.deps, "ada_1")
+    agent_commands.stop(fleet.deps, "ada_1")
     assert api.post("/api/v1/agents/ada_1/start", headers=KEY).json() == {"changed": True}
     assert api.post("/api/v1/agents/ada_1/start", headers=KEY).json() == {"changed": True}, "as it was answered"
 
@@ -95,14 +95,14 @@ def test_of_two_at_once_one_is_done_and_the_other_told_to_ask_again(
     api: TestClient, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.agent(username="ada_1")
-    begun, go, real = threading.Event(), threading.Event(), people.pause
+    begun, go, real = threading.Event(), threading.Event(), agent_commands.pause
 
     def slowly(*given: object, **more: object) -> bool:
         begun.set()
         assert go.wait(WITHIN_S)
         return real(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(people, "pause", slowly)
+    monkeypatch.setattr(agent_commands, "pause", slowly)
     answers = []
     first = threading.Thread(
         target=lambda: answers.append(api.post("/api/v1/agents/ada_1/pause", json={}, headers=KEY))
@@ -136,7 +136,7 @@ def test_a_key_whose_process_died_before_it_wrote_is_free_again_after_a_while(
     )
     with monkeypatch.context() as dying:
         dying.setattr(repeating, "release", lambda *_: None)
-        dying.setattr(people, "create", lambda *_, **__: 1 / 0)
+        dying.setattr(agent_commands, "create", lambda *_, **__: 1 / 0)
         assert client.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 500
     assert client.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 409
     fleet.sql("UPDATE idempotency_keys SET claimed_at = claimed_at - interval '11 min'")
@@ -185,7 +185,7 @@ def test_who_has_an_answer_is_told_that_nothing_has_changed(api: TestClient, fle
     for asked in (tag, f"W/{tag}", f'"x", {tag}', "*"):
         same = api.get("/api/v1/agents", headers={"if-none-match": asked})
         assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag), asked
-    people.pause(fleet.deps, "ada_1", by="test")
+    agent_commands.pause(fleet.deps, "ada_1", by="test")
     other = api.get("/api/v1/agents", headers={"if-none-match": tag})
     assert (other.status_code, other.headers["cache-control"]) == (200, "private, no-cache")
     assert other.headers["etag"] != tag

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fleet.access import Permission
 from fleet.access.idempotency_keys import ABANDONED, KEPT
 from fleet.core.settings import Settings
-from fleet.features.agents import commands as people
+from fleet.engine.agents import lookup
 from fleet.features.users import service as accounts
 from fleet.web import cursors, middleware
 from fleet.web.api_routers import ROUTERS
@@ -35,7 +35,7 @@ def test_the_commands_of_the_manual_run_as_written(web: Web) -> None:
             env={"PATH": os.environ["PATH"], "FLEET": url, "TOKEN": token},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
-    ada = people.get_agent(web.deps, "ada_lovelace")
+    ada = lookup.agent(web.deps.db, "ada_lovelace")
     assert (ada.status, ada.vibe) == ("paused", "patient")
 
 

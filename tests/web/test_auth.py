@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from fleet.access import Permission
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.web.auth import Needs, anybody
 from tests.web_client import PASSWORD, Web
 
@@ -38,8 +39,8 @@ def test_a_page_leads_to_the_login_and_from_there_back(web: Web) -> None:
 
 
 def test_a_form_of_another_session_or_site_is_refused(web: Web) -> None:
-    people.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    people.start(web.deps, "ada_1")
+    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.start(web.deps, "ada_1")
     ana = web.browser("operator", "ana")
     assert ana.post("/agents/ada_1/pause", csrf="0" * 40).status_code == 403
     ana.client.headers["sec-fetch-site"] = "cross-site"
@@ -47,14 +48,14 @@ def test_a_form_of_another_session_or_site_is_refused(web: Web) -> None:
     del ana.client.headers["sec-fetch-site"]
     ana.client.headers["origin"] = "https://evil.example"
     assert ana.post("/agents/ada_1/pause").status_code == 403
-    assert people.get_agent(web.deps, "ada_1").status == "running"
+    assert lookup.agent(web.deps.db, "ada_1").status == "running"
     del ana.client.headers["origin"]
     assert ana.post("/agents/ada_1/pause").status_code == 303
-    assert people.get_agent(web.deps, "ada_1").status == "paused"
+    assert lookup.agent(web.deps.db, "ada_1").status == "paused"
 
 
 def test_a_token_does_what_its_role_and_its_scopes_allow(web: Web) -> None:
-    people.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
     looker = web.program("owner", (Permission.AGENTS_VIEW,), "looker")
     assert looker.get("/api/v1/agents/ada_1").json()["username"] == "ada_1"
     refused = looker.post("/api/v1/agents/ada_1/pause", json={})

@@ -13,7 +13,7 @@ from fleet.chaos.world import BY, LEASE_S, World
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.features.agents import bulk
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
 
 _TARGET = "gallery"
@@ -105,7 +105,7 @@ def _resume(world: World) -> int:
     def resumed() -> bool:
         try:
             fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            woken.append(bulk.act_on_all(world.deps, Deed.RESUME, by="chaos"))
+            woken.append(bulk.act_on_all(world.deps, BulkAction.RESUME, by="chaos"))
         except Unavailable:
             return False
         return True

@@ -11,7 +11,7 @@ from fleet.cli.context import Door
 from fleet.core import clock, logs, queue
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
-from fleet.features.controls import commands as fleetwide
+from fleet.features.overview import status as fleet_status
 from fleet.llm import registry as models
 from fleet.llm.errors import ModelError, Transient
 from fleet.llm.model import Model
@@ -110,7 +110,7 @@ def workers(settings: Settings) -> Finding:
 
 def beat(door: Door) -> Finding:
     """Infer from how late the agents are: beat itself leaves no trace, and any dispatcher does its work."""
-    seen = fleetwide.status(door.deps)
+    seen = fleet_status.read(door.deps)
     late_s = seen.most_overdue_agent_s
     if any(hold.scope == "fleet" for hold in seen.holds):
         return Finding("beat", Level.OK, "the whole fleet is held back, so nobody wakes; `fleet status` says why")

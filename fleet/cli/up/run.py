@@ -34,15 +34,17 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine import restore_check
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.system_agents import staff
+from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.agent_names import Cast
 from fleet.features.activity.cli_feed import line
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import rule_users
 from fleet.features.approvals.service import rules_of
-from fleet.features.controls import commands as fleetwide
 from fleet.features.controls.cli import held
+from fleet.features.overview import status as fleet_status
 from fleet.features.users import invite
 from fleet.images import signing
 from fleet.llm import registry as models
@@ -50,7 +52,7 @@ from fleet.sandbox import disk
 from fleet.sandbox.child import rotate_log
 from fleet.sandbox.services import Services
 
-_WHO_ACT = people.AgentFilter(kind="gallery")
+_WHO_ACT = AgentFilter(kind="gallery")
 _LOOK_EVERY_S = 0.2
 _PAGE = 500
 _FIRST_LOGIN = "first-login"
@@ -138,7 +140,7 @@ class Run:
             self._start_gallery()
         token = self.settings.service_token.get_secret_value()
         paths.keep(self._home, Kept(token, self.settings.tempo, self.settings.sandbox))
-        self._seen = people.activity_from_now(deps)
+        self._seen = activity_queries.tail(deps)
         self._board.start_engine(self.settings, self._wanted)
         web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None
         flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
@@ -167,11 +169,11 @@ class Run:
         """Make and start the agents that are missing; those who are there are left as people left them."""
         restore_check.settle(deps.db)
         staff(deps.db)
-        _, there = people.list_agents(deps, _WHO_ACT, limit=1)
+        _, there = agent_commands.list_agents(deps, _WHO_ACT, limit=1)
         missing = self._wanted.agents - there
         if missing > 0:
             self._screen.step(f"Making {missing} agents")
-            fleetwide.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
+            agent_commands.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
 
     def _start_gallery(self) -> None:
         database_url = self._wanted.gallery_database_url or self._services.gallery_database()
@@ -183,9 +185,9 @@ class Run:
 
     def _show_addresses(self, deps: Deps, web: str | None, flower: tuple[str, str] | None,
                         metrics: str | None) -> None:  # fmt: skip
-        seen = fleetwide.status(deps)
+        seen = fleet_status.read(deps)
         running = sum(number for (_, status), number in seen.agents.items() if status == "running")
-        total, (_, act) = sum(seen.agents.values()), people.list_agents(deps, _WHO_ACT, limit=1)
+        total, (_, act) = sum(seen.agents.values()), agent_commands.list_agents(deps, _WHO_ACT, limit=1)
         rows = [] if web is None else [*self._first_owner(deps, web), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
         if flower is not None:
@@ -232,7 +234,7 @@ class Run:
             time.sleep(_LOOK_EVERY_S)
 
     def _tell(self, deps: Deps, cast: Cast) -> None:
-        events = people.activity_after(deps, self._seen, limit=_PAGE)
+        events = activity_queries.read_after(deps, self._seen, limit=_PAGE)
         cast.meet(events)
         for event in events:
             if (text := line(event, cast, verbose=self._door.verbosity > 0)) is not None:

@@ -15,7 +15,7 @@ from fleet.engine.agents.models import AgentRow, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AgentFilter:
     """Which agents; empty fields filter nothing."""
 
     status: Status | None = None
@@ -56,7 +56,7 @@ def named(tx: Tx, name: str, *, include_deleted: bool = False) -> AgentRow:
     return row
 
 
-def page(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
+def page(tx: Tx, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
     """Return what `find` does, and how many match in all."""
     if not which.is_gathered:
         return find(tx, which, limit=limit, offset=offset), count(tx, which)
@@ -66,7 +66,7 @@ def page(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0) -> tuple[li
     return [row[0] for row in rows], rows[0][1] if rows else count(tx, which)
 
 
-def find(tx: Tx, which: Filter, *, limit: int = 20, offset: int = 0, after: str | None = None,
+def find(tx: Tx, which: AgentFilter, *, limit: int = 20, offset: int = 0, after: str | None = None,
          before: str | None = None) -> list[AgentRow]:  # fmt: skip
     """Return the agents that match, by username.
 
@@ -103,9 +103,9 @@ def _page_of(some: sa.CTE, limit: int, offset: int, *, down: bool = False) -> sa
 _DELETED = sa.select(sa.func.count()).where(AgentRow.status == Status.IDLE, AgentRow.deleted_at.is_not(None))
 
 
-def count(tx: Tx, which: Filter) -> int:
+def count(tx: Tx, which: AgentFilter) -> int:
     """Return how many agents match."""
-    if which == Filter():
+    if which == AgentFilter():
         # Whether one is deleted stands at the far end of its row: to read that of all takes four times as long as to
         # count them and those few.
         everyone = sa.select(sa.func.count()).select_from(AgentRow).scalar_subquery()
@@ -113,7 +113,7 @@ def count(tx: Tx, which: Filter) -> int:
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
 
 
-def next_ids(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+def next_ids(tx: Tx, which: AgentFilter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
              sleepers: bool = False, after: uuid.UUID | None = None, limit: int = 1000,
              lock: bool = True) -> list[uuid.UUID]:  # fmt: skip
     """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
@@ -128,14 +128,14 @@ def next_ids(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Se
     return list(tx.session.scalars(query.with_for_update() if lock else query))
 
 
-def size(tx: Tx, which: Filter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+def size(tx: Tx, which: AgentFilter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
          sleepers: bool = False) -> int:  # fmt: skip
     """Return how many agents `next_ids` would return in all its batches."""
     where = _crowd(which, statuses, usernames, sleepers)
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*where)) or 0)
 
 
-def _crowd(which: Filter, statuses: Sequence[Status], usernames: Sequence[str] | None,
+def _crowd(which: AgentFilter, statuses: Sequence[Status], usernames: Sequence[str] | None,
            sleepers: bool) -> list[sa.ColumnElement[bool]]:  # fmt: skip
     named = [] if usernames is None else [AgentRow.username.in_(usernames)]
     standing: sa.ColumnElement[bool] = AgentRow.status.in_(statuses)
@@ -176,7 +176,7 @@ class Tally:
         return sum(number for (persona, _), number in self.living.items() if persona == persona_id)
 
 
-def tally(tx: Tx, which: Filter) -> Tally:
+def tally(tx: Tx, which: AgentFilter) -> Tally:
     """Count the agents that match, and all living ones, in one look at each: two counts would read them twice."""
     match = sa.and_(sa.true(), *_where(which))
     living = AgentRow.deleted_at.is_(None)
@@ -209,7 +209,7 @@ def overdue_s(tx: Tx) -> float | None:
     return None if value is None or value <= 0 else float(value)
 
 
-def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
+def _where(which: AgentFilter) -> list[sa.ColumnElement[bool]]:
     where: list[sa.ColumnElement[bool]] = []
     if which.status is not None:
         where.append(AgentRow.status == which.status)

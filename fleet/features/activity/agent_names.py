@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fleet.core.events import Event
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
 from fleet.features.activity import event_text
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import Named
 from fleet.features.personas.service import personas_of
 
 
@@ -25,7 +25,7 @@ class Cast:
         """Learn the names of those that the events are about. Raises Unavailable."""
         strangers = {one for event in events for one in (event.agent_id, _meant(event))} - self.names.keys() - {None}
         if strangers:
-            self.names.update(people.names(self._deps, strangers))
+            self.names.update(lookup.names(self._deps.db, strangers))
 
     def tell(self, event: Event) -> event_text.Told | None:
         """Return what an event means; the agent that a budget or a pause is for is called by its username."""

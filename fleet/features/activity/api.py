@@ -13,10 +13,9 @@ from fleet.access import Permission, Principal
 from fleet.core import subjects
 from fleet.core.events import Event as Fact
 from fleet.engine import positions
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.jobs.api import username
+from fleet.features.activity import queries as activity_queries
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs, withheld
 from fleet.web.cursors import MOST, Page, Paging
@@ -79,10 +78,10 @@ class Now(BaseModel):
 @router.get("")
 def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
     """Return a page of what happened, newest first."""
-    agent_id = roster.id_of(deps, which.agent)
-    found = people.activity(
+    agent_id = lookup.agent_id(deps.db, which.agent)
+    found = activity_queries.latest(
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
-        but=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
+        exclude=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
     )  # fmt: skip
     if not found and which.cursor is None:
         subjects.refuse_unknown(which.subject)
@@ -94,23 +93,23 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
 def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> Following:
     """Return what happened after a position, in order: nothing is missed, and nothing is told twice."""
     position = positions.read(which.after)
-    found = people.activity_after(deps, position, but=withheld(who), limit=which.limit)
+    found = activity_queries.read_after(deps, position, exclude=withheld(who), limit=which.limit)
     return Following(items=_views(deps, found), next=positions.written(found[-1].position if found else position))
 
 
 @router.get("/position", dependencies=[needs(Permission.FLEET_VIEW)])
 def position_now(deps: TheDeps) -> Now:
     """Return the position after which only what is yet to come will be read."""
-    return Now(position=positions.written(people.activity_from_now(deps)))
+    return Now(position=positions.written(activity_queries.tail(deps)))
 
 
 def _views(deps: Deps, facts: list[Fact]) -> list[Event]:
-    names = people.names(deps, [fact.agent_id for fact in facts])
+    names = lookup.names(deps.db, [fact.agent_id for fact in facts])
     return [
         Event(
             id=fact.position.id, position=positions.written(fact.position), occurred_at=fact.occurred_at,
-            subject=fact.subject, agent_id=fact.agent_id, agent=username(names, fact.agent_id), job_id=fact.job_id,
-            payload=dict(fact.payload),
+            subject=fact.subject, agent_id=fact.agent_id, agent=lookup.username(names, fact.agent_id),
+            job_id=fact.job_id, payload=dict(fact.payload),
         )
         for fact in facts
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import click
@@ -18,10 +19,10 @@ from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
 from fleet.core.subjects import matches, refuse_unknown
+from fleet.engine.agents import lookup
+from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.agent_names import Cast
 from fleet.features.activity.cli_feed import line
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
 
 _LOOK_EVERY_S = 0.5
 
@@ -45,8 +46,8 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
         raise click.UsageError("--follow goes forward from now; --before and --offset go back. Choose one.")
     if follow:
         restore_ctrl_c()
-    position = people.activity_from_now(door.deps) if follow else None
-    events = people.activity(
+    position = activity_queries.tail(door.deps) if follow else None
+    events = activity_queries.latest(
         door.deps, name=name, subjects=subjects, since=None if since is None else clock.now() - since, before=before,
         limit=limit, offset=offset,
     )  # fmt: skip
@@ -56,11 +57,11 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
     if position is None:
         _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
         return
-    agent_id = roster.id_of(door.deps, name)
+    agent_id = lookup.agent_id(door.deps.db, name)
     _tell(door, [event for event in reversed(events) if event.position <= position], cast, as_json=as_json)
     while True:
         try:
-            fresh = people.activity_after(door.deps, position)
+            fresh = activity_queries.read_after(door.deps, position)
         except Unavailable as error:
             door.note(error.message)
             fresh = []
@@ -68,6 +69,19 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
             position = fresh[-1].position
             _tell(door, [event for event in fresh if _wanted(event, agent_id, subjects)], cast, as_json=as_json)
         time.sleep(_LOOK_EVERY_S)
+
+
+@click.command("activity", cls=Command)
+@click.argument("name", metavar="AGENT", type=AGENT)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
+@click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
+@page_options(50)
+@json_option
+@click.pass_context
+def activity_of_agent(ctx: click.Context, /, *, name: str, **options: Any) -> None:
+    """Show what one agent did, oldest first."""
+    ctx.invoke(activity, name=name, **options)
 
 
 def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, before: int | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="activity",
@@ -10,6 +10,12 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.activity.api:router",),
     pages=("fleet.features.activity.pages:router",),
+    agent_tabs=(
+        AgentTab(
+            name="activity", template="agent_activity.html", facts="fleet.features.activity.pages:agent_tab", order=40
+        ),
+    ),
+    agent_commands=("fleet.features.activity.cli:activity_of_agent",),
     nav=(
         NavItem(
             path="/activity",

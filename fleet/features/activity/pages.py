@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -15,17 +15,20 @@ from fleet.core.errors import FleetError
 from fleet.core.events import Event
 from fleet.core.text import storable
 from fleet.engine import positions
+from fleet.engine.agents import lookup
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.features.activity import feed
+from fleet.features.activity import event_text, feed
+from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.feed import FAMILIES, Family, Line, Scribe
-from fleet.features.agents import commands as people
 from fleet.web.auth import TheDeps, needs, withheld
-from fleet.web.form_types import Maybe
+from fleet.web.form_types import Maybe, place
 from fleet.web.problems import status_of
 from fleet.web.rendering import render
 
 router = APIRouter()
 _PAGE = 60
+_OF_AGENT = 50
 _LOOKED_THROUGH = 600
 """Of a family that shares its subject with others, this many events are looked through."""
 
@@ -49,7 +52,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     problem: FleetError | None = None
     found, shown = None, Shown((), "")
     try:
-        found = people.get_agent(deps, agent, include_deleted=True) if agent else None
+        found = lookup.agent(deps.db, agent, include_deleted=True) if agent else None
         shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
                        but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
     except FleetError as error:
@@ -66,10 +69,10 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
 
     Raises NotFound for an agent, InvalidInput for a subject, that there is none of.
     """
-    position = people.activity_from_now(deps)  # before the look, so that nothing falls between the two
+    position = activity_queries.tail(deps)  # before the look, so that nothing falls between the two
     wanted = (subject,) if subject else feed.subjects_of(family)
     read = _LOOKED_THROUGH if family and not subject and wanted == ("job.done",) else limit
-    found = people.activity(deps, name=name, subjects=wanted, but=but, before=before, limit=read)
+    found = activity_queries.latest(deps, name=name, subjects=wanted, exclude=but, before=before, limit=read)
     if subject and not found and before is None:
         subjects.refuse_unknown(wanted)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
@@ -82,3 +85,18 @@ def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int)
     if len(kept) == limit:
         return kept[-1].position.id
     return found[-1].position.id if len(found) == read else None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An event with its sentence."""
+
+    event: Event
+    words: str
+
+
+def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
+    """Return what the tab "activity" of an agent's page shows."""
+    found = activity_queries.latest(deps, name=str(agent.id), before=place(before), limit=_OF_AGENT)
+    lines = [Described(event, told.words if (told := event_text.tell(event)) else "") for event in found]
+    return {"lines": lines, "more": found[-1].position.id if len(found) == _OF_AGENT else None}

@@ -1,4 +1,4 @@
-"""Agents for programs: the list, one of them, and its settings. What is done to them is in `agents_act`."""
+"""Agents for programs: the list, one of them, and its settings. `api_actions` starts, pauses and stops them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine.agents import commands
+from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, Status
-from fleet.features.agents import commands as people
-from fleet.features.agents import decisions
+from fleet.engine.agents.queries import AgentFilter
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents import queries as agent_views
+from fleet.features.personas.api import Interval, Weights
 from fleet.web import cursors, etags
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -26,22 +28,6 @@ Autonomy = Literal["autonomous", "supervised"]
 _LONGEST_S = 2_592_000
 _IF_MATCH = "the `ETag` that you have seen: 412 if its settings were changed since; its own ticks do not count"
 IfMatch = Annotated[str | None, Header(max_length=1000, description=_IF_MATCH)]
-
-
-class Weights(BaseModel):
-    """How often an agent does what, relative to each other."""
-
-    post: float
-    comment: float
-    like: float
-    browse: float
-
-
-class Interval(BaseModel):
-    """Least and most seconds between two ticks, at the plain pace of the agent's schedule."""
-
-    min: int
-    max: int
 
 
 class NewWeights(Body):
@@ -167,10 +153,10 @@ def _told(row: AgentRow, response: Response) -> Agent:
 @router.get("", dependencies=[needs(Permission.AGENTS_VIEW)])
 def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> AgentPage:
     """Return a page of agents, by username."""
-    wanted = people.AgentFilter(
+    wanted = AgentFilter(
         status=which.status, persona_id=which.persona, autonomy=which.autonomy, text=which.text or None
     )
-    found = decisions.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
+    found = agent_views.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
     rows, following = which.page(found, lambda row: row.username)
     return AgentPage(items=[view(row) for row in rows], next=following)
 
@@ -179,7 +165,7 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
 def create(deps: TheDeps, response: Response, *, body: NewAgent,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
     """Make an idle agent; `start` sets it going."""
-    new = people.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)
+    new = agent_commands.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)
     given = body.model_dump(include={"personality", "vibe", "interests", "surface"}, exclude_none=True)
     if body.weights is not None:
         given["weights"] = body.weights.model_dump()
@@ -187,15 +173,15 @@ def create(deps: TheDeps, response: Response, *, body: NewAgent,
         given |= {"min_interval_s": body.interval_s.min, "max_interval_s": body.interval_s.max}
     if "interests" in given:
         given["interests"] = tuple(given["interests"])
-    people.create(deps, replace(new, **given))
+    agent_commands.create(deps, replace(new, **given))
     response.headers["location"] = f"/api/v1/agents/{body.username}"
-    return _told(people.get_agent(deps, body.username), response)
+    return _told(lookup.agent(deps.db, body.username), response)
 
 
 @router.get("/{name}", dependencies=[needs(Permission.AGENTS_VIEW)])
 def show(deps: TheDeps, response: Response, *, name: AgentName) -> Agent:
     """Return one agent. Its `ETag` is what `If-Match` wants when it is changed."""
-    return _told(people.get_agent(deps, name), response)
+    return _told(lookup.agent(deps.db, name), response)
 
 
 @router.patch("/{name}", dependencies=[needs(Permission.AGENTS_EDIT)])
@@ -207,11 +193,11 @@ def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentCha
         given["persona_id"] = given.pop("persona")
     given |= {f"{action}_weight": weight for action, weight in given.pop("weights", {}).items()}
     given |= {f"{end}_interval_s": seconds for end, seconds in given.pop("interval_s", {}).items()}
-    people.update(deps, name, given, seen=etags.versions(if_match))
-    return _told(people.get_agent(deps, name), response)
+    agent_commands.update(deps, name, given, seen=etags.versions(if_match))
+    return _told(lookup.agent(deps.db, name), response)
 
 
 @router.delete("/{name}", status_code=204)
 def delete(deps: TheDeps, *, name: AgentName, who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> None:
     """Stop and hide an agent, and have its account on the surface removed. Its history stays."""
-    people.delete(deps, name, by=who.by)
+    agent_commands.delete(deps, name, by=who.by)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents.bulk import BulkAction
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import AgentName, Body, Count, Moved, Reason, line, taken
 
@@ -54,53 +54,53 @@ class PauseAll(All):
 @router.post("/start")
 def start_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Start every idle agent, or those of one persona."""
-    return Count(count=bulk.act_on_all(deps, Deed.START, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.START, persona_id=body.persona, by=who.by))
 
 
 @router.post("/pause")
 def pause_all(deps: TheDeps, *, body: PauseAll, who: Controller) -> Count:
     """Pause every running agent, or those of one persona."""
-    number = bulk.act_on_all(deps, Deed.PAUSE, persona_id=body.persona, by=who.by, reason=body.reason)
+    number = bulk.act_on_all(deps, BulkAction.PAUSE, persona_id=body.persona, by=who.by, reason=body.reason)
     return Count(count=number)
 
 
 @router.post("/resume")
 def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Resume every paused agent, or those of one persona."""
-    return Count(count=bulk.act_on_all(deps, Deed.RESUME, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.RESUME, persona_id=body.persona, by=who.by))
 
 
 @router.post("/stop")
 def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Stop every agent that is not idle, or those of one persona, and call off what they had not begun."""
-    return Count(count=bulk.act_on_all(deps, Deed.STOP, persona_id=body.persona, by=who.by))
+    return Count(count=bulk.act_on_all(deps, BulkAction.STOP, persona_id=body.persona, by=who.by))
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def start(deps: TheDeps, *, name: AgentName) -> Moved:
     """Set an agent going."""
-    return Moved(changed=people.start(deps, name))
+    return Moved(changed=agent_commands.start(deps, name))
 
 
 @router.post("/{name}/pause")
 def pause(deps: TheDeps, *, name: AgentName, body: Pause, who: Controller) -> Moved:
     """Let an agent rest until somebody resumes it."""
-    return Moved(changed=people.pause(deps, name, by=who.by, reason=body.reason))
+    return Moved(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
 
 
 @router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def resume(deps: TheDeps, *, name: AgentName) -> Moved:
     """Let a paused agent and its waiting jobs go on."""
-    return Moved(changed=people.resume(deps, name))
+    return Moved(changed=agent_commands.resume(deps, name))
 
 
 @router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def stop(deps: TheDeps, *, name: AgentName) -> Moved:
     """Send an agent home and call off what it had not begun."""
-    return Moved(changed=people.stop(deps, name))
+    return Moved(changed=agent_commands.stop(deps, name))
 
 
 @router.post("/{name}/trigger", status_code=202)
 def trigger(deps: TheDeps, *, name: AgentName, body: Trigger, who: Controller) -> Woken:
     """Wake an agent now, perhaps for one action. It goes through the same ledger, caps and switches as every tick."""
-    return taken(Woken, people.trigger(deps, name, action=body.action, by=who.by))
+    return taken(Woken, agent_commands.trigger(deps, name, action=body.action, by=who.by))

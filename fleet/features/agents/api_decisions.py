@@ -9,9 +9,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.features.agents import commands as people
+from fleet.engine.agents import lookup
 from fleet.features.agents import decisions
-from fleet.features.drafts import limits
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, decided_for, needs
 from fleet.web.cursors import LARGEST_ID, Page, Paging
@@ -68,10 +67,10 @@ class Replayed(BaseModel):
 def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()], who: Viewer) -> DecisionPage:
     """Return a page of an agent's decisions, newest first."""
     above = which.place(cursors.number, of=name)
-    agent = people.get_agent(deps, name, include_deleted=True)
+    agent = lookup.agent(deps.db, name, include_deleted=True)
     found = decisions.decisions_before(deps, str(agent.id), before=above, limit=which.one_more)
     rows, following = which.page(found, lambda row: row.tick_no, of=name)
-    scans = limits.scans(deps, rows)
+    scans = decisions.scans(deps, rows)
     items = [
         taken(Decision, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no)) for row in rows
     ]
@@ -81,18 +80,18 @@ def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Q
 @router.get("/{tick_no}")
 def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> WholeDecision:
     """Return one decision with all that the agent saw."""
-    agent = people.get_agent(deps, name, include_deleted=True)
+    agent = lookup.agent(deps.db, name, include_deleted=True)
     row = decisions.decision(deps, str(agent.id), tick_no)
     return taken(
         WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs),
-        scan=limits.scans(deps, [row]).get(row.tick_no),
+        scan=decisions.scans(deps, [row]).get(row.tick_no),
     )  # fmt: skip
 
 
 @router.get("/{tick_no}/replay", responses={409: {}})
 def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Replayed:
     """Decide once more from what was recorded; nothing follows from it."""
-    agent = people.get_agent(deps, name, include_deleted=True)
+    agent = lookup.agent(deps.db, name, include_deleted=True)
     then, now = decisions.replay_decision(deps, str(agent.id), tick_no)
     told_then, told_now = decided_for(who, agent, then) or {}, decided_for(who, agent, now) or {}
     return Replayed(then=told_then, now=told_now, same=then == now)

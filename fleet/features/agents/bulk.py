@@ -1,7 +1,7 @@
-"""What a person does to many agents at once: start, pause, resume or stop those that were chosen, or all that match.
+"""Start, pause, resume or stop many agents at once: a list of them, or all that match a filter.
 
-Called by doors. How many there are is said beforehand (`count`) and afterwards (`act`). A crowd is moved in batches of
-their own transactions, so that a fleet of any size holds nobody's rows for long; doing it again does the rest.
+Called by doors. `count` returns the number of agents beforehand, `act` afterwards. Each batch is a transaction of its
+own, so that rows are locked briefly in a fleet of any size. A second call after a failure does the rest.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from fleet.core.db import Tx
 from fleet.engine.agents import commands, queries
 from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents import commands as agent_commands
 from fleet.features.personas.service import personas_of
 
 _BATCH = 1000
 
 
-class Deed(StrEnum):
-    """What is done to them."""
+class BulkAction(StrEnum):
+    """An action on many agents."""
 
     START = "start"
     PAUSE = "pause"
@@ -34,66 +34,68 @@ class Deed(StrEnum):
     STOP = "stop"
 
 
-MOVES: Mapping[Deed, tuple[Status, ...]] = {
-    Deed.START: (Status.IDLE, Status.ERROR),
-    Deed.PAUSE: (Status.RUNNING,),
-    Deed.RESUME: (Status.PAUSED,),
-    Deed.STOP: commands.AWAKE,
+MOVES: Mapping[BulkAction, tuple[Status, ...]] = {
+    BulkAction.START: (Status.IDLE, Status.ERROR),
+    BulkAction.PAUSE: (Status.RUNNING,),
+    BulkAction.RESUME: (Status.PAUSED,),
+    BulkAction.STOP: commands.AWAKE,
 }
-"""Whom a deed moves; all others stay as they are. A pause without an end also takes those that rest for a while."""
+"""The statuses that an action changes. A pause without an end also changes agents that are paused for a while."""
 
 _DONE = {
-    Deed.START: "agents.started", Deed.PAUSE: "agents.paused", Deed.RESUME: "agents.resumed",
-    Deed.STOP: "agents.stopped",
+    BulkAction.START: "agents.started", BulkAction.PAUSE: "agents.paused", BulkAction.RESUME: "agents.resumed",
+    BulkAction.STOP: "agents.stopped",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class Selection:
     """The agents that match, or of these only the ones with these usernames. Deleted ones are never among them."""
 
     which: AgentFilter
     usernames: tuple[str, ...] | None = None
 
 
-def count(deps: Deps, crowd: Crowd, deed: Deed) -> tuple[int, int]:
-    """Return how many agents a crowd has, and how many of them a deed would move."""
+def count(deps: Deps, selection: Selection, action: BulkAction) -> tuple[int, int]:
+    """Return how many agents a selection has, and how many of them an action would change."""
     with deps.db.transaction() as tx:
-        there = queries.size(tx, crowd.which, tuple(Status), usernames=crowd.usernames)
+        there = queries.size(tx, selection.which, tuple(Status), usernames=selection.usernames)
         return there, queries.size(
-            tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE
+            tx, selection.which, MOVES[action], usernames=selection.usernames, sleepers=action is BulkAction.PAUSE
         )  # fmt: skip
 
 
-def act(deps: Deps, crowd: Crowd, deed: Deed, *, by: str, reason: str = "") -> int:
-    """Do something to each agent of a crowd that it moves; return how many those were."""
+def act(deps: Deps, selection: Selection, action: BulkAction, *, by: str, reason: str = "") -> int:
+    """Do something to each agent of a selection that it moves; return how many those were."""
     done, last = 0, None
     while True:
         with deps.db.transaction() as tx:
-            if deed is Deed.STOP:  # before their rows are locked
-                people.call_off(tx, _next(tx, crowd, deed, last, lock=False))
-            batch = _next(tx, crowd, deed, last)
-            moved = _move(tx, batch, deed, reason or f"by {by}")
+            if action is BulkAction.STOP:  # before their rows are locked
+                agent_commands.call_off(tx, _next(tx, selection, action, last, lock=False))
+            batch = _next(tx, selection, action, last)
+            moved = _move(tx, batch, action, reason or f"by {by}")
             if moved:
-                audit.note(tx, _DONE[deed], "agents", after={"number": moved, "reason": reason, **_told(crowd)})
+                audit.note(tx, _DONE[action], "agents", after={"number": moved, "reason": reason, **_told(selection)})
         done += moved
         if len(batch) < _BATCH:
             break
         last = batch[-1]
-    if deed is Deed.RESUME:
+    if action is BulkAction.RESUME:
         with deps.db.transaction() as tx:
             snooze.free_held(tx)
     return done
 
 
-def _next(tx: Tx, crowd: Crowd, deed: Deed, last: uuid.UUID | None, *, lock: bool = True) -> list[uuid.UUID]:
+def _next(
+    tx: Tx, selection: Selection, action: BulkAction, last: uuid.UUID | None, *, lock: bool = True
+) -> list[uuid.UUID]:
     return queries.next_ids(
-        tx, crowd.which, MOVES[deed], usernames=crowd.usernames, sleepers=deed is Deed.PAUSE, after=last, limit=_BATCH,
-        lock=lock,
+        tx, selection.which, MOVES[action], usernames=selection.usernames, sleepers=action is BulkAction.PAUSE,
+        after=last, limit=_BATCH, lock=lock,
     )  # fmt: skip
 
 
-def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
+def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
     """Do something to every agent, or to those of one persona; return how many moved.
 
     Only idle ones are started: one in error has broken, and is looked at first. Raises NotFound for a persona that
@@ -101,27 +103,27 @@ def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str
     """
     if persona_id is not None:
         personas_of(deps).get(persona_id)
-    status = Status.IDLE if deed is Deed.START else None
-    return act(deps, Crowd(AgentFilter(persona_id=persona_id, status=status)), deed, by=by, reason=reason)
+    status = Status.IDLE if action is BulkAction.START else None
+    return act(deps, Selection(AgentFilter(persona_id=persona_id, status=status)), action, by=by, reason=reason)
 
 
-def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], deed: Deed, reason: str) -> int:
-    match deed:
-        case Deed.START:
+def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], action: BulkAction, reason: str) -> int:
+    match action:
+        case BulkAction.START:
             return commands.start_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
-        case Deed.PAUSE:
+        case BulkAction.PAUSE:
             return commands.pause_these(tx, agent_ids, reason=reason)
-        case Deed.RESUME:
+        case BulkAction.RESUME:
             return commands.resume_these(tx, agent_ids, first_tick_at=first_tick_at(tx))
-        case Deed.STOP:
+        case BulkAction.STOP:
             stopped = commands.stop_these(tx, agent_ids)
-            people.call_off_late(tx, agent_ids)
+            agent_commands.call_off_late(tx, agent_ids)
             return stopped
 
 
-def _told(crowd: Crowd) -> dict[str, object]:
+def _told(selection: Selection) -> dict[str, object]:
     """Return whom it was about, as the audit log keeps it."""
-    if crowd.usernames is not None:
-        return {"usernames": crowd.usernames}
+    if selection.usernames is not None:
+        return {"usernames": selection.usernames}
     names = ("status", "persona_id", "text", "kind", "autonomy")
-    return {name: value for name in names if (value := getattr(crowd.which, name)) is not None}
+    return {name: value for name in names if (value := getattr(selection.which, name)) is not None}

@@ -1,8 +1,8 @@
-"""`fleet agents`: whom the fleet consists of. Showing them is here; what is done to them is in `agents_act`."""
+"""`fleet agents`: whom the fleet consists of. Shows them; `cli_actions` starts, pauses and edits them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +12,16 @@ from rich.text import Text
 from fleet.cli import render, views
 from fleet.cli.command import Group
 from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, AGENT_KINDS, LARGEST_ID, PERSONA, before_option, json_option, page_options
+from fleet.cli.options import AGENT, AGENT_KINDS, PERSONA, json_option, page_options
 from fleet.core import clock
+from fleet.engine import registry
+from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.jobs.models import TickRow
-from fleet.features.activity import cli as activity_command
 from fleet.features.agents import cli_actions
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions as looking
-from fleet.features.drafts import limits as supervising
-from fleet.features.drafts.limits import Limits
 
 
 @click.group(cls=Group)
@@ -48,10 +48,10 @@ for _command in cli_actions.COMMANDS:
 def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
           deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
     """List agents by username; those of the kinds approval and hooks run the fleet itself."""
-    which = people.AgentFilter(
+    which = AgentFilter(
         status=Status(status) if status else None, persona_id=persona_id, kind=kind, text=text, include_deleted=deleted
     )  # fmt: skip
-    rows, total = people.list_agents(door.deps, which, limit=limit, offset=offset)
+    rows, total = agent_commands.list_agents(door.deps, which, limit=limit, offset=offset)
     if as_json:
         door.json(views.page([views.agent(row) for row in rows], total=total, limit=limit, offset=offset))
         return
@@ -81,23 +81,15 @@ def _next(row: AgentRow, now: datetime) -> str:
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
     """Show one agent: who it is, how it behaves, what it did."""
-    row = people.get_agent(door.deps, name, include_deleted=True)
-    limits = supervising.limits(door.deps, row) if row.autonomy == "supervised" else None
+    row = lookup.agent(door.deps.db, name, include_deleted=True)
+    found = [summary(door.deps, row) for summary in registry.load_all(one.agent_summary for one in registry.current())]
     if as_json:
-        door.json({**views.agent(row), **(_limits_data(limits) if limits else {})})
+        door.json({**views.agent(row), **{name: value for fields, _ in found for name, value in fields.items()}})
         return
-    door.show(render.facts(_facts(row, clock.now(), limits)))
+    door.show(render.facts(_facts(row, clock.now(), [fact for _, facts in found for fact in facts])))
 
 
-def _limits_data(limits: Limits) -> dict[str, Any]:
-    """Return what holds for a supervised agent's drafts, whatever its own settings are."""
-    return {
-        "undecided_drafts": limits.undecided, "most_undecided_drafts": limits.most or None,
-        "draft_wait_s": {"min": limits.shortest.total_seconds(), "max": limits.longest.total_seconds()},
-    }  # fmt: skip
-
-
-def _facts(row: AgentRow, now: datetime, limits: Limits | None) -> list[tuple[str, object]]:
+def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -> list[tuple[str, object]]:
     view = views.agent(row)
     shares = {name: weight / sum(view["weights"].values()) for name, weight in view["weights"].items()}
     pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
@@ -119,8 +111,7 @@ def _facts(row: AgentRow, now: datetime, limits: Limits | None) -> list[tuple[st
         ("Personality", row.personality),
         ("Interests", ", ".join(row.interests)),
         ("Autonomy", row.autonomy),
-        ("Looks at", _scanning(row, limits) if limits else None),
-        ("Drafts", _drafts(row, limits) if limits else None),
+        *others,
         ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),
         ("Owner", row.owner),
         ("Created", render.when(row.created_at, now)),
@@ -128,31 +119,8 @@ def _facts(row: AgentRow, now: datetime, limits: Limits | None) -> list[tuple[st
     ]
 
 
-def _drafts(row: AgentRow, limits: Limits) -> Text:
-    if not limits.is_full:
-        return render.words(limits.drafts)
-    return render.words(f"{limits.drafts}: no scan is made. {supervising.fix(row.username)}", "yellow")
-
-
-def _scanning(row: AgentRow, limits: Limits) -> str:
-    if not row.scans:
-        return "nothing: it is not to look at its feed"
-    whose = "what everybody sees" if row.audience == "public" else "what its friends see"
-    agents = ", what agents wrote too" if row.heeds_agents else ""
-    return f"{whose}{agents}, every {render.span(row.scan_interval_s)}; drafts wait {limits.waits}"
-
-
-@agents.command()
-@click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
-@click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
-@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
-@page_options(50)
-@json_option
-@click.pass_context
-def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
-    """Show what one agent did, oldest first."""
-    ctx.invoke(activity_command.activity, name=name, **options)
+for _command in registry.load_all(ref for one in registry.current() for ref in one.agent_commands):
+    agents.add_command(_command)
 
 
 @agents.command()
@@ -164,7 +132,7 @@ def activity(ctx: click.Context, /, *, name: str, **options: Any) -> None:
 def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int, as_json: bool) -> None:
     """Show an agent's decision log, newest first."""
     rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
-    scans = supervising.scans(door.deps, rows)
+    scans = looking.scans(door.deps, rows)
     if as_json:
         items = [{**views.tick(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
         door.json(views.page(items, total=total, limit=limit, offset=offset))

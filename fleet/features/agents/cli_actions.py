@@ -12,10 +12,11 @@ import click
 from fleet.cli.command import Command
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents.bulk import BulkAction
 
 F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: list[click.Command] = []
@@ -71,15 +72,15 @@ def create(door: Door, /, *, username: str, display_name: str | None, persona_id
     With a persona it begins with that one's character, weights and pace; the other options change those.
     """
     name = display_name if display_name is not None else username.replace("_", " ").strip().title()
-    new = people.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by)
+    new = agent_commands.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by)
     weights = dict(new.weights)
     for action in WEIGHT_NAMES:
         if (weight := given.pop(f"{action}_weight")) is not None:
             weights[action] = weight
     new = replace(new, weights=weights, **{field: value for field, value in given.items() if value not in (None, ())})
-    people.create(door.deps, new)
+    agent_commands.create(door.deps, new)
     if start:
-        people.start(door.deps, username)
+        agent_commands.start(door.deps, username)
     door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
 
 
@@ -107,7 +108,7 @@ def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple
         changes["interests"] = list(interests)
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
-    people.update(door.deps, name, changes)
+    agent_commands.update(door.deps, name, changes)
     door.say(f"{name}: changed {', '.join(sorted(changes))}.")
 
 
@@ -120,9 +121,9 @@ def delete(door: Door, /, *, name: str, yes: bool) -> None:
 
     Its history stays; its username is never given again.
     """
-    agent = people.get_agent(door.deps, name)
+    agent = lookup.agent(door.deps.db, name)
     door.confirm(f"Delete {agent.name} ({agent.username}) and its account on {agent.surface}?", yes=yes)
-    people.delete(door.deps, str(agent.id), by=door.by)
+    agent_commands.delete(door.deps, str(agent.id), by=door.by)
     door.say(f"{agent.name} is deleted.")
 
 
@@ -132,7 +133,7 @@ def delete(door: Door, /, *, name: str, yes: bool) -> None:
 def start(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Set agents going that are idle or failed."""
     for name in names:
-        door.say(f"{name} {'lives now' if people.start(door.deps, name) else 'was running already'}.")
+        door.say(f"{name} {'lives now' if agent_commands.start(door.deps, name) else 'was running already'}.")
 
 
 @_command("pause")
@@ -142,7 +143,7 @@ def start(door: Door, /, *, names: tuple[str, ...]) -> None:
 def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
     """Let running agents rest until somebody resumes them."""
     for name in names:
-        paused = people.pause(door.deps, name, by=door.by, reason=reason)
+        paused = agent_commands.pause(door.deps, name, by=door.by, reason=reason)
         door.say(f"{name} {'is paused' if paused else 'was not running'}.")
 
 
@@ -152,7 +153,7 @@ def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Let paused agents and their waiting jobs go on."""
     for name in names:
-        door.say(f"{name} {'goes on' if people.resume(door.deps, name) else 'was not paused'}.")
+        door.say(f"{name} {'goes on' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
 
 
 @_command("stop")
@@ -161,7 +162,7 @@ def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
 def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Send agents home and call off what they had not begun."""
     for name in names:
-        door.say(f"{name} {'is idle now' if people.stop(door.deps, name) else 'was idle already'}.")
+        door.say(f"{name} {'is idle now' if agent_commands.stop(door.deps, name) else 'was idle already'}.")
 
 
 @_command("start-all")
@@ -169,7 +170,7 @@ def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
 @pass_door
 def start_all(door: Door, /, *, persona_id: str | None) -> None:
     """Start every idle agent."""
-    door.say(f"Started {_everyone(door, Deed.START, persona_id)}.")
+    door.say(f"Started {_everyone(door, BulkAction.START, persona_id)}.")
 
 
 @_command("pause-all")
@@ -178,7 +179,7 @@ def start_all(door: Door, /, *, persona_id: str | None) -> None:
 @pass_door
 def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
     """Pause every running agent."""
-    door.say(f"Paused {_everyone(door, Deed.PAUSE, persona_id, reason)}.")
+    door.say(f"Paused {_everyone(door, BulkAction.PAUSE, persona_id, reason)}.")
 
 
 @_command("resume-all")
@@ -186,7 +187,7 @@ def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
 @pass_door
 def resume_all(door: Door, /, *, persona_id: str | None) -> None:
     """Resume every paused agent."""
-    door.say(f"Resumed {_everyone(door, Deed.RESUME, persona_id)}.")
+    door.say(f"Resumed {_everyone(door, BulkAction.RESUME, persona_id)}.")
 
 
 @_command("stop-all")
@@ -197,9 +198,9 @@ def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
     """Stop every agent that is not idle and call off what they had not begun."""
     whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
     door.confirm(f"Stop {whom}?", yes=yes)
-    door.say(f"Stopped {_everyone(door, Deed.STOP, persona_id)}.")
+    door.say(f"Stopped {_everyone(door, BulkAction.STOP, persona_id)}.")
 
 
-def _everyone(door: Door, deed: Deed, persona_id: str | None, reason: str = "") -> str:
-    number = bulk.act_on_all(door.deps, deed, persona_id=persona_id, by=door.by, reason=reason)
+def _everyone(door: Door, action: BulkAction, persona_id: str | None, reason: str = "") -> str:
+    number = bulk.act_on_all(door.deps, action, persona_id=persona_id, by=door.by, reason=reason)
     return f"{number} agent{'' if number == 1 else 's'}"

@@ -13,8 +13,8 @@ from fleet.cli import render, views
 from fleet.cli.command import Command
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import AGENT, json_option
+from fleet.core.diff import lines
 from fleet.features.agents import decisions
-from fleet.features.approvals import lines
 
 _STYLES = {"-": "red", "+": "green"}
 

@@ -1,67 +1,37 @@
-"""Verbs about single agents and jobs that doors call: create, start, trigger, replay. Each is one transaction.
+"""Verbs about single agents that doors call: create, start, pause, trigger, delete. Each is one transaction.
 
-`by` is who asks; it is recorded with what follows.
+`by` is the person who asks; it is recorded with the event.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.access import audit
 from fleet.adapters import registry as adapters
-from fleet.core import events, ids
+from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.core.events import Event, Position
 from fleet.engine import controls, publish, registry, system_agents, ticks
 from fleet.engine.agents import commands, loop, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
 from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, lists, snooze
 from fleet.engine.jobs import queries as job_queries
-from fleet.engine.jobs.ledger import Ring
-from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs import snooze
 from fleet.engine.ticks import TickKey
-from fleet.features.approvals import service as approving
-from fleet.features.drafts.kinds import SCAN_FEED
+from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
-from fleet.features.publishing.handlers import account
-from fleet.features.publishing.rules import ACTIONS
 
-AgentFilter = queries.Filter
 DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
 """What an agent without a persona does."""
 _STOPPED = "the agent was stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What people call an agent."""
-
-    username: str
-    name: str
-    persona_id: str | None
-
-
-Names = Mapping[uuid.UUID, Named]
-
-
-def names(deps: Deps, agent_ids: Iterable[uuid.UUID | None]) -> Names:
-    """Return what these agents are called, deleted ones too; ids that are no agent's are left out."""
-    if not (wanted := {agent_id for agent_id in agent_ids if agent_id is not None}):
-        return {}
-    query = sa.select(AgentRow.id, AgentRow.username, AgentRow.name, AgentRow.persona_id)
-    with deps.db.transaction() as tx:
-        return {row[0]: Named(*row[1:]) for row in tx.execute(query.where(AgentRow.id.in_(wanted)))}
 
 
 def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str) -> NewAgent:
@@ -90,6 +60,43 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
         return agent_id
+
+
+def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,
+         start: bool = False) -> list[str]:  # fmt: skip
+    """Create `count` agents from the personas and return their usernames.
+
+    The same seed on an empty database makes the same agents; a second run adds to them and never collides.
+    Raises NotFound for an unknown persona.
+    """
+    with deps.db.transaction() as tx:
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
+        taken = queries.usernames(tx)
+        there = queries.count(tx, AgentFilter(kind="gallery", include_deleted=True))
+        blueprints = generate(
+            personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
+            persona_id=persona_id, taken=taken,
+        )  # fmt: skip
+        for number, print_ in enumerate(blueprints):
+            agent_id = commands.create(
+                tx,
+                NewAgent(
+                    name=print_.name, username=print_.username, persona_id=print_.persona_id,
+                    personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
+                    weights={name: getattr(print_.weights, name) for name in commands.WEIGHT_NAMES},
+                    min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
+                    heeds_agents=deps.settings.sandbox,
+                ),
+            )  # fmt: skip
+            if start:
+                commands.start(tx, agent_id, first_tick_at=_staggered(tx, number))
+        audit.noted(tx, len(blueprints), "agents.seeded", persona=persona_id, seed=seed_no, started=start)
+    return [blueprint.username for blueprint in blueprints]
+
+
+def _staggered(tx: Tx, number: int) -> datetime:
+    """Return when the number-th of many agents thinks first: a little apart, so that they do not act as one."""
+    return first_tick_at(tx) + timedelta(seconds=number % 60 / 4)
 
 
 def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collection[str] | None = None) -> None:
@@ -149,44 +156,51 @@ def _no_acts() -> frozenset[str]:
     return registry.current().kinds(lambda job: not job.is_act)
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[str] | None = None) -> None:
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
     """Call off what agents have not begun. To be called before anything locks their rows.
 
     Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order. Jobs of the
-    kinds in `but` stay; by default those that are no acts of their agent.
+    kinds in `exclude` stay; by default those that are no acts of their agent.
     """
     ticks.call_off(tx, agent_ids, why=_STOPPED)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if but is None else but)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
-def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[str] | None = None) -> None:
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
     """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if but is None else but)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
-    """Stop and hide an agent, take its requests back, and have its account on the surface removed.
+    """Stop and hide an agent, and do what features registered for that.
 
     Raises NotFound, Conflict for one that runs the fleet itself: nobody could ever bring it back.
     """
+    deleting = registry.load_all(one.agent_deleting for one in registry.current())
     with deps.db.transaction() as tx:
         found = queries.named(tx, name)
-        if found.kind != "gallery":
+        if found.kind in system_agents.kinds():
             raise Conflict(f"{found.name} runs the fleet itself, so it cannot be deleted.", fix="Stop it instead.")
         agent_id = found.id
         # What it has not begun, then requests, then the agent: whoever records or decides takes them in this order.
-        call_off(tx, [agent_id], but=())
-        approving.take_back_all(deps, tx, agent_id, "its agent was deleted")
+        call_off(tx, [agent_id], exclude=())
+        for hook in deleting:
+            hook(deps, tx, agent_id)
         agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
         assert agent is not None
-        approving.take_back_all(deps, tx, agent_id, "its agent was deleted")  # what a scan has opened since
+        for hook in deleting:  # what a job has opened since
+            hook(deps, tx, agent_id)
         commands.delete(tx, agent.id)
-        call_off_late(tx, [agent_id], but=())
+        call_off_late(tx, [agent_id], exclude=())
         audit.note(tx, "agent.deleted", f"agent:{agent.username}")
-        if agent.remote_account is not None:
-            removal = account.removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)
-            _ring(deps, tx, ledger.add(tx, [removal]))
+        for hook in registry.load_all(one.agent_deleted for one in registry.current()):
+            hook(deps, tx, agent, by=by)
+
+
+def actions_of(agent: AgentRow) -> tuple[str, ...]:
+    """Return the actions that a person can ask of an agent."""
+    return registry.current().actions(agent.kind, agent.autonomy)
 
 
 def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
@@ -195,15 +209,16 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     It goes through the same ledger, caps and switches as every tick. Raises InvalidInput for an unknown action,
     Conflict when the agent is paused, held or at work on a decision.
     """
-    if action is not None and action not in (*ACTIONS, SCAN_FEED):
-        raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(ACTIONS)}.")
+    if action is not None and action not in registry.current().all_actions():
+        known = dict.fromkeys(name for one in registry.current().agents.values() for name in one.actions)
+        raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(known)}.")
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name).id
         # The tick, then the agent: whoever decides or calls off takes them in this order.
         key = ticks.ask(tx, agent_id, asked_for=action, requested_by=by)
         agent = loop.lock(tx, agent_id)
         assert agent is not None
-        if action is not None and agent.kind != "gallery":
+        if action is not None and not actions_of(agent):
             raise InvalidInput(f"{agent.name} does its own work and no {action}.", fix="Wake it without an action.")
         _refuse_held(tx, agent)
         if key is None:
@@ -229,12 +244,6 @@ def _refuse_held(tx: Tx, agent: AgentRow) -> None:
         raise Conflict(f"Nothing may act now: {hold.words()}.", fix="Lift it first.")
 
 
-def get_agent(deps: Deps, name: str, *, include_deleted: bool = False) -> AgentRow:
-    """Return one agent by username or id. Raises NotFound."""
-    with deps.db.transaction() as tx:
-        return queries.named(tx, name, include_deleted=include_deleted)
-
-
 def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
     """Return a page of agents by username, and how many there are in all. Raises NotFound for an unknown persona."""
     with deps.db.transaction() as tx:
@@ -250,107 +259,3 @@ def refuse_unknown(deps: Deps, tx: Tx, which: AgentFilter) -> None:
         return
     if not queries.count(tx, AgentFilter(persona_id=which.persona_id, include_deleted=True)):
         personas_of(deps).get(which.persona_id)
-
-
-def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),
-             but: Sequence[str] = (), since: datetime | None = None, before: int | None = None, limit: int = 50,
-             offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return what happened, newest first; `before` is the id of the last event of the page above.
-
-    `but` are the subjects that are left out.
-    """
-    with deps.db.transaction() as tx:
-        agent_id = queries.named(tx, name, include_deleted=True).id if name else None
-        return events.latest(
-            tx, agent_id=agent_id, job_id=job_id, subjects=tuple(subjects), but=but, since=since, before=before,
-            limit=limit, offset=offset,
-        )  # fmt: skip
-
-
-def activity_from_now(deps: Deps) -> Position:
-    """Return the position from which `activity_after` sees only what is yet to come."""
-    with deps.db.transaction() as tx:
-        return events.tail_position(tx)
-
-
-def activity_after(deps: Deps, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
-    """Return what happened after a position, oldest first; nothing is missed or told twice. `but` are left out."""
-    with deps.db.transaction() as tx:
-        return events.read_after(tx, position, but=but, limit=limit)
-
-
-def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
-              offset: int = 0, counted: bool = True) -> tuple[list[Listed], int | None]:  # fmt: skip
-    """Return a page of jobs, newest first, and how many there are in all, or None for very many, or if not `counted`.
-
-    `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
-    """
-    with deps.db.transaction() as tx:
-        above = job_queries.resolve_prefix(tx, before) if before else None
-        if not counted:
-            return lists.find(tx, which, limit=limit, offset=offset, before=above), None
-        return lists.page(tx, which, limit=limit, offset=offset, before=above)
-
-
-def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
-    """Return a job by its id or the beginning of it, with its attempts. Raises NotFound, InvalidInput."""
-    with deps.db.transaction() as tx:
-        job_id = job_queries.resolve_prefix(tx, prefix)
-        return job_queries.get(tx, job_id), job_queries.attempts_of(tx, job_id)
-
-
-def retry_job(deps: Deps, prefix: str) -> uuid.UUID:
-    """Make a waiting job due at once. Raises NotFound, Conflict."""
-    with deps.db.transaction() as tx:
-        job_id = job_queries.resolve_prefix(tx, prefix)
-        ring = job_queries.retry_now(tx, job_id, settle_s=deps.settings.settle_s)
-        agent_id = job_queries.get(tx, ring.job_id).agent_id
-        events.emit(tx, "job.retried", agent_id=agent_id, job_id=ring.job_id, kind=ring.kind)
-        audit.note(tx, "job.retried", f"job:{ring.job_id}")
-        _ring(deps, tx, [ring])
-        return ring.job_id
-
-
-def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
-    """Call off a job that nobody has begun. Raises NotFound, Conflict."""
-    with deps.db.transaction() as tx:
-        job_id = job_queries.resolve_prefix(tx, prefix)
-        job_queries.cancel(tx, job_id)
-        events.emit(tx, "job.cancelled", agent_id=job_queries.get(tx, job_id).agent_id, job_id=job_id, by=by)
-        audit.note(tx, "job.cancelled", f"job:{job_id}")
-        return job_id
-
-
-def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
-    """Bring at most `limit` dead letters back to life; return how many. Doing it twice brings none back twice."""
-    with deps.db.transaction() as tx:
-        number = bring_back(deps, tx, which, by=by, allow_stale=allow_stale, limit=limit)
-        return audit.noted(tx, number, "dead.replayed", **_told(which), allow_stale=allow_stale or None)
-
-
-def bring_back(deps: Deps, tx: Tx, which: JobFilter, *, by: str, allow_stale: bool, limit: int = 1000) -> int:
-    """Bring dead letters back to life, tell of it, and ring once that stands; return how many."""
-    rings = job_queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
-    told = [{"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
-             "payload": {"kind": ring.kind, "by": by}} for ring in rings]  # fmt: skip
-    events.emit_many(tx, told)
-    _ring(deps, tx, rings)
-    return len(rings)
-
-
-def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:
-    """Put at most `limit` dead letters away for good, keeping their rows; return how many."""
-    with deps.db.transaction() as tx:
-        number = job_queries.discard(tx, which, limit=limit)
-        if number:
-            events.emit(tx, "job.discarded", number=number, by=by)
-        return audit.noted(tx, number, "dead.discarded", **_told(which))
-
-
-def _told(which: JobFilter) -> dict[str, Any]:
-    """Return a filter's fields that filter something."""
-    return {name: value for name in which.__slots__ if (value := getattr(which, name)) not in (None, (), [])}
-
-
-def _ring(deps: Deps, tx: Tx, rings: Sequence[Ring]) -> None:
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))

@@ -1,35 +1,40 @@
-"""Pages of long lists, each begun where the one above ended, and the decision log of an agent.
+"""The decision log of an agent: pages of it, the jobs and scans that followed, and a decision made again.
 
 Called by doors. Reading only; deciding again changes nothing.
 """
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.engine import ticks
 from fleet.engine.agents import queries
-from fleet.engine.agents.models import AgentRow
-from fleet.engine.agents.queries import Filter
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs import history
+from fleet.engine.jobs.models import JobRow, TickRow
 from fleet.engine.tick import decide_again
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
 
 
-def agents_after(deps: Deps, which: Filter, *, after: str | None, limit: int) -> list[AgentRow]:
-    """Return the agents that follow a username; however far down, that costs what the first page does.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One entry of the decision log, with the jobs that came of it."""
 
-    Raises NotFound for an unknown persona.
-    """
+    tick: TickRow
+    jobs: Sequence[JobRow]
+
+
+def with_jobs(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
+    """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
     with deps.db.transaction() as tx:
-        found = queries.find(tx, which, limit=limit, after=after)
-        if not found:
-            people.refuse_unknown(deps, tx, which)
-        return found
+        found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
+        jobs = history.jobs_of_ticks(tx, found)
+    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
 
 
 def decisions_before(deps: Deps, name: str, *, before: int | None, limit: int) -> list[TickRow]:
@@ -57,3 +62,15 @@ def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any]
     """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
     with deps.db.transaction() as tx:
         return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+
+
+def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:
+    """Return the results of the scans that followed from decisions of one agent, by the number of the tick."""
+    with deps.db.transaction() as tx:
+        jobs = history.jobs_of_ticks(tx, ticks)
+    return {
+        tick_no: job.result
+        for tick_no, found in jobs.items()
+        for job in found
+        if job.kind == "scan_feed" and job.result
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="agents",
@@ -17,6 +17,15 @@ FEATURE = Feature(
         "fleet.features.agents.pages:router",
         "fleet.features.agents.pages_edit:router",
         "fleet.features.agents.pages_agent:router",
+    ),
+    agent_tabs=(
+        AgentTab(name="about", template="agent_about.html", facts="fleet.features.agents.pages_agent:about", order=10),
+        AgentTab(
+            name="decisions",
+            template="agent_decisions.html",
+            facts="fleet.features.agents.pages_agent:decisions_tab",
+            order=20,
+        ),
     ),
     nav=(
         NavItem(
@@ -43,6 +52,12 @@ FEATURE = Feature(
             run="fleet.features.agents.cli:agents",
             section="Act",
             help="List, create, edit, start, pause and stop agents.",
+        ),
+        Command(
+            name="trigger",
+            run="fleet.features.agents.cli_trigger:trigger",
+            section="Act",
+            help="Wake one agent now.",
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """The agents: a list with filters that stays quick at any length, and what can be done to many of them at once.
 
-One agent has its own page (`agent`). A deed on many is first shown with its number (GET), then done (POST).
+One agent has its own page (`agent`). An action on many is first shown with its number (GET), then done (POST).
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import NotFound
 from fleet.engine import registry
-from fleet.engine.agents.models import AgentRow, Status
-from fleet.engine.agents.queries import Tally
+from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter, Tally
 from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
-from fleet.features.agents import queries as roster
-from fleet.features.agents.bulk import Crowd, Deed
-from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents import queries as agent_views
+from fleet.features.agents.bulk import BulkAction, Selection
 from fleet.features.agents.form import AUTONOMY
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
+from fleet.web.links import agent_address
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
 PAGE = 50
 _MOST_CHOSEN = 500
-_OURS = frozenset({"new", "bulk"})
 
 
 class Standing(StrEnum):
@@ -93,11 +92,6 @@ def _asked(*, status: Maybe[Standing] = None, persona: Annotated[str, Query(max_
 TheAsked = Annotated[Asked, Depends(_asked)]
 
 
-def address(agent: AgentRow) -> str:
-    """Return where an agent's page is: by its username, unless a page of ours is called so."""
-    return f"/agents/{agent.id if agent.username in _OURS else agent.username}"
-
-
 @router.get("/agents", dependencies=[needs(Permission.AGENTS_VIEW)])
 def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
            after: Annotated[str, Query(max_length=30)] = "",
@@ -106,13 +100,13 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
     after, before = text.clean(after), text.clean(before)
     problem: NotFound | None = None
     try:
-        roll = roster.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
+        roll = agent_views.page(deps, asked.which, limit=PAGE, after=after or None, before=before or None)
     except NotFound as error:
-        problem, roll = error, roster.nobody(deps)
+        problem, roll = error, agent_views.nobody(deps)
     return render(
         request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
         personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=Standing,
-        autonomies=AUTONOMY, address=address,
+        autonomies=AUTONOMY, address=agent_address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 
@@ -133,42 +127,43 @@ def _by_status(tally: Tally, asked: Asked) -> dict[str, int]:
     return found
 
 
-def _crowd(asked: TheAsked, *, name: Annotated[list[str] | None, Query(max_length=_MOST_CHOSEN)] = None,
-           all: bool = False) -> Crowd | None:  # fmt: skip
-    """Return whom a deed is about: all that match, or those with these usernames; None for nobody."""
+def _selected(asked: TheAsked, *, name: Annotated[list[str] | None, Query(max_length=_MOST_CHOSEN)] = None,
+           all: bool = False) -> Selection | None:  # fmt: skip
+    """Return the agents of an action: all that match, or those with these usernames; None for none."""
     if all:
-        return Crowd(asked.which)
-    return Crowd(AgentFilter(), tuple(map(text.clean, name))) if name else None
+        return Selection(asked.which)
+    return Selection(AgentFilter(), tuple(map(text.clean, name))) if name else None
 
 
-TheCrowd = Annotated[Crowd | None, Depends(_crowd)]
+TheSelection = Annotated[Selection | None, Depends(_selected)]
 
 
 @router.get("/agents/bulk", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, crowd: TheCrowd, do: Deed) -> Response:
-    """Say how many agents a deed would move, and ask whether it is meant."""
-    if crowd is None:
+def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection, do: BulkAction) -> Response:
+    """Say how many agents an action would change, and ask whether it is meant."""
+    if selection is None:
         return go(request, back(request, "/agents"), "Choose agents first, or all that match.", wrong=True)
-    there, movable = bulk.count(deps, crowd, do)
-    return render(request, "agents_bulk.html", crowd=crowd, asked=asked, do=do, there=there, movable=movable,
+    there, movable = bulk.count(deps, selection, do)
+    return render(request, "agents_bulk.html", crowd=selection, asked=asked, do=do, there=there, movable=movable,
                   **_words(do))  # fmt: skip
 
 
 @router.post("/agents/bulk")
-def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, crowd: TheCrowd, *, do: Deed,
+def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection, *, do: BulkAction,
             who: Annotated[Principal, needs(Permission.AGENTS_CONTROL)],
             reason: Annotated[str, Form(max_length=200)] = "") -> Response:  # fmt: skip
     """Do something to many agents, and say to how many."""
-    if crowd is None:
+    if selection is None:
         return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
-    number = bulk.act(deps, crowd, do, by=who.by, reason=text.clean(reason))
+    number = bulk.act(deps, selection, do, by=who.by, reason=text.clean(reason))
     said = f"{number:,} agent{'' if number == 1 else 's'} {_words(do)['done']}."
     return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
 
 
-def _words(do: Deed) -> dict[str, Any]:
-    """Return what a deed is called, and what is true of those that it does not move."""
-    done = {Deed.START: "started", Deed.PAUSE: "paused", Deed.RESUME: "resumed", Deed.STOP: "stopped"}
-    others = {Deed.START: "running or paused", Deed.PAUSE: "not running", Deed.RESUME: "not paused",
-              Deed.STOP: "idle already"}  # fmt: skip
-    return {"done": done[do], "others": others[do]}
+def _words(do: BulkAction) -> dict[str, Any]:
+    """Return the participle of an action, and the state of agents that it does not change."""
+    done, others = {
+        BulkAction.START: ("started", "running or paused"), BulkAction.PAUSE: ("paused", "not running"),
+        BulkAction.RESUME: ("resumed", "not paused"), BulkAction.STOP: ("stopped", "idle already"),
+    }[do]  # fmt: skip
+    return {"done": done, "others": others}

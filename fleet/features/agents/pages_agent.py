@@ -1,185 +1,111 @@
-"""One agent: what it is, its week, what it decided, did, cost and proposed; and what can be done to it.
+"""The page of one agent with its tabs, which features register, and what can be done to the agent.
 
-Each tab asks for its own things only, so that none waits for another. Deleted agents keep their pages, without buttons.
+Each tab reads only what it shows, so that none waits for another. Deleted agents keep their pages, without buttons.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import AfterValidator
 
 from fleet.access import Permission, Principal
 from fleet.core import clock, text
+from fleet.core.diff import lines
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.core.events import Event
 from fleet.core.masking import mask
+from fleet.engine import registry
+from fleet.engine.agents import lookup
+from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.queries import Filter as JobFilter
-from fleet.features.activity import event_text
-from fleet.features.agents import commands as people
+from fleet.engine.registry import AgentTab
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
-from fleet.features.agents import queries as roster
-from fleet.features.agents.pages import address
-from fleet.features.approvals import lines
-from fleet.features.costs import commands as money
-from fleet.features.drafts import commands as drafting
-from fleet.features.drafts import content, limits
-from fleet.features.drafts.kinds import SCAN_FEED
-from fleet.features.drafts.limits import Limits
-from fleet.features.drafts.queries import Filter as DraftFilter
-from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.experiments.kinds import MEASURE
+from fleet.features.agents import queries as agent_views
 from fleet.features.personas import heat
 from fleet.features.personas.service import personas_of, schedule_of
-from fleet.features.publishing.kinds import BROWSE, COMMENT, LIKE, REACT
-from fleet.features.publishing.rules import ACTIONS
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
+from fleet.web.form_types import place
+from fleet.web.links import agent_address
 from fleet.web.rendering import back, go, render
 
 router = APIRouter()
-_LINES = 50
 _ENTRIES = 20
-_OF_POSTS = (COMMENT, LIKE, REACT, BROWSE, MEASURE)
 
 Name = Annotated[str, Path(max_length=60)]
 Control = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 
 
-class Tab(StrEnum):
-    """What is looked at."""
-
-    ABOUT = "about"
-    DECISIONS = "decisions"
-    JOBS = "jobs"
-    ACTIVITY = "activity"
-    COSTS = "costs"
-    DRAFTS = "drafts"
+def _known_tab(name: str) -> str:
+    names = [tab.name for tab in _all_tabs()]
+    if name not in names:
+        raise ValueError(f"an agent has no such tab; there are {', '.join(names)}")
+    return name
 
 
-_MAY = {Tab.JOBS: Permission.JOBS_VIEW, Tab.COSTS: Permission.COSTS_VIEW, Tab.DRAFTS: Permission.DRAFTS_VIEW}
-"""What a tab shows beside the agent itself."""
+Tab = Annotated[str, AfterValidator(_known_tab)]
+
+
+def _all_tabs() -> list[AgentTab]:
+    return sorted((tab for one in registry.current() for tab in one.agent_tabs), key=lambda tab: tab.order)
 
 
 @router.get("/agents/{name}")
-def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = Tab.ABOUT,
+def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
           before: Annotated[str, Query(max_length=60)] = "",
           who: Annotated[Principal, needs(Permission.AGENTS_VIEW)]) -> Response:  # fmt: skip
     """Show one agent."""
-    tabs = [one for one in Tab if one not in _MAY or who.may(_MAY[one])]
+    tabs = {one.name: one for one in _all_tabs() if one.permission is None or who.may(Permission(one.permission))}
     if tab not in tabs:
         raise Forbidden(f"You may not see the {tab} of agents.", fix="Ask an admin of the fleet.")
     row = _known(deps, name)
     return render(
-        request, "agent.html", agent=row, tab=tab, tabs=tabs, at=address(row), hold=roster.hold_on(deps, row),
-        persona=personas_of(deps).personas.get(row.persona_id or ""), actions=_actions(row), before=before,
-        decided=functools.partial(decided_for, who, row),
-        **_FACTS[tab](deps, row, before),
+        request, "agent.html", agent=row, tab=tab, tabs=tuple(tabs), shown=tabs[tab].template, at=agent_address(row),
+        hold=agent_views.hold_on(deps, row), persona=personas_of(deps).personas.get(row.persona_id or ""),
+        actions=agent_commands.actions_of(row), before=before, decided=functools.partial(decided_for, who, row),
+        **registry.load(tabs[tab].facts)(deps, row, before),
     )  # fmt: skip
 
 
 def _known(deps: Deps, name: str) -> AgentRow:
     """Return an agent, a deleted one too. Raises NotFound that says where to look."""
     try:
-        return people.get_agent(deps, text.clean(name), include_deleted=True)
+        return lookup.agent(deps.db, text.clean(name), include_deleted=True)
     except NotFound as error:
         raise NotFound(
             error.message, fix="Look among all agents; those that were deleted are there under the status “deleted”."
         ) from error
 
 
-def _actions(row: AgentRow) -> tuple[str, ...]:
-    """Return what an agent can be asked to do, beside what it chooses by itself."""
-    if row.kind != "gallery":
-        return ()
-    return (SCAN_FEED,) if row.autonomy == "supervised" else ACTIONS
-
-
-def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
-    weights = {name: float(getattr(row, f"{name}_weight")) for name in ACTIONS}
+def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
+    """Return what the tab "about" shows."""
+    weights = {name: float(getattr(row, f"{name}_weight")) for name in WEIGHT_NAMES}
     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     try:
         now = clock.now()
-        week, wakes, problem = heat.strip(schedule_of(deps, row.persona_id), now), roster.wakes(deps, row, now), None
+        week, wakes, problem = (
+            heat.strip(schedule_of(deps, row.persona_id), now),
+            agent_views.wakes(deps, row, now),
+            None,
+        )
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
+    others = registry.load_all(one.agent_facts for one in registry.current())
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
-            "limits": _limits(deps, row), "is_labelled": deps.settings.label_agents,
-            "tempo": deps.settings.tempo}  # fmt: skip
+            "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo,
+            **{name: value for facts in others for name, value in facts(deps, row).items()}}  # fmt: skip
 
 
-def _limits(deps: Deps, row: AgentRow) -> Limits | None:
-    return limits.limits(deps, row) if row.autonomy == "supervised" else None
-
-
-def _decisions(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
-    found = roster.decisions(deps, row.id, limit=_ENTRIES, before=_number(before))
+def decisions_tab(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
+    """Return what the tab "decisions" shows."""
+    found = decisions.with_jobs(deps, row.id, limit=_ENTRIES, before=place(before))
     return {"decisions": found, "more": found[-1].tick.tick_no if len(found) == _ENTRIES else None}
-
-
-def _jobs(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
-    jobs, total = people.list_jobs(deps, JobFilter(agent_id=row.id), before=before or None, limit=_LINES)
-    return {"jobs": jobs, "total": total, "about": _about_job, "more": jobs[-1].id if len(jobs) == _LINES else None}
-
-
-def _about_job(job: Listed) -> str:
-    """Return what a job said, or which post it was about, by as much of its id as tells it from others."""
-    about = f"post {job.target[:8]}" if job.target and job.kind in _OF_POSTS else job.target or ""
-    return text.clean(str((job.result or {}).get("text") or about))
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that happened."""
-
-    event: Event
-    words: str
-
-
-def _activity(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
-    found = people.activity(deps, name=str(row.id), before=_number(before), limit=_LINES)
-    return {"lines": [Line(event, _told(event)) for event in found],
-            "more": found[-1].position.id if len(found) == _LINES else None}  # fmt: skip
-
-
-def _told(event: Event) -> str:
-    """Return what an event says, in the words of the feed."""
-    told = event_text.tell(event)
-    return told.words if told else ""
-
-
-def _costs(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
-    return {"costs": money.costs_of(deps, str(row.id)), "days": money.DAYS}
-
-
-def _drafts(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
-    found = drafting.page(deps, DraftFilter(agent_id=row.id), limit=_ENTRIES, before=before or None)
-    return {"limits": _limits(deps, row),
-            "drafts": [(one, content.gist(one.row.content)) for one in found],
-            "faring": draft_stats.of_agent(deps, row.id),
-            "more": found[-1].row.id if len(found) == _ENTRIES else None}  # fmt: skip
-
-
-_FACTS: Mapping[Tab, Callable[[Deps, AgentRow, str], dict[str, Any]]] = {
-    Tab.ABOUT: _about, Tab.DECISIONS: _decisions, Tab.JOBS: _jobs, Tab.ACTIVITY: _activity, Tab.COSTS: _costs,
-    Tab.DRAFTS: _drafts,
-}  # fmt: skip
-
-
-def _number(before: str) -> int | None:
-    if not before:
-        return None
-    if not before.isdecimal() or len(before) > 18:
-        raise InvalidInput(f"{before!r} is no place in this list.", fix="Begin at its top.")
-    return int(before)
 
 
 @router.get("/agents/{name}/decisions/{tick_no}")
@@ -187,7 +113,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
              who: Annotated[Principal, needs(Permission.AGENTS_VIEW)]) -> Response:  # fmt: skip
     """Show one decision with all that it rested on, and what the same moment and dice lead to now."""
     row = _known(deps, name)
-    found = roster.decisions(deps, row.id, limit=1, before=tick_no + 1)
+    found = decisions.with_jobs(deps, row.id, limit=1, before=tick_no + 1)
     if not found or found[0].tick.tick_no != tick_no:
         raise NotFound(f"{row.name} has no decision {tick_no}.", fix="Old decisions are pruned; see its list of them.")
     try:
@@ -197,7 +123,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
     except Conflict as error:
         replay = {"problem": error}
     inputs = decided_for(who, row, found[0].tick.inputs)
-    return render(request, "decision.html", agent=row, at=address(row), one=found[0], replay=replay,
+    return render(request, "decision.html", agent=row, at=agent_address(row), one=found[0], replay=replay,
                   inputs=inputs, as_written=_readable(inputs))  # fmt: skip
 
 
@@ -215,7 +141,7 @@ def _changes(then: Any, now: Any) -> list[tuple[str, str]]:
 def start(request: Request, deps: TheDeps, name: Name) -> Response:
     """Set an agent going."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} lives now." if people.start(deps, str(row.id)) else f"{row.name} was running already."
+        f"{row.name} lives now." if agent_commands.start(deps, str(row.id)) else f"{row.name} was running already."
     ))  # fmt: skip
 
 
@@ -224,7 +150,7 @@ def pause(request: Request, deps: TheDeps, name: Name, who: Control,
           reason: Annotated[str, Form(max_length=200)] = "") -> Response:  # fmt: skip
     """Let an agent rest until somebody resumes it."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} is paused." if people.pause(deps, str(row.id), by=who.by, reason=text.clean(reason))
+        f"{row.name} is paused." if agent_commands.pause(deps, str(row.id), by=who.by, reason=text.clean(reason))
         else f"{row.name} was not running."
     ))  # fmt: skip
 
@@ -233,7 +159,7 @@ def pause(request: Request, deps: TheDeps, name: Name, who: Control,
 def resume(request: Request, deps: TheDeps, name: Name) -> Response:
     """Let a paused agent go on."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} goes on." if people.resume(deps, str(row.id)) else f"{row.name} was not paused."
+        f"{row.name} goes on." if agent_commands.resume(deps, str(row.id)) else f"{row.name} was not paused."
     ))  # fmt: skip
 
 
@@ -241,7 +167,7 @@ def resume(request: Request, deps: TheDeps, name: Name) -> Response:
 def stop(request: Request, deps: TheDeps, name: Name) -> Response:
     """Send an agent home."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} is idle now." if people.stop(deps, str(row.id)) else f"{row.name} was idle already."
+        f"{row.name} is idle now." if agent_commands.stop(deps, str(row.id)) else f"{row.name} was idle already."
     ))  # fmt: skip
 
 
@@ -251,7 +177,7 @@ def trigger(request: Request, deps: TheDeps, name: Name, who: Control,
     """Wake an agent now, perhaps for one action."""
 
     def woken(row: AgentRow) -> str:
-        key = people.trigger(deps, str(row.id), action=action or None, by=who.by)
+        key = agent_commands.trigger(deps, str(row.id), action=action or None, by=who.by)
         asked = f" and is asked to {action.replace('_', ' ')}" if action else ""
         return f"{row.name} wakes{asked}; its decision will be number {key.tick_no}."
 
@@ -263,8 +189,8 @@ def _done(request: Request, deps: Deps, name: str, act: Callable[[AgentRow], str
 
     Raises NotFound, also for an agent that is deleted.
     """
-    row = people.get_agent(deps, text.clean(name))
-    where = back(request, address(row))
+    row = lookup.agent(deps.db, text.clean(name))
+    where = back(request, agent_address(row))
     try:
         return go(request, where, act(row))
     except (Conflict, InvalidInput) as error:
@@ -274,14 +200,14 @@ def _done(request: Request, deps: Deps, name: str, act: Callable[[AgentRow], str
 @router.get("/agents/{name}/delete", dependencies=[needs(Permission.AGENTS_EDIT)])
 def ask_delete(request: Request, deps: TheDeps, name: Name) -> Response:
     """Say what deleting an agent means, and ask whether it is meant."""
-    row = people.get_agent(deps, text.clean(name))
-    return render(request, "agent_delete.html", agent=row, at=address(row))
+    row = lookup.agent(deps.db, text.clean(name))
+    return render(request, "agent_delete.html", agent=row, at=agent_address(row))
 
 
 @router.post("/agents/{name}/delete")
 def delete(request: Request, deps: TheDeps, name: Name,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Response:  # fmt: skip
     """Delete an agent."""
-    row = people.get_agent(deps, text.clean(name))
-    people.delete(deps, str(row.id), by=who.by)
+    row = lookup.agent(deps.db, text.clean(name))
+    agent_commands.delete(deps, str(row.id), by=who.by)
     return go(request, "/agents", f"{row.name} is deleted. Its history stays.")

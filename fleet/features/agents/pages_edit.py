@@ -10,15 +10,16 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import form as agent_form
 from fleet.features.agents.form import Values
-from fleet.features.agents.pages import address
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
+from fleet.web.links import agent_address
 from fleet.web.rendering import go, render
 
 router = APIRouter()
@@ -54,26 +55,26 @@ def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Respon
     if made is None:
         return _show(request, deps, form, code=422)
     try:
-        agent_id = people.create(deps, agent_form.new_agent(made, owner=who.by))
+        agent_id = agent_commands.create(deps, agent_form.new_agent(made, owner=who.by))
     except (Conflict, InvalidInput) as error:
         agent_form.refused(form, str(error), "username" if isinstance(error, Conflict) else "form")
         return _show(request, deps, form, code=422)
     if typed.get("start"):
-        people.start(deps, str(agent_id))
-    row = people.get_agent(deps, str(agent_id))
-    return go(request, address(row), f"{row.name} {'lives now' if typed.get('start') else 'is there, idle'}.")
+        agent_commands.start(deps, str(agent_id))
+    row = lookup.agent(deps.db, str(agent_id))
+    return go(request, agent_address(row), f"{row.name} {'lives now' if typed.get('start') else 'is there, idle'}.")
 
 
 @router.get("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
 def edit(request: Request, deps: TheDeps, name: Name) -> Response:
     """Show the form of an agent as it is."""
-    return _show(request, deps, agent_form.of(people.get_agent(deps, text.clean(name))))
+    return _show(request, deps, agent_form.of(lookup.agent(deps.db, text.clean(name))))
 
 
 @router.post("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
 def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Response:
     """Change what was touched of an agent."""
-    row = people.get_agent(deps, text.clean(name))
+    row = lookup.agent(deps.db, text.clean(name))
     form = agent_form.Form(typed | {"username": row.username}, was=row)
     if "fill" in typed:
         return _show(request, deps, agent_form.with_character(form, personas_of(deps)))
@@ -82,20 +83,20 @@ def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Respons
         return _show(request, deps, form, code=422)
     changes = agent_form.changes(row, made)
     if not changes:
-        return go(request, address(row), "Nothing was changed.")
+        return go(request, agent_address(row), "Nothing was changed.")
     try:
-        people.update(deps, str(row.id), changes)
+        agent_commands.update(deps, str(row.id), changes)
     except InvalidInput as error:
         agent_form.refused(form, str(error))
         return _show(request, deps, form, code=422)
-    return go(request, address(row), f"{made['name']} is changed.")
+    return go(request, agent_address(row), f"{made['name']} is changed.")
 
 
 def _show(request: Request, deps: Deps, form: agent_form.Form, *, code: int = 200) -> Response:
     was: AgentRow | None = form.was
     return render(
         request, "agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
-        where=f"{address(was)}/edit" if was else "/agents/new", cancel=address(was) if was else "/agents",
+        where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
         weights=WEIGHT_NAMES, autonomies=agent_form.AUTONOMY, audiences=agent_form.AUDIENCES,
         scan_intervals=SCAN_INTERVALS_S, longest=agent_form.LONGEST,
         least_s=agent_form.LEAST_INTERVAL_S, most_s=agent_form.MOST_INTERVAL_S,

@@ -1,6 +1,6 @@
-"""What pages ask about agents: lists that stay quick however many there are, decisions with what came of them, wakes.
+"""Lists of agents that stay quick for any number of agents, what holds an agent, and its next ticks.
 
-Called by doors; each function is one transaction and changes nothing. Acts are in `people` and `crowds`.
+Called by doors; each function is one transaction and changes nothing. `commands` and `bulk` change agents.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from fleet.engine import controls, system_agents, ticks
-from fleet.engine.agents import queries
+from fleet.engine import controls, system_agents
+from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import AgentRow, Status
-from fleet.engine.agents.queries import Tally
+from fleet.engine.agents.queries import AgentFilter, Tally
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import drawn
-from fleet.engine.jobs import history
-from fleet.engine.jobs.models import JobRow, TickRow
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents import commands as agent_commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
     with deps.db.transaction() as tx:
         tally = queries.tally(tx, which)
         if not tally.matching:
-            people.refuse_unknown(deps, tx, which)
+            agent_commands.refuse_unknown(deps, tx, which)
         found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
         holds = controls.in_force(tx)
     # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
@@ -60,6 +57,18 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
     )  # fmt: skip
 
 
+def agents_after(deps: Deps, which: AgentFilter, *, after: str | None, limit: int) -> list[AgentRow]:
+    """Return the agents that follow a username; however far down, that costs what the first page does.
+
+    Raises NotFound for an unknown persona.
+    """
+    with deps.db.transaction() as tx:
+        found = queries.find(tx, which, limit=limit, after=after)
+        if not found:
+            agent_commands.refuse_unknown(deps, tx, which)
+        return found
+
+
 def nobody(deps: Deps) -> Roll:
     """Return a page of no agents, for a filter that was refused."""
     return Roll((), replace(tally(deps), matching=0), {}, None, None)
@@ -67,7 +76,7 @@ def nobody(deps: Deps) -> Roll:
 
 def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
     """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
-    return people.get_agent(deps, name, include_deleted=True).id if name else None
+    return lookup.agent(deps.db, name, include_deleted=True).id if name else None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:
@@ -85,22 +94,6 @@ def tally(deps: Deps) -> Tally:
     """Return how many agents there are by persona and status."""
     with deps.db.transaction() as tx:
         return queries.tally(tx, AgentFilter())
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One entry of the decision log, with the jobs that came of it."""
-
-    tick: TickRow
-    jobs: Sequence[JobRow]
-
-
-def decisions(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
-    """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
-    with deps.db.transaction() as tx:
-        found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
-        jobs = history.jobs_of_ticks(tx, found)
-    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
 
 
 def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> list[datetime]:

@@ -3,7 +3,7 @@
 Called by `fleet.engine`. Must never know what is asked for: what follows from a decision is the runtime's business.
 """
 
-from fleet.features.approvals.diff import Change, How, Piece, diff, lines, pieces
+from fleet.core.diff import Change, How, Piece, diff, pieces
 from fleet.features.approvals.maintenance import due
 from fleet.features.approvals.moves import amend, decide, open, withdraw
 from fleet.features.approvals.permissions import Bar, Standing, standing
@@ -24,5 +24,5 @@ from fleet.features.approvals.states import RequestState
 __all__ = [
     "AlreadySettled", "Bar", "Change", "Changed", "Decided", "Decision", "Expired", "Filter", "How", "NotYours",
     "OwnRequest", "Person", "Piece", "Proposal", "Request", "RequestState", "Rule", "Standing", "amend", "decide",
-    "decisions_of", "diff", "due", "get", "lines", "open", "page", "pieces", "standing", "withdraw",
+    "decisions_of", "diff", "due", "get", "open", "page", "pieces", "standing", "withdraw",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.core.masking import mask_all
-from fleet.features.agents import queries as roster
+from fleet.engine.agents import lookup
 from fleet.features.approvals import Decision, Filter, How, Request, RequestState, api_decisions, diff
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api_decisions import (
@@ -128,7 +128,7 @@ def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -> ApprovalPage:
     """Return a page of requests, newest first."""
-    wanted = Filter(tuple(which.state), which.resource or None, roster.id_of(deps, which.agent))
+    wanted = Filter(tuple(which.state), which.resource or None, lookup.agent_id(deps.db, which.agent))
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     requests, following = which.page(found, lambda one: one.id)

@@ -68,15 +68,14 @@ def person(door: Door, name: str | None) -> Person:
 def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | None, agent: str | None,
           before: str | None, limit: int, as_json: bool) -> None:  # fmt: skip
     """List requests, newest first; those that wait for a decision if nothing else is asked for."""
-    from fleet.features.agents import commands as people
-    from fleet.features.agents import queries as roster
+    from fleet.engine.agents import lookup
     from fleet.features.approvals import Filter, RequestState
     from fleet.features.approvals import service as approving
 
     wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
-    which = Filter(wanted, resource, roster.id_of(door.deps, agent))
+    which = Filter(wanted, resource, lookup.agent_id(door.deps.db, agent))
     found = approving.page(door.deps, which, limit=limit, before=before)
-    names = people.names(door.deps, [request.agent_id for request in found])
+    names = lookup.names(door.deps.db, [request.agent_id for request in found])
     if as_json:
         door.json({"items": [look.data(request, names) for request in found], "limit": limit})
         return
@@ -93,11 +92,11 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
     """Show one request: what would change, who may decide, and what was decided so far."""
-    from fleet.features.agents import commands as people
+    from fleet.engine.agents import lookup
     from fleet.features.approvals import service as approving
 
     request, record = approving.show(door.deps, prefix)
-    names = people.names(door.deps, [request.agent_id])
+    names = lookup.names(door.deps.db, [request.agent_id])
     if as_json:
         door.json(look.whole(request, record, names))
     else:

@@ -20,7 +20,7 @@ from fleet.cli import render
 from fleet.features.approvals import Change, Decision, How, Request, RequestState, Rule, diff
 
 if TYPE_CHECKING:
-    from fleet.features.agents.commands import Names
+    from fleet.engine.agents.lookup import Names
     from fleet.features.approvals.service import Answer
 
 SURELY_ONE_CHARS = 13

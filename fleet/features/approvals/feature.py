@@ -13,6 +13,8 @@ FEATURE = Feature(
         "fleet.features.approvals.pages_decisions:router",
         "fleet.features.approvals.pages:router",
     ),
+    agent_deleting="fleet.features.approvals.service:withdraw_of_agent",
+    refuse_name="fleet.features.approvals.rule_users:refuse_name",
     nav=(
         NavItem(
             path="/approvals",

@@ -10,9 +10,8 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
 from fleet.features.approvals import Changed, Filter, RequestState, pages_decisions, standing
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
@@ -38,14 +37,14 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
     waiting = approving.pending(deps)
     facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(who)}
     try:
-        which = Filter((chosen,), resource or None, roster.id_of(deps, agent))
+        which = Filter((chosen,), resource or None, lookup.agent_id(deps.db, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
         return render(request, "approvals.html", code=404, problem=error, found=[], names={}, more=None, **facts)
     shown = found[:_PAGE]
     return render(
         request, "approvals.html", problem=None, found=shown, more=str(shown[-1].id) if len(found) > _PAGE else None,
-        names=people.names(deps, [one.agent_id for one in shown]), **facts,
+        names=lookup.names(deps.db, [one.agent_id for one in shown]), **facts,
     )  # fmt: skip
 
 
@@ -126,5 +125,5 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
     one, record = approving.show(deps, name)
     return render(
         request, "approval.html", code=code, one=one, record=record, problem=problem, kept=kept or {},
-        is_changed=isinstance(problem, Changed), names=people.names(deps, [one.agent_id]), **_looks(who),
+        is_changed=isinstance(problem, Changed), names=lookup.names(deps.db, [one.agent_id]), **_looks(who),
     )  # fmt: skip

@@ -15,8 +15,10 @@ from fleet.core import logs
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
+from fleet.engine.deps import Deps
 from fleet.features.approvals import Rule
-from fleet.features.approvals.rules import users_of
+from fleet.features.approvals.rules import are_about, users_of
+from fleet.features.approvals.service import rules_of
 
 log = logs.get(__name__)
 
@@ -46,6 +48,15 @@ def refuse(db: Database, settings: Settings, rules: Sequence[Rule]) -> None:
         if not problem.is_lost:
             raise InvalidInput(problem.words, fix=problem.fix)
         log.warning("approver_cannot_decide", problem=problem.words, fix=problem.fix)
+
+
+def refuse_name(deps: Deps, name: str) -> None:
+    """Raise InvalidInput for a name that the rules are about: whoever chose it would give it to themselves."""
+    if are_about(rules_of(deps), name):
+        raise InvalidInput(
+            f"The approval rules are about somebody called {name[:60]}.",
+            fix="Choose another name, or have an admin make that user.",
+        )
 
 
 def _problem(tx: Tx, rule: str, name: str) -> Iterator[Problem]:

@@ -155,6 +155,11 @@ def take_back_all(deps: Deps, tx: Tx, agent_id: uuid.UUID, why: str) -> None:
         take_back(deps, tx, request.id, why)
 
 
+def withdraw_of_agent(deps: Deps, tx: Tx, agent_id: uuid.UUID) -> None:
+    """Withdraw all open requests of an agent that is being deleted."""
+    take_back_all(deps, tx, agent_id, "its agent was deleted")
+
+
 def may_be_edited(request: Request) -> bool:
     """Say whether an edit of the payload would change what follows; a retry, for one, is done as it was or not."""
     return _effect_of(request).amended is not None

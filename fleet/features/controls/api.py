@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.engine.controls import ALL
-from fleet.features.controls import commands as fleetwide
+from fleet.features.controls import commands as control_commands
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import Body, Moved, line, prose, taken, whole
 
@@ -70,31 +70,31 @@ class Thrown(BaseModel):
 @router.get("", dependencies=[needs(Permission.CONTROLS_VIEW)])
 def list_holds(deps: TheDeps) -> Holds:
     """Return every hold in force."""
-    return Holds(items=[taken(Hold, one) for one in fleetwide.holds(deps)])
+    return Holds(items=[taken(Hold, one) for one in control_commands.holds(deps)])
 
 
 @router.post("/pause")
 def pause(deps: TheDeps, *, body: Pause, who: Pauser) -> Moved:
     """Hold a scope back; false if it was held as long already."""
     span = None if body.for_s is None else timedelta(seconds=body.for_s)
-    done = fleetwide.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
+    done = control_commands.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
     return Moved(changed=done)
 
 
 @router.post("/resume")
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> Moved:
     """Let a scope go on, and the jobs that waited for it."""
-    return Moved(changed=fleetwide.resume(deps, body.scope, body.key, by=who.by))
+    return Moved(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
 
 
 @router.post("/kill")
 def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permission.CONTROLS_KILL)]) -> Thrown:
     """Throw the kill switch: no write of an agent begins any more."""
-    changed, in_flight = fleetwide.throw_kill_switch(deps, by=who.by, reason=body.reason)
+    changed, in_flight = control_commands.throw_kill_switch(deps, by=who.by, reason=body.reason)
     return Thrown(changed=changed, in_flight=in_flight)
 
 
 @router.post("/lift")
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Moved:
     """Lift the kill switch and set the waiting jobs going."""
-    return Moved(changed=fleetwide.lift_kill_switch(deps, by=who.by))
+    return Moved(changed=control_commands.lift_kill_switch(deps, by=who.by))

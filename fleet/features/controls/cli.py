@@ -1,11 +1,10 @@
-"""What a person does to the running fleet as a whole, or to one agent at this moment: trigger, pause, kill switch."""
+"""`fleet pause`, `fleet resume` and `fleet kill-switch`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import click
 from rich.text import Text
@@ -16,26 +15,12 @@ from fleet.cli.context import Door, pass_door
 from fleet.cli.options import AGENT, REASON, SPAN, json_option, yes_option
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.controls import ALL, SCOPES, Hold
-from fleet.features.agents import commands as people
-from fleet.features.controls import commands as fleetwide
-from fleet.features.publishing.rules import ACTIONS
+from fleet.features.controls import commands as control_commands
 
 _SCOPE = click.argument("scope", type=click.Choice(SCOPES))
 _KEY = click.argument("key", required=False, type=AGENT)
-
-
-@click.command(cls=Command)
-@click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("--action", type=click.Choice(ACTIONS), help="What it shall do; its own choice if left out.")
-@pass_door
-def trigger(door: Door, /, *, name: str, action: str | None) -> None:
-    """Wake one agent now, even an idle one.
-
-    It decides through the same ledger, caps and switches as ever, only ahead of the others.
-    """
-    key = people.trigger(door.deps, name, action=action, by=door.by)
-    door.say(f"{name} wakes now, at its tick {key.tick_no}; `fleet agents decisions {name}` shows what it decides.")
 
 
 @click.command(cls=Command)
@@ -49,7 +34,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 
     What is at work ends; nothing new begins. Waiting jobs wait and lose no attempt.
     """
-    paused = fleetwide.pause(door.deps, scope, key_of(scope, key), by=door.by, reason=reason, for_=for_)
+    paused = control_commands.pause(door.deps, scope, key_of(scope, key), by=door.by, reason=reason, for_=for_)
     what = _what(scope, key)
     door.say(f"{what} is paused{f' for {render.span(for_.total_seconds())}' if for_ else ''}."
              if paused else f"{what} was paused already, for as long or longer.")  # fmt: skip
@@ -61,7 +46,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 @pass_door
 def resume(door: Door, /, *, scope: str, key: str | None) -> None:
     """Let SCOPE go on, and the jobs that waited for it."""
-    resumed = fleetwide.resume(door.deps, scope, key_of(scope, key), by=door.by)
+    resumed = control_commands.resume(door.deps, scope, key_of(scope, key), by=door.by)
     door.say(f"{_what(scope, key)} {'goes on' if resumed else 'was not paused'}.")
 
 
@@ -90,7 +75,7 @@ def kill_switch() -> None:
 @pass_door
 def on(door: Door, /, *, reason: str) -> None:
     """Stop all writes of agents, at once and without asking. Webhooks and notices still report it."""
-    thrown, in_flight = fleetwide.throw_kill_switch(door.deps, by=door.by, reason=reason)
+    thrown, in_flight = control_commands.throw_kill_switch(door.deps, by=door.by, reason=reason)
     flying = (
         f" {in_flight} write{'' if in_flight == 1 else 's'} had begun before and may still land." if in_flight else ""
     )
@@ -103,7 +88,7 @@ def on(door: Door, /, *, reason: str) -> None:
 def off(door: Door, /, *, yes: bool) -> None:
     """Allow writes again and set the waiting jobs going."""
     door.confirm("Lift the kill switch, so that agents write again?", yes=yes)
-    lifted = fleetwide.lift_kill_switch(door.deps, by=door.by)
+    lifted = control_commands.lift_kill_switch(door.deps, by=door.by)
     door.say("The kill switch is off." if lifted else "The kill switch was not on.")
 
 
@@ -112,7 +97,7 @@ def off(door: Door, /, *, yes: bool) -> None:
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
     """Say whether it is on, and what else is held back."""
-    holds = fleetwide.holds(door.deps)
+    holds = control_commands.holds(door.deps)
     thrown = next((hold for hold in holds if hold.hold == "kill"), None)
     if as_json:
         door.json({"on": thrown is not None, "holds": [views.hold(hold) for hold in holds]})
@@ -123,8 +108,7 @@ def status(door: Door, /, *, as_json: bool) -> None:
 
 def tell_holds(door: Door, holds: Sequence[Hold]) -> None:
     """Show what is held back, one line each, agents by their usernames."""
-    ids = [UUID(hold.key) for hold in holds if hold.scope == "agent"]
-    names = {str(agent_id): named.username for agent_id, named in people.names(door.deps, ids).items()}
+    names = lookup.usernames(door.deps.db, [hold.key for hold in holds if hold.scope == "agent"])
     for hold in holds:
         door.out.print(held(replace(hold, key=names.get(hold.key, hold.key)), clock.now()), soft_wrap=True)
 

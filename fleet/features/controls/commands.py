@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
-import sqlalchemy as sa
+from datetime import timedelta
 
 from fleet.access import audit
 from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, InvalidInput
-from fleet.engine import controls, registry, ticks
-from fleet.engine.agents import commands, queries
-from fleet.engine.agents.commands import NewAgent
+from fleet.core.errors import InvalidInput
+from fleet.engine import controls, registry
+from fleet.engine.agents import queries
 from fleet.engine.controls import ALL, Hold
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, snooze, stats
-from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs import ledger, snooze
 from fleet.engine.registry import MESSAGE
 from fleet.features.notices import service as operator_notices
-from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
-
-
-def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,
-         start: bool = False) -> list[str]:  # fmt: skip
-    """Create `count` agents from the personas and return their usernames.
-
-    The same seed on an empty database makes the same agents; a second run adds to them and never collides.
-    Raises NotFound for an unknown persona.
-    """
-    with deps.db.transaction() as tx:
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
-        taken = queries.usernames(tx)
-        there = queries.count(tx, queries.Filter(kind="gallery", include_deleted=True))
-        blueprints = generate(
-            personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
-            persona_id=persona_id, taken=taken,
-        )  # fmt: skip
-        for number, print_ in enumerate(blueprints):
-            agent_id = commands.create(
-                tx,
-                NewAgent(
-                    name=print_.name, username=print_.username, persona_id=print_.persona_id,
-                    personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
-                    weights={name: getattr(print_.weights, name) for name in commands.WEIGHT_NAMES},
-                    min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
-                    heeds_agents=deps.settings.sandbox,
-                ),
-            )  # fmt: skip
-            if start:
-                commands.start(tx, agent_id, first_tick_at=_staggered(tx, number))
-        audit.noted(tx, len(blueprints), "agents.seeded", persona=persona_id, seed=seed_no, started=start)
-    return [blueprint.username for blueprint in blueprints]
-
-
-def _staggered(tx: Tx, number: int) -> datetime:
-    """Return when the number-th of many agents thinks first: a little apart, so that they do not act as one."""
-    return commands.first_tick_at(tx) + timedelta(seconds=number % 60 / 4)
 
 
 def pausable_kinds() -> tuple[str, ...]:
@@ -142,53 +98,3 @@ def holds(deps: Deps) -> list[Hold]:
     """Return every hold in force."""
     with deps.db.transaction() as tx:
         return controls.in_force(tx)
-
-
-def dead_by_reason(deps: Deps) -> dict[str, int]:
-    """Return how many dead letters there are for each reason."""
-    with deps.db.transaction() as tx:
-        return stats.dead_letters(tx)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds.
-
-    `jobs` holds the unfinished and the dead ones by (kind, state); `totals` what was ever done by kind.
-    """
-
-    agents: Mapping[tuple[str, str], int]
-    jobs: Mapping[tuple[str, str], int]
-    dead: Mapping[str, int]
-    holds: list[Hold]
-    queues: Mapping[str, int] | None
-    broker_problem: str | None
-    oldest_tick_s: float | None
-    most_overdue_agent_s: float | None
-    in_flight: int
-    unknown: int
-    totals: Mapping[str, int] = field(default_factory=dict)
-
-
-def status(deps: Deps) -> Status:
-    """Return the fleet at a glance. Raises Unavailable when the database is away, not when the broker is."""
-    try:
-        queues, problem = deps.publisher.depths(), None
-    except FleetError as error:
-        queues, problem = None, str(error)
-    with deps.db.transaction() as tx:
-        jobs = stats.live_and_dead(tx)
-        census = queries.census(tx)
-        return Status(
-            agents=census.agents,
-            jobs=jobs,
-            dead=stats.dead_letters(tx),
-            holds=controls.in_force(tx),
-            queues=queues,
-            broker_problem=problem,
-            oldest_tick_s=ticks.oldest_open_s(tx),
-            most_overdue_agent_s=queries.overdue_s(tx),
-            in_flight=ledger.in_flight(tx),
-            unknown=sum(number for (_, state), number in jobs.items() if state == JobState.UNKNOWN),
-            totals=census.totals,
-        )

@@ -21,7 +21,6 @@ FEATURE = Feature(
         ),
     ),
     commands=(
-        Command(name="trigger", run="fleet.features.controls.cli:trigger", section="Act", help="Wake one agent now."),
         Command(name="resume", run="fleet.features.controls.cli:resume", section="Act", help="Let it go on."),
         Command(
             name="kill-switch",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.features.costs import commands as money
+from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import ALL, Period, Scope
 from fleet.spending.queries import By
 from fleet.web.auth import TheDeps, needs
@@ -94,7 +94,7 @@ class More(Body):
 @router.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> Costs:
     """Return what calls to models cost, summed; days in order, anything else dearest first."""
-    found = money.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
+    found = cost_commands.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
     return Costs(
         since=found.since, sums=[taken(Sum, one) for one in found.sums], total_microusd=found.total,
         today_microusd=found.today, forecast_today_microusd=found.forecast_today,
@@ -105,20 +105,20 @@ def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> Costs:
 @budgets.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def list_budgets(deps: TheDeps) -> Budgets:
     """Return every budget as it stands now."""
-    return Budgets(items=[taken(Budget, one) for one in money.budgets(deps)])
+    return Budgets(items=[taken(Budget, one) for one in cost_commands.budgets(deps)])
 
 
 @budgets.put("/{scope}/{key}/{period}")
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> Budget:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
-    money.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
-    return taken(Budget, money.budget(deps, scope, _name(scope, key), period))
+    cost_commands.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
+    return taken(Budget, cost_commands.budget(deps, scope, _name(scope, key), period))
 
 
 @budgets.delete("/{scope}/{key}/{period}", status_code=204)
 def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: Editor) -> None:
     """Lift a limit."""
-    money.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
+    cost_commands.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
 
 
 @budgets.post("/{scope}/{key}/{period}/allow")
@@ -126,7 +126,7 @@ def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, 
     """Let a scope spend more in its current period; the limit itself stays."""
     name = _name(scope, key)
     return taken(
-        Budget, money.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
+        Budget, cost_commands.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
     )  # fmt: skip
 
 

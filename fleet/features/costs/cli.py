@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
-from uuid import UUID
 
 import click
 from rich.text import Text
@@ -15,8 +14,8 @@ from fleet.cli.command import Command, Group
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
-from fleet.features.agents import commands as people
-from fleet.features.costs import commands as money
+from fleet.engine.agents import lookup
+from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd, whose
 from fleet.spending.queries import By, Sum
 
@@ -73,7 +72,7 @@ def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool
 
     Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
     """
-    found = money.costs(door.deps, By(by), for_=since, limit=limit)
+    found = cost_commands.costs(door.deps, By(by), for_=since, limit=limit)
     names = _names(door, [one.key for one in found.sums]) if by == By.AGENT else {}
     if as_json:
         door.json({
@@ -92,8 +91,7 @@ def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool
 
 
 def _names(door: Door, agent_ids: Iterable[str | None]) -> dict[str, str]:
-    known = people.names(door.deps, [UUID(one) for one in agent_ids if one])
-    return {str(agent_id): named.username for agent_id, named in known.items()}
+    return lookup.usernames(door.deps.db, agent_ids)
 
 
 def _table(by: str, sums: Sequence[Sum], names: dict[str, str]) -> Any:
@@ -132,7 +130,7 @@ def budgets() -> None:
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
     """List the budgets with what is spent, set aside and left."""
-    found = money.budgets(door.deps)
+    found = cost_commands.budgets(door.deps)
     if as_json:
         door.json({"items": [_budget(one) for one in found]})
         return
@@ -149,7 +147,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None:
     """Limit what the fleet, or one agent, persona or provider, may spend in a period, in dollars."""
     scope, name = _scope(whom)
-    money.set_budget(door.deps, scope, name, Period(period), amount, by=door.by)
+    cost_commands.set_budget(door.deps, scope, name, Period(period), amount, by=door.by)
     door.say(_sentence(f"{whose(scope, name)} may spend {dollars(amount)} a {period}."))
 
 
@@ -164,7 +162,7 @@ def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **
     """Let the fleet, or one agent, persona or provider, spend so many dollars more in its current period only."""
     (scope, name), span = _scope(whom), Period(period)
     door.confirm(f"Let {whose(scope, name)} spend {dollars(amount)} more {span.now}?", yes=yes)
-    left = money.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
+    left = cost_commands.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
     door.say(_sentence(f"{whose(scope, name)} has {dollars(left)} left {span.now}. Words that waited are written now."))
 
 
@@ -175,7 +173,7 @@ def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **
 def remove(door: Door, /, *, period: str, **whom: str | None) -> None:
     """Lift a limit."""
     scope, name = _scope(whom)
-    money.remove_budget(door.deps, scope, name, Period(period), by=door.by)
+    cost_commands.remove_budget(door.deps, scope, name, Period(period), by=door.by)
     door.say(_sentence(f"{whose(scope, name)} has no {Period(period).each} limit any more."))
 
 

@@ -13,6 +13,7 @@ from fleet.core.errors import NotFound
 from fleet.engine import controls, registry
 from fleet.engine.agents import commands
 from fleet.engine.agents import queries as agent_queries
+from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
 from fleet.features.personas.service import personas_of
@@ -149,7 +150,7 @@ def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
     elif scope is Scope.AGENT:
         agent_id = uuid.UUID(key)
         reasons = tuple(f"The {period.each} budget of agent {key} (" for period in Period)
-        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=commands.first_tick_at(tx))
+        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=first_tick_at(tx))
 
 
 def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:

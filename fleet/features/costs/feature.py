@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="costs",
@@ -12,7 +12,16 @@ FEATURE = Feature(
         "fleet.features.costs.api:router",
         "fleet.features.costs.api:budgets",
     ),
-    pages=("fleet.features.costs.pages:router",),
+    pages=("fleet.features.costs.pages:router", "fleet.features.costs.pages_budgets:router"),
+    agent_tabs=(
+        AgentTab(
+            name="costs",
+            template="agent_costs.html",
+            facts="fleet.features.costs.pages:agent_tab",
+            permission="costs.view",
+            order=50,
+        ),
+    ),
     nav=(
         NavItem(
             path="/costs",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
 from enum import StrEnum
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission
-from fleet.features.agents import commands as people
-from fleet.features.controls.pages import names_of
-from fleet.features.costs import commands as money
+from fleet.engine.agents import lookup
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.features.costs import commands as cost_commands
+from fleet.spending.budgets import Scope
 from fleet.spending.queries import By
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
@@ -46,10 +48,15 @@ class Window(StrEnum):
 def costs(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe[Window] = None) -> Response:
     """Show what was spent."""
     by, since = by or By.PROVIDER, since or Window.WEEK
-    found = money.spending(deps, by, days=since.days, limit=_ROWS)
-    known = people.names(deps, [uuid.UUID(one.key) for one in found.sums if one.key and by is By.AGENT])
+    found = cost_commands.spending(deps, by, days=since.days, limit=_ROWS)
+    agents = [one.key for one in found.sums if by is By.AGENT]
     return render(
         request, "costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
-        names=names_of(deps, [], list(found.budgets)),
-        agents={str(agent_id): named.username for agent_id, named in known.items()},
+        names=lookup.usernames(deps.db, [one.key for one in found.budgets if one.scope is Scope.AGENT]),
+        agents=lookup.usernames(deps.db, agents),
     )  # fmt: skip
+
+
+def agent_tab(deps: Deps, agent: AgentRow, _: str) -> dict[str, Any]:
+    """Return what the tab "costs" of an agent's page shows."""
+    return {"costs": cost_commands.costs_of(deps, str(agent.id)), "days": cost_commands.DAYS}

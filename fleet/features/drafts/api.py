@@ -11,10 +11,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Names
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.agents.commands import Names
 from fleet.features.approvals import api_decisions
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import WholeRequest, whole_request
@@ -34,7 +33,6 @@ from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.commands import Seen
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftKind, DraftStatus
-from fleet.features.jobs.api import username
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -113,17 +111,17 @@ class Edit(Body):
 
 
 def _view(model: type[Draft], seen: Seen, names: Names, **more: Any) -> Any:
-    return taken(model, seen.row, outcome=seen.outcome, agent=username(names, seen.row.agent_id), **more)
+    return taken(model, seen.row, outcome=seen.outcome, agent=lookup.username(names, seen.row.agent_id), **more)
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> DraftPage:
     """Return a page of drafts, newest first."""
-    wanted = Filter(which.status, which.kind, roster.id_of(deps, which.agent))
+    wanted = Filter(which.status, which.kind, lookup.agent_id(deps.db, which.agent))
     with which.continued():
         found = drafting.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     drafts, following = which.page(found, lambda seen: seen.row.id)
-    names = people.names(deps, [seen.row.agent_id for seen in drafts])
+    names = lookup.names(deps.db, [seen.row.agent_id for seen in drafts])
     return DraftPage(items=[_view(Draft, seen, names) for seen in drafts], next=following)
 
 
@@ -137,7 +135,7 @@ def _whole(deps: Deps, draft_id: uuid.UUID) -> WholeDraft:
     seen, revisions = drafting.show(deps, str(draft_id))
     request_id = seen.row.request_id
     request = None if request_id is None else whole_request(*approving.show(deps, str(request_id)))
-    names = people.names(deps, [seen.row.agent_id])
+    names = lookup.names(deps.db, [seen.row.agent_id])
     found: WholeDraft = _view(
         WholeDraft, seen, names, revisions=[taken(Revision, one) for one in revisions], request=request
     )

@@ -25,8 +25,7 @@ from fleet.cli.options import (
 )
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
+from fleet.engine.agents import lookup
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.cli import person, revision_option, tell, who
 from fleet.features.drafts import cli_views as look
@@ -59,7 +58,7 @@ def drafts() -> None:
 
 def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> Filter:
     kinds = DraftKind(kind) if kind else None
-    return Filter(DraftStatus(status) if status else None, kinds, roster.id_of(door.deps, agent))
+    return Filter(DraftStatus(status) if status else None, kinds, lookup.agent_id(door.deps.db, agent))
 
 
 @drafts.command("list")
@@ -77,7 +76,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
     """List drafts, newest first; those that wait for a decision if nothing else is asked for."""
     wanted = None if every else status or str(DraftStatus.PENDING)
     found = drafting.page(door.deps, _filter(door, wanted, kind, agent), limit=limit, before=before)
-    names = people.names(door.deps, [one.row.agent_id for one in found])
+    names = lookup.names(door.deps.db, [one.row.agent_id for one in found])
     if as_json:
         door.json({"items": [look.data(one, names) for one in found], "limit": limit})
         return
@@ -85,7 +84,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
         door.show(look.table(found, names, clock.now()))
     following = f"; --before {look.surely_one(found[-1])} shows the next" if len(found) == limit else ""
     door.note(f"{len(found)} {'draft' if len(found) == 1 else 'drafts'}{following}." if found else "No drafts.")
-    for username in limits.full(door.deps, None if agent is None else people.get_agent(door.deps, agent).id):
+    for username in limits.full(door.deps, None if agent is None else lookup.agent(door.deps.db, agent).id):
         door.note(f"{username} has too many undecided drafts, so its feed is not scanned. {limits.fix(username)}")
 
 
@@ -96,7 +95,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
     """Show one draft, beside the post that it is about."""
     one, revisions = drafting.show(door.deps, prefix)
-    names = people.names(door.deps, [one.row.agent_id])
+    names = lookup.names(door.deps.db, [one.row.agent_id])
     if as_json:
         door.json({**look.data(one, names), "revisions": [look.revision(revision) for revision in revisions]})
         return
@@ -208,7 +207,7 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
 def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit: int, as_json: bool) -> None:
     """Show how drafts fare: what was proposed, how much of it people agreed to, and what looks at feeds came to."""
     found = draft_stats.stats(door.deps, By(by), since=clock.now() - since, agent=agent, limit=limit)
-    names = people.names(door.deps, [UUID(one.key) for one in found.items if one.key]) if by == By.AGENT else {}
+    names = lookup.names(door.deps.db, [UUID(one.key) for one in found.items if one.key]) if by == By.AGENT else {}
     if as_json:
         door.json(look.stats_data(found, by, names))
         return

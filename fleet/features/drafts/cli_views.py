@@ -22,7 +22,7 @@ from fleet.features.drafts.lessons import explained
 from fleet.features.drafts.limits import LEFT_OUT
 
 if TYPE_CHECKING:
-    from fleet.features.agents.commands import Names
+    from fleet.engine.agents.lookup import Names
     from fleet.features.approvals.service import Answer
     from fleet.features.drafts.commands import Seen
     from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow

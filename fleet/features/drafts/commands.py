@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
+from fleet.engine.agents import lookup
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE, JobState
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Decision, Person, Request
 from fleet.features.approvals import queries as requests
 from fleet.features.approvals import service as approving
@@ -212,7 +213,7 @@ def unlearn(deps: Deps, lesson_id: int, *, by: str) -> LessonRow:
 
 def scan(deps: Deps, name: str, *, by: str) -> TickKey:
     """Let a supervised agent look at its feed now; return the tick that decides. Raises NotFound, Conflict."""
-    agent = people.get_agent(deps, name)
+    agent = lookup.agent(deps.db, name)
     if agent.autonomy != "supervised":
         raise Conflict(
             f"{agent.name} decides for itself and makes no drafts.",
@@ -222,4 +223,4 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
         most = deps.settings.undecided_drafts
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=limits.fix(agent.username))  # fmt: skip
-    return people.trigger(deps, name, action=SCAN_FEED, by=by)
+    return agent_commands.trigger(deps, name, action=SCAN_FEED, by=by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.registry import AgentMode, Command, Feature, JobHandler, NavItem
+from fleet.engine.registry import AgentMode, AgentTab, Command, Feature, JobHandler, NavItem
 
 FEATURE = Feature(
     name="drafts",
@@ -20,6 +20,17 @@ FEATURE = Feature(
         "fleet.features.drafts.stats.pages:router",
         "fleet.features.drafts.pages_draft:router",
     ),
+    agent_tabs=(
+        AgentTab(
+            name="drafts",
+            template="agent_drafts.html",
+            facts="fleet.features.drafts.agent_parts:tab",
+            permission="drafts.view",
+            order=60,
+        ),
+    ),
+    agent_facts="fleet.features.drafts.agent_parts:facts",
+    agent_summary="fleet.features.drafts.agent_parts:summary",
     nav=(
         NavItem(
             path="/drafts",
@@ -65,6 +76,7 @@ FEATURE = Feature(
         AgentMode(
             kind="gallery",
             name="supervised",
+            actions=("scan_feed",),
             behaviour="fleet.features.drafts.agent",
             next_tick="fleet.features.drafts.agent:next_tick",
             call_off="fleet.features.drafts.agent:call_off",

@@ -6,7 +6,7 @@ Called by the loop before a scan and by doors. Reading only.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,13 +17,10 @@ from fleet.engine.agents import queries as agents
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import history
-from fleet.engine.jobs.models import TickRow
 from fleet.features.approvals import rules
 from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
-from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
 
@@ -114,12 +111,3 @@ def in_words(result: Mapping[str, Any]) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:
-    """Return the results of the scans that followed from decisions of one agent, by the number of the tick."""
-    with deps.db.transaction() as tx:
-        jobs = history.jobs_of_ticks(tx, ticks)
-    return {
-        tick_no: job.result for tick_no, found in jobs.items() for job in found if job.kind == SCAN_FEED and job.result
-    }

@@ -14,9 +14,8 @@ from fleet.access import Permission, Principal
 from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.core.text import storable
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
 from fleet.features.approvals import pages_decisions, standing
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Above, Back, Decider
@@ -59,7 +58,7 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
     shown = found[:_PAGE]
     return render(
         request, "drafts.html", problem=None, found=shown, asked=asked, total=drafting.count(deps, which),
-        names=people.names(deps, [one.row.agent_id for one in shown]), waiting=drafting.waiting(deps),
+        names=lookup.names(deps.db, [one.row.agent_id for one in shown]), waiting=drafting.waiting(deps),
         more=str(shown[-1].row.id) if len(found) > _PAGE else None,
         lessons=_lessons(deps, agent), **_looks(who),
     )  # fmt: skip
@@ -70,7 +69,7 @@ def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
     edge = None if span is None else now - span
     sure = None if asked["sure"] is None else asked["sure"] / 100
     return Filter(
-        asked["status"], asked["kind"], roster.id_of(deps, asked["agent"]), asked["topic"] or None, sure,
+        asked["status"], asked["kind"], lookup.agent_id(deps.db, asked["agent"]), asked["topic"] or None, sure,
         since=None if older else edge, until=edge if older else None,
     )  # fmt: skip
 

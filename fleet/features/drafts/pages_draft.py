@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as people
 from fleet.features.approvals import Changed, pages_decisions, standing
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Back, Decider, Name, Reason, Revision
@@ -86,7 +86,7 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
         request, "draft.html", code=code, problem=problem, one=one, kept=kept or {}, mine=mine,
         against=pages_decisions.changes(one.row.content, mine) if isinstance(problem, Changed) else [],
         is_changed=isinstance(problem, Changed), history=_history(revisions), record=drafting.decisions(deps, name),
-        names=people.names(deps, [one.row.agent_id]), **_looks(one, who),
+        names=lookup.names(deps.db, [one.row.agent_id]), **_looks(one, who),
     )  # fmt: skip
 
 

@@ -10,14 +10,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.agents.commands import Names
+from fleet.features.jobs import commands as job_commands
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.cursors import Page, Paging
@@ -91,8 +90,8 @@ class JobQuery(Paging):
 
 def views(deps: Deps, rows: list[Listed]) -> list[Job]:
     """Return jobs as programs see them."""
-    names = people.names(deps, [row.agent_id for row in rows])
-    return [taken(Job, row, agent=username(names, row.agent_id)) for row in rows]
+    names = lookup.names(deps.db, [row.agent_id for row in rows])
+    return [taken(Job, row, agent=lookup.username(names, row.agent_id)) for row in rows]
 
 
 def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
@@ -100,22 +99,16 @@ def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
     return None if moment is None else deps.now() - moment
 
 
-def username(names: Names, agent_id: uuid.UUID | None) -> str | None:
-    """Return what an agent is called, if it is one."""
-    known = None if agent_id is None else names.get(agent_id)
-    return None if known is None else known.username
-
-
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first."""
     wanted = Filter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
-        agent_id=roster.id_of(deps, which.agent), newer_than=age_of(deps, which.since),
+        agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
     )  # fmt: skip
     with which.continued():
-        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
+        found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
                                     counted=False)  # fmt: skip
     rows, following = which.page(found, lambda row: row.id)
     return JobPage(items=views(deps, list(rows)), next=following)
@@ -124,10 +117,10 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
 @router.get("/{job_id}")
 def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
     """Return one job with what it carries and every attempt at it."""
-    row, attempts = people.show_job(deps, str(job_id))
-    names = people.names(deps, [row.agent_id])
+    row, attempts = job_commands.show_job(deps, str(job_id))
+    names = lookup.names(deps.db, [row.agent_id])
     return taken(
-        WholeJob, row, agent=username(names, row.agent_id), payload=carried_for(who, row),
+        WholeJob, row, agent=lookup.username(names, row.agent_id), payload=carried_for(who, row),
         history=[taken(Attempt, one) for one in attempts],
     )  # fmt: skip
 
@@ -135,7 +128,7 @@ def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Pe
 @router.post("/{job_id}/retry")
 def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
     """Make a waiting job due at once; one that may be out, once it has settled."""
-    people.retry_job(deps, str(job_id))
+    job_commands.retry_job(deps, str(job_id))
     return show(deps, job_id=job_id, who=who)
 
 
@@ -143,5 +136,5 @@ def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(P
 def cancel(deps: TheDeps, *, job_id: uuid.UUID,
            who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:  # fmt: skip
     """Call off a job that nobody has begun."""
-    people.cancel_job(deps, str(job_id), by=who.by)
+    job_commands.cancel_job(deps, str(job_id), by=who.by)
     return show(deps, job_id=job_id, who=who)

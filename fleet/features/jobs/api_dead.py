@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
+from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.api import JobPage, age_of, views
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
@@ -72,7 +72,7 @@ class SomeToReplay(Some):
 @router.get("/reasons", dependencies=[needs(Permission.JOBS_VIEW)])
 def reasons(deps: TheDeps) -> Reasons:
     """Return how many dead letters there are, by reason."""
-    found = fleetwide.dead_by_reason(deps)
+    found = job_queries.dead_by_reason(deps)
     return Reasons(total=sum(found.values()), reasons=found)
 
 
@@ -81,7 +81,7 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
     """Return a page of dead letters, the latest first."""
     wanted = _filter(deps, which)
     with which.continued():
-        found, _ = people.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
+        found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
                                     counted=False)  # fmt: skip
     rows, following = which.page(found, lambda row: row.id)
     return JobPage(items=views(deps, list(rows)), next=following)
@@ -90,14 +90,16 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
 @router.post("/replay")
 def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> Count:
     """Bring dead letters back to life, each with its own idempotency key; one that may have been sent is looked for."""
-    number = people.replay_dead(deps, _named(deps, body), by=who.by, allow_stale=body.allow_stale, limit=body.limit)
+    number = job_commands.replay_dead(
+        deps, _named(deps, body), by=who.by, allow_stale=body.allow_stale, limit=body.limit
+    )
     return Count(count=number)
 
 
 @router.post("/discard")
 def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
     """Put dead letters away for good; their rows stay, as cancelled jobs."""
-    return Count(count=people.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
+    return Count(count=job_commands.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
 
 
 def _named(deps: Deps, some: Some) -> Filter:
@@ -109,6 +111,7 @@ def _named(deps: Deps, some: Some) -> Filter:
 
 def _filter(deps: Deps, which: DeadFilter) -> Filter:
     return Filter(
-        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind), agent_id=roster.id_of(deps, which.agent),
-        newer_than=age_of(deps, which.since), older_than=age_of(deps, which.until),
+        states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind),
+        agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
+        older_than=age_of(deps, which.until),
     )  # fmt: skip

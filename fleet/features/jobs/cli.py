@@ -14,14 +14,14 @@ from fleet.cli.command import Group
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
 from fleet.core import clock
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Names
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, DeadReason, JobState
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.agents.commands import Names
+from fleet.features.jobs import commands as job_commands
 
 ID_CHARS = 8
 _SURELY_ONE_CHARS = 13  # twelve digits and a dash: among ten million jobs no two share them
@@ -41,12 +41,12 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
     """Return the filter that options ask for. Raises NotFound for an unknown agent or id."""
     return Filter(
         states=tuple(JobState(state) for state in states),
-        agent_id=roster.id_of(door.deps, agent),
-        kinds=tuple(kind for kind in kinds),
+        agent_id=lookup.agent_id(door.deps.db, agent),
+        kinds=tuple(kinds),
         reason=DeadReason(reason) if reason else None,
         older_than=older_than,
         newer_than=newer_than,
-        ids=tuple(people.show_job(door.deps, prefix)[0].id for prefix in prefixes),
+        ids=tuple(job_commands.show_job(door.deps, prefix)[0].id for prefix in prefixes),
     )
 
 
@@ -59,8 +59,8 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
 @pass_door
 def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
     """List jobs, newest first."""
-    rows, total = people.list_jobs(door.deps, chosen(door, **options), before=before, limit=limit, offset=offset)
-    names = people.names(door.deps, [row.agent_id for row in rows])
+    rows, total = job_commands.list_jobs(door.deps, chosen(door, **options), before=before, limit=limit, offset=offset)
+    names = lookup.names(door.deps.db, [row.agent_id for row in rows])
     if as_json:
         items = [views.job(row, names) for row in rows]
         door.json(views.page(items, total=total, limit=limit, offset=offset))
@@ -106,13 +106,13 @@ def _when(row: Listed, now: datetime) -> str:
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
     """Show one job with every attempt at it."""
-    row, attempts = people.show_job(door.deps, prefix)
+    row, attempts = job_commands.show_job(door.deps, prefix)
     tell(door, row, attempts, as_json=as_json)
 
 
 def tell(door: Door, row: JobRow, attempts: Sequence[AttemptRow], *, as_json: bool) -> None:
     """Print one job with its attempts."""
-    names = people.names(door.deps, [row.agent_id])
+    names = lookup.names(door.deps.db, [row.agent_id])
     if as_json:
         door.json({**views.job(row, names, whole=True), "attempts_made": [views.attempt(one) for one in attempts]})
         return
@@ -156,7 +156,7 @@ def _facts(row: JobRow, names: Names, now: datetime) -> list[tuple[str, object]]
 @pass_door
 def retry(door: Door, /, *, prefix: str) -> None:
     """Make a waiting job due at once."""
-    job_id = people.retry_job(door.deps, prefix)
+    job_id = job_commands.retry_job(door.deps, prefix)
     door.say(f"Job {str(job_id)[:ID_CHARS]} is due now.")
 
 
@@ -165,5 +165,5 @@ def retry(door: Door, /, *, prefix: str) -> None:
 @pass_door
 def cancel(door: Door, /, *, prefix: str) -> None:
     """Call off a job that nobody has begun."""
-    job_id = people.cancel_job(door.deps, prefix, by=door.by)
+    job_id = job_commands.cancel_job(door.deps, prefix, by=door.by)
     door.say(f"Job {str(job_id)[:ID_CHARS]} is called off.")

@@ -21,12 +21,13 @@ from fleet.cli.options import (
 )
 from fleet.core import clock
 from fleet.core.errors import Conflict
+from fleet.engine.agents import lookup
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import JobState
 from fleet.engine.registry import MESSAGE
-from fleet.features.agents import commands as people
 from fleet.features.jobs import cli as jobs
+from fleet.features.jobs import commands as job_commands
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,9 +67,9 @@ _LIMIT = click.option(
 @pass_door
 def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
     """List dead letters, the last to die first."""
-    rows, total = people.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
+    rows, total = job_commands.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
     if as_json:
-        names = people.names(door.deps, [row.agent_id for row in rows])
+        names = lookup.names(door.deps.db, [row.agent_id for row in rows])
         door.json(views.page([views.job(row, names) for row in rows], total=total, limit=limit, offset=offset))
         return
     _show(door, rows)
@@ -79,7 +80,7 @@ def _show(door: Door, rows: Sequence[Listed]) -> None:
     if not rows:
         return
     now = clock.now()
-    names = people.names(door.deps, [row.agent_id for row in rows])
+    names = lookup.names(door.deps.db, [row.agent_id for row in rows])
     table = render.table("Job", "Kind", "Reason", "Agent", "Died", ("Error", render.ABOUT))
     for row in rows:
         render.row(table, str(row.id)[: jobs.ID_CHARS], row.kind, render.words(row.dead_reason, "red"),
@@ -93,7 +94,7 @@ def _show(door: Door, rows: Sequence[Listed]) -> None:
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
     """Show one dead letter with every attempt at it."""
-    row, attempts = people.show_job(door.deps, prefix)
+    row, attempts = job_commands.show_job(door.deps, prefix)
     if row.state != JobState.DEAD:
         raise Conflict(f"Job {row.id} is {row.state}, not dead.", fix="`fleet jobs show` shows any job.")
     jobs.tell(door, row, attempts, as_json=as_json)
@@ -113,7 +114,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
     looked for before it is sent again. Messages that no task understands stay dead.
     """
     which = _chosen(door, options)
-    rows, total = people.list_jobs(door.deps, which, limit=limit)
+    rows, total = job_commands.list_jobs(door.deps, which, limit=limit)
     able = [row for row in rows if _replayable(row, allow_stale=allow_stale)]
     left = len(rows) - len(able)
     if dry_run:
@@ -124,7 +125,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
         door.say(f"{'Would replay' if dry_run else 'Replayed'} {len(able)} of {_letters(total)}.")
         return
     door.confirm(f"Replay {_letters(len(able))}?", yes=yes)
-    number = people.replay_dead(door.deps, which, by=door.by, allow_stale=allow_stale, limit=limit)
+    number = job_commands.replay_dead(door.deps, which, by=door.by, allow_stale=allow_stale, limit=limit)
     door.say(f"Replayed {_letters(number)}.")
 
 
@@ -141,14 +142,14 @@ def _replayable(row: Listed, *, allow_stale: bool) -> bool:
 def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **options: Any) -> None:
     """Put dead letters away for good; their rows stay."""
     which = _chosen(door, options)
-    rows, total = people.list_jobs(door.deps, which, limit=limit)
+    rows, total = job_commands.list_jobs(door.deps, which, limit=limit)
     if dry_run:
         _show(door, rows)
     if not rows or dry_run:
         door.say(f"{'Would discard' if dry_run else 'Discarded'} {len(rows)} of {_letters(total)}.")
         return
     door.confirm(f"Discard {_letters(len(rows))}?", yes=yes)
-    number = people.discard_dead(door.deps, which, by=door.by, limit=limit)
+    number = job_commands.discard_dead(door.deps, which, by=door.by, limit=limit)
     door.say(f"Discarded {_letters(number)}.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="jobs",
@@ -16,6 +16,15 @@ FEATURE = Feature(
         "fleet.features.jobs.pages:router",
         "fleet.features.jobs.pages_job:router",
         "fleet.features.jobs.pages_dead:router",
+    ),
+    agent_tabs=(
+        AgentTab(
+            name="jobs",
+            template="agent_jobs.html",
+            facts="fleet.features.jobs.pages:agent_tab",
+            permission="jobs.view",
+            order=30,
+        ),
     ),
     nav=(
         NavItem(

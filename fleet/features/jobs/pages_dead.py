@@ -15,14 +15,15 @@ from pydantic import AwareDatetime, BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.engine import registry
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Names
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.features.agents import commands as people
-from fleet.features.agents import queries as roster
-from fleet.features.jobs import queries as overseeing
+from fleet.features.jobs import commands as job_commands
+from fleet.features.jobs import queries as job_queries
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Age, JobId, Maybe, Name
 from fleet.web.kinds import Kind
@@ -49,7 +50,8 @@ class Asked(BaseModel):
         limits = self.age.limits if self.age else {}
         return Filter(
             states=(JobState.DEAD,), reason=self.reason, kinds=(self.kind,) if self.kind else (),
-            agent_id=roster.id_of(deps, self.agent), ids=tuple(people.show_job(deps, one)[0].id for one in self.id),
+            agent_id=lookup.agent_id(deps.db, self.agent),
+            ids=tuple(job_commands.show_job(deps, one)[0].id for one in self.id),
             older_than=limits.get("older_than"), newer_than=limits.get("newer_than"),
         )  # fmt: skip
 
@@ -88,12 +90,12 @@ def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], b
     found: list[Listed] = []
     total: int | None = 0
     try:
-        found, total = people.list_jobs(deps, asked.filter(deps), before=before or None, limit=_PAGE)
+        found, total = job_commands.list_jobs(deps, asked.filter(deps), before=before or None, limit=_PAGE)
     except FleetError as error:
         problem = error
     return render(
         request, "dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
-        by_reason=overseeing.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
+        by_reason=job_queries.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
         older=str(found[-1].id) if len(found) == _PAGE else None, before=before,
         reasons=DeadReason, kinds=tuple(registry.current().jobs),
         ages=Age,
@@ -106,14 +108,14 @@ def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], 
     """Say how many dead letters would be replayed or discarded, and ask."""
     if not asked.id and not asked.all:
         return go(request, "/dead", "Select some dead letters first.", wrong=True)
-    letters = overseeing.dead_letters(deps, asked.filter(deps))
-    found, _ = people.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
+    letters = job_queries.dead_letters(deps, asked.filter(deps))
+    found, _ = job_commands.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
     return render(request, "dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
-                  asked=asked, most=overseeing.MOST_AT_ONCE)  # fmt: skip
+                  asked=asked, most=job_queries.MOST_AT_ONCE)  # fmt: skip
 
 
-def _names(deps: Deps, rows: list[Listed]) -> people.Names:
-    return people.names(deps, [row.agent_id for row in rows])
+def _names(deps: Deps, rows: list[Listed]) -> Names:
+    return lookup.names(deps.db, [row.agent_id for row in rows])
 
 
 @router.post("/dead/replay")
@@ -121,8 +123,8 @@ def replay(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
     """Bring dead letters back to life."""
     try:
-        number = people.replay_dead(deps, chosen.filter(deps), by=who.by, allow_stale=chosen.stale,
-                                    limit=overseeing.MOST_AT_ONCE)  # fmt: skip
+        number = job_commands.replay_dead(deps, chosen.filter(deps), by=who.by, allow_stale=chosen.stale,
+                                    limit=job_queries.MOST_AT_ONCE)  # fmt: skip
     except FleetError as error:
         return go(request, "/dead", str(error), wrong=True)
     return _told(request, number, "replayed: each keeps its id and gets a new count of attempts")
@@ -133,7 +135,7 @@ def discard(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Per
             chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
     """Put dead letters away for good."""
     try:
-        number = people.discard_dead(deps, chosen.filter(deps), by=who.by, limit=overseeing.MOST_AT_ONCE)
+        number = job_commands.discard_dead(deps, chosen.filter(deps), by=who.by, limit=job_queries.MOST_AT_ONCE)
     except FleetError as error:
         return go(request, "/dead", str(error), wrong=True)
     return _told(request, number, "discarded; their rows stay among the jobs")

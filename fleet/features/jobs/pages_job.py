@@ -13,8 +13,8 @@ from fleet.core.errors import FleetError
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.features.agents import commands as people
-from fleet.features.jobs import queries as overseeing
+from fleet.features.jobs import commands as job_commands
+from fleet.features.jobs import queries as job_queries
 from fleet.web import redact
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
@@ -27,7 +27,7 @@ TheJob = Annotated[str, Path(max_length=60)]
 def job(request: Request, deps: TheDeps, job: TheJob,
         who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> Response:  # fmt: skip
     """Show everything of a job."""
-    story = overseeing.story(deps, job)
+    story = job_queries.story(deps, job)
     row = story.row
     return render(
         request, "job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
@@ -43,7 +43,7 @@ def retry(request: Request, deps: TheDeps, job: TheJob) -> Response:
     """Make a waiting job due at once."""
     where = back(request, f"/jobs/{job}")
     try:
-        done = people.retry_job(deps, job)
+        done = job_commands.retry_job(deps, job)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     return go(request, where, f"Job {str(done)[:8]} is due now.")
@@ -55,7 +55,7 @@ def cancel(request: Request, deps: TheDeps, job: TheJob,
     """Call off a job that nobody has begun."""
     where = back(request, f"/jobs/{job}")
     try:
-        done = people.cancel_job(deps, job, by=who.by)
+        done = job_commands.cancel_job(deps, job, by=who.by)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     return go(request, where, f"Job {str(done)[:8]} is called off.")
@@ -67,8 +67,8 @@ def replay(request: Request, deps: TheDeps, job: TheJob, who: Annotated[Principa
     """Bring a dead letter back to life."""
     where = back(request, f"/jobs/{job}")
     try:
-        which = _letter(people.show_job(deps, job)[0].id)
-        number = people.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=1)
+        which = _letter(job_commands.show_job(deps, job)[0].id)
+        number = job_commands.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=1)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     if number:
@@ -82,7 +82,7 @@ def discard(request: Request, deps: TheDeps, job: TheJob,
     """Put a dead letter away for good."""
     where = back(request, f"/jobs/{job}")
     try:
-        number = people.discard_dead(deps, _letter(people.show_job(deps, job)[0].id), by=who.by, limit=1)
+        number = job_commands.discard_dead(deps, _letter(job_commands.show_job(deps, job)[0].id), by=who.by, limit=1)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     said = f"Job {job[:8]} is discarded." if number else f"Job {job[:8]} is no dead letter."

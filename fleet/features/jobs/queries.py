@@ -1,18 +1,16 @@
-"""What people ask of jobs and holds beyond single verbs, and what they do to many jobs at once. Called by doors.
-
-Each job of several is its own transaction, by the verbs in `people`: one that cannot be moved keeps no other back.
-"""
+"""What pages and the API show of jobs beyond the rows themselves: stories, choices, timings, dead letters."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleet.core import events
-from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.events import Event
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, lists, queries, stats, timings
 from fleet.engine.jobs.allowed_actions import Choice, choices
@@ -21,10 +19,7 @@ from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import LEASED, JobState
 from fleet.engine.jobs.timings import Timing
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import Named
-from fleet.features.settings import configuration
-from fleet.features.settings.configuration import Setting
+from fleet.features.jobs import commands as job_commands
 
 _EVENTS_SHOWN = 50
 MOST_AT_ONCE = 1000
@@ -44,11 +39,11 @@ class Story:
 
 def story(deps: Deps, prefix: str) -> Story:
     """Return a job by its id or the beginning of it. Raises NotFound, InvalidInput."""
-    row, attempts = people.show_job(deps, prefix)
+    row, attempts = job_commands.show_job(deps, prefix)
     with deps.db.transaction() as tx:
         told = events.latest(tx, job_id=row.id, limit=_EVENTS_SHOWN)
         now = tx.now()
-    agent = people.names(deps, [row.agent_id]).get(row.agent_id) if row.agent_id else None
+    agent = lookup.names(deps.db, [row.agent_id]).get(row.agent_id) if row.agent_id else None
     return Story(row, attempts, told, agent, _choices(row, now))
 
 
@@ -73,36 +68,6 @@ def under_way(deps: Deps) -> int:
     """Return how many outside writes may be under way at this moment."""
     with deps.db.transaction() as tx:
         return ledger.in_flight(tx)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """How many of several jobs were moved, and why the others were not."""
-
-    number: int
-    refused: Sequence[str]
-
-
-def retry_jobs(deps: Deps, prefixes: Sequence[str]) -> Moved:
-    """Make waiting jobs due at once."""
-    return _each(prefixes, lambda one: people.retry_job(deps, one))
-
-
-def cancel_jobs(deps: Deps, prefixes: Sequence[str], *, by: str) -> Moved:
-    """Call off jobs that nobody has begun."""
-    return _each(prefixes, lambda one: people.cancel_job(deps, one, by=by))
-
-
-def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> Moved:
-    moved, refused = 0, []
-    for one in dict.fromkeys(prefixes):
-        try:
-            move(one)
-        except (Conflict, NotFound, InvalidInput) as error:
-            refused.append(error.message)
-        else:
-            moved += 1
-    return Moved(moved, refused)
 
 
 def dead_by_reason(deps: Deps) -> Mapping[str, int]:
@@ -137,14 +102,3 @@ def dead_letters(deps: Deps, which: Filter) -> Letters:
         total = lists.count(tx, which)
     bounded = replace(which, ended_from=found.first_ended, ended_till=found.last_ended)
     return Letters(bounded, found.number, total, found.stale, found.unreadable)
-
-
-CAPS = ("dry_run", "post_gap_s", "comment_gap_s", "posts_per_day", "comments_per_day", "likes_per_day",
-        "connects_per_day", "ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")  # fmt: skip
-"""The settings that cap what agents do."""
-
-
-def caps(deps: Deps) -> list[Setting]:
-    """Return the caps in force, and where each comes from."""
-    by_name = {one.name: one for one in configuration.effective(deps.settings)}
-    return [by_name[name] for name in CAPS]

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.engine.agents.models import Status as AgentStatus
-from fleet.features.controls import commands as fleetwide
 from fleet.features.controls.api import Hold
+from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import Said, taken
 
@@ -38,7 +38,7 @@ class Status(BaseModel):
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
 def status(deps: TheDeps) -> Status:
     """Return the fleet at a glance."""
-    found = fleetwide.status(deps)
+    found = fleet_status.read(deps)
     by_status = Counter(dict.fromkeys(AgentStatus, 0))
     for (_, name), number in found.agents.items():
         by_status[AgentStatus(name)] += number

@@ -15,9 +15,9 @@ from fleet.cli.command import Command
 from fleet.cli.context import Door, pass_door
 from fleet.cli.options import json_option
 from fleet.core.settings import Settings
-from fleet.features.controls import commands as fleetwide
 from fleet.features.controls.cli import tell_holds
-from fleet.features.controls.commands import Status
+from fleet.features.overview import status as fleet_status
+from fleet.features.overview.status import FleetStatus
 
 _STATUSES = ("running", "paused", "idle", "error")
 _LATE_S = 10.0
@@ -29,7 +29,7 @@ _LATE_S = 10.0
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
     """Show the fleet at a glance: agents, queues, lateness, dead letters, holds."""
-    seen = fleetwide.status(door.deps)
+    seen = fleet_status.read(door.deps)
     if as_json:
         door.json(_data(seen, door.settings))
         return
@@ -68,7 +68,7 @@ def _count(number: int, status_: str) -> Text:
     return Text(str(number), render.STYLES[status_]) if number else Text("·", "dim")
 
 
-def _facts(seen: Status, settings: Settings) -> list[tuple[str, object]]:
+def _facts(seen: FleetStatus, settings: Settings) -> list[tuple[str, object]]:
     dead = sum(seen.dead.values())
     return [
         ("Done", _numbers(seen.totals) or "nothing yet"),
@@ -91,7 +91,7 @@ def _numbers(counts: Mapping[str, int], *, zeros: bool = False) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items() if number or zeros)
 
 
-def _waiting(seen: Status) -> int:
+def _waiting(seen: FleetStatus) -> int:
     return sum(number for (_, state), number in seen.jobs.items() if state == "ready")
 
 
@@ -101,7 +101,7 @@ def _late(seconds: float | None, none: str) -> Text:
     return render.words(f"{render.span(seconds)} late", "yellow" if seconds > _LATE_S else "")
 
 
-def _data(seen: Status, settings: Settings) -> dict[str, Any]:
+def _data(seen: FleetStatus, settings: Settings) -> dict[str, Any]:
     jobs: dict[str, dict[str, int]] = defaultdict(dict)
     for (kind, state), number in sorted(seen.jobs.items()):
         jobs[kind][state] = number

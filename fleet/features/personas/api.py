@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.engine import schedule
-from fleet.features.agents.api import Interval, Weights
 from fleet.features.personas.library import Persona as Archetype
 from fleet.features.personas.service import personas_of
 from fleet.web import cursors
@@ -18,6 +17,22 @@ from fleet.web.cursors import Page, Paging
 from fleet.web.fields import taken
 
 router = APIRouter(prefix="/personas", tags=["personas"])
+
+
+class Weights(BaseModel):
+    """How often an agent does what, relative to each other."""
+
+    post: float
+    comment: float
+    like: float
+    browse: float
+
+
+class Interval(BaseModel):
+    """Least and most seconds between two ticks, at the plain pace of the agent's schedule."""
+
+    min: int
+    max: int
 
 
 class Schedule(BaseModel):

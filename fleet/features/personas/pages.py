@@ -12,17 +12,16 @@ from fastapi.responses import Response
 
 from fleet.access import Permission
 from fleet.core import clock, ids
+from fleet.engine.agents import queries
 from fleet.engine.agents.commands import WEIGHT_NAMES
-from fleet.engine.agents.queries import Tally
+from fleet.engine.agents.queries import AgentFilter, Tally
 from fleet.engine.deps import Deps
-from fleet.features.agents import queries as roster
-from fleet.features.agents.commands import AgentFilter
-from fleet.features.agents.pages import address
 from fleet.features.personas import heat
 from fleet.features.personas.library import Persona
 from fleet.features.personas.service import personas_of
 from fleet.llm.offline import grammar
 from fleet.web.auth import TheDeps, needs
+from fleet.web.links import agent_address
 from fleet.web.rendering import render
 
 router = APIRouter()
@@ -48,7 +47,8 @@ class Facts:
 @router.get("/personas", dependencies=[needs(Permission.FLEET_VIEW)])
 def personas(request: Request, deps: TheDeps) -> Response:
     """Show all personas."""
-    tally = roster.tally(deps)
+    with deps.db.transaction() as tx:
+        tally = queries.tally(tx, AgentFilter())
     return render(request, "personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
                   source=_source(deps))  # fmt: skip
 
@@ -57,10 +57,12 @@ def personas(request: Request, deps: TheDeps) -> Response:
 def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max_length=60)]) -> Response:
     """Show one persona."""
     one = personas_of(deps).get(persona_id)
-    roll = roster.page(deps, AgentFilter(persona_id=one.id), limit=_SHOWN)
+    with deps.db.transaction() as tx:
+        tally = queries.tally(tx, AgentFilter(persona_id=one.id))
+        agents = queries.find(tx, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(
-        request, "persona.html", one=_facts(deps, one, roll.tally), week=heat.strip(one.schedule, clock.now()),
-        agents=roll.agents, address=address, examples=_examples(one), source=_source(deps),
+        request, "persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
+        agents=agents, address=agent_address, examples=_examples(one), source=_source(deps),
     )  # fmt: skip
 
 

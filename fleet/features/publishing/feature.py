@@ -16,8 +16,10 @@ FEATURE = Feature(
             kind="gallery",
             behaviour="fleet.features.publishing.agent",
             next_tick="fleet.features.publishing.agent:next_tick",
+            actions=("post", "comment", "like", "browse"),
         ),
     ),
+    agent_deleted="fleet.features.publishing.handlers.account:remove_account",
     jobs=(
         JobHandler(
             kind="post",

@@ -84,6 +84,17 @@ def effective(settings: Settings, stored: Collection[str] = ()) -> list[Setting]
     ]
 
 
+CAPS = ("dry_run", "post_gap_s", "comment_gap_s", "posts_per_day", "comments_per_day", "likes_per_day",
+        "connects_per_day", "ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")  # fmt: skip
+"""The settings that cap what agents do."""
+
+
+def caps(settings: Settings) -> list[Setting]:
+    """Return the caps in force, and the source of each."""
+    by_name = {one.name: one for one in effective(settings)}
+    return [by_name[name] for name in CAPS]
+
+
 def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, Source]:
     if name in settings.model_fields_set:
         return _plain(getattr(settings, name)), Source.ENVIRONMENT

@@ -16,10 +16,8 @@ from fleet.access.invitations import Invitation
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Role
 from fleet.access.users import User
-from fleet.core.errors import InvalidInput
+from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.features.approvals.rules import are_about
-from fleet.features.approvals.service import rules_of
 from fleet.features.users.service import refuse_beyond, refuse_giving
 
 
@@ -69,15 +67,12 @@ def look_at_invitation(deps: Deps, key: str) -> Invitation:
 def join(deps: Deps, key: str, name: str, password: str) -> User:
     """Make the user whom an invitation stands for, once. Raises NoInvitation, InvalidInput, Conflict.
 
-    Who is invited chooses a name, and by a name that the approval rules give a say they would give it to themselves.
+    A feature may refuse a name, such as one to which rules give permissions.
     """
     with deps.db.transaction() as tx:
         role = invitations.look(tx, key).role
-        if are_about(rules_of(deps), name.strip()):
-            raise InvalidInput(
-                f"The approval rules are about somebody called {name.strip()[:60]}.",
-                fix="Choose another name, or have an admin make that user.",
-            )
+        for refuse_name in registry.load_all(one.refuse_name for one in registry.current()):
+            refuse_name(deps, name.strip())
         with audit.acting(replace(audit.actor(), name=name[:60], role=role)):
             return invitations.use(tx, key, name, password)
 

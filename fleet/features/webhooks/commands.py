@@ -19,7 +19,7 @@ from fleet.core.errors import InvalidInput
 from fleet.core.subjects import KNOWN, refuse_unknown
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import Filter
-from fleet.features.agents import commands as people
+from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.deliveries import Delivery
@@ -142,7 +142,7 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
         dead = [one for one in deliveries.failed(tx, found.id) if not only or one in only]
         if not dead:
             return 0
-        number = people.bring_back(deps, tx, Filter(ids=tuple(dead)), by=by, allow_stale=True)
+        number = job_commands.bring_back(deps, tx, Filter(ids=tuple(dead)), by=by, allow_stale=True)
         audit.note(tx, "hook.replayed", f"hook:{found.id}", after={"deliveries": number})
         return number
 

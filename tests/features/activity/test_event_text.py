@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from fleet.core import text
 from fleet.core.events import Event, Position
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Named
 from fleet.features.activity import cli_feed, event_text
 from fleet.features.activity.agent_names import Cast as TheCast
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import Named
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AGENT = uuid.uuid4()
@@ -88,7 +89,7 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
         asked.append(ids)
         return Cast.names
 
-    monkeypatch.setattr(people, "names", names)
+    monkeypatch.setattr(lookup, "names", names)
     said = [
         ("budget.set", "agent", str(AGENT), "💰 agent studio_bright_1 may spend $1.00 a day, by ann"),
         ("control.paused", "agent", str(AGENT), "⏸ agent studio_bright_1 is paused by ann"),
@@ -103,7 +104,7 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
         Event(Position(1, 1), AT, subject, None, None, {**payload, "scope": scope, "key": key})
         for subject, scope, key, _ in said
     ]
-    cast = TheCast(None)  # type: ignore[arg-type]
+    cast = TheCast(SimpleNamespace(db=None))  # type: ignore[arg-type]
     cast.meet(events)
     cast.meet(events[:2])
     found = [cast.tell(event) for event in events]

@@ -9,7 +9,7 @@ from fleet.access import Permission
 from fleet.engine.dispatch import dispatch
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from tests.factories import Fleet
 from tests.web_client import Web
 
@@ -97,7 +97,7 @@ def test_an_agent_that_came_or_went_between_two_pages_moves_no_other(api: TestCl
         fleet.agent(username=name)
     first = api.get("/api/v1/agents?limit=2").json()
     fleet.agent(username="ada_1")
-    people.delete(fleet.deps, "cid_1", by="test")
+    agent_commands.delete(fleet.deps, "cid_1", by="test")
     assert usernames(api, f"?limit=2&cursor={first['next']}") == ["dan_1"]
 
 

@@ -17,7 +17,7 @@ from fleet.cli.app import cli as root
 from fleet.engine.agents.models import Status
 from fleet.engine.dispatch import dispatch
 from fleet.engine.tick import tick
-from fleet.features.agents import commands as people
+from fleet.engine.ticks import TickKey
 from tests import ROOT
 from tests.factories import Fleet
 
@@ -241,7 +241,7 @@ def test_stop_all_calls_off_what_was_not_begun(cli: Cli, fleet: Fleet) -> None:
     agent = fleet.agent(weights={"post": 1.0})
     dispatch(fleet.deps)
     for message in fleet.bell.take():
-        tick(fleet.deps, people.TickKey(agent, int(message.args[1])))
+        tick(fleet.deps, TickKey(agent, int(message.args[1])))
     assert [job.state for job in fleet.jobs()] == ["ready"]
     cli("agents", "stop-all", "-y")
     assert [job.state for job in fleet.jobs()] == ["cancelled"]
@@ -250,7 +250,7 @@ def test_stop_all_calls_off_what_was_not_begun(cli: Cli, fleet: Fleet) -> None:
 def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
     agent = fleet.agent(username="ann_1", weights={"post": 1.0})
     dispatch(fleet.deps)
-    tick(fleet.deps, people.TickKey(agent, 1))
+    tick(fleet.deps, TickKey(agent, 1))
     shown = cli("agents", "decisions", "ann_1", columns=120)
     assert "decided" in shown.stdout
     assert "I have an idea" in shown.stdout

@@ -17,17 +17,21 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import ticks
-from fleet.engine.agents import commands
+from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import Status
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.perform import perform
+from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
+from fleet.features.overview import status as fleet_status
 from fleet.features.publishing.kinds import LIKE, POST
 from tests.engine.test_perform import add, settle
 from tests.factories import Fleet, raises
@@ -53,54 +57,54 @@ WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
 def test_an_agent_with_wrong_values_is_refused_in_words(fleet: Fleet, changes: dict, words: str) -> None:  # type: ignore[type-arg]
     values = {"name": "Ada", "username": "ada_1", "weights": WEIGHTS} | changes
     with pytest.raises((InvalidInput, NotFound), match=words):
-        people.create(fleet.deps, NewAgent(**values))
+        agent_commands.create(fleet.deps, NewAgent(**values))
 
 
 def test_names_keep_every_script(fleet: Fleet) -> None:
-    people.create(fleet.deps, NewAgent("Жива Студія 🎨 画室", "zhyva_1", WEIGHTS))
-    assert people.get_agent(fleet.deps, "zhyva_1").name == "Жива Студія 🎨 画室"
+    agent_commands.create(fleet.deps, NewAgent("Жива Студія 🎨 画室", "zhyva_1", WEIGHTS))
+    assert lookup.agent(fleet.deps.db, "zhyva_1").name == "Жива Студія 🎨 画室"
 
 
 def test_a_username_is_given_once(fleet: Fleet) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
     with pytest.raises(Conflict, match="taken"):
-        people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+        agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
 
 
 def test_the_life_of_an_agent_and_its_events(fleet: Fleet) -> None:
-    agent = people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    assert people.start(fleet.deps, "ada_1")
-    assert not people.start(fleet.deps, "ada_1"), "it runs already"
-    assert people.pause(fleet.deps, "ada_1", by="bob")
-    assert not people.pause(fleet.deps, "ada_1", by="bob")
+    agent = agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    assert agent_commands.start(fleet.deps, "ada_1")
+    assert not agent_commands.start(fleet.deps, "ada_1"), "it runs already"
+    assert agent_commands.pause(fleet.deps, "ada_1", by="bob")
+    assert not agent_commands.pause(fleet.deps, "ada_1", by="bob")
     with pytest.raises(Conflict, match="paused"):
-        people.start(fleet.deps, "ada_1")
-    assert people.resume(fleet.deps, "ada_1")
-    assert not people.resume(fleet.deps, "ada_1")
-    assert people.stop(fleet.deps, "ada_1")
-    assert not people.stop(fleet.deps, "ada_1")
-    people.delete(fleet.deps, "ada_1", by="bob")
+        agent_commands.start(fleet.deps, "ada_1")
+    assert agent_commands.resume(fleet.deps, "ada_1")
+    assert not agent_commands.resume(fleet.deps, "ada_1")
+    assert agent_commands.stop(fleet.deps, "ada_1")
+    assert not agent_commands.stop(fleet.deps, "ada_1")
+    agent_commands.delete(fleet.deps, "ada_1", by="bob")
     with pytest.raises(NotFound):
-        people.get_agent(fleet.deps, "ada_1")
-    told = [event.subject for event in people.activity(fleet.deps, name=str(agent))]
+        lookup.agent(fleet.deps.db, "ada_1")
+    told = [event.subject for event in activity_queries.latest(fleet.deps, name=str(agent))]
     assert told[::-1] == [f"agent.{w}" for w in ("created", "started", "paused", "resumed", "stopped", "deleted")]
 
 
 def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None:
     names = [f"agent_x{n}" for n in range(3)]
     for name in names:
-        people.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
-    people.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
-    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada", persona_id="ai_artist") == 3
-    assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="ai_artist") == 3
-    people.resume(fleet.deps, names[0])
-    before = people.get_agent(fleet.deps, names[0]).next_tick_at
-    assert bulk.act_on_all(fleet.deps, Deed.RESUME, by="ada") == 2
-    assert people.get_agent(fleet.deps, names[0]).next_tick_at == before
-    assert bulk.act_on_all(fleet.deps, Deed.START, by="ada") == 1
-    assert bulk.act_on_all(fleet.deps, Deed.STOP, by="ada") == 4
+        agent_commands.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
+    agent_commands.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
+    assert bulk.act_on_all(fleet.deps, BulkAction.START, by="ada", persona_id="ai_artist") == 3
+    assert bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada", persona_id="ai_artist") == 3
+    agent_commands.resume(fleet.deps, names[0])
+    before = lookup.agent(fleet.deps.db, names[0]).next_tick_at
+    assert bulk.act_on_all(fleet.deps, BulkAction.RESUME, by="ada") == 2
+    assert lookup.agent(fleet.deps.db, names[0]).next_tick_at == before
+    assert bulk.act_on_all(fleet.deps, BulkAction.START, by="ada") == 1
+    assert bulk.act_on_all(fleet.deps, BulkAction.STOP, by="ada") == 4
     with pytest.raises(NotFound):
-        bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada", persona_id="nobody")
+        bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada", persona_id="nobody")
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -109,12 +113,12 @@ def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many:
     with fleet.deps.db.transaction() as tx:
         assert commands.pause(tx, agent, reason="budget: 429", until=tx.now() + timedelta(milliseconds=1))
     if many:
-        assert bulk.count(fleet.deps, bulk.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 1)
-        assert bulk.act_on_all(fleet.deps, Deed.PAUSE, by="ada") == 1
-        assert bulk.count(fleet.deps, bulk.Crowd(people.AgentFilter()), Deed.PAUSE) == (1, 0)
+        assert bulk.count(fleet.deps, bulk.Selection(AgentFilter()), BulkAction.PAUSE) == (1, 1)
+        assert bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada") == 1
+        assert bulk.count(fleet.deps, bulk.Selection(AgentFilter()), BulkAction.PAUSE) == (1, 0)
     else:
-        assert people.pause(fleet.deps, str(agent), by="ada")
-        assert not people.pause(fleet.deps, str(agent), by="ada")
+        assert agent_commands.pause(fleet.deps, str(agent), by="ada")
+        assert not agent_commands.pause(fleet.deps, str(agent), by="ada")
     assert dispatch(fleet.deps) == 0
     assert (fleet.row(agent).status, fleet.row(agent).pause_reason) == ("paused", "by ada")
 
@@ -133,7 +137,7 @@ def test_whoever_wakes_an_agent_that_is_being_stopped_does_not_wait_for_who_wait
     with ThreadPoolExecutor(1) as other:
         with fleet.deps.db.transaction() as tx:
             ticks.call_off(tx, [agent], why="the agent was stopped")
-            woken = other.submit(people.trigger, fleet.deps, name, action=None, by="ada")
+            woken = other.submit(agent_commands.trigger, fleet.deps, name, action=None, by="ada")
             until_done_or_behind_us(tx, woken)
             assert commands.stop(tx, agent)
         if is_claimed:
@@ -155,24 +159,24 @@ def until_done_or_behind_us(tx: Tx, task: Future[Any]) -> None:
 def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fleet) -> None:
     agent = fleet.agent()
     waiting = add(fleet, agent, POST)
-    people.delete(fleet.deps, str(agent), by="ada")
+    agent_commands.delete(fleet.deps, str(agent), by="ada")
     assert fleet.job(waiting).state == "cancelled"
     (removal,) = fleet.jobs(kind="deprovision")
     perform(fleet.deps, removal.id)
     assert fleet.job(removal.id).state == "done"
     dispatch(fleet.deps)
-    assert people.list_agents(fleet.deps, people.AgentFilter())[1] == 0
-    assert people.list_agents(fleet.deps, people.AgentFilter(include_deleted=True))[1] == 1
+    assert agent_commands.list_agents(fleet.deps, AgentFilter())[1] == 0
+    assert agent_commands.list_agents(fleet.deps, AgentFilter(include_deleted=True))[1] == 1
 
 
 def test_every_page_of_agents_says_how_many_match_in_all(fleet: Fleet) -> None:
     for n, persona in enumerate(["ai_artist"] * 3 + ["indie_game_dev"] * 2):
         fleet.agent(username=f"walker_{n}", persona_id=persona)
-    people.delete(fleet.deps, "walker_0", by="ada")
-    people.delete(fleet.deps, str(fleet.agent()), by="ada")
+    agent_commands.delete(fleet.deps, "walker_0", by="ada")
+    agent_commands.delete(fleet.deps, str(fleet.agent()), by="ada")
 
     def told(limit: int, offset: int, **which: Any) -> tuple[list[str], int]:
-        rows, total = people.list_agents(fleet.deps, people.AgentFilter(**which), limit=limit, offset=offset)
+        rows, total = agent_commands.list_agents(fleet.deps, AgentFilter(**which), limit=limit, offset=offset)
         return [row.username[-1] for row in rows], total
 
     assert told(2, 0) == (["1", "2"], 4)
@@ -186,28 +190,28 @@ def test_every_page_of_agents_says_how_many_match_in_all(fleet: Fleet) -> None:
 
 def test_edits_are_recorded_with_old_and_new(fleet: Fleet) -> None:
     agent = fleet.agent()
-    people.update(fleet.deps, str(agent), {"name": "New", "like_weight": 0.0})
-    assert people.get_agent(fleet.deps, str(agent)).like_weight == 0.0
-    (event, *_) = people.activity(fleet.deps, name=str(agent), subjects=["agent.updated"])
+    agent_commands.update(fleet.deps, str(agent), {"name": "New", "like_weight": 0.0})
+    assert lookup.agent(fleet.deps.db, str(agent)).like_weight == 0.0
+    (event, *_) = activity_queries.latest(fleet.deps, name=str(agent), subjects=["agent.updated"])
     assert event.payload["before"]["like_weight"] == 1.0
     for wrong in ({"id": 1}, {"post_weight": -1.0}, {"autonomy": "wild"}, {"persona_id": "nobody"}):
         with pytest.raises((InvalidInput, NotFound)):
-            people.update(fleet.deps, str(agent), wrong)
+            agent_commands.update(fleet.deps, str(agent), wrong)
 
 
 def test_seeding_is_reproducible_and_a_second_run_adds(fleet: Fleet, fresh_database: str) -> None:
-    first = fleetwide.seed(fleet.deps, count=12, by="ada")
-    second = fleetwide.seed(fleet.deps, count=5, by="ada")
+    first = agent_commands.seed(fleet.deps, count=12, by="ada")
+    second = agent_commands.seed(fleet.deps, count=5, by="ada")
     assert len(set(first + second)) == 17
     from fleet.core import db
     from tests.factories import make_fleet
 
     db.migrate(fresh_database)
     other = make_fleet(fresh_database)
-    assert fleetwide.seed(other.deps, count=17, by="bob") == first + second
+    assert agent_commands.seed(other.deps, count=17, by="bob") == first + second
     other.deps.close()
     with pytest.raises(NotFound):
-        fleetwide.seed(fleet.deps, count=1, persona_id="nobody", by="ada")
+        agent_commands.seed(fleet.deps, count=1, persona_id="nobody", by="ada")
 
 
 def dead_letter(fleet: Fleet, error: Exception | None = None) -> uuid.UUID:
@@ -220,8 +224,8 @@ def dead_letter(fleet: Fleet, error: Exception | None = None) -> uuid.UUID:
 
 def test_replay_brings_a_dead_letter_back_with_its_id_and_new_attempts(fleet: Fleet) -> None:
     job = dead_letter(fleet)
-    assert people.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 1
-    assert people.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 0
+    assert job_commands.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 1
+    assert job_commands.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 0
     perform(fleet.deps, job)
     row = fleet.job(job)
     assert (row.state, row.dead_reason, row.attempts) == ("done", None, 0)
@@ -240,7 +244,7 @@ def test_replaying_an_unknown_outcome_looks_before_it_sends(fleet: Fleet) -> Non
     fleet.surface.probe_faults = [base.Unreachable("down") for _ in range(20)]
     assert settle(fleet, job) == "dead"
     fleet.surface.probe_faults = []
-    people.replay_dead(fleet.deps, Filter(reason=DeadReason.UNKNOWN_OUTCOME), by="ada")
+    job_commands.replay_dead(fleet.deps, Filter(reason=DeadReason.UNKNOWN_OUTCOME), by="ada")
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
 
@@ -248,35 +252,35 @@ def test_replaying_an_unknown_outcome_looks_before_it_sends(fleet: Fleet) -> Non
 def test_stale_dead_letters_come_back_only_if_allowed(fleet: Fleet) -> None:
     job = dead_letter(fleet)
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 h'")
-    assert people.replay_dead(fleet.deps, Filter(), by="ada") == 0
-    assert people.replay_dead(fleet.deps, Filter(), by="ada", allow_stale=True) == 1
+    assert job_commands.replay_dead(fleet.deps, Filter(), by="ada") == 0
+    assert job_commands.replay_dead(fleet.deps, Filter(), by="ada", allow_stale=True) == 1
     perform(fleet.deps, job)
     assert fleet.job(job).state == "done"
 
 
 def test_discard_keeps_the_row(fleet: Fleet) -> None:
     job = dead_letter(fleet)
-    assert people.discard_dead(fleet.deps, Filter(kinds=(POST,)), by="ada") == 0
-    assert people.discard_dead(fleet.deps, Filter(), by="ada") == 1
+    assert job_commands.discard_dead(fleet.deps, Filter(kinds=(POST,)), by="ada") == 0
+    assert job_commands.discard_dead(fleet.deps, Filter(), by="ada") == 1
     assert fleet.job(job).state == "cancelled"
-    assert people.list_jobs(fleet.deps, Filter(states=(JobState.DEAD,)))[1] == 0
+    assert job_commands.list_jobs(fleet.deps, Filter(states=(JobState.DEAD,)))[1] == 0
 
 
 def test_jobs_are_retried_and_cancelled_only_while_they_wait(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 h'")
     fleet.bell.take()
-    assert people.retry_job(fleet.deps, str(job)[:8]) == job
+    assert job_commands.retry_job(fleet.deps, str(job)[:8]) == job
     assert [m.args for m in fleet.bell.take()] == [(str(job),)]
     perform(fleet.deps, job)
     for call in (
-        lambda: people.retry_job(fleet.deps, str(job)),
-        lambda: people.cancel_job(fleet.deps, str(job), by="ada"),
+        lambda: job_commands.retry_job(fleet.deps, str(job)),
+        lambda: job_commands.cancel_job(fleet.deps, str(job), by="ada"),
     ):
         with pytest.raises(Conflict):
             call()
     other = add(fleet, fleet.agent(), LIKE, target="p1")
-    people.cancel_job(fleet.deps, str(other), by="ada")
+    job_commands.cancel_job(fleet.deps, str(other), by="ada")
     perform(fleet.deps, other)
     assert fleet.job(other).state == "cancelled"
 
@@ -284,7 +288,7 @@ def test_jobs_are_retried_and_cancelled_only_while_they_wait(fleet: Fleet) -> No
 @pytest.mark.parametrize(("prefix", "error"), [("zz", InvalidInput), ("ab", InvalidInput), ("abcd1234", NotFound)])
 def test_an_unknown_job_is_said_to_be_unknown(fleet: Fleet, prefix: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        people.show_job(fleet.deps, prefix)
+        job_commands.show_job(fleet.deps, prefix)
 
 
 @pytest.mark.parametrize(("scope", "key"), [("galaxy", "x"), ("agent", "nobody"), ("persona", "nobody"),
@@ -323,7 +327,7 @@ def test_status_counts(fleet: Fleet) -> None:
     fleet.agent(persona_id="ai_artist")
     fleet.agent(running=False)
     dead_letter(fleet)
-    status = fleetwide.status(fleet.deps)
+    status = fleet_status.read(fleet.deps)
     assert status.agents[("ai_artist", Status.RUNNING)] == 1
     assert status.agents[("-", Status.IDLE)] == 1
     assert status.dead == {"permanent": 1}
@@ -331,13 +335,13 @@ def test_status_counts(fleet: Fleet) -> None:
 
 
 def test_readers_of_events_miss_nothing_that_slow_transactions_write(fleet: Fleet) -> None:
-    start = people.activity_from_now(fleet.deps)
+    start = activity_queries.tail(fleet.deps)
     with fleet.deps.db.transaction() as slow:
         events.emit(slow, "test.slow")
         with fleet.deps.db.transaction() as fast:
             events.emit(fast, "test.fast")
-        assert people.activity_after(fleet.deps, start) == [], "the fast one waits for the slow one"
-    seen = people.activity_after(fleet.deps, start)
+        assert activity_queries.read_after(fleet.deps, start) == [], "the fast one waits for the slow one"
+    seen = activity_queries.read_after(fleet.deps, start)
     assert [event.subject for event in seen] == ["test.slow", "test.fast"]
-    assert people.activity_after(fleet.deps, seen[-1].position) == []
-    assert [e.subject for e in people.activity_after(fleet.deps, seen[0].position)] == ["test.fast"]
+    assert activity_queries.read_after(fleet.deps, seen[-1].position) == []
+    assert [e.subject for e in activity_queries.read_after(fleet.deps, seen[0].position)] == ["test.fast"]

@@ -18,16 +18,17 @@ import sqlalchemy as sa
 from fleet.adapters.base import FeedItem
 from fleet.core import clock, ids
 from fleet.engine import dispatch, perform, ticks
-from fleet.engine.agents import queries
+from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.activity import queries as activity_queries
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import pages as agents_page
-from fleet.features.agents import queries as roster
-from fleet.features.agents.commands import AgentFilter
+from fleet.features.agents import queries as agent_views
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import service
 from fleet.features.drafts.service import NewDraft
@@ -78,21 +79,21 @@ def usernames(page: str) -> list[str]:
 def agent(web: Web, username: str, **changes: Any) -> str:
     """Make an agent and return its username; `running` starts it."""
     running = changes.pop("running", False)
-    people.create(web.deps, NewAgent(changes.pop("name", username.title()), username, WEIGHTS, **changes))
+    agent_commands.create(web.deps, NewAgent(changes.pop("name", username.title()), username, WEIGHTS, **changes))
     if running:
-        people.start(web.deps, username)
+        agent_commands.start(web.deps, username)
     return username
 
 
 def status(web: Web, username: str) -> str:
-    return people.get_agent(web.deps, username, include_deleted=True).status
+    return lookup.agent(web.deps.db, username, include_deleted=True).status
 
 
 def decided(web: Web, username: str, action: str = "post") -> int:
     """Have an agent decide to do something and do it; return the number of the decision."""
-    row = people.get_agent(web.deps, username)
+    row = lookup.agent(web.deps.db, username)
     web.fleet.sql("UPDATE agents SET remote_account = 'u-1' WHERE username = :u", u=username)
-    key = people.trigger(web.deps, username, action=action, by="web:ana")
+    key = agent_commands.trigger(web.deps, username, action=action, by="web:ana")
     tick(web.deps, key)
     for job in web.fleet.jobs(agent_id=row.id, state="ready"):
         perform.perform(web.deps, job.id)
@@ -105,7 +106,7 @@ def decided(web: Web, username: str, action: str = "post") -> int:
 def test_the_list_tells_of_each_agent_what_it_is_and_why_it_stands_still(web: Web) -> None:
     agent(web, "ana_lens", persona_id="ai_artist", running=True)
     agent(web, "ben_lens", running=True)
-    people.pause(web.deps, "ben_lens", by="web:ana", reason="too much ramen")
+    agent_commands.pause(web.deps, "ben_lens", by="web:ana", reason="too much ramen")
     agent(web, "cyd_lens")
     web.fleet.sql(
         "UPDATE agents SET status = 'error', pause_reason = 'its persona is gone' WHERE username = 'cyd_lens'"
@@ -123,7 +124,7 @@ def test_badges_count_living_agents_of_each_persona(web: Web) -> None:
     for number in range(3):
         agent(web, f"ai_{number}", persona_id="ai_artist")
     agent(web, "ux_one", persona_id="ux_designer")
-    people.delete(web.deps, "ai_2", by="test")
+    agent_commands.delete(web.deps, "ai_2", by="test")
     badges = re.findall(
         r"<li><a href=\"[^\"]*persona=(\w+)\"[^>]*>\S+ \w+ (\d+)</a>", web.browser("viewer").get("/agents").text
     )
@@ -154,7 +155,7 @@ def test_filters_show_those_that_match(web: Web, query: str, found: list[str]) -
     agent(web, "agent_c", autonomy="supervised")
     agent(web, "agent_d", kind="approval")
     agent(web, "agent_e")
-    people.delete(web.deps, "agent_e", by="test")
+    agent_commands.delete(web.deps, "agent_e", by="test")
     page = web.browser("viewer").get(f"/agents?{query}").text
     assert usernames(page) == found
     assert f'<span class="count">{len(found)}</span>' in page
@@ -213,7 +214,7 @@ def test_a_page_of_many_agents_asks_the_database_as_often_as_one_of_few(web: Web
         return min(asked() for _ in range(3))  # what every page shows is kept for two seconds, and then asked anew
 
     few = least()
-    fleetwide.seed(web.deps, count=40, by="test", start=True)
+    agent_commands.seed(web.deps, count=40, by="test", start=True)
     assert least() == few
 
 
@@ -230,7 +231,7 @@ def test_buttons_of_the_list_start_pause_resume_and_wake(web: Web) -> None:
     assert status(web, "ada_1") == "running"
     assert "Ada wakes; its decision will be number 1." in press(ana, page, "/agents/ada_1/trigger").text
     assert "Ada is paused." in press(ana, page, "/agents/ada_1/pause").text
-    assert people.get_agent(web.deps, "ada_1").pause_reason == "by web:operator-1"
+    assert lookup.agent(web.deps.db, "ada_1").pause_reason == "by web:operator-1"
     assert "Ada goes on." in press(ana, page, "/agents/ada_1/resume").text
     assert status(web, "ada_1") == "running"
 
@@ -240,12 +241,12 @@ def test_buttons_of_the_page_pause_with_a_reason_stop_and_ask_for_an_action(web:
     ana = web.browser("operator")
     page = press(ana, "/agents/ada_1", "/agents/ada_1/pause", reason="  a day\u202e off ").text
     assert "a day off" in page
-    assert people.get_agent(web.deps, "ada_1").pause_reason == "a day off"
+    assert lookup.agent(web.deps.db, "ada_1").pause_reason == "a day off"
     press(ana, "/agents/ada_1", "/agents/ada_1/resume")
     page = press(ana, "/agents/ada_1", "/agents/ada_1/trigger", action="like").text
     assert "Ada wakes and is asked to like" in page
     with web.deps.db.transaction() as tx:
-        asked = ticks.get_tick(tx, TickKey(people.get_agent(web.deps, "ada_1").id, 1))
+        asked = ticks.get_tick(tx, TickKey(lookup.agent(web.deps.db, "ada_1").id, 1))
     assert (asked.asked_for, asked.requested_by) == ("like", "web:operator-1")
     assert "Ada is idle now." in press(ana, "/agents/ada_1", "/agents/ada_1/stop").text
     assert status(web, "ada_1") == "idle"
@@ -253,7 +254,7 @@ def test_buttons_of_the_page_pause_with_a_reason_stop_and_ask_for_an_action(web:
 
 def test_what_may_not_be_is_said_on_the_page_and_changes_nothing(web: Web) -> None:
     agent(web, "ada_1", name="Ada", running=True)
-    people.pause(web.deps, "ada_1", by="test", reason="rest")
+    agent_commands.pause(web.deps, "ada_1", by="test", reason="rest")
     ana = web.browser("operator")
     for path, fields, said in (
         ("start", {}, "Resume it instead."),
@@ -265,7 +266,7 @@ def test_what_may_not_be_is_said_on_the_page_and_changes_nothing(web: Web) -> No
         assert said in ana.get(sent.headers["location"]).text
     assert ana.post("/agents/ada_1/pause", reason="x" * 201).status_code == 422
     assert status(web, "ada_1") == "paused"
-    assert people.get_agent(web.deps, "ada_1").tick_no == 0
+    assert lookup.agent(web.deps.db, "ada_1").tick_no == 0
 
 
 def test_a_pressed_button_leads_back_to_pages_of_ours_only(web: Web) -> None:
@@ -279,7 +280,7 @@ def test_a_pressed_button_leads_back_to_pages_of_ours_only(web: Web) -> None:
 def test_deleting_asks_first_and_keeps_the_history(web: Web) -> None:
     agent(web, "ada_1", name="Ada", running=True)
     decided(web, "ada_1")
-    people.start(web.deps, "ada_1")
+    agent_commands.start(web.deps, "ada_1")
     ana = web.browser("admin")
     asking = ana.get("/agents/ada_1/delete").text
     assert "Delete Ada?" in asking
@@ -309,7 +310,7 @@ def test_what_runs_the_fleet_itself_can_be_stopped_and_not_deleted(web: Web) -> 
 
 def test_an_agent_that_is_held_back_is_called_by_its_name(web: Web) -> None:
     agent(web, "ada_1", name="Ada", running=True)
-    its_id = str(people.get_agent(web.deps, "ada_1").id)
+    its_id = str(lookup.agent(web.deps.db, "ada_1").id)
     ana = web.browser("owner")
     ana.post("/controls/hold", scope="agent", key="ada_1", reason="", number="1", unit="hours")
     for path in ("/", "/agents", "/activity"):
@@ -376,7 +377,7 @@ def test_chosen_ones_are_moved_and_no_others(web: Web) -> None:
 def test_stopping_many_calls_off_what_they_had_not_begun(web: Web) -> None:
     agent(web, "ada_1", running=True)
     web.fleet.sql("UPDATE agents SET remote_account = 'u-1'")
-    tick(web.deps, people.trigger(web.deps, "ada_1", action="post", by="test"))
+    tick(web.deps, agent_commands.trigger(web.deps, "ada_1", action="post", by="test"))
     bulk(web.browser("operator"), "do=stop&all=1")
     assert [job.state for job in web.fleet.jobs()] == ["cancelled"]
 
@@ -385,10 +386,10 @@ def test_more_than_one_batch_is_moved_and_told_of_in_events_and_the_audit_log(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fleet.features.agents.bulk._BATCH", 4)
-    fleetwide.seed(web.deps, count=10, by="test")
+    agent_commands.seed(web.deps, count=10, by="test")
     _, after = bulk(web.browser("operator"), "do=start&all=1")
     assert "10 agents started." in after.text
-    assert len(people.activity(web.deps, subjects=["agent.started"])) == 10
+    assert len(activity_queries.latest(web.deps, subjects=["agent.started"])) == 10
     with web.deps.db.transaction() as tx:
         noted = tx.execute(sa.text("SELECT actor, after->>'number' FROM audit WHERE action = 'agents.started'")).all()
     assert [actor for actor, _ in noted] == ["operator-1"] * 3
@@ -432,7 +433,7 @@ def facts(row: AgentRow) -> dict[str, Any]:
 def test_a_new_agent_is_what_the_form_says(web: Web) -> None:
     sent = web.browser("admin").post("/agents/new", **GOOD)
     assert (sent.status_code, sent.headers["location"]) == (303, "/agents/ada_lens")
-    assert facts(people.get_agent(web.deps, "ada_lens")) == {
+    assert facts(lookup.agent(web.deps.db, "ada_lens")) == {
         "name": "Ada Lens", "username": "ada_lens", "persona_id": "ai_artist", "personality": "Calm.", "vibe": "dry",
         "interests": ["fog", "night trains"], "post_weight": 0.9, "comment_weight": 0.35, "like_weight": 0.05,
         "browse_weight": 0.0, "min_interval_s": 30, "max_interval_s": 600, "autonomy": "supervised", "scans": True,
@@ -485,7 +486,7 @@ def test_what_is_wrong_is_told_at_its_field_and_what_was_typed_is_kept(
     assert said in unescape(problem[1])
     kept = forms(answer.text)["/agents/new"]
     assert all(kept[name] == GOOD[name] for name in ("name", "vibe", "like", "draft_days") if name != field)
-    assert people.list_agents(web.deps, AgentFilter())[1] == 1
+    assert agent_commands.list_agents(web.deps, AgentFilter())[1] == 1
 
 
 def test_four_weights_of_nothing_are_refused(web: Web) -> None:
@@ -514,7 +515,7 @@ def test_a_personas_character_is_filled_in_without_saving_anything(web: Web) -> 
         f"{persona.weights.post * 100:g}",
         str(persona.interval.min_s),
     )
-    assert people.list_agents(web.deps, AgentFilter())[1] == 0
+    assert agent_commands.list_agents(web.deps, AgentFilter())[1] == 0
     assert forms(ana.get("/agents/new?persona=ux_designer").text)["/agents/new"]["vibe"] == persona.vibe
     assert "Choose a persona first" in ana.post("/agents/new", fill="1", **(GOOD | {"persona": ""})).text
 
@@ -528,15 +529,15 @@ def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> 
         chosen = {"persona": persona, "scan_interval_s": "3600", "audience": "public"}
         sent = ana.post("/agents/new", **(typed | chosen | {"name": persona, "username": f"agent_{number}"}))
         assert sent.status_code == 303, sent.text
-        made = people.get_agent(web.deps, f"agent_{number}")
-        assert made.personality == personas_of(web.deps).get(persona).personality
-        assert made.post_weight == pytest.approx(personas_of(web.deps).get(persona).weights.post)
+        made = lookup.agent(web.deps.db, f"agent_{number}")
+        assert made.personality == web.deps.personas.get(persona).personality
+        assert made.post_weight == pytest.approx(web.deps.personas.get(persona).weights.post)
 
 
 def test_editing_changes_what_was_touched_and_nothing_else(web: Web) -> None:
     agent(web, "ada_1", name="Ada", persona_id="ai_artist", personality="Calm.")
     web.fleet.sql("UPDATE agents SET post_weight = 0.123456, min_interval_s = 3, max_interval_s = 90000")
-    before = facts(people.get_agent(web.deps, "ada_1"))
+    before = facts(lookup.agent(web.deps.db, "ada_1"))
     ana = web.browser("admin")
     page = ana.get("/agents/ada_1/edit").text
     typed = forms(page)["/agents/ada_1/edit"] | {
@@ -546,18 +547,18 @@ def test_editing_changes_what_was_touched_and_nothing_else(web: Web) -> None:
     sent = ana.post("/agents/ada_1/edit", **typed)
     assert "Nothing was changed." in ana.get(sent.headers["location"]).text
     ana.post("/agents/ada_1/edit", **(typed | {"vibe": "dry", "like": "45", "username": "other_1"}))
-    assert facts(people.get_agent(web.deps, "ada_1")) == before | {"vibe": "dry", "like_weight": 0.45}
-    (updated,) = people.activity(web.deps, subjects=["agent.updated"])
+    assert facts(lookup.agent(web.deps.db, "ada_1")) == before | {"vibe": "dry", "like_weight": 0.45}
+    (updated,) = activity_queries.latest(web.deps, subjects=["agent.updated"])
     assert updated.payload["after"] == {"vibe": "dry", "like_weight": 0.45}
 
 
 def test_a_refused_edit_changes_nothing(web: Web) -> None:
     agent(web, "ada_1", name="Ada")
-    before = facts(people.get_agent(web.deps, "ada_1"))
+    before = facts(lookup.agent(web.deps.db, "ada_1"))
     answer = web.browser("admin").post("/agents/ada_1/edit", **(GOOD | {"draft_days": "0"}))
     assert answer.status_code == 422
     assert forms(answer.text)["/agents/ada_1/edit"]["name"] == "Ada Lens"
-    assert facts(people.get_agent(web.deps, "ada_1")) == before
+    assert facts(lookup.agent(web.deps.db, "ada_1")) == before
 
 
 # ---- one agent ----
@@ -570,16 +571,16 @@ def test_the_page_tells_what_an_agent_is_and_when_it_wakes(web: Web) -> None:
     page = web.browser("viewer").get("/agents/ada_1").text
     for said in ("Calm.", "fog", "ai_artist", "on its account and its pictures", "in UTC (UTC+00:00)"):
         assert said in page
-    wakes = roster.wakes(web.deps, people.get_agent(web.deps, "ada_1"), clock.now())
+    wakes = agent_views.wakes(web.deps, lookup.agent(web.deps.db, "ada_1"), clock.now())
     assert [wake.isoformat() in page for wake in wakes] == [True] * 5
 
 
 def test_coming_wakes_are_those_that_dispatch_draws(web: Web) -> None:
     agent(web, "ada_1", min_interval_s=60, max_interval_s=360_000, running=True)  # so wide that no other draw is near
     web.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp()")
-    foretold = roster.wakes(web.deps, people.get_agent(web.deps, "ada_1"), clock.now())[1]
+    foretold = agent_views.wakes(web.deps, lookup.agent(web.deps.db, "ada_1"), clock.now())[1]
     assert dispatch.dispatch(web.deps) == 1
-    drawn = people.get_agent(web.deps, "ada_1").next_tick_at
+    drawn = lookup.agent(web.deps.db, "ada_1").next_tick_at
     assert drawn is not None
     assert timedelta() <= drawn - foretold < timedelta(minutes=1)  # by as much as dispatch came later
 
@@ -607,16 +608,16 @@ def test_a_decision_tells_its_jobs_and_is_decided_again(web: Web) -> None:
 
 def test_a_decision_that_could_not_be_made_says_why(web: Web) -> None:
     agent(web, "ada_1", running=True)
-    key = people.trigger(web.deps, "ada_1", action=None, by="web:ana")
-    people.pause(web.deps, "ada_1", by="test")
+    key = agent_commands.trigger(web.deps, "ada_1", action=None, by="web:ana")
+    agent_commands.pause(web.deps, "ada_1", by="test")
     tick(web.deps, key)
     page = web.browser("viewer").get(f"/agents/ada_1/decisions/{key.tick_no}").text
     assert "there is no decision to repeat" in page
 
 
 def test_each_tab_shows_its_own_and_pages_lead_down(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LINES", "_ENTRIES"):
-        monkeypatch.setattr(f"fleet.features.agents.pages_agent.{name}", 2)
+    for name in ("agents.pages_agent._ENTRIES", "jobs.pages._PAGE", "activity.pages._OF_AGENT"):
+        monkeypatch.setattr(f"fleet.features.{name}", 2)
     agent(web, "ada_1", name="Ada", running=True)
     agent(web, "bob_1", running=True)
     for _ in range(3):
@@ -634,7 +635,7 @@ def test_each_tab_shows_its_own_and_pages_lead_down(web: Web, monkeypatch: pytes
         page = vic.get(where).text
         told += page.count("<tr>") - 1
         where = next(iter(links(page, "next")), "")
-    assert told == len(people.activity(web.deps, name="ada_1"))
+    assert told == len(activity_queries.latest(web.deps, name="ada_1"))
     assert vic.get("/agents/ada_1?tab=decisions&before=x").status_code == 422
     assert vic.get("/agents/ada_1?tab=nothing").status_code == 422
 
@@ -669,7 +670,7 @@ def test_drafts_are_those_of_this_agent(web: Web) -> None:
 
 def draft(web: Web, username: str, words: str) -> None:
     """Have an agent propose a post."""
-    row = people.get_agent(web.deps, username)
+    row = lookup.agent(web.deps.db, username)
     content = {"kind": "post", "target": None, "text": words, "media": [], "visibility": "public"}
     with web.deps.db.transaction() as tx:
         service.create(tx, NewDraft(ids.new(), row.id, "test", ids.new(), "floimg", content, timedelta(days=7)))
@@ -693,7 +694,7 @@ def test_a_viewer_sees_no_buttons_and_is_refused(web: Web) -> None:
     assert vic.get("/agents/new").status_code == 403
     assert vic.get("/agents/bulk?do=pause&all=1").status_code == 403
     assert status(web, "ada_1") == "running"
-    assert people.list_agents(web.deps, AgentFilter())[1] == 1
+    assert agent_commands.list_agents(web.deps, AgentFilter())[1] == 1
 
 
 def test_an_operator_controls_agents_and_does_not_edit_them(web: Web) -> None:
@@ -721,7 +722,7 @@ def test_words_of_agents_and_people_are_inert_wherever_they_stand(web: Web) -> N
     web.fleet.sql("UPDATE ticks SET error = CAST(:e AS text), requested_by = CAST(:e AS text)", e=EVIL)
     web.fleet.sql("UPDATE jobs SET error = CAST(:e AS text), target = CAST(:e AS text)", e=EVIL)
     web.fleet.sql("UPDATE events SET payload = jsonb_build_object('text', CAST(:e AS text))", e=EVIL)
-    people.pause(web.deps, "evil_1", by="test", reason=EVIL)
+    agent_commands.pause(web.deps, "evil_1", by="test", reason=EVIL)
     ana = web.browser("owner")
     tabs = [f"/agents/evil_1?tab={tab}" for tab in ("about", "decisions", "jobs", "activity", "costs", "drafts")]
     paths = [

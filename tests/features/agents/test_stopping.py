@@ -18,16 +18,16 @@ from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.experiments.kinds import MEASURE
 from fleet.features.publishing.kinds import POST, PROVISION
 from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from tests.factories import Fleet, raises
 
 ENDS: dict[str, Callable[[Fleet, str], object]] = {
-    "stopped": lambda fleet, name: people.stop(fleet.deps, name),
-    "stopped with others": lambda fleet, _: bulk.act_on_all(fleet.deps, bulk.Deed.STOP, by="mia"),
-    "deleted": lambda fleet, name: people.delete(fleet.deps, name, by="mia"),
+    "stopped": lambda fleet, name: agent_commands.stop(fleet.deps, name),
+    "stopped with others": lambda fleet, _: bulk.act_on_all(fleet.deps, bulk.BulkAction.STOP, by="mia"),
+    "deleted": lambda fleet, name: agent_commands.delete(fleet.deps, name, by="mia"),
 }
 
 
@@ -74,11 +74,13 @@ def test_what_is_no_act_of_the_agent_stays_when_it_is_stopped(fleet: Fleet, end:
 def test_what_a_person_asked_for_is_called_off_with_the_agent(fleet: Fleet) -> None:
     agent = fleet.agent(weights={"post": 1.0})
     name = fleet.row(agent).username
-    key = people.trigger(fleet.deps, name, action="post", by="mia")
-    people.stop(fleet.deps, name)
+    key = agent_commands.trigger(fleet.deps, name, action="post", by="mia")
+    agent_commands.stop(fleet.deps, name)
     tick(fleet.deps, key)
     assert fleet.jobs() == []
-    assert people.trigger(fleet.deps, name, action="post", by="mia").tick_no == key.tick_no + 1  # asked anew, it acts
+    assert (
+        agent_commands.trigger(fleet.deps, name, action="post", by="mia").tick_no == key.tick_no + 1
+    )  # asked anew, it acts
 
 
 def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fleet) -> None:
@@ -87,7 +89,7 @@ def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fl
     make = fleet.surface.make_image
 
     def slowly(*args: object, **kwargs: object) -> str:
-        people.delete(fleet.deps, fleet.row(agent).username, by="mia")
+        agent_commands.delete(fleet.deps, fleet.row(agent).username, by="mia")
         return make(*args, **kwargs)  # type: ignore[arg-type]
 
     fleet.surface.make_image = slowly  # type: ignore[method-assign]
@@ -101,7 +103,7 @@ def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None
     job = add(fleet, agent, POST)
 
     def deleted(_: Action) -> None:
-        people.delete(fleet.deps, fleet.row(agent).username, by="mia")
+        agent_commands.delete(fleet.deps, fleet.row(agent).username, by="mia")
         raise base.Unreachable("nobody answers")
 
     fleet.surface.faults = [deleted]
@@ -114,7 +116,7 @@ def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None
 def test_an_account_that_arrives_after_its_agent_was_deleted_is_removed(fleet: Fleet) -> None:
     agent = fleet.agent(account=False)
     job = add(fleet, agent, PROVISION)
-    fleet.surface.faults = [lambda _: lambda: people.delete(fleet.deps, fleet.row(agent).username, by="mia")]
+    fleet.surface.faults = [lambda _: lambda: agent_commands.delete(fleet.deps, fleet.row(agent).username, by="mia")]
     perform(fleet.deps, job)
     (removal,) = fleet.jobs(kind="deprovision")
     assert [(one.task, one.args) for one in fleet.bell.take()] == [("fleet.deprovision", (str(removal.id),))]

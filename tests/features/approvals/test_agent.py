@@ -13,6 +13,7 @@ import pytest
 from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import queries as job_queries
@@ -23,11 +24,12 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features import approvals
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.approvals import Person, Proposal, Request, RequestState, effects
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
+from fleet.features.jobs import commands as job_commands
 from tests.factories import Fleet, make_fleet, raises
 
 OWNER = Person("ann", frozenset({"owner"}))
@@ -62,7 +64,7 @@ def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
 def wake(fleet: Fleet) -> list[JobRow]:
     """Let the approval agent's time come; return the notices that its tick leads to."""
     before = {job.id for job in fleet.jobs(kind="notify")}
-    agent = people.get_agent(fleet.deps, "fleet_approvals")
+    agent = lookup.agent(fleet.deps.db, "fleet_approvals")
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE id = :id", id=agent.id)
     dispatch(fleet.deps)
     for message in fleet.bell.take():
@@ -146,7 +148,7 @@ def test_who_was_escalated_to_may_decide(fleet: Fleet) -> None:
 def test_a_tick_is_recorded_and_decides_the_same_again(fleet: Fleet) -> None:
     propose(fleet)
     wake(fleet)
-    agent = people.get_agent(fleet.deps, "fleet_approvals")
+    agent = lookup.agent(fleet.deps.db, "fleet_approvals")
     then, now = decisions.replay_decision(fleet.deps, "fleet_approvals", agent.tick_no)
     assert then == now
     assert then["steps"][0]["step"] == "announce"
@@ -252,7 +254,7 @@ def dead_comment(fleet: Fleet) -> JobRow:
     """Let an agent's comment die."""
     agent = fleet.agent(username="ben_1", name="Ben")
     fleet.surface.posts = [base.FeedItem("p1", "zoe", "Zoe", "a harbour", 0, 0)]
-    key = people.trigger(fleet.deps, "ben_1", action="comment", by="test")
+    key = agent_commands.trigger(fleet.deps, "ben_1", action="comment", by="test")
     tick(fleet.deps, key)
     fleet.surface.faults.append(raises(base.Refused("banned here")))
     perform(fleet.deps, ids.job(agent, key.tick_no, 0))
@@ -297,7 +299,7 @@ def test_a_request_about_a_letter_that_lives_again_is_taken_back(fleet: Fleet) -
     job = dead_comment(fleet)
     wake(fleet)
     (request,) = approving.page(fleet.deps, approvals.Filter(resource="job"))
-    people.replay_dead(fleet.deps, job_queries.Filter(states=(JobState.DEAD,)), by="test")
+    job_commands.replay_dead(fleet.deps, job_queries.Filter(states=(JobState.DEAD,)), by="test")
     (answer,) = approving.approve(fleet.deps, [request.id], OWNER)
     assert isinstance(answer.error, Conflict)
     wake(fleet)
@@ -316,11 +318,11 @@ def test_dead_letters_of_other_kinds_and_old_ones_ask_nobody(fleet: Fleet) -> No
 
 def test_the_agent_is_made_once_and_stays_as_people_left_it(fleet: Fleet) -> None:
     assert staff(fleet.deps.db) == []
-    people.stop(fleet.deps, "fleet_approvals")
+    agent_commands.stop(fleet.deps, "fleet_approvals")
     assert staff(fleet.deps.db) == []
-    assert people.get_agent(fleet.deps, "fleet_approvals").status == "idle"
+    assert lookup.agent(fleet.deps.db, "fleet_approvals").status == "idle"
     with pytest.raises(Conflict, match="runs the fleet itself"):
-        people.delete(fleet.deps, "fleet_approvals", by="test")
+        agent_commands.delete(fleet.deps, "fleet_approvals", by="test")
     fleet.sql(
         "UPDATE agents SET deleted_at = clock_timestamp() WHERE username = 'fleet_approvals'"
     )  # as once one could
@@ -329,9 +331,9 @@ def test_the_agent_is_made_once_and_stays_as_people_left_it(fleet: Fleet) -> Non
 
 def test_it_does_its_own_work_only_and_knows_no_persona_hours(fleet: Fleet) -> None:
     with pytest.raises(InvalidInput, match="its own work"):
-        people.trigger(fleet.deps, "fleet_approvals", action="post", by="test")
+        agent_commands.trigger(fleet.deps, "fleet_approvals", action="post", by="test")
     wake(fleet)
-    row: AgentRow = people.get_agent(fleet.deps, "fleet_approvals")
+    row: AgentRow = lookup.agent(fleet.deps.db, "fleet_approvals")
     assert row.next_tick_at is not None
     with fleet.deps.db.transaction() as tx:
         assert timedelta(seconds=50) < row.next_tick_at - fleet.now(tx) <= timedelta(seconds=60)

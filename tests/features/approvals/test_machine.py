@@ -29,12 +29,12 @@ from hypothesis.stateful import (
 )
 
 from fleet.core.errors import FleetError
+from fleet.engine.agents import lookup
 from fleet.engine.dispatch import dispatch
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features import approvals
-from fleet.features.agents import commands as people
 from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule, effects
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
@@ -222,7 +222,7 @@ class Requests(RuleBasedStateMachine):
 
     @rule()
     def the_agent_wakes(self) -> None:
-        agent = people.get_agent(self.fleet.deps, "fleet_approvals")
+        agent = lookup.agent(self.fleet.deps.db, "fleet_approvals")
         self.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE id = :id", id=agent.id)
         dispatch(self.fleet.deps)
         for message in self.fleet.bell.take():

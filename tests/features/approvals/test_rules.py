@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.core.diff import Change, How, diff
 from fleet.core.errors import InvalidInput
 from fleet.features.approvals import rule_file
-from fleet.features.approvals.diff import Change, How, diff
 from fleet.features.approvals.rules import (
     DEFAULT_RULE,
     REMIND_BEFORE,

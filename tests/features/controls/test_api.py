@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.core.errors import Unavailable
-from fleet.features.controls import commands as fleetwide
+from fleet.features.overview import status as fleet_status
 from fleet.llm.base import Usage
 from fleet.spending import ledger
 from fleet.spending.budgets import Spender
@@ -35,7 +35,7 @@ def test_a_server_that_is_away_is_a_503_that_says_when_to_ask_again(
     def away(*_: object) -> None:
         raise Unavailable("The database is away.", fix="Start it.")
 
-    monkeypatch.setattr(fleetwide, "status", away)
+    monkeypatch.setattr(fleet_status, "read", away)
     answer = api.get("/api/v1/status")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json() == {

@@ -24,7 +24,7 @@ from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.notices.kinds import NOTIFY
@@ -322,7 +322,7 @@ def test_agents_go_on_waking_while_the_fleets_budget_is_spent(make: Callable[...
     fleet = make("wait")
     agent = spent(fleet)
     post(fleet, agent)
-    people.trigger(fleet.deps, fleet.row(agent).username, action="browse", by="ada")
+    agent_commands.trigger(fleet.deps, fleet.row(agent).username, action="browse", by="ada")
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE status = 'running'")
     dispatch(fleet.deps)
     with fleet.deps.db.transaction() as tx:

@@ -16,6 +16,7 @@ from fleet.adapters.base import Verb
 from fleet.core import failpoints, ids
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.failpoints import Point
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.models import JobRow
@@ -25,7 +26,7 @@ from fleet.engine.sweep import prune, sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import AlreadySettled, Person
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.rule_file import shipped
@@ -166,7 +167,7 @@ def test_a_draft_that_nobody_decided_in_time_expires_with_its_request(fleet: Fle
     assert staff(fleet.deps.db) == ["fleet_approvals", "fleet_hooks"]
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE kind = 'approval'")
     dispatch(fleet.deps)
-    approver = people.get_agent(fleet.deps, "fleet_approvals")
+    approver = lookup.agent(fleet.deps.db, "fleet_approvals")
     tick(fleet.deps, TickKey(approver.id, approver.tick_no))
     assert row(fleet, draft).status == "expired"
     assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
@@ -351,7 +352,7 @@ def test_who_dies_with_a_revision_written_says_later_that_it_is_written(fleet: F
 
 def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
-    people.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
+    agent_commands.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
     assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
     assert drafting.waiting(fleet.deps) == 0
     assert approving.pending(fleet.deps) == {}

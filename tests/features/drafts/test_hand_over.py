@@ -14,7 +14,7 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Person
 from fleet.features.approvals.rule_file import shipped
 from fleet.features.approvals.rules import Condition, Op
@@ -239,5 +239,5 @@ def test_it_can_be_edited_and_is_published_as_edited(fleet: Fleet, moderator: Mo
 
 def test_with_its_agent_the_draft_goes(fleet: Fleet, moderator: Moderator) -> None:
     _, draft = doubted(fleet)
-    people.delete(fleet.deps, str(draft.agent_id), by="ann")
+    agent_commands.delete(fleet.deps, str(draft.agent_id), by="ann")
     assert drafts(fleet)[0].status == "withdrawn"

@@ -14,12 +14,12 @@ from fleet.cli import paths
 from fleet.cli.check import checks
 from fleet.cli.check.checks import Level
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import rule_file, rule_users
 from fleet.features.approvals.service import rules_of
-from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
 from fleet.features.users import service as accounts
@@ -161,12 +161,14 @@ def test_agents_made_for_the_gallery_in_the_box_heed_agents_and_no_others(
     make: Callable[..., Fleet], sandbox: bool
 ) -> None:
     fleet = make(sandbox=sandbox)
-    seeded = fleetwide.seed(fleet.deps, count=1, by="t")
+    seeded = agent_commands.seed(fleet.deps, count=1, by="t")
     for persona in (None, "ai_artist"):
         name = f"made_{persona}".lower()
-        people.create(fleet.deps, people.draft(fleet.deps, username=name, name="A", persona_id=persona, by="t"))
+        agent_commands.create(
+            fleet.deps, agent_commands.draft(fleet.deps, username=name, name="A", persona_id=persona, by="t")
+        )
     for name in (*seeded, "made_none", "made_ai_artist"):
-        assert people.get_agent(fleet.deps, name).heeds_agents is sandbox
+        assert lookup.agent(fleet.deps.db, name).heeds_agents is sandbox
 
 
 def test_commands_in_another_terminal_know_that_the_gallery_is_the_one_in_the_box(tmp_path: Path) -> None:

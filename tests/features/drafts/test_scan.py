@@ -26,7 +26,8 @@ from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.activity import queries as activity_queries
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.approvals import Person
 from fleet.features.approvals import service as approving
@@ -86,7 +87,7 @@ def seen(fleet: Fleet, agent: uuid.UUID) -> set[str]:
 
 
 def told(fleet: Fleet, subject: str) -> list[dict[str, Any]]:
-    found = people.activity(fleet.deps, subjects=(subject,))
+    found = activity_queries.latest(fleet.deps, subjects=(subject,))
     return [dict(event.payload) for event in reversed(found)]
 
 
@@ -468,9 +469,9 @@ def test_an_agent_that_is_gone_or_decides_for_itself_by_now_proposes_nothing(fle
 
     def and_meanwhile(_: ScanRequest) -> ScanAnswer:
         if meanwhile == "deleted":
-            people.delete(fleet.deps, str(agent), by="cli:ann")
+            agent_commands.delete(fleet.deps, str(agent), by="cli:ann")
         else:
-            people.update(fleet.deps, str(agent), {"autonomy": "autonomous"})
+            agent_commands.update(fleet.deps, str(agent), {"autonomy": "autonomous"})
         return ScanAnswer((COMMENT, POST))
 
     fleet.words.proposals = and_meanwhile
@@ -485,7 +486,7 @@ def test_what_a_scan_opens_while_its_agent_is_being_deleted_is_taken_back(
     agent = supervised(fleet)
     fleet.surface.posts = [post("a")]
     has_looked, has_opened, lock = threading.Event(), threading.Event(), loop.lock
-    deleting = threading.Thread(target=people.delete, args=(fleet.deps, str(agent)), kwargs={"by": "cli:ann"})
+    deleting = threading.Thread(target=agent_commands.delete, args=(fleet.deps, str(agent)), kwargs={"by": "cli:ann"})
 
     def and_first_a_scan(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
         has_looked.set()  # at its requests, of which there was none

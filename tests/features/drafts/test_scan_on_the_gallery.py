@@ -17,12 +17,13 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Person
 from fleet.features.approvals import service as approving
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
+from fleet.features.jobs import commands as job_commands
 from tests.e2e.world import World, make_world
 
 OWNER = Person("ann", frozenset({"owner"}))
@@ -40,7 +41,7 @@ def world(tmp_path: Path, database_url: str, postgres_server: Any, broker_url: s
 
 def do(deps: Deps, **which: Any) -> None:
     """Carry out every job that may be carried out now."""
-    rows, _ = people.list_jobs(deps, Jobs(states=(JobState.READY, JobState.UNKNOWN), **which), limit=100)
+    rows, _ = job_commands.list_jobs(deps, Jobs(states=(JobState.READY, JobState.UNKNOWN), **which), limit=100)
     for row in rows:
         perform(deps, row.id)
 
@@ -55,9 +56,11 @@ def look(deps: Deps, name: str) -> None:
 def ann(world: World) -> None:
     """Make a supervised agent whose dice are known: of some, two comments are too much alike for both to go out."""
     deps = world.deps
-    people.create(deps, people.draft(deps, username="ann_1", name="Ann", persona_id="ai_artist", by="ann"))
+    agent_commands.create(
+        deps, agent_commands.draft(deps, username="ann_1", name="Ann", persona_id="ai_artist", by="ann")
+    )
     world.sql("UPDATE agents SET id = :id WHERE username = 'ann_1'", id=uuid.UUID(int=1))
-    people.update(deps, "ann_1", {"autonomy": "supervised"})
+    agent_commands.update(deps, "ann_1", {"autonomy": "supervised"})
 
 
 def guest_posts(world: World, number: int) -> None:

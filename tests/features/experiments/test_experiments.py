@@ -32,7 +32,7 @@ from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.experiments import assign, engagement, experiment_file, measure
@@ -336,11 +336,11 @@ def test_a_reading_waits_for_a_surface_that_is_down_and_not_for_its_agents_rest(
     posted(tried, agent)
     first, second, third = (one.id for one in measures(tried))
     shown(tried, likes=1)
-    people.pause(tried.deps, str(agent), by="ada")
+    agent_commands.pause(tried.deps, str(agent), by="ada")
     tried.time_passes()
     perform(tried.deps, first)
     assert tried.job(first).state == "done"
-    people.stop(tried.deps, str(agent))
+    agent_commands.stop(tried.deps, str(agent))
     assert tried.job(second).state == "ready", "sent home, its posts are still looked at"
     tried.surface.item = _down  # type: ignore[method-assign]
     perform(tried.deps, second)
@@ -372,7 +372,7 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
     then, again = decisions.replay_decision(fleet.deps, str(agent), 1)
     assert then == again, "the reason stands in the decision log"
     assert f"today I post from {later[0]} to" in then["thought"]
-    key = people.trigger(fleet.deps, str(agent), action="post", by="ada")
+    key = agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")
     tick(closed, key)
     (asked,) = fleet.jobs(kind="post")
     assert "variants" not in asked.payload, "what a person wants now is no part of it"

@@ -27,6 +27,7 @@ from fleet.engine import deps as runtime_deps
 from fleet.engine import perform, registry, sweep, tick
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.states import JobState
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
 from fleet.features.controls import commands as fleetwide
@@ -85,7 +86,7 @@ def _add_job(tx: Tx, agent_id: uuid.UUID, **columns: Any) -> uuid.UUID:
 
 
 def _agents(deps: Deps, count: int) -> list[uuid.UUID]:
-    fleetwide.seed(deps, count=count, by="tests", start=True)
+    agent_commands.seed(deps, count=count, by="tests", start=True)
     with deps.db.transaction() as tx:
         return list(tx.session.scalars(sa.text("SELECT id FROM agents ORDER BY username")))
 

@@ -20,7 +20,7 @@ from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
 from fleet.features.controls import commands as fleetwide
@@ -48,7 +48,7 @@ HOLDS: dict[str, Hold] = {
     "pause of a surface": lambda fleet, _: fleetwide.pause(fleet.deps, "surface", "floimg", by="ada"),
     "pause of a persona": lambda fleet, _: fleetwide.pause(fleet.deps, "persona", "ai_artist", by="ada"),
     "pause of an agent's scope": lambda fleet, name: fleetwide.pause(fleet.deps, "agent", name, by="ada"),
-    "pause of an agent": lambda fleet, name: people.pause(fleet.deps, name, by="ada"),
+    "pause of an agent": lambda fleet, name: agent_commands.pause(fleet.deps, name, by="ada"),
     "spent budget": spent_budget,
 }
 

@@ -21,15 +21,17 @@ from fleet import notify as notices
 from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings, load
+from fleet.engine.agents import lookup
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
-from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.jobs import commands as job_commands
 from fleet.features.notices.kinds import NOTIFY
 from fleet.notify import Notice
 from tests.factories import Fleet, make_fleet
@@ -209,7 +211,7 @@ def fleet(database_url: str, hook: Hook) -> Iterator[Fleet]:
 
 def notify(fleet: Fleet, channel: str = "json", *, tick_no: int = 1) -> uuid.UUID:
     """Add the job of one notice."""
-    agent = people.get_agent(fleet.deps, "fleet_approvals")
+    agent = lookup.agent(fleet.deps.db, "fleet_approvals")
     payload = {"channel": channel, "subject": NOTICE.subject, "title": NOTICE.title, "body": NOTICE.body}
     job = NewJob(ids.job(agent.id, tick_no, 0), agent.id, NOTIFY, agent.surface, tick_no, payload=payload)
     with fleet.deps.db.transaction() as tx:
@@ -239,7 +241,7 @@ def test_what_is_not_taken_is_tried_again_and_then_a_dead_letter(fleet: Fleet, h
     assert (job.state, job.dead_reason) == (JobState.DEAD, "exhausted")
     assert "127.0.0.1" not in str(job.error)
     hook.status = 200
-    people.replay_dead(fleet.deps, people.JobFilter(states=(JobState.DEAD,)), by="test")
+    job_commands.replay_dead(fleet.deps, JobFilter(states=(JobState.DEAD,)), by="test")
     assert done(fleet, job_id).state == JobState.DONE
 
 

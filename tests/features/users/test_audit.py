@@ -15,17 +15,19 @@ from fleet.access import Actor, Via, acting, audit
 from fleet.accounts import keys
 from fleet.accounts.sealing import new_key
 from fleet.core.errors import Conflict, FleetError
+from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import bulk
-from fleet.features.agents import commands as people
-from fleet.features.agents.bulk import Deed
+from fleet.features.agents import commands as agent_commands
+from fleet.features.agents.bulk import BulkAction
 from fleet.features.approvals import Person, Proposal
 from fleet.features.approvals import service as approving
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
+from fleet.features.jobs import commands as job_commands
 from fleet.spending.budgets import Period, Scope
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet
@@ -58,13 +60,13 @@ def of(fleet: Fleet, act: Callable[[], object]) -> list[audit.Line]:
 def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(fleet: Fleet) -> None:
     deps, name = fleet.deps, "ada_1"
     acts: list[tuple[str, Callable[[], object]]] = [
-        ("agent.created", lambda: people.create(deps, NewAgent("Ada", name, WEIGHTS))),
-        ("agent.started", lambda: people.start(deps, name)),
-        ("agent.paused", lambda: people.pause(deps, name, by="web:ana", reason="too loud")),
-        ("agent.resumed", lambda: people.resume(deps, name)),
-        ("agent.triggered", lambda: people.trigger(deps, name, action="like", by="web:ana")),
-        ("agent.stopped", lambda: people.stop(deps, name)),
-        ("agent.deleted", lambda: people.delete(deps, name, by="web:ana")),
+        ("agent.created", lambda: agent_commands.create(deps, NewAgent("Ada", name, WEIGHTS))),
+        ("agent.started", lambda: agent_commands.start(deps, name)),
+        ("agent.paused", lambda: agent_commands.pause(deps, name, by="web:ana", reason="too loud")),
+        ("agent.resumed", lambda: agent_commands.resume(deps, name)),
+        ("agent.triggered", lambda: agent_commands.trigger(deps, name, action="like", by="web:ana")),
+        ("agent.stopped", lambda: agent_commands.stop(deps, name)),
+        ("agent.deleted", lambda: agent_commands.delete(deps, name, by="web:ana")),
     ]
     for action, act in acts:
         (line,) = of(fleet, act)
@@ -77,21 +79,21 @@ def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(flee
 
 
 def test_a_change_is_told_with_old_and_new_values_and_only_what_differs(fleet: Fleet) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, interests=("tea",)))
-    (line,) = of(fleet, lambda: people.update(fleet.deps, "ada_1", {"name": "Ida", "interests": ["tea"]}))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, interests=("tea",)))
+    (line,) = of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida", "interests": ["tea"]}))
     assert (line.action, line.before, line.after) == ("agent.updated", {"name": "Ada"}, {"name": "Ida"})
-    assert of(fleet, lambda: people.update(fleet.deps, "ada_1", {"name": "Ida"})) == []
+    assert of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida"})) == []
 
 
 def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
     deps = fleet.deps
-    (seeded,) = of(fleet, lambda: fleetwide.seed(deps, count=3, by="web:ana"))
+    (seeded,) = of(fleet, lambda: agent_commands.seed(deps, count=3, by="web:ana"))
     assert (seeded.action, seeded.after) == ("agents.seeded", {"number": 3, "seed": 0, "started": False})
     for action, act in (
-        ("agents.started", lambda: bulk.act_on_all(deps, Deed.START, by="web:ana")),
-        ("agents.paused", lambda: bulk.act_on_all(deps, Deed.PAUSE, by="web:ana", reason="tea")),
-        ("agents.resumed", lambda: bulk.act_on_all(deps, Deed.RESUME, by="web:ana")),
-        ("agents.stopped", lambda: bulk.act_on_all(deps, Deed.STOP, by="web:ana")),
+        ("agents.started", lambda: bulk.act_on_all(deps, BulkAction.START, by="web:ana")),
+        ("agents.paused", lambda: bulk.act_on_all(deps, BulkAction.PAUSE, by="web:ana", reason="tea")),
+        ("agents.resumed", lambda: bulk.act_on_all(deps, BulkAction.RESUME, by="web:ana")),
+        ("agents.stopped", lambda: bulk.act_on_all(deps, BulkAction.STOP, by="web:ana")),
     ):
         (line,) = of(fleet, act)
         assert line.action == action and line.after is not None and line.after["number"] == 3
@@ -100,8 +102,8 @@ def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
 
 def test_the_kill_switch_and_holds_are_written_down(fleet: Fleet) -> None:
     deps = fleet.deps
-    people.create(deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    agent_id = str(people.get_agent(deps, "ada_1").id)
+    agent_commands.create(deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_id = str(lookup.agent(deps.db, "ada_1").id)
     acts: list[tuple[str, str, Callable[[], object]]] = [
         ("kill_switch.thrown", "fleet", lambda: fleetwide.throw_kill_switch(deps, by="web:ana", reason="fire")),
         ("kill_switch.lifted", "fleet", lambda: fleetwide.lift_kill_switch(deps, by="web:ana")),
@@ -121,17 +123,17 @@ def test_what_is_done_to_jobs_and_dead_letters_is_written_down(fleet: Fleet) -> 
     deps, agent = fleet.deps, fleet.agent()
     waiting, dead = ledger_job(fleet, agent, JobState.READY), ledger_job(fleet, agent, JobState.DEAD)
     second = ledger_job(fleet, agent, JobState.DEAD)
-    (line,) = of(fleet, lambda: people.retry_job(deps, str(waiting)))
+    (line,) = of(fleet, lambda: job_commands.retry_job(deps, str(waiting)))
     assert (line.action, line.target) == ("job.retried", f"job:{waiting}")
-    (line,) = of(fleet, lambda: people.cancel_job(deps, str(waiting), by="web:ana"))
+    (line,) = of(fleet, lambda: job_commands.cancel_job(deps, str(waiting), by="web:ana"))
     assert (line.action, line.target) == ("job.cancelled", f"job:{waiting}")
     which = JobFilter(states=(JobState.DEAD,), ids=(dead,))
-    (line,) = of(fleet, lambda: people.replay_dead(deps, which, by="web:ana"))
+    (line,) = of(fleet, lambda: job_commands.replay_dead(deps, which, by="web:ana"))
     assert line.action == "dead.replayed"
     assert line.after == {"number": 1, "states": ["dead"], "ids": [str(dead)]}
-    assert of(fleet, lambda: people.replay_dead(deps, which, by="web:ana")) == []
+    assert of(fleet, lambda: job_commands.replay_dead(deps, which, by="web:ana")) == []
     which = JobFilter(states=(JobState.DEAD,))
-    (line,) = of(fleet, lambda: people.discard_dead(deps, which, by="web:ana"))
+    (line,) = of(fleet, lambda: job_commands.discard_dead(deps, which, by="web:ana"))
     assert (line.action, line.after) == ("dead.discarded", {"number": 1, "states": ["dead"]})
     assert fleet.job(second).state == JobState.CANCELLED
 
@@ -199,18 +201,18 @@ def test_secrets_are_written_down_by_name_and_never_with_a_value(fleet: Fleet) -
 
 
 def test_an_act_that_fails_leaves_no_line(fleet: Fleet) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
 
     def taken() -> None:
         with pytest.raises(Conflict):
-            people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+            agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
 
     assert of(fleet, taken) == []
 
 
 def test_what_the_fleet_does_by_itself_is_no_persons_act(fleet: Fleet) -> None:
-    people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    people.start(fleet.deps, "ada_1")
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.start(fleet.deps, "ada_1")
     assert lines(fleet) == []
 
 
@@ -228,7 +230,7 @@ def test_a_line_holds_no_secret(fleet: Fleet) -> None:
     "UPDATE audit SET actor = 'eve' WHERE false",
 ])  # fmt: skip
 def test_the_database_refuses_to_change_the_log_even_for_its_owner(fleet: Fleet, owner_url: str, change: str) -> None:
-    of(fleet, lambda: people.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS)))
+    of(fleet, lambda: agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS)))
     with pytest.raises(FleetError, match="permission denied"):
         fleet.sql(change)
     with pytest.raises(psycopg.errors.RestrictViolation, match="only grows"):
@@ -238,8 +240,8 @@ def test_the_database_refuses_to_change_the_log_even_for_its_owner(fleet: Fleet,
 
 def test_lines_are_found_by_who_what_whom_and_when(fleet: Fleet) -> None:
     for number in range(5):
-        of(fleet, lambda number=number: people.create(fleet.deps, NewAgent("Ada", f"ada_{number}", WEIGHTS)))  # type: ignore[misc]
-    of(fleet, lambda: people.start(fleet.deps, "ada_3"))
+        of(fleet, lambda number=number: agent_commands.create(fleet.deps, NewAgent("Ada", f"ada_{number}", WEIGHTS)))  # type: ignore[misc]
+    of(fleet, lambda: agent_commands.start(fleet.deps, "ada_3"))
     assert [one.action for one in lines(fleet, target="agent:ada_3")] == ["agent.created", "agent.started"]
     assert [one.target for one in lines(fleet, action="agent.s*")] == ["agent:ada_3"]
     assert lines(fleet, action="agent_s*") == []

@@ -18,7 +18,7 @@ from fleet.access import Permission, Role
 from fleet.access.audit import Filter
 from fleet.core import logs, masking
 from fleet.core.db import Base
-from fleet.features.agents import commands as people
+from fleet.engine.agents import lookup
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
 from fleet.web.auth import Open
@@ -121,6 +121,6 @@ def test_a_reason_with_a_key_in_it_is_kept_without_the_key(web: Web) -> None:
     web.fleet.agent(username="ada_1", running=True)
     token = accounts.issue_token(web.deps, "ana", "t", [Permission.AGENTS_VIEW], None)
     owner.post("/agents/ada_1/pause", reason=f"see {token}")
-    assert people.get_agent(web.deps, "ada_1").status == "paused"
+    assert lookup.agent(web.deps.db, "ada_1").status == "paused"
     (line,) = accounts.audit_page(web.deps, Filter(action="agent.paused"))
     assert line.after == {"reason": "see flt_***"}

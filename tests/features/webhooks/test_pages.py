@@ -17,7 +17,7 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.features.agents import commands as people
+from fleet.features.agents import commands as agent_commands
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import delivery
 from fleet.features.webhooks.inbound import service as receiving
@@ -204,7 +204,7 @@ def test_decisions_name_webhooks_only_to_those_who_may_see_them(web: Web, receiv
 
 def look(web: Web) -> int:
     """Have the agent of the hooks look at what has happened; return the number of its decision."""
-    key = people.trigger(web.deps, "fleet_hooks", action=None, by="test")
+    key = agent_commands.trigger(web.deps, "fleet_hooks", action=None, by="test")
     tick(web.deps, key)
     return key.tick_no
 

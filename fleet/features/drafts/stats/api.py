@@ -11,12 +11,11 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.features.agents import commands as people
-from fleet.features.agents.commands import Names
+from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Names
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.tally import By
 from fleet.features.drafts.stats.tally import Tally as Counted
-from fleet.features.jobs.api import username
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import MOST
 from fleet.web.fields import Body, Moment, line, taken
@@ -75,7 +74,7 @@ def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats
     """Return how drafts fare, counted; days in order, anything else the most first."""
     since = which.since or clock.now() - _USUALLY
     found = draft_stats.stats(deps, which.by, since=since, agent=which.agent, limit=which.limit)
-    known = people.names(deps, [UUID(one.key) for one in found.items if one.key]) if which.by is By.AGENT else {}
+    known = lookup.names(deps.db, [UUID(one.key) for one in found.items if one.key]) if which.by is By.AGENT else {}
     return DraftStats(
         since=found.since, items=[_view(one, known) for one in found.items], total=_view(found.total, {}),
         scans=taken(Scans, found.scans),
@@ -83,4 +82,4 @@ def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats
 
 
 def _view(one: Counted, known: Names) -> Tally:
-    return taken(Tally, one, name=(username(known, UUID(one.key)) if known and one.key else None) or one.key)
+    return taken(Tally, one, name=(lookup.username(known, UUID(one.key)) if known and one.key else None) or one.key)

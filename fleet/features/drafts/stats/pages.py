@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.features.agents import commands as people
+from fleet.engine.agents import lookup
 from fleet.features.drafts.limits import LEFT_OUT
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.tally import By
@@ -48,7 +48,7 @@ def stats(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe
     """Show how drafts fare, of all agents or of one."""
     by, since = by or By.AGENT, since or Window.WEEK
     found = draft_stats.stats(deps, by, since=clock.now() - since.span, agent=agent or None, limit=_ROWS)
-    known = people.names(deps, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
+    known = lookup.names(deps.db, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
     return render(
         request, "draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window, rows=_ROWS,
         names={str(agent_id): named for agent_id, named in known.items()}, left_out=LEFT_OUT,

@@ -10,6 +10,7 @@ from fleet.core.db import Tx
 from fleet.engine import publish
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
@@ -30,6 +31,14 @@ def deprovision(work: Work) -> Action:
 def removal(agent: AgentRow, job_id: uuid.UUID, *, by: str) -> NewJob:
     """Return the job that removes the account of an agent."""
     return NewJob(job_id, agent.id, DEPROVISION, agent.surface, requested_by=by)
+
+
+def remove_account(deps: Deps, tx: Tx, agent: AgentRow, *, by: str) -> None:
+    """Add the job that removes the account of an agent that this transaction has deleted, if it has one."""
+    if agent.remote_account is None:
+        return
+    rings = ledger.add(tx, [removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)])
+    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
 
 
 def has_come(tx: Tx, work: Work, outcome: Done) -> None:

@@ -1,0 +1,70 @@
+"""Forms of the page of controls that set, raise and remove budgets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission, Principal
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.features.costs import commands as cost_commands
+from fleet.spending.budgets import ALL, Period, Scope, dollars, microusd
+from fleet.web import scopes
+from fleet.web.auth import TheDeps, needs
+from fleet.web.form_types import Name, Words
+from fleet.web.rendering import go
+
+router = APIRouter()
+_CONTROLS = "/controls"
+
+
+@router.post("/controls/budgets")
+def set_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.BUDGETS_EDIT)],
+               scope: Annotated[Scope, Form()], amount: Annotated[str, Form(max_length=40)],
+               period: Annotated[Period, Form()], key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
+    """Limit what the fleet, or one agent, persona or provider, may spend in a period."""
+    try:
+        limit, name = microusd(amount), _name(scope, key)
+        changed = cost_commands.set_budget(deps, scope, name, period, limit, by=who.by)
+    except FleetError as error:
+        return go(request, _CONTROLS, str(error), wrong=True)
+    also = "" if changed else " That is what it was."
+    return go(request, _CONTROLS, f"{scopes.in_words(deps, scope, key)} may spend {dollars(limit)} a {period}.{also}")
+
+
+@router.post("/controls/budgets/remove")
+def remove_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.BUDGETS_EDIT)],
+                  scope: Annotated[Scope, Form()], period: Annotated[Period, Form()],
+                  key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
+    """Lift a limit."""
+    try:
+        cost_commands.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
+    except FleetError as error:
+        return go(request, _CONTROLS, str(error), wrong=True)
+    return go(request, _CONTROLS, f"{scopes.in_words(deps, scope, key)} has no {period.each} limit any more.")
+
+
+@router.post("/controls/budgets/raise")
+def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.BUDGETS_EDIT)],
+                 scope: Annotated[Scope, Form()], period: Annotated[Period, Form()],
+                 amount: Annotated[str, Form(max_length=40)], had: Annotated[int, Form(ge=0, lt=2**63)],
+                 reason: Annotated[Words, Form()], key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
+    """Let a scope spend more in its current period only; `had` is what it had been allowed when somebody looked."""
+    try:
+        more = microusd(amount)
+        if not more:
+            raise InvalidInput("Nothing is no raise.", fix="Write dollars, such as 2.50.")
+        left = cost_commands.allow(
+            deps, scope, _name(scope, key), period, more, by=who.by, reason=reason, had_microusd=had
+        )
+    except FleetError as error:
+        return go(request, _CONTROLS, str(error), wrong=True)
+    said = f"{scopes.in_words(deps, scope, key)} has {dollars(left.left_microusd)} left {period.now}."
+    return go(request, _CONTROLS, f"{said} Words that waited for it are written now.")
+
+
+def _name(scope: Scope, key: str) -> str | None:
+    """Return whom a budget covers. Raises InvalidInput."""
+    return None if scopes.key_of(scope, key) == ALL else key

@@ -1,0 +1,34 @@
+"""Scope and key of a form: whom a pause or a budget covers. Called by the pages of both."""
+
+from __future__ import annotations
+
+import uuid
+
+from fleet.core.errors import InvalidInput
+from fleet.engine.agents import lookup
+from fleet.engine.controls import ALL
+from fleet.engine.deps import Deps
+
+
+def key_of(scope: str, key: str) -> str:
+    """Return what a scope names. Raises InvalidInput."""
+    if scope == "fleet":
+        if key not in ("", ALL):
+            raise InvalidInput(
+                "A hold on the whole fleet names nobody.", fix=f"Leave {key!r} out, or choose its scope."
+            )
+        return ALL
+    if not key:
+        raise InvalidInput(f"Which {scope}?", fix="Name it.")
+    return key
+
+
+def in_words(deps: Deps, scope: str, key: str) -> str:
+    """Return what a scope names, in words; an agent's id comes from a list, and people know its username."""
+    if scope == "fleet":
+        return "The fleet"
+    try:
+        named = lookup.names(deps.db, [uuid.UUID(key)]) if scope == "agent" else {}
+    except ValueError:
+        named = {}
+    return f"{scope.capitalize()} {next((one.username for one in named.values()), key)}"
