@@ -7,7 +7,7 @@ so that `fleet --help` loads neither a database driver nor a web framework.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -145,6 +145,10 @@ class NavItem:
     group: str
     icon: str
     order: int = 100
+    tally: Ref | Callable[..., int | None] | None = None
+    """`tally(tx) -> int | None`: how many things wait on the page, None for very many. The item shows the number."""
+    is_alarming: bool = False
+    """Whether the number says that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,8 @@ class Feature:
     """`preload(settings)`: load what child processes can share, before a fork; connects nothing."""
     checks_at_start: tuple[Ref | Callable[..., None], ...] = ()
     """`check(deps)`: called when a process starts. Raises InvalidInput for settings that cannot work."""
+    checks_before_serving: tuple[Ref | Callable[..., None], ...] = ()
+    """`check(deps)`: called before the dashboard serves; may read the database. Raises InvalidInput."""
     resealers: tuple[Ref | Callable[..., Any], ...] = ()
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
@@ -188,7 +194,15 @@ class Feature:
     """Parts for extension points that other features define, by the name of the point ("publishing.waits")."""
     api: tuple[Ref, ...] = ()
     """Routers below /api/v1, in the order in which they match."""
+    routes: tuple[Ref, ...] = ()
+    """Routers outside /api/v1 that are open to anybody and answer programs, such as health checks."""
     pages: tuple[Ref, ...] = ()
+    live_feed: Ref | None = None
+    """Builds the lines of the feed for the live stream; see `fleet.web.ports.Feed`. One feature has it."""
+    live_cards: Ref | None = None
+    """Builds the cards of the first page for the live stream; see `fleet.web.ports.Cards`. One feature has it."""
+    templates: Ref = ""
+    """The package whose folder `templates` holds the templates of its pages; they are named NAME/page.html."""
     nav: tuple[NavItem, ...] = ()
     commands: tuple[Command, ...] = ()
     checks: tuple[Ref, ...] = ()
@@ -270,6 +284,26 @@ class Registry:
             self._extensions[point] = tuple(load(ref) for one in self for ref in one.extends.get(point, ()))
         return self._extensions[point]
 
+    @cached_property
+    def nav(self) -> Sequence[NavItem]:
+        """Pages in the navigation, in order."""
+        return sorted((item for one in self for item in one.nav), key=lambda item: item.order)
+
+    @cached_property
+    def checks_before_serving(self) -> tuple[Callable[..., None], ...]:
+        """What is checked before people are served."""
+        return tuple(load(ref) for one in self for ref in one.checks_before_serving)
+
+    @cached_property
+    def live_feed(self) -> Ref | None:
+        """What builds the lines of the feed."""
+        return _only([one.live_feed for one in self if one.live_feed is not None], "feed")
+
+    @cached_property
+    def live_cards(self) -> Ref | None:
+        """What builds the cards of the first page."""
+        return _only([one.live_cards for one in self if one.live_cards is not None], "cards of the first page")
+
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())
 
@@ -301,6 +335,12 @@ def _by_name(found: Iterable[T], name_of: Callable[[T], K], what: str) -> Mappin
             raise InvalidInput(f"Two features register the {what} {name_of(one)!r}.")
         named[name_of(one)] = one
     return named
+
+
+def _only(found: Sequence[Ref], what: str) -> Ref | None:
+    if len(found) > 1:
+        raise InvalidInput(f"{len(found)} features register the {what}; there is one.")
+    return found[0] if found else None
 
 
 _active: Registry | None = None

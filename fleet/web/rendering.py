@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.features.overview.queries import Pulse
+from fleet.engine import registry
+from fleet.engine.registry import NavItem
 from fleet.web import bars, charts, filters
 from fleet.web.auth import address_of_ours, csrf_word, is_secure
-from fleet.web.cached_stats import Glance
+from fleet.web.cached_stats import CachedStats
+from fleet.web.pulse import Pulse
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
@@ -54,6 +57,19 @@ pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query e
 pages.globals.update(Permission=Permission, charts=charts, bars=bars, edition=_edition())
 
 
+def _nav_groups() -> Mapping[str, Sequence[NavItem]]:
+    """Return the pages of the navigation by group, in the order of their first pages."""
+    groups: dict[str, list[NavItem]] = {}
+    for item in registry.current().nav:
+        groups.setdefault(item.group, []).append(item)
+    return groups
+
+
+pages.globals.update(
+    has=lambda name: name in registry.current(), nav=lambda: registry.current().nav, nav_groups=_nav_groups
+)
+
+
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
     """Return a page. `who` is the one who looks at it, None before a login."""
     who = getattr(request.state, "principal", None)
@@ -70,7 +86,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
 
 def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
     """Lead to a page of ours after something was done, and say there what it was."""
-    request.app.state.glance.forget()
+    request.app.state.stats.forget()
     answer = RedirectResponse(where, 303)
     if said:
         note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
@@ -82,8 +98,8 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
 
 def _pulse(request: Request, code: int) -> Pulse | None:
     """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
-    glance: Glance = request.app.state.glance
-    return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+    stats: CachedStats = request.app.state.stats
+    return stats.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
 
 
 def back(request: Request, otherwise: str) -> str:

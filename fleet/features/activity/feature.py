@@ -10,6 +10,7 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.activity.api:router",),
     pages=("fleet.features.activity.pages:router",),
+    live_feed="fleet.features.activity.feed:Scribe",
     nav=(
         NavItem(
             path="/activity",

@@ -50,7 +50,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     found, shown = None, Shown((), "")
     try:
         found = people.get_agent(deps, agent, include_deleted=True) if agent else None
-        shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
+        shown = newest(deps, request.app.state.feed, family=family, name=agent or None, subject=subject,
                        but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
     except FleetError as error:
         problem = error

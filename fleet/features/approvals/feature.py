@@ -20,6 +20,7 @@ FEATURE = Feature(
             permission="drafts.view",
             group="Work",
             order=90,
+            tally="fleet.features.approvals.queries:tally",
             icon="M4 12.5 9 17.5 20 6.5",
         ),
     ),
@@ -45,6 +46,7 @@ FEATURE = Feature(
     ),
     pruners=("fleet.features.approvals.maintenance:prune",),
     tables=("fleet.features.approvals.models",),
+    checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={"approvals.effects": ("fleet.features.approvals.retry:EFFECTS",)},
 )

@@ -15,8 +15,10 @@ from fleet.core import logs
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
+from fleet.engine.deps import Deps
 from fleet.features.approvals import Rule
 from fleet.features.approvals.rules import users_of
+from fleet.features.approvals.service import rules_of
 
 log = logs.get(__name__)
 
@@ -46,6 +48,11 @@ def refuse(db: Database, settings: Settings, rules: Sequence[Rule]) -> None:
         if not problem.is_lost:
             raise InvalidInput(problem.words, fix=problem.fix)
         log.warning("approver_cannot_decide", problem=problem.words, fix=problem.fix)
+
+
+def refuse_unknown(deps: Deps) -> None:
+    """Do the same for the rules and settings of a process that is about to serve."""
+    refuse(deps.db, deps.settings, rules_of(deps))
 
 
 def _problem(tx: Tx, rule: str, name: str) -> Iterator[Problem]:

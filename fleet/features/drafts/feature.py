@@ -27,6 +27,7 @@ FEATURE = Feature(
             permission="drafts.view",
             group="Work",
             order=80,
+            tally="fleet.features.drafts.effect:tally",
             icon="M4 20h4L19 9l-4-4L4 16ZM13 7l4 4",
         ),
     ),

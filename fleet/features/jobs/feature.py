@@ -27,6 +27,8 @@ FEATURE = Feature(
             permission="jobs.view",
             group="Work",
             order=70,
+            tally="fleet.features.jobs.queries:tally_dead",
+            is_alarming=True,
             icon="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
         ),
     ),

@@ -11,6 +11,7 @@ FEATURE = Feature(
     needs=("monitoring",),
     api=("fleet.features.overview.api:router",),
     pages=("fleet.features.overview.pages:router",),
+    live_cards="fleet.features.overview.cards:OverviewCards",
     nav=(
         NavItem(
             path="/",

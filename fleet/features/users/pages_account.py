@@ -12,11 +12,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
+from fleet.access.errors import LoginRefused
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.users.pages_login import visit_of, with_session
-from fleet.features.users.service import LoginRefused
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render

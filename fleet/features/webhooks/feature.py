@@ -14,6 +14,7 @@ FEATURE = Feature(
         "fleet.features.webhooks.inbound.api:router",
         "fleet.features.webhooks.api:router",
     ),
+    routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
     nav=(
         NavItem(
