@@ -6,9 +6,10 @@ All that comes from agents, surfaces and people is data: Jinja escapes it, and t
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from fleet.web.pulse import Pulse
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
+_Source = tuple[str, str | None, Callable[[], bool] | None]
 
 
 def _edition() -> str:
@@ -37,8 +39,30 @@ def _edition() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
+class _Templates(jinja2.BaseLoader):
+    """`NAME/page.html` in the folder of the feature NAME; a name without a slash in the frame's own folder."""
+
+    def __init__(self) -> None:
+        self._own = jinja2.FileSystemLoader(_HERE / "templates")
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> _Source:
+        """Return a template, its file, and whether that is still the same. Raises TemplateNotFound."""
+        feature, slash, name = template.partition("/")
+        if not slash:
+            return self._own.get_source(environment, template)
+        found = registry.current().features.get(feature)
+        if found is None or not found.templates:
+            raise jinja2.TemplateNotFound(template)
+        return _folder(found.templates).get_source(environment, name)
+
+
+@functools.cache
+def _folder(package: str) -> jinja2.BaseLoader:
+    return jinja2.PackageLoader(package)
+
+
 pages = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+    loader=_Templates(), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 pages.filters.update(

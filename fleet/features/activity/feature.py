@@ -11,6 +11,7 @@ FEATURE = Feature(
     api=("fleet.features.activity.api:router",),
     pages=("fleet.features.activity.pages:router",),
     live_feed="fleet.features.activity.feed:Scribe",
+    templates=__package__,
     nav=(
         NavItem(
             path="/activity",

@@ -55,7 +55,8 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     except FleetError as error:
         problem = error
     return render(
-        request, "activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent, found=found,
+        request, "activity/activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent,
+        found=found,
         subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
     )  # fmt: skip
 

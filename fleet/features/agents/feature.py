@@ -18,6 +18,7 @@ FEATURE = Feature(
         "fleet.features.agents.pages_edit:router",
         "fleet.features.agents.pages_agent:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/agents",

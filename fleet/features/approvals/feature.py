@@ -13,6 +13,7 @@ FEATURE = Feature(
         "fleet.features.approvals.pages_decisions:router",
         "fleet.features.approvals.pages:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/approvals",

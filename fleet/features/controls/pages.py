@@ -44,7 +44,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
     holds = fleetwide.holds(deps)
     budgets = money.budgets(deps)
     return render(
-        request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
+        request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=overseeing.under_way(deps),
         caps=overseeing.caps(deps), tempo=deps.settings.tempo, budgets=budgets, names=names_of(deps, holds, budgets),
         scopes=Scope, periods=Period, units=Unit, kinds=fleetwide.pausable_kinds(), personas=personas_of(deps).ids,

@@ -13,6 +13,7 @@ FEATURE = Feature(
         "fleet.features.costs.api:budgets",
     ),
     pages=("fleet.features.costs.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/costs",

@@ -49,7 +49,7 @@ def costs(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe
     found = money.spending(deps, by, days=since.days, limit=_ROWS)
     known = people.names(deps, [uuid.UUID(one.key) for one in found.sums if one.key and by is By.AGENT])
     return render(
-        request, "costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
+        request, "costs/costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
         names=names_of(deps, [], list(found.budgets)),
         agents={str(agent_id): named.username for agent_id, named in known.items()},
     )  # fmt: skip

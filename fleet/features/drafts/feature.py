@@ -20,6 +20,7 @@ FEATURE = Feature(
         "fleet.features.drafts.stats.pages:router",
         "fleet.features.drafts.pages_draft:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/drafts",

@@ -17,6 +17,7 @@ FEATURE = Feature(
         "fleet.features.jobs.pages_job:router",
         "fleet.features.jobs.pages_dead:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/jobs", label="Jobs", permission="jobs.view", group="Work", order=60, icon="M4 6h16M4 12h16M4 18h10"

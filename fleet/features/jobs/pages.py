@@ -46,7 +46,8 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
     except FleetError as error:
         problem = error
     return render(
-        request, "jobs.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
+        request, "jobs/jobs.html", code=status_of(problem) if problem else 200, jobs=found, total=total,
+        problem=problem,
         names=people.names(deps, [row.agent_id for row in found]), choices=overseeing.choices_of(deps, found),
         timings=overseeing.job_timings(deps), older=str(found[-1].id) if len(found) == _PAGE else None,
         state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,

@@ -92,7 +92,8 @@ def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], b
     except FleetError as error:
         problem = error
     return render(
-        request, "dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
+        request, "jobs/dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total,
+        problem=problem,
         by_reason=overseeing.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
         older=str(found[-1].id) if len(found) == _PAGE else None, before=before,
         reasons=DeadReason, kinds=tuple(registry.current().jobs),
@@ -108,7 +109,7 @@ def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], 
         return go(request, "/dead", "Select some dead letters first.", wrong=True)
     letters = overseeing.dead_letters(deps, asked.filter(deps))
     found, _ = people.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
-    return render(request, "dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
+    return render(request, "jobs/dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
                   asked=asked, most=overseeing.MOST_AT_ONCE)  # fmt: skip
 
 

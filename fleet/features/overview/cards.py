@@ -34,7 +34,7 @@ class OverviewCards:
     def html(self) -> str:
         """Return the cards as they stand in the page. Raises Unavailable."""
         seen = self.overview()
-        parts: Any = pages.get_template("_cards.html").module
+        parts: Any = pages.get_template("overview/_cards.html").module
         facts = figures.of(seen)
         return f"{parts.figures(seen, facts)}{parts.chart(facts)}{parts.parts(seen)}"
 

@@ -12,6 +12,7 @@ FEATURE = Feature(
     api=("fleet.features.overview.api:router",),
     pages=("fleet.features.overview.pages:router",),
     live_cards="fleet.features.overview.cards:OverviewCards",
+    templates=__package__,
     nav=(
         NavItem(
             path="/",

@@ -27,6 +27,7 @@ def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     cards: OverviewCards = request.app.state.cards
     seen, family = cards.overview(), only or ""
     return render(
-        request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES, most=_LINES,
+        request, "overview/overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES,
+        most=_LINES,
         feed=newest(deps, request.app.state.feed, family=family, but=withheld(who), limit=_LINES),
     )  # fmt: skip

@@ -49,7 +49,7 @@ class Facts:
 def personas(request: Request, deps: TheDeps) -> Response:
     """Show all personas."""
     tally = roster.tally(deps)
-    return render(request, "personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
+    return render(request, "personas/personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
                   source=_source(deps))  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
     one = personas_of(deps).get(persona_id)
     roll = roster.page(deps, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(
-        request, "persona.html", one=_facts(deps, one, roll.tally), week=heat.strip(one.schedule, clock.now()),
+        request, "personas/persona.html", one=_facts(deps, one, roll.tally), week=heat.strip(one.schedule, clock.now()),
         agents=roll.agents, address=address, examples=_examples(one), source=_source(deps),
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ FEATURE = Feature(
         "fleet.features.users.pages:router",
         "fleet.features.users.pages_audit:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/users",

@@ -97,7 +97,7 @@ def revoke_token(request: Request, deps: TheDeps, who: Own, token_id: uuid.UUID)
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, token: str | None = None,
            problem: str | None = None, wanted: _Wanted | None = None) -> Response:  # fmt: skip
     return render(
-        request, "account.html", code=code, token=token, problem=problem, wanted=wanted or _Wanted(),
+        request, "users/account.html", code=code, token=token, problem=problem, wanted=wanted or _Wanted(),
         lifetimes=_LIFETIMES, sessions=accounts.list_sessions(deps, who),
         tokens=accounts.list_tokens(deps, who.name), scopes=[one for one in Permission if who.may(one)],
     )  # fmt: skip

@@ -16,6 +16,7 @@ FEATURE = Feature(
     ),
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/hooks",
