@@ -13,7 +13,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +32,8 @@ from fleet import app
 from fleet.access import secret
 from fleet.core import db, masking
 from fleet.core.db import roles
+from fleet.engine import registry
+from fleet.engine.registry import Registry
 from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 from tests.browser import chromium
@@ -144,6 +146,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         why = chromium.lacking() or os.environ.get(chromium.GIVEN_UP, "")
         line = f"{len(left_out)} tests in a real browser were SKIPPED: {why}. {chromium.CALL}"
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture
+def features() -> Iterator[Callable[..., Registry]]:
+    """Load other features than all: `features("-webhooks")`. All of them are back when the test has ended."""
+    before = registry.current()
+    yield lambda *wanted: app.load(wanted)
+    registry.use(before)
 
 
 @pytest.fixture(autouse=True)

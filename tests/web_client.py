@@ -6,12 +6,19 @@ import re
 
 from starlette.testclient import TestClient
 
-from fleet.access import Permission, Role
+from fleet.access import Permission, Principal, Role, tokens
+from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.web.app import create_app
 from tests.factories import Fleet
 
 PASSWORD = "correct horse battery"
+
+
+def by_token(deps: Deps, token: str) -> Principal | None:
+    """Return whose token it is; None if it opens nothing."""
+    with deps.db.transaction() as tx:
+        return tokens.find(tx, token)
 
 
 class Browser:

@@ -25,7 +25,7 @@ log = logs.get(__name__)
 
 def _make_app() -> Celery:
     config = settings.current()
-    features.load()
+    features.load(config.features)
     made = queue.make_app(config.broker_url)
     made.conf.update(
         include=["workers.tasks"],

@@ -1,6 +1,6 @@
 """Floor 3: who may come in and do what: users, sessions, API tokens, roles, and the audit log.
 
-Called by `fleet.features.users.service` inside its transactions, and by doors for the table of permissions. Must
+Called by the frame and the users feature inside their transactions, and by doors for the table of permissions. Must
 never know what is done behind a permission, and keeps no password, session or token that could be read back.
 """
 

@@ -1,4 +1,4 @@
-"""Who stands at a door, once it is known. Made by `fleet.features.users.service`, carried by a request. Pure."""
+"""Who stands at a door, once it is known. Made by `sessions` and `tokens`, carried by a request. Pure."""
 
 from __future__ import annotations
 

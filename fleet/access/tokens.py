@@ -1,4 +1,4 @@
-"""Tokens of programs: issue, find, revoke. Called by `fleet.access.users` and `fleet.features.users.service`.
+"""Tokens of programs: issue, find, revoke. Called by `fleet.access.users`, the users feature and `fleet.web.auth`.
 
 A token may do what its user may, narrowed by its scopes. It is shown once; what is kept is its digest. What a token
 makes ends with it: neither by time nor by being revoked does it leave another one behind.

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     secret_keys: SecretStr = Field(
         SecretStr(""), description="keys of the key store, the first one seals; by default those of the home's key file"
     )
+    features: CommaSeparated = Field(
+        (), description="optional features to have, or -NAME to leave one out, separated by commas; all if empty"
+    )
     home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
 
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")

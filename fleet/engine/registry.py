@@ -7,7 +7,7 @@ so that `fleet --help` loads neither a database driver nor a web framework.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -169,6 +169,10 @@ class NavItem:
     group: str
     icon: str
     order: int = 100
+    tally: Ref | Callable[..., int | None] | None = None
+    """`tally(tx) -> int | None`: how many things wait on the page, None for very many. The item shows the number."""
+    is_alarming: bool = False
+    """Whether the number says that something is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,8 @@ class Feature:
     """`preload(settings)`: load what child processes can share, before a fork; connects nothing."""
     checks_at_start: tuple[Ref | Callable[..., None], ...] = ()
     """`check(deps)`: called when a process starts. Raises InvalidInput for settings that cannot work."""
+    checks_before_serving: tuple[Ref | Callable[..., None], ...] = ()
+    """`check(deps)`: called before the dashboard serves; may read the database. Raises InvalidInput."""
     resealers: tuple[Ref | Callable[..., Any], ...] = ()
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
@@ -212,7 +218,15 @@ class Feature:
     """Parts for extension points that other features define, by the name of the point ("publishing.waits")."""
     api: tuple[Ref, ...] = ()
     """Routers below /api/v1, in the order in which they match."""
+    routes: tuple[Ref, ...] = ()
+    """Routers outside /api/v1 that are open to anybody and answer programs, such as health checks."""
     pages: tuple[Ref, ...] = ()
+    live_feed: Ref | None = None
+    """Builds the lines of the feed for the live stream; see `fleet.web.ports.Feed`. One feature has it."""
+    live_cards: Ref | None = None
+    """Builds the cards of the first page for the live stream; see `fleet.web.ports.Cards`. One feature has it."""
+    templates: Ref = ""
+    """The package whose folder `templates` holds the templates of its pages; they are named NAME/page.html."""
     nav: tuple[NavItem, ...] = ()
     commands: tuple[Command, ...] = ()
     checks: tuple[Ref, ...] = ()
@@ -310,15 +324,34 @@ class Registry:
 
     def all_actions(self) -> tuple[str, ...]:
         """Return what a person can ask of any agent."""
-        return tuple(
-            dict.fromkeys(name for one in (*self.agents.values(), *self.modes.values()) for name in one.actions)
-        )
+        of_types = [name for kind in self.agents.values() for name in kind.actions]
+        return tuple(dict.fromkeys([*of_types, *(name for mode in self.modes.values() for name in mode.actions)]))
 
     def extensions(self, point: str) -> tuple[Any, ...]:
         """Return what features registered for an extension point of another feature, in order."""
         if point not in self._extensions:
             self._extensions[point] = tuple(load(ref) for one in self for ref in one.extends.get(point, ()))
         return self._extensions[point]
+
+    @cached_property
+    def nav(self) -> Sequence[NavItem]:
+        """Pages in the navigation, in order."""
+        return sorted((item for one in self for item in one.nav), key=lambda item: item.order)
+
+    @cached_property
+    def checks_before_serving(self) -> tuple[Callable[..., None], ...]:
+        """What is checked before people are served."""
+        return tuple(load(ref) for one in self for ref in one.checks_before_serving)
+
+    @cached_property
+    def live_feed(self) -> Ref | None:
+        """What builds the lines of the feed."""
+        return _only([one.live_feed for one in self if one.live_feed is not None], "feed")
+
+    @cached_property
+    def live_cards(self) -> Ref | None:
+        """What builds the cards of the first page."""
+        return _only([one.live_cards for one in self if one.live_cards is not None], "cards of the first page")
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())
@@ -351,6 +384,12 @@ def _by_name(found: Iterable[T], name_of: Callable[[T], K], what: str) -> Mappin
             raise InvalidInput(f"Two features register the {what} {name_of(one)!r}.")
         named[name_of(one)] = one
     return named
+
+
+def _only(found: Sequence[Ref], what: str) -> Ref | None:
+    if len(found) > 1:
+        raise InvalidInput(f"{len(found)} features register the {what}; there is one.")
+    return found[0] if found else None
 
 
 _active: Registry | None = None

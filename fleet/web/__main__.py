@@ -9,8 +9,6 @@ from fleet import app
 from fleet.core import logs, settings
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine import deps
-from fleet.features.approvals import rule_users
-from fleet.features.approvals.service import rules_of
 from fleet.web import server
 
 
@@ -19,10 +17,11 @@ def main() -> int:
     try:
         given = settings.current()
         logs.configure(given.log_level, json=given.log_json)
-        app.load()
+        features = app.load(given.features)
         built = deps.build(given)
         try:
-            rule_users.refuse(built.db, given, rules_of(built))
+            for check in features.checks_before_serving:
+                check(built)
             server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
         finally:
             built.close()

@@ -1,43 +1,47 @@
-"""The ASGI app: routers, errors, headers, files. Called by `server` and by tests."""
+"""The ASGI app: routes of the features, errors, headers, files. Called by `server` and by tests."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from fleet.core.net.hosts import Hosts, hosts_of
+from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.features.activity.feed import Scribe
-from fleet.features.monitoring import api as health
-from fleet.features.overview import pages as overview
-from fleet.features.webhooks.inbound import route
-from fleet.web import etags, fields, headers, idempotency, middleware, openapi, problems
-from fleet.web.api_routers import ROUTERS as API
-from fleet.web.cached_stats import Glance
+from fleet.engine.registry import Ref, Registry
+from fleet.web import etags, fields, headers, idempotency, live, middleware, openapi, problems
+from fleet.web.cached_stats import CachedStats
 from fleet.web.hub import Hub
-from fleet.web.page_routers import ROUTERS as PAGES
 from fleet.web.rendering import frame
 
 _NOT_OURS = (
     "This dashboard does not answer to that name.\n"
     "Its operator sets FLEET_WEB_URL to the address under which people reach it.\n"
 )
+_REGISTRIES = 4  # of one process; only tests have more than one
 
 
 def create_app(deps: Deps) -> FastAPI:
-    """Build the dashboard and the API over a process's connections."""
+    """Build the dashboard and the API of the loaded features over a process's connections."""
+    features = registry.current()
     app = openapi.Described(
         title="Fleet", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
-        generate_unique_id_function=openapi.operation_id, routes=list(_routes()),
+        generate_unique_id_function=openapi.operation_id, routes=list(_routes(features)),
     )  # fmt: skip
     app.state.deps = deps
-    app.state.glance = glance = Glance(deps)
-    app.state.scribe = Scribe(deps)
-    app.state.hub = Hub(deps, frame=lambda: frame(glance.pulse()), cards=lambda: overview.cards(glance.overview()))
+    app.state.feed = feed = _built(features.live_feed, deps)
+    app.state.cards = cards = _built(features.live_cards, deps)
+    app.state.stats = stats = CachedStats(deps, cards)
+    app.state.hub = Hub(deps, feed=feed, frame=lambda: frame(stats.pulse()),
+                        cards=str if cards is None else cards.html)  # fmt: skip
+    app.state.for_programs = ("/api/", "/live", *_for_programs(features))
     problems.install(app)
     # The last one added is the first that a request meets.
     app.add_middleware(idempotency.Once)
@@ -48,16 +52,36 @@ def create_app(deps: Deps) -> FastAPI:
     return app
 
 
-@functools.cache
-def _routes() -> tuple[BaseRoute, ...]:
-    """Return what every app serves. FastAPI reads all signatures at the first request, once for all apps of a process:
-    routes know no connections, and find those of their app in its state."""
+@functools.lru_cache(maxsize=_REGISTRIES)
+def _routes(features: Registry) -> tuple[BaseRoute, ...]:
+    """Return what every app of these features serves. FastAPI reads all signatures at the first request, once for all
+    apps of a process: routes know no connections, and find those of their app in its state."""
     root = APIRouter(generate_unique_id_function=openapi.operation_id)
-    root.include_router(health.router)
-    root.include_router(route.router)
-    for router in API:
+    for router in _routers(features, "routes"):
+        root.include_router(router)
+    for router in _routers(features, "api"):
         root.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
-    for router in PAGES:
+    root.include_router(live.router, include_in_schema=False)
+    for router in _routers(features, "pages"):
         root.include_router(router, include_in_schema=False)
     root.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     return tuple(root.routes)
+
+
+def _routers(features: Registry, which: Literal["routes", "api", "pages"]) -> Iterator[APIRouter]:
+    for one in features:
+        for ref in getattr(one, which):
+            yield registry.load(ref)
+
+
+def _for_programs(features: Registry) -> Iterator[str]:
+    """Yield what the paths of open routes begin with: their errors are for programs."""
+    for router in _routers(features, "routes"):
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield route.path.partition("{")[0]
+
+
+def _built(ref: Ref | None, deps: Deps) -> Any:
+    """Build what one feature brings for the whole app; None if no feature does."""
+    return None if ref is None else registry.load(ref)(deps)

@@ -16,15 +16,13 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from fleet.access import Actor, Permission, Principal, Via, audit, secret
+from fleet.access import Actor, Permission, Principal, Via, audit, authenticate, secret, tokens
 from fleet.access.sessions import LIFETIME
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
-from fleet.features.users import service as accounts
-from fleet.features.webhooks.kinds import DELIVER
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
@@ -91,7 +89,7 @@ def withheld(who: Principal) -> tuple[str, ...]:
 
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
     """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
-    subject = "hook.delivery" if job.kind == DELIVER else str(job.payload.get("subject", ""))
+    subject = "hook.delivery" if job.kind == "deliver" else str(job.payload.get("subject", ""))
     return {} if _is_withheld(who, subject) else job.payload
 
 
@@ -116,7 +114,7 @@ async def principal_of(request: Request) -> Principal | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         request.state.principal = None
         if scheme.lower() == "bearer":
-            request.state.principal = await run_in_threadpool(accounts.by_token, deps, token.strip())
+            request.state.principal = await run_in_threadpool(_by_token, deps, token.strip())
         elif request.cookies.get(cookie_name(request)):
             request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
     found: Principal | None = request.state.principal
@@ -127,10 +125,18 @@ TheVisitor = Annotated[Principal | None, Depends(principal_of)]
 """Who stands behind a request of an open route, if anybody is known."""
 
 
+def _by_token(deps: Deps, key: str) -> Principal | None:
+    if not key.startswith(secret.TOKEN_PREFIX):
+        return None
+    with deps.db.transaction() as tx:
+        return tokens.find(tx, key)
+
+
 def _by_cookie(request: Request, deps: Deps) -> Principal | None:
     key = request.cookies[cookie_name(request)]
     may_rotate = not request.url.path.startswith(STREAMS)
-    found = accounts.by_session(deps, key, address=address_of(request), may_rotate=may_rotate)
+    with deps.db.transaction() as tx:
+        found = authenticate.by_session(tx, key, address=address_of(request), may_rotate=may_rotate)
     if found is not None and found.new_key is not None:
         request.state.session_cookie = session_cookie(request, found.new_key)  # `headers` puts it on every answer
     return None if found is None else found.principal

@@ -1,4 +1,4 @@
-"""Numbers that many pages show, read once for everybody who looks. Made by `app`, one a process.
+"""Cached statistics shared by all page requests. Made by `app`, one a process.
 
 Holds no fact of its own: all of it can be lost and read again.
 """
@@ -12,13 +12,11 @@ from typing import Generic, TypeVar
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
-from fleet.features.monitoring import health
-from fleet.features.monitoring.health import Asked
-from fleet.features.overview import queries as overview
-from fleet.features.overview.queries import Overview, Pulse, Watch
+from fleet.web import pulse
+from fleet.web.ports import Cards
+from fleet.web.pulse import Pulse
 
 _FOR_S = 2.0
-_ASKED_S = 10.0
 T = TypeVar("T")
 
 log = logs.get(__name__)
@@ -76,32 +74,27 @@ class Background(Generic[T]):
             self._lock.release()
 
 
-class Glance:
-    """What one process keeps for all who look."""
+class CachedStats:
+    """What one process reads once for all who look: the pulse, and the cards of the first page."""
 
-    def __init__(self, deps: Deps) -> None:
+    def __init__(self, deps: Deps, cards: Cards | None = None) -> None:
         self._pulse = Kept(lambda: _pulse(deps))
-        self._broker = Background(lambda: health.ask(deps), every_s=_ASKED_S)
-        watch = Watch(deps)
-        self._overview = Kept(lambda: watch.look(self._broker.last or Asked()))
+        self._cards = cards
 
     def pulse(self, *, fresh: bool = True) -> Pulse | None:
         """Return how the fleet stands; `fresh` False: as it was last known, without asking anybody."""
         return self._pulse.get() if fresh else self._pulse.last
 
-    def overview(self) -> Overview:
-        """Return the fleet at a glance. Broker and workers are asked for the next look. Raises Unavailable."""
-        self._broker.refresh()
-        return self._overview.get()
-
     def forget(self) -> None:
         """Read everything anew at the next look: whoever did something must see what came of it."""
         self._pulse.forget()
-        self._overview.forget()
+        if self._cards is not None:
+            self._cards.forget()
 
 
 def _pulse(deps: Deps) -> Pulse:
     try:
-        return overview.pulse(deps)
+        with deps.db.transaction() as tx:
+            return pulse.read(tx)
     except FleetError as error:
         return Pulse(problem=str(error))

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fleet.access import Permission, Principal
-from fleet.core import clock, logs
+from fleet.access import Permission, Principal, active_sessions
+from fleet.core import clock, events, logs
 from fleet.core.errors import FleetError, Unavailable
-from fleet.core.events import Position
+from fleet.core.events import Event, Position
 from fleet.engine.deps import Deps
-from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.feed import Scribe
-from fleet.features.users import service as accounts
 from fleet.web.auth import withheld
+from fleet.web.ports import Feed
 from fleet.web.rounds import Round, Wants, parts_of, said
 
 T = TypeVar("T")
@@ -93,16 +91,17 @@ class _Changing:
 class Hub:
     """The streams of one process.
 
-    `frame` makes what every page shows of the fleet, `cards` the overview's figures, both as HTML; asked every two
-    seconds at most, while somebody looks, and sent when they have changed.
+    `frame` makes what every page shows of the fleet, `cards` the figures of the first page; both are asked for HTML
+    every two seconds at most, while somebody looks, and sent when they have changed. `feed` turns events into lines.
     """
 
-    def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str]) -> None:
+    def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str],
+                 feed: Feed | None = None) -> None:  # fmt: skip
         self._deps = deps
         self._frame, self._cards = _Changing(frame), _Changing(cards)
+        self._feed = feed
         # What was sent of both. What a thread has just made is not: who comes before it is sent would hear it twice.
         self._shown = ("", "")
-        self._scribe = Scribe(deps)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
         self._listeners: set[Listener] = set()
         self._joining = 0
@@ -175,12 +174,11 @@ class Hub:
     def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
         """Return what happened between the two; None for too much of it, and for a position of another database."""
         if after > reached:
-            return b"" if after <= activity_queries.tail(self._deps) else None
-        found = activity_queries.read_after(self._deps, after, limit=BACKLOG + 1)
-        events = [event for event in found if event.position <= reached]
-        if len(events) > BACKLOG:
+            return b"" if after <= self._tail() else None
+        found = [event for event in self._events_after(after, limit=BACKLOG + 1) if event.position <= reached]
+        if len(found) > BACKLOG:
             return None
-        return Round(reached, events, self._scribe.lines(events)).told(wants, after)
+        return self._round(reached, found).told(wants, after)
 
     async def _poll(self) -> None:
         """Read on for as long as anybody listens."""
@@ -211,16 +209,29 @@ class Hub:
 
     def _read(self) -> Round:
         """Return what has happened since the last round."""
-        tail = activity_queries.tail(self._deps)
+        tail = self._tail()
         if self._position is None:
             return Round(tail)
-        events = activity_queries.read_after(self._deps, self._position, limit=_READ)
+        found = self._events_after(self._position, limit=_READ)
         # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
-        reached = [events[-1].position] if events else []
-        end = reached[0] if len(events) == _READ else max(tail, self._position, *reached)
+        reached = [found[-1].position] if found else []
+        end = reached[0] if len(found) == _READ else max(tail, self._position, *reached)
         looked_at = any(listener.wants.cards for listener in list(self._listeners))
         cards = self._cards.fresh() if looked_at else ""
-        return Round(end, events, self._scribe.lines(events), self._frame.fresh(), cards)
+        return self._round(end, found, self._frame.fresh(), cards)
+
+    def _round(self, end: Position, found: Sequence[Event], frame: str = "", cards: str = "") -> Round:
+        lines = self._feed.lines(found) if self._feed is not None else ()
+        return Round(end, found, lines, frame, cards, self._feed)
+
+    def _tail(self) -> Position:
+        """Return the position after which everything is yet to come."""
+        with self._deps.db.transaction() as tx:
+            return events.tail_position(tx)
+
+    def _events_after(self, position: Position, *, limit: int) -> list[Event]:
+        with self._deps.db.transaction() as tx:
+            return events.read_after(tx, position, limit=limit)
 
     def _send(self, chunk_for: Callable[[Listener], bytes]) -> None:
         for listener in list(self._listeners):
@@ -241,10 +252,14 @@ class Hub:
             return
         self._checked_at_s = now_s
         asked = {listener.key_id for listener in self._listeners}
-        stand = await self._in_thread(lambda: accounts.still_stand(self._deps, asked))
+        stand = await self._in_thread(lambda: self._standing(asked))
         for listener in [one for one in self._listeners if one.key_id in asked]:
             if not _may_go_on(listener, stand.get(listener.key_id)):
                 self._end(listener)
+
+    def _standing(self, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
+        with self._deps.db.transaction() as tx:
+            return active_sessions.of(tx, ids)
 
     def _end_all(self) -> None:
         for listener in list(self._listeners):

@@ -59,6 +59,7 @@ class Described(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document["info"]["description"] = _PREAMBLE
+            document["paths"] = dict(sorted(document["paths"].items()))  # whatever the order of the features is
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)

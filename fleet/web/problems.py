@@ -14,12 +14,12 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fleet.access.errors import LoginRefused, NotAllowed, TooManyTries
 from fleet.access.idempotency_keys import UnderWay
 from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine.agents.commands import Outdated
-from fleet.features.users.service import LoginRefused, NotAllowed, TooManyTries
 from fleet.web.auth import Forbidden, NotLoggedIn
 from fleet.web.rendering import render
 
@@ -110,7 +110,8 @@ class _Breakage:
 
 
 def _for_program(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/health", "/ready", "/live", "/hooks/in/"))
+    for_programs: tuple[str, ...] = request.app.state.for_programs
+    return request.url.path.startswith(for_programs)
 
 
 def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:

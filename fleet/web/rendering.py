@@ -6,8 +6,10 @@ All that comes from agents, surfaces and people is data: Jinja escapes it, and t
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,14 +20,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from fleet.access import Permission
 from fleet.core import clock
-from fleet.features.overview.queries import Pulse
+from fleet.engine import registry
+from fleet.engine.registry import NavItem
 from fleet.web import bars, charts, filters
 from fleet.web.auth import address_of_ours, csrf_word, is_secure
-from fleet.web.cached_stats import Glance
+from fleet.web.cached_stats import CachedStats
+from fleet.web.pulse import Pulse
 
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
+_Source = tuple[str, str | None, Callable[[], bool] | None]
 
 
 def _edition() -> str:
@@ -34,8 +39,30 @@ def _edition() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
+class _Templates(jinja2.BaseLoader):
+    """`NAME/page.html` in the folder of the feature NAME; a name without a slash in the frame's own folder."""
+
+    def __init__(self) -> None:
+        self._own = jinja2.FileSystemLoader(_HERE / "templates")
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> _Source:
+        """Return a template, its file, and whether that is still the same. Raises TemplateNotFound."""
+        feature, slash, name = template.partition("/")
+        if not slash:
+            return self._own.get_source(environment, template)
+        found = registry.current().features.get(feature)
+        if found is None or not found.templates:
+            raise jinja2.TemplateNotFound(template)
+        return _folder(found.templates).get_source(environment, name)
+
+
+@functools.cache
+def _folder(package: str) -> jinja2.BaseLoader:
+    return jinja2.PackageLoader(package)
+
+
 pages = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+    loader=_Templates(), autoescape=True, undefined=jinja2.StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 pages.filters.update(
@@ -54,6 +81,19 @@ pages.filters["relative"] = lambda url: f"{url.path}?{url.query}" if url.query e
 pages.globals.update(Permission=Permission, charts=charts, bars=bars, edition=_edition())
 
 
+def _nav_groups() -> Mapping[str, Sequence[NavItem]]:
+    """Return the pages of the navigation by group, in the order of their first pages."""
+    groups: dict[str, list[NavItem]] = {}
+    for item in registry.current().nav:
+        groups.setdefault(item.group, []).append(item)
+    return groups
+
+
+pages.globals.update(
+    has=lambda name: name in registry.current(), nav=lambda: registry.current().nav, nav_groups=_nav_groups
+)
+
+
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
     """Return a page. `who` is the one who looks at it, None before a login."""
     who = getattr(request.state, "principal", None)
@@ -70,7 +110,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
 
 def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
     """Lead to a page of ours after something was done, and say there what it was."""
-    request.app.state.glance.forget()
+    request.app.state.stats.forget()
     answer = RedirectResponse(where, 303)
     if said:
         note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
@@ -82,8 +122,8 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
 
 def _pulse(request: Request, code: int) -> Pulse | None:
     """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
-    glance: Glance = request.app.state.glance
-    return glance.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+    stats: CachedStats = request.app.state.stats
+    return stats.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
 
 
 def back(request: Request, otherwise: str) -> str:

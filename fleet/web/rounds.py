@@ -1,6 +1,6 @@
 """One round of the stream: the events that were read together, written down once for all who listen.
 
-Called by `hub`. Pure but for the template. Ids are positions (`txid-id`), so a page goes on where it was cut off.
+Called by `hub`. Pure but for the templates. Ids are positions (`txid-id`), so a page goes on where it was cut off.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
 from fleet.engine import positions
-from fleet.features.activity.feed import Line
-from fleet.web.rendering import pages
+from fleet.web.ports import Feed, FeedLine
 
 MOST_LINES = 250
 _MOST_AGENTS = 100
@@ -36,13 +35,15 @@ class Wants:
 
 @dataclass(frozen=True)
 class Round:
-    """The events after one position up to another. `frame` and `cards` are HTML if they have changed, else empty."""
+    """The events after one position up to another, and their lines as `feed` made them; `feed` is None where no feature
+    brings one. `frame` and `cards` are HTML if they have changed, else empty."""
 
     end: Position
     events: Sequence[Event] = ()
-    lines: Sequence[tuple[Position, Line]] = ()
+    lines: Sequence[tuple[Position, FeedLine]] = ()
     frame: str = ""
     cards: str = ""
+    feed: Feed | None = None
 
     @functools.cached_property
     def _told(self) -> dict[Wants, bytes]:
@@ -72,19 +73,16 @@ class Round:
         """Return the lines as events; of a flood that nobody can read the newest, and how many went before them."""
         told = [part for at, subject, part in self._written if at > floor and wants.hears_of(subject)]
         before = [at for at, one in self.lines[:-MOST_LINES] if at > floor and wants.hears_of(one.subject)]
-        if before:
-            more = str(pages.get_template("_feed.html").module.more(len(before)))  # type: ignore[attr-defined]
-            told.insert(0, said("activity", more, before[-1]))
+        if before and self.feed is not None:
+            told.insert(0, said("activity", self.feed.more(len(before)), before[-1]))
         return b"".join(told)
 
     @functools.cached_property
     def _written(self) -> list[tuple[Position, str, bytes]]:
         """The newest lines as events."""
-        parts = pages.get_template("_feed.html").module
-        return [
-            (at, one.subject, said("activity", str(parts.line(one)), at))  # type: ignore[attr-defined]
-            for at, one in self.lines[-MOST_LINES:]
-        ]
+        if self.feed is None:
+            return []
+        return [(at, one.subject, said("activity", self.feed.html(one), at)) for at, one in self.lines[-MOST_LINES:]]
 
 
 def parts_of(wants: Wants, frame: str, cards: str) -> bytes:

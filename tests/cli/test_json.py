@@ -14,12 +14,12 @@ from fleet.cli.app import cli as root
 from fleet.cli.views import to_json
 from fleet.core import masking
 from fleet.features.users import invite
-from fleet.features.users import service as accounts
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli, cli
 from tests.features.drafts.test_drafts import proposed
 from tests.features.drafts.test_scan import COMMENT, LOVE, POST
 from tests.features.users.test_cli import PASSWORD, typed
+from tests.web_client import by_token
 
 __all__ = ["cli"]
 
@@ -80,7 +80,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
 def test_the_secret_that_is_shown_once_works(cli: Cli, fleet: Fleet) -> None:
     typed(cli, "users", "create", "ann", "--role", "owner")
     token = cli.json("tokens", "create", "ci", "--user", "ann", "--scope", "agents.view")["token"]
-    assert accounts.by_token(fleet.deps, token) is not None
+    assert by_token(fleet.deps, token) is not None
     link = cli.json("users", "invite", "--role", "operator")["link"]
     assert invite.join(fleet.deps, link.rpartition("/")[2], "bo", PASSWORD).role == "operator"
 

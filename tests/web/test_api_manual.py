@@ -11,10 +11,10 @@ from fastapi.routing import APIRoute
 from fleet.access import Permission
 from fleet.access.idempotency_keys import ABANDONED, KEPT
 from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.features.users import service as accounts
 from fleet.web import cursors, middleware
-from fleet.web.api_routers import ROUTERS
 from fleet.web.cursors import Paging
 from fleet.web.openapi import guarded
 from fleet.web.server import running
@@ -62,8 +62,9 @@ def test_every_body_refuses_a_field_that_nobody_knows() -> None:
     """A typing error must not do half of what was meant: docs/api.md says 422."""
     bodies = {
         f"{route.path} {sorted(route.methods)}": route.body_field.field_info.annotation
-        for router in ROUTERS
-        for route in router.routes
+        for feature in registry.current()
+        for ref in feature.api
+        for route in registry.load(ref).routes
         if isinstance(route, APIRoute) and route.body_field is not None
     }
     assert len(bodies) > 20

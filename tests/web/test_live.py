@@ -16,6 +16,7 @@ import pytest
 
 from fleet.access import Permission, Principal, Role, Via
 from fleet.core import events
+from fleet.features.activity.feed import Scribe
 from fleet.features.controls import commands as fleetwide
 from fleet.features.users import service as accounts
 from fleet.web import hub, server
@@ -372,7 +373,7 @@ def test_a_page_that_does_not_read_is_let_go_and_holds_nobody_up(fleet: Fleet, m
 async def _beside_one_that_hangs(fleet: Fleet) -> int:
     """Return how many still listen, once one has missed more rounds than it may."""
     who = Principal(uuid.uuid4(), "ana", Role.VIEWER, Via.SESSION, uuid.uuid4())
-    streams = hub.Hub(fleet.deps, frame=lambda: "", cards=lambda: "")
+    streams = hub.Hub(fleet.deps, frame=lambda: "", cards=lambda: "", feed=Scribe(fleet.deps))
     stuck, other = [await streams.join(who, None, Wants(feed=True)) for _ in range(2)]
     never = asyncio.Event()
 

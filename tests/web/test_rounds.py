@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from fleet.core import clock
 from fleet.core.events import Event, Position
-from fleet.features.activity.feed import Line
 from fleet.web.rounds import MOST_LINES, Round, Wants
+
+
+@dataclass
+class Line:
+    """A line of the feed."""
+
+    subject: str
+
+
+class Plain:
+    """A feed of plain texts."""
+
+    def lines(self, events: Sequence[Event]) -> list[tuple[Position, Line]]:
+        return [(one.position, Line(one.subject)) for one in events]
+
+    def html(self, line: Line) -> str:
+        return line.subject
+
+    def more(self, number: int) -> str:
+        return f"<li>{number} more at once</li>"
 
 
 def flood(*subjects: str) -> Round:
     now = clock.now()
     events = [Event(Position(1, no), now, subject, None, None, {}) for no, subject in enumerate(subjects, 1)]
-    lines = [
-        (one.position, Line(one.position.id, now, one.subject, "", "", "", "", "Ada", None, "words", "", "", False))
-        for one in events
-    ]
-    return Round(Position(2, 1), events, lines)
+    return Round(Position(2, 1), events, Plain().lines(events), feed=Plain())
 
 
 def test_of_a_flood_only_those_lines_are_counted_that_the_listener_may_hear_of() -> None:

@@ -12,10 +12,15 @@ FEATURE = Feature(
     pages=("fleet.features.activity.pages:router",),
     agent_tabs=(
         AgentTab(
-            name="activity", template="agent_activity.html", facts="fleet.features.activity.pages:agent_tab", order=40
+            name="activity",
+            template="activity/agent_activity.html",
+            facts="fleet.features.activity.pages:agent_tab",
+            order=40,
         ),
     ),
     agent_commands=("fleet.features.activity.cli:activity_of_agent",),
+    live_feed="fleet.features.activity.feed:Scribe",
+    templates=__package__,
     nav=(
         NavItem(
             path="/activity",

@@ -1,6 +1,7 @@
 """Events as lines of the feed: the same HTML whether a page brings it or the stream does.
 
-Called by `hub` and by pages. All words come from outside: Jinja escapes them, and none of them becomes an address.
+Called by pages and, as `Feature.live_feed`, by the stream. All words come from outside: Jinja escapes them, and none
+of them becomes an address.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
@@ -18,6 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.features.activity import event_text
 from fleet.features.activity.agent_names import Cast
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
+from fleet.web.rendering import pages
 
 Family = Literal["posts", "comments", "likes", "drafts", "trouble", "people"]
 """Kinds of event that people look for; the rest is told among all."""
@@ -73,7 +75,7 @@ class Line:
 
 
 class Scribe:
-    """Writes events down as lines, knowing who is who."""
+    """Renders events as lines, with the names of their agents. See `fleet.web.ports.Feed`."""
 
     def __init__(self, deps: Deps) -> None:
         self._cast = Cast(deps)
@@ -84,6 +86,14 @@ class Scribe:
         with self._lock:
             self._cast.meet(events)
             return [(event.position, line) for event in events if (line := self._line(event)) is not None]
+
+    def html(self, line: Line) -> str:
+        """Return a line as pages show it."""
+        return str(_template().line(line))
+
+    def more(self, number: int) -> str:
+        """Return the line that stands for `number` older ones."""
+        return str(_template().more(number))
 
     def _line(self, event: Event) -> Line | None:
         told = self._cast.tell(event)
@@ -97,6 +107,10 @@ class Scribe:
             username=self._cast.username(event), words=told.words, agent_id=str(event.agent_id or ""),
             job_id=str(event.job_id or ""), quiet=event.subject in event_text.QUIET,
         )  # fmt: skip
+
+
+def _template() -> Any:
+    return pages.get_template("_feed.html").module
 
 
 def family(event: Event) -> str:

@@ -53,12 +53,13 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     found, shown = None, Shown((), "")
     try:
         found = lookup.agent(deps.db, agent, include_deleted=True) if agent else None
-        shown = newest(deps, request.app.state.scribe, family=family, name=agent or None, subject=subject,
+        shown = newest(deps, request.app.state.feed, family=family, name=agent or None, subject=subject,
                        but=withheld(who), before=before, limit=_PAGE)  # fmt: skip
     except FleetError as error:
         problem = error
     return render(
-        request, "activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent, found=found,
+        request, "activity/activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent,
+        found=found,
         subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
     )  # fmt: skip
 

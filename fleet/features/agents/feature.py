@@ -19,14 +19,17 @@ FEATURE = Feature(
         "fleet.features.agents.pages_agent:router",
     ),
     agent_tabs=(
-        AgentTab(name="about", template="agent_about.html", facts="fleet.features.agents.pages_agent:about", order=10),
+        AgentTab(
+            name="about", template="agents/agent_about.html", facts="fleet.features.agents.pages_agent:about", order=10
+        ),
         AgentTab(
             name="decisions",
-            template="agent_decisions.html",
+            template="agents/agent_decisions.html",
             facts="fleet.features.agents.pages_agent:decisions_tab",
             order=20,
         ),
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/agents",

@@ -104,7 +104,8 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
     except NotFound as error:
         problem, roll = error, agent_views.nobody(deps)
     return render(
-        request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
+        request, "agents/agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll,
+        asked=asked,
         personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=Standing,
         autonomies=AUTONOMY, address=agent_address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
@@ -144,7 +145,7 @@ def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSel
     if selection is None:
         return go(request, back(request, "/agents"), "Choose agents first, or all that match.", wrong=True)
     there, movable = bulk.count(deps, selection, do)
-    return render(request, "agents_bulk.html", crowd=selection, asked=asked, do=do, there=there, movable=movable,
+    return render(request, "agents/agents_bulk.html", crowd=selection, asked=asked, do=do, there=there, movable=movable,
                   **_words(do))  # fmt: skip
 
 

@@ -66,11 +66,20 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
         raise Forbidden(f"You may not see the {tab} of agents.", fix="Ask an admin of the fleet.")
     row = _known(deps, name)
     return render(
-        request, "agent.html", agent=row, tab=tab, tabs=tuple(tabs), shown=tabs[tab].template, at=agent_address(row),
-        hold=agent_views.hold_on(deps, row), persona=personas_of(deps).personas.get(row.persona_id or ""),
-        actions=agent_commands.actions_of(row), before=before, decided=functools.partial(decided_for, who, row),
+        request,
+        "agents/agent.html",
+        agent=row,
+        tab=tab,
+        tabs=tuple(tabs),
+        shown=tabs[tab].template,
+        at=agent_address(row),
+        hold=agent_views.hold_on(deps, row),
+        persona=personas_of(deps).personas.get(row.persona_id or ""),
+        actions=agent_commands.actions_of(row),
+        before=before,
+        decided=functools.partial(decided_for, who, row),
         **registry.load(tabs[tab].facts)(deps, row, before),
-    )  # fmt: skip
+    )
 
 
 def _known(deps: Deps, name: str) -> AgentRow:
@@ -123,7 +132,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
     except Conflict as error:
         replay = {"problem": error}
     inputs = decided_for(who, row, found[0].tick.inputs)
-    return render(request, "decision.html", agent=row, at=agent_address(row), one=found[0], replay=replay,
+    return render(request, "agents/decision.html", agent=row, at=agent_address(row), one=found[0], replay=replay,
                   inputs=inputs, as_written=_readable(inputs))  # fmt: skip
 
 
@@ -201,7 +210,7 @@ def _done(request: Request, deps: Deps, name: str, act: Callable[[AgentRow], str
 def ask_delete(request: Request, deps: TheDeps, name: Name) -> Response:
     """Say what deleting an agent means, and ask whether it is meant."""
     row = lookup.agent(deps.db, text.clean(name))
-    return render(request, "agent_delete.html", agent=row, at=agent_address(row))
+    return render(request, "agents/agent_delete.html", agent=row, at=agent_address(row))
 
 
 @router.post("/agents/{name}/delete")

@@ -95,7 +95,7 @@ def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Respons
 def _show(request: Request, deps: Deps, form: agent_form.Form, *, code: int = 200) -> Response:
     was: AgentRow | None = form.was
     return render(
-        request, "agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
+        request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
         weights=WEIGHT_NAMES, autonomies=agent_form.AUTONOMY, audiences=agent_form.AUDIENCES,
         scan_intervals=SCAN_INTERVALS_S, longest=agent_form.LONGEST,

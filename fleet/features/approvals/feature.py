@@ -15,6 +15,7 @@ FEATURE = Feature(
     ),
     agent_deleting="fleet.features.approvals.service:withdraw_of_agent",
     refuse_name="fleet.features.approvals.rule_users:refuse_name",
+    templates=__package__,
     nav=(
         NavItem(
             path="/approvals",
@@ -22,6 +23,7 @@ FEATURE = Feature(
             permission="drafts.view",
             group="Work",
             order=90,
+            tally="fleet.features.approvals.queries:tally",
             icon="M4 12.5 9 17.5 20 6.5",
         ),
     ),
@@ -47,6 +49,7 @@ FEATURE = Feature(
     ),
     pruners=("fleet.features.approvals.maintenance:prune",),
     tables=("fleet.features.approvals.models",),
+    checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={"approvals.effects": ("fleet.features.approvals.retry:EFFECTS",)},
 )

@@ -40,12 +40,19 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
         which = Filter((chosen,), resource or None, lookup.agent_id(deps.db, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
-        return render(request, "approvals.html", code=404, problem=error, found=[], names={}, more=None, **facts)
+        return render(
+            request, "approvals/approvals.html", code=404, problem=error, found=[], names={}, more=None, **facts
+        )
     shown = found[:_PAGE]
     return render(
-        request, "approvals.html", problem=None, found=shown, more=str(shown[-1].id) if len(found) > _PAGE else None,
-        names=lookup.names(deps.db, [one.agent_id for one in shown]), **facts,
-    )  # fmt: skip
+        request,
+        "approvals/approvals.html",
+        problem=None,
+        found=shown,
+        more=str(shown[-1].id) if len(found) > _PAGE else None,
+        names=lookup.names(deps.db, [one.agent_id for one in shown]),
+        **facts,
+    )
 
 
 def _resources(deps: Deps, waiting: Any, chosen: str) -> list[str]:
@@ -124,6 +131,6 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
     """Show the request as it stands now; `kept` is a form that was refused."""
     one, record = approving.show(deps, name)
     return render(
-        request, "approval.html", code=code, one=one, record=record, problem=problem, kept=kept or {},
+        request, "approvals/approval.html", code=code, one=one, record=record, problem=problem, kept=kept or {},
         is_changed=isinstance(problem, Changed), names=lookup.names(deps.db, [one.agent_id]), **_looks(who),
     )  # fmt: skip

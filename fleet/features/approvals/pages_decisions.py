@@ -85,7 +85,7 @@ def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated
         return go(request, where, str(error), wrong=True)
     if all(answer.error is None for answer in answers):
         return go(request, where, summed_up(answers))
-    return render(request, "decided.html", answers=answers, back=where, told=told, summary=summed_up(answers))
+    return render(request, "approvals/decided.html", answers=answers, back=where, told=told, summary=summed_up(answers))
 
 
 @router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])

@@ -130,6 +130,11 @@ def pending_by_resource(tx: Tx) -> dict[tuple[str, str], int]:
     return {(row[0], row[1]): int(row[2]) for row in tx.execute(query.group_by(RequestRow.resource, RequestRow.action))}
 
 
+def tally(tx: Tx) -> int:
+    """Return how many requests wait for people."""
+    return sum(pending_by_resource(tx).values())
+
+
 def oldest_pending_s(tx: Tx) -> float:
     """Return how long the request has waited that has waited longest; 0 when none waits."""
     oldest = sa.select(sa.func.min(RequestRow.created_at)).where(RequestRow.state == RequestState.PENDING)

@@ -59,6 +59,11 @@ def refuse_name(deps: Deps, name: str) -> None:
         )
 
 
+def refuse_unknown(deps: Deps) -> None:
+    """Do the same for the rules and settings of a process that is about to serve."""
+    refuse(deps.db, deps.settings, rules_of(deps))
+
+
 def _problem(tx: Tx, rule: str, name: str) -> Iterator[Problem]:
     """Yield what is wrong with one user, if anything."""
     said = f"The approval rule {rule!r} names user:{name}"

@@ -10,6 +10,7 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.controls.api:router",),
     pages=("fleet.features.controls.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/controls",

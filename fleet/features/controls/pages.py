@@ -46,7 +46,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
     named = [one.key for one in holds if one.scope == "agent"]
     named += [one.key for one in budgets if one.scope is Scope.AGENT]
     return render(
-        request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
+        request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
         caps=configuration.caps(deps.settings), tempo=deps.settings.tempo, budgets=budgets,
         names=lookup.usernames(deps.db, named), scopes=Scope, periods=Period, units=Unit,

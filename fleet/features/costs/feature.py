@@ -16,12 +16,13 @@ FEATURE = Feature(
     agent_tabs=(
         AgentTab(
             name="costs",
-            template="agent_costs.html",
+            template="costs/agent_costs.html",
             facts="fleet.features.costs.pages:agent_tab",
             permission="costs.view",
             order=50,
         ),
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/costs",

@@ -51,7 +51,7 @@ def costs(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe
     found = cost_commands.spending(deps, by, days=since.days, limit=_ROWS)
     agents = [one.key for one in found.sums if by is By.AGENT]
     return render(
-        request, "costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
+        request, "costs/costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
         names=lookup.usernames(deps.db, [one.key for one in found.budgets if one.scope is Scope.AGENT]),
         agents=lookup.usernames(deps.db, agents),
     )  # fmt: skip

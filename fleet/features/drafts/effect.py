@@ -20,6 +20,7 @@ from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features import approvals
 from fleet.features.approvals import Person, Request, RequestState
+from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.effect import Effect
 from fleet.features.drafts import content, lessons, queries, service
 from fleet.features.drafts.kinds import REVISE_DRAFT
@@ -29,6 +30,14 @@ from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 
 RESOURCE, ACTION = "draft", "publish"
+
+
+def tally(tx: Tx) -> int:
+    """Return how many drafts wait for people."""
+    waiting = approval_queries.pending_by_resource(tx)
+    return sum(number for (resource, _), number in waiting.items() if resource == RESOURCE)
+
+
 _INTO = {
     RequestState.APPROVED: DraftStatus.APPROVED, RequestState.REJECTED: DraftStatus.REJECTED,
     RequestState.EXPIRED: DraftStatus.EXPIRED, RequestState.WITHDRAWN: DraftStatus.WITHDRAWN,

@@ -23,7 +23,7 @@ FEATURE = Feature(
     agent_tabs=(
         AgentTab(
             name="drafts",
-            template="agent_drafts.html",
+            template="drafts/agent_drafts.html",
             facts="fleet.features.drafts.agent_parts:tab",
             permission="drafts.view",
             order=60,
@@ -31,6 +31,7 @@ FEATURE = Feature(
     ),
     agent_facts="fleet.features.drafts.agent_parts:facts",
     agent_summary="fleet.features.drafts.agent_parts:summary",
+    templates=__package__,
     nav=(
         NavItem(
             path="/drafts",
@@ -38,6 +39,7 @@ FEATURE = Feature(
             permission="drafts.view",
             group="Work",
             order=80,
+            tally="fleet.features.drafts.effect:tally",
             icon="M4 20h4L19 9l-4-4L4 16ZM13 7l4 4",
         ),
     ),

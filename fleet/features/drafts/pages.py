@@ -53,11 +53,12 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
         which = _filter(deps, clock.now(), asked)
         found = drafting.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
-        return render(request, "drafts.html", code=404, problem=error, found=[], names={}, asked=asked, more=None,
+        return render(request, "drafts/drafts.html", code=404, problem=error, found=[], names={}, asked=asked,
+                      more=None,
                       lessons=[], total=0, waiting=drafting.waiting(deps), **_looks(who))  # fmt: skip
     shown = found[:_PAGE]
     return render(
-        request, "drafts.html", problem=None, found=shown, asked=asked, total=drafting.count(deps, which),
+        request, "drafts/drafts.html", problem=None, found=shown, asked=asked, total=drafting.count(deps, which),
         names=lookup.names(deps.db, [one.row.agent_id for one in shown]), waiting=drafting.waiting(deps),
         more=str(shown[-1].row.id) if len(found) > _PAGE else None,
         lessons=_lessons(deps, agent), **_looks(who),

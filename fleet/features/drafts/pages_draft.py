@@ -83,7 +83,7 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
     one, revisions = drafting.show(deps, name)
     mine = {**one.row.content, **{field: words for field, words in (kept or {}).items() if field in one.row.content}}
     return render(
-        request, "draft.html", code=code, problem=problem, one=one, kept=kept or {}, mine=mine,
+        request, "drafts/draft.html", code=code, problem=problem, one=one, kept=kept or {}, mine=mine,
         against=pages_decisions.changes(one.row.content, mine) if isinstance(problem, Changed) else [],
         is_changed=isinstance(problem, Changed), history=_history(revisions), record=drafting.decisions(deps, name),
         names=lookup.names(deps.db, [one.row.agent_id]), **_looks(one, who),

@@ -12,6 +12,7 @@ FEATURE = Feature(
     help="Variants of posts, and what came of them.",
     api=("fleet.features.experiments.api:router",),
     pages=("fleet.features.experiments.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/experiments",

@@ -22,7 +22,7 @@ router = APIRouter()
 @router.get("/experiments", dependencies=[needs(Permission.FLEET_VIEW)])
 def experiments(request: Request, deps: TheDeps) -> Response:
     """Show every experiment that is known."""
-    return render(request, "experiments.html", standings=trials.standings(deps))
+    return render(request, "experiments/experiments.html", standings=trials.standings(deps))
 
 
 @router.get("/experiments/{name}", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -30,4 +30,4 @@ def experiment(request: Request, deps: TheDeps, name: Annotated[Name, Path()], *
                after: Literal["1", "24", "72"] = "24", by: Maybe[Whose] = None) -> Response:  # fmt: skip
     """Show what an experiment's variants got, and whether they differ."""
     found = trials.results(deps, name, age_h=int(after), whose=by)
-    return render(request, "experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE)
+    return render(request, "experiments/experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE)

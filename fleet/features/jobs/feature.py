@@ -20,12 +20,13 @@ FEATURE = Feature(
     agent_tabs=(
         AgentTab(
             name="jobs",
-            template="agent_jobs.html",
+            template="jobs/agent_jobs.html",
             facts="fleet.features.jobs.pages:agent_tab",
             permission="jobs.view",
             order=30,
         ),
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/jobs", label="Jobs", permission="jobs.view", group="Work", order=60, icon="M4 6h16M4 12h16M4 18h10"
@@ -36,6 +37,8 @@ FEATURE = Feature(
             permission="jobs.view",
             group="Work",
             order=70,
+            tally="fleet.features.jobs.queries:tally_dead",
+            is_alarming=True,
             icon="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
         ),
     ),

@@ -50,12 +50,27 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
     except FleetError as error:
         problem = error
     return render(
-        request, "jobs.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
-        names=lookup.names(deps.db, [row.agent_id for row in found]), choices=job_queries.choices_of(deps, found),
-        timings=job_queries.job_timings(deps), older=str(found[-1].id) if len(found) == _PAGE else None,
-        state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,
-        states=JobState, kinds=tuple(registry.current().jobs), priorities=Priority, sinces=Since,
-    )  # fmt: skip
+        request,
+        "jobs/jobs.html",
+        code=status_of(problem) if problem else 200,
+        jobs=found,
+        total=total,
+        problem=problem,
+        names=lookup.names(deps.db, [row.agent_id for row in found]),
+        choices=job_queries.choices_of(deps, found),
+        timings=job_queries.job_timings(deps),
+        older=str(found[-1].id) if len(found) == _PAGE else None,
+        state=state,
+        kind=kind,
+        priority=priority,
+        agent=agent,
+        since=since,
+        before=before,
+        states=JobState,
+        kinds=tuple(registry.current().jobs),
+        priorities=Priority,
+        sinces=Since,
+    )
 
 
 @router.post("/jobs/retry", dependencies=[needs(Permission.JOBS_CONTROL)])

@@ -94,12 +94,22 @@ def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], b
     except FleetError as error:
         problem = error
     return render(
-        request, "dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
-        by_reason=job_queries.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
-        older=str(found[-1].id) if len(found) == _PAGE else None, before=before,
-        reasons=DeadReason, kinds=tuple(registry.current().jobs),
+        request,
+        "jobs/dead.html",
+        code=status_of(problem) if problem else 200,
+        jobs=found,
+        total=total,
+        problem=problem,
+        by_reason=job_queries.dead_by_reason(deps),
+        meaning=MEANING,
+        names=_names(deps, found),
+        asked=asked,
+        older=str(found[-1].id) if len(found) == _PAGE else None,
+        before=before,
+        reasons=DeadReason,
+        kinds=tuple(registry.current().jobs),
         ages=Age,
-    )  # fmt: skip
+    )
 
 
 @router.get("/dead/{act}", dependencies=[needs(Permission.JOBS_CONTROL)])
@@ -110,7 +120,7 @@ def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], 
         return go(request, "/dead", "Select some dead letters first.", wrong=True)
     letters = job_queries.dead_letters(deps, asked.filter(deps))
     found, _ = job_commands.list_jobs(deps, letters.which, limit=_SHOWN, counted=False)
-    return render(request, "dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
+    return render(request, "jobs/dead_confirm.html", act=act, letters=letters, jobs=found, names=_names(deps, found),
                   asked=asked, most=job_queries.MOST_AT_ONCE)  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def job(request: Request, deps: TheDeps, job: TheJob,
     story = job_queries.story(deps, job)
     row = story.row
     return render(
-        request, "job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
+        request, "jobs/job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
         choices={choice.act: choice for choice in story.choices}, link=redact.link(row.remote_id),
         meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,
         carried={"payload": redact.fields(carried_for(who, row)), "checkpoint": redact.fields(row.checkpoint),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fleet.core import events
+from fleet.core.db import Tx
 from fleet.core.events import Event
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
@@ -35,6 +36,11 @@ class Story:
     events: Sequence[Event]
     agent: Named | None
     choices: Sequence[Choice]
+
+
+def tally_dead(tx: Tx) -> int | None:
+    """Return how many dead letters there are; None for very many."""
+    return lists.count(tx, Filter(states=(JobState.DEAD,)))
 
 
 def story(deps: Deps, prefix: str) -> Story:

@@ -11,6 +11,8 @@ FEATURE = Feature(
     needs=("monitoring",),
     api=("fleet.features.overview.api:router",),
     pages=("fleet.features.overview.pages:router",),
+    live_cards="fleet.features.overview.cards:OverviewCards",
+    templates=__package__,
     nav=(
         NavItem(
             path="/",

@@ -1,6 +1,6 @@
 """The fleet at a glance, for people who look at it all day: how it stands, and what waits for them.
 
-Called by `fleet.web`, which asks once for everybody who looks. Every query reads an index and stops somewhere: none
+Called by `cards`, which asks once for everybody who looks. Every query reads an index and stops somewhere: none
 counts a table that grows.
 """
 
@@ -11,87 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.core.db import Tx
-from fleet.engine import controls, registry
+from fleet.engine import registry
 from fleet.engine.agents import queries
-from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
-from fleet.engine.jobs import lists, stats
-from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import JobState
-from fleet.features.approvals import queries as approval_queries
-from fleet.features.drafts.effect import RESOURCE as DRAFT
 from fleet.features.monitoring.health import Asked, Part, parts
 from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
 from fleet.spending import ledger
 from fleet.spending import queries as spending
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
+from fleet.web import pulse
+from fleet.web.pulse import Pulse
 
 DAY_H = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """What every page shows: whether the fleet may act, and how much waits. `dead` None: more than anybody counts.
-
-    `drafts` are among the `approvals`: each waits as a request for one.
-    """
-
-    holds: Sequence[Hold] = ()
-    dead: int | None = 0
-    drafts: int = 0
-    approvals: int = 0
-    problem: str = ""
-
-    @property
-    def state(self) -> str:
-        """`running`, `paused` (the whole fleet), `killed`, or `unknown` while the database is away."""
-        if self.problem:
-            return "unknown"
-        if any(hold.hold == "kill" for hold in self.holds):
-            return "killed"
-        return "paused" if self._fleetwide else "running"
-
-    @property
-    def words(self) -> str:
-        """The state for people."""
-        some = len(self.holds)
-        match self.state:
-            case "killed":
-                return "Kill switch on"
-            case "unknown":
-                return "No database"
-            case "running" if some:
-                return f"{some} pause{'s' if some > 1 else ''}"
-        return self.state.capitalize()
-
-    @property
-    def why(self) -> str:
-        """Why nothing happens, if that is so."""
-        if self.problem:
-            return self.problem
-        first = next((hold for hold in self._fleetwide), None)
-        return "" if first is None else f"{first.words()[:1].upper()}{first.words()[1:]}"
-
-    @property
-    def _fleetwide(self) -> list[Hold]:
-        return [hold for hold in self.holds if hold.scope == "fleet"]
-
-
-def pulse(deps: Deps) -> Pulse:
-    """Return how the fleet stands. Raises Unavailable."""
-    with deps.db.transaction() as tx:
-        return _pulse(tx)
-
-
-def _pulse(tx: Tx) -> Pulse:
-    waiting = approval_queries.pending_by_resource(tx)
-    return Pulse(
-        holds=controls.in_force(tx),
-        dead=lists.count(tx, JobFilter(states=(JobState.DEAD,))),
-        drafts=sum(number for (resource, _), number in waiting.items() if resource == DRAFT),
-        approvals=sum(waiting.values()),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +101,7 @@ class Watch:
             late_s = max([each.oldest_s for each in stats.undecided_ticks(tx).values()], default=0.0)
             overdue_s = queries.overdue_s(tx) or 0.0
             agents = self._agents.get(lambda: queries.counts_by_status(tx))
-            waiting, standing = _pulse(tx), stats.live_and_dead(tx)
+            waiting, standing = pulse.read(tx), stats.live_and_dead(tx)
             return Overview(
                 now=now, pulse=waiting, agents=agents, hours=hours, late_s=max(late_s, overdue_s),
                 lateness_s=stats.lateness_s(tx), due=sum(each.number for each in stats.waiting(tx).values()),

@@ -10,6 +10,7 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.personas.api:router",),
     pages=("fleet.features.personas.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/personas",

@@ -49,7 +49,7 @@ def personas(request: Request, deps: TheDeps) -> Response:
     """Show all personas."""
     with deps.db.transaction() as tx:
         tally = queries.tally(tx, AgentFilter())
-    return render(request, "personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
+    return render(request, "personas/personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
                   source=_source(deps))  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
         tally = queries.tally(tx, AgentFilter(persona_id=one.id))
         agents = queries.find(tx, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(
-        request, "persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
+        request, "personas/persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
         agents=agents, address=agent_address, examples=_examples(one), source=_source(deps),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.settings.api:router",),
     pages=("fleet.features.settings.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/settings",

@@ -26,5 +26,6 @@ def settings(request: Request, deps: TheDeps, *, source: Maybe[Source] = None, q
         for one in every
         if source in (None, one.source) and (word in one.variable.lower() or word in one.description.lower())
     ]
-    return render(request, "settings.html", settings=found, every=every, versions=versions(deps), source=source, q=q,
+    return render(request, "settings/settings.html", settings=found, every=every, versions=versions(deps),
+                  source=source, q=q,
                   sources=Source)  # fmt: skip

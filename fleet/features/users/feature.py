@@ -9,10 +9,10 @@ FEATURE = Feature(
     help="Users, sessions, tokens, invitations and the audit log.",
     is_optional=False,
     api=(
+        "fleet.features.users.api_me:router",
         "fleet.features.users.api:router",
         "fleet.features.users.api_tokens:router",
         "fleet.features.users.api_audit:router",
-        "fleet.features.users.api_me:router",
     ),
     pages=(
         "fleet.features.users.pages_login:router",
@@ -21,6 +21,7 @@ FEATURE = Feature(
         "fleet.features.users.pages:router",
         "fleet.features.users.pages_audit:router",
     ),
+    templates=__package__,
     nav=(
         NavItem(
             path="/users",

@@ -87,7 +87,7 @@ def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, link: str | None = None,
            invited: Role | None = None, problem: str | None = None) -> Response:  # fmt: skip
     return render(
-        request, "users.html", code=code, link=link, invited=invited, problem=problem,
+        request, "users/users.html", code=code, link=link, invited=invited, problem=problem,
         users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
         roles=[role for role in Role if may_appoint(who.role, role)],
     )  # fmt: skip

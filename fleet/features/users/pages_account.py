@@ -12,11 +12,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
+from fleet.access.errors import LoginRefused
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.users.pages_login import visit_of, with_session
-from fleet.features.users.service import LoginRefused
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
@@ -97,7 +97,7 @@ def revoke_token(request: Request, deps: TheDeps, who: Own, token_id: uuid.UUID)
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, token: str | None = None,
            problem: str | None = None, wanted: _Wanted | None = None) -> Response:  # fmt: skip
     return render(
-        request, "account.html", code=code, token=token, problem=problem, wanted=wanted or _Wanted(),
+        request, "users/account.html", code=code, token=token, problem=problem, wanted=wanted or _Wanted(),
         lifetimes=_LIFETIMES, sessions=accounts.list_sessions(deps, who),
         tokens=accounts.list_tokens(deps, who.name), scopes=[one for one in Permission if who.may(one)],
     )  # fmt: skip

@@ -37,4 +37,4 @@ def audit(request: Request, deps: TheDeps, *, actor: Words = "", action: Words =
     which = Filter(actor.strip() or None, action.strip() or None, target.strip() or None, since, until)
     found = accounts.audit_page(deps, which, limit=_PAGE + 1, before=before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
-    return render(request, "audit.html", lines=found[:_PAGE], which=which, older=older)
+    return render(request, "users/audit.html", lines=found[:_PAGE], which=which, older=older)

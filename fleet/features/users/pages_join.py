@@ -27,7 +27,7 @@ Key = Annotated[str, Path(max_length=100)]
 def invited(request: Request, deps: TheDeps, key: Key) -> Response:
     """Show what an invitation opens."""
     invitation = invite.look_at_invitation(deps, key)
-    return render(request, "join.html", invitation=invitation, problem=None, name="")
+    return render(request, "users/join.html", invitation=invitation, problem=None, name="")
 
 
 @router.post("/join/{key}", dependencies=[Open])
@@ -44,7 +44,7 @@ def join(request: Request, deps: TheDeps, key: Key, *, name: Annotated[str, Form
         raise
     except FleetError as error:
         return render(
-            request, "join.html", code=status_of(error), invitation=invitation, problem=error, name=name
+            request, "users/join.html", code=status_of(error), invitation=invitation, problem=error, name=name
         )  # fmt: skip
     session, _ = accounts.log_in(deps, user.name, password, visit_of(request))
     return with_session(request, go(request, "/", f"Welcome, {user.name}."), session)

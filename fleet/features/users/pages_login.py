@@ -26,7 +26,9 @@ def form(
     """Show where to log in; who is logged in is led on."""
     if who is not None:
         return go(request, _ours(next))
-    return render(request, "login.html", next=_ours(next), nobody=not accounts.anybody(deps), problem=None, name="")
+    return render(
+        request, "users/login.html", next=_ours(next), nobody=not accounts.anybody(deps), problem=None, name=""
+    )
 
 
 @router.post("/login", dependencies=[Open])
@@ -38,7 +40,7 @@ def log_in(request: Request, deps: TheDeps, former: TheVisitor, *, name: Annotat
         key, _ = accounts.log_in(deps, name, password, visit_of(request))
     except FleetError as error:
         return render(
-            request, "login.html", code=status_of(error), next=_ours(next), nobody=False, problem=error, name=name
+            request, "users/login.html", code=status_of(error), next=_ours(next), nobody=False, problem=error, name=name
         )  # fmt: skip
     if former is not None and former.via is Via.SESSION:
         accounts.log_out(deps, former)

@@ -1,55 +1,33 @@
-"""Who comes in: logins, sessions, tokens and users, as doors call them. Each is one transaction.
+"""Logins, sessions, tokens and users, as doors call them. Each verb is one transaction.
 
-The only way to a `Principal`. Passwords and keys pass through and are never logged, stored or told. Where a verb takes
-`by`, it is who asks at the web; None is whoever runs the command line, who could write into the tables as well.
+`fleet.access.authenticate` finds the user of a request. Passwords and keys pass through and are never logged, stored or
+told. Where a verb takes `by`, it is who asks at the web; None is whoever runs the command line, who could write into
+the tables as well.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NoReturn
 
 import sqlalchemy as sa
 
-from fleet.access import active_sessions, audit, invitations, secret, sessions, throttle, users
+from fleet.access import audit, invitations, secret, sessions, throttle, users
 from fleet.access import tokens as access_tokens
 from fleet.access.audit import Actor, Filter, Line
+from fleet.access.errors import LoginRefused, NotAllowed, TooManyTries
 from fleet.access.models import UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows, may_appoint
-from fleet.access.sessions import Copied, Found, Session, Visit
+from fleet.access.sessions import Found, Session, Visit
 from fleet.access.tokens import Token
 from fleet.access.users import User
-from fleet.core import logs
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, InvalidInput, NotFound
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine.deps import Deps
-
-log = logs.get(__name__)
-
-
-class LoginRefused(FleetError):
-    """Name and password do not open anything; which of both is wrong is not said."""
-
-    exit_code = 2
-
-    def __init__(self) -> None:
-        super().__init__("Name or password are wrong.")
-
-
-class TooManyTries(FleetError):
-    """So many logins have failed that the next has to wait until `retry_at`."""
-
-    def __init__(self, retry_at: datetime) -> None:
-        super().__init__("Too many failed logins.", fix=f"Try again after {retry_at:%H:%M:%S} UTC.")
-        self.retry_at = retry_at
-
-
-class NotAllowed(FleetError):
-    """Somebody wants to give more than they have."""
 
 
 def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Principal]:
@@ -104,37 +82,6 @@ def _opened(tx: Tx, user_id: uuid.UUID, visit: Visit) -> tuple[str, Principal]:
 def _actor(name: str, role: str, address: str | None) -> Actor:
     """Return who acts in this request, now that it is known."""
     return replace(audit.actor(), name=name, role=role, via=Via.SESSION, address=address)
-
-
-def by_session(deps: Deps, key: str, *, address: str | None = None, may_rotate: bool = False) -> Found | None:
-    """Return whose session a key opens, and its new key if it has changed; None if it opens none.
-
-    A copied key ends the session, and the log has from where it came.
-    """
-    with deps.db.transaction() as tx:
-        found = sessions.find(tx, key, may_rotate=may_rotate)
-        if not isinstance(found, Copied):
-            return found
-        who = found.principal
-        with audit.acting(_actor(who.name, who.role, address)):
-            audit.note(tx, "session.copied", f"user:{who.name}", before={"address": found.address})
-    log.warning("session_key_copied", user=who.name, address=address, opened_from=found.address)
-    return None
-
-
-def by_token(deps: Deps, key: str) -> Principal | None:
-    """Return whose token a key is; None if it is none."""
-    if not key.startswith(secret.TOKEN_PREFIX):
-        return None
-    with deps.db.transaction() as tx:
-        return access_tokens.find(tx, key)
-
-
-def still_stand(deps: Deps, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
-    """Return those of the sessions' and tokens' ids that still open something, each with whom it lets in as things are
-    now; looking does not prolong them."""
-    with deps.db.transaction() as tx:
-        return active_sessions.of(tx, ids)
 
 
 def log_out(deps: Deps, principal: Principal, *, everywhere: bool = False) -> None:

@@ -14,7 +14,9 @@ FEATURE = Feature(
         "fleet.features.webhooks.inbound.api:router",
         "fleet.features.webhooks.api:router",
     ),
+    routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
+    templates=__package__,
     nav=(
         NavItem(
             path="/hooks",

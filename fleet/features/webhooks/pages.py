@@ -65,13 +65,13 @@ TheSourceForm = Annotated[FilledSource, Form()]
 @router.get("/hooks", dependencies=[needs(Permission.HOOKS_VIEW)])
 def overview(request: Request, deps: TheDeps) -> Response:
     """Show whom the fleet tells, and who tells the fleet."""
-    return render(request, "hooks.html", hooks=hooks.listed(deps), sources=receiving.listed(deps))
+    return render(request, "webhooks/hooks.html", hooks=hooks.listed(deps), sources=receiving.listed(deps))
 
 
 @router.get("/hooks/new", dependencies=[needs(Permission.HOOKS_EDIT)])
 def new(request: Request) -> Response:
     """Show the form of a new webhook."""
-    return render(request, "hook_form.html", hook=None, filled=Filled(subjects="job.*"), problem=None)
+    return render(request, "webhooks/hook_form.html", hook=None, filled=Filled(subjects="job.*"), problem=None)
 
 
 @router.post("/hooks")
@@ -80,14 +80,18 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: TheForm) -> Res
     try:
         made = hooks.create(deps, filled.wanted(), by=who.by)
     except FleetError as error:
-        return render(request, "hook_form.html", code=status_of(error), hook=None, filled=filled, problem=error)
+        return render(
+            request, "webhooks/hook_form.html", code=status_of(error), hook=None, filled=filled, problem=error
+        )
     return _shown_once(request, made.secret, f"/hooks/{made.subscription.id}", made.subscription.name, is_ours=True)
 
 
 @router.get("/hooks/sources/new", dependencies=[needs(Permission.HOOKS_EDIT)])
 def new_source(request: Request) -> Response:
     """Show the form of a new source."""
-    return render(request, "hook_source_form.html", filled=FilledSource(header="X-Signature-256"), problem=None)
+    return render(
+        request, "webhooks/hook_source_form.html", filled=FilledSource(header="X-Signature-256"), problem=None
+    )
 
 
 @router.post("/hooks/sources")
@@ -96,7 +100,7 @@ def create_source(request: Request, deps: TheDeps, who: Editor, filled: TheSourc
     try:
         secret = receiving.create(deps, filled.wanted(), by=who.by)
     except FleetError as error:
-        return render(request, "hook_source_form.html", code=status_of(error), filled=filled, problem=error)
+        return render(request, "webhooks/hook_source_form.html", code=status_of(error), filled=filled, problem=error)
     return _shown_once(request, secret, f"/hooks/sources/{filled.name}", filled.name, is_ours=False)
 
 
@@ -104,7 +108,7 @@ def create_source(request: Request, deps: TheDeps, who: Editor, filled: TheSourc
 def source(request: Request, deps: TheDeps, name: Source, *, before: uuid.UUID | None = None) -> Response:
     """Show a source and what it told us."""
     found = receiving.history(deps, name, limit=_PAGE, before=before)
-    return render(request, "hook_source.html", source=receiving.get(deps, name), received=found,
+    return render(request, "webhooks/hook_source.html", source=receiving.get(deps, name), received=found,
                   before=found[-1].id if len(found) == _PAGE else None)  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def source(request: Request, deps: TheDeps, name: Source, *, before: uuid.UUID |
 def what_was_received(request: Request, deps: TheDeps, name: Source, received: Hook) -> Response:
     """Show the words of a source as they came."""
     body = receiving.body_of(deps, received).decode("utf-8", "replace")
-    return render(request, "hook_received.html", name=name, received=received, body=body[:_SHOWN_CHARS],
+    return render(request, "webhooks/hook_received.html", name=name, received=received, body=body[:_SHOWN_CHARS],
                   is_cut=len(body) > _SHOWN_CHARS)  # fmt: skip
 
 
@@ -144,7 +148,8 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
     """Show a webhook and its deliveries."""
     found = hooks.get(deps, str(hook))
     told = hooks.history(deps, hook, state=state, before=before, limit=_PAGE)
-    return render(request, "hook.html", hook=found, deliveries=told, counts=hooks.counts(deps, hook), state=state,
+    return render(request, "webhooks/hook.html", hook=found, deliveries=told, counts=hooks.counts(deps, hook),
+                  state=state,
                   before=told[-1].job_id if len(told) == _PAGE else None)  # fmt: skip
 
 
@@ -153,7 +158,7 @@ def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
     """Show the form of a webhook."""
     found = hooks.get(deps, str(hook))
     filled = Filled(url=found.url, subjects="\n".join(found.subjects), description=found.description)
-    return render(request, "hook_form.html", hook=found, filled=filled, problem=None)
+    return render(request, "webhooks/hook_form.html", hook=found, filled=filled, problem=None)
 
 
 @router.post("/hooks/{hook}")
@@ -163,7 +168,9 @@ def change(request: Request, deps: TheDeps, who: Editor, hook: Hook, filled: The
     try:
         hooks.change(deps, hook, filled.wanted(), by=who.by)
     except FleetError as error:
-        return render(request, "hook_form.html", code=status_of(error), hook=found, filled=filled, problem=error)
+        return render(
+            request, "webhooks/hook_form.html", code=status_of(error), hook=found, filled=filled, problem=error
+        )
     return go(request, f"/hooks/{hook}", "The webhook is changed.")
 
 
@@ -211,4 +218,4 @@ def remove(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response
 
 
 def _shown_once(request: Request, secret: str, where: str, name: str, *, is_ours: bool) -> Response:
-    return render(request, "hook_secret.html", secret=secret, where=where, name=name, is_ours=is_ours)
+    return render(request, "webhooks/hook_secret.html", secret=secret, where=where, name=name, is_ours=is_ours)

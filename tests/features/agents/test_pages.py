@@ -530,8 +530,8 @@ def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> 
         sent = ana.post("/agents/new", **(typed | chosen | {"name": persona, "username": f"agent_{number}"}))
         assert sent.status_code == 303, sent.text
         made = lookup.agent(web.deps.db, f"agent_{number}")
-        assert made.personality == web.deps.personas.get(persona).personality
-        assert made.post_weight == pytest.approx(web.deps.personas.get(persona).weights.post)
+        assert made.personality == personas_of(web.deps).get(persona).personality
+        assert made.post_weight == pytest.approx(personas_of(web.deps).get(persona).weights.post)
 
 
 def test_editing_changes_what_was_touched_and_nothing_else(web: Web) -> None:

@@ -16,7 +16,7 @@ from fleet.engine.system_agents import SURFACE
 from fleet.features.controls import commands as fleetwide
 from fleet.features.monitoring import health
 from fleet.features.monitoring.health import Asked
-from fleet.features.overview import figures, hours
+from fleet.features.overview import cards, figures, hours
 from fleet.features.overview.queries import Hour, Watch
 from fleet.features.publishing.kinds import LIKE, POST
 from fleet.web import cached_stats
@@ -126,7 +126,7 @@ def test_every_page_says_that_nothing_may_happen(web: Web) -> None:
     ana = web.browser("owner", "ana")
     assert '<a class="state running"' in ana.get("/agents").text
     fleetwide.throw_kill_switch(web.deps, by="ana", reason="<b>fire</b>")
-    web.app.state.glance.forget()
+    web.app.state.stats.forget()
     page = ana.get("/agents").text
     assert '<a class="state killed"' in page
     assert "Kill switch: &lt;b&gt;fire&lt;/b&gt;" in page
@@ -214,9 +214,9 @@ def test_a_slow_broker_delays_no_page(fleet: Fleet, monkeypatch: pytest.MonkeyPa
         release.wait(WITHIN_S)
         return Asked({}, ["w1@host"])
 
-    monkeypatch.setattr(cached_stats.health, "ask", ask)
-    monkeypatch.setattr(cached_stats, "_ASKED_S", 3600.0)
-    kept = cached_stats.Glance(fleet.deps)
+    monkeypatch.setattr(cards.health, "ask", ask)
+    monkeypatch.setattr(cards, "_ASKED_S", 3600.0)
+    kept = cards.OverviewCards(fleet.deps)
     first = kept.overview()
     assert begun.wait(WITHIN_S)
     kept.overview()

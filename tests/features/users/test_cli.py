@@ -7,13 +7,14 @@ import getpass
 import pytest
 from click.testing import CliRunner
 
-from fleet.access import audit
+from fleet.access import audit, sessions
 from fleet.access.audit import Filter
 from fleet.cli.app import cli as root
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
+from tests.web_client import by_token
 
 PASSWORD = "correct horse battery"
 
@@ -39,7 +40,8 @@ def test_users_are_made_changed_and_removed(cli: Cli, fleet: Fleet) -> None:
     assert "Add --yes" in cli("users", "remove", "ben", code=2).stderr
     key, _ = accounts.log_in(fleet.deps, "ben", PASSWORD, accounts.Visit())
     assert "1 session of ben ended" in cli("users", "logout", "ben").stdout
-    assert accounts.by_session(fleet.deps, key) is None
+    with fleet.deps.db.transaction() as tx:
+        assert sessions.find(tx, key) is None
     assert "has a new password" in typed(cli, "users", "password", "ben", password="another horse battery")
     accounts.log_in(fleet.deps, "ben", "another horse battery", accounts.Visit())
     cli("users", "remove", "ben", "-y")
@@ -61,7 +63,7 @@ def test_an_invitation_is_a_link_that_makes_one_user(cli: Cli, fleet: Fleet) -> 
 def test_a_token_is_printed_once_and_revoked(cli: Cli, fleet: Fleet) -> None:
     typed(cli, "users", "create", "ann", "--role", "owner")
     token = cli("tokens", "create", "ci", "--user", "ann", "--scope", "agents.view").stdout.strip()
-    assert accounts.by_token(fleet.deps, token) is not None
+    assert by_token(fleet.deps, token) is not None
     (listed,) = cli.json("tokens", "list", "--user", "ann")["items"]
     assert listed["scopes"] == ["agents.view"] and token not in str(listed)
     assert token not in cli("tokens", "list").stdout
@@ -69,7 +71,7 @@ def test_a_token_is_printed_once_and_revoked(cli: Cli, fleet: Fleet) -> None:
         "tokens", "create", "x", "--user", "ann", "--scope", "agents.all", code=2
     ).stderr  # fmt: skip
     cli("tokens", "revoke", listed["id"], "-y")
-    assert accounts.by_token(fleet.deps, token) is None
+    assert by_token(fleet.deps, token) is None
 
 
 def test_what_is_done_at_the_terminal_stands_in_the_log_and_ends_with_the_command(cli: Cli, fleet: Fleet) -> None:

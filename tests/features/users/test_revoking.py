@@ -11,13 +11,13 @@ from fleet.access.audit import Filter
 from fleet.cli.app import cli
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
-from tests.web_client import PASSWORD, Web
+from tests.web_client import PASSWORD, Web, by_token
 
 OTHER = "another horse battery"
 
 
 def stands(web: Web, token: str) -> bool:
-    return accounts.by_token(web.deps, token) is not None
+    return by_token(web.deps, token) is not None
 
 
 def with_token_and_invitation(web: Web, name: str, role: str = "admin") -> str:

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from fleet.access import Role, secret, throttle
 from fleet.access.audit import Filter
+from fleet.access.errors import LoginRefused, TooManyTries
 from fleet.access.models import UserRow
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
 from fleet.core.errors import FleetError
@@ -99,9 +100,9 @@ def test_guesses_that_are_sent_side_by_side_are_throttled_as_those_one_after_ano
     def guess(number: int) -> bool:
         try:
             accounts.log_in(web.deps, "ana", f"wrong horse battery {number}", Visit())
-        except accounts.TooManyTries:
+        except TooManyTries:
             return False
-        except accounts.LoginRefused:
+        except LoginRefused:
             return True
         raise AssertionError
 

@@ -17,15 +17,15 @@ from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role, tokens, users
 from fleet.access.audit import Filter
+from fleet.access.errors import NotAllowed
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
-from fleet.features.users.service import NotAllowed
 from tests.factories import WITHIN_S, make_fleet
-from tests.web_client import PASSWORD, Browser, Web
+from tests.web_client import PASSWORD, Browser, Web, by_token
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
@@ -221,7 +221,7 @@ def test_a_change_of_role_holds_at_once_for_sessions_and_tokens(web: Web) -> Non
     token = accounts.issue_token(web.deps, "ana", "t", list(Permission), None)
     program = web.anonymous()
     program.headers["authorization"] = f"Bearer {token}"
-    key, _ = invite.invite(web.deps, Role.OPERATOR, by=accounts.by_token(web.deps, token))
+    key, _ = invite.invite(web.deps, Role.OPERATOR, by=by_token(web.deps, token))
     assert program.get("/api/v1/audit").status_code == 200
     web.user("owner", "bo")
     accounts.change_role(web.deps, "ana", Role.VIEWER)
@@ -329,7 +329,7 @@ def test_a_revoked_token_takes_with_it_the_invitations_that_it_made(web: Web) ->
     used = invited_by(first)
     join(web, used, "bo")
     void, void_too, good = invited_by(first), invited_by(second), invited_by(stays)
-    asks = accounts.by_token(web.deps, first.headers["authorization"].removeprefix("Bearer "))
+    asks = by_token(web.deps, first.headers["authorization"].removeprefix("Bearer "))
     assert asks is not None
     accounts.revoke_token(web.deps, asks.key_id)
     late, _ = invite.invite(web.deps, Role.VIEWER, by=asks)  # it was let in before it was revoked
@@ -374,7 +374,7 @@ def test_no_invitation_outlives_the_token_that_made_it(web: Web) -> None:
 def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: Web) -> None:
     web.user("owner", "ana")
     scopes = [Permission.OWN_ACCOUNT]
-    asks = accounts.by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", scopes, None))
+    asks = by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", scopes, None))
     assert asks is not None
     with ThreadPoolExecutor(1) as pool:
         with web.deps.db.transaction() as tx:
@@ -431,7 +431,7 @@ def test_wrong_tokens_are_nobody(web: Web) -> None:
 def test_who_may_not_be_given(web: Web) -> None:
     web.user("owner", "ana")
     token = accounts.issue_token(web.deps, "ana", "t", [Permission.AGENTS_VIEW], None)
-    by = accounts.by_token(web.deps, token)
+    by = by_token(web.deps, token)
     with pytest.raises(NotAllowed):
         accounts.issue_token(web.deps, "ana", "t2", [Permission.AGENTS_EDIT], None, by=by)
     for name, scopes in (("", ["agents.view"]), ("x" * 61, ["agents.view"]), ("a\nb", ["agents.view"]), ("t", []),
@@ -442,7 +442,7 @@ def test_who_may_not_be_given(web: Web) -> None:
 
 def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
     web.user("admin", "ana")
-    by = accounts.by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", list(Permission), None))
+    by = by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", list(Permission), None))
     with ThreadPoolExecutor(1) as pool:
         with web.deps.db.transaction() as tx:
             users.change_role(tx, "ana", Role.REVIEWER)

@@ -50,6 +50,7 @@ def stats(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe
     found = draft_stats.stats(deps, by, since=clock.now() - since.span, agent=agent or None, limit=_ROWS)
     known = lookup.names(deps.db, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
     return render(
-        request, "draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window, rows=_ROWS,
+        request, "drafts/draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window,
+        rows=_ROWS,
         names={str(agent_id): named for agent_id, named in known.items()}, left_out=LEFT_OUT,
     )  # fmt: skip

@@ -1,0 +1,28 @@
+"""Refusals of access: wrong logins, too many of them, and giving more than one has. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fleet.core.errors import FleetError
+
+
+class LoginRefused(FleetError):
+    """Name and password do not open anything; which of both is wrong is not said."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("Name or password are wrong.")
+
+
+class TooManyTries(FleetError):
+    """So many logins have failed that the next has to wait until `retry_at`."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__("Too many failed logins.", fix=f"Try again after {retry_at:%H:%M:%S} UTC.")
+        self.retry_at = retry_at
+
+
+class NotAllowed(FleetError):
+    """Somebody wants to give more than they have."""

@@ -1,0 +1,43 @@
+"""The cards of the first page: read once for everybody who looks, the same HTML in the page and in the stream.
+
+Built by `fleet.web.app`, one a process. Broker and workers are asked in a thread of their own, so that no page waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleet.engine.deps import Deps
+from fleet.features.monitoring import health
+from fleet.features.monitoring.health import Asked
+from fleet.features.overview import figures
+from fleet.features.overview.queries import Overview, Watch
+from fleet.web.cached_stats import Background, Kept
+from fleet.web.rendering import pages
+
+_ASKED_S = 10.0
+
+
+class OverviewCards:
+    """The overview as this process read it last."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._broker = Background(lambda: health.ask(deps), every_s=_ASKED_S)
+        watch = Watch(deps)
+        self._overview = Kept(lambda: watch.look(self._broker.last or Asked()))
+
+    def overview(self) -> Overview:
+        """Return the fleet at a glance. Broker and workers are asked for the next look. Raises Unavailable."""
+        self._broker.refresh()
+        return self._overview.get()
+
+    def html(self) -> str:
+        """Return the cards as they stand in the page. Raises Unavailable."""
+        seen = self.overview()
+        parts: Any = pages.get_template("overview/_cards.html").module
+        facts = figures.of(seen)
+        return f"{parts.figures(seen, facts)}{parts.chart(facts)}{parts.parts(seen)}"
+
+    def forget(self) -> None:
+        """Read the overview anew at the next look."""
+        self._overview.forget()

@@ -1,0 +1,62 @@
+"""What every page shows of the fleet: whether it may act, and how much waits on which page.
+
+The numbers come from the features: `NavItem.tally`. Read by `cached_stats` for all pages of a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fleet.core.db import Tx
+from fleet.engine import controls, registry
+from fleet.engine.controls import Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The state of the fleet. `tallies` are by path of the page, None for more than anybody counts."""
+
+    holds: Sequence[Hold] = ()
+    tallies: Mapping[str, int | None] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def state(self) -> str:
+        """`running`, `paused` (the whole fleet), `killed`, or `unknown` while the database is away."""
+        if self.problem:
+            return "unknown"
+        if any(hold.hold == "kill" for hold in self.holds):
+            return "killed"
+        return "paused" if self._fleetwide else "running"
+
+    @property
+    def words(self) -> str:
+        """The state for people."""
+        some = len(self.holds)
+        match self.state:
+            case "killed":
+                return "Kill switch on"
+            case "unknown":
+                return "No database"
+            case "running" if some:
+                return f"{some} pause{'s' if some > 1 else ''}"
+        return self.state.capitalize()
+
+    @property
+    def why(self) -> str:
+        """Why nothing happens, if that is so."""
+        if self.problem:
+            return self.problem
+        first = next((hold for hold in self._fleetwide), None)
+        return "" if first is None else f"{first.words()[:1].upper()}{first.words()[1:]}"
+
+    @property
+    def _fleetwide(self) -> list[Hold]:
+        return [hold for hold in self.holds if hold.scope == "fleet"]
+
+
+def read(tx: Tx) -> Pulse:
+    """Return the state of the fleet, and how much waits."""
+    items = [item for item in registry.current().nav if item.tally is not None]
+    return Pulse(controls.in_force(tx), {item.path: registry.load(item.tally)(tx) for item in items})

@@ -1,0 +1,82 @@
+"""A fleet without one of its optional features: its pages answer, and none leads to a page that is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from urllib.parse import urljoin
+
+import pytest
+
+from fleet.engine import registry
+from fleet.engine.registry import Registry
+from tests.browser import rounds
+from tests.browser.inhabited import lived
+from tests.factories import Fleet
+from tests.web.test_hostile_words import MAY_MISS
+from tests.web_client import PASSWORD, Web
+
+OPTIONAL = sorted(one.name for one in registry.current() if one.is_optional)
+
+
+def places(page: str, path: str, *attributes: str) -> set[str]:
+    """Return the addresses of ours that a page names in these attributes, without the part after #."""
+    found = re.findall(rf'\s(?:{"|".join(attributes)})="([^"]*)"', page)
+    absolute = (urljoin(path, unescape(one)).partition("#")[0] for one in found)
+    return {one for one in absolute if one.startswith("/") and not one.startswith("/static/")}
+
+
+def test_some_features_are_optional() -> None:
+    assert {"experiments", "webhooks"} <= set(OPTIONAL)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_without_a_feature_pages_answer_and_lead_nowhere_that_is_not_there(
+    fleet: Fleet, features: Callable[..., Registry], name: str
+) -> None:
+    world = lived(fleet)
+    own = [item.path for item in registry.current().features[name].nav]
+    features(f"-{name}")
+    web = Web(fleet)
+    client = web.anonymous()
+    assert client.post("/login", data={"name": "owner", "password": PASSWORD}).status_code == 303
+    answers, linked, sent_to = {}, dict[str, str](), dict[str, str]()
+    waiting = [stop.path for stop in rounds.stops(web.app, world.names)]
+    while waiting:
+        here = waiting.pop()
+        answers[here] = client.get(here)
+        sent_to |= dict.fromkeys(places(answers[here].text, here, "action", "formaction"), here)
+        # Every page is looked at with one set of filters.
+        known = {one.partition("?")[0] for one in (*answers, *waiting)} | {here.partition("?")[0]}
+        for link in sorted(places(answers[here].text, here, "href", "src")):
+            linked.setdefault(link, here)
+            if "?tab=" in link or link.partition("?")[0] not in known:
+                known.add(link.partition("?")[0])
+                waiting += [link] if link not in answers and link not in waiting else []
+    dead = {
+        path: f"{answer.status_code}, from {linked.get(path, 'its route')}"
+        for path, answer in answers.items()
+        if answer.status_code >= 400 and not MAY_MISS.search(path)
+    }
+    dead |= {path: page for path, page in sent_to.items() if client.options(path).status_code == 404}
+    assert not dead
+    assert len(answers) > 50
+    assert [client.get(path).status_code for path in own] == [404] * len(own)
+    assert not [path for path in linked if path.startswith(tuple(own))]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_without_a_feature_the_api_has_none_of_its_routes(
+    fleet: Fleet, features: Callable[..., Registry], name: str
+) -> None:
+    everything = set(Web(fleet).app.openapi()["paths"])
+    own = {
+        route.path if ref in registry.current().features[name].routes else f"/api/v1{route.path}"
+        for ref in (*registry.current().features[name].api, *registry.current().features[name].routes)
+        for route in registry.load(ref).routes
+    }
+    features(f"-{name}")
+    without = Web(fleet).app.openapi()["paths"]
+    assert set(without) == everything - own
+    assert own
