@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fleet import __version__
+from fleet import __version__, app
 from fleet.cli.command import Root
 from fleet.cli.context import Door
 
@@ -87,4 +87,5 @@ def cli(ctx: click.Context) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that knows no emoji is no reason to fail
+    app.load()
     ctx.call_on_close(ctx.ensure_object(Door).close)

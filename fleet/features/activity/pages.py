@@ -10,14 +10,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.core import subjects
 from fleet.core.errors import FleetError
 from fleet.core.events import Event
 from fleet.core.text import storable
-from fleet.engine import positions
+from fleet.engine import positions, registry
 from fleet.engine.deps import Deps
 from fleet.features.activity import feed
-from fleet.features.activity.feed import FAMILIES, Family, Line, Scribe
+from fleet.features.activity.feed import Family, Line, Scribe
 from fleet.features.agents import commands as people
 from fleet.web.auth import TheDeps, needs, withheld
 from fleet.web.form_types import Maybe
@@ -56,7 +55,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
         problem = error
     return render(
         request, "activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent, found=found,
-        subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
+        subject=subject, only=family, before=before, problem=problem, families=feed.families(), most=_PAGE,
     )  # fmt: skip
 
 
@@ -68,10 +67,10 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
     """
     position = people.activity_from_now(deps)  # before the look, so that nothing falls between the two
     wanted = (subject,) if subject else feed.subjects_of(family)
-    read = _LOOKED_THROUGH if family and not subject and wanted == ("job.done",) else limit
+    read = _LOOKED_THROUGH if family and not subject and "job.done" in wanted else limit
     found = people.activity(deps, name=name, subjects=wanted, but=but, before=before, limit=read)
     if subject and not found and before is None:
-        subjects.refuse_unknown(wanted)
+        registry.current().refuse_unknown_subjects(wanted)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
     return Shown(lines, positions.written(position), _below(found, kept, read, limit))

@@ -20,11 +20,11 @@ from fleet.core import clock, text
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.events import Event
 from fleet.core.masking import mask
+from fleet.engine import event_text
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.queries import Filter as JobFilter
-from fleet.features.activity import event_text
 from fleet.features.agents import commands as people
 from fleet.features.agents import decisions
 from fleet.features.agents import queries as roster
@@ -146,14 +146,14 @@ class Line:
 
 def _activity(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
     found = people.activity(deps, name=str(row.id), before=_number(before), limit=_LINES)
-    return {"lines": [Line(event, _told(event)) for event in found],
+    return {"lines": [Line(event, _described(event)) for event in found],
             "more": found[-1].position.id if len(found) == _LINES else None}  # fmt: skip
 
 
-def _told(event: Event) -> str:
-    """Return what an event says, in the words of the feed."""
-    told = event_text.tell(event)
-    return told.words if told else ""
+def _described(event: Event) -> str:
+    """Return an event in the words of the feed."""
+    found = event_text.describe(event)
+    return found.words if found else ""
 
 
 def _costs(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.features.activity.feed import FAMILIES, Family
+from fleet.features.activity.feed import Family, families
 from fleet.features.activity.pages import newest
 from fleet.features.overview import figures
 from fleet.features.overview.queries import Overview
@@ -28,7 +28,7 @@ def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     glance: Glance = request.app.state.glance
     seen, family = glance.overview(), only or ""
     return render(
-        request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES, most=_LINES,
+        request, "overview.html", seen=seen, facts=figures.of(seen), only=family, families=families(), most=_LINES,
         feed=newest(deps, request.app.state.scribe, family=family, but=withheld(who), limit=_LINES),
     )  # fmt: skip
 
