@@ -70,4 +70,5 @@ FEATURE = Feature(
         ),
         EventType(subject="approval.withdrawn", describe=_DESCRIBE, sign="–", icon="hand", family="drafts"),
     ),
+    metrics=("fleet.features.approvals.metrics:METRICS",),
 )

@@ -160,4 +160,5 @@ FEATURE = Feature(
             icon="pen",
         ),
     ),
+    metrics=("fleet.features.drafts.metrics:METRICS",),
 )

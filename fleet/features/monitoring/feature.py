@@ -8,4 +8,5 @@ FEATURE = Feature(
     name="monitoring",
     help="Health and metrics.",
     is_optional=False,
+    metrics=("fleet.features.monitoring.metrics:METRICS",),
 )
