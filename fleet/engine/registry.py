@@ -10,10 +10,12 @@ import importlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, TypeVar
 
 from fleet.core.errors import InvalidInput
+from fleet.core.subjects import matches
 from fleet.engine.jobs.policy import Priority, RetryPolicy
 
 T = TypeVar("T")
@@ -160,6 +162,40 @@ class AgentMode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """A subject of events, and how feeds show it. `engine.event_text` turns an event into words.
+
+    An event without `words` and `describe` is shown as its subject and its payload.
+    """
+
+    subject: str
+    kind: str = ""
+    """Only for events whose payload has this `kind`: the success of one kind of job has words of its own."""
+    words: str = ""
+    """A template without the agent, which feeds put before it: "asked {to} for a favour". `engine.event_text` lists
+    the names; any other name is a value of the payload, cut after 60 characters (`{thought:160}`: after 160)."""
+    describe: Ref | Callable[..., str | None] | None = None
+    """`describe(payload, event)` returns the words where a template is not enough; None hides the event."""
+    reason: tuple[str, ...] = ()
+    """Names of payload values; the first one that is not empty is appended to the template after a colon."""
+    sign: str = ""
+    """An emoji, for terminals."""
+    tone: str = "dim"
+    """A Rich style, for terminals; pages derive a class from it."""
+    icon: str = "dot"
+    """A symbol of `signs.svg`, for pages."""
+    family: str = ""
+    """The filter of the feed that finds it, such as "drafts" or "trouble"; empty for none."""
+    is_quiet: bool = False
+    """Shown only by `fleet activity -v` and on the page of all activity."""
+
+    @property
+    def key(self) -> str:
+        """The subject, and the kind if there is one: "job.done/post"."""
+        return f"{self.subject}/{self.kind}" if self.kind else self.subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NavItem:
     """A page in the navigation. `icon` is an SVG path in a box of 24 by 24; `permission` is one of `fleet.access`."""
 
@@ -198,6 +234,10 @@ class Feature:
     modes: tuple[AgentMode, ...] = ()
     jobs: tuple[JobHandler, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    events: tuple[EventType, ...] = ()
+    """The subjects that its code emits. Nobody can subscribe to a subject that no feature registers."""
+    metrics: tuple[Ref | Any, ...] = ()
+    """Objects of `engine.metrics.Metrics`, for Prometheus."""
     tables: tuple[Ref, ...] = ()
     """Modules of its tables."""
     pruners: tuple[Ref | Callable[..., int], ...] = ()
@@ -352,6 +392,30 @@ class Registry:
     def live_cards(self) -> Ref | None:
         """What builds the cards of the first page."""
         return _only([one.live_cards for one in self if one.live_cards is not None], "cards of the first page")
+
+    @cached_property
+    def events(self) -> Mapping[str, EventType]:
+        """Types of events by subject, or by "subject/kind"."""
+        return _by_name((event for one in self for event in one.events), lambda event: event.key, "event")
+
+    @cached_property
+    def subjects(self) -> frozenset[str]:
+        """All subjects that events of this fleet can have."""
+        return frozenset(event.subject for event in self.events.values())
+
+    def event(self, subject: str, kind: str = "") -> EventType | None:
+        """Return the type of an event by its subject and the kind in its payload; None if no feature registers it."""
+        return self.events.get(f"{subject}/{kind}") or self.events.get(subject)
+
+    def refuse_unknown_subjects(self, patterns: Iterable[str]) -> None:
+        """Raise InvalidInput for a pattern that no subject matches: its reader would wait forever."""
+        for pattern in patterns:
+            if not any(matches(subject, pattern) for subject in self.subjects):
+                near = get_close_matches(pattern, sorted(self.subjects))
+                families = sorted({f"{subject.partition('.')[0]}.*" for subject in self.subjects})
+                other = f"Write one such as job.done, or a family: {', '.join(families)}."
+                fix = f"Did you mean {' or '.join(near)}?" if near else other
+                raise InvalidInput(f"No event has the subject {pattern!r}.", fix=fix)
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())

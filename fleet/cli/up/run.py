@@ -38,7 +38,7 @@ from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.system_agents import staff
 from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.agent_names import Cast
+from fleet.features.activity.agent_names import AgentNames
 from fleet.features.activity.cli_feed import line
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import rule_users
@@ -226,18 +226,18 @@ class Run:
 
     def _watch(self, deps: Deps, interrupts: Interrupts) -> None:
         """Show what happens and look after the processes, until somebody wants an end."""
-        cast = Cast(deps)
+        names = AgentNames(deps)
         while not interrupts.asked and not self._screen.gone:
             self._board.look_after()
             with suppress(Unavailable):  # the database is being started again; nothing is missed
-                self._tell(deps, cast)
+                self._tell(deps, names)
             time.sleep(_LOOK_EVERY_S)
 
-    def _tell(self, deps: Deps, cast: Cast) -> None:
+    def _tell(self, deps: Deps, names: AgentNames) -> None:
         events = activity_queries.read_after(deps, self._seen, limit=_PAGE)
-        cast.meet(events)
+        names.load(events)
         for event in events:
-            if (text := line(event, cast, verbose=self._door.verbosity > 0)) is not None:
+            if (text := line(event, names, verbose=self._door.verbosity > 0)) is not None:
                 self._screen.line(text)
             self._seen = event.position
 

@@ -1,4 +1,4 @@
-"""Who is who in a feed: the names and emoji of agents, asked for once. Called by `fleet.cli` and `fleet.web`."""
+"""Names and emoji of the agents in a feed, each read once. Called by feeds in terminals and on pages."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fleet.core.events import Event
+from fleet.engine import event_text
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
-from fleet.features.activity import event_text
+from fleet.engine.event_text import Description
 from fleet.features.personas.service import personas_of
 
 
-class Cast:
-    """The agents that events were about so far. One thread at a time."""
+class AgentNames:
+    """The agents that events were about so far. Not thread-safe."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self.names: dict[uuid.UUID, Named] = {}
 
-    def meet(self, events: Iterable[Event]) -> None:
-        """Learn the names of those that the events are about. Raises Unavailable."""
-        strangers = {one for event in events for one in (event.agent_id, _meant(event))} - self.names.keys() - {None}
-        if strangers:
-            self.names.update(lookup.names(self._deps.db, strangers))
+    def load(self, events: Iterable[Event]) -> None:
+        """Read the names that these events need and that are not known yet. Raises Unavailable."""
+        unknown = {one for event in events for one in (event.agent_id, _scope(event))} - self.names.keys() - {None}
+        if unknown:
+            self.names.update(lookup.names(self._deps.db, unknown))
 
-    def tell(self, event: Event) -> event_text.Told | None:
-        """Return what an event means; the agent that a budget or a pause is for is called by its username."""
-        named = self._named(_meant(event))
-        return event_text.tell(replace(event, payload={**event.payload, "key": named.username}) if named else event)
+    def describe(self, event: Event) -> Description | None:
+        """Describe an event; the agent that a budget or a pause is for is called by its username."""
+        named = self._named(_scope(event))
+        return event_text.describe(replace(event, payload={**event.payload, "key": named.username}) if named else event)
 
     def name(self, event: Event) -> str:
-        """Return the name of the agent that an event is about; nothing if it is about none."""
-        if told := event.payload.get("agent"):
-            return str(told)
+        """Return the name of the agent that an event is about; empty if it is about none."""
+        if name := event.payload.get("agent"):
+            return str(name)
         named = self._named(event.agent_id)
         return named.name if named else ""
 
@@ -55,9 +56,9 @@ class Cast:
         return self.names.get(agent_id) if agent_id else None
 
 
-def _meant(event: Event) -> uuid.UUID | None:
-    """Return the agent that an event names as its scope, if it names one."""
+def _scope(event: Event) -> uuid.UUID | None:
+    """Return the agent in the payload's scope, if the scope is one agent."""
     try:
         return uuid.UUID(event.payload.get("key")) if event.payload.get("scope") == "agent" else None
-    except (ValueError, TypeError, AttributeError):  # of a newer version, or of nobody
+    except (ValueError, TypeError, AttributeError):  # written by another version, or no agent's id
         return None

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.core import subjects
 from fleet.core.events import Event as Fact
-from fleet.engine import positions
+from fleet.engine import positions, registry
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.activity import queries as activity_queries
@@ -84,7 +83,7 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
         exclude=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
     )  # fmt: skip
     if not found and which.cursor is None:
-        subjects.refuse_unknown(which.subject)
+        registry.current().refuse_unknown_subjects(which.subject)
     rows, following = which.page(found, lambda fact: fact.position.id)
     return EventPage(items=_views(deps, list(rows)), next=following)
 

@@ -18,10 +18,11 @@ from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_optio
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
-from fleet.core.subjects import matches, refuse_unknown
+from fleet.core.subjects import matches
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.agent_names import Cast
+from fleet.features.activity.agent_names import AgentNames
 from fleet.features.activity.cli_feed import line
 
 _LOOK_EVERY_S = 0.5
@@ -52,13 +53,13 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
         limit=limit, offset=offset,
     )  # fmt: skip
     if not (events or offset or before):
-        refuse_unknown(subjects)
-    cast = Cast(door.deps)
+        registry.current().refuse_unknown_subjects(subjects)
+    names = AgentNames(door.deps)
     if position is None:
-        _page(door, events, cast, limit=limit, offset=offset, before=before, as_json=as_json)
+        _page(door, events, names, limit=limit, offset=offset, before=before, as_json=as_json)
         return
     agent_id = lookup.agent_id(door.deps.db, name)
-    _tell(door, [event for event in reversed(events) if event.position <= position], cast, as_json=as_json)
+    _tell(door, [event for event in reversed(events) if event.position <= position], names, as_json=as_json)
     while True:
         try:
             fresh = activity_queries.read_after(door.deps, position)
@@ -67,7 +68,7 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
             fresh = []
         if fresh:
             position = fresh[-1].position
-            _tell(door, [event for event in fresh if _wanted(event, agent_id, subjects)], cast, as_json=as_json)
+            _tell(door, [event for event in fresh if _wanted(event, agent_id, subjects)], names, as_json=as_json)
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -84,26 +85,26 @@ def activity_of_agent(ctx: click.Context, /, *, name: str, **options: Any) -> No
     ctx.invoke(activity, name=name, **options)
 
 
-def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset: int, before: int | None,
+def _page(door: Door, events: Sequence[Event], names: AgentNames, *, limit: int, offset: int, before: int | None,
           as_json: bool) -> None:  # fmt: skip
     if as_json:
-        cast.meet(events)
-        items = [views.event(event, cast.names) for event in events]
+        names.load(events)
+        items = [views.event(event, names.names) for event in events]
         door.json(views.page(items, total=None, limit=limit, offset=offset))
         return
-    _tell(door, list(reversed(events)), cast, as_json=False)
+    _tell(door, list(reversed(events)), names, as_json=False)
     if not events:
         door.note("Nothing more." if offset or before else "Nothing happened.")
     elif len(events) == limit:
         door.note(f"{limit} of very many; --before {events[-1].position.id} shows older ones.")
 
 
-def _tell(door: Door, events: Sequence[Event], cast: Cast, *, as_json: bool) -> None:
-    cast.meet(events)
+def _tell(door: Door, events: Sequence[Event], names: AgentNames, *, as_json: bool) -> None:
+    names.load(events)
     for event in events:
         if as_json:
-            click.echo(views.to_json(views.event(event, cast.names), indent=None))
-        elif (text := line(event, cast, verbose=door.verbosity > 0)) is not None:
+            click.echo(views.to_json(views.event(event, names.names), indent=None))
+        elif (text := line(event, names, verbose=door.verbosity > 0)) is not None:
             door.out.print(text, soft_wrap=True)
 
 

@@ -1,63 +1,46 @@
-"""Events as lines of the feed: the same HTML whether a page brings it or the stream does.
+"""Events as lines of the feed: the same HTML from a page and from the stream. Called by `hub` and by pages.
 
-Called by pages and, as `Feature.live_feed`, by the stream. All words come from outside: Jinja escapes them, and none
-of them becomes an address.
+All words come from outside: Jinja escapes them, and none of them becomes an address.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from fleet.core.events import Event, Position
-from fleet.core.subjects import matches
-from fleet.engine import registry
+from fleet.engine import event_text, registry
 from fleet.engine.deps import Deps
-from fleet.features.activity import event_text
-from fleet.features.activity.agent_names import Cast
-from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
+from fleet.features.activity.agent_names import AgentNames
 from fleet.web.rendering import pages
 
-Family = Literal["posts", "comments", "likes", "drafts", "trouble", "people"]
-"""Kinds of event that people look for; the rest is told among all."""
-FAMILIES: tuple[Family, ...] = get_args(Family)
+_FIRST = ("posts", "comments", "likes", "drafts", "trouble", "people")
 
-_OF_KIND = {
-    POST: "posts", COMMENT: "comments", LIKE: "likes", REACT: "likes",
-    CONNECT: "likes",
-}  # fmt: skip
-_OF_SUBJECT = (
-    ("trouble", ("job.retrying", "job.held", "job.unknown", "job.dead", "job.recovered", "content.refused",
-                 "picture.replaced", "media.failed", "media.refused", "agent.failed", "agent.tick.skipped",
-                 "budget.spent", "approval.expired")),
-    ("drafts", ("agent.draft.*", "agent.lesson.*", "approval.*", "content.doubtful")),
-    ("people", ("control.*", "budget.*", "secret.*", "agent.created", "agent.updated", "agent.deleted", "agent.started",
-                "agent.paused", "agent.resumed", "agent.stopped", "agent.triggered", "job.replayed", "job.discarded",
-                "job.cancelled")),
-)  # fmt: skip
-_SIGNS = (
-    ("heart", ("job.done/like", "job.done/react")), ("eye", ("job.done/browse", "job.done/measure")),
-    ("picture", ("job.done/post", "picture.*", "media.*")), ("speech", ("job.done/comment",)),
-    ("link", ("job.done/connect",)), ("search", ("job.done/scan_feed", "agent.feed.*")),
-    ("pen", ("agent.draft.*.created", "agent.draft.revised", "agent.draft.post.created", "job.done/revise_draft",
-             "agent.draft.comment.created", "agent.draft.reaction.created", "approval.amended")),
-    ("tick", ("agent.draft.approved", "approval.approved", "job.done*", "media.kept")),
-    ("cross", ("job.dead", "agent.failed", "agent.draft.rejected", "approval.rejected", "agent.deleted")),
-    ("clock", ("job.held", "agent.draft.expired", "approval.expired", "approval.reminder")),
-    ("again", ("job.retrying", "job.recovered", "job.replayed", "sweep.*", "agent.draft.sent_back")),
-    ("play", ("agent.started", "agent.resumed", "control.resumed", "control.kill_switch.lifted", "agent.triggered")),
-    ("pause", ("agent.paused", "control.paused", "agent.stopped")), ("stop", ("control.kill_switch.thrown",)),
-    ("coin", ("budget.*",)), ("hand", ("approval.*", "content.*", "agent.draft.*")),
-    ("thought", ("agent.thought", "agent.lesson.*")), ("person", ("agent.*",)), ("unknown", ("job.unknown",)),
-)  # fmt: skip
+
+def families() -> tuple[str, ...]:
+    """Return the filters of the feed: the families of the registered events."""
+    found = {event.family for event in registry.current().events.values()} - {""}
+    return (*(name for name in _FIRST if name in found), *sorted(found.difference(_FIRST)))
+
+
+def _known(family: str) -> str:
+    if family not in families():
+        raise ValueError(f"no such family; choose one of {', '.join(families())}")
+    return family
+
+
+Family = Annotated[str, AfterValidator(_known)]
+"""A filter of the feed, as pages receive it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the feed. `family` may be empty; `quiet` ones are told to those who want to know all."""
+    """One line of the feed. `family` may be empty; quiet lines are shown only on the page of all activity."""
 
     id: int
     at: datetime
@@ -75,16 +58,16 @@ class Line:
 
 
 class Scribe:
-    """Renders events as lines, with the names of their agents. See `fleet.web.ports.Feed`."""
+    """Turns events into lines, with the names of their agents."""
 
     def __init__(self, deps: Deps) -> None:
-        self._cast = Cast(deps)
+        self._names = AgentNames(deps)
         self._lock = threading.Lock()
 
     def lines(self, events: Sequence[Event]) -> list[tuple[Position, Line]]:
-        """Return events as lines with their positions; what is told nobody is left out. Raises Unavailable."""
+        """Return events as lines with their positions, without hidden events. Raises Unavailable."""
         with self._lock:
-            self._cast.meet(events)
+            self._names.load(events)
             return [(event.position, line) for event in events if (line := self._line(event)) is not None]
 
     def html(self, line: Line) -> str:
@@ -96,16 +79,16 @@ class Scribe:
         return str(_template().more(number))
 
     def _line(self, event: Event) -> Line | None:
-        told = self._cast.tell(event)
-        if told is None:
+        words = self._names.describe(event)
+        if words is None:
             return None
-        kind = str(event.payload.get("kind") or "")
-        kind = kind if kind in registry.current().jobs and event.subject == "job.done" else ""
+        found = event_text.type_of(event)
+        kind = found.kind if found else ""
         return Line(
             id=event.position.id, at=event.occurred_at, subject=event.subject, kind=kind, family=family(event),
-            sign=_sign(event.subject, kind), tone=_tone(told.tone, kind), name=self._cast.name(event)[:60],
-            username=self._cast.username(event), words=told.words, agent_id=str(event.agent_id or ""),
-            job_id=str(event.job_id or ""), quiet=event.subject in event_text.QUIET,
+            sign=found.icon if found else "dot", tone=_tone(words.tone, kind), name=self._names.name(event)[:60],
+            username=self._names.username(event), words=words.words, agent_id=str(event.agent_id or ""),
+            job_id=str(event.job_id or ""), quiet=event_text.is_quiet(event),
         )  # fmt: skip
 
 
@@ -114,30 +97,19 @@ def _template() -> Any:
 
 
 def family(event: Event) -> str:
-    """Return which kind of event people would look for this one under; empty for none."""
-    if event.subject == "job.done":
-        return _OF_KIND.get(str(event.payload.get("kind")), "")
-    return next((name for name, subjects in _OF_SUBJECT if _among(event.subject, subjects)), "")
+    """Return the family of an event; empty for none."""
+    found = event_text.type_of(event)
+    return found.family if found else ""
 
 
-def subjects_of(name: str) -> tuple[str, ...]:
-    """Return the subjects among which a family is found; none for an unknown one."""
-    if name in _OF_KIND.values():
-        return ("job.done",)
-    return dict(_OF_SUBJECT).get(name, ())
-
-
-def _among(subject: str, wanted: Iterable[str]) -> bool:
-    return any(matches(subject, one) for one in wanted)
-
-
-def _sign(subject: str, kind: str) -> str:
-    spelled = f"{subject}/{kind}" if kind else subject
-    return next((sign for sign, subjects in _SIGNS if _among(spelled, subjects)), "dot")
+def subjects_of(family: str) -> tuple[str, ...]:
+    """Return the subjects of the events of a family; none for no family, and for an unknown one."""
+    found = registry.current().events.values()
+    return tuple(sorted({event.subject for event in found if family and event.family == family}))
 
 
 def _tone(style: str, kind: str) -> str:
-    """Return a terminal's style as a class of ours. What was done has the colour of its kind."""
+    """Return the CSS class for a Rich style. A job that succeeded has the colour of its kind."""
     if kind:
         return f"k-{kind}"
     if "red" in style:

@@ -10,17 +10,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.core import subjects
 from fleet.core.errors import FleetError
 from fleet.core.events import Event
 from fleet.core.text import storable
-from fleet.engine import positions
+from fleet.engine import event_text, positions, registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.features.activity import event_text, feed
+from fleet.features.activity import feed
 from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.feed import FAMILIES, Family, Line, Scribe
+from fleet.features.activity.feed import Family, Line, Scribe
 from fleet.web.auth import TheDeps, needs, withheld
 from fleet.web.form_types import Maybe, place
 from fleet.web.problems import status_of
@@ -58,10 +57,19 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     except FleetError as error:
         problem = error
     return render(
-        request, "activity/activity.html", code=status_of(problem) if problem else 200, feed=shown, agent=agent,
+        request,
+        "activity/activity.html",
+        code=status_of(problem) if problem else 200,
+        feed=shown,
+        agent=agent,
         found=found,
-        subject=subject, only=family, before=before, problem=problem, families=FAMILIES, most=_PAGE,
-    )  # fmt: skip
+        subject=subject,
+        only=family,
+        before=before,
+        problem=problem,
+        families=feed.families(),
+        most=_PAGE,
+    )
 
 
 def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
@@ -72,10 +80,10 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
     """
     position = activity_queries.tail(deps)  # before the look, so that nothing falls between the two
     wanted = (subject,) if subject else feed.subjects_of(family)
-    read = _LOOKED_THROUGH if family and not subject and wanted == ("job.done",) else limit
+    read = _LOOKED_THROUGH if family and not subject and "job.done" in wanted else limit
     found = activity_queries.latest(deps, name=name, subjects=wanted, exclude=but, before=before, limit=read)
     if subject and not found and before is None:
-        subjects.refuse_unknown(wanted)
+        registry.current().refuse_unknown_subjects(wanted)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
     return Shown(lines, positions.written(position), _below(found, kept, read, limit))
@@ -99,5 +107,5 @@ class Described:
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Return what the tab "activity" of an agent's page shows."""
     found = activity_queries.latest(deps, name=str(agent.id), before=place(before), limit=_OF_AGENT)
-    lines = [Described(event, told.words if (told := event_text.tell(event)) else "") for event in found]
+    lines = [Described(event, text.words if (text := event_text.describe(event)) else "") for event in found]
     return {"lines": lines, "more": found[-1].position.id if len(found) == _OF_AGENT else None}

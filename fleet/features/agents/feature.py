@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentTab, Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="agents",
@@ -62,5 +62,51 @@ FEATURE = Feature(
             section="Act",
             help="Wake one agent now.",
         ),
+    ),
+    events=(
+        EventType(subject="agent.created", words="is new", sign="✦", tone="blue", icon="person", family="people"),
+        EventType(subject="agent.updated", words="was changed", sign="✎", icon="person", family="people"),
+        EventType(subject="agent.deleted", words="is deleted", sign="✖", tone="blue", icon="cross", family="people"),
+        EventType(subject="agent.started", words="lives", sign="▶", tone="blue", icon="play", family="people"),
+        EventType(
+            subject="agent.paused",
+            words="rests{duration}",
+            reason=("reason",),
+            sign="⏸",
+            tone="yellow",
+            icon="pause",
+            family="people",
+        ),
+        EventType(subject="agent.resumed", words="goes on", sign="▶", tone="blue", icon="play", family="people"),
+        EventType(subject="agent.stopped", words="went home", sign="■", tone="blue", icon="pause", family="people"),
+        EventType(
+            subject="agent.failed",
+            words="is broken",
+            reason=("error",),
+            sign="✖",
+            tone="bold red",
+            icon="cross",
+            family="trouble",
+        ),
+        EventType(
+            subject="agent.triggered",
+            describe="fleet.features.agents.event_text:triggered",
+            sign="👉",
+            tone="blue",
+            icon="play",
+            family="people",
+        ),
+        EventType(
+            subject="agent.thought", words="{thought:160}", sign="💭", tone="dim italic", icon="thought", is_quiet=True
+        ),
+        EventType(
+            subject="agent.tick.skipped",
+            words="did not decide",
+            reason=("reason",),
+            sign="–",
+            icon="person",
+            family="trouble",
+        ),
+        EventType(subject="tick.duplicate", words="was woken twice for one tick", sign="–", is_quiet=True),
     ),
 )

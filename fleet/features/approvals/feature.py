@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentType, Command, Feature, NavItem, SystemAgent
+from fleet.engine.registry import AgentType, Command, EventType, Feature, NavItem, SystemAgent
+
+_DESCRIBE = "fleet.features.approvals.event_text:describe"
 
 FEATURE = Feature(
     name="approvals",
@@ -52,4 +54,26 @@ FEATURE = Feature(
     checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={"approvals.effects": ("fleet.features.approvals.retry:EFFECTS",)},
+    events=(
+        EventType(
+            subject="approval.requested", describe=_DESCRIBE, sign="🙋", tone="yellow", icon="hand", family="drafts"
+        ),
+        EventType(subject="approval.voted", describe=_DESCRIBE, sign="✔", icon="hand", family="drafts", is_quiet=True),
+        EventType(subject="approval.amended", describe=_DESCRIBE, sign="✎", tone="blue", icon="pen", family="drafts"),
+        EventType(
+            subject="approval.escalated", describe=_DESCRIBE, sign="⏫", tone="yellow", icon="hand", family="drafts"
+        ),
+        EventType(
+            subject="approval.reminder", describe=_DESCRIBE, sign="⏳", tone="yellow", icon="clock", family="drafts"
+        ),
+        EventType(
+            subject="approval.approved", describe=_DESCRIBE, sign="✔", tone="green", icon="tick", family="drafts"
+        ),
+        EventType(subject="approval.rejected", describe=_DESCRIBE, sign="✖", tone="red", icon="cross", family="drafts"),
+        EventType(
+            subject="approval.expired", describe=_DESCRIBE, sign="⌛", tone="yellow", icon="clock", family="trouble"
+        ),
+        EventType(subject="approval.withdrawn", describe=_DESCRIBE, sign="–", icon="hand", family="drafts"),
+    ),
+    metrics=("fleet.features.approvals.metrics:METRICS",),
 )

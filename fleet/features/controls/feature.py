@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="controls",
@@ -28,6 +28,41 @@ FEATURE = Feature(
             run="fleet.features.controls.cli:kill_switch",
             section="Act",
             help="Stop all writes of agents, or allow them again.",
+        ),
+    ),
+    events=(
+        EventType(
+            subject="control.kill_switch.thrown",
+            words="KILL SWITCH on, by {by}",
+            reason=("reason",),
+            sign="■",
+            tone="bold white on red",
+            icon="stop",
+            family="people",
+        ),
+        EventType(
+            subject="control.kill_switch.lifted",
+            words="kill switch off, by {by}",
+            sign="▶",
+            tone="bold green",
+            icon="play",
+            family="people",
+        ),
+        EventType(
+            subject="control.paused",
+            describe="fleet.features.controls.event_text:paused",
+            sign="⏸",
+            tone="bold yellow",
+            icon="pause",
+            family="people",
+        ),
+        EventType(
+            subject="control.resumed",
+            describe="fleet.features.controls.event_text:resumed",
+            sign="▶",
+            tone="bold green",
+            icon="play",
+            family="people",
         ),
     ),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentTab, Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, EventType, Feature, NavItem
+
+_BUDGET = "fleet.features.costs.event_text:budget"
 
 FEATURE = Feature(
     name="costs",
@@ -52,4 +54,18 @@ FEATURE = Feature(
     ),
     sweeps=("fleet.features.costs.budget_guard:charge_abandoned",),
     error_policies=("fleet.features.costs.budget_guard:policy",),
+    events=(
+        EventType(
+            subject="budget.spent",
+            words="{scope} makes no paid calls{duration}",
+            reason=("reason",),
+            sign="💸",
+            tone="bold yellow",
+            icon="coin",
+            family="trouble",
+        ),
+        EventType(subject="budget.set", describe=_BUDGET, sign="💰", tone="blue", icon="coin", family="people"),
+        EventType(subject="budget.allowed", describe=_BUDGET, sign="💰", tone="blue", icon="coin", family="people"),
+        EventType(subject="budget.removed", describe=_BUDGET, sign="💰", tone="blue", icon="coin", family="people"),
+    ),
 )

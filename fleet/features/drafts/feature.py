@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.registry import AgentMode, AgentTab, Command, Feature, JobHandler, NavItem
+from fleet.engine.registry import AgentMode, AgentTab, Command, EventType, Feature, JobHandler, NavItem
+
+_PROPOSED = "fleet.features.drafts.event_text:proposed"
+_DECIDED = "fleet.features.drafts.event_text:decided"
 
 FEATURE = Feature(
     name="drafts",
@@ -90,4 +93,86 @@ FEATURE = Feature(
         "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),
         "publishing.doubtful": ("fleet.features.drafts.hand_over:hand_over",),
     },
+    events=(
+        EventType(
+            subject="agent.draft.post.created", describe=_PROPOSED, sign="📝", tone="cyan", icon="pen", family="drafts"
+        ),
+        EventType(
+            subject="agent.draft.comment.created",
+            describe=_PROPOSED,
+            sign="📝",
+            tone="cyan",
+            icon="pen",
+            family="drafts",
+        ),
+        EventType(
+            subject="agent.draft.reaction.created",
+            describe=_PROPOSED,
+            sign="📝",
+            tone="cyan",
+            icon="pen",
+            family="drafts",
+        ),
+        EventType(
+            subject="agent.draft.connection.request.created",
+            describe=_PROPOSED,
+            sign="📝",
+            tone="cyan",
+            icon="hand",
+            family="drafts",
+        ),
+        EventType(
+            subject="agent.draft.approved", describe=_DECIDED, sign="✔", tone="green", icon="tick", family="drafts"
+        ),
+        EventType(
+            subject="agent.draft.rejected", describe=_DECIDED, sign="✘", tone="yellow", icon="cross", family="drafts"
+        ),
+        EventType(subject="agent.draft.expired", describe=_DECIDED, sign="⌛", icon="clock", family="drafts"),
+        EventType(subject="agent.draft.withdrawn", describe=_DECIDED, sign="–", icon="hand", family="drafts"),
+        EventType(
+            subject="agent.draft.sent_back", describe=_DECIDED, sign="↩", tone="blue", icon="again", family="drafts"
+        ),
+        EventType(
+            subject="agent.draft.revised",
+            words="has other words: “{text:160}”",
+            sign="✍",
+            tone="cyan",
+            icon="pen",
+            family="drafts",
+        ),
+        EventType(subject="agent.lesson.learned", words="{why:160}", sign="🎓", icon="thought", family="drafts"),
+        EventType(
+            subject="agent.lesson.undone",
+            words="forgets lesson {lesson}, by {by}",
+            sign="🎓",
+            icon="thought",
+            family="drafts",
+        ),
+        EventType(
+            subject="agent.feed.scanned", describe="fleet.features.drafts.event_text:scanned", sign="🔎", icon="search"
+        ),
+        EventType(
+            subject="agent.feed.answer.received",
+            describe="fleet.features.drafts.event_text:answered",
+            sign="🧠",
+            icon="search",
+        ),
+        EventType(
+            subject="agent.feed.digested",
+            describe="fleet.features.drafts.event_text:digested",
+            sign="🔎",
+            tone="yellow",
+            icon="search",
+        ),
+        EventType(subject="job.done", kind="scan_feed", words="looked at its feed{quote}", sign="🔎", icon="search"),
+        EventType(
+            subject="job.done",
+            kind="revise_draft",
+            words="wrote a draft anew{quote}",
+            sign="✍",
+            tone="cyan",
+            icon="pen",
+        ),
+    ),
+    metrics=("fleet.features.drafts.metrics:METRICS",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.registry import Command, Feature, FollowUp, JobHandler, NavItem
+from fleet.engine.registry import Command, EventType, Feature, FollowUp, JobHandler, NavItem
 
 FEATURE = Feature(
     name="experiments",
@@ -58,4 +58,9 @@ FEATURE = Feature(
         "publishing.plan": ("fleet.features.experiments.assign:plan",),
         "publishing.styles": ("fleet.features.experiments.assign:styles",),
     },
+    events=(
+        EventType(
+            subject="job.done", kind="measure", words="looked at what a post of its own got", sign="📏", icon="eye"
+        ),
+    ),
 )

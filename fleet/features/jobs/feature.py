@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentTab, Command, Feature, NavItem
+from fleet.engine.registry import AgentTab, Command, EventType, Feature, NavItem
+
+_WHY = ("why", "error")
 
 FEATURE = Feature(
     name="jobs",
@@ -51,6 +53,109 @@ FEATURE = Feature(
             run="fleet.features.jobs.cli_dead:dead",
             section="Act",
             help="List, show, replay and discard dead letters.",
+        ),
+    ),
+    events=(
+        EventType(subject="job.done", words="did {noun}", tone="", icon="tick"),
+        EventType(subject="job.retried", words="tries at once with {noun}", reason=_WHY, sign="↻", tone="blue"),
+        EventType(
+            subject="job.retrying",
+            words="will try again with {noun}",
+            reason=_WHY,
+            sign="↻",
+            tone="yellow",
+            icon="again",
+            family="trouble",
+        ),
+        EventType(
+            subject="job.held",
+            words="waits with {noun}",
+            reason=_WHY,
+            sign="⏸",
+            tone="dim yellow",
+            icon="clock",
+            family="trouble",
+        ),
+        EventType(
+            subject="job.unknown",
+            words="does not know about {noun}",
+            reason=_WHY,
+            sign="?",
+            tone="magenta",
+            icon="unknown",
+            family="trouble",
+        ),
+        EventType(
+            subject="job.recovered",
+            words="lost the worker, not {noun}",
+            reason=_WHY,
+            sign="↻",
+            tone="yellow",
+            icon="again",
+            family="trouble",
+        ),
+        EventType(
+            subject="job.dead",
+            describe="fleet.features.jobs.event_text:dead",
+            sign="✖",
+            tone="bold red",
+            icon="cross",
+            family="trouble",
+        ),
+        EventType(subject="job.skipped", words="let be {noun}", reason=_WHY, sign="–"),
+        EventType(subject="job.cancelled", words="called off {noun}", reason=_WHY, sign="–", family="people"),
+        EventType(subject="job.fenced", words="came too late with {noun}", reason=_WHY, sign="–", is_quiet=True),
+        EventType(subject="job.duplicate", words="was told twice of {noun}", reason=_WHY, sign="–", is_quiet=True),
+        EventType(
+            subject="job.replayed",
+            words="{noun} came back to life, by {by}",
+            sign="↻",
+            tone="blue",
+            icon="again",
+            family="people",
+        ),
+        EventType(subject="job.discarded", words="{number} dead letters discarded by {by}", family="people"),
+        EventType(
+            subject="sweep.ticks_released",
+            words="the sweep took back {number} wakings that nobody finished deciding",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
+        ),
+        EventType(
+            subject="sweep.ticks_skipped",
+            words="the sweep let {number} late wakings be",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
+        ),
+        EventType(
+            subject="sweep.jobs_released",
+            words="the sweep took {number} jobs back from workers that are gone",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
+        ),
+        EventType(
+            subject="sweep.jobs_ended",
+            words="the sweep ended {number} jobs past their time",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
+        ),
+        EventType(
+            subject="sweep.ticks_rung",
+            words="the sweep rang again for {number} wakings",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
+        ),
+        EventType(
+            subject="sweep.jobs_rung",
+            words="the sweep rang for {number} jobs that are due",
+            sign="↻",
+            icon="again",
+            is_quiet=True,
         ),
     ),
 )

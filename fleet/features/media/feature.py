@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature
+from fleet.engine.registry import EventType, Feature
 
 FEATURE = Feature(
     name="media",
@@ -11,4 +11,9 @@ FEATURE = Feature(
     api=("fleet.features.media.api:router",),
     pruners=("fleet.features.media.records:prune_not_had",),
     tables=("fleet.features.media.models",),
+    events=(
+        EventType(subject="media.kept", icon="picture"),
+        EventType(subject="media.refused", icon="picture", family="trouble"),
+        EventType(subject="media.failed", icon="picture", family="trouble"),
+    ),
 )

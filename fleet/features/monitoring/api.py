@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can do its work. Open to anybody: they tell nothing else."""
+"""Liveness and readiness of this process. Open to everybody: the answers hold nothing else."""
 
 from __future__ import annotations
 

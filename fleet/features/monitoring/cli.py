@@ -1,4 +1,4 @@
-"""`fleet metrics`: the fleet's numbers for Prometheus, served until somebody ends it, or printed once."""
+"""`fleet metrics`: serve the metrics to Prometheus until a signal ends it, or print them once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Serves the fleet's numbers to Prometheus: one HTTP address, measured when it is asked.
+"""Serve the metrics to Prometheus at one HTTP address; each scrape measures. Called by `fleet metrics`.
 
-Called by `fleet metrics`. A scrape is answered within its deadline even while Postgres or the broker hang: who does
-not answer counts as away, and what it would have told is left out rather than told from memory.
+A scrape is answered within its deadline even while Postgres or the broker hang: a server that does not answer counts
+as down, and its samples are left out rather than repeated from memory.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from fleet.core.db import Database
 from fleet.core.net import serving
 from fleet.core.net.connections import Limits
 from fleet.core.settings import Settings
+from fleet.engine.metrics import MetricFamily, Samples
 from fleet.features.monitoring import metrics
-from fleet.features.monitoring.metrics import FAMILIES, Family, Samples
 
 log = logs.get(__name__)
 
@@ -40,10 +40,10 @@ _BROKER_S = 3.0
 _LIMITS = Limits(connections=100, per_address=100)
 
 
-class _Patience:
-    """Asks something that may hang, in a thread of its own, and waits so long and no longer for the answer.
+class _Deadline:
+    """Calls a function that may hang in a thread of its own, and waits for its result up to a deadline.
 
-    A server that is suspended keeps its connections and never answers: no timeout of the driver's ends that.
+    A suspended server keeps its connections and never answers: no timeout of the driver ends that.
     """
 
     def __init__(self, ask: Callable[[], Samples], within_s: float, otherwise: Samples) -> None:
@@ -51,9 +51,9 @@ class _Patience:
         self._one_at_a_time = threading.Lock()
 
     def answer(self) -> Samples:
-        """Return the answer, or what is said when none comes in time."""
+        """Return the result, or `otherwise` when none comes in time."""
         deadline_s = clock.monotonic_s() + self._within_s
-        if not self._one_at_a_time.acquire(timeout=self._within_s):  # the one before hangs still
+        if not self._one_at_a_time.acquire(timeout=self._within_s):  # the call before still hangs
             return self._otherwise
         answers: queues.SimpleQueue[Samples] = queues.SimpleQueue()
         threading.Thread(target=self._run, args=(answers,), name="metrics", daemon=True).start()
@@ -73,61 +73,61 @@ class _Patience:
 
 
 class FleetCollector(Collector):
-    """Measures at each scrape. Every family is always told; its samples only while somebody knows them."""
+    """Measures at each scrape. Every family is always there; its samples only while they can be read."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect lazily: nothing is asked before the first scrape. Raises InvalidInput for unusable addresses."""
+        """Connect lazily, at the first scrape. Raises InvalidInput for unusable addresses."""
         self._database = Database(settings.database_url, pool_size=1)
         ledger = metrics.Ledger(self._database)
         publisher = queue.Publisher(queue.make_app(settings.broker_url))
         self._sources = (
-            _Patience(ledger.read, _LEDGER_S, {("fleet_database_up", ()): 0.0}),
-            _Patience(lambda: metrics.read_broker(publisher), _BROKER_S, {("fleet_broker_up", ()): 0.0}),
+            _Deadline(ledger.read, _LEDGER_S, {("fleet_database_up", ()): 0.0}),
+            _Deadline(lambda: metrics.read_broker(publisher), _BROKER_S, {("fleet_broker_up", ()): 0.0}),
         )
 
     def collect(self) -> Iterator[Metric]:
-        """Ask ledger and broker, and give what they said."""
+        """Read ledger and broker, and return their metrics."""
         began_s = clock.monotonic_s()
         samples: Samples = {}
         for source in self._sources:
             samples |= source.answer()
         samples["fleet_build_info", (__version__,)] = 1.0
         samples["fleet_scrape_seconds", ()] = clock.monotonic_s() - began_s
-        made = {name: _metric(family) for name, family in FAMILIES.items()}
+        found = {name: _metric(family) for name, family in metrics.families().items()}
         for (name, labels), value in samples.items():
-            made[name].add_metric(labels, value)
-        yield from made.values()
+            found[name].add_metric(labels, value)
+        yield from found.values()
 
     def describe(self) -> Iterator[Metric]:
-        """Name the families without measuring; the registry asks once."""
-        return (_metric(family) for family in FAMILIES.values())
+        """Return the families without measuring; the registry asks once."""
+        return (_metric(family) for family in metrics.families().values())
 
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
 
 
-def _metric(family: Family) -> Any:
-    sort = CounterMetricFamily if family.counter else GaugeMetricFamily
-    return sort(family.name, family.help + ".", labels=family.labels)
+def _metric(family: MetricFamily) -> Any:
+    make = CounterMetricFamily if family.is_counter else GaugeMetricFamily
+    return make(family.name, family.help + ".", labels=family.labels)
 
 
 class Exporter:
-    """Answers scrapes from threads of its own until it is closed."""
+    """Answers scrapes in threads of its own until it is closed."""
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare; nothing listens yet. Raises InvalidInput."""
+        """Prepare without listening. Raises InvalidInput."""
         self._collector = FleetCollector(settings)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
         self._serving = ExitStack()
 
     def text(self) -> str:
-        """Measure once and return what a scrape would get."""
+        """Measure once and return the text of a scrape."""
         return generate_latest(self._registry).decode()
 
     def serve(self, host: str, port: int) -> str:
-        """Listen, and return the address; port 0 takes any free one. Raises InvalidInput when that cannot be."""
+        """Listen, and return the address; port 0 takes any free one. Raises InvalidInput for a port that is taken."""
         listener = serving.bound("exporter", host, port, setting="FLEET_METRICS")
         server = serving.Server(
             _app(self._registry), listener, "exporter", close=lambda: None, limits=_LIMITS, lifespan="off"

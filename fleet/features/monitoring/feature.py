@@ -9,4 +9,5 @@ FEATURE = Feature(
     help="Health and metrics.",
     is_optional=False,
     routes=("fleet.features.monitoring.api:router",),
+    metrics=("fleet.features.monitoring.metrics:METRICS",),
 )

@@ -1,7 +1,7 @@
-"""Whether the parts of a fleet do their work: database, broker, workers, beat, surfaces, providers.
+"""Health of the parts of a fleet: database, broker, workers, beat, surfaces, providers. Called by `overview`.
 
-Called by `overview`. Broker and workers are asked beforehand by `fleet.web`, so that a page waits for neither. Surfaces
-and providers are judged by what became of the newest calls, so looking costs them nothing.
+`fleet.web` pings broker and workers in the background, so that no page waits for them. The health of surfaces and
+providers follows from the results of their newest calls, so that a check sends them no request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SOME_TROUBLE = 3
 
 
 class Level(StrEnum):
-    """How a part does."""
+    """The health of a part."""
 
     OK = "ok"
     WARN = "warn"
@@ -38,7 +38,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the fleet, and what there is to say about it."""
+    """One part of the fleet, its health, and a sentence about it."""
 
     name: str
     level: Level
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What broker and workers said when they were asked last. `depths` and `workers` are None before."""
+    """The last answers of broker and workers. `depths` and `workers` are None before the first."""
 
     depths: Mapping[str, int] | None = None
     workers: Sequence[str] | None = None
@@ -55,7 +55,7 @@ class Asked:
 
 
 def ask(deps: Deps) -> Asked:
-    """Ask broker and workers; takes a second or more. A worker that is busy in every thread answers all the same."""
+    """Ping broker and workers; takes a second or more. A worker whose threads are all busy answers too."""
     try:
         depths = deps.publisher.depths()
         return Asked(depths, queue.workers(queue.make_app(deps.settings.broker_url), timeout_s=_PING_S))
@@ -65,7 +65,7 @@ def ask(deps: Deps) -> Asked:
 
 def parts(tx: Tx, now: datetime, asked: Asked, *, overdue_s: float, holds: Sequence[Hold],
           agents: Mapping[str, int]) -> tuple[Part, ...]:  # fmt: skip
-    """Return every part and how it does."""
+    """Return every part with its health."""
     return (
         _postgres(tx), _broker(asked), _workers(asked), _beat(overdue_s, holds, agents.get("running", 0)),
         *_surfaces(tx, now, holds), *_providers(spending.recent(tx), now),
@@ -97,7 +97,7 @@ def _workers(asked: Asked) -> Part:
 
 
 def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
-    """Infer it from how late the agents are: beat itself leaves no trace, and any dispatcher does its work."""
+    """Infer the health of beat from overdue agents: beat leaves no trace, and other dispatchers do its work too."""
     if any(hold.scope == "fleet" for hold in holds):
         return Part("Beat", Level.UNKNOWN, "the fleet is held back, so it wakes nobody")
     if not running:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature, JobHandler
+from fleet.engine.registry import EventType, Feature, JobHandler
 
 FEATURE = Feature(
     name="notices",
@@ -17,4 +17,5 @@ FEATURE = Feature(
             uses_surface=False,
         ),
     ),
+    events=(EventType(subject="job.done", kind="notify", words="told people{quote}", sign="🔔", icon="tick"),),
 )

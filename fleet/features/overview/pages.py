@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.features.activity.feed import FAMILIES, Family
+from fleet.features.activity.feed import Family, families
 from fleet.features.activity.pages import newest
 from fleet.features.overview import figures
 from fleet.features.overview.cards import OverviewCards
@@ -27,7 +27,7 @@ def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     cards: OverviewCards = request.app.state.cards
     seen, family = cards.overview(), only or ""
     return render(
-        request, "overview/overview.html", seen=seen, facts=figures.of(seen), only=family, families=FAMILIES,
+        request, "overview/overview.html", seen=seen, facts=figures.of(seen), only=family, families=families(),
         most=_LINES,
         feed=newest(deps, request.app.state.feed, family=family, but=withheld(who), limit=_LINES),
     )  # fmt: skip

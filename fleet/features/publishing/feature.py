@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.engine.jobs.policy import Priority, RetryPolicy
-from fleet.engine.registry import AgentType, Feature, FollowUp, JobHandler
+from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, JobHandler
 
 FEATURE = Feature(
     name="publishing",
@@ -108,4 +108,89 @@ FEATURE = Feature(
         FollowUp(kind="deprovision", run="fleet.features.publishing.handlers.account:has_gone"),
     ),
     needs=("personas", "content", "media"),
+    events=(
+        EventType(
+            subject="job.done",
+            kind="post",
+            describe="fleet.features.publishing.event_text:posted",
+            sign="📸",
+            tone="cyan",
+            icon="picture",
+            family="posts",
+        ),
+        EventType(
+            subject="job.done",
+            kind="comment",
+            words="said to {to}{quote}",
+            sign="💬",
+            tone="green",
+            icon="speech",
+            family="comments",
+        ),
+        EventType(
+            subject="job.done",
+            kind="like",
+            words="liked what {to} made",
+            sign="❤",
+            tone="red",
+            icon="heart",
+            family="likes",
+        ),
+        EventType(
+            subject="job.done",
+            kind="react",
+            words="reacted to what {to} made",
+            sign="😊",
+            tone="red",
+            icon="heart",
+            family="likes",
+        ),
+        EventType(
+            subject="job.done",
+            kind="connect",
+            words="asked {to} to be friends{quote}",
+            sign="👋",
+            tone="blue",
+            icon="link",
+            family="likes",
+        ),
+        EventType(
+            subject="job.done",
+            kind="browse",
+            describe="fleet.features.publishing.event_text:browsed",
+            sign="👀",
+            icon="eye",
+        ),
+        EventType(
+            subject="job.done", kind="provision", words="has an account now", sign="👋", tone="blue", icon="tick"
+        ),
+        EventType(
+            subject="job.done", kind="deprovision", words="has no account any more", sign="🚪", tone="blue", icon="tick"
+        ),
+        EventType(
+            subject="content.refused",
+            describe="fleet.features.publishing.event_text:refused",
+            sign="✋",
+            tone="yellow",
+            icon="hand",
+            family="trouble",
+        ),
+        EventType(
+            subject="content.doubtful",
+            describe="fleet.features.publishing.event_text:doubtful",
+            sign="✋",
+            tone="yellow",
+            icon="hand",
+            family="drafts",
+        ),
+        EventType(
+            subject="picture.replaced",
+            words="drew the picture itself",
+            reason=("why",),
+            sign="🖼",
+            tone="yellow",
+            icon="picture",
+            family="trouble",
+        ),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature
+from fleet.engine.registry import Command, EventType, Feature
 
 FEATURE = Feature(
     name="secrets",
@@ -15,5 +15,10 @@ FEATURE = Feature(
             section="Run",
             help="Keep keys of models and surfaces, encrypted.",
         ),
+    ),
+    events=(
+        EventType(subject="secret.set", family="people"),
+        EventType(subject="secret.removed", family="people"),
+        EventType(subject="secret.resealed", family="people"),
     ),
 )

@@ -16,7 +16,7 @@ from fleet.accounts import keys
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
-from fleet.core.subjects import KNOWN, refuse_unknown
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import Filter
 from fleet.features.jobs import commands as job_commands
@@ -150,7 +150,8 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
 def _checked(deps: Deps, wanted: Wanted) -> Wanted:
     """Return it tidied. The name server is asked outside of any transaction; every delivery asks it again."""
     wanted = subscriptions.checked(wanted)
-    _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in KNOWN])
+    known = registry.current().subjects
+    _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in known])
     try:
         sending.check(wanted.url, sending.rules(deps.settings.hooks_allow))
     except Forbidden as error:
@@ -164,7 +165,7 @@ def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
         with deps.db.transaction() as tx:
             if events.latest(tx, subjects=(name,), limit=1):
                 continue
-        refuse_unknown([name])
+        registry.current().refuse_unknown_subjects([name])
 
 
 def _shown(found: Subscription) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.engine.jobs.policy import RetryPolicy
-from fleet.engine.registry import AgentType, Feature, JobHandler, NavItem, SystemAgent
+from fleet.engine.registry import AgentType, EventType, Feature, JobHandler, NavItem, SystemAgent
 
 FEATURE = Feature(
     name="webhooks",
@@ -68,4 +68,22 @@ FEATURE = Feature(
     sweeps=("fleet.features.webhooks.pacing:sweep",),
     tables=("fleet.features.webhooks.models",),
     resealers=("fleet.features.webhooks.secrets:reseal",),
+    events=(
+        EventType(subject="job.done", kind="deliver", words="told a webhook{quote}", sign="📡", icon="tick"),
+        EventType(subject="job.done", kind="handle", words="handed on events{quote}", sign="📬", icon="tick"),
+        EventType(subject="hook.created"),
+        EventType(subject="hook.changed"),
+        EventType(subject="hook.enabled"),
+        EventType(subject="hook.disabled"),
+        EventType(subject="hook.rotated"),
+        EventType(subject="hook.removed"),
+        EventType(subject="hook.received"),
+        EventType(subject="hook.source.created"),
+        EventType(subject="hook.source.rotated"),
+        EventType(subject="hook.source.enabled"),
+        EventType(subject="hook.source.disabled"),
+        EventType(subject="hook.source.removed"),
+        EventType(subject="event.parked"),
+        EventType(subject="event.replayed"),
+    ),
 )

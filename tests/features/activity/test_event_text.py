@@ -14,21 +14,22 @@ from hypothesis import strategies as st
 
 from fleet.core import text
 from fleet.core.events import Event, Position
+from fleet.engine import event_text, registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
-from fleet.features.activity import cli_feed, event_text
-from fleet.features.activity.agent_names import Cast as TheCast
+from fleet.features.activity import cli_feed
+from fleet.features.activity.agent_names import AgentNames
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AGENT = uuid.uuid4()
 
 
-class Cast:
-    """Who is who, without asking anybody."""
+class Names:
+    """The names of one agent, without a database."""
 
     names = {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
 
-    tell = staticmethod(event_text.tell)
+    describe = staticmethod(event_text.describe)
 
     def name(self, event: Event) -> str:
         return str(event.payload.get("agent") or "")
@@ -40,7 +41,7 @@ class Cast:
 def told(subject: str, *, verbose: bool = False, agent_id: uuid.UUID | None = AGENT, **payload: Any) -> str | None:
     """Return the line for an event, without its time."""
     event = Event(Position(1, 1), AT, subject, agent_id, None, payload)
-    text = cli_feed.line(event, Cast(), verbose=verbose)  # type: ignore[arg-type]
+    text = cli_feed.line(event, Names(), verbose=verbose)  # type: ignore[arg-type]
     return None if text is None else text.plain[9:]
 
 
@@ -87,7 +88,7 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
 
     def names(_: object, ids: set[uuid.UUID]) -> Mapping[uuid.UUID, Named]:
         asked.append(ids)
-        return Cast.names
+        return Names.names
 
     monkeypatch.setattr(lookup, "names", names)
     said = [
@@ -104,10 +105,10 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
         Event(Position(1, 1), AT, subject, None, None, {**payload, "scope": scope, "key": key})
         for subject, scope, key, _ in said
     ]
-    cast = TheCast(SimpleNamespace(db=None))  # type: ignore[arg-type]
-    cast.meet(events)
-    cast.meet(events[:2])
-    found = [cast.tell(event) for event in events]
+    names_of = AgentNames(SimpleNamespace(db=None))  # type: ignore[arg-type]
+    names_of.load(events)
+    names_of.load(events[:2])
+    found = [names_of.describe(event) for event in events]
     assert [f"{one.sign} {one.words}" for one in found if one] == [line for *_, line in said]
     assert (asked, events[0].payload["key"]) == ([{AGENT, nobody}], str(AGENT))
 
@@ -130,7 +131,7 @@ def test_a_text_cannot_pretend_to_be_another_line_or_another_colour() -> None:
     assert "[red]A[/red]" in line
 
 
-SUBJECTS = [*sorted(event_text._STORIES), "something.else"]
+SUBJECTS = [*sorted(registry.current().subjects), "something.else"]
 VALUES = st.one_of(st.none(), st.text(max_size=30), st.integers(), st.booleans(), st.lists(st.text(max_size=3)))
 KEYS = ["agent", "kind", "text", "to", "why", "reason", "until", "by", "scope", "key", "number", "thought", "action"]
 
@@ -143,25 +144,13 @@ def test_no_payload_breaks_a_line(subject: str, payload: Mapping[str, Any]) -> N
     assert len(line) < 600
 
 
-def test_every_subject_that_the_house_emits_has_a_story_of_its_own() -> None:
-    import re
-    from pathlib import Path
-
-    root = Path(event_text.__file__).resolve().parents[1]
-    sources = "".join(p.read_text() for p in (root.parent / "engine").rglob("*.py"))
-    sources += "".join(p.read_text() for p in root.rglob("*.py") if not p.name.startswith(("pages", "cli")))
-    emitted = set(re.findall(r'"((?:agent|job|control)\.[a-z_.]+)"', sources))
-    emitted |= {f"job.{word}" for word in ("held", "unknown", "retrying", "done", "dead", "skipped", "cancelled")}
-    assert emitted <= set(event_text._STORIES)
-
-
 def test_of_what_somebody_said_without_measure_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Symptom: a name of megabytes in one event, and each page and stream that told of it took half a minute."""
     cleaned, read = text.clean, list[int]()
     monkeypatch.setattr(text, "clean", lambda words: read.append(len(words)) or cleaned(words))
     payload = {"thought": "a " * 500_000, "agent": "ada", "name": "b" * 1_000_000}
     for subject in ("agent.thought", "something.else"):
-        told = event_text.tell(Event(Position(1, 1), datetime.now(UTC), subject, None, None, payload))
+        told = event_text.describe(Event(Position(1, 1), datetime.now(UTC), subject, None, None, payload))
         assert told is not None
         assert len(told.words) < 300
     assert read

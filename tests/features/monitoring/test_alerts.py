@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from fleet.core.settings import Settings
-from fleet.features.monitoring.metrics import FAMILIES
+from fleet.features.monitoring import metrics as registered
 from tests import ROOT
 from tests.test_docs import IN_WORDS, _unknown_command
 
 FOLDER = ROOT / "deploy/prometheus"
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 GROUPS = yaml.safe_load((FOLDER / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+FAMILIES = registered.families()
 RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 DURATION = re.compile(r"(\d+(ms|[smhdwy]))+")
 SELECTOR = re.compile(r"\b([a-z_]+)\s*\{([^}]*)\}")
@@ -59,7 +60,7 @@ def test_an_expression_is_whole_and_asks_for_metrics_that_are_told(rule: dict[st
     for labels in re.findall(r"\bby\s*\(([^)]*)\)", bare):
         assert set(re.findall(r"\w+", labels)) <= {label for name in metrics for label in FAMILIES[name].labels}
     for function in re.findall(r"\b(?:rate|increase|deriv)\((\w+)", bare):
-        assert FAMILIES[function].counter != ("deriv(" in bare)
+        assert FAMILIES[function].is_counter != ("deriv(" in bare)
 
 
 def test_an_annotation_names_labels_commands_and_settings_that_exist(rule: dict[str, Any]) -> None:
@@ -80,7 +81,7 @@ def test_the_docs_tell_every_metric_and_every_alert() -> None:
 
 
 def test_a_counter_is_called_total_and_nothing_else_is() -> None:
-    assert [name for name, family in FAMILIES.items() if family.counter != name.endswith("_total")] == []
+    assert [name for name, family in FAMILIES.items() if family.is_counter != name.endswith("_total")] == []
 
 
 def test_prometheus_reads_the_rules_and_asks_more_slowly_than_a_scrape_takes() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,8 @@ from fleet.engine import deps as runtime_deps
 from fleet.engine import perform, registry, sweep, tick
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.states import JobState
+from fleet.engine.metrics import MetricFamily, Metrics
+from fleet.engine.registry import Feature, Registry
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
@@ -98,7 +101,7 @@ def _sql(deps: Deps, statement: str, **values: Any) -> None:
 
 def test_every_family_is_told_of_an_empty_fleet_and_says_zero(told: Callable[[], Told]) -> None:
     seen = told()
-    assert {name for name, _ in seen} == set(metrics.FAMILIES)
+    assert {name for name, _ in seen} == set(metrics.families())
     alive = {"fleet_database_up", "fleet_broker_up", "fleet_build_info", "fleet_scrape_seconds"}
     assert {key: value for key, value in seen.items() if value and key[0] not in alive} == {}
     assert seen["fleet_database_up", ()] == seen["fleet_broker_up", ()] == 1
@@ -339,9 +342,55 @@ def test_the_command_serves_prometheus_prints_once_and_shows_no_secret(deps: Dep
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=90) == 0
     once = subprocess.run([*argv, "--once"], env=env, capture_output=True, text=True, check=True, timeout=60)
-    assert {name for name, _ in parsed(once.stdout)} == set(metrics.FAMILIES)
+    assert {name for name, _ in parsed(once.stdout)} == set(metrics.families())
     assert "password" not in once.stdout
     assert sa.make_url(deps.settings.database_url).database not in once.stdout
+
+
+@pytest.mark.parametrize("name", ["approvals", "drafts"])
+def test_a_feature_that_is_left_out_has_no_family(deps: Deps, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    found = registry.current()
+    own = {family.name for ref in found.features[name].metrics for family in registry.load(ref).families}
+    rest = set(metrics.families()) - own
+    kept = (replace(one, needs=()) for one in found if one.name != name)
+    monkeypatch.setattr(registry, "_active", Registry(kept))
+    made = Exporter(deps.settings)
+    seen = {family for family, _ in parsed(made.text())}
+    made.close()
+    assert own and not own & seen
+    assert seen == set(metrics.families()) <= rest
+
+
+def test_the_metrics_of_another_feature_follow_and_its_bugs_take_no_other_with_them(
+    deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Tx) -> dict[tuple[str, tuple[str, ...]], float]:
+        raise ZeroDivisionError
+
+    orders = Metrics(
+        families=(
+            MetricFamily("shop_orders", "Open orders", ("state",)),
+            MetricFamily("shop_sold_total", "Sales", is_counter=True),
+        ),
+        readings=(
+            lambda _: {("shop_orders", ("open",)): 3.0}.items(),
+            broken,
+            lambda _: {("shop_odd", ()): 1.0}.items(),
+        ),
+        count=lambda subject, _: ("shop_sold_total", ()) if subject == "shop.sold" else None,
+        zeros=lambda: [("shop_sold_total", ())],
+    )
+    found = Registry([*registry.current(), Feature(name="shop", metrics=(orders,))])
+    monkeypatch.setattr(registry, "_active", found)
+    ledger = metrics.Ledger(deps.db)
+    assert ledger.read()["shop_sold_total", ()] == 0
+    with deps.db.transaction() as tx:
+        events.emit(tx, "shop.sold", number=2)
+    seen = ledger.read()
+    assert (seen["shop_orders", ("open",)], seen["shop_sold_total", ()]) == (3, 2)
+    assert (seen["fleet_readings_failed", ()], seen["fleet_database_up", ()]) == (2, 1)
+    assert ("shop_odd", ()) not in seen
+    assert list(metrics.families())[-2:] == ["shop_orders", "shop_sold_total"]
 
 
 def test_what_happens_to_drafts_is_counted(deps: Deps, told: Callable[[], Told]) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,11 +19,12 @@ from fleet.accounts import keys
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine import positions, ticks
+from fleet.engine import positions, registry, ticks
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs.models import JobRow, TickRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
+from fleet.engine.registry import Registry
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
@@ -467,6 +469,16 @@ def test_the_verb_refuses_what_must_not_be_called(fleet: Fleet, url: str) -> Non
 def test_what_is_no_subject_is_refused(fleet: Fleet, receiver: Receiver, subjects: list[str]) -> None:
     with pytest.raises(InvalidInput):
         hooks.create(fleet.deps, Wanted(receiver.url, subjects), by="test")
+
+
+def test_a_subject_of_a_feature_that_is_left_out_is_refused(
+    fleet: Fleet, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(fleet, receiver, "media.kept")
+    kept = [replace(one, needs=()) for one in registry.current() if one.name != "media"]
+    monkeypatch.setattr(registry, "_active", Registry(kept))
+    with pytest.raises(InvalidInput, match=r"No event has the subject 'media\.kept'"):
+        subscribe(fleet, receiver, "media.kept")
 
 
 def test_no_secret_and_no_address_is_told_anywhere(
