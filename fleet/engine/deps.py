@@ -23,7 +23,8 @@ from fleet.engine import controls, surface_pictures
 from fleet.engine.agents.loop import Actor
 from fleet.engine.jobs.policy import JobKind
 from fleet.engine.schedule import ALWAYS, Schedule
-from fleet.features.approvals import Rule, rule_file
+from fleet.features.approvals import rule_file
+from fleet.features.approvals.rules import Rule
 from fleet.features.content import review
 from fleet.features.experiments import experiment_file
 from fleet.features.experiments.variants import Experiment

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.context import Door
-from fleet.cli.processes import PASSWORD_FILE
-from fleet.cli.up.process_list import Wanted
-from fleet.cli.up.run import Run
+from fleet.cli.commands.processes import PASSWORD_FILE
+from fleet.cli.commands.up.process_list import Wanted
+from fleet.cli.commands.up.run import Run
+from fleet.cli.frame.context import Door
 from fleet.features.users import invite
 from fleet.sandbox import disk
 from tests.factories import Fleet

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.cli.app import cli
-from fleet.cli.options import Line, Output, Span
+from fleet.cli.frame.options import Line, Output, Span
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -119,7 +119,7 @@ def test_a_fleet_whose_recording_cannot_be_used_does_not_begin(
     def begun(*_: object, **__: object) -> None:
         pytest.fail("it has begun")
 
-    monkeypatch.setattr("fleet.cli.up.run.Services", begun)
+    monkeypatch.setattr("fleet.cli.commands.up.run.Services", begun)
     (tmp_path / "file").touch()
     arguments = ["up", "--home", str(tmp_path / "home"), option, str(tmp_path / "file" / "no.jsonl")]
     result = CliRunner().invoke(cli, arguments, prog_name="fleet")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli import paths
-from fleet.cli.paths import Kept
+from fleet.cli.frame import paths
+from fleet.cli.frame.paths import Kept
 from fleet.core.errors import InvalidInput
 from fleet.sandbox import proc
 from fleet.sandbox.runfile import RunFile, RunInfo, ourselves

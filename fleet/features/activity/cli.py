@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import click
 
-from fleet.cli import views
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.interrupts import restore_ctrl_c
-from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.cli.frame import json_output
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.interrupts import restore_ctrl_c
+from fleet.cli.frame.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
@@ -22,11 +24,20 @@ from fleet.features.activity.agent_names import Cast
 from fleet.features.activity.cli_feed import line
 from fleet.features.agents import commands as people
 from fleet.features.agents import queries as roster
+from fleet.features.agents.commands import Names
 
 _LOOK_EVERY_S = 0.5
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    remote=Call(
+        "GET",
+        "/activity",
+        {"name": "agent", "subjects": "subject", "since": "since", "limit": "limit"},
+        columns=("occurred_at", "subject", "agent", "job_id"),
+    ),
+)
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
@@ -74,8 +85,8 @@ def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset
           as_json: bool) -> None:  # fmt: skip
     if as_json:
         cast.meet(events)
-        items = [views.event(event, cast.names) for event in events]
-        door.json(views.page(items, total=None, limit=limit, offset=offset))
+        items = [event_data(event, cast.names) for event in events]
+        door.json(json_output.page(items, total=None, limit=limit, offset=offset))
         return
     _tell(door, list(reversed(events)), cast, as_json=False)
     if not events:
@@ -84,11 +95,20 @@ def _page(door: Door, events: Sequence[Event], cast: Cast, *, limit: int, offset
         door.note(f"{limit} of very many; --before {events[-1].position.id} shows older ones.")
 
 
+def event_data(what: Event, names: Names) -> dict[str, Any]:
+    """Return one event of the activity feed."""
+    who = names.get(what.agent_id) if what.agent_id else None
+    return {
+        "id": what.position.id, "occurred_at": what.occurred_at, "subject": what.subject, "agent_id": what.agent_id,
+        "agent": who.username if who else None, "job_id": what.job_id, "payload": what.payload,
+    }  # fmt: skip
+
+
 def _tell(door: Door, events: Sequence[Event], cast: Cast, *, as_json: bool) -> None:
     cast.meet(events)
     for event in events:
         if as_json:
-            click.echo(views.to_json(views.event(event, cast.names), indent=None))
+            click.echo(json_output.to_json(event_data(event, cast.names), indent=None))
         elif (text := line(event, cast, verbose=door.verbosity > 0)) is not None:
             door.out.print(text, soft_wrap=True)
 

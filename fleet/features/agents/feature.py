@@ -36,13 +36,16 @@ FEATURE = Feature(
             name="replay",
             run="fleet.features.agents.cli_replay:replay",
             section="Look",
+            order=60,
             help="Decide a recorded tick again and compare.",
         ),
         Command(
             name="agents",
             run="fleet.features.agents.cli:agents",
             section="Act",
+            order=10,
             help="List, create, edit, start, pause and stop agents.",
         ),
     ),
+    completions={"agent": "fleet.features.agents.cli:complete"},
 )

@@ -30,7 +30,7 @@ from fleet.features.agents import commands as people
 from fleet.features.agents import decisions
 from fleet.features.agents import queries as roster
 from fleet.features.agents.pages import address
-from fleet.features.approvals import lines
+from fleet.features.approvals.diff import lines
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import content, limits

@@ -18,11 +18,11 @@ from fleet.engine.agent_type import Acts, Awake
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.policy import JobKind
-from fleet.features import approvals
-from fleet.features.approvals import Request, digest, maintenance, retry
+from fleet.features.approvals import digest, maintenance, retry
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.digest import Decision, Line, Moment, Waiting, decide, from_data, to_data
 from fleet.features.approvals.queries import newest_about
+from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Step
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
@@ -33,7 +33,7 @@ _MOST_CHANNELS = 100
 def gather(deps: Deps, awake: Awake) -> Moment:
     """See what time asks, which dead letters want a retry, and which requests are about nothing any more."""
     with deps.db.transaction() as tx:
-        waiting = tuple(Waiting(request.id, request.times) for request in approvals.due(tx, awake.now))
+        waiting = tuple(Waiting(request.id, request.times) for request in maintenance.due(tx, awake.now))
         return Moment(awake.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import Check, CheckStage, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="approvals",
@@ -28,7 +28,12 @@ FEATURE = Feature(
             name="approvals",
             run="fleet.features.approvals.cli:approvals",
             section="Act",
+            order=70,
             help="List, show and decide what agents ask for.",
         ),
+    ),
+    checks=(
+        Check(about="approvals", run="fleet.features.approvals.checks:rules"),
+        Check(about="approvals", run="fleet.features.approvals.checks:users", stage=CheckStage.TABLES),
     ),
 )

@@ -15,8 +15,7 @@ from fleet.core import logs
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
-from fleet.features.approvals import Rule
-from fleet.features.approvals.rules import users_of
+from fleet.features.approvals.rules import Rule, users_of
 
 log = logs.get(__name__)
 

@@ -21,12 +21,28 @@ FEATURE = Feature(
         ),
     ),
     commands=(
-        Command(name="trigger", run="fleet.features.controls.cli:trigger", section="Act", help="Wake one agent now."),
-        Command(name="resume", run="fleet.features.controls.cli:resume", section="Act", help="Let it go on."),
+        Command(
+            name="trigger",
+            run="fleet.features.controls.cli:trigger",
+            section="Act",
+            order=20,
+            help="Wake one agent now.",
+        ),
+        Command(
+            name="pause",
+            run="fleet.features.controls.cli:pause",
+            section="Act",
+            order=110,
+            help="Hold back the fleet, a surface, a persona, an agent or a kind.",
+        ),
+        Command(
+            name="resume", run="fleet.features.controls.cli:resume", section="Act", order=120, help="Let it go on."
+        ),
         Command(
             name="kill-switch",
             run="fleet.features.controls.cli:kill_switch",
             section="Act",
+            order=130,
             help="Stop all writes of agents, or allow them again.",
         ),
     ),

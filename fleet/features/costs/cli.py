@@ -10,10 +10,11 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame.remote_call import Call
 from fleet.core.errors import InvalidInput
 from fleet.features.agents import commands as people
 from fleet.features.costs import commands as money
@@ -127,7 +128,9 @@ def budgets() -> None:
     """
 
 
-@budgets.command("list")
+@budgets.command(
+    "list", remote=Call("GET", "/budgets", columns=("scope", "key", "period", "limit_microusd", "spent_microusd"))
+)
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:

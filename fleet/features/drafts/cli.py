@@ -9,10 +9,10 @@ from uuid import UUID
 
 import click
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import (
+from fleet.cli.frame import render
+from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import (
     AGENT,
     LARGEST_ID,
     LARGEST_PAGE,
@@ -23,6 +23,7 @@ from fleet.cli.options import (
     json_option,
     yes_option,
 )
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.features.agents import commands as people
@@ -62,7 +63,16 @@ def _filter(door: Door, status: str | None, kind: str | None, agent: str | None)
     return Filter(DraftStatus(status) if status else None, kinds, roster.id_of(door.deps, agent))
 
 
-@drafts.command("list")
+@drafts.command(
+    "list",
+    remote=Call(
+        "GET",
+        "/drafts",
+        {"status": "status", "kind": "kind", "agent": "agent", "limit": "limit"},
+        usually={"status": "pending"},
+        columns=("id", "kind", "status", "agent", "topic", "expires_at"),
+    ),
+)
 @click.option("--status", type=click.Choice([str(status) for status in DraftStatus]),
               help="In this status instead of pending.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="In any status.")
@@ -89,7 +99,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
         door.note(f"{username} has too many undecided drafts, so its feed is not scanned. {limits.fix(username)}")
 
 
-@drafts.command()
+@drafts.command(remote=Call("GET", "/drafts/{prefix}"))
 @_DRAFT
 @json_option
 @pass_door
@@ -106,7 +116,15 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
         door.note(f"`fleet drafts approve {named}` approves these words and no others.")
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "POST",
+        "/drafts/{prefixes}/approve",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
@@ -120,7 +138,15 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
     _tell(door, drafting.approve(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "POST",
+        "/drafts/{prefixes}/reject",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
@@ -134,7 +160,9 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
     _tell(door, drafting.reject(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call("POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised.")
+)
 @_DRAFT
 @click.argument("instructions", type=Line(1000))
 @who
@@ -196,7 +224,15 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     _tell(door, answers, as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "GET",
+        "/drafts/stats",
+        {"by": "by", "since": "since", "agent": "agent", "limit": "limit"},
+        columns=("name", "proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn", "agreed"),
+        none="No drafts.",
+    )
+)
 @click.option(
     "--by", type=click.Choice([str(by) for by in By]), default="agent", show_default=True, help="Count by this."
 )

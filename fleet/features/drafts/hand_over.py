@@ -20,8 +20,8 @@ from fleet.engine.agents import loop
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.drafts import limits, queries, service
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
 from fleet.features.drafts.scanning import batch

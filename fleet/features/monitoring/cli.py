@@ -7,8 +7,8 @@ import threading
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
 from fleet.core.errors import InvalidInput
 
 PORT = 9464

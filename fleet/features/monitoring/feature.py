@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature
+from fleet.engine.registry import Command, Feature
 
 FEATURE = Feature(
     name="monitoring",
     help="Health and metrics.",
     is_optional=False,
+    commands=(
+        Command(
+            name="metrics",
+            run="fleet.features.monitoring.cli:metrics",
+            section="Run",
+            order=130,
+            help="Serve the fleet's numbers to Prometheus, in the foreground.",
+        ),
+    ),
 )

@@ -8,10 +8,10 @@ from datetime import timedelta
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, is_terminal, pass_door
-from fleet.cli.options import SPAN, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.context import Door, is_terminal, pass_door
+from fleet.cli.frame.options import SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
 
 _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
@@ -48,13 +48,13 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
     """Print a link with which one person chooses a name and a password. It works once and is not kept."""
     from fleet.access import Role
-    from fleet.cli import paths, views
+    from fleet.cli.frame import json_output, paths
     from fleet.features.users import invite as inviting
 
     key, made = inviting.invite(door.deps, Role(role), terminal=door.by, for_=expires)
     link = inviting.link(paths.dashboard(door.settings), key)
     if as_json:
-        door.json({"link": views.Secret(link), "role": made.role, "expires_at": made.expires_at})
+        door.json({"link": json_output.Secret(link), "role": made.role, "expires_at": made.expires_at})
         return
     click.echo(link)
     door.note(f"It makes one {role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC. Pass it on by a way that you trust.")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import SPAN, Line, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import SPAN, Line, json_option, yes_option
 
 if TYPE_CHECKING:
     from fleet.access.tokens import Token
@@ -41,13 +41,13 @@ def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expi
            as_json: bool) -> None:  # fmt: skip
     """Print a new token. It is shown this once, and only its digest is kept."""
     from fleet.access import Permission
-    from fleet.cli import views
+    from fleet.cli.frame import json_output
     from fleet.features.users import service as accounts
 
     wanted = tuple(Permission) if _ALL in scopes else scopes
     token = accounts.issue_token(door.deps, user.lower(), name, wanted, None if no_expiry else expires)
     if as_json:
-        door.json({"token": views.Secret(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
+        door.json({"token": json_output.Secret(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
         return
     click.echo(token)
     door.note("Copy it now: nobody can show it again. Programs send `Authorization: Bearer <token>`.")

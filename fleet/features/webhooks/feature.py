@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature, NavItem
+from fleet.engine.registry import Command, Feature, NavItem
 
 FEATURE = Feature(
     name="webhooks",
@@ -20,6 +20,22 @@ FEATURE = Feature(
             group="Run",
             order=120,
             icon="M9 8a3 3 0 1 1 4.5 2.6L16 15M8.5 12.5 6 17m0 0a3 3 0 1 0 3 3h6m3-5a3 3 0 1 1-2 5",
+        ),
+    ),
+    commands=(
+        Command(
+            name="hooks",
+            run="fleet.features.webhooks.cli:hooks",
+            section="Act",
+            order=80,
+            help="Tell others what happens: list, make, try and remove webhooks.",
+        ),
+        Command(
+            name="events",
+            run="fleet.features.webhooks.cli_events:events",
+            section="Act",
+            order=90,
+            help="Show which code hears of events, and let it hear again.",
         ),
     ),
 )

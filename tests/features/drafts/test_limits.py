@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from fleet.access import Actor, Role, Via, acting
-from fleet.cli import paths
-from fleet.cli.check import checks
-from fleet.cli.check.checks import Level
+from fleet.cli.frame import paths
+from fleet.cli.frame.check_result import CheckLevel
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.features.agents import commands as people
-from fleet.features.approvals import rule_file, rule_users
+from fleet.features.approvals import checks, rule_file, rule_users
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
@@ -261,11 +260,11 @@ def test_a_user_who_loses_the_permission_later_is_a_warning_and_stops_nothing(
         else:
             accounts.remove_user(fleet.deps, "ann")
     rule_users.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
-    [finding] = checks._approvers(fleet.deps.settings)
-    assert (finding.level, "user:ann" in finding.message) == (Level.WARN, True)
+    [finding] = checks.users(fleet.deps.settings)
+    assert (finding.level, "user:ann" in finding.message) == (CheckLevel.WARN, True)
 
 
 def test_fleet_check_fails_for_a_user_who_never_was(make: Callable[..., Fleet], tmp_path: Path) -> None:
     fleet = make(approval_rules=rules(tmp_path, WHO))
-    [finding] = checks._approvers(fleet.deps.settings)
-    assert finding.level is Level.FAIL
+    [finding] = checks.users(fleet.deps.settings)
+    assert finding.level is CheckLevel.FAIL

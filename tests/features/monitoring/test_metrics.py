@@ -28,8 +28,8 @@ from fleet.engine import perform, sweep, tick
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts.states import SUBJECTS, DraftKind
 from fleet.features.monitoring import exporter, metrics

@@ -22,8 +22,9 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as people
 from fleet.features.agents.bulk import Deed
-from fleet.features.approvals import Person, Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
+from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.spending.budgets import Period, Scope

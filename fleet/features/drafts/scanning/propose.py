@@ -20,8 +20,8 @@ from fleet.engine import reserve
 from fleet.engine.agents import loop
 from fleet.engine.jobs import usage
 from fleet.engine.work import Work
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
 from fleet.features.drafts import content, limits, queries, service

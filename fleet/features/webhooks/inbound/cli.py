@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Line, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import Group
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import Line, json_option, yes_option
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands.screen import Screen
+from fleet.cli.frame import render
 
 if TYPE_CHECKING:
     from fleet.chaos.nemesis import Deed
     from fleet.chaos.report import Report
-    from fleet.cli.context import Door
+    from fleet.cli.frame.context import Door
 
 
 class ChaosScreen:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Output, Place
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import Output, Place
 from fleet.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     from fleet.chaos.kinds import chosen
     from fleet.chaos.report import Wanted
     from fleet.chaos.run import Chaos, Screen
-    from fleet.cli.chaos_screen import ChaosScreen
-    from fleet.cli.interrupts import Interrupts
+    from fleet.cli.commands.chaos.screen import ChaosScreen
+    from fleet.cli.frame.interrupts import Interrupts
 
     if write_docs and not _DOCS.parent.is_dir():
         raise InvalidInput(f"There is no folder {_DOCS.parent} here.", fix="Call it in the folder of the source.")

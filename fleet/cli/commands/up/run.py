@@ -17,16 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from fleet.accounts import keys
-from fleet.cli import migrate, paths
-from fleet.cli.check import env_check
-from fleet.cli.command import INTERRUPTED
-from fleet.cli.context import Door
-from fleet.cli.interrupts import Interrupts
-from fleet.cli.paths import Kept
-from fleet.cli.processes import FLOWER_USER, PASSWORD_FILE
-from fleet.cli.up import faults
-from fleet.cli.up.process_list import Board, Wanted
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands import migrate
+from fleet.cli.commands.check import env_check
+from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
+from fleet.cli.commands.screen import Screen
+from fleet.cli.commands.up import faults
+from fleet.cli.commands.up.process_list import Board, Wanted
+from fleet.cli.frame import paths
+from fleet.cli.frame.context import Door
+from fleet.cli.frame.failures import INTERRUPTED
+from fleet.cli.frame.interrupts import Interrupts
+from fleet.cli.frame.paths import Kept
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position

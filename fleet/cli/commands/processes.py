@@ -17,9 +17,9 @@ import click
 from pydantic import SecretStr
 
 import fleet
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Place
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import Place
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
 from fleet.core.settings import Settings
@@ -197,7 +197,7 @@ def web(door: Door, /, *, host: str, port: int) -> None:
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""
-    from fleet.cli import paths
+    from fleet.cli.frame import paths
 
     settings = paths.given(door.home)
     if not (settings.service_token.get_secret_value() or os.environ.get("FLEET_GALLERY_SERVICE_TOKENS")):

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from fleet.cli import processes
-from fleet.cli.processes import Program
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands import processes
+from fleet.cli.commands.processes import Program
+from fleet.cli.commands.screen import Screen
 from fleet.core import queue
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Place
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = Place(dir_okay=False, path_type=Path)
@@ -56,8 +56,8 @@ def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_repla
     unless FLEET_GALLERY_URL is set. A second `up` goes on with the same fleet and starts nobody whom a person stopped.
     A second Ctrl-C ends everything at once.
     """
-    from fleet.cli.up.process_list import Wanted
-    from fleet.cli.up.run import Run
+    from fleet.cli.commands.up.process_list import Wanted
+    from fleet.cli.commands.up.run import Run
 
     said = {"tempo": tempo, "llm_record": llm_record, "llm_replay": llm_replay}
     code = Run(door, Wanted(**options), {name: value for name, value in said.items() if value is not None}).live()

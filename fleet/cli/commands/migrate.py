@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import PERSONA
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import PERSONA
 from fleet.core.errors import InvalidInput
 
 

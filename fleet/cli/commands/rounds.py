@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.interrupts import restore_ctrl_c
-from fleet.cli.options import SPAN
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.interrupts import restore_ctrl_c
+from fleet.cli.frame.options import SPAN
 from fleet.core.errors import Unavailable
 
 _EVERY = click.option("--every", type=SPAN, help="Again and again with this pause, e.g. 1s, until Ctrl-C.")

@@ -13,9 +13,9 @@ import click
 import psycopg
 import sqlalchemy as sa
 
-from fleet.cli import paths
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
+from fleet.cli.frame import paths
+from fleet.cli.frame.command import Command
+from fleet.cli.frame.context import Door, pass_door
 from fleet.core import logs
 from fleet.core.db import roles as db_roles
 from fleet.core.db.roles import Connect, Login

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from fleet.cli.command import Command
+from fleet.cli.frame.command import Command
 
 _VARIABLE = "_FLEET_COMPLETE"
 
