@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from fleet.cli.app import cli
 from fleet.cli.commands import processes
 from fleet.cli.commands.up import faults
-from fleet.cli.commands.up.process_list import Wanted
+from fleet.cli.commands.up.process_list import UpOptions
 from fleet.cli.frame.context import Door
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
@@ -129,10 +129,10 @@ def test_thin_commands_become_their_process(
 
 
 def test_port_0_of_up_is_any_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Wanted] = []
+    asked: list[UpOptions] = []
 
     class NoRun:
-        def __init__(self, _door: Door, wanted: Wanted, _said: object) -> None:
+        def __init__(self, _door: Door, wanted: UpOptions, _said: object) -> None:
             asked.append(wanted)
 
         def live(self) -> int:

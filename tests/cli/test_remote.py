@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from fleet.access import Permission, Role
 from fleet.cli.app import cli as root
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.remote_call import Call as RemoteCall
 from fleet.engine.agents.commands import NewAgent
 from fleet.features.agents import commands as people
@@ -61,7 +61,7 @@ def declared(command: click.Command = root, *path: str) -> Iterator[tuple[str, R
             below = command.get_command(context, name)
             assert below is not None
             yield from declared(below, *path, name)
-    elif isinstance(command, Command) and command.remote is not None:
+    elif isinstance(command, FleetCommand) and command.remote is not None:
         yield " ".join(path), command.remote, command
 
 

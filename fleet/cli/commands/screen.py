@@ -19,7 +19,7 @@ from fleet.core import clock
 from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
 
 
-class Screen:
+class TerminalScreen:
     """One terminal. `gone` tells that nobody reads any more."""
 
     def __init__(self, door: Door) -> None:

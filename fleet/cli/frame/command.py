@@ -18,10 +18,10 @@ from click.shell_completion import CompletionItem
 
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED, reader_may_leave, report
-from fleet.cli.frame.options import Place
+from fleet.cli.frame.options import PathType
 from fleet.cli.frame.remote_call import Call
 from fleet.engine import registry
-from fleet.engine.registry import Command as Entry
+from fleet.engine.registry import Command
 
 _TABLE = "fleet.commands"
 
@@ -58,7 +58,7 @@ def _global_options(*, on_root: bool) -> list[click.Option]:
     """Return the options that may stand before or after the command; only those on the root read the environment."""
     shared: dict[str, Any] = {"expose_value": False, "is_eager": True, "hidden": not on_root}
     env = (lambda name: {"envvar": name}) if on_root else (lambda _: {"allow_from_autoenv": False})
-    folder = Place(file_okay=False, path_type=Path)
+    folder = PathType(file_okay=False, path_type=Path)
     return [
         click.Option(["--home"], type=folder, metavar="FOLDER", callback=_store(_set_home), **env("FLEET_HOME"),
                      help="Folder of the fleet that `fleet up` runs (FLEET_HOME; .fleet by default).", **shared),
@@ -78,7 +78,7 @@ _ON_ROOT = _global_options(on_root=True)
 _BELOW = _global_options(on_root=False)
 
 
-class Command(click.Command):
+class FleetCommand(click.Command):
     """A command that also takes the global options."""
 
     def __init__(self, *args: Any, remote: Call | None = None, **kwargs: Any) -> None:
@@ -119,10 +119,10 @@ def _name_variables(params: Sequence[click.Parameter], prefix: str | None) -> No
             param.envvar = list(dict.fromkeys([*known, *read]))
 
 
-class Group(click.Group):
+class FleetGroup(click.Group):
     """A group of commands of one noun."""
 
-    command_class = Command
+    command_class = FleetCommand
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
@@ -137,7 +137,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-Group.group_class = Group
+FleetGroup.group_class = FleetGroup
 
 
 def _guess(name: str, known: Sequence[str]) -> str:
@@ -145,20 +145,20 @@ def _guess(name: str, known: Sequence[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-class Root(Group):
+class Root(FleetGroup):
     """The `fleet` command: imports the module of a command when it is asked for, and tells every failure in words."""
 
-    def __init__(self, *args: Any, load: Callable[[], Sequence[Entry]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, load: Callable[[], Sequence[Command]], **kwargs: Any) -> None:
         """Take how to load the table of commands, in the order of `--help`; it is loaded once an invocation."""
         super().__init__(*args, **kwargs)
         self._load = load
 
-    def table(self, ctx: click.Context) -> Mapping[str, Entry]:
+    def table(self, ctx: click.Context) -> Mapping[str, Command]:
         """Return the commands by name. Raises InvalidInput for features that do not go together."""
         meta = ctx.find_root().meta
         if _TABLE not in meta:
             meta[_TABLE] = {entry.name: entry for entry in self._load()}
-        table: Mapping[str, Entry] = meta[_TABLE]
+        table: Mapping[str, Command] = meta[_TABLE]
         return table
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

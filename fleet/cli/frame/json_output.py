@@ -19,7 +19,7 @@ from fleet.core import logs
 _UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e01ef]")
 
 
-class Secret(str):
+class Unmasked(str):
     """A secret that an answer hands over, this once: it is printed as it is, where all other text is masked."""
 
 
@@ -33,8 +33,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON types; strings lose the passwords and tokens that they may quote, but for a `Secret`."""
-    if isinstance(value, Secret):
+    """Return a value as JSON types; strings lose the passwords and tokens that they may quote, but for a `Unmasked`."""
+    if isinstance(value, Unmasked):
         return str(value)
     if isinstance(value, Enum):
         return value.value

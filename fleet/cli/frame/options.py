@@ -24,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3660)
 
 
-class Span(click.ParamType[timedelta]):
+class DurationType(click.ParamType[timedelta]):
     """A length of time as people write it: 90s, 15m, 2h, 7d, 1h30m."""
 
     name = "span"
@@ -42,7 +42,7 @@ class Span(click.ParamType[timedelta]):
         return timedelta(seconds=seconds)
 
 
-class Line(click.ParamType[str]):
+class TextType(click.ParamType[str]):
     """One line of text, cleaned of what no reader sees."""
 
     name = "text"
@@ -60,7 +60,7 @@ class Line(click.ParamType[str]):
         return line
 
 
-class Place(click.Path):
+class PathType(click.Path):
     """A path. An empty one is refused: it comes of a variable that nobody set, and would be the folder one is in."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -70,7 +70,7 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Output(Place):
+class OutputPathType(PathType):
     """A file that is written at the end: that it cannot be is said at the start, and not when the work is done."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -108,7 +108,7 @@ class NameType(click.ParamType[str]):
             door.close()
 
 
-SPAN, AGENT, PERSONA, REASON = Span(), NameType("agent"), NameType("persona"), Line(300)
+SPAN, AGENT, PERSONA, REASON = DurationType(), NameType("agent"), NameType("persona"), TextType(300)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys and ISO times.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")

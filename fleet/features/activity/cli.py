@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 
 from fleet.cli.frame import json_output
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.interrupts import restore_ctrl_c
 from fleet.cli.frame.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
@@ -30,7 +30,7 @@ _LOOK_EVERY_S = 0.5
 
 
 @click.command(
-    cls=Command,
+    cls=FleetCommand,
     remote=Call(
         "GET",
         "/activity",

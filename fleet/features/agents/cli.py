@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, LARGEST_ID, PERSONA, before_option, json_option, page_options
 from fleet.cli.frame.remote_call import Call
@@ -28,7 +28,7 @@ KINDS = click.Choice(["gallery", "approval", "hooks"])
 _ACTIONS = ("post", "comment", "like", "browse")
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def agents() -> None:
     """List, create, edit, start, pause and stop agents.
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_option
 from fleet.cli.frame.remote_call import Call
 from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.features.agents import bulk
@@ -35,7 +35,7 @@ def _each(verb: str, done: str, already: str, body: Mapping[str, str] = MappingP
 
 def _command(name: str, *, remote: Call | None = None) -> Callable[[Callable[..., None]], click.Command]:
     def made(function: Callable[..., None]) -> click.Command:
-        command = click.command(name, cls=Command, remote=remote)(function)
+        command = click.command(name, cls=FleetCommand, remote=remote)(function)
         COMMANDS.append(command)
         return command
 
@@ -47,7 +47,7 @@ def _character(command: F) -> F:
     weight = click.FloatRange(0, 1_000_000)
     seconds = click.IntRange(1, 604_800)
     options = [
-        click.option("--name", "display_name", type=Line(100), help="What people see."),
+        click.option("--name", "display_name", type=TextType(100), help="What people see."),
         click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
         *(
             click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
@@ -55,10 +55,10 @@ def _character(command: F) -> F:
         ),
         click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
-        click.option("--personality", type=Line(2000), help="Who it is, in two or three sentences."),
-        click.option("--vibe", type=Line(60), help="One word for its manner."),
+        click.option("--personality", type=TextType(2000), help="Who it is, in two or three sentences."),
+        click.option("--vibe", type=TextType(60), help="One word for its manner."),
         click.option(
-            "--interest", "interests", type=Line(60), multiple=True, help="What it cares about; may be repeated."
+            "--interest", "interests", type=TextType(60), multiple=True, help="What it cares about; may be repeated."
         ),
     ]
     for option in reversed(options):
@@ -67,9 +67,9 @@ def _character(command: F) -> F:
 
 
 @_command("create")
-@click.argument("username", type=Line(30))
+@click.argument("username", type=TextType(30))
 @_character
-@click.option("--surface", type=Line(40), help="Where it acts; floimg if left out.")
+@click.option("--surface", type=TextType(40), help="Where it acts; floimg if left out.")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
 def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, start: bool,

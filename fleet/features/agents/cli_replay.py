@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, json_option
 from fleet.features.agents import decisions
@@ -19,7 +19,7 @@ from fleet.features.approvals.diff import lines
 _STYLES = {"-": "red", "+": "green"}
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.argument("tick_no", metavar="TICK", type=click.IntRange(1, 2**63 - 1))
 @json_option

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
+from fleet.cli.frame.options import AGENT, LARGEST_PAGE, REASON, TextType, before_option, json_option, yes_option
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import FleetError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _STATES = click.Choice(["pending", "approved", "rejected", "expired", "withdrawn"])
 _PENDING = ("pending",)
-_NAME = Line(100)
+_NAME = TextType(100)
 _REQUEST = click.argument("prefix", metavar="REQUEST")
 _REQUESTS = click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
 revision_option = click.option(
@@ -33,7 +33,7 @@ revision_option = click.option(
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def approvals() -> None:
     """List, show and decide what agents ask for.
 
@@ -235,7 +235,7 @@ def _change(written: str, present: Mapping[str, Any]) -> tuple[str, Any]:
 
 @approvals.command()
 @_REQUEST
-@click.argument("instructions", type=Line(1000))
+@click.argument("instructions", type=TextType(1000))
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:

@@ -12,7 +12,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, REASON, SPAN, json_option, yes_option
 from fleet.cli.frame.remote_call import Call, Options
@@ -37,7 +37,7 @@ def _remote(options: Options) -> Mapping[str, Any]:
 
 
 @click.command(
-    cls=Command,
+    cls=FleetCommand,
     remote=Call("POST", "/agents/{name}/trigger", body={"action": "action"}, done="It wakes, at tick {tick_no}."),
 )
 @click.argument("name", metavar="AGENT", type=AGENT)
@@ -53,7 +53,7 @@ def trigger(door: Door, /, *, name: str, action: str | None) -> None:
 
 
 @click.command(
-    cls=Command,
+    cls=FleetCommand,
     remote=Call(
         "POST",
         "/controls/pause",
@@ -79,7 +79,8 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 
 
 @click.command(
-    cls=Command, remote=Call("POST", "/controls/resume", body=_remote, done="It goes on.", already="It was not paused.")
+    cls=FleetCommand,
+    remote=Call("POST", "/controls/resume", body=_remote, done="It goes on.", already="It was not paused."),
 )
 @_SCOPE
 @_KEY
@@ -105,7 +106,7 @@ def _what(scope: str, key: str | None) -> str:
     return "The fleet" if scope == "fleet" else f"{scope.capitalize()} {key}"
 
 
-@click.group("kill-switch", cls=Group)
+@click.group("kill-switch", cls=FleetGroup)
 def kill_switch() -> None:
     """Stop all writes of agents to the outside, or allow them again."""
 

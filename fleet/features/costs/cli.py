@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
 from fleet.cli.frame.remote_call import Call
@@ -63,7 +63,7 @@ _PERIOD = click.option("--period", type=click.Choice([str(period) for period in 
                        show_default=True, help="The budget of a day or of a month (UTC).")  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--by", type=click.Choice([str(by) for by in By]), default="day", show_default=True, help="Sum by this.")
 @click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Show so many rows.")
@@ -119,7 +119,7 @@ def _sum(one: Sum, names: dict[str, str]) -> dict[str, Any]:
     return {**fields, "name": names.get(one.key or "")} if names else fields
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def budgets() -> None:
     """List, set, raise and lift budgets.
 

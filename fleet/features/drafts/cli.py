@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Command, Group
+from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import (
     AGENT,
@@ -18,7 +18,7 @@ from fleet.cli.frame.options import (
     LARGEST_PAGE,
     REASON,
     SPAN,
-    Line,
+    TextType,
     before_option,
     json_option,
     yes_option,
@@ -46,11 +46,11 @@ _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username 
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
 _SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
-_WORDS = Line(2000)
+_WORDS = TextType(2000)
 _tell = partial(tell, data=look.answer, told=look.told)
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def drafts() -> None:
     """List, show and decide what supervised agents propose.
 
@@ -164,7 +164,7 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
     remote=Call("POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised.")
 )
 @_DRAFT
-@click.argument("instructions", type=Line(1000))
+@click.argument("instructions", type=TextType(1000))
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
@@ -177,7 +177,7 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @_DRAFT
 @click.option("--text", type=_WORDS, help="What it says.")
 @click.option("--image-prompt", type=_WORDS, help="Of a post: what its picture shows.")
-@click.option("--alt-text", type=Line(300), help="Of a post: what can be seen, for those who cannot see it.")
+@click.option("--alt-text", type=TextType(300), help="Of a post: what can be seen, for those who cannot see it.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
@@ -280,7 +280,7 @@ def unlearn(door: Door, /, *, lesson: int) -> None:
     door.say(f"Lesson {row.id} counts no more.")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @pass_door
 def scan(door: Door, /, *, name: str) -> None:

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import json_option
 from fleet.core import clock
@@ -25,7 +25,7 @@ _WORDS = {Verdict.NO_DIFFERENCE: "no difference to be seen", Verdict.MORE: "more
 _STYLES = {Verdict.MORE: "green", Verdict.LESS: "red"}
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def experiments() -> None:
     """Show what is tried out, and what came of it.
 

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, SPAN, before_option, json_option, page_options
 from fleet.cli.frame.remote_call import Call
@@ -38,7 +38,7 @@ _STATES = click.Choice([str(state) for state in JobState])
 _KINDS = click.Choice([str(kind) for kind in JobKind])
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def jobs() -> None:
     """List, show, retry and cancel jobs.
 

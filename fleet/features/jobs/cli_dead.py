@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from fleet.cli.frame import json_output, render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import (
     LARGEST_PAGE,
@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _REASONS = click.Choice([str(reason) for reason in DeadReason])
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def dead() -> None:
     """List, show, replay and discard dead letters.
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import json_option
 from fleet.cli.frame.remote_call import Call
@@ -25,7 +25,7 @@ _LATE_S = 10.0
 """Beat dispatches every second; an agent that waits longer than this is waiting for beat, not for its turn."""
 
 
-@click.command(cls=Command, remote=Call("GET", "/status"))
+@click.command(cls=FleetCommand, remote=Call("GET", "/status"))
 @json_option
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:

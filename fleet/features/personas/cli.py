@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from fleet.cli.frame import json_output, paths, render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import PERSONA, Place, json_option
+from fleet.cli.frame.options import PERSONA, PathType, json_option
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
@@ -25,7 +25,7 @@ _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
 _ACTIONS = ("post", "comment", "like", "browse")
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def persona() -> None:
     """Show, check and draw personas."""
 
@@ -113,7 +113,7 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 
 
 @persona.command()
-@click.argument("folder", required=False, type=Place(path_type=Path))
+@click.argument("folder", required=False, type=PathType(path_type=Path))
 @json_option
 @pass_door
 def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from fleet.accounts import keys
 from fleet.accounts.keys import Listed
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
@@ -21,7 +21,7 @@ _MOST_BYTES = 65_536
 _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def secrets() -> None:
     """Keep keys of models and surfaces, encrypted in the database.
 

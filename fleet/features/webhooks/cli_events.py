@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from fleet.cli.frame import render
-from fleet.cli.frame.command import Group
+from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
@@ -14,7 +14,7 @@ from fleet.engine import positions
 from fleet.features.webhooks import subscribers as bus
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def events() -> None:
     """Show which code hears of events, and let it hear of them again."""
 

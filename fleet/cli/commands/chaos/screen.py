@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli.commands.screen import Screen
+from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.frame import render
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class ChaosScreen:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._screen = Screen(door)
+        self._screen = TerminalScreen(door)
 
     def step(self, words: str) -> None:
         """Say what is being done now."""

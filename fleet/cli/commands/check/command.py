@@ -8,7 +8,7 @@ from rich.text import Text
 from fleet.cli.commands.check import checks
 from fleet.cli.frame import render
 from fleet.cli.frame.check_result import CheckLevel, CheckResult
-from fleet.cli.frame.command import Command
+from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import json_option
 
@@ -16,7 +16,7 @@ _INDENT = 20
 _SIGNS = {CheckLevel.OK: "✓", CheckLevel.WARN: "!", CheckLevel.FAIL: "✗"}
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @json_option
 @pass_door
 def check(door: Door, /, *, as_json: bool) -> None:

@@ -20,14 +20,14 @@ from fleet.accounts import keys
 from fleet.cli.commands import migrate
 from fleet.cli.commands.check import env_check
 from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
-from fleet.cli.commands.screen import Screen
+from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.commands.up import faults
-from fleet.cli.commands.up.process_list import Board, Wanted
+from fleet.cli.commands.up.process_list import Board, UpOptions
 from fleet.cli.frame import paths
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
-from fleet.cli.frame.paths import Kept
+from fleet.cli.frame.paths import HomeSettings
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
@@ -60,7 +60,7 @@ _OF_OTHERS = 50
 class Run:
     """Everything that one `fleet up` holds."""
 
-    def __init__(self, door: Door, wanted: Wanted, said: Mapping[str, object]) -> None:
+    def __init__(self, door: Door, wanted: UpOptions, said: Mapping[str, object]) -> None:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
         given = paths.given(door.home, **said)
         models.check(given)
@@ -74,7 +74,7 @@ class Run:
             **said, "home": self._home, "tempo": given.tempo, **_token(given, self._home),
         }  # fmt: skip
         self.settings = self._learn()
-        self._screen = Screen(door)
+        self._screen = TerminalScreen(door)
         self._services = Services(
             self._home, database_url=given.database_url, database_owner_url=given.database_owner_url,
             broker_url=given.broker_url,
@@ -135,7 +135,7 @@ class Run:
         else:
             self._start_gallery()
         token = self.settings.service_token.get_secret_value()
-        paths.keep(self._home, Kept(token, self.settings.tempo, self.settings.sandbox))
+        paths.store(self._home, HomeSettings(token, self.settings.tempo, self.settings.sandbox))
         self._seen = people.activity_from_now(deps)
         self._board.start_engine(self.settings, self._wanted)
         web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None
