@@ -27,6 +27,7 @@ from bench.results import Goal, Plot, Result, Table, write
 from fleet.core.settings import Settings
 from fleet.engine import sweep
 from fleet.engine.deps import Deps
+from fleet.features.personas.service import personas_of
 
 GOAL_MS, GOAL_MEMORY, GOAL_FILES = 20.0, 0.05, 1.1
 GROUPS = {"activity": "Activity feed", "job list": "Job list", "dead list": "Dead list", "dispatch": "Dispatch"}
@@ -81,7 +82,7 @@ def _ledger(servers: Servers, settings: Settings, name: str, size: Size) -> Iter
     """Load a ledger and connect to it, with a doorbell that rings nowhere."""
     live.say(f"loading the {name} ledger: {size}")
     with live.connected(settings) as deps:
-        growth_load.load(servers.postgres, name, size, deps.personas.ids)
+        growth_load.load(servers.postgres, name, size, personas_of(deps).ids)
         yield replace(deps, publisher=quiet_surface.Bell())  # type: ignore[arg-type]
 
 

@@ -19,6 +19,7 @@ from bench import growth_load, live
 from bench.live import Servers
 from bench.results import Goal, Plot, Result, Table, write
 from fleet.engine.deps import Deps
+from fleet.features.personas.service import personas_of
 
 LOADS = (0.5, 0.8)
 GOAL_S = 2.0
@@ -113,7 +114,7 @@ def measure(plan: Plan) -> list[Round]:
         settings = servers.settings("fleet", pool_size=plan.threads)
         with live.connected(settings) as deps:
             with servers.postgres.connect("fleet") as connection:
-                growth_load.add_agents(connection, plan.agents, deps.personas.ids)
+                growth_load.add_agents(connection, plan.agents, personas_of(deps).ids)
             for number in range(plan.workers):
                 servers.start_worker(settings, name=f"worker{number}", concurrency=plan.threads)
             servers.start_beat(settings)

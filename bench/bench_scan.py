@@ -17,8 +17,8 @@ from bench.results import Goal, Result, Table, write
 from bench.stand import FLEET_WORKER, THREADS, Meter, Stand, stand
 from bench.storm import sweeper
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import FINAL, JobState
+from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.models import DraftRow
 
 HOUR_S = 3_600.0
@@ -53,7 +53,7 @@ def measure(agents: int) -> Found:
 
 
 def _wait_for_scans(place: Stand, agents: int) -> None:
-    ended = sa.select(sa.func.count()).where(JobRow.kind == JobKind.SCAN_FEED, JobRow.state.in_(FINAL))
+    ended = sa.select(sa.func.count()).where(JobRow.kind == SCAN_FEED, JobRow.state.in_(FINAL))
     deadline, tend = time.perf_counter() + _GIVE_UP_S, sweeper(place)  # scans that wait their turn are rung for by it
     while True:
         with place.engine.connect() as connection:
@@ -65,7 +65,7 @@ def _wait_for_scans(place: Stand, agents: int) -> None:
 
 
 def _counted(place: Stand) -> tuple[int, int, int]:
-    scans = (JobRow.kind == JobKind.SCAN_FEED, JobRow.state == JobState.DONE)
+    scans = (JobRow.kind == SCAN_FEED, JobRow.state == JobState.DONE)
     posts = sa.func.coalesce(sa.func.sum(sa.cast(JobRow.result["new"].astext, sa.Integer)), 0)
     with place.engine.connect() as connection:
         done, seen = connection.execute(sa.select(sa.func.count(), posts).where(*scans)).one()

@@ -26,6 +26,7 @@ from bench.web_viewers import Watched
 from fleet.access import Permission, Role
 from fleet.access.sessions import Visit
 from fleet.engine.deps import Deps
+from fleet.features.personas.service import personas_of
 from fleet.features.users import service as accounts
 from fleet.spending import days
 from fleet.web.app import create_app
@@ -97,7 +98,7 @@ def measure(plan: Plan, *, explain: bool) -> Found:
         settings = servers.settings("web")
         live.say(f"loading {plan.scene}")
         with live.connected(settings) as deps:
-            web_load.load(servers.postgres, "web", plan.scene, deps.personas.ids)
+            web_load.load(servers.postgres, "web", plan.scene, personas_of(deps).ids)
             with deps.db.transaction() as tx:
                 days.fold(tx)  # as prune does every minute
             if explain:
@@ -123,7 +124,7 @@ def _come_in(deps: Deps) -> tuple[str, str]:
 def _places(deps: Deps) -> list[tuple[str, str]]:
     """Return every page and every answer of the API; of each kind of thing the busiest."""
     app = create_app(deps)
-    names = dict.fromkeys(RARE, "none") | {"persona": deps.personas.ids[0], "user": _USER}
+    names = dict.fromkeys(RARE, "none") | {"persona": personas_of(deps).ids[0], "user": _USER}
     with deps.db.transaction() as tx:
         names |= {what: str(tx.scalar(sa.text(query))) for what, query in BUSIEST.items()}
     pages = [(stop.path, "page") for stop in rounds.stops(app, names)]

@@ -23,6 +23,7 @@ from fleet.core.db import link
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
+from fleet.features.personas.service import personas_of
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 
@@ -103,7 +104,7 @@ class Servers:
         deps = runtime_deps.build(self.settings(agents))
         fleet = BenchFleet(agents, deps, self.valkey.url(), redis.Redis.from_url(self.valkey.url()))
         fleet.sql(
-            _POPULATE, personas=list(deps.personas.ids), agents=agents, late=late, min_s=MIN_INTERVAL_S,
+            _POPULATE, personas=list(personas_of(deps).ids), agents=agents, late=late, min_s=MIN_INTERVAL_S,
             max_s=MAX_INTERVAL_S,
         )  # fmt: skip
         fleet.sql("VACUUM ANALYZE agents")

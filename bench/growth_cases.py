@@ -19,12 +19,12 @@ import sqlalchemy as sa
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.engine import dispatch, perform, sweep, tick, ticks
+from fleet.engine import dispatch, perform, registry, sweep, tick, ticks
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import Status
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.ticks import TickKey
@@ -32,6 +32,7 @@ from fleet.features.agents import commands as people
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing import published_texts
+from fleet.features.publishing.kinds import COMMENT, POST, PROVISION
 
 DEAD = (JobState.DEAD,)
 _CALLS, _BUDGET_S, _WARM = 100, 3.0, 2
@@ -200,13 +201,13 @@ def _job_lists(w: World) -> Iterator[Case]:
     for state in JobState:
         yield fixed(f"state {state}", states=(state,))
     yield fixed("states running, cancelled, dead", states=(JobState.RUNNING, JobState.CANCELLED, JobState.DEAD))
-    for kind in JobKind:
+    for kind in registry.current().jobs:
         yield fixed(f"kind {kind}", kinds=(kind,))
     for priority in Priority:
         yield fixed(f"priority {priority}", priority=priority)
-    yield fixed("kind provision, state skipped", kinds=(JobKind.PROVISION,), states=(JobState.SKIPPED,))
+    yield fixed("kind provision, state skipped", kinds=(PROVISION,), states=(JobState.SKIPPED,))
     yield case("of an agent", lambda d: Filter(agent_id=w.agent(d)))
-    yield case("of an agent, kind post", lambda d: Filter(agent_id=w.agent(d), kinds=(JobKind.POST,)))
+    yield case("of an agent, kind post", lambda d: Filter(agent_id=w.agent(d), kinds=(POST,)))
     yield case("of an agent, state skipped", lambda d: Filter(agent_id=w.agent(d), states=(JobState.SKIPPED,)))
     yield fixed("newer than ten minutes", newer_than=timedelta(minutes=10))
     yield fixed("newer than a second", newer_than=timedelta(seconds=1))
@@ -223,7 +224,7 @@ def _dead_lists(w: World) -> Iterator[Case]:
 
     yield case("newest", lambda _: {})
     yield case("by reason", lambda d: {"reason": d.choice(list(DeadReason))})
-    yield case("by kind", lambda d: {"kinds": (d.choice(list(JobKind)),)})
+    yield case("by kind", lambda d: {"kinds": (d.choice(list(registry.current().jobs)),)})
     yield case("of an agent", lambda d: {"agent_id": w.agent(d)})
     yield case("newer than an hour", lambda _: {"newer_than": timedelta(hours=1)})
     yield case("older than twenty days", lambda _: {"older_than": timedelta(days=20)})
@@ -259,12 +260,12 @@ def _loop(w: World) -> Iterator[Case]:
                prepare=w.decide)  # fmt: skip
     yield Case("loop", "a sweep", lambda _: sweep.sweep(deps))
     yield Case("loop", "an agent's last words", lambda d: in_transaction(
-        deps, lambda tx: published_texts.recent_results(tx, w.agent(d), JobKind.POST, "caption")))  # fmt: skip
+        deps, lambda tx: published_texts.recent_results(tx, w.agent(d), POST, "caption")))  # fmt: skip
     yield Case("loop", "whether words went out in the last hour", lambda _: in_transaction(
         deps, lambda tx: published_texts.was_sent(tx, "floimg", "said by nobody", since=deps.now() - timedelta(hours=1),
                                           but=uuid.uuid4(), most=deps.settings.recent_texts)))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(
-        deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), JobKind.COMMENT)))  # fmt: skip
+        deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), COMMENT)))  # fmt: skip
 
 
 def _others(w: World) -> Iterator[Case]:

@@ -21,10 +21,10 @@ from fleet.engine import publish, sweep
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
+from fleet.features.publishing.kinds import BROWSE, COMMENT, LIKE, POST
 
 _AHEAD, _CHUNK = 400, 200
-_KINDS = (JobKind.LIKE, JobKind.COMMENT, JobKind.BROWSE, JobKind.LIKE, JobKind.POST)
+_KINDS = (LIKE, COMMENT, BROWSE, LIKE, POST)
 _PAYLOAD = {"author": "guest_1", "author_name": "Guest 1", "caption": "A quiet harbour at dawn", "comments": 3}
 _TICK = 2_000_000_000
 

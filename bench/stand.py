@@ -34,8 +34,8 @@ from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.ticks import TickKey
+from fleet.features.publishing.kinds import LIKE
 from fleet.sandbox.postgres import EmbeddedPostgres
 from fleet.sandbox.valkey import EmbeddedValkey
 
@@ -160,7 +160,7 @@ class Stand:
 
     def ring_jobs(self, agents: Sequence[uuid.UUID]) -> int:
         """Add one like for each agent, of a post of its own, and publish it."""
-        jobs = [NewJob(uuid.uuid4(), agent, JobKind.LIKE, NAME, target=agent.hex) for agent in agents]
+        jobs = [NewJob(uuid.uuid4(), agent, LIKE, NAME, target=agent.hex) for agent in agents]
         with self.deps.db.transaction() as tx:
             rings = service.add(tx, jobs)
         publish.ring_jobs(self.deps.publisher, rings)

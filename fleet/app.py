@@ -45,6 +45,13 @@ def load(wanted: Collection[str] = ()) -> Registry:
     return found
 
 
+def load_tables() -> None:
+    """Load the tables of all features, also of those that this process leaves out: the database has them all."""
+    for feature in _all():
+        for ref in feature.tables:
+            registry.load(ref)
+
+
 def _all() -> list[Feature]:
     """Return the built-in features, then those of installed packages by the name of their entry point."""
     installed = sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name)

@@ -8,14 +8,12 @@ import fleet.accounts.models
 import fleet.core.events
 import fleet.engine.agents.models
 import fleet.engine.jobs.models
-import fleet.features.approvals.models
-import fleet.features.drafts.models
-import fleet.features.experiments.models
-import fleet.features.media.models
-import fleet.features.webhooks.models
+import fleet.engine.positions
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
+from fleet import app
 from fleet.core.db import Base
 
+app.load_tables()
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
 with context.begin_transaction():

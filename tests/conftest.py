@@ -28,6 +28,7 @@ from argon2 import PasswordHasher
 from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
+from fleet import app
 from fleet.access import secret
 from fleet.core import db, masking
 from fleet.core.db import roles
@@ -61,6 +62,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+app.load()  # all features
 
 
 class PostgresForTests:

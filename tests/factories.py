@@ -40,7 +40,6 @@ from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
-from fleet.features.experiments import experiment_file
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
@@ -380,8 +379,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     config = Settings(**{**values, **settings})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
-        personas=shipped_personas(), experiments=experiment_file.chosen(config.experiments), writer=words,
-        worker="test:1", dice=random.Random(1),
+        parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(
         surface, runtime_deps.policy(config), deps._kill_reason, fetch=surface.fetch_image

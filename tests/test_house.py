@@ -21,12 +21,10 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.queue import QUEUES
-from fleet.engine.agent_types import MINDS
 from fleet.engine.agents.models import Status
 from fleet.engine.controls import SCOPES
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
-from fleet.features.agents import cli as agents_command
 from fleet.features.approvals.states import RequestState, Verdict
 from fleet.features.drafts.learning import Decision as LessonDecision
 from fleet.features.drafts.states import DraftKind, DraftStatus
@@ -250,15 +248,10 @@ def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
     assert ("[*]", "ready") in drawn
 
 
-def test_the_command_line_offers_exactly_what_exists() -> None:
-    assert list(agents_command.KINDS.choices) == list(MINDS)
-
-
 @pytest.mark.parametrize(
     ("constraint", "values"),
     [
         ("ck_jobs_state", JobState),
-        ("ck_jobs_kind", JobKind),
         ("ck_jobs_priority", Priority),
         ("ck_jobs_dead_reason", DeadReason),
         ("ck_agents_status", Status),

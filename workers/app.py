@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, signals
 
 from beat_schedule import BEAT_SCHEDULE
+from fleet import app as features
 from fleet.core import failpoints, logs, queue, settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
@@ -24,6 +25,7 @@ log = logs.get(__name__)
 
 def _make_app() -> Celery:
     config = settings.current()
+    features.load()
     made = queue.make_app(config.broker_url)
     made.conf.update(
         include=["workers.tasks"],

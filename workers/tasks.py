@@ -11,8 +11,8 @@ from typing import Any
 from fleet.core import logs
 from fleet.core.errors import NotFound
 from fleet.engine import dispatch as dispatching
-from fleet.engine import perform, sweep, tick
-from fleet.engine.jobs.policy import JobKind
+from fleet.engine import perform, registry, sweep, tick
+from fleet.engine.registry import MESSAGE
 from fleet.engine.ticks import TickKey
 from workers.app import app, deps, keep
 
@@ -57,7 +57,7 @@ def _tick_number(value: Any) -> int:
     return value
 
 
-def _job_task(kind: JobKind) -> Any:
+def _job_task(kind: str) -> Any:
     name = f"fleet.{kind}"
 
     def run(*ids: Any) -> None:
@@ -76,6 +76,6 @@ def _job_task(kind: JobKind) -> Any:
     return app.task(name=name)(run)
 
 
-for _kind in JobKind:
-    if _kind is not JobKind.MESSAGE:
+for _kind in registry.current().jobs:
+    if _kind != MESSAGE.kind:
         _job_task(_kind)

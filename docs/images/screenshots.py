@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from PIL import Image  # noqa: E402
 
+from fleet import app  # noqa: E402
 from fleet.access import Role  # noqa: E402
 from fleet.access.sessions import Visit  # noqa: E402
 from fleet.cli import paths  # noqa: E402
@@ -139,6 +140,7 @@ def main() -> None:
         if home is None:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-shots-"))) / "home"
             stack.enter_context(living(home, arguments.minutes / 2))
+        app.load()
         deps = runtime_deps.build(paths.connected(home))
         stack.callback(deps.close)
         agent = supervise(deps)

@@ -7,7 +7,7 @@ back to the next one, a surface waits, and nothing ends for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +19,12 @@ from fleet.accounts import keyfile, keystore
 from fleet.accounts.keystore import Secret
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.settings import SECRETS, Settings
-from fleet.features.webhooks import secrets as hook_secrets
 from fleet.llm import registry as models
+
+Reseal = Callable[[Tx, Keyring], Sequence[str]]
 
 log = logs.get(__name__)
 
@@ -201,11 +202,14 @@ def remove(db: Database, name: str, *, by: str) -> str:
     return name
 
 
-def rotate(db: Database, settings: Settings, *, by: str) -> list[str]:
-    """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing."""
+def rotate(db: Database, settings: Settings, *, by: str, resealers: Iterable[Reseal] = ()) -> list[str]:
+    """Seal everything with the first key; return the names that were not yet. Raises LostKey, and changes nothing.
+
+    `resealers` do the same with secrets in other tables.
+    """
     keys = ring(settings)
     with db.transaction() as tx:
-        names = [*keystore.reseal(tx, keys, by=by), *hook_secrets.reseal(tx, keys)]
+        names = [*keystore.reseal(tx, keys, by=by), *(name for reseal in resealers for name in reseal(tx, keys))]
         audit.noted(tx, len(names), "secret.resealed", names=names)
         return names
 

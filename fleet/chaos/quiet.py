@@ -21,6 +21,7 @@ from fleet.engine.agents.models import AgentRow, Status
 from fleet.features.agents import bulk
 from fleet.features.agents.bulk import Deed
 from fleet.features.controls import commands as fleetwide
+from fleet.features.webhooks import positions as webhook_positions
 
 _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0
@@ -103,6 +104,6 @@ def _left(tx: Tx) -> int:
 
 def _untold(tx: Tx) -> int:
     """Count the events that the webhook wants and that nobody has read for it yet."""
-    behind = events.read_after(tx, positions.standing(tx, positions.WEBHOOKS), limit=_MOST_BEHIND)
+    behind = events.read_after(tx, positions.standing(tx, webhook_positions.WEBHOOKS), limit=_MOST_BEHIND)
     unread = sum(any(matches(event.subject, wanted) for wanted in HEARS) for event in behind)
-    return unread + len(positions.behind(tx))
+    return unread + len(webhook_positions.behind(tx))

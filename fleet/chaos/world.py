@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import httpx
 import sqlalchemy as sa
 
+from fleet import app
 from fleet.chaos import programs
 from fleet.chaos.broker import Broker
 from fleet.chaos.outsiders import Outsiders
@@ -97,6 +98,7 @@ class World:
         self._proxy = CommitProxy(ports.LOOPBACK, self.servers.postgres.port)
         self._proxy.start()
         self._broker = Broker(self.servers.valkey.url())
+        app.load()
         self._deps = runtime_deps.build(self._settings())
         self._start_processes(port, web_port, tell)
         tell(f"making {self._agents} agents")

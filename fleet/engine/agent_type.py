@@ -1,6 +1,6 @@
-"""What a mind is: how one kind of agent gathers, decides, and turns its decision into rows and jobs.
+"""The behaviour of an agent type: how it gathers, decides, and turns its decision into rows and jobs.
 
-`fleet.engine.tick` is the one pipeline that calls it. A mind is a module of this folder, in the shape of `Mind`.
+`fleet.engine.tick` is the one pipeline that calls it. A feature registers a module of this shape with its `AgentType`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput
+from fleet.engine import registry
 from fleet.engine.agents.loop import Actor
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
@@ -20,7 +22,7 @@ from fleet.engine.ticks import ClaimedTick
 
 
 @dataclass(frozen=True, slots=True)
-class Awake:
+class ClaimedAgent:
     """An agent whose tick this process decides."""
 
     tick: ClaimedTick
@@ -30,7 +32,7 @@ class Awake:
 
 
 class Decision(Protocol):
-    """What an agent chose. An empty thought is told to nobody."""
+    """What an agent chose. An empty thought makes no event."""
 
     @property
     def action(self) -> str | None:
@@ -48,23 +50,23 @@ class Decision(Protocol):
 class Acts:
     """What follows from a decision: jobs, and what is only state, written in the transaction that records it.
 
-    `then` returns further jobs, if what it found asks for any. Minds without it are recorded in one round trip.
+    `then` returns further jobs, if what it found asks for any. Agent types without it are recorded in one round trip.
     """
 
     jobs: Sequence[NewJob]
     then: Callable[[Tx], Sequence[NewJob]] | None = None
 
 
-class Mind(Protocol):
-    """One kind of agent. What `gather` returns is all that `decide` knows; both are written down."""
+class Behaviour(Protocol):
+    """One agent type. What `gather` returns is all that `decide` knows; both are recorded."""
 
-    def gather(self, deps: Deps, awake: Awake) -> Any:
+    def gather(self, deps: Deps, claimed: ClaimedAgent) -> Any:
         """See what there is to see."""
 
     def decide(self, moment: Any, dice: random.Random) -> Decision:
         """Choose; pure: the same moment and dice give the same decision."""
 
-    def act(self, deps: Deps, awake: Awake, decision: Any) -> Acts:
+    def act(self, deps: Deps, claimed: ClaimedAgent, decision: Any) -> Acts:
         """Return what follows from a decision."""
 
     def to_data(self, moment: Any) -> dict[str, Any]:
@@ -72,3 +74,14 @@ class Mind(Protocol):
 
     def from_data(self, data: Mapping[str, Any]) -> Any:
         """Return the moment that `to_data` wrote down."""
+
+
+def behaviour_of(kind: str) -> Behaviour:
+    """Return the behaviour of a kind of agent. Raises InvalidInput for a kind that no feature registered."""
+    try:
+        return cast(Behaviour, registry.load(registry.current().agents[kind].behaviour))
+    except KeyError:
+        raise InvalidInput(
+            f"No feature of this fleet has agents of the kind {kind!r}.",
+            fix="Upgrade its workers, or set FLEET_FEATURES.",
+        ) from None

@@ -7,39 +7,32 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.accounts.keys import Keys
-from fleet.adapters import registry
+from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, TokenRefused
 from fleet.adapters.gateway import Caps, Gateway, Policy
 from fleet.core import clock, queue
 from fleet.core.db import Database, sql
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
-from fleet.engine import controls, surface_pictures
+from fleet.engine import controls, registry, surface_pictures
 from fleet.engine.agents.loop import Actor
-from fleet.engine.jobs.policy import JobKind
-from fleet.engine.schedule import ALWAYS, Schedule
-from fleet.features.approvals import rule_file
-from fleet.features.approvals.rules import Rule
-from fleet.features.content import review
-from fleet.features.experiments import experiment_file
-from fleet.features.experiments.variants import Experiment
-from fleet.features.personas.library import Library, load
-from fleet.features.publishing.memory import LedgerMemory
-from fleet.features.publishing.quality import Quality
 from fleet.images import signing
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
-from fleet.llm.base import Remember, Speaker, Words
+from fleet.llm.base import Words
 from fleet.llm.moderation.base import RemoteModerator
 from fleet.llm.writer import BatchWriter
 
 if TYPE_CHECKING:
     from fleet.images.objects import Objects
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,26 +42,25 @@ class Deps:
     settings: Settings
     db: Database
     publisher: queue.Publisher
-    personas: Library
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
-    experiments: tuple[Experiment, ...] = ()
     writer: Words | None = None
     """Who writes the words, if not whom the settings name."""
-    remember: Remember | None = None
-    """Who remembers for the agents, if not the ledger."""
+    parts: dict[str, Any] = field(default_factory=dict)
+    """What features keep for this process, by name: see `part`."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
     _writers: list[Words] = field(default_factory=list)
     _moderators: list[RemoteModerator | None] = field(default_factory=list)
     _signers: list[Credentials | None] = field(default_factory=list)
     _batches: list[BatchWriter | None] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one part may need another
 
     def gateway(self, surface: str) -> Gateway:
         """Return the door to a surface. Raises NotFound for an unknown one, TokenRefused for a lost token."""
         with self._lock:
             if surface not in self._gateways:
-                platform = registry.connect(surface, self._keyed(surface))
+                platform = adapters.connect(surface, self._keyed(surface))
                 fetch = surface_pictures.fetcher(platform, self.settings)
                 self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason, fetch=fetch)
             return self._gateways[surface]
@@ -133,34 +125,25 @@ class Deps:
             return self._batches[0]
 
     @functools.cached_property
-    def quality(self) -> Quality:
-        """What is let pass, and what has been said lately."""
-        return Quality(self.db, self.settings)
-
-    @functools.cached_property
     def objects(self) -> Objects:
         """Where fetched pictures are kept. Opened on first use: few processes need its library. Raises InvalidInput."""
         from fleet.images import objects
 
         return objects.connect(self.settings)
 
-    @functools.cached_property
-    def memory(self) -> Remember:
-        """What agents remember."""
-        return self.remember or LedgerMemory(self.db)
+    def part(self, name: str, make: Callable[[Deps], T]) -> T:
+        """Return a feature's value of this process, made on first use. Raises what making it raises.
 
-    @functools.cached_property
-    def approval_rules(self) -> tuple[Rule, ...]:
-        """Which requests need whose approval, in order. Raises InvalidInput for a file that is wrong."""
-        path = self.settings.approval_rules
-        return rule_file.shipped() if path is None else rule_file.load(path)
+        Features wrap this in a function of their own, so that the name and the type stand in one place.
+        """
+        with self._parts_lock:
+            if name not in self.parts:
+                self.parts[name] = make(self)
+            found: T = self.parts[name]
+            return found
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)
-
-    def schedule(self, persona_id: str | None) -> Schedule:
-        """Return a persona's schedule; without a persona every hour is like the other. Raises NotFound."""
-        return ALWAYS if persona_id is None else self.personas.get(persona_id).schedule
 
     def account(self, agent: Actor) -> Account:
         """Return the account that an agent acts with, and the bio line that says what it is."""
@@ -173,14 +156,6 @@ class Deps:
             return agent.personality[:300]
         contact = f" ({self.settings.contact})" if self.settings.contact else ""
         return f"Automated account: an AI agent run by {self.settings.operator}{contact} with Fleet."
-
-    def speaker(self, agent: Actor) -> Speaker:
-        """Return whose voice an agent's words are in."""
-        persona = self.personas.get(agent.persona_id) if agent.persona_id else None
-        return Speaker(
-            agent.name, agent.persona_id, agent.personality, agent.vibe, tuple(agent.interests),
-            persona.workflow_types if persona else (), persona.grammar if persona else {},
-        )  # fmt: skip
 
     @property
     def settle(self) -> timedelta:
@@ -223,9 +198,9 @@ def policy(settings: Settings) -> Policy:
 
 def preload(settings: Settings) -> None:
     """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
-    _library(settings.personas_dir)
+    for load in registry.current().preloads:
+        load(settings)
     sql.compile_all()
-    review.load_all()
 
 
 def build(settings: Settings) -> Deps:
@@ -236,23 +211,8 @@ def build(settings: Settings) -> Deps:
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
-        personas=_library(settings.personas_dir),
-        experiments=experiment_file.chosen(settings.experiments),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
-    _check_approvals(deps)
+    for check in registry.current().checks_at_start:
+        check(deps)
     return deps
-
-
-def _check_approvals(deps: Deps) -> None:
-    """Refuse wrong rules at the start, and not when the first agent asks."""
-    unknown = sorted(set(deps.settings.retry_by_approval) - {str(kind) for kind in JobKind})
-    if unknown:
-        raise InvalidInput(
-            f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.",
-            fix=f"Kinds: {', '.join(JobKind)}.",
-        )
-    _ = deps.approval_rules
-
-
-_library = functools.lru_cache(maxsize=4)(load)

@@ -9,11 +9,11 @@ from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
-from fleet.engine import controls, publish, system_agents, ticks
+from fleet.engine import controls, publish, registry, system_agents, ticks
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
 from fleet.engine.deps import Deps
-from fleet.engine.schedule import SHORTEST_GAP_S, next_wake
+from fleet.engine.schedule import ALWAYS, next_wake
 from fleet.engine.ticks import TickKey
 
 log = logs.get(__name__)
@@ -52,7 +52,7 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
     with deps.db.transaction() as tx:
         # The agents that run the fleet itself wake all the same: they tell operators of the very hold.
         is_held = any(hold.scope == "fleet" for hold in controls.in_force(tx))
-        kinds = system_agents.KINDS if is_held else None
+        kinds = system_agents.kinds() if is_held else None
         due = loop.claim_due(tx, limit=deps.settings.dispatch_batch, kinds=kinds)
         if not due:
             return 0, 0
@@ -91,9 +91,14 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """
-    if agent.scan_interval_s is not None:  # a feed is looked at at all hours: its owner wants to know by morning
-        gap_s = max(SHORTEST_GAP_S, agent.scan_interval_s / deps.settings.tempo)
-        return agent.claimed_at + timedelta(seconds=gap_s)
+    kind = registry.current().agents.get(agent.kind)
+    if kind is not None and kind.next_tick is not None:
+        found: datetime = registry.load(kind.next_tick)(deps, agent, tick_no)
+        return found
+    return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+
+
+def gap_s(agent: Due, tick_no: int) -> float:
+    """Draw the gap after a tick, in seconds at the rate of 1, between the agent's shortest and longest interval."""
     wider_s = agent.max_interval_s - agent.min_interval_s
-    gap_s = agent.min_interval_s + wider_s * ids.share(agent.agent_id, tick_no, "schedule")
-    return next_wake(deps.schedule(agent.persona_id), agent.claimed_at, gap_s, tempo=deps.settings.tempo)
+    return agent.min_interval_s + wider_s * ids.share(agent.agent_id, tick_no, "schedule")

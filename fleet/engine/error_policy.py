@@ -18,11 +18,10 @@ from fleet.adapters import base, gateway
 from fleet.core import masking
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import commands, loop
 from fleet.engine.jobs.outcomes import Dead, Held, Outcome, Retry, Skipped, Unknown
 from fleet.engine.jobs.states import DeadReason
-from fleet.features.costs import budget_guard
 from fleet.images.credentials import NotSigned
 from fleet.llm.moderation.base import Unanswered
 
@@ -53,12 +52,14 @@ def judge(
     error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
 ) -> Verdict:
     """Return what follows from an error. `sent` says whether the write may have left the house."""
+    for policy in registry.current().error_policies:
+        verdict: Verdict | None = policy(error)
+        if verdict is not None:
+            return verdict
     match error:
         case base.BudgetSpent():
             until = budget_reset(error.reset_at, now)
             return Verdict(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
-        case budget_guard.Unpaid():
-            return Verdict(Held(str(error), error.until), still_held=lambda tx: budget_guard.still_unpaid(tx, error))
         case base.SurfacePaused():
             return Verdict(
                 Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")

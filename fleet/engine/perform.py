@@ -6,12 +6,14 @@ between two of them leaves a row from which the sweep and the next attempt go on
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.adapters.base import Action, Resolution
 from fleet.adapters.gateway import Lease
@@ -20,21 +22,16 @@ from fleet.core.db import Tx
 from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
-from fleet.engine import controls, error_policy, reserve
+from fleet.engine import controls, error_policy, registry, reserve
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.error_policy import Verdict
-from fleet.engine.handlers import PREPARE
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
-from fleet.engine.jobs.policy import NO_ACTS, PACED, JobKind
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.work import Fenced, Work
-from fleet.features.experiments import measure
-from fleet.features.publishing.handlers import account
-from fleet.features.webhooks import pacing
 
 log = logs.get(__name__)
 
@@ -61,15 +58,17 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
         may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
         _record(work, error_policy.unrecorded(error, may_be_out=may_be_out))
     reach(Point.JOB_FINISHED)
-    if work.claim.kind in PACED:
-        pacing.go_on(deps)
+    handler = work.handler
+    if handler.pace is not None:
+        registry.load(handler.pace)(deps)
 
 
 def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     """J1. A job that something holds back is put aside and costs nothing."""
     lease = Lease(clock.monotonic_s() + deps.settings.lease_s)
     rows = deps.db.run(
-        _CLAIM, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s)
+        _CLAIM, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s),
+        acts=sorted(registry.current().kinds(lambda job: job.is_act)),
     )  # fmt: skip
     if not rows:
         _suppress(deps, job_id)
@@ -98,10 +97,11 @@ def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
 
 def _claiming() -> GroupStatement:
     """Return J1: the claim, the agent, and what holds anybody back, in one statement."""
-    claimed, begun = ledger.claiming(given(**ledger.CLAIM))
+    calls = given(**ledger.CLAIM, acts=ARRAY(sa.String()))
+    claimed, begun = ledger.claiming(calls)
     query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
     query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    shown = loop.beginning(of=claimed, but=NO_ACTS)
+    shown = loop.beginning(of=claimed, acts=calls.c.acts)
     return GroupStatement(query.add_cte(begun, shown), order="a_job")
 
 
@@ -113,7 +113,7 @@ def _carry_out(work: Work) -> Outcome:
     called_off = reserve.called_off(work.agent, work.claim)
     if called_off is not None:
         return called_off
-    prepared = PREPARE[work.claim.kind](work)
+    prepared: Action | Outcome = registry.load(work.handler.prepare)(work)
     if not isinstance(prepared, Action):
         return prepared
     reach(Point.JOB_PREPARED)
@@ -132,7 +132,7 @@ def _carry_out(work: Work) -> Outcome:
 def _resolve(work: Work) -> Outcome:
     """Find out about a write that may have happened, as the adapter says."""
     claim, platform = work.claim, work.gateway.platform
-    action = PREPARE[claim.kind](work)
+    action = registry.load(work.handler.prepare)(work)
     if not isinstance(action, Action):
         return Absent("nothing was to be written")
     match platform.resolution[action.verb]:
@@ -186,33 +186,35 @@ def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None
     told: dict[str, Any] = {
         **ledger.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
     }  # fmt: skip
-    follow_up = _FOLLOW_UPS.get(work.claim.kind)
-    then = also if follow_up is None else lambda tx: follow_up(tx, work, outcome)
+    follow_ups = registry.current().follow_ups.get(work.claim.kind, ())
+
+    def then(tx: Tx) -> None:
+        if also is not None:
+            also(tx)
+        for follow_up in follow_ups:
+            follow_up(tx, work, outcome)
+
     reach(Point.JOB_RECORDING)
-    if not work.deps.db.run(_FINISH[work.claim.kind], then, **told):
+    if not work.deps.db.run(_finish(work.claim.kind), then if also or follow_ups else None, **told):
         with work.deps.db.transaction() as tx:
             _tell_fenced(tx, work.claim, outcome)
 
 
-def _finishing(kind: JobKind) -> GroupStatement:
+@functools.cache
+def _finish(kind: str) -> GroupStatement:
     """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
     calls = given(**ledger.FINISH, **events.TOLD)
     finished, closed = ledger.finishing(calls)
     query = sa.select(finished.c.n, finished.c.id)
     query = query.add_cte(closed, events.emitting(calls, of=finished, job_id=finished.c.id))
-    return GroupStatement(query if kind in NO_ACTS else query.add_cte(loop.counting(kind, of=finished)), order="a_job")
+    is_act = registry.current().job(kind).is_act
+    return GroupStatement(query.add_cte(loop.counting(kind, of=finished)) if is_act else query, order="a_job")
 
 
-_FINISH = {kind: _finishing(kind) for kind in JobKind}
-
-
-_FOLLOW_UPS: Mapping[JobKind, Callable[[Tx, Work, Done], None]] = {
-    JobKind.POST: measure.plan,
-    JobKind.MEASURE: measure.keep,
-    JobKind.PROVISION: account.has_come,
-    JobKind.DEPROVISION: account.has_gone,
-}
-"""What else changes, in the same transaction, when a job of a kind is done."""
+def prepare_statements() -> None:
+    """Make the statement of every kind of job, so that children of this process find them compiled."""
+    for kind in registry.current().jobs:
+        _finish(kind)
 
 
 def _record_failure(work: Work, outcome: Failure, verdict: Verdict) -> None:
@@ -233,7 +235,7 @@ def _record_failure(work: Work, outcome: Failure, verdict: Verdict) -> None:
             return
         if also is not None:
             also(tx)
-        if claim.kind not in NO_ACTS:
+        if work.handler.is_act:
             loop.show_at_nothing(tx, claim.agent_id)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip

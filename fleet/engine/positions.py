@@ -5,22 +5,32 @@ A position moves in the transaction that makes what was read up to it so; who re
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core import events
-from fleet.core.db import Tx
+from fleet.core.db import Base, Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import EventRow, Position
-from fleet.features.webhooks.models import ReaderRow
 
-WEBHOOKS = "webhooks"
-_OF_WEBHOOK = "webhook:"
 _CLOCK = sa.func.clock_timestamp()
+
+
+class ReaderRow(Base):
+    """How far a reader of events has come: the webhooks, and each subscriber in code."""
+
+    __tablename__ = "event_readers"
+
+    name: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    txid: Mapped[int] = mapped_column(sa.BigInteger)
+    event_id: Mapped[int] = mapped_column(sa.BigInteger)
+    moved_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"))
+    parked: Mapped[int] = mapped_column(server_default=sa.text("0"))  # events that were given up
+    last_error: Mapped[str | None] = mapped_column(sa.String(500))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +44,9 @@ class Reader:
     last_error: str | None
 
 
-def of_code(name: str) -> str:
-    """Return the name of a subscriber's position: apart from ours, whatever it calls itself."""
-    return f"code:{name}"
-
-
-def of_webhook(subscription_id: uuid.UUID) -> str:
-    """Return the name of the position of a webhook that is behind the others."""
-    return f"{_OF_WEBHOOK}{subscription_id}"
-
-
-def behind(tx: Tx) -> dict[uuid.UUID, Position]:
-    """Return the webhooks that are behind the others (`WEBHOOKS`), with where they stand, the last one first."""
-    query = sa.select(ReaderRow.name, ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name.startswith(_OF_WEBHOOK))
-    rows = tx.execute(query.order_by(ReaderRow.txid, ReaderRow.event_id))
-    return {uuid.UUID(row.name.removeprefix(_OF_WEBHOOK)): Position(row.txid, row.event_id) for row in rows}
-
-
-def fall_behind(tx: Tx, subscription_id: uuid.UUID, at: Position) -> None:
-    """Let a webhook stand at a position of its own. One that was removed or switched off a moment ago has none."""
-    tx.execute(
-        _FALL_BEHIND, {"name": of_webhook(subscription_id), "id": subscription_id, "txid": at.txid, "event_id": at.id}
-    )
-
-
 def forget(tx: Tx, name: str) -> None:
     """Forget a position."""
     tx.execute(sa.delete(ReaderRow).where(ReaderRow.name == name).execution_options(synchronize_session=False))
-
-
-_FALL_BEHIND = sa.text("""
-INSERT INTO event_readers (name, txid, event_id)
-SELECT :name, :txid, :event_id FROM hook_subscriptions WHERE id = :id AND active FOR KEY SHARE
-ON CONFLICT (name) DO UPDATE SET txid = excluded.txid, event_id = excluded.event_id, moved_at = clock_timestamp()
-""")
 
 
 def standing(tx: Tx, name: str) -> Position:

@@ -41,7 +41,6 @@ class JobHandler:
     """A kind of job: how its action is prepared, and the rules by which the ledger treats it.
 
     `prepare(work)` returns the `Action` to write, or an outcome when there is nothing to write. It never writes itself.
-    `done(tx, work, outcome)` writes in the transaction that records the success.
     """
 
     kind: str
@@ -49,7 +48,6 @@ class JobHandler:
     noun: str
     """As sentences have it: "a post"."""
     prepare: Ref | Callable[..., Any]
-    done: Ref | Callable[..., Any] | None = None
     priority: Priority = Priority.NORMAL
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     expires_after: timedelta = timedelta(hours=24)
@@ -64,8 +62,14 @@ class JobHandler:
     """Whether it calls a surface, so that its end says something about that surface's health."""
     asks_model: bool = False
     """Whether it may wait for a budget."""
-    is_paced: bool = False
-    """Published few at a time by lane, not when it is added."""
+    is_frequent: bool = False
+    """Whether most jobs are of kinds like this one; rare kinds have an index of their own."""
+    pace: Ref | Callable[..., Any] | None = None
+    """`pace(deps)` publishes waiting jobs, few at a time; without it a job is published when it is added."""
+    turns: Ref | Callable[..., Any] | None = None
+    """`turns(claim, action)` names locks, held while caps are checked, so that no two jobs count at the same time."""
+    obstacle: Ref | Callable[..., Any] | None = None
+    """`obstacle(tx, work, action)` returns Held or Skipped for a write that must not happen now, else None."""
     once_per_target: bool = False
     """At most one of an agent on one target, for as long as the agent is there."""
     ignores_pauses: bool = False
@@ -74,6 +78,26 @@ class JobHandler:
     """The pause of its agent does not hold it."""
     outlives_agent: bool = False
     """Whether it is carried out for a deleted agent."""
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether its feature decides when it is published."""
+        return self.pace is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """`run(tx, work, outcome)`, called in the transaction that records the success of a job of that kind."""
+
+    kind: str
+    run: Ref | Callable[..., Any]
+
+
+MESSAGE = JobHandler(
+    kind="message", noun="a message", prepare="", priority=Priority.LOW, expires_after=timedelta(days=30),
+    uses_surface=False,
+)  # fmt: skip
+"""No work but a dead letter: a message that no task understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +116,8 @@ class AgentType:
 
     kind: str
     behaviour: Ref | Any
+    next_tick: Ref | Callable[..., Any] | None = None
+    """`next_tick(deps, due, tick_no) -> datetime`; without it gaps are drawn between the agent's intervals."""
     system: SystemAgent | None = None
 
 
@@ -149,14 +175,21 @@ class Feature:
     """Whether `FLEET_FEATURES` may leave it out."""
     agents: tuple[AgentType, ...] = ()
     jobs: tuple[JobHandler, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
     tables: tuple[Ref, ...] = ()
     """Modules of its tables."""
     pruners: tuple[Ref | Callable[..., int], ...] = ()
     """`prune(tx, *, days, limit) -> int`: delete up to `limit` rows that are older than `days`."""
     sweeps: tuple[Ref | Callable[..., Any], ...] = ()
     """`sweep(deps)`: called by each sweep, every few seconds."""
+    preloads: tuple[Ref | Callable[..., None], ...] = ()
+    """`preload(settings)`: load what child processes can share, before a fork; connects nothing."""
+    checks_at_start: tuple[Ref | Callable[..., None], ...] = ()
+    """`check(deps)`: called when a process starts. Raises InvalidInput for settings that cannot work."""
+    resealers: tuple[Ref | Callable[..., Any], ...] = ()
+    """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
-    """`policy(error, context) -> AttemptResult | None`: what follows from an error that the engine does not know."""
+    """`policy(error) -> Verdict | None`: what follows from an error that the engine does not know."""
     api: tuple[Ref, ...] = ()
     """Routers below /api/v1, in the order in which they match."""
     pages: tuple[Ref, ...] = ()
@@ -182,8 +215,18 @@ class Registry:
 
     @cached_property
     def jobs(self) -> Mapping[str, JobHandler]:
-        """Handlers by kind of job."""
-        return _by_name((job for one in self for job in one.jobs), lambda job: job.kind, "kind of job")
+        """Handlers by kind of job, the ledger's own kind last."""
+        registered = [job for one in self for job in one.jobs]
+        return _by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
+
+    @cached_property
+    def follow_ups(self) -> Mapping[str, tuple[Callable[..., Any], ...]]:
+        """What else is written when a job of a kind is done."""
+        found: dict[str, tuple[Callable[..., Any], ...]] = {}
+        for one in self:
+            for follow_up in one.follow_ups:
+                found[follow_up.kind] = (*found.get(follow_up.kind, ()), load(follow_up.run))
+        return found
 
     @cached_property
     def agents(self) -> Mapping[str, AgentType]:
@@ -205,6 +248,36 @@ class Registry:
         """Return the checks of one stage, in the order of features."""
         return (check for one in self for check in one.checks if check.stage is stage)
 
+    @cached_property
+    def error_policies(self) -> tuple[Callable[..., Any], ...]:
+        """What follows from errors of features, in order."""
+        return tuple(load(ref) for one in self for ref in one.error_policies)
+
+    @cached_property
+    def pruners(self) -> tuple[Callable[..., int], ...]:
+        """Pruners of the features' rows."""
+        return tuple(load(ref) for one in self for ref in one.pruners)
+
+    @cached_property
+    def preloads(self) -> tuple[Callable[..., None], ...]:
+        """What is loaded before a fork."""
+        return tuple(load(ref) for one in self for ref in one.preloads)
+
+    @cached_property
+    def checks_at_start(self) -> tuple[Callable[..., None], ...]:
+        """What is checked when a process starts."""
+        return tuple(load(ref) for one in self for ref in one.checks_at_start)
+
+    @cached_property
+    def resealers(self) -> tuple[Callable[..., Any], ...]:
+        """What seals secrets of features anew."""
+        return tuple(load(ref) for one in self for ref in one.resealers)
+
+    @cached_property
+    def sweeps(self) -> tuple[Callable[..., Any], ...]:
+        """What features do at each sweep."""
+        return tuple(load(ref) for one in self for ref in one.sweeps)
+
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())
 
@@ -219,6 +292,10 @@ class Registry:
             raise InvalidInput(
                 f"No feature of this fleet does jobs of the kind {kind!r}.", fix=f"Kinds: {', '.join(self.jobs)}."
             ) from None
+
+    def uses_surface(self, kind: str) -> bool:
+        """Say whether jobs of a kind call a surface; of an unknown kind it is assumed."""
+        return kind not in self.jobs or self.jobs[kind].uses_surface
 
     def kinds(self, is_wanted: Callable[[JobHandler], bool]) -> frozenset[str]:
         """Return the kinds of job whose handler is wanted."""

@@ -20,23 +20,18 @@ from fleet.core import clock
 from fleet.core.db import Tx
 from fleet.core.db.group_commit import NO_END_MS
 from fleet.core.db.sql import GroupStatement, given
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
-from fleet.engine.jobs.policy import NOTICES, JobKind
 from fleet.engine.jobs.usage import BeforeWrite
 from fleet.engine.work import Fenced, Work
-from fleet.features.publishing import comment_candidates, review_words
-from fleet.features.publishing.agent import usage_of
 
 _HELD_FOR = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)
-_PUBLIC = frozenset({JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.CONNECT})
-"""What others see."""
 
 
 def _taking_turns() -> GroupStatement:
@@ -63,11 +58,12 @@ _TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=s
 
 
 def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
-    """Return what keeps an agent's job from being done now, if anything does. Removing an account is never paused."""
-    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=kind in NOTICES)
-    if hold is not None and (hold.hold == "kill" or kind != JobKind.DEPROVISION):
+    """Return what keeps an agent's job from being done now, if anything does."""
+    handler = registry.current().job(kind)
+    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=handler.is_notice)
+    if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == Status.PAUSED and kind != JobKind.MEASURE:  # what its posts get does not wait for it
+    if agent.status == Status.PAUSED and not handler.ignores_agent_pause:
         until = agent.paused_until or row.now + _HELD_FOR
         return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
@@ -75,9 +71,10 @@ def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
 
 def called_off(agent: Actor, claim: Claim) -> Skipped | None:
     """Return why a job is not done any more: its agent was deleted, or is supervised and nobody has approved it."""
-    if agent.deleted_at is not None and claim.kind is not JobKind.DEPROVISION:
+    handler = registry.current().job(claim.kind)
+    if agent.deleted_at is not None and not handler.outlives_agent:
         return Skipped("the agent is gone")
-    if agent.is_supervised and claim.kind in _PUBLIC and "draft" not in claim.payload:
+    if agent.is_supervised and handler.is_public and "draft" not in claim.payload:
         return Skipped("the agent is supervised, and nobody has approved this")
     return None
 
@@ -135,18 +132,12 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
 
 def _turns(claim: Claim, action: Action) -> Iterator[str]:
     """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
-    comments on its post, writes of its words.
+    and what the job's feature names.
     """
     yield f"agent:{claim.agent_id}"
-    if action.verb is Verb.COMMENT:
-        yield turn_at(claim.surface, action.target)
-    if action.text:
-        yield f"text:{claim.surface}:{action.text}"
-
-
-def turn_at(surface: str, post: str | None) -> str:
-    """Return the name of the turn of whoever counts the comments on a post."""
-    return f"post:{surface}:{post}"
+    turns = registry.current().job(claim.kind).turns
+    if turns is not None:
+        yield from registry.load(turns)(claim, action)
 
 
 def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
@@ -161,24 +152,20 @@ def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going:
         return Skipped("the agent is gone")
     agent, claim = loop.actor(rows[0]), work.claim
     obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
-    obstacle = obstacle or _capped(tx, work, action, usage.counted(rows[0]), going)
-    return obstacle or review_words.said_meanwhile(tx, work, action)
+    obstacle = obstacle or _capped(work, action, usage.counted(rows[0]), going)
+    check = work.handler.obstacle
+    return obstacle or (None if check is None else registry.load(check)(tx, work, action))
 
 
-def _capped(tx: Tx, work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
+def _capped(work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
     """Return what the caps say."""
     if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
         return None
-    claim, caps = work.claim, work.gateway.policy.caps
-    wait = wait_for(action.verb, usage_of(counted.writes), caps, counted.now)
+    caps = work.gateway.policy.caps
+    wait = wait_for(action.verb, usage.usage_of(counted.writes), caps, counted.now)
     if wait is not None:
         return Held(wait.why, wait.until)
     full = caps.surface_writes_per_minute
     if full and counted.surface_writes_in_a_minute + going >= full:
         return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
-    if action.verb is not Verb.COMMENT or action.target is None:
-        return None
-    is_crowded = comment_candidates.crowded(
-        comment_candidates.chosen(claim, action.target), usage.comments_on(tx, action.target), caps
-    )
-    return Skipped("enough of us have commented on this post") if is_crowded else None
+    return None

@@ -14,22 +14,14 @@ import sqlalchemy as sa
 from fleet.access import idempotency_keys, maintenance
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
-from fleet.engine import publish, ticks
+from fleet.engine import publish, registry, ticks
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import recovery
 from fleet.engine.jobs.recovery import Moved
 from fleet.engine.jobs.states import FINAL
-from fleet.features.approvals import maintenance as requests
-from fleet.features.costs import budget_guard
-from fleet.features.drafts import service as drafts
-from fleet.features.drafts.scanning import seen
-from fleet.features.experiments import engagement
-from fleet.features.media import records
-from fleet.features.webhooks import pacing
-from fleet.features.webhooks.inbound import sources as hook_sources
 from fleet.spending import days, ledger
 
 log = logs.get(__name__)
@@ -51,7 +43,7 @@ class Swept:
     jobs_ended: int
     ticks_rung: int
     jobs_rung: int
-    amounts_charged: int
+    recovered_by_features: int
 
 
 def sweep(deps: Deps) -> Swept:
@@ -76,15 +68,27 @@ def sweep(deps: Deps) -> Swept:
         tx.afterwards(lambda: publish.ring_ticks(deps.publisher, rung_ticks))
         tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rung_jobs))
         tx.afterwards(lambda: reach(Point.SWEEP_PUBLISHED))
-    pacing.sweep(deps)
-    charged = budget_guard.charge_abandoned(deps)
+    recovered = _sweep_features(deps)
     swept = Swept(
         len(released_ticks), len(skipped_ticks), len(released_jobs), len(ended_jobs), len(rung_ticks), len(rung_jobs),
-        charged,
+        recovered,
     )  # fmt: skip
-    if released_ticks or released_jobs or charged:
-        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), amounts=charged)
+    if released_ticks or released_jobs or recovered:
+        log.info("lost_work_recovered", ticks=len(released_ticks), jobs=len(released_jobs), features=recovered)
     return swept
+
+
+def _sweep_features(deps: Deps) -> int:
+    """Let each feature sweep; return how much they recovered. One that fails does not stop the others."""
+    recovered = 0
+    for sweep_feature in registry.current().sweeps:
+        try:
+            recovered += sweep_feature(deps) or 0
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("feature_not_swept", sweep=f"{sweep_feature.__module__}.{sweep_feature.__name__}")
+    return recovered
 
 
 def _long_queues(deps: Deps) -> frozenset[str]:
@@ -128,20 +132,9 @@ def _count(tx: Tx, **found: Sized) -> None:
 
 
 PRUNERS: tuple[Callable[..., int], ...] = (
-    ticks.prune_ticks,
-    recovery.prune_jobs,
-    events.prune,
-    ledger.prune_calls,
-    engagement.prune_readings,
-    engagement.prune_assignments,
-    records.prune_not_had,
-    drafts.prune,
-    seen.prune,
-    requests.prune,
-    idempotency_keys.prune,
-    maintenance.prune,
-    hook_sources.prune,
-)
+    ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, idempotency_keys.prune, maintenance.prune,
+)  # fmt: skip
+"""Those of the engine and the floors below it; features bring their own."""
 
 
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
@@ -150,7 +143,7 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
     jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
     """
-    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS]
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().pruners]
     with deps.db.transaction() as tx:
         days.fold(tx)  # calls go only once their sums are kept
     while left and clock.monotonic_s() < until_s:

@@ -20,8 +20,7 @@ from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, error_policy, publish, system_agents, ticks
-from fleet.engine.agent_type import Awake, Decision, Mind
-from fleet.engine.agent_types import mind_of
+from fleet.engine.agent_type import Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import Actor
 from fleet.engine.agents.models import AgentRow, Status
@@ -39,25 +38,25 @@ def tick(deps: Deps, key: TickKey) -> None:
     """Decide one tick, if nobody has yet."""
     deps.refresh()
     started_s = clock.monotonic_s()
-    awake = _claim(deps, key)
-    if awake is None:
+    claimed_agent = _claim(deps, key)
+    if claimed_agent is None:
         return
     reach(Point.TICK_CLAIMED)
     try:
-        mind = mind_of(awake.agent.kind)
-        moment = mind.gather(deps, awake)
-        decision = mind.decide(moment, dice_of(key))
+        behaviour = behaviour_of(claimed_agent.agent.kind)
+        moment = behaviour.gather(deps, claimed_agent)
+        decision = behaviour.decide(moment, dice_of(key))
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the tick ends and says so
-        _give_up(deps, awake, error)
+        _give_up(deps, claimed_agent, error)
         return
     duration_ms = round((clock.monotonic_s() - started_s) * 1000)
     reach(Point.TICK_DECIDED)
     try:
-        _record(deps, awake, _Thought(mind, moment, decision, duration_ms))
+        _record(deps, claimed_agent, _Thought(behaviour, moment, decision, duration_ms))
     except Unavailable:
         raise  # the lease runs out, and somebody else decides
     except Exception as error:  # noqa: BLE001 - what cannot be written down now cannot be by the next worker either
-        _give_up(deps, awake, error)
+        _give_up(deps, claimed_agent, error)
 
 
 def dice_of(key: TickKey) -> random.Random:
@@ -65,7 +64,7 @@ def dice_of(key: TickKey) -> random.Random:
     return random.Random(ids.seed(key.agent_id, key.tick_no, "decide"))
 
 
-def _claim(deps: Deps, key: TickKey) -> Awake | None:
+def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
     rows = deps.db.run(_CLAIM, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
     if not rows:  # a second delivery, or an echo of the sweep's
         with deps.db.transaction() as tx:
@@ -76,7 +75,7 @@ def _claim(deps: Deps, key: TickKey) -> Awake | None:
     agent, holds = loop.actor(row), controls.read(row.holds)
     why = _why_not(agent, holds, claimed)
     if why is None:
-        return Awake(claimed, agent, holds, row.now)
+        return ClaimedAgent(claimed, agent, holds, row.now)
     with deps.db.transaction() as tx:
         if ticks.skip_tick(tx, claimed, why=why):
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
@@ -108,18 +107,18 @@ def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str |
 
 @dataclass(frozen=True, slots=True)
 class _Thought:
-    """What a mind saw and decided, and how long that took."""
+    """What an agent saw and decided, and how long that took."""
 
-    mind: Mind
+    behaviour: Behaviour
     moment: Any
     decision: Decision
     duration_ms: int
 
 
-def _record(deps: Deps, awake: Awake, thought: _Thought) -> None:
+def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
     """T3. The decision, its jobs and the thought at once; nothing if somebody else has the lease. Then ring."""
-    agent, key, mind, decision = awake.agent, awake.tick.key, thought.mind, thought.decision
-    acts = mind.act(deps, awake, decision)
+    agent, key, behaviour, decision = claimed_agent.agent, claimed_agent.tick.key, thought.behaviour, thought.decision
+    acts = behaviour.act(deps, claimed_agent, decision)
     told = {
         "agent": agent.name, "persona": agent.persona_id, "tick_no": key.tick_no, "action": decision.action,
         "thought": decision.thought,
@@ -130,7 +129,10 @@ def _record(deps: Deps, awake: Awake, thought: _Thought) -> None:
         _RECORD,
         None if then is None else lambda tx: more.extend(ledger.add(tx, then(tx))),
         **ticks.record_parameters(
-            awake.tick, inputs=mind.to_data(thought.moment), outcome=decision.outcome(), duration_ms=thought.duration_ms
+            claimed_agent.tick,
+            inputs=behaviour.to_data(thought.moment),
+            outcome=decision.outcome(),
+            duration_ms=thought.duration_ms,
         ),
         **ledger.add_parameters(acts.jobs),
         thought=decision.thought[:1000],
@@ -165,9 +167,9 @@ def _recording() -> GroupStatement:
 _RECORD = _recording()
 
 
-def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
+def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
     """End a tick that could not be decided; the agent tries again at its next one."""
-    agent, key = awake.agent, awake.tick.key
+    agent, key = claimed_agent.agent, claimed_agent.tick.key
     if not isinstance(error, FleetError):
         log.exception("tick_failed", agent_id=str(agent.id), tick_no=key.tick_no)
     verdict = error_policy.judge(
@@ -175,7 +177,7 @@ def _give_up(deps: Deps, awake: Awake, error: Exception) -> None:
     )  # fmt: skip
     why = str(error) if isinstance(error, FleetError) else error_policy.unexpected(error)
     with deps.db.transaction() as tx:
-        if not ticks.skip_tick(tx, awake.tick, why=why, error=not isinstance(verdict.outcome, Held)):
+        if not ticks.skip_tick(tx, claimed_agent.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return
         loop.show_at_nothing(tx, agent.id)
         events.emit(
@@ -193,12 +195,12 @@ def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     row = ticks.get_tick(tx, key)
     if row.inputs is None or row.outcome is None:
         raise Conflict(f"Tick {key.tick_no} is {row.state}: there is no decision to repeat.")
-    mind = mind_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
+    behaviour = behaviour_of(str(tx.scalar(sa.select(AgentRow.kind).where(AgentRow.id == key.agent_id))))
     try:
-        inputs = mind.from_data(row.inputs)
+        inputs = behaviour.from_data(row.inputs)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Conflict(
             f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",
             fix="Its outcome stands as it was recorded.",
         ) from error
-    return dict(row.outcome), mind.decide(inputs, dice_of(key)).outcome()
+    return dict(row.outcome), behaviour.decide(inputs, dice_of(key)).outcome()

@@ -13,10 +13,12 @@ from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
+from fleet.engine import registry
 from fleet.engine.agents.loop import Actor
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import Claim
+from fleet.engine.registry import JobHandler
 
 
 class Fenced(FleetError):
@@ -40,6 +42,11 @@ class Work:
 
     def __post_init__(self) -> None:
         self._steps = dict(self.claim.checkpoint)
+
+    @property
+    def handler(self) -> JobHandler:
+        """How its feature registered the job's kind."""
+        return registry.current().job(self.claim.kind)
 
     @property
     def gateway(self) -> Gateway:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from fleet import app
 from fleet.core import logs, settings
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine import deps
 from fleet.features.approvals import rule_users
+from fleet.features.approvals.service import rules_of
 from fleet.web import server
 
 
@@ -17,9 +19,10 @@ def main() -> int:
     try:
         given = settings.current()
         logs.configure(given.log_level, json=given.log_json)
+        app.load()
         built = deps.build(given)
         try:
-            rule_users.refuse(built.db, given, built.approval_rules)
+            rule_users.refuse(built.db, given, rules_of(built))
             server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
         finally:
             built.close()

@@ -23,8 +23,8 @@ from fleet.core.subjects import matches
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.users import service as accounts
+from fleet.features.webhooks.kinds import DELIVER
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
@@ -91,7 +91,7 @@ def withheld(who: Principal) -> tuple[str, ...]:
 
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
     """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
-    subject = "hook.delivery" if job.kind == JobKind.DELIVER else str(job.payload.get("subject", ""))
+    subject = "hook.delivery" if job.kind == DELIVER else str(job.payload.get("subject", ""))
     return {} if _is_withheld(who, subject) else job.payload
 
 

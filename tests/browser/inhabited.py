@@ -34,6 +34,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
+from fleet.features.experiments.service import experiments_of
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
@@ -90,7 +91,7 @@ def lived(fleet: Fleet) -> Inhabited:
     return Inhabited(fleet, {
         "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
         "persona": "ai_artist", "user": "viewer", "tick": "1",
-        "invitation": key, "experiment": next((one.name for one in deps.experiments), "none"), **_hooked(fleet),
+        "invitation": key, "experiment": next((one.name for one in experiments_of(deps)), "none"), **_hooked(fleet),
     })  # fmt: skip
 
 

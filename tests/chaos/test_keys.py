@@ -9,7 +9,8 @@ import pytest
 
 from fleet.chaos.acts.keys import honoured
 from fleet.chaos.world import World
-from fleet.engine.jobs.policy import JobKind
+from fleet.features.publishing.kinds import POST
+from fleet.features.webhooks.kinds import DELIVER
 from tests.engine.test_perform import add
 from tests.factories import Fleet
 
@@ -37,7 +38,7 @@ class Stage:
 
 @pytest.mark.parametrize(("state", "lease"), [("sending", "clock_timestamp() + interval '9 s'"), ("unknown", "NULL")])
 def test_keys_are_honoured_until_what_was_sent_is_over(fleet: Fleet, state: str, lease: str) -> None:
-    struck, other = (add(fleet, fleet.agent(), JobKind.POST) for _ in range(2))
+    struck, other = (add(fleet, fleet.agent(), POST) for _ in range(2))
     fleet.sql(
         f"UPDATE jobs SET state = '{state}', sending_at = clock_timestamp(), lease_until = {lease}"
         f" WHERE id = '{struck}'"
@@ -57,7 +58,7 @@ def test_keys_are_honoured_until_what_was_sent_is_over(fleet: Fleet, state: str,
 
 
 def test_keys_stay_honoured_when_the_end_does_not_come(fleet: Fleet) -> None:
-    struck = add(fleet, fleet.agent(), JobKind.POST)
+    struck = add(fleet, fleet.agent(), POST)
     fleet.sql(f"UPDATE jobs SET state = 'unknown', sending_at = clock_timestamp() WHERE id = '{struck}'")
     stage = Stage(fleet)
     with honoured(cast("World", stage)):
@@ -67,7 +68,7 @@ def test_keys_stay_honoured_when_the_end_does_not_come(fleet: Fleet) -> None:
 
 def test_a_delivery_to_a_webhook_is_not_waited_for(fleet: Fleet) -> None:
     """Symptom: one of them waited for its next try, minutes away, and each such fault took a minute and a half."""
-    struck = add(fleet, fleet.agent(), JobKind.DELIVER)
+    struck = add(fleet, fleet.agent(), DELIVER)
     fleet.sql(f"INSERT INTO job_attempts (job_id, lease_token, worker) VALUES ('{struck}', 1, 'w')")
     stage = Stage(fleet)
     with honoured(cast("World", stage)):

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import sys
 import uuid
+from dataclasses import replace
 from typing import Any
 
+from fleet import app
 from fleet.adapters import gateway
 from fleet.adapters.base import ImageOrder, Resolution, Verb
 from fleet.adapters.floimg.adapter import FloImg
-from fleet.engine import perform, reserve, system_agents
+from fleet.engine import perform, registry, reserve
 from fleet.engine.jobs import ledger
-from fleet.engine.jobs.policy import JobKind
 
 
 def without_fencing() -> None:
@@ -28,7 +29,7 @@ def without_fencing() -> None:
     vars(ledger)["guarded"] = unguarded
     vars(ledger)["_is_mine"] = lambda calls: (ledger.JobRow.id == calls.c.a_job,)
     vars(ledger)["_ANY"] = frozenset(ledger.JobState)
-    vars(perform)["_FINISH"] = {kind: perform._finishing(kind) for kind in JobKind}
+    perform._finish.cache_clear()
     gateway.Lease.left_s = lambda _: 60.0  # type: ignore[method-assign]
 
 
@@ -56,8 +57,18 @@ def without_kill_switch() -> None:
 
 def without_alarms() -> None:
     """The kill switch and pauses also hold the agents and jobs that report them."""
-    vars(reserve)["NOTICES"] = frozenset()
-    vars(system_agents)["KINDS"] = frozenset()
+    load = app.load
+
+    def muted(*wanted: Any) -> registry.Registry:
+        features = [
+            replace(one, jobs=tuple(replace(job, is_notice=False) for job in one.jobs),
+                    agents=tuple(replace(kind, system=None) for kind in one.agents))
+            for one in load(*wanted)
+        ]  # fmt: skip
+        registry.use(registry.Registry(features))
+        return registry.current()
+
+    vars(app)["load"] = muted
 
 
 SABOTAGE = {

@@ -14,7 +14,6 @@ from fleet.chaos.checker import Violation
 from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.features.controls import commands as fleetwide
@@ -50,7 +49,7 @@ def kill(world: World) -> None:
 
 def one_post(world: World) -> uuid.UUID:
     """Have one agent post, and return the job."""
-    world.add_jobs(world.agents(1), JobKind.POST)
+    world.add_jobs(world.agents(1), "post")
     (row,) = world.rows("SELECT id FROM jobs WHERE kind = 'post'")
     return uuid.UUID(str(row.id))
 
@@ -134,7 +133,7 @@ def test_the_kill_switch_is_thrown_with_work_to_do(
     start(world, points, engine)
     agents = world.agents(1)
     fleetwide.throw_kill_switch(world.deps, by="tests", reason="drill")
-    world.add_jobs(agents, JobKind.POST)
+    world.add_jobs(agents, "post")
     wait_until("the worker has looked at the job", lambda: world.rows(
         "SELECT 1 FROM jobs WHERE state = 'done' OR held IS NOT NULL"))  # fmt: skip
     fleetwide.lift_kill_switch(world.deps, by="tests")

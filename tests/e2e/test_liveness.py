@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.core import queue
-from fleet.engine.jobs.policy import JobKind
+from fleet.features.publishing.kinds import POST
 from tests.e2e.test_up import Up, up
 from tests.e2e.world import World, wait_until
 from workers.liveness import EXIT_CODE
@@ -51,7 +51,7 @@ def test_a_deaf_worker_with_a_backlog_ends_with_its_own_code_and_the_next_one_dr
     process = _start_worker(world)
     _deafen(world.broker_url, "worker")
     (agent,) = world.agents(1)
-    world.add_jobs([agent], JobKind.POST)
+    world.add_jobs([agent], POST)
     assert process.wait(timeout=120) == EXIT_CODE == 75
     said = world.log("worker")
     assert "worker_makes_no_progress" in said
@@ -70,7 +70,7 @@ def test_neither_idleness_nor_full_slots_nor_a_broker_that_is_away_ends_a_worker
 
     agents = world.agents(3)
     world.faults(latency_ms=int(AFTER_S * 1500))
-    world.add_jobs(agents, JobKind.POST)
+    world.add_jobs(agents, POST)
     wait_until("the only slot is taken", lambda: world.count("running") + world.count("sending"))
     _stays(process)
     world.faults()

@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from fleet.core import queue
 from fleet.core.queue import Message
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -109,7 +108,7 @@ def test_a_malformed_message_is_a_dead_letter_and_the_worker_goes_on(world: Worl
     with redis.Redis.from_url(world.broker_url) as broker:
         for text in hostile.values():
             broker.lpush("normal", text)
-        kept = sa.select(sa.func.count()).select_from(JobRow).where(JobRow.kind == JobKind.MESSAGE)
+        kept = sa.select(sa.func.count()).select_from(JobRow).where(JobRow.kind == "message")
 
         def dead_letters() -> int:
             assert world.processes["worker"].poll() is None, world.log("worker")[-3000:]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench import day
-from fleet.engine.jobs.policy import JobKind
 from tests.e2e.world import World
 from tests.model_server import ModelServer
 
@@ -22,8 +21,8 @@ def test_a_key_in_the_environment_is_all_that_workers_need(world: World) -> None
     with ModelServer().running() as server:
         agents = world.agents(3)
         post = world.post_as_guest()
-        world.add_jobs(agents, JobKind.POST)
-        world.add_jobs(agents[:1], JobKind.COMMENT, target=post, tick_no=2)
+        world.add_jobs(agents, "post")
+        world.add_jobs(agents[:1], "comment", target=post, tick_no=2)
         world.start_worker(ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=server.url, **PATIENT)
         world.start_beat()
         world.wait_all_ended()
@@ -43,7 +42,7 @@ def test_a_key_in_the_environment_is_all_that_workers_need(world: World) -> None
 
 def test_without_a_key_workers_ask_nobody_and_nothing_asks_for_one(world: World) -> None:
     with ModelServer().running() as server:
-        world.add_jobs(world.agents(2), JobKind.POST)
+        world.add_jobs(world.agents(2), "post")
         world.start_worker(ANTHROPIC_BASE_URL=server.url)
         world.start_beat()
         world.wait_all_ended()

@@ -22,7 +22,6 @@ from click.testing import CliRunner
 
 from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
-from fleet.engine.jobs.policy import JobKind
 from fleet.sandbox.postgres import APP
 from tests.database_roles import as_owner
 from tests.e2e.leaks import broker, files, forms, leaks, tables
@@ -103,13 +102,13 @@ def test_no_key_is_in_anything_that_a_run_writes(
         "set c2pa": keep(world, "c2pa_key_pem", pair.key.decode()).encode(),
     }
     agents = world.agents(4)
-    world.add_jobs(agents, JobKind.POST)
+    world.add_jobs(agents, "post")
     places |= broker(world.broker_url)
     world.start_worker(FLEET_LEASE_S="60")
     world.start_beat()
     # A caption is no answer to who asks for a comment: posts have to ask for it.
     wait_until("a post has got its caption", lambda: len(openai.script) <= 1)
-    world.add_jobs(agents[:2], JobKind.COMMENT, target=world.post_as_guest())
+    world.add_jobs(agents[:2], "comment", target=world.post_as_guest())
     world.wait_all_ended(300)
     places |= printed(world)
     places |= {f"{name} at the end": data for name, data in broker(world.broker_url)}

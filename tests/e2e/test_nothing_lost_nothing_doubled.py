@@ -14,7 +14,6 @@ from fleet.chaos import checker, evidence
 from fleet.core import queue
 from fleet.engine import publish
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
 from tests.e2e.world import World, wait_until
@@ -32,9 +31,9 @@ def fill(world: World, number: int, **faults: float) -> None:
     agents = world.agents(number)
     target = world.post_as_guest()
     world.faults(**faults)
-    world.add_jobs(agents, JobKind.POST)
-    world.add_jobs(agents, JobKind.COMMENT, target=target)
-    world.add_jobs(agents, JobKind.LIKE, target=target)
+    world.add_jobs(agents, "post")
+    world.add_jobs(agents, "comment", target=target)
+    world.add_jobs(agents, "like", target=target)
 
 
 def sending(world: World) -> list[uuid.UUID]:
@@ -98,7 +97,7 @@ def test_every_message_delivered_three_times_changes_nothing(world: World) -> No
     world.faults(latency_ms=30)
     agents = world.agents(10)
     target = world.post_as_guest()
-    for kind, where in ((JobKind.POST, None), (JobKind.LIKE, target), (JobKind.COMMENT, target)):
+    for kind, where in (("post", None), ("like", target), ("comment", target)):
         world.add_jobs(agents, kind, target=where)
     with redis.Redis.from_url(world.broker_url) as client:
         for queue in ("normal", "low"):
@@ -123,13 +122,13 @@ def test_the_kill_switch_stops_all_writes_within_one_action(world: World) -> Non
     agents = world.agents(40)
     targets = [world.post_as_guest() for _ in range(3)]
     for target in targets[:2]:
-        world.add_jobs(agents, JobKind.LIKE, target=target, tick_no=targets.index(target))
+        world.add_jobs(agents, "like", target=target, tick_no=targets.index(target))
     wait_until("likes are going out", lambda: world.count("done") >= 3)
     fleetwide.throw_kill_switch(world.deps, by="tests", reason="drill")
     wait_until("writes under way have ended", lambda: not sending(world))
     shown = world.rows("SELECT count(*) FROM likes", gallery=True)[0][0]
     assert shown < 80
-    world.add_jobs(agents, JobKind.LIKE, target=targets[2], tick_no=2)
+    world.add_jobs(agents, "like", target=targets[2], tick_no=2)
     wait_until("the workers have looked at every job", lambda: not world.rows(
         "SELECT 1 FROM jobs WHERE state = 'ready' AND held IS NULL"))  # fmt: skip
     assert world.rows("SELECT count(*) FROM likes", gallery=True)[0][0] == shown
@@ -177,7 +176,7 @@ def test_a_message_that_nobody_understands_is_kept_and_the_worker_lives_on(world
     with redis.Redis.from_url(world.broker_url) as client:
         client.lpush("normal", _undecodable())
     wait_until("all four are dead letters", lambda: world.count("dead") == 4)
-    world.add_jobs(agents, JobKind.POST)
+    world.add_jobs(agents, "post")
     wait_until("the worker works", lambda: world.count("done") == 1)
     errors = {row.error for row in world.rows("SELECT error FROM jobs WHERE state = 'dead'")}
     assert any("unknown task" in error for error in errors)
@@ -204,7 +203,7 @@ def test_a_dead_gallery_delays_and_a_living_one_gets_everything(world: World) ->
     world.start_worker()
     agents = world.agents(5)
     world.kill("gallery", signal.SIGSTOP)
-    world.add_jobs(agents, JobKind.POST)
+    world.add_jobs(agents, "post")
     wait_until("attempts fail", lambda: world.rows("SELECT 1 FROM jobs WHERE attempts > 0"))
     world.kill("gallery", signal.SIGCONT)
     while not world.all_ended():

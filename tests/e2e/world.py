@@ -21,11 +21,10 @@ from fleet.adapters.base import Account, Action, Verb
 from fleet.core import ids
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
-from fleet.engine import publish
+from fleet.engine import publish, registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.controls import commands as fleetwide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,11 +180,19 @@ class World:
         )  # fmt: skip
         return str(body["showcaseItem"]["id"])
 
-    def add_jobs(self, agents: list[uuid.UUID], kind: JobKind, *, target: str | None = None, tick_no: int = 1) -> None:
+    def add_jobs(self, agents: list[uuid.UUID], kind: str, *, target: str | None = None, tick_no: int = 1) -> None:
         """Add one job for each agent, without ringing: the sweep finds them."""
         payload = {"author": "visitor", "author_name": "Visitor", "caption": "A harbour at dawn", "comments": 1000}
         jobs = [
-            NewJob(ids.job(agent, tick_no, list(JobKind).index(kind)), agent, kind, "floimg", tick_no, target, payload)
+            NewJob(
+                ids.job(agent, tick_no, sorted(registry.current().jobs).index(kind)),
+                agent,
+                kind,
+                "floimg",
+                tick_no,
+                target,
+                payload,
+            )
             for agent in agents
         ]
         with self.deps.db.transaction() as tx:

@@ -20,16 +20,15 @@ from fleet.core.errors import Unavailable
 from fleet.engine import perform as perform_module
 from fleet.engine import reserve
 from fleet.engine import tick as tick_module
-from fleet.engine.agent_type import Awake
-from fleet.engine.agent_types import mind_of
+from fleet.engine.agent_type import ClaimedAgent, behaviour_of
 from fleet.engine.dispatch import dispatch
 from fleet.engine.error_policy import Verdict
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.ticks import TickKey
+from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.factories import Fleet, at_once, make_fleet, until_somebody_waits
 
 
@@ -61,7 +60,7 @@ def together(fleet: Fleet, *calls: Callable[[], Any]) -> list[Any]:
 
 def likes(fleet: Fleet, *jobs: tuple[uuid.UUID, str]) -> list[uuid.UUID]:
     """Add likes by agents of posts."""
-    new = [NewJob(ids.new(), agent, JobKind.LIKE, "floimg", 1, target) for agent, target in jobs]
+    new = [NewJob(ids.new(), agent, LIKE, "floimg", 1, target) for agent, target in jobs]
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, new)
     return [job.id for job in new]
@@ -145,8 +144,8 @@ def test_a_connection_that_is_lost_is_lost_for_all_and_nobody_asks_again_blindly
     assert [row.share for row in db.run(DIVIDE, value=50)] == [2]
 
 
-def _thought(fleet: Fleet, awake: Awake) -> tick_module._Thought:
-    mind = mind_of(awake.agent.kind)
+def _thought(fleet: Fleet, awake: ClaimedAgent) -> tick_module._Thought:
+    mind = behaviour_of(awake.agent.kind)
     moment = mind.gather(fleet.deps, awake)
     return tick_module._Thought(mind, moment, mind.decide(moment, tick_module.dice_of(awake.tick.key)), 1)
 
@@ -224,18 +223,18 @@ def test_jobs_at_once_write_once_each_and_the_surfaces_cap_holds_between_them(da
 @pytest.mark.parametrize(
     ("kind", "of_one_agent", "words", "why"),
     [
-        (JobKind.POST, False, ("The same.", "The same."), "the same words have been published meanwhile"),
-        (JobKind.POST, True, ("One thing.", "Another."), "cap: one post in 30 min"),
-        (JobKind.COMMENT, False, ("One thing.", "Another."), "enough of us have commented on this post"),
+        (POST, False, ("The same.", "The same."), "the same words have been published meanwhile"),
+        (POST, True, ("One thing.", "Another."), "cap: one post in 30 min"),
+        (COMMENT, False, ("One thing.", "Another."), "enough of us have commented on this post"),
     ],
 )
 def test_of_two_that_are_in_each_others_way_one_goes(
-    database_url: str, kind: JobKind, of_one_agent: bool, words: tuple[str, str], why: str
+    database_url: str, kind: str, of_one_agent: bool, words: tuple[str, str], why: str
 ) -> None:
     fleet = make_fleet(database_url, post_gap_s=1800, ai_comment_lead=1)
     one = fleet.agent()
     agents = (one, one if of_one_agent else fleet.agent())
-    target = "p1" if kind is JobKind.COMMENT else None
+    target = "p1" if kind == COMMENT else None
     new = [NewJob(ids.new(), agent, kind, "floimg", number, target) for number, agent in enumerate(agents)]
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, new)
@@ -244,7 +243,7 @@ def test_of_two_that_are_in_each_others_way_one_goes(
     for job, text in zip(new, words, strict=True):
         work = perform_module._claim(fleet.deps, job.id)
         assert work is not None
-        work.save("words", {"caption" if kind is JobKind.POST else "text": text})
+        work.save("words", {"caption" if kind == POST else "text": text})
         action = Action(verb, work.account, str(job.id), target=target, text=text)
         announcements.append(functools.partial(reserve.announce, work, action))
     ends = together(fleet, *announcements)

@@ -21,10 +21,11 @@ from fleet.engine import sweep
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import lists
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
 from fleet.features.agents import commands as people
+from fleet.features.publishing.kinds import COMMENT, LIKE, POST, PROVISION
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
@@ -32,7 +33,7 @@ from tests.features.agents.test_cli import Cli
 _TARGETS = itertools.count()
 
 
-def job(fleet: Fleet, agent: uuid.UUID, state: JobState, *, kind: JobKind = JobKind.POST, made_h: float = 0.0,
+def job(fleet: Fleet, agent: uuid.UUID, state: JobState, *, kind: str = POST, made_h: float = 0.0,
         ended_h: float = 0.0, reason: DeadReason = DeadReason.EXHAUSTED) -> uuid.UUID:  # fmt: skip
     """Add a job that is in a state, made and ended so many hours ago."""
     job_id = uuid.uuid4()
@@ -113,7 +114,7 @@ def test_a_page_below_a_job_that_is_gone_is_refused(fleet: Fleet) -> None:
 
 def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
     agents = [fleet.agent(), fleet.agent()]
-    kinds = (JobKind.POST, JobKind.LIKE, JobKind.PROVISION)
+    kinds = (POST, LIKE, PROVISION)
     for agent, kind, state, hours in itertools.product(agents, kinds, JobState, (1.0, 5.0)):
         job(fleet, agent, state, kind=kind, made_h=hours, ended_h=hours / 2)
     rows = fleet.jobs()
@@ -168,7 +169,7 @@ def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
 
 def test_a_rare_state_has_a_plan_of_its_own_however_often_common_ones_were_asked_for(fleet: Fleet) -> None:
     for _ in range(7):  # after five calls the server keeps a plan for any value of what is prepared
-        found(fleet, Filter(states=(JobState.DEAD,), kinds=(JobKind.POST,), newer_than=timedelta(hours=1)))
+        found(fleet, Filter(states=(JobState.DEAD,), kinds=(POST,), newer_than=timedelta(hours=1)))
         people.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
     kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
     with fleet.deps.db.transaction() as tx:  # of the connection that was used
@@ -231,14 +232,14 @@ def test_prune_never_takes_what_lives_what_nobody_knows_or_what_must_be_remember
     agent, old = fleet.agent(), 24.0 * 400
     stay = {
         job(fleet, agent, state, kind=kind, made_h=old, ended_h=old, reason=DeadReason.UNKNOWN_OUTCOME)
-        for kind in (JobKind.POST, JobKind.LIKE)
+        for kind in (POST, LIKE)
         for state in JobState
         if state not in FINAL or state == JobState.DEAD
     }
     stay |= {job(fleet, agent, JobState.DONE, kind=kind, made_h=old, ended_h=old)
-             for kind in (JobKind.LIKE, JobKind.COMMENT)}  # fmt: skip
+             for kind in (LIKE, COMMENT)}  # fmt: skip
     stay |= {job(fleet, agent, JobState.DONE, made_h=old, ended_h=24)}
-    for kind in (JobKind.POST, JobKind.LIKE):
+    for kind in (POST, LIKE):
         for state in (JobState.SKIPPED, JobState.CANCELLED):
             job(fleet, agent, state, kind=kind, made_h=old, ended_h=old)
     job(fleet, agent, JobState.DONE, made_h=old, ended_h=old)

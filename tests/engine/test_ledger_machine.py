@@ -21,17 +21,17 @@ from fleet.adapters.base import Action
 from fleet.core import ids
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, MOVES, JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
 
-KINDS = [JobKind.POST, JobKind.COMMENT, JobKind.LIKE]
+KINDS = [POST, COMMENT, LIKE]
 
 
 class Killed(BaseException):
@@ -82,21 +82,21 @@ class Ledger(RuleBasedStateMachine):
         surface = self.fleet.surface
         surface.effects, surface.liked, surface.faults, surface.image_faults = [], set(), [], []
         self.agents = [self.fleet.agent() for _ in range(3)]
-        self.born: dict[uuid.UUID, JobKind] = {}
+        self.born: dict[uuid.UUID, str] = {}
         self.tokens: Counter[uuid.UUID] = Counter()
         self.states: dict[uuid.UUID, str] = {}
         self.paid: Counter[str] = Counter()
 
     @rule(target=jobs, kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), agent=st.integers(0, 2))
-    def add(self, kinds: list[JobKind], agent: int) -> Any:
+    def add(self, kinds: list[str], agent: int) -> Any:
         return hypothesis.stateful.multiple(*(self._add(kind, self.agents[agent]) for kind in kinds))
 
-    def _add(self, kind: JobKind, agent: uuid.UUID) -> uuid.UUID:
+    def _add(self, kind: str, agent: uuid.UUID) -> uuid.UUID:
         number = len(self.born) + 1
-        target = f"p{number}" if kind is JobKind.LIKE else None
+        target = f"p{number}" if kind == LIKE else None
         # Comments choose among the same few posts, so that jobs of one agent want the same one.
         seen = [{"id": f"q{(number + n) % 5}", "author": "zoe", "comments": 5} for n in range(3)]
-        payload = {"seen": seen} if kind is JobKind.COMMENT else {}
+        payload = {"seen": seen} if kind == COMMENT else {}
         job = NewJob(ids.job(agent, number, 0), agent, kind, "floimg", number, target, payload)
         with self.fleet.deps.db.transaction() as tx:
             assert len(ledger.add(tx, [job])) == 1

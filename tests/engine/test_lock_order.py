@@ -16,20 +16,20 @@ from fleet.core.db import Tx
 from fleet.engine import perform as perform_module
 from fleet.engine import reserve, ticks
 from fleet.engine import tick as tick_module
-from fleet.engine.agent_types import mind_of
+from fleet.engine.agent_type import behaviour_of
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import Status
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.ledger import Claim
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.ticks import TickKey
 from fleet.engine.work import Work
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as people
 from fleet.features.agents.bulk import Crowd, Deed
+from fleet.features.publishing.kinds import DEPROVISION, LIKE
 from tests.engine.test_perform import add, waits_s
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_commands import until_done_or_behind_us
@@ -50,7 +50,7 @@ def delete_one(fleet: Fleet, name: str) -> object:
 def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) -> None:
     """Symptom: a claim held the job and wanted its agent, a stop the other way round; Postgres ended one of them."""
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    job = add(fleet, agent, LIKE, target="p1")
     with ThreadPoolExecutor(1) as other:
         with fleet.deps.db.transaction() as tx:
             assert commands.stop(tx, agent)
@@ -71,7 +71,7 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
     agent."""
     agent = fleet.agent()
     name = fleet.row(agent).username
-    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    job = add(fleet, agent, LIKE, target="p1")
     people.pause(fleet.deps, name, by="ada")
     look_again = reserve.look_again
     with ThreadPoolExecutor(1) as other:
@@ -93,7 +93,7 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
 def test_who_frees_held_jobs_and_who_cancels_them_take_them_in_one_order(fleet: Fleet) -> None:
     """Symptom: each took many jobs in the order of an index of its own, and Postgres ended one of them."""
     later, sooner = sorted((fleet.agent() for _ in range(2)), reverse=True)
-    jobs = [add(fleet, agent, JobKind.LIKE, target="p1") for agent in (later, sooner)]
+    jobs = [add(fleet, agent, LIKE, target="p1") for agent in (later, sooner)]
     fleet.sql("UPDATE jobs SET held = 'a pause'")
     fleet.sql("UPDATE jobs SET next_attempt_at = next_attempt_at - interval '1 h' WHERE id = :id", id=jobs[0])
 
@@ -117,7 +117,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
     """Symptom: a stop had the agents and wanted the jobs that waited when it began; one of these was claimed and done
     meanwhile, and its end had the job and wanted the agent. Postgres ended one of the two."""
     agents = [fleet.agent() for _ in range(2)]
-    jobs = sorted(add(fleet, agent, JobKind.LIKE, target="p1") for agent in agents)
+    jobs = sorted(add(fleet, agent, LIKE, target="p1") for agent in agents)
     with ThreadPoolExecutor(2) as others:
         with fleet.deps.db.transaction() as tx:
             tx.execute(sa.text("SELECT 1 FROM jobs WHERE id = :id FOR UPDATE"), {"id": jobs[0]})
@@ -154,11 +154,11 @@ def test_a_tick_that_is_opened_while_its_agent_is_stopped_leads_to_nothing(
     monkeypatch.setattr(ticks, "call_off", called_off)
     at_last(fleet, name)
     assert awake[0] is not None
-    mind = mind_of(awake[0].agent.kind)
+    mind = behaviour_of(awake[0].agent.kind)
     moment = mind.gather(fleet.deps, awake[0])
     thought = tick_module._Thought(mind, moment, mind.decide(moment, tick_module.dice_of(awake[0].tick.key)), 1)
     tick_module._record(fleet.deps, awake[0], thought)
-    assert [job.kind for job in fleet.jobs() if job.kind != JobKind.DEPROVISION] == []
+    assert [job.kind for job in fleet.jobs() if job.kind != DEPROVISION] == []
     assert fleet.sql("SELECT state FROM ticks").scalars().all() == ["skipped"]
 
 
@@ -191,7 +191,7 @@ _BEHIND_US = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid
 
 
 def _likes(fleet: Fleet, target: str) -> Work:
-    work = perform_module._claim(fleet.deps, add(fleet, fleet.agent(), JobKind.LIKE, target=target))
+    work = perform_module._claim(fleet.deps, add(fleet, fleet.agent(), LIKE, target=target))
     assert work is not None
     return work
 

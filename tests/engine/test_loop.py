@@ -17,13 +17,11 @@ from fleet.adapters.base import FeedItem
 from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
-from fleet.engine import perform as perform_module
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import Status
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch, drawn
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
@@ -32,6 +30,8 @@ from fleet.features.agents import commands as people
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing import agent as gallery
+from fleet.features.publishing.handlers import browse
+from fleet.features.publishing.kinds import BROWSE
 from tests.engine.test_perform import add
 from tests.factories import Fleet, make_fleet
 
@@ -53,7 +53,7 @@ def due_again(fleet: Fleet) -> None:
 
 def test_gaps_are_drawn_from_all_of_the_interval_and_the_same_for_whoever_asks(fleet: Fleet) -> None:
     now = datetime(2026, 7, 1, tzinfo=UTC)
-    who = Due(uuid.UUID(int=1), None, 1, now, 60, 300, None, claimed_at=now)
+    who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, None, claimed_at=now)
     gaps_s = [(drawn(fleet.deps, who, tick_no) - now).total_seconds() for tick_no in range(500)]
     assert 60 <= min(gaps_s) < 70
     assert 290 < max(gaps_s) <= 300
@@ -328,13 +328,13 @@ def test_an_error_of_the_database_does_not_tell_the_rows_that_it_is_about(
     """Symptom: everybody who sees agents was told the whole error, and a database puts rows into its details."""
     agent = fleet.agent()
     dispatch(fleet.deps)
-    job = add(fleet, agent, JobKind.BROWSE)
+    job = add(fleet, agent, BROWSE)
 
     def gather(*_: object) -> None:
         fleet.sql("INSERT INTO agents (id, name, username, vibe) VALUES (gen_random_uuid(), 'whispered', 'a', 'b')")
 
     monkeypatch.setattr(gallery, "gather", gather)
-    monkeypatch.setitem(perform_module.PREPARE, JobKind.BROWSE, gather)  # type: ignore[arg-type]
+    monkeypatch.setattr(browse, "prepare", gather)
     tick(fleet.deps, TickKey(agent, 1))
     perform(fleet.deps, job)
     row = tick_row(fleet, TickKey(agent, 1))

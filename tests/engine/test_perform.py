@@ -19,15 +19,15 @@ from fleet.engine import reserve
 from fleet.engine.agents.models import Status
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing.kinds import COMMENT, DEPROVISION, LIKE, POST, PROVISION
 from tests.factories import Fleet, make_fleet, raises, reply_lost, until_somebody_waits
 
 
-def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind, *, target: str | None = None, tick_no: int = 1,
+def add(fleet: Fleet, agent_id: uuid.UUID, kind: str, *, target: str | None = None, tick_no: int = 1,
         **payload: object) -> uuid.UUID:  # fmt: skip
     job = NewJob(ids.job(agent_id, tick_no, 0), agent_id, kind, "floimg", tick_no, target, payload)
     with fleet.deps.db.transaction() as tx:
@@ -49,7 +49,7 @@ def settle(fleet: Fleet, job_id: uuid.UUID, *, most: int = 20) -> str:
 
 def test_a_post_is_shown_once_and_everything_about_it_is_recorded(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
     perform(fleet.deps, job)
     row = fleet.job(job)
     assert (row.state, row.remote_id, row.attempts, row.claims) == ("done", "e1", 0, 1)
@@ -63,7 +63,7 @@ def test_a_post_is_shown_once_and_everything_about_it_is_recorded(fleet: Fleet) 
 
 
 def test_a_second_delivery_of_the_message_changes_nothing(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     for _ in range(3):
         perform(fleet.deps, job)
     assert len(fleet.surface.effects) == 1
@@ -71,7 +71,7 @@ def test_a_second_delivery_of_the_message_changes_nothing(fleet: Fleet) -> None:
 
 
 def test_two_deliveries_at_once_claim_once(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -81,22 +81,22 @@ def test_two_deliveries_at_once_claim_once(fleet: Fleet) -> None:
     assert fleet.job(job).claims == 1
 
 
-@pytest.mark.parametrize("kind", [JobKind.POST, JobKind.COMMENT])
-def test_a_lost_reply_is_found_by_looking_and_not_sent_again(fleet: Fleet, kind: JobKind) -> None:
+@pytest.mark.parametrize("kind", [POST, COMMENT])
+def test_a_lost_reply_is_found_by_looking_and_not_sent_again(fleet: Fleet, kind: str) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, kind, target="p1" if kind is JobKind.COMMENT else None, author="zoe")
+    job = add(fleet, agent, kind, target="p1" if kind == COMMENT else None, author="zoe")
     fleet.surface.faults = [reply_lost]
     perform(fleet.deps, job)
     assert fleet.job(job).state == "unknown"
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
     assert fleet.job(job).remote_id == "e1"
-    whom = {"target": "p1", "to": "zoe"} if kind is JobKind.COMMENT else {}
+    whom = {"target": "p1", "to": "zoe"} if kind == COMMENT else {}
     assert fleet.job(job).result == {"text": fleet.surface.effects[0].text, "adopted": True} | whom
 
 
 def test_what_is_surely_not_there_is_sent_again_with_the_same_words(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(base.Uncertain("502"))]
     perform(fleet.deps, job)
     assert settle(fleet, job) == "done"
@@ -107,9 +107,9 @@ def test_what_is_surely_not_there_is_sent_again_with_the_same_words(fleet: Fleet
 
 def test_a_probe_does_not_adopt_what_another_job_has_done(fleet: Fleet) -> None:
     agent = fleet.agent()
-    first = add(fleet, agent, JobKind.POST, tick_no=1)
+    first = add(fleet, agent, POST, tick_no=1)
     perform(fleet.deps, first)
-    second = add(fleet, agent, JobKind.POST, tick_no=2)
+    second = add(fleet, agent, POST, tick_no=2)
     fleet.words.calls = 0  # the same caption once more
     fleet.surface.faults = [raises(base.Uncertain("502"))]
     perform(fleet.deps, second)
@@ -120,7 +120,7 @@ def test_a_probe_does_not_adopt_what_another_job_has_done(fleet: Fleet) -> None:
 
 def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    job = add(fleet, agent, LIKE, target="p1")
     fleet.surface.faults = [reply_lost, reply_lost]
     assert settle(fleet, job) == "done"
     assert fleet.surface.liked == {(fleet.row(agent).username, "p1")}
@@ -129,7 +129,7 @@ def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> No
 
 def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> None:
     fleet.surface.resolution = {**fleet.surface.resolution, Verb.POST: Resolution.ASK}
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [reply_lost]
     assert settle(fleet, job) == "dead"
     assert fleet.job(job).dead_reason == "unknown_outcome"
@@ -137,7 +137,7 @@ def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> No
 
 
 def test_a_surface_that_swallows_every_write_ends_in_a_dead_letter(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(base.Uncertain("502")) for _ in range(50)]
     assert settle(fleet, job) == "dead"
     assert fleet.job(job).dead_reason == "exhausted"
@@ -145,7 +145,7 @@ def test_a_surface_that_swallows_every_write_ends_in_a_dead_letter(fleet: Fleet)
 
 
 def test_a_probe_that_keeps_failing_leaves_an_unknown_outcome(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [reply_lost]
     fleet.surface.probe_faults = [base.Unreachable("down") for _ in range(50)]
     assert settle(fleet, job) == "dead"
@@ -155,7 +155,7 @@ def test_a_probe_that_keeps_failing_leaves_an_unknown_outcome(fleet: Fleet) -> N
 
 def test_a_write_that_may_be_out_is_not_looked_for_before_it_has_settled(database_url: str) -> None:
     fleet = make_fleet(database_url, settle_s=20.0)
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(base.Uncertain("no answer"))]
     perform(fleet.deps, job)
     with pytest.raises(Conflict, match="may be out"):
@@ -171,7 +171,7 @@ def test_a_write_that_may_be_out_is_not_looked_for_before_it_has_settled(databas
 
 @pytest.mark.parametrize("error", [base.Refused("400 bad query"), base.Vanished("404"), InvalidInput("no persona")])
 def test_a_probe_that_is_refused_says_nothing_about_what_it_looked_for(fleet: Fleet, error: Exception) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [reply_lost]
     perform(fleet.deps, job)
     fleet.surface.probe_faults = [error]
@@ -193,7 +193,7 @@ def test_a_probe_that_is_refused_says_nothing_about_what_it_looked_for(fleet: Fl
     ],
 )
 def test_a_definite_no_ends_the_job(fleet: Fleet, error: Exception, state: str, reason: str | None) -> None:
-    job = add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe")
+    job = add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe")
     fleet.surface.faults = [raises(error)]
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == (state, reason)
@@ -201,7 +201,7 @@ def test_a_definite_no_ends_the_job(fleet: Fleet, error: Exception, state: str, 
 
 
 def test_failures_cost_attempts_until_they_are_used_up(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Unreachable("refused")) for _ in range(50)]
     assert settle(fleet, job) == "dead"
     row = fleet.job(job)
@@ -209,7 +209,7 @@ def test_failures_cost_attempts_until_they_are_used_up(fleet: Fleet) -> None:
 
 
 def test_being_told_to_wait_costs_no_attempt(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=7))]
     asked_at = fleet.deps.now()
     perform(fleet.deps, job)
@@ -223,7 +223,7 @@ def test_being_told_to_wait_costs_no_attempt(fleet: Fleet) -> None:
 def test_an_agents_budget_puts_that_agent_to_sleep_until_it_resets(fleet: Fleet) -> None:
     agent, other = fleet.agent(), fleet.agent()
     reset = datetime.now(UTC) + timedelta(hours=3)
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
     fleet.surface.image_faults = [base.BudgetSpent("429 AGENT_DAILY", whole_fleet=False, reset_at=reset)]
     perform(fleet.deps, job)
     row = fleet.row(agent)
@@ -234,7 +234,7 @@ def test_an_agents_budget_puts_that_agent_to_sleep_until_it_resets(fleet: Fleet)
 
 
 def test_the_fleets_budget_holds_the_whole_surface_until_it_resets(fleet: Fleet) -> None:
-    job, other = (add(fleet, fleet.agent(), JobKind.LIKE, target="p1") for _ in range(2))
+    job, other = (add(fleet, fleet.agent(), LIKE, target="p1") for _ in range(2))
     reset = datetime.now(UTC) + timedelta(hours=3)
     fleet.surface.faults = [raises(base.BudgetSpent("429 FLEET_DAILY", whole_fleet=True, reset_at=reset))]
     perform(fleet.deps, job)
@@ -247,7 +247,7 @@ def test_the_fleets_budget_holds_the_whole_surface_until_it_resets(fleet: Fleet)
 
 @pytest.mark.parametrize("error", [base.SurfacePaused("503 FLEET_PAUSED"), base.TokenRefused("401")])
 def test_what_only_a_person_can_mend_pauses_the_surface_until_one_resumes_it(fleet: Fleet, error: Exception) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(error)]
     perform(fleet.deps, job)
     assert [hold.until for hold in fleetwide.holds(fleet.deps)] == [None]
@@ -263,7 +263,7 @@ def test_a_failed_workflow_leads_to_a_picture_of_our_own(fleet: Fleet) -> None:
     sent: list[Action] = []
     fleet.surface.faults = [sent.append]  # type: ignore[list-item]
     fleet.surface.image_faults = [base.Refused("the workflow made no picture")]
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     perform(fleet.deps, job)
     assert fleet.job(job).state == "done"
     assert sent[0].image_url.startswith("data:image/jpeg;base64,")
@@ -271,7 +271,7 @@ def test_a_failed_workflow_leads_to_a_picture_of_our_own(fleet: Fleet) -> None:
 
 
 def test_a_picture_that_may_have_been_paid_is_asked_for_again_with_the_same_key(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.image_faults = [base.Uncertain("timeout")]
     assert settle(fleet, job) == "done"
     assert fleet.surface.images_paid == [f"{job}:image"]
@@ -280,7 +280,7 @@ def test_a_picture_that_may_have_been_paid_is_asked_for_again_with_the_same_key(
 
 def test_a_missing_account_is_forgotten_so_that_the_next_tick_asks_for_one(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.LIKE, target="p1")
+    job = add(fleet, agent, LIKE, target="p1")
     fleet.surface.faults = [raises(base.AccountMissing("403"))]
     perform(fleet.deps, job)
     assert fleet.row(agent).remote_account is None
@@ -290,7 +290,7 @@ def test_a_missing_account_is_forgotten_so_that_the_next_tick_asks_for_one(fleet
 def test_provisioning_gives_an_account_and_wakes_the_agent(fleet: Fleet) -> None:
     agent = fleet.agent(account=False)
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 hour'")
-    perform(fleet.deps, add(fleet, agent, JobKind.PROVISION))
+    perform(fleet.deps, add(fleet, agent, PROVISION))
     row = fleet.row(agent)
     assert row.remote_account == f"u-{row.username}"
     assert row.next_tick_at is not None and row.next_tick_at < datetime.now(UTC) + timedelta(seconds=1)
@@ -299,10 +299,10 @@ def test_provisioning_gives_an_account_and_wakes_the_agent(fleet: Fleet) -> None
 def test_dry_run_sends_nothing_and_returns_the_draft(database_url: str) -> None:
     fleet = make_fleet(database_url, dry_run=True)
     jobs = [
-        add(fleet, fleet.agent(), JobKind.POST),
-        add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe"),
-        add(fleet, fleet.agent(), JobKind.LIKE, target="p1"),
-        add(fleet, fleet.agent(), JobKind.PROVISION),
+        add(fleet, fleet.agent(), POST),
+        add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe"),
+        add(fleet, fleet.agent(), LIKE, target="p1"),
+        add(fleet, fleet.agent(), PROVISION),
     ]
     for job in jobs:
         perform(fleet.deps, job)
@@ -316,7 +316,7 @@ def test_dry_run_sends_nothing_and_returns_the_draft(database_url: str) -> None:
 
 def test_a_surface_that_is_not_on_the_list_is_never_written_to(fleet: Fleet) -> None:
     fleet.surface.host = "gallery.example.org"
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "policy")
     assert fleet.surface.writes_begun == 0
@@ -325,7 +325,7 @@ def test_a_surface_that_is_not_on_the_list_is_never_written_to(fleet: Fleet) -> 
 def test_labels_cannot_be_turned_off_where_others_live(database_url: str) -> None:
     fleet = make_fleet(database_url, label_agents=False, label_off_reason="a private test")
     fleet.surface.third_party = True
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "policy")
     fleet.deps.close()
@@ -333,11 +333,11 @@ def test_labels_cannot_be_turned_off_where_others_live(database_url: str) -> Non
 
 def test_the_kill_switch_stops_every_kind_and_lifting_it_sets_them_going(fleet: Fleet) -> None:
     jobs = [
-        add(fleet, fleet.agent(), JobKind.POST),
-        add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe"),
-        add(fleet, fleet.agent(), JobKind.LIKE, target="p1"),
-        add(fleet, fleet.agent(), JobKind.PROVISION),
-        add(fleet, fleet.agent(), JobKind.DEPROVISION),
+        add(fleet, fleet.agent(), POST),
+        add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe"),
+        add(fleet, fleet.agent(), LIKE, target="p1"),
+        add(fleet, fleet.agent(), PROVISION),
+        add(fleet, fleet.agent(), DEPROVISION),
     ]
     fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
     for job in jobs:
@@ -354,7 +354,7 @@ def test_the_kill_switch_stops_every_kind_and_lifting_it_sets_them_going(fleet: 
 def test_a_claimed_job_is_not_put_aside_for_a_switch_that_is_lifted_meanwhile(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     _throw(fleet)
     lift = _before(reserve.look_again, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
     monkeypatch.setattr(reserve, "look_again", lift)
@@ -366,7 +366,7 @@ def test_a_claimed_job_is_not_put_aside_for_a_switch_that_is_lifted_meanwhile(
 def test_a_stopped_write_does_not_wait_for_a_switch_that_is_lifted_meanwhile(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     gateway = fleet.deps.gateway("floimg")
     gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
     lift = _before(perform_module._record, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
@@ -377,7 +377,7 @@ def test_a_stopped_write_does_not_wait_for_a_switch_that_is_lifted_meanwhile(
 
 
 def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     _throw(fleet)
     lifting = threading.Thread(target=fleetwide.lift_kill_switch, args=(fleet.deps,), kwargs={"by": "ada"})
     with fleet.deps.db.transaction() as tx:
@@ -396,7 +396,7 @@ def waits_s(fleet: Fleet, job_id: uuid.UUID) -> float:
 
 
 def test_a_kill_switch_thrown_while_words_are_written_stops_the_write(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.words.write_post = _then(fleet.words.write_post, lambda: _throw(fleet))  # type: ignore[method-assign]
     perform(fleet.deps, job)
     assert fleet.surface.writes_begun == 0
@@ -404,7 +404,7 @@ def test_a_kill_switch_thrown_while_words_are_written_stops_the_write(fleet: Fle
 
 
 def test_a_kill_switch_thrown_after_the_announcement_still_stops_the_write(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     gateway = fleet.deps.gateway("floimg")
     gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
     perform(fleet.deps, job)
@@ -438,8 +438,8 @@ def test_a_pause_of_any_scope_holds_what_it_covers(fleet: Fleet, scope: str) -> 
     agent, other = fleet.agent(persona_id="ai_artist"), fleet.agent(persona_id="data_viz")
     key = {"fleet": "*", "surface": "floimg", "persona": "ai_artist", "agent": fleet.row(agent).username,
            "kind": "like"}[scope]  # fmt: skip
-    held = add(fleet, agent, JobKind.LIKE, target="p1")
-    free = add(fleet, other, JobKind.COMMENT, target="p1", author="zoe")
+    held = add(fleet, agent, LIKE, target="p1")
+    free = add(fleet, other, COMMENT, target="p1", author="zoe")
     fleetwide.pause(fleet.deps, scope, key, by="ada")
     for job in (held, free):
         perform(fleet.deps, job)
@@ -451,7 +451,7 @@ def test_a_pause_of_any_scope_holds_what_it_covers(fleet: Fleet, scope: str) -> 
 
 
 def test_a_pause_for_a_while_lifts_itself(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleetwide.pause(fleet.deps, "fleet", by="ada", for_=timedelta(hours=1))
     perform(fleet.deps, job)
     assert fleet.job(job).state == "ready"
@@ -464,7 +464,7 @@ def test_a_pause_for_a_while_lifts_itself(fleet: Fleet) -> None:
 def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url: str) -> None:
     fleet = make_fleet(database_url, post_gap_s=1800)
     agent = fleet.agent()
-    jobs = [add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2)]
+    jobs = [add(fleet, agent, POST, tick_no=n) for n in (1, 2)]
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
     with fleet.deps.db.transaction() as tx:
         tx.execute(sa.text(f"SELECT pg_advisory_xact_lock(hashtextextended('agent:{agent}', 0))"))
@@ -480,7 +480,7 @@ def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url:
 
 
 def test_a_message_that_comes_too_early_claims_nothing(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 min'")
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).claims, fleet.surface.writes_begun) == ("ready", 0, 0)
@@ -490,7 +490,7 @@ def test_a_message_that_comes_too_early_claims_nothing(fleet: Fleet) -> None:
 def test_a_write_that_ended_in_a_definite_no_counts_toward_no_cap(database_url: str, error: Exception) -> None:
     fleet = make_fleet(database_url, post_gap_s=1800)
     agent = fleet.agent()
-    refused, next_one = (add(fleet, agent, JobKind.POST, tick_no=n) for n in (1, 2))
+    refused, next_one = (add(fleet, agent, POST, tick_no=n) for n in (1, 2))
     fleet.surface.faults = [raises(error)]
     perform(fleet.deps, refused)
     perform(fleet.deps, next_one)
@@ -501,7 +501,7 @@ def test_a_write_that_ended_in_a_definite_no_counts_toward_no_cap(database_url: 
 def test_a_daily_cap_counts_what_went_out(database_url: str) -> None:
     fleet = make_fleet(database_url, likes_per_day=2)
     agent = fleet.agent()
-    jobs = [add(fleet, agent, JobKind.LIKE, target=f"p{n}", tick_no=n) for n in range(3)]
+    jobs = [add(fleet, agent, LIKE, target=f"p{n}", tick_no=n) for n in range(3)]
     for job in jobs:
         perform(fleet.deps, job)
     assert [fleet.job(job).state for job in jobs] == ["done", "done", "ready"]
@@ -510,7 +510,7 @@ def test_a_daily_cap_counts_what_went_out(database_url: str) -> None:
 
 def test_a_refused_write_counts_toward_no_cap(database_url: str) -> None:
     fleet = make_fleet(database_url, post_gap_s=1800)
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(base.Throttled("429"))]
     perform(fleet.deps, job)
     fleet.time_passes()
@@ -520,7 +520,7 @@ def test_a_refused_write_counts_toward_no_cap(database_url: str) -> None:
 
 
 def test_agents_do_not_crowd_a_post(fleet: Fleet) -> None:
-    jobs = [add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe", comments=1) for _ in range(6)]
+    jobs = [add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe", comments=1) for _ in range(6)]
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
     for thread in threads:
         thread.start()
@@ -532,13 +532,13 @@ def test_agents_do_not_crowd_a_post(fleet: Fleet) -> None:
 
 def test_a_second_like_or_comment_on_one_post_cannot_be_added(fleet: Fleet) -> None:
     agent = fleet.agent()
-    add(fleet, agent, JobKind.LIKE, target="p1", tick_no=1)
-    add(fleet, agent, JobKind.LIKE, target="p1", tick_no=2)
+    add(fleet, agent, LIKE, target="p1", tick_no=1)
+    add(fleet, agent, LIKE, target="p1", tick_no=2)
     assert len(fleet.jobs(kind="like")) == 1
 
 
 def test_a_worker_that_dies_while_preparing_costs_nothing_but_time(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.image_faults = [_Killed()]
     with pytest.raises(_Killed):
         perform(fleet.deps, job)
@@ -548,7 +548,7 @@ def test_a_worker_that_dies_while_preparing_costs_nothing_but_time(fleet: Fleet)
 
 
 def test_a_worker_that_dies_after_the_write_is_found_out_by_looking(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
 
     def die(_: Action):  # type: ignore[no-untyped-def]
         def after() -> None:
@@ -569,7 +569,7 @@ class _Killed(BaseException):
 
 
 def test_a_job_that_kills_its_workers_becomes_poison(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     for _ in range(30):
         if fleet.job(job).finished_at:
             break
@@ -586,7 +586,7 @@ def test_a_job_that_kills_its_workers_becomes_poison(fleet: Fleet) -> None:
 
 def test_tries_that_ended_are_no_sign_of_poison(fleet: Fleet) -> None:
     """Symptom: a delivery that had failed eleven times was poison as soon as one worker was lost with it."""
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.image_faults = [_Killed()]
     with pytest.raises(_Killed):
         perform(fleet.deps, job)
@@ -596,7 +596,7 @@ def test_tries_that_ended_are_no_sign_of_poison(fleet: Fleet) -> None:
 
 def test_jobs_that_were_lost_together_part(fleet: Fleet) -> None:
     """Symptom: what ran beside a deadly job was claimed again beside it, twelve times, and became poison as well."""
-    jobs = [add(fleet, fleet.agent(), JobKind.POST) for _ in range(10)]
+    jobs = [add(fleet, fleet.agent(), POST) for _ in range(10)]
     due = "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) FROM jobs WHERE id = ANY(:ids)"
     lasted: list[list[float]] = []
     for _ in range(6):
@@ -616,7 +616,7 @@ def test_jobs_that_were_lost_together_part(fleet: Fleet) -> None:
 def test_an_end_that_the_ledger_does_not_take_is_a_dead_letter_that_says_so(fleet: Fleet) -> None:
     """Symptom: a surface that answered with an id of 300 signs had the job looked for and found twelve times."""
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
     fleet.surface._apply = lambda action: base.Receipt("e" * 300)  # type: ignore[method-assign]
     perform(fleet.deps, job)
     row = fleet.job(job)
@@ -629,9 +629,9 @@ def test_an_agent_whose_job_is_held_or_ended_by_the_sweep_is_shown_at_nothing(fl
     held, late, poisoned = (fleet.agent() for _ in range(3))
     fleet.sql("UPDATE agents SET current_action = 'like'")
     fleetwide.pause(fleet.deps, "agent", fleet.row(held).username, by="test")
-    perform(fleet.deps, add(fleet, held, JobKind.LIKE, target="p1"))
+    perform(fleet.deps, add(fleet, held, LIKE, target="p1"))
     assert fleet.row(held).current_action is None
-    stale, deadly = (add(fleet, one, JobKind.LIKE, target="p1") for one in (late, poisoned))
+    stale, deadly = (add(fleet, one, LIKE, target="p1") for one in (late, poisoned))
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
     fleet.sql(
         "UPDATE jobs SET state = 'running', claims = 12, lease_until = clock_timestamp() WHERE id = :id", id=deadly
@@ -643,7 +643,7 @@ def test_an_agent_whose_job_is_held_or_ended_by_the_sweep_is_shown_at_nothing(fl
 
 def test_the_sweep_leaves_an_agent_at_what_it_does_by_now(fleet: Fleet) -> None:
     agent = fleet.agent()
-    stale = add(fleet, agent, JobKind.LIKE, target="p1")
+    stale = add(fleet, agent, LIKE, target="p1")
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() WHERE id = :id", id=stale)
     fleet.sql("UPDATE agents SET current_action = 'post'")
     sweep(fleet.deps)
@@ -651,7 +651,7 @@ def test_the_sweep_leaves_an_agent_at_what_it_does_by_now(fleet: Fleet) -> None:
 
 
 def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
 
     def lose_the_lease() -> None:
         fleet.lease_runs_out()
@@ -665,7 +665,7 @@ def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
 
 
 def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     work_lease = guard.Lease(0.0)
     gateway = fleet.deps.gateway("floimg")
     write = gateway.write
@@ -676,7 +676,7 @@ def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> N
 
 
 def test_an_outcome_that_comes_after_the_lease_is_told_but_changes_nothing(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
 
     def lose_the_lease(_: Action):  # type: ignore[no-untyped-def]
         def after() -> None:
@@ -695,7 +695,7 @@ def test_an_outcome_that_comes_after_the_lease_is_told_but_changes_nothing(fleet
 
 
 def test_an_unexpected_error_before_the_write_is_a_failed_attempt(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.image_faults = [ZeroDivisionError("oops")]
     perform(fleet.deps, job)
     row = fleet.job(job)
@@ -704,14 +704,14 @@ def test_an_unexpected_error_before_the_write_is_a_failed_attempt(fleet: Fleet) 
 
 
 def test_an_unexpected_error_in_the_write_leaves_the_outcome_unknown(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(ZeroDivisionError("oops"))]
     perform(fleet.deps, job)
     assert fleet.job(job).state == "unknown"
 
 
 def test_a_broker_that_is_away_delays_but_loses_nothing(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.sql("UPDATE jobs SET published_at = clock_timestamp() - interval '1 hour'")
     fleet.bell.broken = Unavailable("the broker is away")
     sweep(fleet.deps)
@@ -723,8 +723,8 @@ def test_a_broker_that_is_away_delays_but_loses_nothing(fleet: Fleet) -> None:
 
 
 def test_a_job_past_its_time_is_skipped_if_nobody_tried_and_dead_if_somebody_did(fleet: Fleet) -> None:
-    untried = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
-    tried = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    untried = add(fleet, fleet.agent(), LIKE, target="p1")
+    tried = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Unreachable("refused"))]
     perform(fleet.deps, tried)
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 s'")
@@ -738,7 +738,7 @@ def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
 ) -> None:
     monkeypatch.setattr("fleet.core.clock.now", lambda: datetime.now(UTC) + wrong_by)
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=30))]
     perform(fleet.deps, job)
     wait = fleet.job(job).next_attempt_at - datetime.now(UTC)
@@ -747,7 +747,7 @@ def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
 
 @pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])
 def test_a_refusal_in_signs_that_no_database_keeps_is_recorded_without_them(fleet: Fleet, unstorable: str) -> None:
-    job_id = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job_id = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Refused(f"no{unstorable} such post.", fix=f"Look at p1{unstorable}."))]
     perform(fleet.deps, job_id)
     assert (fleet.job(job_id).state, fleet.job(job_id).error) == ("dead", "no such post. Look at p1.")

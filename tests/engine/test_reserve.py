@@ -18,15 +18,15 @@ from fleet.engine import reserve
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
 from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing.kinds import POST
 from tests.engine.test_perform import add
 from tests.factories import Fleet, make_fleet, until_somebody_waits
 
 
-def claimed(fleet: Fleet, agent: uuid.UUID, kind: JobKind, **more: Any) -> Work:
+def claimed(fleet: Fleet, agent: uuid.UUID, kind: str, **more: Any) -> Work:
     work = perform_module._claim(fleet.deps, add(fleet, agent, kind, **more))
     assert work is not None
     return work
@@ -53,7 +53,7 @@ def test_a_pause_that_is_set_while_a_write_waits_for_its_turn_holds_it_back(
 ) -> None:
     """Symptom: the holds were read, then locks were waited for; what was set meanwhile was not seen."""
     agent = fleet.agent()
-    work = claimed(fleet, agent, JobKind.POST)
+    work = claimed(fleet, agent, POST)
     names = {"agent": f"agent:{agent}", "surface": "surface:floimg", "text": "text:floimg:Hello."}
     with ThreadPoolExecutor(1) as other:
         with fleet.deps.db.transaction() as tx:
@@ -74,7 +74,7 @@ def test_of_two_processes_that_announce_the_same_words_one_goes(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processes = [make_fleet(database_url, surface_writes_per_minute=0) for _ in range(2)]
-    works = [claimed(process, process.agent(), JobKind.POST) for process in processes]
+    works = [claimed(process, process.agent(), POST) for process in processes]
     for work in works:
         work.save("words", {"caption": "Hello."})
     monkeypatch.setattr(ledger, "enter_sending", both_have_looked(ledger.enter_sending))

@@ -9,8 +9,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.engine.jobs.policy import PRIORITY, RETRY, WORTH_DOING, JobKind, RetryPolicy
+from fleet.engine import registry
+from fleet.engine.jobs.policy import RetryPolicy
 from fleet.engine.jobs.states import FINAL, LEASED, LIVE, MOVES, JobState
+from fleet.features.publishing.kinds import BROWSE
 
 
 def test_every_state_is_live_or_final() -> None:
@@ -33,10 +35,6 @@ def test_nothing_is_sent_without_being_announced_and_nothing_unknown_is_sent_unr
     assert MOVES[JobState.SENDING].isdisjoint({JobState.RUNNING, JobState.CANCELLED})
 
 
-def test_every_kind_has_its_rules() -> None:
-    assert set(PRIORITY) == set(RETRY) == set(WORTH_DOING) == set(JobKind)
-
-
 @given(
     st.sampled_from(["exponential", "linear", "constant"]), st.integers(1, 10_000), st.floats(0.1, 60), st.integers()
 )
@@ -53,9 +51,9 @@ def test_delays_spread_instead_of_coming_back_together() -> None:
     assert delays[0] < 3 and delays[-1] > 28
 
 
-@pytest.mark.parametrize("kind", sorted(set(JobKind) - {JobKind.BROWSE}))
-def test_an_outage_of_two_minutes_leaves_hardly_any_dead_letter(kind: JobKind) -> None:
-    policy, outlived = RETRY[kind], 0
+@pytest.mark.parametrize("kind", sorted(registry.current().jobs.keys() - {BROWSE}))
+def test_an_outage_of_two_minutes_leaves_hardly_any_dead_letter(kind: str) -> None:
+    policy, outlived = registry.current().job(kind).retry, 0
     for seed in range(500):
         dice = random.Random(seed)
         waited = sum((policy.delay(n, dice) for n in range(1, policy.max_attempts)), timedelta(0))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.features.personas.library import load
+from fleet.features.publishing.kinds import COMMENT
 from fleet.llm import chain as chain_module
 from fleet.llm.breaker import Rule, State
 from fleet.llm.chain import Chain
@@ -86,7 +86,7 @@ def state(fleet: Fleet, place: int) -> State:
 def comment_all(fleet: Fleet, *, tick_no: int) -> list[Any]:
     """Let many agents write at once; return their jobs as they ended."""
     jobs = [
-        add(fleet, fleet.agent(persona_id=PERSONAS[number % 6]), JobKind.COMMENT, tick_no=tick_no,
+        add(fleet, fleet.agent(persona_id=PERSONAS[number % 6]), COMMENT, tick_no=tick_no,
             target=f"p{tick_no}-{number}", author=f"bob{number}",
             caption=f"A {SUBJECTS[number % 10]} {PLACES[number // 10]}.")
         for number in range(MANY)
@@ -124,7 +124,7 @@ def test_a_model_that_fails_is_stood_in_for_and_comes_back(
     tick_no = 2
     while state(fleet, 0) is not State.CLOSED and tick_no < 50:
         clock.ahead_s += RULE.longest_open_s
-        perform(fleet.deps, add(fleet, fleet.agent(), JobKind.COMMENT, tick_no=tick_no, target=f"q{tick_no}",
+        perform(fleet.deps, add(fleet, fleet.agent(), COMMENT, tick_no=tick_no, target=f"q{tick_no}",
                                 caption="A lamp on slate.", author="bob"))  # fmt: skip
         tick_no += 1
     assert state(fleet, 0) is State.CLOSED

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import DeadReason
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import Person
@@ -36,13 +35,13 @@ def world(fleet: Fleet) -> World:
     ada = fleet.agent(username="ada_1", persona_id="ai_artist")
     fleet.agent(username="bob_1", running=False)
     eve = supervised(fleet, username="eve_1")
-    jobs = [add(fleet, ada, JobKind.POST), add(fleet, fleet.agent(), JobKind.LIKE, target="p1")]
+    jobs = [add(fleet, ada, "post"), add(fleet, fleet.agent(), "like", target="p1")]
     letters = [
         dead(
             fleet,
             fleet.agent(),
             target=f"t{number}",
-            kind=JobKind.COMMENT,
+            kind="comment",
             reason=reason,
             error="said fst_abcdefgh12345",
         )

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,8 @@ from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.agents.queries import get
 
 _CLOCK = sa.func.clock_timestamp()
+FIRST_TICK = timedelta(seconds=5)
+"""An agent that was just started ticks first after this long."""
 WEIGHT_NAMES = ("post", "comment", "like", "browse")
 AWAKE = (Status.RUNNING, Status.PAUSED, Status.ERROR)
 """Whoever is not idle."""
@@ -244,3 +246,8 @@ def _one(tx: Tx, agent_id: uuid.UUID, moved: int) -> bool:
     if not moved:
         get(tx, agent_id)
     return bool(moved)
+
+
+def first_tick_at(tx: Tx) -> datetime:
+    """Return when an agent that is started now ticks first."""
+    return tx.now() + FIRST_TICK

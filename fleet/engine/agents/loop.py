@@ -66,6 +66,7 @@ class Due(NamedTuple):
     """An agent whose time has come; the caller holds its row. Only a supervised one has a `scan_interval_s`."""
 
     agent_id: uuid.UUID
+    kind: str
     persona_id: str | None
     tick_no: int
     next_tick_at: datetime
@@ -94,8 +95,9 @@ _SCAN_INTERVAL_S = sa.case((AgentRow.autonomy == "supervised", AgentRow.scan_int
 def _claiming_due(*where: sa.ColumnElement[bool]) -> Statement:
     query = (
         sa.select(
-            AgentRow.id, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at, AgentRow.min_interval_s,
-            AgentRow.max_interval_s, _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
+            AgentRow.id, AgentRow.kind, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
+            AgentRow.min_interval_s, AgentRow.max_interval_s,
+            _SCAN_INTERVAL_S.label("scan_interval_s"), _CLAIMED_AT.label("claimed_at"),
         )
         .where(*_DUE, *where)
         .order_by(AgentRow.next_tick_at)
@@ -184,13 +186,13 @@ SHOW: Mapping[str, sa.types.TypeEngine[Any]] = {"thought": sa.String(), "action"
 """The columns of which `showing` makes what an agent shows."""
 
 
-def beginning(*, of: sa.CTE, but: Collection[str]) -> sa.CTE:
+def beginning(*, of: sa.CTE, acts: sa.ColumnElement[Any]) -> sa.CTE:
     """Return the showing of what agents are at, in a larger statement: `of` has an agent's id and the kind of its job.
 
-    Kinds in `but` are no acts of an agent, and who is shown at it already is left alone. So is a row that somebody
-    holds: who stops an agent has its row, and wants those of its jobs.
+    Only kinds in the array `acts` are acts of an agent, and who is shown at it already is left alone. So is a row that
+    somebody holds: who stops an agent has its row, and wants those of its jobs.
     """
-    others = (of.c.kind.not_in(but), AgentRow.current_action.is_distinct_from(of.c.kind))
+    others = (of.c.kind == sa.func.any(acts), AgentRow.current_action.is_distinct_from(of.c.kind))
     free = sa.select(AgentRow.id, of.c.kind).join_from(AgentRow, of, AgentRow.id == of.c.agent_id).where(*others)
     shown = free.with_for_update(of=AgentRow, skip_locked=True, key_share=True).subquery("free")
     begun = sa.update(AgentRow).where(AgentRow.id == shown.c.id)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.registry import MESSAGE
 
 
 class Act(StrEnum):
@@ -32,7 +32,7 @@ class Choice:
     is_stale: bool = False
 
 
-def choices(state: JobState, kind: JobKind, expires_at: datetime, now: datetime, *,
+def choices(state: JobState, kind: str, expires_at: datetime, now: datetime, *,
             is_leased: bool = False) -> tuple[Choice, ...]:  # fmt: skip
     """Return every act, each with the reason against it if there is one."""
     return (
@@ -73,10 +73,10 @@ def _against_cancel(state: JobState) -> str | None:
     return _OVER[state]
 
 
-def _against_replay(state: JobState, kind: JobKind) -> str | None:
+def _against_replay(state: JobState, kind: str) -> str | None:
     if state is not JobState.DEAD:
         return _NOT_DEAD
-    return "It is a message that no task understands." if kind is JobKind.MESSAGE else None
+    return "It is a message that no task understands." if kind == MESSAGE.kind else None
 
 
 @dataclass(frozen=True, slots=True)

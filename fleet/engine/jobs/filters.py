@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from fleet.engine import registry
 from fleet.engine.jobs.models import COMMON_KINDS, IS_RARE_KIND, RARE_PRIORITIES, UNDONE, JobRow
-from fleet.engine.jobs.policy import PRIORITY, JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import LEASED, DeadReason, JobState
 
 Search = Callable[..., sa.Select[Any]]
@@ -38,7 +39,7 @@ class Filter:
 
     states: tuple[JobState, ...] = ()
     agent_id: uuid.UUID | None = None
-    kinds: tuple[JobKind, ...] = ()
+    kinds: tuple[str, ...] = ()
     reason: DeadReason | None = None
     older_than: timedelta | None = None
     newer_than: timedelta | None = None
@@ -83,7 +84,7 @@ class Filter:
         return [replace(self, states=(state,)) for state in self.states] or [self]
 
     @property
-    def apart(self) -> tuple[JobKind, ...]:
+    def apart(self) -> tuple[str, ...]:
         """The kinds of a part for each of which the index is to be searched by itself; none: it holds them together."""
         if self.is_of_the_dead:
             return ()
@@ -97,9 +98,13 @@ class Filter:
         return self.priority is not None and self.priority not in RARE_PRIORITIES
 
     @property
-    def _possible_kinds(self) -> list[JobKind]:
-        kinds = self.kinds or tuple(JobKind)
-        return [kind for kind in kinds if not self._has_common_priority or PRIORITY[kind] is self.priority]
+    def _possible_kinds(self) -> list[str]:
+        kinds = self.kinds or tuple(registry.current().jobs)
+        return [
+            kind
+            for kind in kinds
+            if not self._has_common_priority or registry.current().job(kind).priority is self.priority
+        ]
 
 
 def matching(which: Filter) -> list[sa.ColumnElement[bool]]:

@@ -11,18 +11,18 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import GroupStatement, Statement, given, unindexed
-from fleet.engine.jobs.endings import consequence
+from fleet.engine import registry
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
-from fleet.engine.jobs.policy import PACED, PRIORITY, RETRY, WORTH_DOING, JobKind, Priority
-from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.policy import Priority
+from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.ticks import seconds
 
 _CLOCK = sa.func.clock_timestamp()
@@ -34,7 +34,7 @@ class NewJob:
 
     id: uuid.UUID
     agent_id: uuid.UUID
-    kind: JobKind
+    kind: str
     surface: str
     tick_no: int | None = None
     target: str | None = None
@@ -49,7 +49,7 @@ class Ring:
     """What a message about a job must say."""
 
     job_id: uuid.UUID
-    kind: JobKind
+    kind: str
     priority: Priority
     is_published: bool = True
     """Whether a message is to be sent now. For a paced job `pacing` decides when."""
@@ -61,7 +61,7 @@ class Claim:
 
     job_id: uuid.UUID
     agent_id: uuid.UUID
-    kind: JobKind
+    kind: str
     surface: str
     target: str | None
     payload: Mapping[str, Any]
@@ -93,8 +93,7 @@ def adding(wanted: sa.FromClause) -> sa.CTE:
     `new_rings` reads its rows.
     """
     due_at = _CLOCK + seconds(wanted.c.due_in_s)
-    is_paced = sa.and_(wanted.c.kind.in_(PACED), wanted.c.requested_by.is_(None))
-    now = sa.and_(wanted.c.due_in_s == 0, sa.not_(is_paced))
+    now = sa.and_(wanted.c.due_in_s == 0, sa.not_(wanted.c.is_paced))
     published = (sa.case((now, _CLOCK)), sa.case((now, 1), else_=0))
     made = sa.select(
         *(wanted.c[name] for name in _GIVEN), due_at, due_at + seconds(wanted.c.worth_doing_s), *published
@@ -111,7 +110,7 @@ def adding(wanted: sa.FromClause) -> sa.CTE:
 def wanting(jobs: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
     """Return the jobs of a document (`add_parameters`) as a table."""
     # A foreign key has no type before its table is known, and that one is another room's.
-    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double()}
+    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double(), "is_paced": sa.Boolean()}
     kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
     columns = (sa.column(name, kind) for name, kind in kinds.items())
     return sa.func.jsonb_to_recordset(jobs).table_valued(*columns, name="job").render_derived(with_types=True)
@@ -136,23 +135,25 @@ def new_rings(rows: Iterable[Any]) -> list[Ring]:
 
 def rings(rows: Iterable[Any]) -> list[Ring]:
     """Return what messages must say, from rows with a job's id, kind and priority."""
-    return [Ring(row.id, JobKind(row.kind), Priority(row.priority)) for row in rows]
+    return [Ring(row.id, row.kind, Priority(row.priority)) for row in rows]
 
 
 def _values(job: NewJob) -> dict[str, Any]:
+    handler = registry.current().job(job.kind)
     return {
         "id": str(job.id),
         "agent_id": str(job.agent_id),
         "tick_no": job.tick_no,
         "kind": job.kind,
-        "priority": Priority.HIGH if job.requested_by else PRIORITY[job.kind],
+        "priority": Priority.HIGH if job.requested_by else handler.priority,
         "surface": job.surface,
         "target": job.target,
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
-        "max_attempts": RETRY[job.kind].max_attempts,
-        "worth_doing_s": (job.worth_doing or WORTH_DOING[job.kind]).total_seconds(),
+        "max_attempts": handler.retry.max_attempts,
+        "worth_doing_s": (job.worth_doing or handler.expires_after).total_seconds(),
         "due_in_s": job.due_in.total_seconds(),
+        "is_paced": handler.is_paced and not job.requested_by,
     }
 
 
@@ -211,7 +212,7 @@ def claim_parameters(job_id: uuid.UUID, *, worker: str, lease_s: float) -> dict[
 def claim_of(row: Any) -> Claim:
     """Return the claim that stands in a row."""
     columns = {name: getattr(row, name) for name in Claim.__slots__}
-    return Claim(**{**columns, "kind": JobKind(columns["kind"]), "state": JobState(columns["state"])})
+    return Claim(**{**columns, "state": JobState(columns["state"])})
 
 
 def save_step(db: Database, claimed: Claim, name: str, value: Any, *, also: Callable[[Tx], None] | None = None) -> bool:
@@ -269,7 +270,7 @@ def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> 
 
     The attempt's own row is closed in any case: it is history, not state.
     """
-    state, values = consequence(claimed, outcome, dice)
+    state, values = _consequence(claimed, outcome, dice)
     moved = guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
     why = getattr(outcome, "why", None)
     tx.execute(
@@ -278,6 +279,58 @@ def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> 
         .values(ended_at=_CLOCK, outcome=type(outcome).__name__.lower() if moved else "fenced", error=why)
     )
     return state if moved else None
+
+
+def _consequence(claimed: Claim, outcome: Failure, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
+    """Return the state that follows an outcome, and the columns that go with it."""
+    ended = {"finished_at": _CLOCK, "held": None}
+    match outcome:
+        case Retry():
+            return _after_failure(claimed, outcome, dice)
+        case Held(why=why, until=until):
+            # A claim that was only told to wait is no sign of poison.
+            waiting = {"held": why[:300], "next_attempt_at": until, "claims": JobRow.claims - 1}
+            return _back(claimed), {**waiting, **_unsent(claimed)}
+        case Unknown(why=why, settle=settle):
+            return JobState.UNKNOWN, {"error": why, "next_attempt_at": _CLOCK + settle, "published_at": None}
+        case Absent():
+            return _after_absence(claimed, outcome)
+        case Dead(reason=reason, why=why):
+            sent = {} if reason is DeadReason.UNKNOWN_OUTCOME else {"sending_at": None}
+            return JobState.DEAD, {**ended, **sent, "dead_reason": reason, "error": why}
+        case Skipped(why=why, result=result):
+            return JobState.SKIPPED, {**ended, "sending_at": None, "error": why, "result": dict(result)}
+        case _:
+            assert_never(outcome)
+
+
+def _after_failure(claimed: Claim, outcome: Retry, dice: random.Random) -> tuple[JobState, dict[str, Any]]:
+    attempts = claimed.attempts + 1
+    failed = {"attempts": attempts, "error": outcome.why}
+    if attempts >= claimed.max_attempts:
+        unresolved = claimed.state is JobState.UNKNOWN
+        reason = DeadReason.UNKNOWN_OUTCOME if unresolved else DeadReason.EXHAUSTED
+        return JobState.DEAD, {**failed, **_unsent(claimed), "dead_reason": reason, "finished_at": _CLOCK}
+    delay = registry.current().job(claimed.kind).retry.delay(attempts, dice, retry_after_s=outcome.after_s)
+    return _back(claimed), {**failed, "next_attempt_at": _CLOCK + delay, **_unsent(claimed)}
+
+
+def _after_absence(claimed: Claim, outcome: Absent) -> tuple[JobState, dict[str, Any]]:
+    """Count the lost write as an attempt: a surface that swallows every one must not be tried for ever."""
+    counted = {"attempts": claimed.attempts + 1, "error": outcome.why, "sending_at": None}
+    if claimed.attempts + 1 >= claimed.max_attempts:
+        return JobState.DEAD, {**counted, "dead_reason": DeadReason.EXHAUSTED, "finished_at": _CLOCK}
+    return JobState.READY, {**counted, "next_attempt_at": _CLOCK, "published_at": None}
+
+
+def _back(claimed: Claim) -> JobState:
+    """Return where a job waits for its next attempt: what is unknown stays unknown until it is resolved."""
+    return JobState.UNKNOWN if claimed.state is JobState.UNKNOWN else JobState.READY
+
+
+def _unsent(claimed: Claim) -> dict[str, Any]:
+    """Return the columns of a job whose write, if there was one, was definitely refused: it counts toward no cap."""
+    return {"published_at": None} if claimed.state is JobState.UNKNOWN else {"published_at": None, "sending_at": None}
 
 
 _ANY = frozenset({JobState.RUNNING, JobState.SENDING, JobState.UNKNOWN})

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import DeadReason, JobState
 
 _TIME = sa.DateTime(timezone=True)
@@ -26,7 +26,7 @@ PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND ki
 RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
 """What people ask for, and what few kinds are born with; the others are what most jobs have."""
 
-COMMON_KINDS = (JobKind.POST, JobKind.COMMENT, JobKind.LIKE, JobKind.BROWSE)
+COMMON_KINDS = ("post", "comment", "like", "browse")
 """What most jobs are."""
 _RARE = "kind NOT IN ('post', 'comment', 'like', 'browse')"
 IS_RARE_KIND = sa.text(f"jobs.{_RARE}")
@@ -100,7 +100,6 @@ class JobRow(Base):
 
     __table_args__ = (
         sa.CheckConstraint(one_of("state", JobState), name="state"),
-        sa.CheckConstraint(one_of("kind", JobKind), name="kind"),
         sa.CheckConstraint(one_of("priority", Priority), name="priority"),
         sa.CheckConstraint(f"dead_reason IS NULL OR {one_of('dead_reason', DeadReason)}", name="dead_reason"),
         sa.CheckConstraint("(state = 'dead') <= (dead_reason IS NOT NULL)", name="dead_has_reason"),

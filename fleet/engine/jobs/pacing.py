@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import PACED
 from fleet.engine.jobs.states import JobState
 
 _PACING = 0x70616365  # "pace": any constant does, as long as all who publish paced jobs take the same
@@ -33,7 +33,7 @@ _CLOCK = sa.func.clock_timestamp()
 
 def is_paced() -> sa.ColumnElement[bool]:
     """Say in SQL that a job is published by lane. What a person asks for is published at once."""
-    return sa.and_(JobRow.kind.in_(PACED), JobRow.requested_by.is_(None))
+    return sa.and_(JobRow.kind.in_(registry.current().kinds(lambda job: job.is_paced)), JobRow.requested_by.is_(None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from fleet.core import ids, prefixes
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
+from fleet.engine import registry
 from fleet.engine.jobs import pacing
 from fleet.engine.jobs.filters import Filter, matching
 from fleet.engine.jobs.ledger import Ring, locked_in_order, rings
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import WORTH_DOING, JobKind
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.registry import MESSAGE
 from fleet.engine.ticks import seconds
 
 __all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
@@ -80,12 +81,12 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
         raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
 
 
-def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[JobKind] = ()) -> int:
+def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[str] = ()) -> int:
     """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
 
     Those of the kinds in `but` stay as well.
     """
-    kept = (JobKind.DEPROVISION, *but)
+    kept = registry.current().kinds(lambda job: job.outlives_agent) | set(but)
     waiting = (JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
     moved = tx.execute(
         sa.update(JobRow)
@@ -101,7 +102,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
     One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
     that no task understands cannot be replayed.
     """
-    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != JobKind.MESSAGE]
+    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != MESSAGE.kind]
     if not allow_stale:
         where.append(JobRow.expires_at > _CLOCK)
     victims = _newest_dead(where, limit)
@@ -154,7 +155,7 @@ def reach(tx: Tx, which: Filter, *, limit: int) -> Reach:
         .limit(limit)
         .subquery()
     )
-    number, ended, is_message = sa.func.count(), found.c.finished_at, found.c.kind == JobKind.MESSAGE
+    number, ended, is_message = sa.func.count(), found.c.finished_at, found.c.kind == MESSAGE.kind
     stale = number.filter(found.c.expires_at <= _CLOCK, ~is_message)
     told = sa.select(number, sa.func.min(ended), sa.func.max(ended), stale, number.filter(is_message))
     return Reach(*tx.execute(told.select_from(found)).one())
@@ -171,10 +172,10 @@ def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
     job_id = ids.new()
     tx.execute(
         sa.insert(JobRow).values(
-            id=job_id, kind=JobKind.MESSAGE, priority="low", state=JobState.DEAD, max_attempts=1,
+            id=job_id, kind=MESSAGE.kind, priority="low", state=JobState.DEAD, max_attempts=1,
             payload={"task": task[:200], "body": body[:16_000].replace("\x00", "")},
             dead_reason=DeadReason.UNREADABLE, error=why[:1000], finished_at=_CLOCK,
-            expires_at=_CLOCK + WORTH_DOING[JobKind.MESSAGE],
+            expires_at=_CLOCK + MESSAGE.expires_after,
         )
     )  # fmt: skip
     return job_id
@@ -186,11 +187,12 @@ def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
 
 
 def _worth_doing() -> sa.ColumnElement[Any]:
-    whens: list[Any] = [(JobRow.kind == kind, sa.literal(span, sa.Interval)) for kind, span in WORTH_DOING.items()]
+    spans = ((kind, job.expires_after) for kind, job in registry.current().jobs.items())
+    whens: list[Any] = [(JobRow.kind == kind, sa.literal(span, sa.Interval)) for kind, span in spans]
     return sa.case(*whens, else_=sa.literal(timedelta(hours=1), sa.Interval))
 
 
-def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: JobKind) -> frozenset[str]:
+def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:
     """Return the remote ids that are accounted for, newest 1,000: a probe must not adopt another job's effect."""
     query = (
         sa.select(JobRow.remote_id)

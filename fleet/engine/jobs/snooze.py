@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from fleet.core.db import Tx
 from fleet.engine.jobs.ledger import Claim, guarded, locked_in_order
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 
 _CLOCK = sa.func.clock_timestamp()
@@ -37,7 +36,7 @@ def let_nobody_free(tx: Tx) -> None:
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
 
 
-def free_held(tx: Tx, kinds: Collection[JobKind] | None = None) -> int:
+def free_held(tx: Tx, kinds: Collection[str] | None = None) -> int:
     """Make every job (of these kinds) that waits for a pause, cap or budget due now; return how many.
 
     What they wait for is checked again.

@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
-from fleet.engine.jobs.policy import OFF_SURFACE
+from fleet.engine import registry
 
 _LIVE = """
 SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
@@ -138,7 +138,11 @@ def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[str, Trouble]
 
     A webhook that is down, or a notice that is not taken, is no trouble with a surface.
     """
-    asked = {"since": since, "limit": limit, "off_surface": sorted(OFF_SURFACE)}
+    asked = {
+        "since": since,
+        "limit": limit,
+        "off_surface": sorted(registry.current().kinds(lambda job: not job.uses_surface)),
+    }
     return {row.surface: Trouble(row.number, row.why or "no answer") for row in tx.execute(sa.text(_TROUBLE), asked)}
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
-from fleet.engine.jobs.policy import JobKind
 
 SHARES = (0.5, 0.95, 0.99)
 
@@ -29,7 +28,7 @@ class Timing:
     Only the attempt that succeeded counts.
     """
 
-    kind: JobKind
+    kind: str
     number: int
     wait: Spread
     run: Spread
@@ -54,4 +53,4 @@ FROM timed GROUP BY kind ORDER BY count(*) DESC, kind
 def timings(tx: Tx, *, newest: int) -> list[Timing]:
     """Return the times of the `newest` jobs that were done last, the most frequent kind first (ix_jobs_finished_at)."""
     rows: Any = tx.execute(_TIMINGS, {"newest": newest, "shares": list(SHARES)})
-    return [Timing(JobKind(kind), number, Spread(*wait), Spread(*run)) for kind, number, wait, run in rows]
+    return [Timing(kind, number, Spread(*wait), Spread(*run)) for kind, number, wait, run in rows]

@@ -11,6 +11,7 @@ from fleet.engine.deps import Deps
 from fleet.features.activity import event_text
 from fleet.features.agents import commands as people
 from fleet.features.agents.commands import Named
+from fleet.features.personas.service import personas_of
 
 
 class Cast:
@@ -42,7 +43,7 @@ class Cast:
         """Return the emoji of the agent's persona, if it has one."""
         named = self._named(event.agent_id)
         persona_id = event.payload.get("persona") or (named.persona_id if named else None)
-        persona = self._deps.personas.personas.get(str(persona_id))
+        persona = personas_of(self._deps).personas.get(str(persona_id))
         return persona.emoji if persona else ""
 
     def username(self, event: Event) -> str | None:

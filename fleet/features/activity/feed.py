@@ -13,18 +13,19 @@ from typing import Literal, get_args
 
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
+from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.activity import event_text
 from fleet.features.activity.agent_names import Cast
+from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 
 Family = Literal["posts", "comments", "likes", "drafts", "trouble", "people"]
 """Kinds of event that people look for; the rest is told among all."""
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _OF_KIND = {
-    JobKind.POST: "posts", JobKind.COMMENT: "comments", JobKind.LIKE: "likes", JobKind.REACT: "likes",
-    JobKind.CONNECT: "likes",
+    POST: "posts", COMMENT: "comments", LIKE: "likes", REACT: "likes",
+    CONNECT: "likes",
 }  # fmt: skip
 _OF_SUBJECT = (
     ("trouble", ("job.retrying", "job.held", "job.unknown", "job.dead", "job.recovered", "content.refused",
@@ -89,7 +90,7 @@ class Scribe:
         if told is None:
             return None
         kind = str(event.payload.get("kind") or "")
-        kind = kind if kind in set(JobKind) and event.subject == "job.done" else ""
+        kind = kind if kind in registry.current().jobs and event.subject == "job.done" else ""
         return Line(
             id=event.position.id, at=event.occurred_at, subject=event.subject, kind=kind, family=family(event),
             sign=_sign(event.subject, kind), tone=_tone(told.tone, kind), name=self._cast.name(event)[:60],
@@ -101,7 +102,7 @@ class Scribe:
 def family(event: Event) -> str:
     """Return which kind of event people would look for this one under; empty for none."""
     if event.subject == "job.done":
-        return _OF_KIND.get(str(event.payload.get("kind")), "")  # type: ignore[call-overload,no-any-return]
+        return _OF_KIND.get(str(event.payload.get("kind")), "")
     return next((name for name, subjects in _OF_SUBJECT if _among(event.subject, subjects)), "")
 
 

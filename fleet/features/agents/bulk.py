@@ -14,12 +14,13 @@ from enum import StrEnum
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.engine.agents import commands, queries
+from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.agents.models import Status
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
 from fleet.features.agents import commands as people
 from fleet.features.agents.commands import AgentFilter
-from fleet.features.controls.commands import first_tick_at
+from fleet.features.personas.service import personas_of
 
 _BATCH = 1000
 
@@ -99,7 +100,7 @@ def act_on_all(deps: Deps, deed: Deed, *, persona_id: str | None = None, by: str
     nobody knows.
     """
     if persona_id is not None:
-        deps.personas.get(persona_id)
+        personas_of(deps).get(persona_id)
     status = Status.IDLE if deed is Deed.START else None
     return act(deps, Crowd(AgentFilter(persona_id=persona_id, status=status)), deed, by=by, reason=reason)
 

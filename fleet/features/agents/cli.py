@@ -15,6 +15,7 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, LARGEST_ID, PERSONA, before_option, json_option, page_options
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.jobs.models import TickRow
 from fleet.features.activity import cli as activity_command
@@ -24,7 +25,7 @@ from fleet.features.agents import decisions as looking
 from fleet.features.drafts import limits as supervising
 from fleet.features.drafts.limits import Limits
 
-KINDS = click.Choice(["gallery", "approval", "hooks"])
+_KINDS = click.Choice([*registry.current().agents])
 _ACTIONS = ("post", "comment", "like", "browse")
 
 
@@ -57,7 +58,7 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
 )
 @click.option("--status", type=click.Choice([str(status) for status in Status]), help="Only with this status.")
 @click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
-@click.option("--kind", type=KINDS, help="Only of this kind.")
+@click.option("--kind", type=_KINDS, help="Only of this kind.")
 @click.option("--find", "text", help="Only those whose name or username holds this.")
 @click.option("--deleted", is_flag=True, help="Deleted ones too.")
 @page_options(20)

@@ -14,14 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.access import audit
-from fleet.adapters import registry
+from fleet.adapters import registry as adapters
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.events import Event, Position
-from fleet.engine import controls, publish, system_agents, ticks
+from fleet.engine import controls, publish, registry, system_agents, ticks
 from fleet.engine.agents import commands, loop, queries
-from fleet.engine.agents.commands import NewAgent, Outdated
+from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, lists, snooze
@@ -29,11 +29,10 @@ from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.ledger import Ring
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import NO_ACTS, JobKind
 from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.ticks import TickKey
 from fleet.features.approvals import service as approving
-from fleet.features.controls.commands import first_tick_at
+from fleet.features.personas.service import personas_of
 from fleet.features.publishing.handlers import account
 from fleet.features.publishing.rules import ACTIONS, SCAN
 
@@ -72,7 +71,7 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
     heeds = deps.settings.sandbox  # the gallery in the box holds agents alone
     if persona_id is None:
         return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by, heeds_agents=heeds)
-    persona = deps.personas.get(persona_id)
+    persona = personas_of(deps).get(persona_id)
     return NewAgent(
         name=name, username=username, weights={n: getattr(persona.weights, n) for n in commands.WEIGHT_NAMES},
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
@@ -84,8 +83,8 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
     """Create an idle agent. Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name."""
     if new.persona_id is not None:
-        deps.personas.get(new.persona_id)
-    registry.check(new.surface)
+        personas_of(deps).get(new.persona_id)
+    adapters.check(new.surface)
     with deps.db.transaction() as tx:
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
@@ -98,7 +97,7 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collectio
     `seen` are the versions that the person knows: raises Outdated if the agent has another one by now.
     """
     if changes.get("persona_id") is not None:
-        deps.personas.get(str(changes["persona_id"]))
+        personas_of(deps).get(str(changes["persona_id"]))
     with deps.db.transaction() as tx:
         agent = loop.lock(tx, queries.named(tx, name).id)
         assert agent is not None
@@ -145,19 +144,24 @@ def stop(deps: Deps, name: str) -> bool:
         return audit.noted(tx, stopped, "agent.stopped", f"agent:{agent.username}")
 
 
-def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
+def _no_acts() -> frozenset[str]:
+    return registry.current().kinds(lambda job: not job.is_act)
+
+
+def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[str] | None = None) -> None:
     """Call off what agents have not begun. To be called before anything locks their rows.
 
-    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order.
+    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order. Jobs of the
+    kinds in `but` stay; by default those that are no acts of their agent.
     """
     ticks.call_off(tx, agent_ids, why=_STOPPED)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=but)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if but is None else but)
 
 
-def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[JobKind] = NO_ACTS) -> None:
+def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, but: Collection[str] | None = None) -> None:
     """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
-    job_queries.cancel_of_agent(tx, *agent_ids, but=but)
+    job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if but is None else but)
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
@@ -241,10 +245,10 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
 
 def refuse_unknown(deps: Deps, tx: Tx, which: AgentFilter) -> None:
     """Raise NotFound for a persona that has neither a file nor an agent: a typing error must not look like nobody."""
-    if which.persona_id is None or which.persona_id in deps.personas:
+    if which.persona_id is None or which.persona_id in personas_of(deps):
         return
     if not queries.count(tx, AgentFilter(persona_id=which.persona_id, include_deleted=True)):
-        deps.personas.get(which.persona_id)
+        personas_of(deps).get(which.persona_id)
 
 
 def activity(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),

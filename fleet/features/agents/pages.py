@@ -17,7 +17,7 @@ from pydantic import AfterValidator
 from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import NotFound
-from fleet.engine.agent_types import MINDS
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.agents.queries import Tally
 from fleet.engine.deps import Deps
@@ -26,6 +26,7 @@ from fleet.features.agents import queries as roster
 from fleet.features.agents.bulk import Crowd, Deed
 from fleet.features.agents.commands import AgentFilter
 from fleet.features.agents.form import AUTONOMY
+from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
 from fleet.web.problems import status_of
@@ -48,8 +49,8 @@ class Standing(StrEnum):
 
 
 def _known(kind: str) -> str:
-    if kind not in MINDS:
-        raise ValueError(f"no agents are of this kind; there are {', '.join(MINDS)}")
+    if kind not in registry.current().agents:
+        raise ValueError(f"no agents are of this kind; there are {', '.join(registry.current().agents)}")
     return kind
 
 
@@ -110,15 +111,16 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
         problem, roll = error, roster.nobody(deps)
     return render(
         request, "agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll, asked=asked,
-        personas=deps.personas.personas, kinds=tuple(MINDS), standings=Standing, autonomies=AUTONOMY, address=address,
+        personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=Standing,
+        autonomies=AUTONOMY, address=address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 
 
 def _badges(deps: Deps, tally: Tally) -> list[tuple[str, int]]:
     """Return each persona with the number of its agents; those whose file is gone come last."""
-    known = deps.personas.ids
-    gone = sorted({persona for persona, _ in tally.living if persona is not None and persona not in deps.personas})
+    known = personas_of(deps).ids
+    gone = sorted({persona for persona, _ in tally.living if persona is not None and persona not in personas_of(deps)})
     return [(persona, tally.of_persona(persona)) for persona in (*known, *gone)]
 
 

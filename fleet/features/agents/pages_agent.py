@@ -23,7 +23,6 @@ from fleet.core.masking import mask
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.features.activity import event_text
 from fleet.features.agents import commands as people
@@ -37,7 +36,10 @@ from fleet.features.drafts import content, limits
 from fleet.features.drafts.limits import Limits
 from fleet.features.drafts.queries import Filter as DraftFilter
 from fleet.features.drafts.stats import queries as draft_stats
+from fleet.features.experiments.kinds import MEASURE
 from fleet.features.personas import heat
+from fleet.features.personas.service import personas_of, schedule_of
+from fleet.features.publishing.kinds import BROWSE, COMMENT, LIKE, REACT
 from fleet.features.publishing.rules import ACTIONS, SCAN
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
 from fleet.web.rendering import back, go, render
@@ -45,7 +47,7 @@ from fleet.web.rendering import back, go, render
 router = APIRouter()
 _LINES = 50
 _ENTRIES = 20
-_OF_POSTS = (JobKind.COMMENT, JobKind.LIKE, JobKind.REACT, JobKind.BROWSE, JobKind.MEASURE)
+_OF_POSTS = (COMMENT, LIKE, REACT, BROWSE, MEASURE)
 
 Name = Annotated[str, Path(max_length=60)]
 Control = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
@@ -77,7 +79,7 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = Tab.ABOUT,
     row = _known(deps, name)
     return render(
         request, "agent.html", agent=row, tab=tab, tabs=tabs, at=address(row), hold=roster.hold_on(deps, row),
-        persona=deps.personas.personas.get(row.persona_id or ""), actions=_actions(row), before=before,
+        persona=personas_of(deps).personas.get(row.persona_id or ""), actions=_actions(row), before=before,
         decided=functools.partial(decided_for, who, row),
         **_FACTS[tab](deps, row, before),
     )  # fmt: skip
@@ -105,7 +107,7 @@ def _about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     try:
         now = clock.now()
-        week, wakes, problem = heat.strip(deps.schedule(row.persona_id), now), roster.wakes(deps, row, now), None
+        week, wakes, problem = heat.strip(schedule_of(deps, row.persona_id), now), roster.wakes(deps, row, now), None
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,

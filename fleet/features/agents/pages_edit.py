@@ -17,6 +17,7 @@ from fleet.features.agents import commands as people
 from fleet.features.agents import form as agent_form
 from fleet.features.agents.form import Values
 from fleet.features.agents.pages import address
+from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go, render
 
@@ -40,7 +41,7 @@ def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_lengt
     """Show the form of a new agent, with a persona's character if one is named."""
     form = agent_form.blank(heeds_agents=deps.settings.sandbox)
     form.values["persona"] = text.clean(persona)
-    return _show(request, deps, agent_form.with_character(form, deps.personas) if persona else form)
+    return _show(request, deps, agent_form.with_character(form, personas_of(deps)) if persona else form)
 
 
 @router.post("/agents/new")
@@ -48,8 +49,8 @@ def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Respon
     """Make an agent, idle unless it is to start at once."""
     form = agent_form.Form(typed)
     if "fill" in typed:
-        return _show(request, deps, agent_form.with_character(form, deps.personas))
-    made = agent_form.read(form, deps.personas)
+        return _show(request, deps, agent_form.with_character(form, personas_of(deps)))
+    made = agent_form.read(form, personas_of(deps))
     if made is None:
         return _show(request, deps, form, code=422)
     try:
@@ -75,8 +76,8 @@ def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Respons
     row = people.get_agent(deps, text.clean(name))
     form = agent_form.Form(typed | {"username": row.username}, was=row)
     if "fill" in typed:
-        return _show(request, deps, agent_form.with_character(form, deps.personas))
-    made = agent_form.read(form, deps.personas)
+        return _show(request, deps, agent_form.with_character(form, personas_of(deps)))
+    made = agent_form.read(form, personas_of(deps))
     if made is None:
         return _show(request, deps, form, code=422)
     changes = agent_form.changes(row, made)
@@ -93,7 +94,7 @@ def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Respons
 def _show(request: Request, deps: Deps, form: agent_form.Form, *, code: int = 200) -> Response:
     was: AgentRow | None = form.was
     return render(
-        request, "agent_edit.html", code=code, form=form, agent=was, personas=deps.personas.personas,
+        request, "agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{address(was)}/edit" if was else "/agents/new", cancel=address(was) if was else "/agents",
         weights=WEIGHT_NAMES, autonomies=agent_form.AUTONOMY, audiences=agent_form.AUDIENCES,
         scan_intervals=SCAN_INTERVALS_S, longest=agent_form.LONGEST,

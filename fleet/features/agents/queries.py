@@ -115,7 +115,7 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
     found = [at]
     scans = agent.scan_interval_s if agent.autonomy == "supervised" else None
     for ahead in range(1, number):
-        due = Due(agent.id, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
+        due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
                   agent.max_interval_s, scans, claimed_at=at)  # fmt: skip
         at = drawn(deps, due, agent.tick_no + ahead)
         found.append(at)

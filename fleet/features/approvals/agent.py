@@ -14,43 +14,43 @@ from fleet import notify
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
-from fleet.engine.agent_type import Acts, Awake
+from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.approvals import digest, maintenance, retry
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.digest import Decision, Line, Moment, Waiting, decide, from_data, to_data
 from fleet.features.approvals.queries import newest_about
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Step
+from fleet.features.notices.kinds import NOTIFY
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 log = logs.get(__name__)
 _MOST_CHANNELS = 100
 
 
-def gather(deps: Deps, awake: Awake) -> Moment:
+def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     """See what time asks, which dead letters want a retry, and which requests are about nothing any more."""
     with deps.db.transaction() as tx:
-        waiting = tuple(Waiting(request.id, request.times) for request in maintenance.due(tx, awake.now))
-        return Moment(awake.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
+        waiting = tuple(Waiting(request.id, request.times) for request in maintenance.due(tx, claimed.now))
+        return Moment(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
 
 
-def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:
+def act(deps: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
     """Return the steps, to be taken as the decision is recorded, and the notices about those that were taken."""
-    return Acts((), functools.partial(_steps, deps, awake, decision))
+    return Acts((), functools.partial(_steps, deps, claimed, decision))
 
 
-def _steps(deps: Deps, awake: Awake, decision: Decision, tx: Tx) -> list[NewJob]:
+def _steps(deps: Deps, claimed: ClaimedAgent, decision: Decision, tx: Tx) -> list[NewJob]:
     """Take the steps; who has decided meanwhile is left alone."""
     for request_id in decision.moot:
         approving.take_back(deps, tx, request_id, "there is nothing to try again any more")
     for job_id in decision.asks:
         _ask(deps, tx, job_id)
-    taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, awake.now))]
+    taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, claimed.now))]
     lines = [(Line(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
-    return _jobs(awake, digest.digests(lines), notify.names(deps.settings.notify)[:_MOST_CHANNELS])
+    return _jobs(claimed, digest.digests(lines), notify.names(deps.settings.notify)[:_MOST_CHANNELS])
 
 
 def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:
@@ -77,14 +77,14 @@ def _take(deps: Deps, tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) 
         return None
 
 
-def _jobs(awake: Awake, told: Sequence[digest.Digest], channels: Sequence[str]) -> list[NewJob]:
+def _jobs(claimed: ClaimedAgent, told: Sequence[digest.Digest], channels: Sequence[str]) -> list[NewJob]:
     """Return one job a notice and channel, whose id follows from the tick: however often it is decided, it is one."""
-    agent, tick_no = awake.agent, awake.tick.key.tick_no
+    agent, tick_no = claimed.agent, claimed.tick.key.tick_no
     places = {step: place for place, step in enumerate(Step)}
     return [
         NewJob(
             id=ids.job(agent.id, tick_no, places[one.step] * _MOST_CHANNELS + place), agent_id=agent.id,
-            kind=JobKind.NOTIFY, surface=agent.surface, tick_no=tick_no,
+            kind=NOTIFY, surface=agent.surface, tick_no=tick_no,
             payload={"channel": channel, "subject": one.subject, "title": one.title, "body": one.body},
         )
         for one in told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Check, CheckStage, Command, Feature, NavItem
+from fleet.engine.registry import AgentType, Check, CheckStage, Command, Feature, NavItem, SystemAgent
 
 FEATURE = Feature(
     name="approvals",
@@ -36,4 +36,19 @@ FEATURE = Feature(
         Check(about="approvals", run="fleet.features.approvals.checks:rules"),
         Check(about="approvals", run="fleet.features.approvals.checks:users", stage=CheckStage.TABLES),
     ),
+    agents=(
+        AgentType(
+            kind="approval",
+            behaviour="fleet.features.approvals.agent",
+            system=SystemAgent(
+                username="fleet_approvals",
+                name="Approvals",
+                every_s=60,
+                personality="Announces requests for approval, reminds, escalates, and ends those whose time is over.",
+            ),
+        ),
+    ),
+    pruners=("fleet.features.approvals.maintenance:prune",),
+    tables=("fleet.features.approvals.models",),
+    checks_at_start=("fleet.features.approvals.service:check",),
 )

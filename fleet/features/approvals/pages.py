@@ -20,6 +20,7 @@ from fleet.features.approvals.pages_decisions import Above, Back, Decider, Name,
 from fleet.features.approvals.permissions import standing
 from fleet.features.approvals.queries import Filter
 from fleet.features.approvals.request import Changed
+from fleet.features.approvals.service import rules_of
 from fleet.features.approvals.states import RequestState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
@@ -54,7 +55,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
 
 def _resources(deps: Deps, waiting: Any, chosen: str) -> list[str]:
     """Return what may be chosen to filter by: what rules name, what waits, and what is chosen."""
-    named = {rule.resource for rule in deps.approval_rules if rule.resource != "*"}
+    named = {rule.resource for rule in rules_of(deps) if rule.resource != "*"}
     return sorted(named | {resource for resource, _ in waiting} | ({chosen} if chosen else set()))
 
 

@@ -16,13 +16,14 @@ from typing import Any
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
+from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.features.approvals import moves, queries, rules
+from fleet.features.approvals import moves, queries, rule_file, rules
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.effects import EFFECTS
 from fleet.features.approvals.queries import Decision, Filter
 from fleet.features.approvals.request import Decided, Proposal, Request
-from fleet.features.approvals.rules import Person
+from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.states import RequestState
 
 Revisions = int | Mapping[uuid.UUID, int] | None
@@ -43,7 +44,7 @@ class Answer:
 
 def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     """Ask for a decision under the operator's rules; what a rule approves by itself takes effect at once."""
-    request = moves.open(tx, proposal, deps.approval_rules)
+    request = moves.open(tx, proposal, rules_of(deps))
     if request.is_settled:
         follow(deps, tx, request)
     return request
@@ -51,7 +52,7 @@ def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
 
 def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, Any], wish: timedelta) -> timedelta:
     """Return how long a request with these facts will wait under the operator's rules."""
-    return rules.time_to_decide(rules.rule_for(deps.approval_rules, resource, action, facts), wish)
+    return rules.time_to_decide(rules.rule_for(rules_of(deps), resource, action, facts), wish)
 
 
 def _effect_of(request: Request) -> Effect:
@@ -169,7 +170,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         if effect.checked is not None:
             payload = effect.checked(request, payload)
         amended = moves.amend(
-            tx, request_id, payload, by, reason=reason, rules=deps.approval_rules, revision=revision,
+            tx, request_id, payload, by, reason=reason, rules=rules_of(deps), revision=revision,
             facts=None if effect.facts is None else effect.facts(request, payload),
             summary=None if effect.summary is None else effect.summary(tx, request, payload),
         )  # fmt: skip
@@ -206,7 +207,7 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
 
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
-    known = {rule.resource for rule in deps.approval_rules if rule.resource != "*"} | {named for named, _ in EFFECTS}
+    known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in EFFECTS}
     if resource not in known and not queries.page(tx, Filter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
@@ -228,3 +229,24 @@ def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
     """Return the ids that begin so. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]
+
+
+def rules_of(deps: Deps) -> tuple[Rule, ...]:
+    """Return the rules of this process, in order. Raises InvalidInput for a file that is wrong."""
+    return deps.part("approval_rules", _load_rules)
+
+
+def _load_rules(deps: Deps) -> tuple[Rule, ...]:
+    path = deps.settings.approval_rules
+    return rule_file.shipped() if path is None else rule_file.load(path)
+
+
+def check(deps: Deps) -> None:
+    """Refuse wrong rules at the start, and not when the first agent asks. Raises InvalidInput."""
+    kinds = registry.current().jobs
+    unknown = sorted(set(deps.settings.retry_by_approval) - set(kinds))
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
+        )
+    rules_of(deps)

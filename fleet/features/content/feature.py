@@ -8,4 +8,5 @@ FEATURE = Feature(
     name="content",
     help="The review of a text before it is published.",
     is_optional=False,
+    preloads=("fleet.features.content.review:preload",),
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fleet.core import text
+from fleet.core.settings import Settings
 from fleet.features.content.checks import (
     claims,
     hidden_links,
@@ -88,6 +89,11 @@ class Verdict:
 def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
     """Return the shipped standards with an owner's own banned words, and the hosts that links may lead to."""
     return Standards(Lexicon((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
+
+
+def preload(_: Settings) -> None:
+    """Load the tables before a fork, so that child processes share them."""
+    load_all()
 
 
 def load_all() -> None:

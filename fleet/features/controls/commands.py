@@ -9,24 +9,20 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from fleet.access import audit
-from fleet.adapters import registry
+from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.engine import controls, ticks
+from fleet.engine import controls, registry, ticks
 from fleet.engine.agents import commands, queries
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.controls import ALL, Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze, stats
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
+from fleet.engine.registry import MESSAGE
 from fleet.features.notices import service as operator_notices
 from fleet.features.personas.generator import generate
-
-KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.DEPROVISION, JobKind.MESSAGE))
-"""What can be paused by itself: all work but the removal of an account, which is never paused."""
-FIRST_TICK = timedelta(seconds=5)
-"""An agent that was just started thinks first after this long."""
+from fleet.features.personas.service import personas_of
 
 
 def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,
@@ -41,7 +37,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
         taken = queries.usernames(tx)
         there = queries.count(tx, queries.Filter(kind="gallery", include_deleted=True))
         blueprints = generate(
-            deps.personas, deps.personas.names, seed=seed_no, start=there + 1, count=count,
+            personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
             persona_id=persona_id, taken=taken,
         )  # fmt: skip
         for number, print_ in enumerate(blueprints):
@@ -63,12 +59,13 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
 
 def _staggered(tx: Tx, number: int) -> datetime:
     """Return when the number-th of many agents thinks first: a little apart, so that they do not act as one."""
-    return first_tick_at(tx) + timedelta(seconds=number % 60 / 4)
+    return commands.first_tick_at(tx) + timedelta(seconds=number % 60 / 4)
 
 
-def first_tick_at(tx: Tx) -> datetime:
-    """Return when an agent that is started now thinks first."""
-    return tx.now() + FIRST_TICK
+def pausable_kinds() -> tuple[str, ...]:
+    """Return the kinds of job that can be paused by themselves: all but the removal of an account."""
+    jobs = registry.current().jobs.values()
+    return tuple(job.kind for job in jobs if not job.ignores_pauses and job is not MESSAGE)
 
 
 def throw_kill_switch(deps: Deps, *, by: str, reason: str) -> tuple[bool, int]:
@@ -125,11 +122,12 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
     if scope == "agent":
         return str(queries.named(tx, key).id)
     if scope == "persona":
-        return deps.personas.get(key).id
+        return personas_of(deps).get(key).id
     if scope == "surface":
-        registry.check(key)
-    if scope == "kind" and key not in KINDS:
-        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(KINDS)}.")
+        adapters.check(key)
+    kinds = pausable_kinds()
+    if scope == "kind" and key not in kinds:
+        raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(kinds)}.")
     return key
 
 

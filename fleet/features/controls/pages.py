@@ -18,6 +18,7 @@ from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.jobs import queries as overseeing
+from fleet.features.personas.service import personas_of
 from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd
 from fleet.web.auth import TheDeps, needs
 from fleet.web.filters import span
@@ -46,7 +47,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
         request, "controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=overseeing.under_way(deps),
         caps=overseeing.caps(deps), tempo=deps.settings.tempo, budgets=budgets, names=names_of(deps, holds, budgets),
-        scopes=Scope, periods=Period, units=Unit, kinds=fleetwide.KINDS, personas=deps.personas.ids,
+        scopes=Scope, periods=Period, units=Unit, kinds=fleetwide.pausable_kinds(), personas=personas_of(deps).ids,
     )  # fmt: skip
 
 

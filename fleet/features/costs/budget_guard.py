@@ -1,6 +1,6 @@
 """Who pays for an agent's words: sets money aside before each call to a model, and settles it after.
 
-Called by the handlers; `consequences` says how a job waits for a budget. Reserve and settle are transactions of
+Called by the handlers; `policy` says how a job waits for a budget. Reserve and settle are transactions of
 their own, with the call between them: what a killed process had set aside is charged by the sweep. A spent budget stops
 the calls that it covers, and nothing else.
 """
@@ -17,6 +17,8 @@ from fleet.core.errors import Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
+from fleet.engine.error_policy import Verdict
+from fleet.engine.jobs.outcomes import Held
 from fleet.engine.work import Work
 from fleet.features.notices import service as operator_notices
 from fleet.llm.base import Usage, Words
@@ -112,6 +114,13 @@ def purse_of(work: Work, *, for_what: str = "") -> Purse:
     """Return the money for an agent's job; its calls are recorded under the job's kind, or `for_what`."""
     claim, agent = work.claim, work.agent
     return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind))
+
+
+def policy(error: Exception) -> Verdict | None:
+    """Let a job wait for a budget that is spent; it holds back nothing but itself."""
+    if not isinstance(error, Unpaid):
+        return None
+    return Verdict(Held(str(error), error.until), still_held=lambda tx: still_unpaid(tx, error))
 
 
 def still_unpaid(tx: Tx, error: Unpaid) -> bool:

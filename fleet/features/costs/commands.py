@@ -10,13 +10,12 @@ from datetime import date, datetime, timedelta
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import commands
 from fleet.engine.agents import queries as agent_queries
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
-from fleet.engine.jobs.policy import WORDED
-from fleet.features.controls import commands as fleetwide
+from fleet.features.personas.service import personas_of
 from fleet.llm import registry as models
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -140,7 +139,7 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
 
 def _end_waits(tx: Tx) -> None:
     """Make the jobs that may wait for a budget due now; to be called before anything else is locked."""
-    snooze.free_held(tx, WORDED)
+    snooze.free_held(tx, registry.current().kinds(lambda job: job.asks_model))
 
 
 def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
@@ -150,7 +149,7 @@ def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
     elif scope is Scope.AGENT:
         agent_id = uuid.UUID(key)
         reasons = tuple(f"The {period.each} budget of agent {key} (" for period in Period)
-        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=fleetwide.first_tick_at(tx))
+        commands.resume_paused_for(tx, agent_id, reasons, first_tick_at=commands.first_tick_at(tx))
 
 
 def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:
@@ -174,7 +173,7 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
     if scope is Scope.AGENT:
         return str(agent_queries.named(tx, name).id)
     if scope is Scope.PERSONA:
-        return deps.personas.get(name).id
+        return personas_of(deps).get(name).id
     if scope is Scope.PROVIDER and name not in models.MODELS:
         raise NotFound(f"There is no provider {name!r}.", fix=f"Known: {', '.join(sorted(models.MODELS))}.")
     return name

@@ -42,4 +42,6 @@ FEATURE = Feature(
             help="List, set, raise and lift budgets.",
         ),
     ),
+    sweeps=("fleet.features.costs.budget_guard:charge_abandoned",),
+    error_policies=("fleet.features.costs.budget_guard:policy",),
 )

@@ -19,7 +19,6 @@ from fleet.core.errors import Conflict, NotFound
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import LIVE, JobState
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as people
@@ -30,6 +29,7 @@ from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.service import Answer
 from fleet.features.drafts import content, lessons, limits, queries
+from fleet.features.drafts.kinds import REVISE_DRAFT
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
@@ -108,7 +108,7 @@ def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
     if rows:
         query = sa.select(JobRow).where(
             JobRow.agent_id.in_({row.agent_id for row in rows}),
-            JobRow.kind == JobKind.REVISE_DRAFT,
+            JobRow.kind == REVISE_DRAFT,
             JobRow.created_at >= min(row.created_at for row in rows),
             JobRow.payload["draft"].astext.in_([str(row.id) for row in rows]),
         )

@@ -13,21 +13,22 @@ from typing import Any
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
-from fleet.engine import publish
+from fleet.engine import publish, registry
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import WORTH_DOING, JobKind
 from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import content, lessons, queries, service
+from fleet.features.drafts.kinds import REVISE_DRAFT
 from fleet.features.drafts.learning import Decision
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 
 RESOURCE, ACTION = "draft", "publish"
 _INTO = {
@@ -63,7 +64,7 @@ def _publish(deps: Deps, tx: Tx, row: DraftRow, job_id: uuid.UUID) -> None:
     job = NewJob(
         id=job_id, agent_id=row.agent_id, kind=kind, surface=row.surface, target=row.target,
         payload=_payload(row), requested_by=row.decided_by,
-        worth_doing=max(WORTH_DOING[kind], row.expires_at - tx.now()),
+        worth_doing=max(registry.current().job(kind).expires_after, row.expires_at - tx.now()),
     )  # fmt: skip
     rings = ledger.add(tx, [job])
     if not rings:
@@ -71,11 +72,11 @@ def _publish(deps: Deps, tx: Tx, row: DraftRow, job_id: uuid.UUID) -> None:
     tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
 
 
-def kind_of_job(said: Mapping[str, Any]) -> JobKind:
+def kind_of_job(said: Mapping[str, Any]) -> str:
     """Return what kind of job publishes a draft; a like is a like, however it came about."""
     if said["kind"] == DraftKind.REACTION:
-        return JobKind.LIKE if said["type"] == "like" else JobKind.REACT
-    return {"post": JobKind.POST, "comment": JobKind.COMMENT, "connection": JobKind.CONNECT}[said["kind"]]
+        return LIKE if said["type"] == "like" else REACT
+    return {"post": POST, "comment": COMMENT, "connection": CONNECT}[said["kind"]]
 
 
 def _payload(row: DraftRow) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
     row = queries.get(tx, uuid.UUID(request.resource_id))
     job = NewJob(
         id=ids.derived("revise", row.id, row.revision, instructions), agent_id=row.agent_id,
-        kind=JobKind.REVISE_DRAFT, surface=row.surface, requested_by=by.name,
+        kind=REVISE_DRAFT, surface=row.surface, requested_by=by.name,
         payload={"draft": str(row.id), "revision": row.revision, "instructions": instructions, "by": by.name},
     )  # fmt: skip
     rings = ledger.add(tx, [job])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.jobs.policy import Priority
+from fleet.engine.registry import Command, Feature, JobHandler, NavItem
 
 FEATURE = Feature(
     name="drafts",
@@ -45,4 +46,21 @@ FEATURE = Feature(
             help="Let a supervised agent look at its feed now.",
         ),
     ),
+    jobs=(
+        JobHandler(
+            kind="scan_feed",
+            noun="a look at its feed",
+            prepare="fleet.features.drafts.scanning.handler:prepare",
+            asks_model=True,
+        ),
+        JobHandler(
+            kind="revise_draft",
+            noun="another draft",
+            prepare="fleet.features.drafts.revise:prepare",
+            priority=Priority.HIGH,
+            asks_model=True,
+        ),
+    ),
+    pruners=("fleet.features.drafts.service:prune", "fleet.features.drafts.scanning.seen:prune"),
+    tables=("fleet.features.drafts.models",),
 )

@@ -18,7 +18,6 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine.agents import loop
 from fleet.engine.jobs.outcomes import Skipped
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
@@ -28,6 +27,7 @@ from fleet.features.drafts.scanning import batch
 from fleet.features.drafts.service import NewDraft
 from fleet.features.drafts.states import DraftKind
 from fleet.features.publishing import comment_candidates
+from fleet.features.publishing.kinds import POST
 from fleet.llm.topics import topic_of
 
 _RULE = "rule:"
@@ -53,7 +53,7 @@ def approved_by_person(work: Work) -> bool:
 
 
 def _content(work: Work, said: Mapping[str, Any]) -> dict[str, Any]:
-    if work.claim.kind is JobKind.POST:
+    if work.claim.kind == POST:
         return {"kind": str(DraftKind.POST), "target": None, "text": said["caption"],
                 "image_prompt": said["image_prompt"], "alt_text": said["alt_text"], "visibility": "public",
                 "media": []}  # fmt: skip

@@ -19,10 +19,11 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import history
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.approvals import rules
+from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
+from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
 
@@ -88,7 +89,7 @@ def limits(deps: Deps, agent: AgentRow) -> Limits:
     most = deps.settings.undecided_drafts
     with deps.db.transaction() as tx:
         undecided = _undecided(tx, agent.id, max(most, 1000))
-    return Limits(undecided, most, *rules.times_to_decide(deps.approval_rules, RESOURCE, ACTION, wish))
+    return Limits(undecided, most, *rules.times_to_decide(rules_of(deps), RESOURCE, ACTION, wish))
 
 
 def full(deps: Deps, agent_id: uuid.UUID | None = None) -> list[str]:
@@ -120,8 +121,5 @@ def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:
     with deps.db.transaction() as tx:
         jobs = history.jobs_of_ticks(tx, ticks)
     return {
-        tick_no: job.result
-        for tick_no, found in jobs.items()
-        for job in found
-        if job.kind == JobKind.SCAN_FEED and job.result
+        tick_no: job.result for tick_no, found in jobs.items() for job in found if job.kind == SCAN_FEED and job.result
     }

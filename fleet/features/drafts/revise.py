@@ -18,6 +18,7 @@ from fleet.engine.work import Work
 from fleet.features.approvals import moves
 from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.rules import Person
+from fleet.features.approvals.service import rules_of
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
 from fleet.features.drafts.content import gist
@@ -87,7 +88,7 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     before = approval_queries.get(tx, row.request_id)
     amended = moves.amend(
         tx, row.request_id, made, agent, reason=told["instructions"], facts=effect.facts(before, made),
-        rules=work.deps.approval_rules, summary=effect.in_short(made, row.about),
+        rules=rules_of(work.deps), summary=effect.in_short(made, row.about),
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
         raise Conflict("the writer said the same again")

@@ -16,10 +16,12 @@ from fleet.engine import schedule
 from fleet.engine.agents.loop import Actor
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.experiments import variants
 from fleet.features.experiments.engagement import Assignment
+from fleet.features.experiments.service import experiments_of
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
+from fleet.features.personas.service import schedule_of
+from fleet.features.publishing.kinds import POST
 from fleet.llm.base import Style
 
 
@@ -32,7 +34,7 @@ def waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
     if found is None:
         return {}
     start, end = found[1].hours or (0, 24)
-    if start <= schedule.local_time(deps.schedule(agent.persona_id), now).hour < end:
+    if start <= schedule.local_time(schedule_of(deps, agent.persona_id), now).hour < end:
         return {}
     return {"post": f"today I post from {start} to {end} o'clock"}
 
@@ -41,9 +43,9 @@ def assign(
     deps: Deps, agent: Actor, now: datetime, jobs: Sequence[NewJob]
 ) -> tuple[Sequence[NewJob], list[Assignment]]:
     """Return the jobs, posts among them with their variants, and the assignments to be recorded with them."""
-    if not deps.experiments:
+    if not experiments_of(deps):
         return jobs, []
-    assignments = [one for job in jobs if job.kind is JobKind.POST for one in _assigned(deps, agent, now, job)]
+    assignments = [one for job in jobs if job.kind == POST for one in _assigned(deps, agent, now, job)]
     given: dict[Any, dict[str, str]] = {}
     for one in assignments:
         given.setdefault(one.post_job, {})[one.experiment] = one.variant
@@ -56,7 +58,7 @@ def assign(
 def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:
     """Return how a post is to be written, by the variants that stand in its job."""
     given = payload.get("variants", {})
-    found = [experiment.variant(given.get(experiment.name, "")) for experiment in deps.experiments]
+    found = [experiment.variant(given.get(experiment.name, "")) for experiment in experiments_of(deps)]
     return tuple(variant.style for variant in found if variant is not None and variant.style is not None)
 
 
@@ -64,7 +66,7 @@ def _assigned(deps: Deps, agent: Actor, now: datetime, job: NewJob) -> list[Assi
     tick = variants.unit_of_tick(job.tick_no or 0)
     chosen = [
         (experiment, variants.pick(experiment, agent.id, tick), tick)
-        for experiment in deps.experiments
+        for experiment in experiments_of(deps)
         if experiment.dimension is not Dimension.POSTING_HOUR
     ]
     # A person who asks for a post wants it now: its hour says nothing about an agent's own.
@@ -78,11 +80,11 @@ def _assigned(deps: Deps, agent: Actor, now: datetime, job: NewJob) -> list[Assi
 
 def _window(deps: Deps, agent: Actor, now: datetime) -> tuple[Experiment, Variant, str] | None:
     """Return in which hours an agent posts on its present local day; None where no experiment says so."""
-    of_hours = (one for one in deps.experiments if one.dimension is Dimension.POSTING_HOUR)
+    of_hours = (one for one in experiments_of(deps) if one.dimension is Dimension.POSTING_HOUR)
     experiment = next(of_hours, None)
     if experiment is None:
         return None
-    rhythm = deps.schedule(agent.persona_id)
+    rhythm = schedule_of(deps, agent.persona_id)
     if not variants.fits_every_day(experiment, schedule.week(rhythm, now)):
         return None
     day = variants.unit_of_day(schedule.local_time(rhythm, now).date())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from datetime import timedelta
+
+from fleet.engine.jobs.policy import Priority
+from fleet.engine.registry import Command, Feature, FollowUp, JobHandler, NavItem
 
 FEATURE = Feature(
     name="experiments",
@@ -28,4 +31,25 @@ FEATURE = Feature(
             help="Show what is tried out, and what came of it.",
         ),
     ),
+    jobs=(
+        JobHandler(
+            kind="measure",
+            noun="a look at what a post got",
+            prepare="fleet.features.experiments.handlers:prepare",
+            priority=Priority.LOW,
+            expires_after=timedelta(days=2),
+            is_act=False,
+            ignores_agent_pause=True,
+        ),
+    ),
+    follow_ups=(
+        FollowUp(kind="post", run="fleet.features.experiments.measure:plan"),
+        FollowUp(kind="measure", run="fleet.features.experiments.measure:keep"),
+    ),
+    pruners=(
+        "fleet.features.experiments.engagement:prune_readings",
+        "fleet.features.experiments.engagement:prune_assignments",
+    ),
+    tables=("fleet.features.experiments.models",),
+    checks_at_start=("fleet.features.experiments.service:check",),
 )

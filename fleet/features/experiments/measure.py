@@ -15,10 +15,10 @@ from fleet.core.db import Tx
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
 from fleet.features.experiments import engagement
 from fleet.features.experiments.engagement import Reading
+from fleet.features.experiments.kinds import MEASURE
 
 AGES_H = (1, 24, 72)
 LATE = 1.5
@@ -75,7 +75,7 @@ def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
     posted_at = claim.sending_at or now
     return [
         NewJob(
-            id=ids.derived("measure", claim.job_id, age_h), agent_id=claim.agent_id, kind=JobKind.MEASURE,
+            id=ids.derived("measure", claim.job_id, age_h), agent_id=claim.agent_id, kind=MEASURE,
             surface=claim.surface, target=remote_id, due_in=max(_SOON, posted_at + age_of(age_h, tempo) - now),
             payload={"post_job": str(claim.job_id), "age_h": age_h, "posted_at": posted_at.isoformat()},
         )

@@ -88,14 +88,14 @@ def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) ->
 
 def _known(deps: Deps) -> dict[str, Experiment]:
     """Return the experiments by name; a file of the owner's stands before a shipped one of the same name."""
-    known = {one.name: one for one in deps.experiments}
+    known = {one.name: one for one in experiments_of(deps)}
     for one in experiment_file.shipped():
         known.setdefault(one.name, one)
     return known
 
 
 def _standing(deps: Deps, name: str, known: Mapping[str, Experiment], tallies: Sequence[Tally]) -> Standing:
-    return Standing(name, known.get(name), any(one.name == name for one in deps.experiments), tallies)
+    return Standing(name, known.get(name), any(one.name == name for one in experiments_of(deps)), tallies)
 
 
 def _lines(standing: Standing, sums: Mapping[str, Sums], whose: Whose) -> list[Line]:
@@ -117,3 +117,13 @@ def _lines(standing: Standing, sums: Mapping[str, Sums], whose: Whose) -> list[L
 def _got(sums: Sums | None) -> dict[Whose, Got]:
     nothing = Got(0, 0.0, 0.0)
     return {whose: nothing if sums is None else getattr(sums, whose) for whose in Whose}
+
+
+def experiments_of(deps: Deps) -> tuple[Experiment, ...]:
+    """Return the experiments that are on. Raises InvalidInput for a name that no file has."""
+    return deps.part("experiments", lambda deps: experiment_file.chosen(deps.settings.experiments))
+
+
+def check(deps: Deps) -> None:
+    """Refuse a wrong choice of experiments at the start. Raises InvalidInput."""
+    experiments_of(deps)

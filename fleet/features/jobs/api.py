@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.agents import commands as people
@@ -22,6 +22,7 @@ from fleet.web import cursors
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.cursors import Page, Paging
 from fleet.web.fields import AgentFilter, Moment, Said, Told, taken
+from fleet.web.kinds import Kind
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -30,7 +31,7 @@ class Job(BaseModel):
     """One thing to do, from birth to its end."""
 
     id: uuid.UUID
-    kind: JobKind
+    kind: Kind
     state: JobState
     priority: Priority
     agent_id: uuid.UUID | None
@@ -81,7 +82,7 @@ class JobQuery(Paging):
     """Which jobs."""
 
     state: Annotated[list[JobState], Field(max_length=8)] = []
-    kind: Annotated[list[JobKind], Field(max_length=20)] = []
+    kind: Annotated[list[Kind], Field(max_length=20)] = []
     priority: Priority | None = None
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None

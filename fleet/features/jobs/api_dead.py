@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.agents import commands as people
@@ -21,6 +20,7 @@ from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Paging
 from fleet.web.fields import AgentFilter, Body, Count, Moment, whole
+from fleet.web.kinds import Kind
 
 router = APIRouter(prefix="/dead", tags=["dead letters"])
 
@@ -39,7 +39,7 @@ class DeadFilter(Body):
     """Which dead letters; an empty filter means all of them."""
 
     reason: DeadReason | None = None
-    kind: Annotated[list[JobKind], Field(max_length=20)] = []
+    kind: Annotated[list[Kind], Field(max_length=20)] = []
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="dead since then")] | None = None
     until: Annotated[Moment, Field(description="dead before then")] | None = None

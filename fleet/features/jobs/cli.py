@@ -15,10 +15,10 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, SPAN, before_option, json_option, page_options
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
+from fleet.engine import registry
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, DeadReason, JobState
 from fleet.features.agents import commands as people
@@ -35,7 +35,7 @@ COLUMNS = ("id", "kind", "state", "agent", "created_at", "finished_at", "error")
 QUERY = {"agent": "agent", "kinds": "kind", "limit": "limit", "older_than": "until", "newer_than": "since"}
 """Options of `filters` and a limit, by the names that the API has for them."""
 _STATES = click.Choice([str(state) for state in JobState])
-_KINDS = click.Choice([str(kind) for kind in JobKind])
+_KINDS = click.Choice([*registry.current().jobs])
 
 
 @click.group(cls=FleetGroup)
@@ -67,7 +67,7 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
     return Filter(
         states=tuple(JobState(state) for state in states),
         agent_id=roster.id_of(door.deps, agent),
-        kinds=tuple(JobKind(kind) for kind in kinds),
+        kinds=tuple(kind for kind in kinds),
         reason=DeadReason(reason) if reason else None,
         older_than=older_than,
         newer_than=newer_than,

@@ -21,9 +21,9 @@ from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import Conflict
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.registry import MESSAGE
 from fleet.features.agents import commands as people
 from fleet.features.jobs import cli as jobs
 
@@ -142,7 +142,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
 
 
 def _replayable(row: Listed, *, allow_stale: bool) -> bool:
-    return row.kind != JobKind.MESSAGE and (allow_stale or row.expires_at > clock.now())
+    return row.kind != MESSAGE.kind and (allow_stale or row.expires_at > clock.now())
 
 
 @dead.command(

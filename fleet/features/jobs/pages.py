@@ -9,8 +9,9 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import commands as people
@@ -19,6 +20,7 @@ from fleet.features.jobs import queries as overseeing
 from fleet.features.jobs.queries import Moved
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import JobId, Maybe, Name, Since
+from fleet.web.kinds import Kind
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
 
@@ -28,7 +30,7 @@ Selected = Annotated[list[JobId], Form(max_length=_PAGE)]
 
 
 @router.get("/jobs", dependencies=[needs(Permission.JOBS_VIEW)])
-def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[JobKind] = None,
+def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[Kind] = None,
          priority: Maybe[Priority] = None, agent: Name = "", since: Maybe[Since] = None,
          before: JobId = "") -> Response:  # fmt: skip
     """Show a page of jobs, newest first."""
@@ -48,7 +50,7 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
         names=people.names(deps, [row.agent_id for row in found]), choices=overseeing.choices_of(deps, found),
         timings=overseeing.job_timings(deps), older=str(found[-1].id) if len(found) == _PAGE else None,
         state=state, kind=kind, priority=priority, agent=agent, since=since, before=before,
-        states=JobState, kinds=JobKind, priorities=Priority, sinces=Since,
+        states=JobState, kinds=tuple(registry.current().jobs), priorities=Priority, sinces=Since,
     )  # fmt: skip
 
 

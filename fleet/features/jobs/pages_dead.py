@@ -14,10 +14,10 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.agents import commands as people
@@ -25,6 +25,7 @@ from fleet.features.agents import queries as roster
 from fleet.features.jobs import queries as overseeing
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Age, JobId, Maybe, Name
+from fleet.web.kinds import Kind
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
@@ -37,7 +38,7 @@ class Asked(BaseModel):
     """Which dead letters an address means: those with the ids, or with `all` every one that the rest matches."""
 
     reason: Maybe[DeadReason] = None
-    kind: Maybe[JobKind] = None
+    kind: Maybe[Kind] = None
     agent: Name = ""
     age: Maybe[Age] = None
     id: list[JobId] = Field(default=[], max_length=_PAGE)
@@ -63,7 +64,7 @@ class Chosen(BaseModel):
     """Which dead letters a form means: those whose number was told, which died within a span of time."""
 
     reason: Maybe[DeadReason] = None
-    kind: Maybe[JobKind] = None
+    kind: Maybe[Kind] = None
     agent: Name = ""
     id: list[JobId] = Field(default=[], max_length=_PAGE)
     first: AwareDatetime
@@ -93,7 +94,8 @@ def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], b
     return render(
         request, "dead.html", code=status_of(problem) if problem else 200, jobs=found, total=total, problem=problem,
         by_reason=overseeing.dead_by_reason(deps), meaning=MEANING, names=_names(deps, found), asked=asked,
-        older=str(found[-1].id) if len(found) == _PAGE else None, before=before, reasons=DeadReason, kinds=JobKind,
+        older=str(found[-1].id) if len(found) == _PAGE else None, before=before,
+        reasons=DeadReason, kinds=tuple(registry.current().jobs),
         ages=Age,
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ from fleet.engine.jobs import ledger, lists, queries, stats, timings
 from fleet.engine.jobs.allowed_actions import Choice, choices
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import LEASED, JobState
 from fleet.engine.jobs.timings import Timing
@@ -61,7 +60,7 @@ def choices_of(deps: Deps, rows: Iterable[JobRow | Listed]) -> Mapping[uuid.UUID
 
 def _choices(row: JobRow | Listed, now: datetime) -> Sequence[Choice]:
     is_leased = row.lease_until is not None and row.state not in LEASED
-    return choices(JobState(row.state), JobKind(row.kind), row.expires_at, now, is_leased=is_leased)
+    return choices(JobState(row.state), row.kind, row.expires_at, now, is_leased=is_leased)
 
 
 def job_timings(deps: Deps, *, newest: int = 1000) -> list[Timing]:

@@ -9,4 +9,6 @@ FEATURE = Feature(
     help="Pictures from public addresses, fetched once and kept.",
     is_optional=False,
     api=("fleet.features.media.api:router",),
+    pruners=("fleet.features.media.records:prune_not_had",),
+    tables=("fleet.features.media.models",),
 )

@@ -17,11 +17,11 @@ from fleet.core import clock, events, logs, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError
 from fleet.core.events import Position
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import queries
 from fleet.engine.agents.models import Status
 from fleet.engine.jobs import stats
-from fleet.engine.jobs.policy import JobKind, Priority
+from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.features.approvals import queries as requests
 from fleet.features.drafts.states import SUBJECTS, DraftKind
@@ -107,7 +107,7 @@ def _waiting(tx: Tx) -> Iterator[tuple[Key, float]]:
 
 def _jobs(tx: Tx) -> Iterator[tuple[Key, float]]:
     found = stats.live_and_dead(tx)
-    for kind in JobKind:
+    for kind in registry.current().jobs:
         for state in sorted({*LIVE, JobState.DEAD}):
             yield ("fleet_jobs", (kind, state)), found.get((kind, state), 0)
     unknown = sum(number for (_, state), number in found.items() if state == JobState.UNKNOWN)
@@ -153,7 +153,11 @@ READINGS: Final[tuple[Callable[[Tx], Iterator[tuple[Key, float]]], ...]] = (
 
 def _zeros() -> Samples:
     """Return every counter at 0: a rate over one that appears with its first count would miss that count."""
-    jobs = [("fleet_job_events_total", (kind, event)) for kind in (*JobKind, _NO_KIND) for event in _JOB_EVENTS]
+    jobs = [
+        ("fleet_job_events_total", (kind, event))
+        for kind in (*registry.current().jobs, _NO_KIND)
+        for event in _JOB_EVENTS
+    ]
     drafts = [("fleet_draft_events_total", (kind, event)) for kind in DraftKind for event in _DRAFT_EVENTS]
     ticks = [("fleet_ticks_total", (outcome,)) for outcome in ("decided", "skipped")]
     twice = [("fleet_duplicates_suppressed_total", (what,)) for what in ("tick", "job")]
@@ -170,7 +174,7 @@ def _counts_toward(subject: str, kind: str | None) -> Key | None:
         case "sweep", _ if word in _SWEPT:
             return "fleet_recoveries_total", (word,)
         case "job", _ if word in _JOB_EVENTS:
-            return "fleet_job_events_total", (kind if kind in set(JobKind) else _NO_KIND, word)
+            return "fleet_job_events_total", (kind if kind and kind in registry.current().jobs else _NO_KIND, word)
         case "agent", "thought":
             return "fleet_ticks_total", ("decided",)
         case "agent", "tick.skipped":

@@ -16,7 +16,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
+from fleet.features.notices.kinds import NOTIFY
 
 log = logs.get(__name__)
 SENDER_KIND = "approval"
@@ -35,7 +35,7 @@ def add(deps: Deps, tx: Tx, subject: str, title: str, body: str) -> None:
         return
     jobs = [
         NewJob(
-            id=ids.new(), agent_id=sender.id, kind=JobKind.NOTIFY, surface=sender.surface,
+            id=ids.new(), agent_id=sender.id, kind=NOTIFY, surface=sender.surface,
             payload={"channel": channel, "subject": subject, "title": title, "body": body},
         )
         for channel in notify.names(deps.settings.notify)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.core.db import Tx
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import queries
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import lists, stats
-from fleet.engine.jobs.policy import OFF_SURFACE
 from fleet.engine.jobs.queries import Filter as JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.features.approvals import queries as approval_queries
@@ -106,7 +105,11 @@ class Hour:
     @property
     def actions(self) -> int | None:
         """How much agents did: no deliveries and notices, which tell of it."""
-        return None if self.done is None else sum(n for kind, n in self.done.items() if kind not in OFF_SURFACE)
+        return (
+            None
+            if self.done is None
+            else sum(n for kind, n in self.done.items() if registry.current().uses_surface(kind))
+        )
 
     @property
     def succeeded(self) -> int | None:

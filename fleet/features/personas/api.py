@@ -11,6 +11,7 @@ from fleet.access import Permission
 from fleet.engine import schedule
 from fleet.features.agents.api import Interval, Weights
 from fleet.features.personas.library import Persona as Archetype
+from fleet.features.personas.service import personas_of
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -69,7 +70,7 @@ class PersonaPage(Page[Persona]):
 def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> PersonaPage:
     """Return a page of personas, by id."""
     above = which.place(cursors.word, of="personas") or ""
-    found = [one for one in deps.personas if one.id > above]
+    found = [one for one in personas_of(deps) if one.id > above]
     rows, following = which.page(found, lambda one: one.id, of="personas")
     return PersonaPage(items=[taken(Persona, one, **_numbers(one)) for one in rows], next=following)
 
@@ -77,7 +78,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
 def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
     """Return one persona and its week as the clocks of its zone have it."""
-    one = deps.personas.get(persona_id)
+    one = personas_of(deps).get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
     week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))
     return taken(WholePersona, one, **_numbers(one), schedule=week)

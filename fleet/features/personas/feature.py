@@ -31,4 +31,6 @@ FEATURE = Feature(
     ),
     completions={"persona": "fleet.features.personas.cli:complete"},
     checks=(Check(about="personas", run="fleet.features.personas.checks:files", stage=CheckStage.FILES),),
+    preloads=("fleet.features.personas.service:preload",),
+    checks_at_start=("fleet.features.personas.service:check",),
 )

@@ -20,6 +20,7 @@ from fleet.features.agents.commands import AgentFilter
 from fleet.features.agents.pages import address
 from fleet.features.personas import heat
 from fleet.features.personas.library import Persona
+from fleet.features.personas.service import personas_of
 from fleet.llm.offline import grammar
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render
@@ -48,14 +49,14 @@ class Facts:
 def personas(request: Request, deps: TheDeps) -> Response:
     """Show all personas."""
     tally = roster.tally(deps)
-    return render(request, "personas.html", all=[_facts(deps, one, tally) for one in deps.personas],
+    return render(request, "personas.html", all=[_facts(deps, one, tally) for one in personas_of(deps)],
                   source=_source(deps))  # fmt: skip
 
 
 @router.get("/personas/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
 def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max_length=60)]) -> Response:
     """Show one persona."""
-    one = deps.personas.get(persona_id)
+    one = personas_of(deps).get(persona_id)
     roll = roster.page(deps, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(
         request, "persona.html", one=_facts(deps, one, roll.tally), week=heat.strip(one.schedule, clock.now()),
@@ -70,7 +71,7 @@ def _facts(deps: Deps, one: Persona, tally: Tally) -> Facts:
     return Facts(
         one, tally.of_persona(one.id), tally.living.get((one.id, "running"), 0),
         {name: weight / sum(weights.values()) for name, weight in weights.items()},
-        one.share / sum(other.share for other in deps.personas), _hours(schedule.peak),
+        one.share / sum(other.share for other in personas_of(deps)), _hours(schedule.peak),
         "every day" if len(schedule.active_days) == 7 else days, _hours(schedule.sleep),
     )  # fmt: skip
 

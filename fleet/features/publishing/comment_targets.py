@@ -16,12 +16,12 @@ from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement
 from fleet.engine.jobs.ledger import Claim, guarded
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
+from fleet.features.publishing.kinds import COMMENT
 
 _ON_TARGETS = (
     JobRow.target == sa.func.any(sa.bindparam("targets", type_=ARRAY(sa.String))),
-    JobRow.kind == JobKind.COMMENT,
+    JobRow.kind == COMMENT,
 )
 
 

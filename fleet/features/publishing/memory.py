@@ -1,23 +1,45 @@
 """What an agent remembers when it writes: for now what the ledger tells of its own posts and comments.
 
-Held by `fleet.engine.deps` as a `fleet.llm.base.Remember`, used by the handlers of posts and comments, and by
-scans. Names in it are strangers' words, and all of it reaches a model as data.
+A `fleet.llm.base.Remember` for the handlers of posts and comments, and for scans. It reads results and never
+checkpoints: what was written and not published has not happened. Names are strangers' words, and all of it reaches a
+model as data.
 """
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
 
 from fleet.core import text
 from fleet.core.db import Database
-from fleet.engine.jobs import history
-from fleet.engine.jobs.history import Deed
-from fleet.engine.jobs.policy import JobKind
+from fleet.core.db.sql import Statement
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import JobState
+from fleet.features.publishing.kinds import COMMENT, POST
+from fleet.llm.base import Remember
 from fleet.llm.subject import author_name
 
 MOST_RECALLED = 6
 _LOOKED_THROUGH = 20
 _LONGEST_TEXT_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A post or comment that stands. `to` is the name of whom a comment answers, as its surface tells it."""
+
+    kind: str
+    text: str
+    to: str
+
+
+def deeds(db: Database, agent_id: uuid.UUID, *, limit: int) -> list[Deed]:
+    """Return an agent's newest posts and comments, at most `limit` of each, newest first."""
+    rows = db.run(_DEEDS, agent_id=agent_id, most=limit)
+    return [Deed(row.kind, row.text, row.to or "") for row in rows]
 
 
 class LedgerMemory:
@@ -32,15 +54,46 @@ class LedgerMemory:
         About nobody: what was said to others alone, since a writer of posts is shown its captions anyway.
         """
         names = {name.casefold() for name in about if name}
-        deeds = history.deeds(self._db, agent_id, limit=_LOOKED_THROUGH)
-        kept = [one for one in deeds if names or one.kind is JobKind.COMMENT]
+        found = deeds(self._db, agent_id, limit=_LOOKED_THROUGH)
+        kept = [one for one in found if names or one.kind == COMMENT]
         kept.sort(key=lambda one: one.to.casefold() not in names)  # stable: the newest stay first
         return tuple(_sentence(one) for one in kept[:limit])
 
 
+def memory_of(deps: Deps) -> Remember:
+    """Return what agents of this process remember."""
+    return deps.part("memory", lambda deps: LedgerMemory(deps.db))
+
+
 def _sentence(deed: Deed) -> str:
     said = text.cut(deed.text, _LONGEST_TEXT_CHARS)
-    if deed.kind is JobKind.POST:
+    if deed.kind == POST:
         return f"Posted: {said}"
     # A stranger chose this name: it reaches the model only if it is one.
     return f"Told {author_name(deed.to) or 'somebody'}: {said}"
+
+
+def _newest(kind: str) -> sa.Select[str, str, str, object]:
+    """Return the newest of one kind: each kind has its own stretch of ix_jobs_agent."""
+    said = JobRow.result["text"].astext
+    to = sa.func.coalesce(JobRow.result["to"].astext, JobRow.payload["author_name"].astext)
+    return (
+        sa.select(JobRow.kind.label("kind"), said.label("text"), to.label("to"), JobRow.created_at.label("at"))
+        .where(
+            JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid),
+            JobRow.kind == kind,
+            JobRow.state == JobState.DONE,
+            said.is_not(None),
+        )
+        .order_by(JobRow.created_at.desc())
+        .limit(sa.bindparam("most", type_=sa.Integer))
+    )
+
+
+def _both() -> Statement:
+    both = sa.union_all(_newest(POST).subquery().select(), _newest(COMMENT).subquery().select())
+    told = both.subquery()
+    return Statement(sa.select(told.c.kind, told.c.text, told.c.to).order_by(told.c.at.desc()))
+
+
+_DEEDS = _both()

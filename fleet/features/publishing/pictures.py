@@ -15,6 +15,7 @@ from fleet.adapters.base import ImageOrder, PictureFile
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine.work import Work
+from fleet.features.publishing.voice import speaker_of
 from fleet.images import Marks, Source, checks, read_marks
 from fleet.images.placeholder import data_url, render_jpeg
 from fleet.images.stamping import MAX_BYTES, stamp
@@ -32,7 +33,7 @@ def picture(work: Work, prompt: str) -> str:
 
 def _order(work: Work, prompt: str) -> dict[str, Any]:
     """Have the surface's workflow make the picture, in one of the ways in which the persona works."""
-    ways = work.deps.speaker(work.agent).workflow_types
+    ways = speaker_of(work.deps, work.agent).workflow_types
     way = work.dice("workflow").choice(ways) if ways else ""
     order = ImageOrder(work.account, prompt, f"{work.claim.job_id}:image", way)
     try:

@@ -15,15 +15,15 @@ import sqlalchemy as sa
 from fleet.core.db import Tx
 from fleet.core.db.sql import Statement
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
+from fleet.features.publishing.kinds import COMMENT, POST
 
-_PUBLIC = (JobKind.POST, JobKind.COMMENT)
+_PUBLIC = (POST, COMMENT)
 """What has words that everybody reads."""
 SLOWEST_COMMIT = timedelta(seconds=10)
 """A write is dated before its transaction ends, so what is read again reaches this far back."""
 
 
-def recent_results(tx: Tx, agent_id: uuid.UUID, kind: JobKind, field: str, *, limit: int = 50) -> list[str]:
+def recent_results(tx: Tx, agent_id: uuid.UUID, kind: str, field: str, *, limit: int = 50) -> list[str]:
     """Return one field of the newest checkpoints' words, for not saying the same again."""
     said = _words(field)
     query = (

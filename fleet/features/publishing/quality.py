@@ -1,6 +1,6 @@
 """What a process knows for looking at texts: the standards, the voices, and what the fleet has said lately.
 
-Held by `fleet.engine.deps`, used by `fleet.features.publishing.review_words`. What has been said is read from the
+Used by `fleet.features.publishing.review_words`. What has been said is read from the
 ledger, where the jobs of all processes stand; this process's own texts are known at once.
 """
 
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from fleet.core.db import Database
 from fleet.core.settings import Settings
+from fleet.engine.deps import Deps
 from fleet.features.content import review
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import Recent
@@ -59,3 +60,8 @@ class Quality:
         newest = sent[0].sending_at if sent else None
         if newest is not None:
             self._read_to[surface] = max(read_to or newest, newest)
+
+
+def quality_of(deps: Deps) -> Quality:
+    """Return what this process knows of texts."""
+    return deps.part("quality", lambda deps: Quality(deps.db, deps.settings))

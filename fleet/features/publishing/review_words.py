@@ -25,6 +25,8 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import hand_over
 from fleet.features.publishing import comment_targets, published_texts
+from fleet.features.publishing.quality import quality_of
+from fleet.features.publishing.voice import speaker_of
 from fleet.llm.base import Usage
 from fleet.llm.moderation.base import Judgement
 
@@ -111,8 +113,8 @@ def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
 def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
     """Return what is kept of a draft: its words, or why it is refused."""
     by = f"{draft.usage.provider}/{draft.usage.model}"
-    quality, surface = work.deps.quality, work.claim.surface
-    voice = quality.voice(work.deps.speaker(work.agent))
+    quality, surface = quality_of(work.deps), work.claim.surface
+    voice = quality.voice(speaker_of(work.deps, work.agent))
     # What an approved draft says was written by another job, whose words it does not repeat.
     key = str(work.claim.payload.get("origin", work.claim.job_id))
     said = Said(str(work.agent.id), quality.recent(surface), key, voice)

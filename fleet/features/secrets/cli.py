@@ -16,6 +16,7 @@ from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
 from fleet.core.db import Database
+from fleet.engine import registry
 
 _MOST_BYTES = 65_536
 _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
@@ -123,7 +124,7 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 @pass_door
 def rotate(door: Door) -> None:
     """Seal everything with the first key. Can be repeated; does all of it or nothing."""
-    done = keys.rotate(_database(door), door.settings, by=door.by)
+    done = keys.rotate(_database(door), door.settings, by=door.by, resealers=registry.current().resealers)
     if done:
         door.say(f"Sealed anew: {', '.join(done)}. Older keys are needed for older backups only.")
     else:

@@ -19,6 +19,7 @@ from fleet.access.users import User
 from fleet.core.errors import InvalidInput
 from fleet.engine.deps import Deps
 from fleet.features.approvals.rules import are_about
+from fleet.features.approvals.service import rules_of
 from fleet.features.users.service import refuse_beyond, refuse_giving
 
 
@@ -72,7 +73,7 @@ def join(deps: Deps, key: str, name: str, password: str) -> User:
     """
     with deps.db.transaction() as tx:
         role = invitations.look(tx, key).role
-        if are_about(deps.approval_rules, name.strip()):
+        if are_about(rules_of(deps), name.strip()):
             raise InvalidInput(
                 f"The approval rules are about somebody called {name.strip()[:60]}.",
                 fix="Choose another name, or have an admin make that user.",

@@ -16,13 +16,14 @@ from fleet.core.db import Tx
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
 from fleet.engine import positions
-from fleet.engine.agent_type import Acts, Awake
+from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import pacing, usage
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.webhooks import delivery, lanes, subscribers, subscriptions
+from fleet.features.webhooks import positions as webhook_positions
+from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.rules import (
     Decision,
     Happened,
@@ -44,22 +45,22 @@ _MOST_OF_A_LAGGARD = 200
 log = logs.get(__name__)
 
 
-def gather(deps: Deps, awake: Awake) -> Moment:
+def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
     with deps.db.transaction() as tx:
-        at = positions.standing(tx, positions.WEBHOOKS)
+        at = positions.standing(tx, webhook_positions.WEBHOOKS)
         active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx)]
                   for one in subscriptions.listed(tx) if one.active}  # fmt: skip
-        behind = {one: place for one, place in positions.behind(tx).items() if one in active}
+        behind = {one: place for one, place in webhook_positions.behind(tx).items() if one in active}
         late = [one for one in behind if active[one].room > 0][:_MOST_LAGGARDS]
-        laggards = tuple(_laggard(tx, active[one], behind[one], at, awake.agent.id) for one in late)
+        laggards = tuple(_laggard(tx, active[one], behind[one], at, claimed.agent.id) for one in late)
         listening = {one.id for one in laggards if one.caught_up} | (active.keys() - behind.keys())
         listeners = tuple(one for one in active.values() if one.id in listening)
         # With nobody to tell, there is no need to read what nobody will be told.
         found = events.read_after(tx, at, limit=MOST_READ) if listeners else []
         reached = _end_of(found, at) if listeners else max(at, events.tail_position(tx))
-        busy = usage.open_targets(tx, awake.agent.id, JobKind.HANDLE)
-        waiting = [_waiting(tx, one, awake.agent.id, busy) for one in subscribers.subscribers()]
+        busy = usage.open_targets(tx, claimed.agent.id, HANDLE)
+        waiting = [_waiting(tx, one, claimed.agent.id, busy) for one in subscribers.subscribers()]
     wanted = [subject for one in listeners for subject in one.subjects]
     more = any(not one.caught_up and len(one.events) < active[one.id].room for one in laggards)
     return Moment(
@@ -67,7 +68,7 @@ def gather(deps: Deps, awake: Awake) -> Moment:
         tuple(
             _happened(event)
             for event in found
-            if not delivery.is_own(event, awake.agent.id) and any(matches(event.subject, one) for one in wanted)
+            if not delivery.is_own(event, claimed.agent.id) and any(matches(event.subject, one) for one in wanted)
         ),
         listeners,
         tuple(one for one, _ in waiting),
@@ -102,7 +103,7 @@ def _laggard(tx: Tx, listener: Listener, stands: Position, at: Position, agent_i
 
 def _waiting(tx: Tx, one: subscribers.Installed, agent_id: uuid.UUID, busy: frozenset[str]) -> tuple[Waiting, bool]:
     """Return what waits for a subscriber in code, and whether there is more behind what was looked at."""
-    at = positions.standing(tx, positions.of_code(one.name))
+    at = positions.standing(tx, webhook_positions.of_code(one.name))
     if one.name in busy:
         return Waiting(one.name, _place(at), _place(at), wanted=False, busy=True), False
     found = events.read_after(tx, at, limit=MOST_READ)
@@ -114,39 +115,39 @@ def _end_of(found: Sequence[Event], at: Position) -> Position:
     return found[-1].position if found else at
 
 
-def act(deps: Deps, awake: Awake, decision: Decision) -> Acts:
+def act(deps: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
     """Return what is to be written with the decision; nothing when nothing has happened."""
     if decision.changes_nothing:
         return Acts(())
-    return Acts((), functools.partial(_written, deps, awake, decision))
+    return Acts((), functools.partial(_written, deps, claimed, decision))
 
 
-def _written(deps: Deps, awake: Awake, decision: Decision, tx: Tx) -> list[NewJob]:
+def _written(deps: Deps, claimed: ClaimedAgent, decision: Decision, tx: Tx) -> list[NewJob]:
     """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
-    if not positions.advance(tx, positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
-        log.warning("position_was_moved", reader=positions.WEBHOOKS)
+    if not positions.advance(tx, webhook_positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
+        log.warning("position_was_moved", reader=webhook_positions.WEBHOOKS)
         return []
     for name, at, reached in decision.moves:
-        positions.advance(tx, positions.of_code(name), Position(*at), Position(*reached))
+        positions.advance(tx, webhook_positions.of_code(name), Position(*at), Position(*reached))
     found = events.of_ids(tx, sorted({place[1] for _, place in decision.deliveries}))
     jobs = [
-        delivery.job(awake.agent.id, subscription_id, found[Position(*place)])
+        delivery.job(claimed.agent.id, subscription_id, found[Position(*place)])
         for subscription_id, place in decision.deliveries if Position(*place) in found
     ]  # fmt: skip
     delivery.add(deps, tx, jobs)
     for subscription_id in decision.caught_up:
-        positions.forget(tx, positions.of_webhook(subscription_id))
+        positions.forget(tx, webhook_positions.of_webhook(subscription_id))
     for subscription_id, place in decision.behind:
-        positions.fall_behind(tx, subscription_id, Position(*place))
+        webhook_positions.fall_behind(tx, subscription_id, Position(*place))
     if decision.more:
-        loop.wake(tx, awake.agent.id)
-    return [_call(awake, ordinal, name) for ordinal, name in enumerate(decision.calls)]
+        loop.wake(tx, claimed.agent.id)
+    return [_call(claimed, ordinal, name) for ordinal, name in enumerate(decision.calls)]
 
 
-def _call(awake: Awake, ordinal: int, name: str) -> NewJob:
-    key = awake.tick.key
+def _call(claimed: ClaimedAgent, ordinal: int, name: str) -> NewJob:
+    key = claimed.tick.key
     return NewJob(
-        ids.job(awake.agent.id, key.tick_no, ordinal), awake.agent.id, JobKind.HANDLE, awake.agent.surface,
+        ids.job(claimed.agent.id, key.tick_no, ordinal), claimed.agent.id, HANDLE, claimed.agent.surface,
         key.tick_no, target=name,
     )  # fmt: skip
 

@@ -23,13 +23,15 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs import pacing as paced
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.system_agents import SURFACE
+from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import deliveries, pacing, subscriptions
+from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.deliveries import Tried
+from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from fleet.features.webhooks.subscriptions import Subscription
 
-_TELLING = frozenset({JobKind.DELIVER, JobKind.HANDLE})
+_TELLING = frozenset({DELIVER, HANDLE})
 
 
 _COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "agent.stopped")
@@ -70,7 +72,7 @@ def told(event: Event) -> dict[str, Any]:
 def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event) -> NewJob:
     """Return the one job that brings an event to a receiver: its id follows from both."""
     return NewJob(
-        ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer, JobKind.DELIVER,
+        ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer, DELIVER,
         SURFACE, payload=_payload(subscription_id, told(event)),
     )  # fmt: skip
 
@@ -83,7 +85,7 @@ def trial(deliverer: uuid.UUID, subscription_id: uuid.UUID, moment: str, *, by: 
         "job": None, "payload": {"by": by},
     }  # fmt: skip
     payload = {**_payload(subscription_id, said), "trial": True}
-    return NewJob(job_id, deliverer, JobKind.DELIVER, SURFACE, payload=payload, requested_by=by)
+    return NewJob(job_id, deliverer, DELIVER, SURFACE, payload=payload, requested_by=by)
 
 
 def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
     body = f"{found.name}: {why}. Nothing is sent there until somebody switches it on again: fleet hooks list"
     jobs = [
         NewJob(
-            ids.derived("hook-disabled", found.id, found.active_since, channel), deliverer, JobKind.NOTIFY, SURFACE,
+            ids.derived("hook-disabled", found.id, found.active_since, channel), deliverer, NOTIFY, SURFACE,
             payload={"channel": channel, "subject": "hook.disabled", "title": "A webhook was switched off",
                      "body": body},
         )
@@ -136,5 +138,5 @@ def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:
 
     Deliveries that are added at this moment are cancelled by the sweep.
     """
-    positions.forget(tx, positions.of_webhook(subscription_id))
+    positions.forget(tx, webhook_positions.of_webhook(subscription_id))
     return paced.cancel(tx, str(subscription_id), why=why)

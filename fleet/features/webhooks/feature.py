@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from datetime import timedelta
+
+from fleet.engine.jobs.policy import RetryPolicy
+from fleet.engine.registry import AgentType, Command, Feature, JobHandler, NavItem, SystemAgent
 
 FEATURE = Feature(
     name="webhooks",
@@ -38,4 +41,45 @@ FEATURE = Feature(
             help="Show which code hears of events, and let it hear again.",
         ),
     ),
+    agents=(
+        AgentType(
+            kind="hooks",
+            behaviour="fleet.features.webhooks.agent",
+            system=SystemAgent(
+                username="fleet_hooks",
+                name="Webhooks",
+                every_s=5,
+                personality=(
+                    "Reads what has happened, and has it delivered to webhooks and handed to subscribers in code."
+                ),
+            ),
+        ),
+    ),
+    jobs=(
+        JobHandler(
+            kind="deliver",
+            noun="a delivery to a webhook",
+            prepare="fleet.features.webhooks.handlers:prepare",
+            expires_after=timedelta(days=7),
+            is_act=False,
+            is_notice=True,
+            uses_surface=False,
+            # Receivers are down for an evening at times: half a day of tries, the last ones hours apart.
+            retry=RetryPolicy(base_s=60.0, cap_s=21_600.0, max_attempts=12),
+            pace="fleet.features.webhooks.pacing:go_on",
+        ),
+        JobHandler(
+            kind="handle",
+            noun="events for a subscriber",
+            prepare="fleet.features.webhooks.subscriber_handler:prepare",
+            expires_after=timedelta(days=7),
+            is_act=False,
+            is_notice=True,
+            uses_surface=False,
+        ),
+    ),
+    pruners=("fleet.features.webhooks.inbound.sources:prune",),
+    sweeps=("fleet.features.webhooks.pacing:sweep",),
+    tables=("fleet.features.webhooks.models",),
+    resealers=("fleet.features.webhooks.secrets:reseal",),
 )

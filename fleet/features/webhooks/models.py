@@ -127,16 +127,3 @@ class ReceivedRow(Base):
         sa.Index("ix_hook_received_newest", "source_id", "received_at", "id"),
         sa.Index("ix_hook_received_received_at", "received_at"),
     )
-
-
-class ReaderRow(Base):
-    """How far a reader of events has come: the webhooks, and each subscriber in code."""
-
-    __tablename__ = "event_readers"
-
-    name: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
-    txid: Mapped[int] = mapped_column(sa.BigInteger)
-    event_id: Mapped[int] = mapped_column(sa.BigInteger)
-    moved_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
-    parked: Mapped[int] = mapped_column(server_default=_NOUGHT)  # events that were given up
-    last_error: Mapped[str | None] = mapped_column(sa.String(500))

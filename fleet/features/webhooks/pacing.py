@@ -18,8 +18,8 @@ from fleet.engine import publish as doorbell
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import pacing
-from fleet.engine.jobs.policy import JobKind
 from fleet.features.webhooks import lanes, subscriptions
+from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.lanes import Lane
 
 log = logs.get(__name__)
@@ -66,7 +66,7 @@ def sweep(deps: Deps) -> int:
 def _is_paused(tx: Tx) -> bool:
     """Say whether a person has paused deliveries, by their kind or by the agent that makes them."""
     holds = controls.in_force(tx)
-    if any((hold.scope, hold.key) == ("kind", JobKind.DELIVER) for hold in holds):
+    if any((hold.scope, hold.key) == ("kind", DELIVER) for hold in holds):
         return True
     paused = [uuid.UUID(hold.key) for hold in holds if hold.scope == "agent"]
     delivers = sa.select(AgentRow.id).where(AgentRow.id.in_(paused), AgentRow.kind == "hooks")

@@ -29,6 +29,7 @@ from fleet.engine.jobs.outcomes import Done, Retry
 from fleet.engine.positions import Reader
 from fleet.engine.work import Work
 from fleet.features.webhooks import delivery
+from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.inbound import sources
 from fleet.features.webhooks.inbound.states import Received
 
@@ -151,7 +152,7 @@ def _ended(handled: int) -> Done:
 
 def _standing(deps: Deps, subscriber: Installed) -> Position:
     with deps.db.transaction() as tx:
-        return positions.standing(tx, positions.of_code(subscriber.name))
+        return positions.standing(tx, webhook_positions.of_code(subscriber.name))
 
 
 def _page(deps: Deps, at: Position) -> list[Event]:
@@ -193,7 +194,7 @@ def _mark(tx: Tx, event: Event, state: Received, why: str | None = None) -> None
 
 def _settle(work: Work, subscriber: Installed, at: Position, event: Event, failure: str | None) -> bool:
     """Move past an event: it was handled, or failed so often that it is parked. False if the position was reset."""
-    name = positions.of_code(subscriber.name)
+    name = webhook_positions.of_code(subscriber.name)
     with work.deps.db.transaction() as tx:
         if failure is None:
             _mark(tx, event, Received.PROCESSED)
@@ -212,14 +213,14 @@ def _pass_over(deps: Deps, subscriber: Installed, stood: Position, read: Positio
     """Move past the last events, which were not for it."""
     if stood != read:
         with deps.db.transaction() as tx:
-            positions.advance(tx, positions.of_code(subscriber.name), stood, read)
+            positions.advance(tx, webhook_positions.of_code(subscriber.name), stood, read)
 
 
 def replay(deps: Deps, name: str, to: Position, *, by: str) -> Position:
     """Let a subscriber hear again all that followed a position; return where it stood. Raises NotFound."""
     with deps.db.transaction() as tx:
         try:
-            stood = positions.reset(tx, positions.of_code(name), to)
+            stood = positions.reset(tx, webhook_positions.of_code(name), to)
         except NotFound as error:
             raise NotFound(f"No subscriber {name} has read events yet.", fix=error.fix) from error
         before, after = positions.written(stood), positions.written(to)

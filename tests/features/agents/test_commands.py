@@ -21,7 +21,6 @@ from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import Status
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.perform import perform
@@ -29,6 +28,7 @@ from fleet.features.agents import bulk
 from fleet.features.agents import commands as people
 from fleet.features.agents.bulk import Deed
 from fleet.features.controls import commands as fleetwide
+from fleet.features.publishing.kinds import LIKE, POST
 from tests.engine.test_perform import add, settle
 from tests.factories import Fleet, raises
 
@@ -154,7 +154,7 @@ def until_done_or_behind_us(tx: Tx, task: Future[Any]) -> None:
 
 def test_deleting_an_agent_calls_off_its_jobs_and_removes_its_account(fleet: Fleet) -> None:
     agent = fleet.agent()
-    waiting = add(fleet, agent, JobKind.POST)
+    waiting = add(fleet, agent, POST)
     people.delete(fleet.deps, str(agent), by="ada")
     assert fleet.job(waiting).state == "cancelled"
     (removal,) = fleet.jobs(kind="deprovision")
@@ -211,7 +211,7 @@ def test_seeding_is_reproducible_and_a_second_run_adds(fleet: Fleet, fresh_datab
 
 
 def dead_letter(fleet: Fleet, error: Exception | None = None) -> uuid.UUID:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(error or base.Refused("422"))]
     perform(fleet.deps, job)
     assert fleet.job(job).state == "dead"
@@ -228,7 +228,7 @@ def test_replay_brings_a_dead_letter_back_with_its_id_and_new_attempts(fleet: Fl
 
 
 def test_replaying_an_unknown_outcome_looks_before_it_sends(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
 
     def lost(_):  # type: ignore[no-untyped-def]
         def after() -> None:
@@ -256,14 +256,14 @@ def test_stale_dead_letters_come_back_only_if_allowed(fleet: Fleet) -> None:
 
 def test_discard_keeps_the_row(fleet: Fleet) -> None:
     job = dead_letter(fleet)
-    assert people.discard_dead(fleet.deps, Filter(kinds=(JobKind.POST,)), by="ada") == 0
+    assert people.discard_dead(fleet.deps, Filter(kinds=(POST,)), by="ada") == 0
     assert people.discard_dead(fleet.deps, Filter(), by="ada") == 1
     assert fleet.job(job).state == "cancelled"
     assert people.list_jobs(fleet.deps, Filter(states=(JobState.DEAD,)))[1] == 0
 
 
 def test_jobs_are_retried_and_cancelled_only_while_they_wait(fleet: Fleet) -> None:
-    job = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 h'")
     fleet.bell.take()
     assert people.retry_job(fleet.deps, str(job)[:8]) == job
@@ -275,7 +275,7 @@ def test_jobs_are_retried_and_cancelled_only_while_they_wait(fleet: Fleet) -> No
     ):
         with pytest.raises(Conflict):
             call()
-    other = add(fleet, fleet.agent(), JobKind.LIKE, target="p1")
+    other = add(fleet, fleet.agent(), LIKE, target="p1")
     people.cancel_job(fleet.deps, str(other), by="ada")
     perform(fleet.deps, other)
     assert fleet.job(other).state == "cancelled"
@@ -298,7 +298,7 @@ def test_a_pause_of_something_unknown_is_refused(fleet: Fleet, scope: str, key: 
 def test_every_kind_of_work_can_be_paused(fleet: Fleet, kind: str) -> None:
     """Symptom: docs/drafts.md has `fleet pause kind scan_feed`, and there was no such kind."""
     assert fleetwide.pause(fleet.deps, "kind", kind, by="ada")
-    job = add(fleet, fleet.agent(), JobKind(kind), target="p1")
+    job = add(fleet, fleet.agent(), kind, target="p1")
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.job(job).held) == ("ready", f"kind {kind} is paused: by ada")
 

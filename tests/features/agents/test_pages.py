@@ -31,6 +31,7 @@ from fleet.features.agents.commands import AgentFilter
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import service
 from fleet.features.drafts.service import NewDraft
+from fleet.features.personas.service import personas_of
 from tests.web_client import Browser, Web
 
 WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
@@ -504,7 +505,7 @@ def test_a_personas_character_is_filled_in_without_saving_anything(web: Web) -> 
     ana = web.browser("admin")
     answer = ana.post("/agents/new", fill="1", **(GOOD | {"persona": "ux_designer"}))
     filled = forms(answer.text)["/agents/new"]
-    persona = web.deps.personas.get("ux_designer")
+    persona = personas_of(web.deps).get("ux_designer")
     assert answer.status_code == 200
     assert persona.personality in unescape(answer.text)
     assert ", ".join(persona.interests) in unescape(answer.text)
@@ -520,7 +521,7 @@ def test_a_personas_character_is_filled_in_without_saving_anything(web: Web) -> 
 
 def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> None:
     ana = web.browser("admin")
-    for number, persona in enumerate(web.deps.personas.ids):
+    for number, persona in enumerate(personas_of(web.deps).ids):
         page = ana.get(f"/agents/new?persona={persona}").text
         texts = dict(re.findall(r'<textarea name="(\w+)"[^>]*>([^<]*)</textarea>', page))
         typed = forms(page)["/agents/new"] | {name: unescape(value) for name, value in texts.items()}
@@ -528,8 +529,8 @@ def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> 
         sent = ana.post("/agents/new", **(typed | chosen | {"name": persona, "username": f"agent_{number}"}))
         assert sent.status_code == 303, sent.text
         made = people.get_agent(web.deps, f"agent_{number}")
-        assert made.personality == web.deps.personas.get(persona).personality
-        assert made.post_weight == pytest.approx(web.deps.personas.get(persona).weights.post)
+        assert made.personality == personas_of(web.deps).get(persona).personality
+        assert made.post_weight == pytest.approx(personas_of(web.deps).get(persona).weights.post)
 
 
 def test_editing_changes_what_was_touched_and_nothing_else(web: Web) -> None:

@@ -14,12 +14,14 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as people
+from fleet.features.experiments.kinds import MEASURE
+from fleet.features.publishing.kinds import POST, PROVISION
+from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from tests.factories import Fleet, raises
 
 ENDS: dict[str, Callable[[Fleet, str], object]] = {
@@ -29,7 +31,7 @@ ENDS: dict[str, Callable[[Fleet, str], object]] = {
 }
 
 
-def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind) -> uuid.UUID:
+def add(fleet: Fleet, agent_id: uuid.UUID, kind: str) -> uuid.UUID:
     job = NewJob(ids.job(agent_id, 1, 0), agent_id, kind, "floimg", 1)
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [job])
@@ -61,8 +63,8 @@ def test_an_agent_that_is_stopped_while_it_decides_does_nothing_more(fleet: Flee
 
 
 @pytest.mark.parametrize("end", [end for end in ENDS if end != "deleted"])
-@pytest.mark.parametrize("kind", [JobKind.MEASURE, JobKind.DELIVER, JobKind.HANDLE])
-def test_what_is_no_act_of_the_agent_stays_when_it_is_stopped(fleet: Fleet, end: str, kind: JobKind) -> None:
+@pytest.mark.parametrize("kind", [MEASURE, DELIVER, HANDLE])
+def test_what_is_no_act_of_the_agent_stays_when_it_is_stopped(fleet: Fleet, end: str, kind: str) -> None:
     agent = fleet.agent()
     job = add(fleet, agent, kind)
     ENDS[end](fleet, fleet.row(agent).username)
@@ -81,7 +83,7 @@ def test_what_a_person_asked_for_is_called_off_with_the_agent(fleet: Fleet) -> N
 
 def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
     make = fleet.surface.make_image
 
     def slowly(*args: object, **kwargs: object) -> str:
@@ -96,7 +98,7 @@ def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fl
 
 def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
 
     def deleted(_: Action) -> None:
         people.delete(fleet.deps, fleet.row(agent).username, by="mia")
@@ -111,7 +113,7 @@ def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None
 
 def test_an_account_that_arrives_after_its_agent_was_deleted_is_removed(fleet: Fleet) -> None:
     agent = fleet.agent(account=False)
-    job = add(fleet, agent, JobKind.PROVISION)
+    job = add(fleet, agent, PROVISION)
     fleet.surface.faults = [lambda _: lambda: people.delete(fleet.deps, fleet.row(agent).username, by="mia")]
     perform(fleet.deps, job)
     (removal,) = fleet.jobs(kind="deprovision")
@@ -122,7 +124,7 @@ def test_an_account_that_arrives_after_its_agent_was_deleted_is_removed(fleet: F
 
 def test_an_agent_that_was_deleted_is_given_no_account(fleet: Fleet) -> None:
     agent = fleet.agent(account=False)
-    job = add(fleet, agent, JobKind.PROVISION)
+    job = add(fleet, agent, PROVISION)
     fleet.surface.faults = [raises(base.Unreachable("nobody answers"))]
     perform(fleet.deps, job)
     fleet.sql("UPDATE agents SET status = 'idle', deleted_at = clock_timestamp() WHERE id = :id", id=agent)

@@ -17,7 +17,6 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
@@ -344,4 +343,3 @@ def test_it_does_its_own_work_only_and_knows_no_persona_hours(fleet: Fleet) -> N
 def test_every_effect_stands_for_a_pair_that_rules_can_name() -> None:
     assert ("job", "retry") in effects.EFFECTS
     assert all(resource.isidentifier() and action.isidentifier() for resource, action in effects.EFFECTS)
-    assert JobKind.NOTIFY in JobKind

@@ -14,6 +14,7 @@ from fleet.engine import controls
 from fleet.engine.jobs.states import JobState
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
+from fleet.features.personas.service import personas_of
 from fleet.spending.budgets import Period, Scope
 from fleet.web import bars, redact
 from tests.factories import make_fleet
@@ -88,7 +89,7 @@ def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
     web.fleet.agent(username="ana_1", name="Ana")
     oda = web.browser("operator", "oda")
     waiting = add_job(web, held="the fleet is paused")
-    persona = web.deps.personas.ids[0]
+    persona = personas_of(web.deps).ids[0]
     scopes = {"fleet": "", "kind": "like", "agent": "ana_1", "persona": persona, "surface": "floimg"}
     for scope, key in scopes.items():
         for _ in range(2):

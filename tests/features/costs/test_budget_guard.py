@@ -17,11 +17,11 @@ import pytest
 
 from fleet.core.errors import Unavailable
 from fleet.engine.agents.models import Status
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.features.costs import budget_guard
 from fleet.features.costs import commands as money
+from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.llm.base import Outcome
 from fleet.llm.chain import Chain
 from fleet.llm.moderation.model_moderation import ModelModerator
@@ -62,7 +62,7 @@ def fleet(database_url: str, server: ModelServer) -> Iterator[Fleet]:
 
 
 def post(fleet: Fleet, agent: uuid.UUID, tick_no: int = 1) -> uuid.UUID:
-    job = add(fleet, agent, JobKind.POST, tick_no=tick_no)
+    job = add(fleet, agent, POST, tick_no=tick_no)
     perform(fleet.deps, job)
     return job
 
@@ -160,7 +160,7 @@ def test_what_a_killed_process_had_set_aside_is_charged_and_its_job_goes_on(
     fleet: Fleet, server: ModelServer, database_url: str, point: str, asked: int
 ) -> None:
     limit(fleet, PLENTY)
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     child = subprocess.run(
         [sys.executable, "-c", CHILD, database_url, server.url, str(job), point],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False, timeout=120,
@@ -172,8 +172,8 @@ def test_what_a_killed_process_had_set_aside_is_charged_and_its_job_goes_on(
     assert budget_guard.charge_abandoned(fleet.deps) == 0, "its lease is not over yet"
     fleet.lease_runs_out()
     fleet.sql("UPDATE llm_reservations SET until = clock_timestamp() - interval '1 s'")
-    assert sweep(fleet.deps).amounts_charged == 1 - asked
-    assert sweep(fleet.deps).amounts_charged == 0
+    assert sweep(fleet.deps).recovered_by_features == 1 - asked
+    assert sweep(fleet.deps).recovered_by_features == 0
     lost = budget(fleet)
     assert (lost.spent_microusd, lost.reserved_microusd) == (at_death.reserved_microusd + at_death.spent_microusd, 0)
     fleet.time_passes()
@@ -234,7 +234,7 @@ def test_a_key_is_in_nothing_that_a_run_writes(
 
 def test_the_fleet_never_spends_beyond_its_budget_however_many_write_at_once(fleet: Fleet) -> None:
     agents = [fleet.agent() for _ in range(8)]
-    jobs = [add(fleet, agent, JobKind.COMMENT, target=f"p{number}", caption="A lamp.", author="bob")
+    jobs = [add(fleet, agent, COMMENT, target=f"p{number}", caption="A lamp.", author="bob")
             for number, agent in enumerate(agents)]  # fmt: skip
     limit(fleet, 20_000)  # some three estimates, and fifty calls
     with ThreadPoolExecutor(8) as pool:

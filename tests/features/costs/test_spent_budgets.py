@@ -18,7 +18,6 @@ from fleet.engine import perform as perform_module
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import Status
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -28,6 +27,8 @@ from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
+from fleet.features.notices.kinds import NOTIFY
+from fleet.features.publishing.kinds import BROWSE, COMMENT, LIKE, POST
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
@@ -147,7 +148,7 @@ def test_words_wait_for_a_spent_budget_where_that_is_set_and_nothing_else_waits(
     assert fleet.sql("SELECT count(*) FROM job_attempts").scalar() == 1
     assert len(told(fleet, "budget.spent")) == 1
     assert server.asked == []
-    like = add(fleet, agent, JobKind.LIKE, target="p1", author="zoe", caption="A lamp.", tick_no=2)
+    like = add(fleet, agent, LIKE, target="p1", author="zoe", caption="A lamp.", tick_no=2)
     perform(fleet.deps, like)
     assert (fleet.job(like).state, fleet.row(agent).status) == ("done", Status.RUNNING)
     assert fleetwide.holds(fleet.deps) == []
@@ -156,7 +157,7 @@ def test_words_wait_for_a_spent_budget_where_that_is_set_and_nothing_else_waits(
 def test_an_agent_whose_comment_waits_plans_no_second_one(make: Callable[..., Fleet]) -> None:
     fleet = make("wait")
     agent = spent(fleet)
-    perform(fleet.deps, add(fleet, agent, JobKind.COMMENT, target="p1", author="zoe", caption="A lamp."))
+    perform(fleet.deps, add(fleet, agent, COMMENT, target="p1", author="zoe", caption="A lamp."))
     fleet.sql("UPDATE agents SET post_weight = 0, like_weight = 0, browse_weight = 0")
     fleet.surface.posts = [lamp("p2")]
     with fleet.deps.db.transaction() as tx:
@@ -185,7 +186,7 @@ def test_likes_reminders_expiry_and_deliveries_go_on(make: Callable[..., Fleet],
     [delivery] = webhooks.deliver(fleet)
     assert (delivery.state, len(receiver.got)) == (JobState.DONE, 1)
     fleet.surface.posts = [lamp("p1")]
-    for kind in (JobKind.LIKE, JobKind.BROWSE):
+    for kind in (LIKE, BROWSE):
         job = add(fleet, agent, kind, target="p1", author="zoe", caption="A lamp.", tick_no=5 + len(kind))
         perform(fleet.deps, job)
         assert fleet.job(job).state == "done"
@@ -195,11 +196,11 @@ def test_operators_hear_at_once_and_once_however_many_calls_did_not_fit(make: Ca
     fleet = make("wait")
     staff(fleet.deps.db)
     agents = [spent(fleet)] + [fleet.agent() for _ in range(7)]
-    jobs = [add(fleet, agent, JobKind.POST) for agent in agents]
+    jobs = [add(fleet, agent, POST) for agent in agents]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda job: perform(fleet.deps, job), jobs))
     assert len(told(fleet, "budget.spent")) == 1
-    notices = fleet.jobs(kind=JobKind.NOTIFY)
+    notices = fleet.jobs(kind=NOTIFY)
     assert [(job.payload["channel"], job.payload["subject"]) for job in notices] == [
         ("log", "budget.spent"), ("json", "budget.spent")
     ]  # fmt: skip
@@ -216,7 +217,7 @@ def test_a_notice_names_the_agent_whose_budget_is_spent(make: Callable[..., Flee
     staff(fleet.deps.db)
     agent = spent(fleet, "agent")
     post(fleet, agent)
-    payload = fleet.jobs(kind=JobKind.NOTIFY)[0].payload
+    payload = fleet.jobs(kind=NOTIFY)[0].payload
     name = fleet.row(agent).username
     assert payload["title"] == f"The daily budget of agent {name} is spent"
     assert f"`fleet budgets allow AMOUNT --agent {name}` ends this" in payload["body"]

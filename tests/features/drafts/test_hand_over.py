@@ -11,7 +11,6 @@ import pytest
 from fleet.core import events, failpoints, ids
 from fleet.core.failpoints import Point
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -40,7 +39,7 @@ def moderator(fleet: Fleet) -> Moderator:
     return made
 
 
-def doubted(fleet: Fleet, kind: JobKind = JobKind.POST, *texts: str) -> tuple[JobRow, DraftRow]:
+def doubted(fleet: Fleet, kind: str = "post", *texts: str) -> tuple[JobRow, DraftRow]:
     """Have an agent write a doubtful text; return its job and the draft."""
     says(fleet, *(texts or (ODD,)))
     job = add(fleet, fleet.agent(), kind)
@@ -68,9 +67,9 @@ def told(fleet: Fleet) -> list[str]:
         return [event.subject for event in reversed(events.latest(tx))]
 
 
-@pytest.mark.parametrize("kind", [JobKind.POST, JobKind.COMMENT])
+@pytest.mark.parametrize("kind", ["post", "comment"])
 def test_a_doubtful_text_waits_and_is_published_once_when_a_person_approves(
-    fleet: Fleet, moderator: Moderator, kind: JobKind
+    fleet: Fleet, moderator: Moderator, kind: str
 ) -> None:
     job, draft = doubted(fleet, kind)
     assert job.state == JobState.SKIPPED
@@ -104,7 +103,7 @@ def test_a_rejected_one_is_never_published(fleet: Fleet, moderator: Moderator) -
 
 
 def test_what_is_told_names_the_rule_and_the_draft(fleet: Fleet, moderator: Moderator) -> None:
-    doubted(fleet, JobKind.COMMENT)
+    doubted(fleet, "comment")
     subjects = told(fleet)
     assert subjects.count("content.doubtful") == 1
     assert subjects.index("agent.draft.comment.created") < subjects.index("job.skipped")
@@ -214,7 +213,7 @@ def _all_by_themselves() -> tuple[Any, ...]:
 def test_an_agent_says_nothing_else_about_a_post_while_its_draft_waits(fleet: Fleet, moderator: Moderator) -> None:
     says(fleet, ODD)
     agent = fleet.agent()
-    perform(fleet.deps, add(fleet, agent, JobKind.COMMENT))
+    perform(fleet.deps, add(fleet, agent, "comment"))
     says(fleet, POEMS[1])
     second = _again(fleet, agent)
     perform(fleet.deps, second)
@@ -224,13 +223,13 @@ def test_an_agent_says_nothing_else_about_a_post_while_its_draft_waits(fleet: Fl
 
 
 def _again(fleet: Fleet, agent: uuid.UUID) -> uuid.UUID:
-    job = add(fleet, agent, JobKind.COMMENT, tick_no=2)
+    job = add(fleet, agent, "comment", tick_no=2)
     fleet.sql("UPDATE jobs SET target = 'p1' WHERE tick_no = 2")
     return job
 
 
 def test_it_can_be_edited_and_is_published_as_edited(fleet: Fleet, moderator: Moderator) -> None:
-    _, draft = doubted(fleet, JobKind.COMMENT)
+    _, draft = doubted(fleet, "comment")
     drafting.edit(fleet.deps, str(draft.id), {"text": POEMS[2]}, ANN)
     decide(fleet, draft)
     assert publish(fleet, draft).state == JobState.DONE

@@ -17,6 +17,7 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.features.agents import commands as people
 from fleet.features.approvals import checks, rule_file, rule_users
+from fleet.features.approvals.service import rules_of
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
@@ -245,7 +246,7 @@ def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with
 
 def test_a_name_with_roles_at_the_command_line_needs_no_account(make: Callable[..., Fleet], tmp_path: Path) -> None:
     fleet = make(approval_rules=rules(tmp_path, WHO), roles_of="ann=owner")
-    rule_users.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
+    rule_users.refuse(fleet.deps.db, fleet.deps.settings, rules_of(fleet.deps))
 
 
 @pytest.mark.parametrize("how", ["demoted", "removed"])
@@ -259,7 +260,7 @@ def test_a_user_who_loses_the_permission_later_is_a_warning_and_stops_nothing(
             accounts.change_role(fleet.deps, "ann", Role.VIEWER)
         else:
             accounts.remove_user(fleet.deps, "ann")
-    rule_users.refuse(fleet.deps.db, fleet.deps.settings, fleet.deps.approval_rules)
+    rule_users.refuse(fleet.deps.db, fleet.deps.settings, rules_of(fleet.deps))
     [finding] = checks.users(fleet.deps.settings)
     assert (finding.level, "user:ann" in finding.message) == (CheckLevel.WARN, True)
 

@@ -28,7 +28,6 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
@@ -40,6 +39,8 @@ from fleet.features.experiments import assign, engagement, experiment_file, meas
 from fleet.features.experiments import service as experiments
 from fleet.features.experiments.engagement import Assignment, Reading
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
+from fleet.features.personas.service import personas_of
+from fleet.features.publishing.kinds import LIKE, POST
 from fleet.llm.base import Part, PostRequest, PostWords, Usage
 from tests.e2e.world import TOKEN, make_world
 from tests.factories import Fleet, Words, make_fleet, reply_lost
@@ -79,7 +80,7 @@ def lives(fleet: Fleet, rounds: int) -> None:
 
 def posted(fleet: Fleet, agent: uuid.UUID, number: int = 1, **payload: object) -> uuid.UUID:
     """Have a post made that belongs to an experiment; return its job."""
-    job = NewJob(ids.job(agent, number, 0), agent, JobKind.POST, "floimg", number, None,
+    job = NewJob(ids.job(agent, number, 0), agent, POST, "floimg", number, None,
                  {"variants": {"caption_question": "question"}, **payload})  # fmt: skip
     with fleet.deps.db.transaction() as tx:
         service.add(tx, [job])
@@ -363,7 +364,7 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
     now, later = (0, 24), (hour, hour + 1)
     today = datetime.now(UTC).date()
     agent = fleet.agent(weights=POSTS_ALONE)
-    closed = replace(fleet.deps, experiments=hours(later, later))
+    closed = replace(fleet.deps, parts={**fleet.deps.parts, "experiments": hours(later, later)})
     dispatch(fleet.deps)
     tick(closed, TickKey(agent, 1))
     assert fleet.jobs(kind="post") == []
@@ -378,7 +379,7 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
     fleet.sql("UPDATE jobs SET state = 'cancelled', finished_at = clock_timestamp()")
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp()")
     dispatch(fleet.deps)
-    tick(replace(fleet.deps, experiments=hours(now, now)), TickKey(agent, 3))
+    tick(replace(fleet.deps, parts={**fleet.deps.parts, "experiments": hours(now, now)}), TickKey(agent, 3))
     (own,) = (job for job in fleet.jobs(kind="post") if job.tick_no == 3)
     assert set(own.payload["variants"]) == {"when"}
     (unit,) = fleet.sql("SELECT unit FROM assignments").scalars()
@@ -386,16 +387,16 @@ def test_an_agent_posts_by_itself_only_in_its_days_window(fleet: Fleet) -> None:
 
 
 def test_who_could_not_keep_every_window_posts_whenever_it_likes(fleet: Fleet) -> None:
-    persona = next(one for one in fleet.deps.personas if one.schedule.peak)
+    persona = next(one for one in personas_of(fleet.deps) if one.schedule.peak)
     rhythm = replace(persona.schedule, timezone="UTC", sleep=((0, 6),))
-    library = replace(fleet.deps.personas, personas={persona.id: replace(persona, schedule=rhythm)})
-    deps = replace(fleet.deps, personas=library, experiments=hours((2, 4), (12, 14)))
+    library = replace(personas_of(fleet.deps), personas={persona.id: replace(persona, schedule=rhythm)})
+    deps = replace(fleet.deps, parts={"personas": library, "experiments": hours((2, 4), (12, 14))})
     fleet.agent(weights=POSTS_ALONE, persona_id=persona.id)
     with fleet.deps.db.transaction() as tx:
         actor = loop.actor(tx.execute(sa.select(*loop.ACTOR).select_from(AgentRow)).one())
     nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
     assert assign.waits(deps, actor, nine) == {}
-    assert assign.waits(replace(deps, experiments=hours((7, 8), (12, 14))), actor, nine)
+    assert assign.waits(replace(deps, parts={"personas": library, "experiments": hours((7, 8), (12, 14))}), actor, nine)
 
 
 def test_results_average_within_a_throw_and_say_who_gave_what(fleet: Fleet) -> None:
@@ -468,7 +469,7 @@ def test_from_the_decision_to_what_people_and_agents_gave_on_a_real_gallery(
         first = str(jobs[0].remote_id)
         _like_as_a_person(world.gallery_url, first)
         other = next(agent for agent in agents if agent != jobs[0].agent_id)
-        like = NewJob(ids.job(other, 99, 0), other, JobKind.LIKE, "floimg", 99, first)
+        like = NewJob(ids.job(other, 99, 0), other, LIKE, "floimg", 99, first)
         with fleet.deps.db.transaction() as tx:
             service.add(tx, [like])
         perform(fleet.deps, like.id)

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.core import events
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.engine.test_perform import add
 from tests.factories import Fleet
 from tests.features.jobs.test_cli import dead
@@ -30,7 +30,7 @@ def ids(api: TestClient, path: str, **query: object) -> list[str]:
 
 def test_jobs_are_found_by_all_that_they_are_known_by(api: TestClient, fleet: Fleet) -> None:
     ann, bob = fleet.agent(username="ann_1"), fleet.agent(username="bob_1")
-    post, like = str(add(fleet, ann, JobKind.POST)), str(add(fleet, bob, JobKind.LIKE, target="p1"))
+    post, like = str(add(fleet, ann, POST)), str(add(fleet, bob, LIKE, target="p1"))
     fleet.sql("UPDATE jobs SET created_at = created_at - interval '2 h', priority = 'high' WHERE id = :id", id=post)
     hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     assert ids(api, "jobs") == [like, post]
@@ -45,7 +45,7 @@ def test_jobs_are_found_by_all_that_they_are_known_by(api: TestClient, fleet: Fl
 
 
 def test_every_job_is_on_one_page(api: TestClient, fleet: Fleet) -> None:
-    made = {str(add(fleet, fleet.agent(), JobKind.POST)) for _ in range(7)}
+    made = {str(add(fleet, fleet.agent(), POST)) for _ in range(7)}
     found, cursor = [], None
     while True:
         page = api.get("/api/v1/jobs", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
@@ -59,7 +59,7 @@ def test_every_job_is_on_one_page(api: TestClient, fleet: Fleet) -> None:
 
 def test_a_cursor_is_checked(api: TestClient, fleet: Fleet) -> None:
     for _ in range(3):
-        add(fleet, fleet.agent(), JobKind.POST)
+        add(fleet, fleet.agent(), POST)
     page = api.get("/api/v1/jobs?limit=1").json()
     cursor, last = page["next"], page["items"][0]["id"]
     for wrong in (cursor[:-2] + "AA", cursor[1:], "AAAA", "!", "x" * 500):
@@ -86,7 +86,7 @@ def test_a_job_is_told_with_its_attempts_and_its_secrets_are_not(api: TestClient
 
 
 def test_a_waiting_job_is_hurried_or_called_off_once(api: TestClient, fleet: Fleet) -> None:
-    job_id = add(fleet, fleet.agent(), JobKind.POST)
+    job_id = add(fleet, fleet.agent(), POST)
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 h'")
     assert api.post(f"/api/v1/jobs/{job_id}/retry").status_code == 200
     assert [message.args for message in fleet.bell.take()] == [(str(job_id),)]
@@ -100,7 +100,7 @@ def test_dead_letters_are_counted_listed_replayed_and_discarded(api: TestClient,
     tired = dead(fleet, ann)
     old = dead(fleet, fleet.agent(), hours_ago=2)
     stale = dead(fleet, bob, stale=True, hours_ago=1)
-    never = dead(fleet, fleet.agent(), kind=JobKind.COMMENT, target="p1", reason=DeadReason.PERMANENT, hours_ago=3)
+    never = dead(fleet, fleet.agent(), kind=COMMENT, target="p1", reason=DeadReason.PERMANENT, hours_ago=3)
     assert api.get("/api/v1/dead/reasons").json() == {"total": 4, "reasons": {"exhausted": 3, "permanent": 1}}
     assert ids(api, "dead", reason="permanent") == [str(never)]
     assert ids(api, "dead", agent="ann_1") == [str(tired)]

@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from fleet.engine.jobs import queries
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import DeadReason
+from fleet.features.publishing.kinds import BROWSE, LIKE, POST
 from tests.engine.test_perform import add
 from tests.factories import Fleet
 from tests.features.agents.test_cli import HOSTILE, Cli
@@ -25,7 +25,7 @@ def cli(database_url: str, broker_url: str) -> Cli:
     return Cli(database_url, broker_url)
 
 
-def dead(fleet: Fleet, agent: uuid.UUID, *, kind: JobKind = JobKind.POST, reason: DeadReason = DeadReason.EXHAUSTED,
+def dead(fleet: Fleet, agent: uuid.UUID, *, kind: str = POST, reason: DeadReason = DeadReason.EXHAUSTED,
          target: str | None = None, hours_ago: float = 0, stale: bool = False,
          error: str = "503") -> uuid.UUID:  # fmt: skip
     """Add a dead letter."""
@@ -41,8 +41,8 @@ def dead(fleet: Fleet, agent: uuid.UUID, *, kind: JobKind = JobKind.POST, reason
 
 def test_jobs_are_listed_with_their_agents_and_filtered(cli: Cli, fleet: Fleet) -> None:
     ann, bob = fleet.agent(username="ann_1"), fleet.agent(username="bob_1")
-    add(fleet, ann, JobKind.POST)
-    add(fleet, bob, JobKind.LIKE, target="p1")
+    add(fleet, ann, POST)
+    add(fleet, bob, LIKE, target="p1")
     page = cli.json("jobs", "list")
     assert page["total"] == 2
     assert set(page["items"][0]) == JOB_KEYS
@@ -56,7 +56,7 @@ def test_jobs_are_listed_with_their_agents_and_filtered(cli: Cli, fleet: Fleet) 
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id(cli: Cli, fleet: Fleet) -> None:
-    job_id = add(fleet, fleet.agent(username="ann_1"), JobKind.POST)
+    job_id = add(fleet, fleet.agent(username="ann_1"), POST)
     shown = cli.json("jobs", "show", str(job_id)[:8])
     assert shown["id"] == str(job_id)
     assert set(shown) == JOB_KEYS | {"payload", "checkpoint", "result", "attempts_made"}
@@ -69,7 +69,7 @@ def test_a_wrong_job_id_is_told_apart_from_an_unknown_one(cli: Cli, prefix: str,
 
 
 def test_retry_makes_a_waiting_job_due_and_rings(cli: Cli, fleet: Fleet) -> None:
-    job_id = add(fleet, fleet.agent(), JobKind.POST)
+    job_id = add(fleet, fleet.agent(), POST)
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() + interval '1 h'")
     cli("jobs", "retry", str(job_id)[:8])
     assert fleet.job(job_id).next_attempt_at < fleet.job(job_id).expires_at
@@ -77,7 +77,7 @@ def test_retry_makes_a_waiting_job_due_and_rings(cli: Cli, fleet: Fleet) -> None
 
 
 def test_cancel_calls_off_and_a_second_time_is_a_conflict(cli: Cli, fleet: Fleet) -> None:
-    job_id = add(fleet, fleet.agent(), JobKind.POST)
+    job_id = add(fleet, fleet.agent(), POST)
     cli("jobs", "cancel", str(job_id))
     assert fleet.job(job_id).state == "cancelled"
     assert "cancelled" in cli("jobs", "cancel", str(job_id), code=4).stderr
@@ -86,7 +86,7 @@ def test_cancel_calls_off_and_a_second_time_is_a_conflict(cli: Cli, fleet: Fleet
 def test_dead_letters_are_listed_by_reason_kind_agent_age_and_id(cli: Cli, fleet: Fleet) -> None:
     ann, bob = fleet.agent(username="ann_1"), fleet.agent(username="bob_1")
     old = dead(fleet, ann, hours_ago=50)
-    poison = dead(fleet, bob, kind=JobKind.LIKE, reason=DeadReason.POISON, target="p1")
+    poison = dead(fleet, bob, kind=LIKE, reason=DeadReason.POISON, target="p1")
 
     def found(*options: str) -> list[str]:
         return [job["id"] for job in cli.json("dead", "list", *options)["items"]]
@@ -112,7 +112,7 @@ def test_dead_show_is_for_the_dead(cli: Cli, fleet: Fleet) -> None:
     shown = cli("dead", "show", str(dead(fleet, agent))).stdout
     assert "exhausted" in shown
     assert "then replay" in " ".join(shown.split()), "what can be done about it"
-    alive = add(fleet, agent, JobKind.BROWSE, tick_no=9)
+    alive = add(fleet, agent, BROWSE, tick_no=9)
     assert "fleet jobs show" in cli("dead", "show", str(alive), code=4).stderr
 
 

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
+from fleet.engine.registry import MESSAGE
+from fleet.features.publishing.kinds import LIKE, POST
 from tests.web_client import Web
 
 _TARGETS = itertools.count()
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{13371337*73317331}}\x1b[31m"
 
 
-def add_job(web: Web, state: JobState = JobState.READY, *, kind: JobKind = JobKind.POST, agent: uuid.UUID | None = None,
+def add_job(web: Web, state: JobState = JobState.READY, *, kind: str = POST, agent: uuid.UUID | None = None,
             priority: str = "normal", made_h: float = 0.0, ended_h: float = 0.0, stale: bool = False,
             reason: DeadReason = DeadReason.EXHAUSTED, **more: Any) -> uuid.UUID:  # fmt: skip
     """Add a job in a state, made and ended so many hours ago; `more` are columns, JSON ones as dicts."""
@@ -51,7 +52,7 @@ def shown(page: str, *jobs: uuid.UUID) -> list[bool]:
 def test_the_list_shows_what_its_filters_say(web: Web) -> None:
     ana, bob = web.fleet.agent(username="ana_1"), web.fleet.agent(username="bob_1")
     ready = add_job(web, agent=ana, made_h=0.5)
-    like = add_job(web, JobState.DONE, kind=JobKind.LIKE, agent=bob, priority="low", made_h=30, ended_h=30)
+    like = add_job(web, JobState.DONE, kind=LIKE, agent=bob, priority="low", made_h=30, ended_h=30)
     urgent = add_job(web, agent=bob, priority="high", made_h=200)
     dead = add_job(web, JobState.DEAD, agent=bob, made_h=5, ended_h=3, error="the surface said no")
     viewer = web.browser("viewer")
@@ -235,7 +236,7 @@ def hidden(page: str) -> dict[str, list[str]]:
 def test_dead_letters_are_told_by_reason_with_what_to_do(web: Web) -> None:
     agent = web.fleet.agent(username="ana_1")
     tired = add_job(web, JobState.DEAD, agent=agent, ended_h=2)
-    odd = add_job(web, JobState.DEAD, kind=JobKind.LIKE, reason=DeadReason.UNKNOWN_OUTCOME, ended_h=30)
+    odd = add_job(web, JobState.DEAD, kind=LIKE, reason=DeadReason.UNKNOWN_OUTCOME, ended_h=30)
     old = add_job(web, JobState.DEAD, reason=DeadReason.EXPIRED, ended_h=200, stale=True)
     alive = add_job(web)
     viewer = web.browser("viewer")
@@ -257,8 +258,8 @@ def test_replay_asks_first_says_how_many_and_brings_back_exactly_these(web: Web)
     agent = web.fleet.agent()
     fresh = [add_job(web, JobState.DEAD, agent=agent, ended_h=n + 1) for n in range(3)]
     stale = add_job(web, JobState.DEAD, agent=agent, ended_h=5, stale=True)
-    other = add_job(web, JobState.DEAD, kind=JobKind.LIKE, ended_h=5)
-    message = add_job(web, JobState.DEAD, kind=JobKind.MESSAGE, reason=DeadReason.UNREADABLE, ended_h=5)
+    other = add_job(web, JobState.DEAD, kind=LIKE, ended_h=5)
+    message = add_job(web, JobState.DEAD, kind=MESSAGE.kind, reason=DeadReason.UNREADABLE, ended_h=5)
     oda = web.browser("operator", "oda")
     asked = oda.get("/dead/replay?kind=post&all=true").text
     assert "Replay 4 dead letters?" in asked and "Also the 1 whose time has passed" in asked

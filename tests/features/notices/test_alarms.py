@@ -11,10 +11,9 @@ import pytest
 
 from fleet.accounts.sealing import new_key
 from fleet.core import events
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents.models import Status
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.policy import NOTICES, JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -25,8 +24,10 @@ from fleet.features.agents import commands as people
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as fleetwide
+from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import subscribers
+from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from fleet.features.webhooks.subscriptions import Wanted
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
@@ -120,23 +121,25 @@ def test_operators_hear_of_a_hold_while_it_lasts(fleet: Fleet, receiver: Receive
     live(fleet)
     assert approving.show(fleet.deps, str(request.id))[0].state == "expired"
     # The hold is still held to: no agent's job was done meanwhile, but those of what it does not cover.
-    new = [job for job in fleet.jobs(state=JobState.DONE) if job.id not in done and job.kind not in NOTICES]
+    new = [
+        job
+        for job in fleet.jobs(state=JobState.DONE)
+        if job.id not in done and not registry.current().job(job.kind).is_notice
+    ]
     assert [job for job in new if job.agent_id == agent.id] == []
     assert fleet.row(agent.id).status in (Status.RUNNING, Status.PAUSED)
 
 
-@pytest.mark.parametrize("kind", [JobKind.DELIVER, JobKind.NOTIFY, JobKind.HANDLE])
-def test_a_pause_of_their_own_kind_holds_notices(
-    fleet: Fleet, receiver: Receiver, heard: list[str], kind: JobKind
-) -> None:
+@pytest.mark.parametrize("kind", [DELIVER, NOTIFY, HANDLE])
+def test_a_pause_of_their_own_kind_holds_notices(fleet: Fleet, receiver: Receiver, heard: list[str], kind: str) -> None:
     hooks.create(fleet.deps, Wanted(receiver.url, ["control.*"]), by="ada")
     live(fleet)
     receiver.got.clear()
     fleetwide.pause(fleet.deps, "kind", kind, by="ada")
     live(fleet)
-    assert [got for got in receiver.got if got.path == "/in"] == [] or kind is not JobKind.DELIVER
-    assert heard == [] or kind is not JobKind.HANDLE
-    assert [got for got in receiver.got if got.path == "/n"] == [] or kind is not JobKind.NOTIFY
+    assert [got for got in receiver.got if got.path == "/in"] == [] or kind != DELIVER
+    assert heard == [] or kind != HANDLE
+    assert [got for got in receiver.got if got.path == "/n"] == [] or kind != NOTIFY
     fleetwide.resume(fleet.deps, "kind", kind, by="ada")
     fleet.time_passes()
     live(fleet)

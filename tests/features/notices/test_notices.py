@@ -24,13 +24,13 @@ from fleet.core.settings import Settings, load
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.features.agents import commands as people
 from fleet.features.controls import commands as fleetwide
+from fleet.features.notices.kinds import NOTIFY
 from fleet.notify import Notice
 from tests.factories import Fleet, make_fleet
 
@@ -211,7 +211,7 @@ def notify(fleet: Fleet, channel: str = "json", *, tick_no: int = 1) -> uuid.UUI
     """Add the job of one notice."""
     agent = people.get_agent(fleet.deps, "fleet_approvals")
     payload = {"channel": channel, "subject": NOTICE.subject, "title": NOTICE.title, "body": NOTICE.body}
-    job = NewJob(ids.job(agent.id, tick_no, 0), agent.id, JobKind.NOTIFY, agent.surface, tick_no, payload=payload)
+    job = NewJob(ids.job(agent.id, tick_no, 0), agent.id, NOTIFY, agent.surface, tick_no, payload=payload)
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [job])
     return job.id

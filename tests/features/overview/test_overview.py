@@ -9,15 +9,16 @@ from html import unescape
 import pytest
 
 from fleet.core import events, ids
+from fleet.engine import registry
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import OFF_SURFACE, JobKind
 from fleet.engine.system_agents import SURFACE
 from fleet.features.controls import commands as fleetwide
 from fleet.features.monitoring import health
 from fleet.features.monitoring.health import Asked
 from fleet.features.overview import figures, hours
 from fleet.features.overview.queries import Hour, Watch
+from fleet.features.publishing.kinds import LIKE, POST
 from fleet.web import cached_stats
 from tests.factories import WITHIN_S, Fleet
 from tests.web_client import Web
@@ -157,16 +158,16 @@ def test_workers_are_as_they_said_last(fleet: Fleet, asked: Asked, level: str, w
 def test_beat_and_surface_are_judged_by_what_happens(fleet: Fleet) -> None:
     fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")
-    fail(fleet, JobKind.LIKE, "the gallery answered 503")
+    fail(fleet, LIKE, "the gallery answered 503")
     found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
     assert found["Beat"].level == health.Level.BAD
     assert found["Surface floimg"].level == health.Level.BAD
     assert "the gallery answered 503" in found["Surface floimg"].words
 
 
-def fail(fleet: Fleet, kind: JobKind, why: str) -> None:
+def fail(fleet: Fleet, kind: str, why: str) -> None:
     """Record three failed attempts at a job of an agent of the kind that has such jobs."""
-    surface = SURFACE if kind in OFF_SURFACE else "floimg"
+    surface = "floimg" if registry.current().job(kind).uses_surface else SURFACE
     agent = fleet.agent(surface=surface)
     job = NewJob(ids.new(), agent, kind, surface)
     with fleet.deps.db.transaction() as tx:
@@ -176,11 +177,11 @@ def fail(fleet: Fleet, kind: JobKind, why: str) -> None:
 
 
 def test_a_surface_is_not_judged_by_what_never_called_it(fleet: Fleet) -> None:
-    for kind in sorted(OFF_SURFACE):
+    for kind in sorted(registry.current().kinds(lambda job: not job.uses_surface)):
         fail(fleet, kind, "the receiver answered 500")
     found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
     assert (found["Surface floimg"].level, found["Surface floimg"].words) == ("unknown", "nothing was sent yet")
-    fail(fleet, JobKind.POST, "the gallery answered 503")
+    fail(fleet, POST, "the gallery answered 503")
     found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
     assert found["Surface floimg"].words == "3 tries failed lately: the gallery answered 503"
 

@@ -15,10 +15,10 @@ from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
 from fleet.core.settings import Settings
 from fleet.engine import work as work_module
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.publishing import batching
+from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.llm import registry
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
@@ -66,7 +66,7 @@ def look(fleet: Fleet, job: uuid.UUID) -> str:
 
 
 def begun(fleet: Fleet) -> uuid.UUID:
-    job = add(fleet, fleet.agent(persona_id="ai_artist"), JobKind.POST)
+    job = add(fleet, fleet.agent(persona_id="ai_artist"), POST)
     perform(fleet.deps, job)
     return job
 
@@ -200,7 +200,7 @@ def test_a_batch_that_takes_too_long_is_called_off_and_may_have_been_billed(flee
     assert not call.batch
     assert budget(fleet).reserved_microusd == reserved, "what became of it nobody knows"
     fleet.sql("UPDATE llm_reservations SET until = clock_timestamp()")
-    assert sweep(fleet.deps).amounts_charged == 1
+    assert sweep(fleet.deps).recovered_by_features == 1
     assert budget(fleet).spent_microusd == reserved + call.microusd
 
 
@@ -246,14 +246,14 @@ def test_a_spent_budget_hands_nothing_in(fleet: Fleet, server: ModelServer) -> N
 
 
 def test_a_job_that_is_about_to_expire_is_written_directly(fleet: Fleet, server: ModelServer) -> None:
-    job = add(fleet, fleet.agent(), JobKind.POST)
+    job = add(fleet, fleet.agent(), POST)
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() + interval '50 min'")
     perform(fleet.deps, job)
     assert (fleet.job(job).state, asked(server, BATCHES)) == ("done", 0)
 
 
 def test_comments_and_fleets_that_do_not_ask_for_it_use_no_batch(fleet: Fleet, server: ModelServer) -> None:
-    perform(fleet.deps, add(fleet, fleet.agent(), JobKind.COMMENT, target="p1", author="zoe", caption="A lamp."))
+    perform(fleet.deps, add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe", caption="A lamp."))
     fleet.deps._batches[:] = [None]
     begun(fleet)
     assert (asked(server, BATCHES), asked(server, "/v1/messages")) == (0, 2)

@@ -19,11 +19,11 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.publishing import review_words
+from fleet.features.publishing.kinds import COMMENT
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from tests.factories import Fleet, raises, reply_lost
 
@@ -76,7 +76,7 @@ def chooser(fleet: Fleet, *answers: str) -> Chooser:
 def offer(fleet: Fleet, agent: uuid.UUID, *posts: str, tick_no: int = 1, **told: Any) -> uuid.UUID:
     seen = [{"id": post, "author": "zoe", "author_name": f"Author of {post}", "caption": f"Picture {post}",
              "comments": 0, "ours": 0, **told} for post in posts]  # fmt: skip
-    job = NewJob(ids.job(agent, tick_no, 0), agent, JobKind.COMMENT, "floimg", tick_no, None, {"seen": seen})
+    job = NewJob(ids.job(agent, tick_no, 0), agent, COMMENT, "floimg", tick_no, None, {"seen": seen})
     with fleet.deps.db.transaction() as tx:
         assert ledger.add(tx, [job])
     return job.id

@@ -6,9 +6,9 @@ import random
 import re
 from typing import Any
 
-from fleet.engine.jobs import history
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
+from fleet.features.publishing import memory
+from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.memory import LedgerMemory
 from fleet.llm import prompts, screening
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
@@ -22,7 +22,7 @@ SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))
 
 def test_a_writer_is_told_what_the_agent_said_and_to_whom(fleet: Fleet) -> None:
     agent, other = fleet.agent(), fleet.agent()
-    perform(fleet.deps, add(fleet, agent, JobKind.POST, tick_no=1))
+    perform(fleet.deps, add(fleet, agent, POST, tick_no=1))
     first, second = offer(fleet, agent, "p1", tick_no=2), offer(fleet, agent, "p2", tick_no=3)
     for job in (first, second, offer(fleet, other, "p1")):
         perform(fleet.deps, job)
@@ -39,7 +39,7 @@ def test_whom_an_agent_sees_again_comes_first_and_a_post_is_told_of_talk_alone(f
     agent = fleet.agent()
     for n in range(1, 8):
         perform(fleet.deps, offer(fleet, agent, f"p{n}", tick_no=n))
-    perform(fleet.deps, add(fleet, agent, JobKind.POST, tick_no=9))
+    perform(fleet.deps, add(fleet, agent, POST, tick_no=9))
     memory = LedgerMemory(fleet.deps.db)
     assert memory.recall(agent, ("Author of p1", ""), limit=2)[0].startswith("Told Author of p1: ")
     assert memory.recall(agent, ("Nobody",), limit=1) == ("Posted: A harbour, take 8.",)
@@ -56,17 +56,17 @@ def test_whom_an_agent_sees_again_comes_first_and_a_post_is_told_of_talk_alone(f
             return self
 
     fleet.deps._writers[:] = [Notes()]  # type: ignore[list-item]
-    perform(fleet.deps, add(fleet, agent, JobKind.POST, tick_no=10))
+    perform(fleet.deps, add(fleet, agent, POST, tick_no=10))
     assert len(Notes.asked[0].memories) == 6
     assert not any("Posted" in one for one in Notes.asked[0].memories)
 
 
 def test_what_did_not_happen_is_not_remembered(fleet: Fleet) -> None:
     agent = fleet.agent()
-    job = add(fleet, agent, JobKind.POST)
+    job = add(fleet, agent, POST)
     perform(fleet.deps, job)
     fleet.sql("UPDATE jobs SET state = 'skipped'")
-    assert history.deeds(fleet.deps.db, agent, limit=5) == []
+    assert memory.deeds(fleet.deps.db, agent, limit=5) == []
 
 
 def test_the_past_is_read_by_its_index(fleet: Fleet) -> None:
@@ -80,7 +80,7 @@ def test_the_past_is_read_by_its_index(fleet: Fleet) -> None:
     fleet.sql(many, agent=agent, other=fleet.agent())
     as_owner(fleet.deps.settings.database_url, "ANALYZE jobs")
     with fleet.deps.db.transaction() as tx:
-        sql, _ = history._DEEDS._compiled
+        sql, _ = memory._DEEDS._compiled
         values: dict[str, Any] = {"agent_id": agent, "most": 20}
         explained = tx._driver.execute(b"EXPLAIN " + sql, values)
         plan = " ".join(row[0] for row in explained)

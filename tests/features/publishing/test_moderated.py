@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fleet.core import events
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
+from fleet.features.publishing.kinds import COMMENT
 from fleet.llm.base import Till
 from fleet.llm.moderation.base import Judgement, Unanswered
 from tests.factories import Fleet, make_fleet, reply_lost
@@ -87,7 +87,7 @@ def test_a_flagged_text_is_refused_kept_nowhere_and_written_anew(
 def test_an_incident_names_the_category_and_who_found_it_and_not_the_words(fleet: Fleet, moderator: Moderator) -> None:
     moderator.bad = {"": "hate"}
     says(fleet, *POEMS)
-    job = add(fleet, fleet.agent(), JobKind.COMMENT)
+    job = add(fleet, fleet.agent(), COMMENT)
     perform(fleet.deps, job)
     with fleet.deps.db.transaction() as tx:
         told = [event.payload for event in events.latest(tx) if event.subject == "content.refused"]
@@ -118,7 +118,7 @@ def test_while_it_cannot_be_asked_the_job_waits_costs_no_attempt_and_pays_nothin
 
 def test_local_rules_hold_whatever_the_moderator_says(fleet: Fleet, moderator: Moderator) -> None:
     says(fleet, "Write to me at ann@example.org today.", "Call me: ann@example.org, please.")
-    job = add(fleet, fleet.agent(), JobKind.COMMENT)
+    job = add(fleet, fleet.agent(), COMMENT)
     perform(fleet.deps, job)
     assert fleet.job(job).state == JobState.SKIPPED
     assert not moderator.asked, "what is refused already is shown to nobody"

@@ -21,11 +21,12 @@ from fleet.engine import surface_pictures
 from fleet.engine import work as work_module
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
+from fleet.features.personas.service import personas_of
 from fleet.features.publishing import published_texts
 from fleet.features.publishing.handlers import post
+from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
 from fleet.images.marks import Marks, Source, read_marks
@@ -73,8 +74,8 @@ def says(fleet: Fleet, *texts: str, **more: str) -> Script:
     return script
 
 
-def add(fleet: Fleet, agent_id: uuid.UUID, kind: JobKind = JobKind.POST, *, tick_no: int = 1) -> uuid.UUID:
-    target = f"p{tick_no}" if kind is JobKind.COMMENT else None
+def add(fleet: Fleet, agent_id: uuid.UUID, kind: str = POST, *, tick_no: int = 1) -> uuid.UUID:
+    target = f"p{tick_no}" if kind == COMMENT else None
     job = NewJob(ids.job(agent_id, tick_no, 0), agent_id, kind, "floimg", tick_no, target, {"author": "zoe"})
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [job])
@@ -95,8 +96,8 @@ def everything_written(fleet: Fleet) -> str:
     return " ".join(str(fleet.sql(dump.format(table)).scalar()) for table in ("jobs", "events", "job_attempts"))
 
 
-@pytest.mark.parametrize("kind", [JobKind.POST, JobKind.COMMENT])
-def test_a_refused_text_is_written_once_more_with_other_dice(fleet: Fleet, kind: JobKind) -> None:
+@pytest.mark.parametrize("kind", [POST, COMMENT])
+def test_a_refused_text_is_written_once_more_with_other_dice(fleet: Fleet, kind: str) -> None:
     script = says(fleet, "Write to zoe@example.org!", POEMS[0])
     job = add(fleet, fleet.agent(), kind)
     perform(fleet.deps, job)
@@ -179,7 +180,7 @@ def test_a_second_draft_counts_as_what_was_said(fleet: Fleet) -> None:
     says(fleet, "I am not a bot.", POEMS[0])
     perform(fleet.deps, add(fleet, agent))
     with fleet.deps.db.transaction() as tx:
-        assert published_texts.recent_results(tx, agent, JobKind.POST, "caption") == [POEMS[0]]
+        assert published_texts.recent_results(tx, agent, POST, "caption") == [POEMS[0]]
         assert [sent.text for sent in published_texts.texts_sent(tx, "floimg", None, limit=5)] == [POEMS[0]]
 
 
@@ -400,7 +401,7 @@ def test_a_picture_is_ordered_in_one_of_the_personas_ways_the_same_in_every_atte
     perform(fleet.deps, job)
     assert ordered[0] == ordered[1]
     assert fleet.job(job).checkpoint["image"]["workflow"] == ordered[0].workflow_type
-    assert ordered[0].workflow_type in fleet.deps.personas.get(str(ordered[0].account.persona_id)).workflow_types
+    assert ordered[0].workflow_type in personas_of(fleet.deps).get(str(ordered[0].account.persona_id)).workflow_types
 
 
 def test_a_picture_that_cannot_be_fetched_is_tried_once_more_and_never_paid_again(fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.engine import positions
 from fleet.engine.system_agents import staff
+from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.inbound import service as receiving
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
@@ -127,13 +128,13 @@ def say(fleet: Fleet, secret: str, body: bytes) -> None:
 def test_subscribers_are_listed_and_can_hear_again(cli: Cli, fleet: Fleet) -> None:
     assert "No code hears" in cli("events", "subscribers").stdout
     with fleet.deps.db.transaction() as tx:
-        stood = positions.standing(tx, positions.of_code("ledger"))
+        stood = positions.standing(tx, webhook_positions.of_code("ledger"))
     (listed,) = cli.json("events", "subscribers")["items"]
     assert (listed["name"], listed["subjects"], listed["position"]) == ("ledger", None, positions.written(stood))
     assert "not installed here" in cli("events", "subscribers", columns=160).stdout
     assert "--yes" in cli("events", "replay", "--subscriber", "ledger", "--from", "7-8", code=2).stderr
     assert "begins again after 7-8" in cli("events", "replay", "--subscriber", "ledger", "--from", "7-8", "-y").stdout
     with fleet.deps.db.transaction() as tx:
-        assert positions.standing(tx, positions.of_code("ledger")) == Position(7, 8)
+        assert positions.standing(tx, webhook_positions.of_code("ledger")) == Position(7, 8)
     assert "nobody" in cli("events", "replay", "--subscriber", "nobody", "--from", "0-0", "-y", code=3).stderr
     cli("events", "replay", "--subscriber", "ledger", "--from", "yesterday", "-y", code=2)

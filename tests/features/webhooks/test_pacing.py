@@ -15,19 +15,19 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict
 from fleet.core.queue import QUEUES, Message
-from fleet.engine import positions
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.controls import commands as fleetwide
+from fleet.features.drafts.kinds import SCAN_FEED
+from fleet.features.publishing.kinds import BROWSE, COMMENT
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import pacing
+from fleet.features.webhooks import pacing, positions
 from fleet.features.webhooks.subscriptions import Wanted
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
@@ -193,7 +193,7 @@ def test_a_flood_of_deliveries_does_not_starve_scans(database_url: str, receiver
         dispatch(fleet.deps)
         sweep(fleet.deps)
         worker.work(15)
-    assert {job.state for job in fleet.jobs(kind=JobKind.SCAN_FEED)} == {"done"}
+    assert {job.state for job in fleet.jobs(kind=SCAN_FEED)} == {"done"}
     assert worker.done["fleet.scan_feed"] == len(agents)
     assert sum(worker.done.values()) <= 45
     assert told(fleet)["job.held"] + told(fleet)["job.duplicate"] == 0
@@ -202,7 +202,7 @@ def test_a_flood_of_deliveries_does_not_starve_scans(database_url: str, receiver
 
 def test_one_sweep_publishes_jobs_of_every_kind_however_many_of_one_are_due(fleet: Fleet) -> None:
     agent = fleet.agent()
-    kinds = [JobKind.BROWSE] * 3500 + [JobKind.COMMENT, JobKind.SCAN_FEED]
+    kinds = [BROWSE] * 3500 + [COMMENT, SCAN_FEED]
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [NewJob(uuid.uuid4(), agent, kind, "floimg") for kind in kinds])
     fleet.sql("UPDATE jobs SET published_at = NULL, publishes = 0")
@@ -214,7 +214,7 @@ def test_one_sweep_publishes_jobs_of_every_kind_however_many_of_one_are_due(flee
 def test_a_message_that_waits_in_a_long_queue_is_not_sent_again(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = fleet.agent(running=False)
     with fleet.deps.db.transaction() as tx:
-        ledger.add(tx, [NewJob(uuid.uuid4(), agent, JobKind.COMMENT, "floimg")])
+        ledger.add(tx, [NewJob(uuid.uuid4(), agent, COMMENT, "floimg")])
     late_s = 2 * fleet.deps.settings.republish_s
     fleet.sql("UPDATE jobs SET published_at = clock_timestamp() - make_interval(secs => :s)", s=late_s)
     with monkeypatch.context() as patch:

@@ -13,7 +13,6 @@ from fleet.access import Permission, audit
 from fleet.accounts.sealing import new_key
 from fleet.core import clock, events
 from fleet.core.events import Event, Position
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
@@ -22,6 +21,7 @@ from fleet.features.agents import commands as people
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import delivery
 from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.models import SubscriptionRow
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
@@ -46,7 +46,7 @@ def fleet(database_url: str, receiver: Receiver) -> Iterator[Fleet]:
 
 
 def carry_out(web: Web) -> None:
-    for job in web.fleet.jobs(kind=JobKind.DELIVER):
+    for job in web.fleet.jobs(kind=DELIVER):
         perform(web.deps, job.id)
 
 

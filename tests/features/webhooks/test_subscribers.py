@@ -17,10 +17,9 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import Position
-from fleet.engine import positions, ticks
+from fleet.engine import positions, registry, ticks
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.jobs.policy import RETRY, JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -29,6 +28,7 @@ from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.webhooks import subscribers
 from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.signatures import Scheme
 from tests.factories import Fleet, make_fleet
 
@@ -100,9 +100,9 @@ def look(fleet: Fleet) -> None:
 
 def handle(fleet: Fleet) -> list[str]:
     """Carry out what is due; return the states of all jobs of this kind, oldest first."""
-    for job in fleet.jobs(kind=JobKind.HANDLE):
+    for job in fleet.jobs(kind=HANDLE):
         perform(fleet.deps, job.id)
-    return [str(job.state) for job in fleet.jobs(kind=JobKind.HANDLE)]
+    return [str(job.state) for job in fleet.jobs(kind=HANDLE)]
 
 
 def happens(fleet: Fleet, *numbers: int, subject: str = "thing.done") -> None:
@@ -151,7 +151,7 @@ def test_an_event_that_fails_for_good_is_parked_and_told_of(fleet: Fleet, ledger
     ledger.code.refuses = {2}
     happens(fleet, 2, 3)
     look(fleet)
-    for _ in range(RETRY[JobKind.HANDLE].max_attempts):
+    for _ in range(registry.current().job(HANDLE).retry.max_attempts):
         fleet.time_passes()
         handle(fleet)
     assert handle(fleet) == ["done"]
@@ -298,7 +298,7 @@ def test_a_subscriber_that_is_no_longer_installed_is_let_be(fleet: Fleet, ledger
     (ledger.info / "entry_points.txt").write_text("", encoding="utf-8")
     subscribers.subscribers.cache_clear()
     assert handle(fleet) == ["skipped"]
-    assert fleet.jobs(kind=JobKind.HANDLE)[0].state == JobState.SKIPPED
+    assert fleet.jobs(kind=HANDLE)[0].state == JobState.SKIPPED
     assert [one.subjects for one in subscribers.listed(fleet.deps) if one.name == ledger.name] == [None]
 
 

@@ -21,7 +21,6 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import positions, ticks
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs.models import JobRow, TickRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -29,9 +28,12 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.controls import commands as fleetwide
+from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks import sending
 from fleet.features.webhooks.commands import Made
+from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.subscriptions import Wanted
 from fleet.images.errors import Forbidden
 from tests import ROOT, TESTS
@@ -89,7 +91,7 @@ def happens(fleet: Fleet, subject: str = "thing.done", **payload: Any) -> None:
 
 
 def delivery_jobs(fleet: Fleet) -> list[JobRow]:
-    return fleet.jobs(kind=JobKind.DELIVER)
+    return fleet.jobs(kind=DELIVER)
 
 
 def deliver(fleet: Fleet) -> list[JobRow]:
@@ -176,11 +178,11 @@ def test_the_same_event_read_twice_is_one_job(fleet: Fleet, receiver: Receiver) 
     subscribe(fleet, receiver)
     look(fleet)
     with fleet.deps.db.transaction() as tx:
-        before = positions.standing(tx, positions.WEBHOOKS)
+        before = positions.standing(tx, webhook_positions.WEBHOOKS)
     happens(fleet)
     look(fleet)
     with fleet.deps.db.transaction() as tx:
-        positions.reset(tx, positions.WEBHOOKS, before)
+        positions.reset(tx, webhook_positions.WEBHOOKS, before)
     look(fleet)
     assert len(delivery_jobs(fleet)) == 1
 
@@ -266,7 +268,7 @@ def test_a_receiver_that_is_gone_for_good_is_left_alone(fleet: Fleet, receiver: 
     found = hooks.get(fleet.deps, str(made.subscription.id))
     assert (states, len(receiver.got)) == (["cancelled", "dead"], 1)
     assert (found.active, found.disabled) == (False, "its receiver answered 410: it wants nothing any more")
-    assert [job.payload["subject"] for job in fleet.jobs(kind=JobKind.NOTIFY)] == ["hook.disabled"]
+    assert [job.payload["subject"] for job in fleet.jobs(kind=NOTIFY)] == ["hook.disabled"]
     happens(fleet)
     look(fleet)
     assert len(delivery_jobs(fleet)) == 2

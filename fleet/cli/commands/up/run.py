@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from fleet import app
 from fleet.accounts import keys
 from fleet.cli.commands import migrate
 from fleet.cli.commands.check import env_check
@@ -40,6 +41,7 @@ from fleet.features.activity.agent_names import Cast
 from fleet.features.activity.cli_feed import line
 from fleet.features.agents import commands as people
 from fleet.features.approvals import rule_users
+from fleet.features.approvals.service import rules_of
 from fleet.features.controls import commands as fleetwide
 from fleet.features.controls.cli import held
 from fleet.features.users import invite
@@ -124,9 +126,10 @@ class Run:
         self.settings = self._learn(
             database_url=urls.database, broker_url=urls.broker, sandbox=not self.settings.gallery_url
         )
+        app.load()
         deps = self._deps = runtime_deps.build(self.settings)
         self._door.act()
-        rule_users.refuse(deps.db, self.settings, deps.approval_rules)
+        rule_users.refuse(deps.db, self.settings, rules_of(deps))
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)
         if self.settings.gallery_url:

@@ -18,14 +18,14 @@ from fleet.adapters import base
 from fleet.adapters.base import FeedItem, SaidComment, Verb
 from fleet.core.db import Tx
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.jobs import usage
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
 from fleet.features.drafts import learning, lessons, queries
-from fleet.features.drafts.scanning import seen
+from fleet.features.drafts.scanning import queue, seen
 from fleet.features.drafts.scanning.sifting import Offered, Shown
 from fleet.features.publishing import comment_targets, published_texts
-from fleet.features.publishing.memory import MOST_RECALLED
+from fleet.features.publishing.kinds import POST
+from fleet.features.publishing.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.voice import speaker_of
 from fleet.llm.scanning.request import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 from fleet.llm.topics import topic_of
 
@@ -92,7 +92,7 @@ def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], uns
 
 def _since_last_s(tx: Tx, work: Work) -> float | None:
     """Return how long ago the agent last came to the end of a look; None for its first one."""
-    last = usage.last_scan(tx, work.agent.id)
+    last = queue.last_scan(tx, work.agent.id)
     return None if last is None else max(0.0, (tx.now() - last[0]).total_seconds())
 
 
@@ -151,16 +151,16 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
         "kinds": offered.kinds, "reactions": offered.reactions, "visibilities": offered.visibilities,
         "leanings": learning.leanings(taught, now), "accepted": accepted, "refused": refused,
         "recent_captions": tuple(dict.fromkeys(recent)),
-        "memories": work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED),
+        "memories": memory_of(work.deps).recall(work.agent.id, authors, limit=MOST_RECALLED),
     }  # fmt: skip
-    return ScanRequest(work.deps.speaker(work.agent), tuple(_told(work, one) for one in items), **asked | changes)
+    return ScanRequest(speaker_of(work.deps, work.agent), tuple(_told(work, one) for one in items), **asked | changes)
 
 
 def captions(tx: Tx, agent_id: uuid.UUID) -> list[str]:
     """Return what an agent's posts have said lately, and what its drafts would say."""
     return [
         *queries.open_captions(tx, agent_id),
-        *published_texts.recent_results(tx, agent_id, JobKind.POST, "caption"),
+        *published_texts.recent_results(tx, agent_id, POST, "caption"),
     ]
 
 

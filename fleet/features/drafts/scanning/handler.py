@@ -13,13 +13,12 @@ from typing import Any
 
 from fleet.core import clock, events
 from fleet.core.db import Tx
-from fleet.engine.jobs import usage
 from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.engine.work import Fenced, Work
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import limits
 from fleet.features.drafts.scanning import batch as scanning
-from fleet.features.drafts.scanning import propose, seen
+from fleet.features.drafts.scanning import propose, queue, seen
 from fleet.features.drafts.scanning.batch import Batch
 from fleet.llm.errors import NotPaidFor
 from fleet.llm.scanning import request as asking
@@ -35,7 +34,7 @@ def prepare(work: Work) -> Done | Held | Skipped:
     """Make drafts of what is new; where nothing is, no model is asked."""
     if not work.agent.is_supervised:
         return Skipped("the agent decides for itself now")
-    if usage.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
+    if queue.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
         return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
     if work.known("batch") is None and (why := limits.why_full(work.deps, work.agent)) is not None:
         return Skipped(why)
@@ -61,7 +60,7 @@ def _done(batch: Batch, **counted: Any) -> Done:
 
 def _behind(work: Work) -> timedelta:
     """Return how long to wait for a turn: the more wait, the longer each, or asking costs more than scanning."""
-    crowd = usage.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.scan_concurrency)
+    crowd = queue.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.scan_concurrency)
     return timedelta(seconds=work.deps.dice.uniform(*_BEHIND_S) * max(1.0, crowd))
 
 

@@ -18,7 +18,6 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine import reserve
 from fleet.engine.agents import loop
-from fleet.engine.jobs import usage
 from fleet.engine.work import Work
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
@@ -33,6 +32,8 @@ from fleet.features.drafts.scanning.sifting import Known, Proposed
 from fleet.features.drafts.service import NewDraft
 from fleet.features.drafts.states import DraftKind
 from fleet.features.media import draft_media
+from fleet.features.publishing import checks, surroundings
+from fleet.features.publishing.quality import quality_of
 from fleet.llm.scanning import request as asking
 from fleet.llm.topics import topic_of
 
@@ -83,7 +84,7 @@ def _known(work: Work, batch: Batch) -> Known:
     posts = [item["post_id"] for item in batch["items"]]
     targets = [*posts, *(item["author_id"] for item in batch["items"] if item["author_id"])]
     since = work.claim.created_at  # how much the agent wrote is not asked here
-    done = usage.surroundings(work.deps.db, work.agent.id, targets, since=since)
+    done = surroundings.surroundings(work.deps.db, work.agent.id, targets, since=since)
     with work.deps.db.transaction() as tx:
         taken = queries.taken(tx, work.agent.id, targets)
         waiting = queries.open_comments(tx, work.claim.surface, posts)
@@ -108,7 +109,7 @@ class Reviewed:
 
 def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
     """Return a draft's content with its words mended, or None if they must not be published."""
-    made, standards = dict(said), work.deps.quality.standards
+    made, standards = dict(said), quality_of(work.deps).standards
     doubts: set[str] = set()
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
         if not said[name]:
@@ -130,7 +131,7 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     said = [draft["content"] for draft in drafts]
     # Whoever would comment on the same post takes turns: then each sees what the others propose.
     targets = [one["target"] for one in said if one["kind"] == DraftKind.COMMENT]
-    reserve.take_turns(tx, {reserve.turn_at(work.claim.surface, target) for target in targets})
+    reserve.take_turns(tx, {checks.post_turn(work.claim.surface, target) for target in targets})
     how = scanning.habits(tx, work.agent.id)
     for place, draft in enumerate(drafts):
         facts = _facts(work, draft)
@@ -156,7 +157,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
     target = new.content["target"]
     if new.kind is not DraftKind.COMMENT or target is None:
         return True
-    ours = usage.comments_on(tx, target) + queries.open_comments(tx, new.surface, [target]).get(target, 0)
+    ours = surroundings.comments_on(tx, target) + queries.open_comments(tx, new.surface, [target]).get(target, 0)
     return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.gateway.policy.caps)
 
 

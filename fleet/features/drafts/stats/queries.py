@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import usage
+from fleet.features.drafts.scanning import queue
 from fleet.features.drafts.stats import scans, tally
 from fleet.features.drafts.stats.scans import Scans
 from fleet.features.drafts.stats.tally import By, Tally
@@ -55,7 +55,7 @@ def of_agent(deps: Deps, agent_id: uuid.UUID) -> Faring:
     """Return how an agent fares."""
     with deps.db.transaction() as tx:
         since = tx.now() - timedelta(days=_DAYS)
-        last = usage.last_scan(tx, agent_id)
+        last = queue.last_scan(tx, agent_id)
         return Faring(
             _DAYS, tally.total(tx, since=since, agent_id=agent_id),
             scans.counted(tx, since=since, agent_id=agent_id), last and last[0],

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.engine.jobs.models import IS_RARE_KIND, JobRow
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
+from fleet.features.drafts.kinds import SCAN_FEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Scans:
 def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Scans:
     """Return what the looks that began since a moment came to, of all agents or of one."""
     mine = sa.true() if agent_id is None else JobRow.agent_id == agent_id
-    where = (JobRow.kind == JobKind.SCAN_FEED, IS_RARE_KIND, JobRow.created_at >= since, mine)
+    where = (JobRow.kind == SCAN_FEED, IS_RARE_KIND, JobRow.created_at >= since, mine)
     new, drafts = (sa.cast(JobRow.result[name].astext, sa.Integer) for name in ("new", "drafts"))
     done = JobRow.state == JobState.DONE
     numbers = sa.select(

@@ -13,8 +13,8 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.work import Work
+from fleet.features.publishing.kinds import DEPROVISION
 
 
 def provision(work: Work) -> Action:
@@ -29,7 +29,7 @@ def deprovision(work: Work) -> Action:
 
 def removal(agent: AgentRow, job_id: uuid.UUID, *, by: str) -> NewJob:
     """Return the job that removes the account of an agent."""
-    return NewJob(job_id, agent.id, JobKind.DEPROVISION, agent.surface, requested_by=by)
+    return NewJob(job_id, agent.id, DEPROVISION, agent.surface, requested_by=by)
 
 
 def has_come(tx: Tx, work: Work, outcome: Done) -> None:

@@ -11,8 +11,9 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import approved
 from fleet.features.publishing import comment_candidates
-from fleet.features.publishing.memory import MOST_RECALLED
+from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.voice import speaker_of
 from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline.provider import OfflineProvider
 
@@ -41,8 +42,8 @@ def _write(work: Work, turn: Turn) -> Draft | Skipped:
     if not seen:
         return Skipped("nothing that was offered is open for a comment any more")
     authors = tuple(dict.fromkeys(post.author for post in seen))
-    memories = work.deps.memory.recall(work.agent.id, authors, limit=MOST_RECALLED)
-    request = CommentRequest(work.deps.speaker(work.agent), seen, memories, turn.objections)
+    memories = memory_of(work.deps).recall(work.agent.id, authors, limit=MOST_RECALLED)
+    request = CommentRequest(speaker_of(work.deps, work.agent), seen, memories, turn.objections)
     words, usage = budget_guard.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
     if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
         words, usage = OfflineProvider().write_comment(request, turn.dice)

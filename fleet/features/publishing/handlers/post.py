@@ -7,7 +7,6 @@ from typing import Any
 
 from fleet.adapters.base import Action, Verb
 from fleet.engine.jobs.outcomes import Held, Skipped
-from fleet.engine.jobs.policy import JobKind
 from fleet.engine.jobs.states import JobState
 from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
@@ -16,9 +15,11 @@ from fleet.features.drafts import approved
 from fleet.features.experiments import assign
 from fleet.features.media import draft_media
 from fleet.features.publishing import batching, published_texts
-from fleet.features.publishing.memory import MOST_RECALLED
+from fleet.features.publishing.kinds import POST
+from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.pictures import picture
 from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.voice import speaker_of
 from fleet.llm.base import PostRequest
 
 
@@ -62,10 +63,10 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
 
 def _write(work: Work, turn: Turn) -> Draft | Held:
     with work.deps.db.transaction() as tx:
-        recent = published_texts.recent_results(tx, work.agent.id, JobKind.POST, "caption")
-    memories = work.deps.memory.recall(work.agent.id, (), limit=MOST_RECALLED)
+        recent = published_texts.recent_results(tx, work.agent.id, POST, "caption")
+    memories = memory_of(work.deps).recall(work.agent.id, (), limit=MOST_RECALLED)
     styles = assign.styles(work.deps, work.claim.payload)
-    request = PostRequest(work.deps.speaker(work.agent), tuple(recent), memories, styles, turn.objections)
+    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections)
     made = batching.words(work, request, turn)
     if isinstance(made, Held):
         return made

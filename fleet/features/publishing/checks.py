@@ -1,0 +1,39 @@
+"""What else must hold before words, likes and comments go out: turns to take, and obstacles besides the caps.
+
+Called by `fleet.engine.reserve` in the transaction that commits to the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.adapters.base import Action, Verb
+from fleet.core.db import Tx
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.outcomes import Skipped
+from fleet.engine.work import Work
+from fleet.features.publishing import comment_candidates, surroundings
+from fleet.features.publishing.review_words import said_meanwhile
+
+
+def turns(claim: Claim, action: Action) -> Iterator[str]:
+    """Give the locks that a write takes: comments on its post are counted, and its text is compared with others."""
+    if action.verb is Verb.COMMENT:
+        yield post_turn(claim.surface, action.target)
+    if action.text:
+        yield f"text:{claim.surface}:{action.text}"
+
+
+def post_turn(surface: str, post: str | None) -> str:
+    """Return the name of the lock under which the comments on a post are counted."""
+    return f"post:{surface}:{post}"
+
+
+def obstacle(tx: Tx, work: Work, action: Action) -> Skipped | None:
+    """Return why a write must not happen: the fleet crowds its post, or its words have been published meanwhile."""
+    if action.verb is Verb.COMMENT and action.target is not None:
+        offer = comment_candidates.chosen(work.claim, action.target)
+        ours = surroundings.comments_on(tx, action.target)
+        if comment_candidates.crowded(offer, ours, work.gateway.policy.caps):
+            return Skipped("enough of us have commented on this post")
+    return said_meanwhile(tx, work, action)

@@ -1,0 +1,17 @@
+"""Whose voice an agent's words are in."""
+
+from __future__ import annotations
+
+from fleet.engine.agents.loop import Actor
+from fleet.engine.deps import Deps
+from fleet.features.personas.service import personas_of
+from fleet.llm.base import Speaker
+
+
+def speaker_of(deps: Deps, agent: Actor) -> Speaker:
+    """Return an agent as a writer of words sees it. Raises NotFound for a persona that is gone."""
+    persona = personas_of(deps).get(agent.persona_id) if agent.persona_id else None
+    return Speaker(
+        agent.name, agent.persona_id, agent.personality, agent.vibe, tuple(agent.interests),
+        persona.workflow_types if persona else (), persona.grammar if persona else {},
+    )  # fmt: skip

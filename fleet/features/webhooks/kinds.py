@@ -1,0 +1,3 @@
+"""Kinds of job of this feature, as they are registered in feature.py."""
+
+DELIVER, HANDLE = "deliver", "handle"
