@@ -169,10 +169,10 @@ def test_agents_made_for_the_gallery_in_the_box_heed_agents_and_no_others(
 
 
 def test_commands_in_another_terminal_know_that_the_gallery_is_the_one_in_the_box(tmp_path: Path) -> None:
-    paths.store(tmp_path, paths.Kept("fst_x", 20.0, True))
-    assert paths.stored(tmp_path) == paths.Kept("fst_x", 20.0, True)
+    paths.store(tmp_path, paths.HomeSettings("fst_x", 20.0, True))
+    assert paths.stored(tmp_path) == paths.HomeSettings("fst_x", 20.0, True)
     (tmp_path / "settings.json").write_text('{"service_token": "fst_x", "tempo": 20}')
-    assert paths.stored(tmp_path) == paths.Kept("fst_x", 20.0, False), "as an earlier version wrote it"
+    assert paths.stored(tmp_path) == paths.HomeSettings("fst_x", 20.0, False), "as an earlier version wrote it"
 
 
 # Time to decide
