@@ -285,7 +285,7 @@ class Requests(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_requests_under_any_order_of_events(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = make_fleet(database_url)
-    fleet.deps.__dict__["approval_rules"] = RULES
+    fleet.deps.parts["approval_rules"] = RULES
     staff(fleet.deps.db)
     followed: Counter[tuple[uuid.UUID, str]] = Counter()
 

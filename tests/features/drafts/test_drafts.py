@@ -363,7 +363,7 @@ def test_what_a_rule_approves_by_itself_is_published_and_teaches_nothing(fleet: 
     from fleet.features.approvals.rules import Condition, Op, Rule
 
     sure = Rule("sure", "draft", "publish", ("role:owner",), auto_approve=(Condition("confidence", Op.GE, 0.6),))
-    fleet.deps.__dict__["approval_rules"] = (sure, *shipped())
+    fleet.deps.parts["approval_rules"] = (sure, *shipped())
     (draft,) = proposed(fleet, COMMENT)
     assert (draft.status, draft.decided_by) == ("approved", "rule:sure")
     assert publish(fleet, draft).state == JobState.DONE

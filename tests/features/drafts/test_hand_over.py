@@ -179,14 +179,14 @@ def test_a_crash_anywhere_opens_one_draft(fleet: Fleet, moderator: Moderator, po
 
 
 def test_no_rule_approves_a_doubtful_text_by_itself(fleet: Fleet, moderator: Moderator) -> None:
-    fleet.deps.__dict__["approval_rules"] = _all_by_themselves()
+    fleet.deps.parts["approval_rules"] = _all_by_themselves()
     _, draft = doubted(fleet)
     assert draft.status == "pending"
     assert not fleet.jobs(state="ready")
 
 
 def test_no_rule_approves_a_doubtful_draft_of_a_supervised_agent(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet.deps.__dict__["approval_rules"] = _all_by_themselves()
+    fleet.deps.parts["approval_rules"] = _all_by_themselves()
     monkeypatch.setattr(review.privacy, "private_data", _odd)
     fleet.surface.posts = [post("p1")]
     fleet.words.proposals = proposing(dataclasses.replace(COMMENT, text="An odd light on the water."), POST)
@@ -195,7 +195,7 @@ def test_no_rule_approves_a_doubtful_draft_of_a_supervised_agent(fleet: Fleet, m
 
 
 def test_what_a_rule_approved_is_refused_when_it_is_doubtful_by_then(fleet: Fleet, moderator: Moderator) -> None:
-    fleet.deps.__dict__["approval_rules"] = _all_by_themselves()
+    fleet.deps.parts["approval_rules"] = _all_by_themselves()
     fleet.surface.posts = [post("p1")]
     fleet.words.proposals = proposing(dataclasses.replace(POST, text=ODD))
     scan(fleet, supervised(fleet))
