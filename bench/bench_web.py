@@ -23,7 +23,6 @@ from bench.live import Servers
 from bench.results import Goal, Result, Table, write
 from bench.web_load import Scene
 from bench.web_viewers import Watched
-from fleet import app as features
 from fleet.access import Permission, Role
 from fleet.access.sessions import Visit
 from fleet.engine.deps import Deps
@@ -124,7 +123,6 @@ def _come_in(deps: Deps) -> tuple[str, str]:
 
 def _places(deps: Deps) -> list[tuple[str, str]]:
     """Return every page and every answer of the API; of each kind of thing the busiest."""
-    features.load()
     app = create_app(deps)
     names = dict.fromkeys(RARE, "none") | {"persona": personas_of(deps).ids[0], "user": _USER}
     with deps.db.transaction() as tx:

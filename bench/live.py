@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import quiet_surface
-from fleet.cli import processes
-from fleet.cli.processes import Program
+from fleet.cli.commands import processes
+from fleet.cli.commands.processes import Program
 from fleet.core import db, logs
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps

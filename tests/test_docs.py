@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from fleet.cli.app import cli
-from fleet.cli.context import Door
-from fleet.cli.options import Agent
+from fleet.cli.frame.context import Door
+from fleet.cli.frame.options import AGENT
 from fleet.core.settings import Settings
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.features.agents import bulk
@@ -115,7 +115,7 @@ def _agents_in(words: list[str]) -> Iterator[str]:
         return
     for param in context.command.params:
         value = context.params.get(param.name or "")
-        if isinstance(param.type, Agent) and value:
+        if param.type is AGENT and value:
             yield from value if isinstance(value, tuple) else (value,)
 
 

@@ -19,10 +19,8 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 
-from fleet.cli import options
 from fleet.core import db
 from fleet.core.queue import QUEUES
-from fleet.engine import registry
 from fleet.engine.agents.models import Status
 from fleet.engine.controls import SCOPES
 from fleet.engine.jobs.policy import Priority
@@ -248,13 +246,6 @@ def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
     moves = {(str(before), str(after)) for before, followers in MOVES.items() for after in followers}
     assert drawn - {("[*]", "ready")} == moves
     assert ("[*]", "ready") in drawn
-
-
-def test_the_command_line_offers_exactly_what_exists() -> None:
-    assert set(options.KINDS.choices) == registry.current().jobs.keys()
-    assert list(options.DEAD_REASONS.choices) == [str(reason) for reason in DeadReason]
-    assert list(options.AGENT_KINDS.choices) == list(registry.current().agents)
-    assert list(options.STATES.choices) == [str(state) for state in JobState]
 
 
 @pytest.mark.parametrize(

@@ -1,82 +1,79 @@
-"""The `fleet` command: its sections and where each command lives. Imports none of them."""
+"""The `fleet` command: the commands of all features and those of the fleet as a whole. Imports none of them."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
+import fleet.app
 from fleet import __version__
-from fleet import app as features
-from fleet.cli.command import Root
-from fleet.cli.context import Door
+from fleet.cli.frame.command import Root
+from fleet.cli.frame.context import Door
+from fleet.engine.registry import Command
 
-features.load()  # commands are made of what features registered
+SECTIONS = ("Run", "Look", "Act", "Shell")
+"""In the order of `fleet --help`; sections that only features of other packages have come after them."""
+_FEATURES = "FLEET_FEATURES"
 
-SECTIONS = {
-    "Run": {
-        "up": ("fleet.cli.up.command:up", "Run a whole fleet in this terminal."),
-        "check": ("fleet.cli.check.command:check", "Say what is wrong with the installation, and the fix."),
-        "migrate": ("fleet.cli.migrate:migrate", "Bring the database to this version's tables."),
-        "roles": ("fleet.cli.roles:roles", "Create the database roles of owner, app and gallery."),
-        "secrets": ("fleet.features.secrets.cli:secrets", "Keep keys of models and surfaces, encrypted."),
-        "seed": ("fleet.cli.migrate:seed", "Create agents from the personas."),
-        "worker": ("fleet.cli.processes:worker", "Run a worker in the foreground."),
-        "beat": ("fleet.cli.processes:beat", "Run the metronome in the foreground."),
-        "flower": ("fleet.cli.processes:flower", "Run Flower, the tasks' web page, in the foreground."),
-        "web": ("fleet.cli.processes:web", "Serve the dashboard and the API, in the foreground."),
-        "users": ("fleet.features.users.cli:users", "Create, invite, list, change and remove users of the dashboard."),
-        "tokens": ("fleet.features.users.cli_tokens:tokens", "Create, list and revoke tokens for the API."),
-        "metrics": (
-            "fleet.features.monitoring.cli:metrics",
-            "Serve the fleet's numbers to Prometheus, in the foreground.",
-        ),
-        "gallery": ("fleet.cli.processes:gallery", "Run the sandbox gallery in the foreground."),
-        "dispatch": ("fleet.cli.rounds:dispatch", "Wake the agents that are due, once or periodically."),
-        "sweep": ("fleet.cli.rounds:sweep", "Pick up what was left lying, once or periodically."),
-        "chaos": ("fleet.cli.chaos:chaos", "Break a fleet on purpose and check what it promises."),
-    },
-    "Look": {
-        "status": ("fleet.features.overview.cli:status", "Show the fleet at a glance."),
-        "activity": ("fleet.features.activity.cli:activity", "Show what happened, and with --follow what happens."),
-        "persona": ("fleet.features.personas.cli:persona", "Show, check and draw personas."),
-        "costs": ("fleet.features.costs.cli:costs", "Show what calls to models cost, and today's forecast."),
-        "experiments": ("fleet.features.experiments.cli:experiments", "Show what is tried out, and what came of it."),
-        "replay": ("fleet.features.agents.cli_replay:replay", "Decide a recorded tick again and compare."),
-    },
-    "Act": {
-        "agents": ("fleet.features.agents.cli:agents", "List, create, edit, start, pause and stop agents."),
-        "trigger": ("fleet.features.agents.cli_trigger:trigger", "Wake one agent now."),
-        "jobs": ("fleet.features.jobs.cli:jobs", "List, show, retry and cancel jobs."),
-        "drafts": ("fleet.features.drafts.cli:drafts", "List, show and decide what supervised agents propose."),
-        "scan": ("fleet.features.drafts.cli:scan", "Let a supervised agent look at its feed now."),
-        "dead": ("fleet.features.jobs.cli_dead:dead", "List, show, replay and discard dead letters."),
-        "approvals": ("fleet.features.approvals.cli:approvals", "List, show and decide what agents ask for."),
-        "hooks": (
-            "fleet.features.webhooks.cli:hooks",
-            "Tell others what happens: list, make, try and remove webhooks.",
-        ),
-        "events": (
-            "fleet.features.webhooks.cli_events:events",
-            "Show which code hears of events, and let it hear again.",
-        ),
-        "budgets": ("fleet.features.costs.cli:budgets", "List, set, raise and lift budgets."),
-        "pause": (
-            "fleet.features.controls.cli:pause",
-            "Hold back the fleet, a surface, a persona, an agent or a kind.",
-        ),
-        "resume": ("fleet.features.controls.cli:resume", "Let it go on."),
-        "kill-switch": ("fleet.features.controls.cli:kill_switch", "Stop all writes of agents, or allow them again."),
-    },
-    "Shell": {
-        "completion": ("fleet.cli.completion:completion", "Print the script that completes `fleet` in a shell."),
-    },
-}
+
+def _own(name: str, run: str, order: int, help_: str, *, section: str = "Run") -> Command:
+    return Command(name=name, run=f"fleet.cli.commands.{run}", section=section, order=order, help=help_)
+
+
+OWN = (
+    _own("up", "up.command:up", 10, "Run a whole fleet in this terminal."),
+    _own("check", "check.command:check", 20, "Say what is wrong with the installation, and the fix."),
+    _own("migrate", "migrate:migrate", 30, "Bring the database to this version's tables."),
+    _own("roles", "roles:roles", 40, "Create the database roles of owner, app and gallery."),
+    _own("seed", "migrate:seed", 60, "Create agents from the personas."),
+    _own("worker", "processes:worker", 70, "Run a worker in the foreground."),
+    _own("beat", "processes:beat", 80, "Run the metronome in the foreground."),
+    _own("flower", "processes:flower", 90, "Run Flower, the tasks' web page, in the foreground."),
+    _own("web", "processes:web", 100, "Serve the dashboard and the API, in the foreground."),
+    _own("gallery", "processes:gallery", 140, "Run the sandbox gallery in the foreground."),
+    _own("dispatch", "rounds:dispatch", 150, "Wake the agents that are due, once or periodically."),
+    _own("sweep", "rounds:sweep", 160, "Pick up what was left lying, once or periodically."),
+    _own("chaos", "chaos.command:chaos", 170, "Break a fleet on purpose and check what it promises."),
+    _own("completion", "completion:completion", 10, "Print the script that completes `fleet` in a shell.",
+         section="Shell"),
+)  # fmt: skip
+"""The commands of the fleet as a whole; features register the others."""
+
+
+def commands() -> list[Command]:
+    """Load the features that FLEET_FEATURES chooses; return all commands, by section and order.
+
+    Raises InvalidInput for a name that no feature has.
+    """
+    found = [*OWN, *fleet.app.load(chosen_features()).commands.values()]
+    sections = [*SECTIONS, *(command.section for command in found)]
+    return sorted(found, key=lambda command: (sections.index(command.section), command.order))
+
+
+def chosen_features() -> tuple[str, ...]:
+    """Return FLEET_FEATURES of the environment, else of `.env`, as `Settings` does, but without loading pydantic."""
+    given = {name.upper(): value for name, value in {**_dotenv(), **os.environ}.items()}.get(_FEATURES)
+    return tuple(name for part in (given or "").split(",") if (name := part.strip()))
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    if not Path(".env").is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(".env")
+    except (OSError, ValueError):  # the settings report what is wrong with the file
+        return {}
 
 
 @click.group(
     cls=Root,
-    sections=SECTIONS,
+    load=commands,
     context_settings={"auto_envvar_prefix": "FLEET", "help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="fleet", message="%(prog)s %(version)s")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -213,12 +214,33 @@ class NavItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of the command line."""
+    """A command of the command line: `run` names a click command. A section lists its commands by `order`."""
 
     name: str
     run: Ref
     help: str
     section: str
+    order: int = 1000
+
+
+class CheckStage(Enum):
+    """What a check of `fleet check` relies on. The checks of a stage are left out when that is missing."""
+
+    FILES = "files"
+    """The home and files named by settings."""
+    SETTINGS = "settings"
+    """Settings that name a database."""
+    TABLES = "tables"
+    """A database with this version's tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check of `fleet check`: `run(settings)` yields `CheckResult`s of fleet.cli.frame; a FleetError fails it."""
+
+    about: str
+    run: Ref
+    stage: CheckStage = CheckStage.SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,8 +291,6 @@ class Feature:
     """The package whose folder `templates` holds the templates of its pages; they are named NAME/page.html."""
     nav: tuple[NavItem, ...] = ()
     commands: tuple[Command, ...] = ()
-    checks: tuple[Ref, ...] = ()
-    """Checks of `fleet check`."""
     agent_tabs: tuple[AgentTab, ...] = ()
     agent_facts: Ref | Callable[..., Mapping[str, Any]] | None = None
     """`facts(deps, agent) -> Mapping`: names for the template of the first tab of an agent's page."""
@@ -286,6 +306,9 @@ class Feature:
     """`deleted(deps, tx, agent, by=)`: add what remains to be done for an agent that this transaction has deleted."""
     refuse_name: Ref | Callable[..., None] | None = None
     """`refuse_name(deps, name)`: raise InvalidInput for a name that an invited person must not choose."""
+    completions: Mapping[str, Ref] = field(default_factory=dict)
+    """`complete(context, beginning)` by what an option names ("agent"): pairs of a name and a line of help."""
+    checks: tuple[Check, ...] = ()
 
 
 class Registry:
@@ -321,6 +344,21 @@ class Registry:
     def agents(self) -> Mapping[str, AgentType]:
         """Agent types by kind of agent."""
         return _by_name((kind for one in self for kind in one.agents), lambda kind: kind.kind, "kind of agent")
+
+    @cached_property
+    def commands(self) -> Mapping[str, Command]:
+        """Commands of features by name."""
+        return _by_name((command for one in self for command in one.commands), lambda command: command.name, "command")
+
+    @cached_property
+    def completions(self) -> Mapping[str, Ref]:
+        """How names are completed, by what an option names."""
+        pairs = (pair for one in self for pair in one.completions.items())
+        return dict(_by_name(pairs, lambda pair: pair[0], "completion").values())
+
+    def checks(self, stage: CheckStage) -> Iterator[Check]:
+        """Return the checks of one stage, in the order of features."""
+        return (check for one in self for check in one.checks if check.stage is stage)
 
     @cached_property
     def error_policies(self) -> tuple[Callable[..., Any], ...]:

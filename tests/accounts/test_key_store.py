@@ -17,7 +17,7 @@ from fleet.accounts.models import SecretRow
 from fleet.accounts.sealing import LostKey, new_key
 from fleet.adapters.base import TokenRefused
 from fleet.cli.app import cli as root
-from fleet.cli.up import run as run_module
+from fleet.cli.commands.up import run as run_module
 from fleet.core import events
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable

@@ -31,7 +31,7 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Person
+from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting

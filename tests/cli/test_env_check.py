@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.check import env_check
+from fleet.cli.commands.check import env_check
 from tests import ROOT
 
 _TELL_OF_VARIABLES = ("docs/settings.md", ".env.example", "docker-compose.yml")

@@ -11,27 +11,22 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleet.cli.app import cli
-from fleet.cli.command import Root, printable
-from fleet.cli.context import Door, pass_door
+from fleet.cli.frame.command import Root
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.failures import printable
 from fleet.core import errors
-
-LINES = {"boom": ("tests.none:none", "-")}
 
 
 def fail_with(error: BaseException, *arguments: str) -> Result:
     """Run a command that ends with an error."""
 
-    class Failing(Root):
-        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-            return boom if cmd_name == "boom" else None
-
-    @click.command(cls=click.Command)
-    def boom() -> None:
-        raise error
-
-    @click.group(cls=Failing, sections={"All": LINES})
+    @click.group(cls=Root, load=list)
     def root() -> None:
         pass
+
+    @root.command(cls=click.Command)
+    def boom() -> None:
+        raise error
 
     return CliRunner().invoke(root, [*arguments, "boom"], prog_name="fleet")
 
@@ -154,15 +149,13 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     script = (
         "from fleet.cli.app import cli\n"
         "import click\n"
-        "from fleet.features.personas import cli as personas\n"
-        "from fleet.cli.context import pass_door\n"
+        "from fleet.cli.frame.context import pass_door\n"
         "@click.command()\n"
         "@pass_door\n"
         "def flood(door):\n"
         "    for number in range(200_000):\n"
         "        door.show(f'line {number}')\n"
-        "personas.flood = flood\n"
-        "cli._lines['flood'] = ('fleet.features.personas.cli:flood', '-')\n"
+        "cli.add_command(flood)\n"
         "cli(['flood'], prog_name='fleet')\n"
     )
     done = subprocess.run(

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.context import Door
-from fleet.cli.processes import PASSWORD_FILE
-from fleet.cli.up.process_list import Wanted
-from fleet.cli.up.run import Run
+from fleet.cli.commands.processes import PASSWORD_FILE
+from fleet.cli.commands.up.process_list import UpOptions
+from fleet.cli.commands.up.run import Run
+from fleet.cli.frame.context import Door
 from fleet.features.users import invite
 from fleet.sandbox import disk
 from tests.factories import Fleet
 
 WEB, FLOWER = "http://127.0.0.1:8630", "http://127.0.0.1:5555"
-WANTED = Wanted(
+WANTED = UpOptions(
     agents=0, workers=1, concurrency=1, seed_no=0, gallery_port=None, web_port=None, flower_port=None,
     postgres_port=None, valkey_port=None, gallery_database_url="", metrics_port=None, with_web=True, with_flower=True,
     with_metrics=True, faults="",

@@ -11,7 +11,7 @@ import pytest
 
 from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
-from fleet.cli.views import to_json
+from fleet.cli.frame.json_output import to_json
 from fleet.core import masking
 from fleet.features.users import invite
 from tests.factories import Fleet

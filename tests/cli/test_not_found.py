@@ -11,7 +11,7 @@ import click
 from click.testing import CliRunner
 
 from fleet.cli.app import cli as root
-from fleet.cli.options import Agent, Persona
+from fleet.cli.frame.options import NameType
 from fleet.features.agents import commands as agent_commands
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli, cli
@@ -65,7 +65,7 @@ OPTIONS = [
     (name, param.opts[-1])
     for name, one in LEAVES.items()
     for param in one.params
-    if isinstance(param, click.Option) and isinstance(param.type, (Agent, Persona))
+    if isinstance(param, click.Option) and isinstance(param.type, NameType)
 ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.cli.app import cli
-from fleet.cli.options import Line, Output, Span
+from fleet.cli.frame.options import DurationType, OutputPathType, TextType
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -22,16 +22,16 @@ def test_a_span_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> None:
     seconds = sum(number * UNITS[unit] for number, unit in parts)
     written = "".join(f"{number}{unit}" for number, unit in parts)
     if seconds <= 3660 * 86_400:
-        assert Span().convert(written, None, None) == timedelta(seconds=seconds)
+        assert DurationType().convert(written, None, None) == timedelta(seconds=seconds)
     else:
         with pytest.raises(click.BadParameter, match="10 years"):
-            Span().convert(written, None, None)
+            DurationType().convert(written, None, None)
 
 
 @given(st.text())
 def test_a_span_is_positive_or_refused(written: str) -> None:
     try:
-        assert Span().convert(written, None, None) > timedelta()
+        assert DurationType().convert(written, None, None) > timedelta()
     except click.BadParameter as error:
         assert "write 90s" in error.message or "10 years" in error.message
 
@@ -39,19 +39,19 @@ def test_a_span_is_positive_or_refused(written: str) -> None:
 @pytest.mark.parametrize("written", ["", "2", "h", "2 h 3", "-2h", "1.5h", "0s", "99999999w", "٣h"])
 def test_what_is_no_span_is_refused(written: str) -> None:
     with pytest.raises(click.BadParameter):
-        Span().convert(written, None, None)
+        DurationType().convert(written, None, None)
 
 
 @given(st.text())
 def test_a_line_holds_no_control_characters(written: str) -> None:
-    line = Line(10_000).convert(written, None, None)
+    line = TextType(10_000).convert(written, None, None)
     assert "\n" not in line
     assert "\x1b" not in line
 
 
 def test_a_line_that_is_too_long_is_refused_and_not_cut() -> None:
     with pytest.raises(click.BadParameter, match="5 characters; 4 is the most"):
-        Line(4).convert("hello", None, None)
+        TextType(4).convert("hello", None, None)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_is_no_amount_is_said_once() -> None:
 
 def test_what_cannot_be_written_in_the_end_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    option = Output(dir_okay=False, path_type=Path)
+    option = OutputPathType(dir_okay=False, path_type=Path)
     for path in (tmp_path / "file", tmp_path / "new"):
         assert option.convert(str(path), None, None) == path
     for path in (tmp_path / "no folder" / "new", tmp_path / "file" / "new", tmp_path):
@@ -119,7 +119,7 @@ def test_a_fleet_whose_recording_cannot_be_used_does_not_begin(
     def begun(*_: object, **__: object) -> None:
         pytest.fail("it has begun")
 
-    monkeypatch.setattr("fleet.cli.up.run.Services", begun)
+    monkeypatch.setattr("fleet.cli.commands.up.run.Services", begun)
     (tmp_path / "file").touch()
     arguments = ["up", "--home", str(tmp_path / "home"), option, str(tmp_path / "file" / "no.jsonl")]
     result = CliRunner().invoke(cli, arguments, prog_name="fleet")

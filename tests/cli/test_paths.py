@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli import paths
-from fleet.cli.paths import Kept
+from fleet.cli.frame import paths
+from fleet.cli.frame.paths import HomeSettings
 from fleet.core.errors import InvalidInput
 from fleet.sandbox import proc
 from fleet.sandbox.runfile import RunFile, RunInfo, ourselves
@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "a home"
     folder.mkdir()
     RunFile.write(folder, RunInfo(ourselves(), proc.boot_id(), urls=URLS))
-    paths.keep(folder, Kept("fst_of_this_home", 20.0))
+    paths.store(folder, HomeSettings("fst_of_this_home", 20.0))
     return folder
 
 
@@ -83,15 +83,15 @@ def test_what_is_kept_is_for_its_owner_only(home: Path) -> None:
 def test_the_token_of_a_home_is_made_once(tmp_path: Path) -> None:
     first = paths.service_token(tmp_path)
     assert first.startswith("fst_")
-    paths.keep(tmp_path, Kept(first))
+    paths.store(tmp_path, HomeSettings(first))
     assert paths.service_token(tmp_path) == first
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"tempo": "fast", "service_token": "x"}', '{"tempo": 1}'])
 def test_a_broken_file_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "settings.json").write_text(content)
-    assert paths.kept_by(tmp_path) is None
+    assert paths.stored(tmp_path) is None
 
 
 def test_what_is_kept_does_not_show_in_a_representation() -> None:
-    assert "hush" not in repr(Kept("fst_hush"))
+    assert "hush" not in repr(HomeSettings("fst_hush"))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from fleet.cli import processes
 from fleet.cli.app import cli
-from fleet.cli.context import Door
-from fleet.cli.up import faults
-from fleet.cli.up.process_list import Wanted
+from fleet.cli.commands import processes
+from fleet.cli.commands.up import faults
+from fleet.cli.commands.up.process_list import UpOptions
+from fleet.cli.frame.context import Door
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
 from fleet.core.settings import Settings, load
@@ -129,16 +129,16 @@ def test_thin_commands_become_their_process(
 
 
 def test_port_0_of_up_is_any_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Wanted] = []
+    asked: list[UpOptions] = []
 
     class NoRun:
-        def __init__(self, _door: Door, wanted: Wanted, _said: object) -> None:
+        def __init__(self, _door: Door, wanted: UpOptions, _said: object) -> None:
             asked.append(wanted)
 
         def live(self) -> int:
             return 0
 
-    monkeypatch.setattr("fleet.cli.up.run.Run", NoRun)
+    monkeypatch.setattr("fleet.cli.commands.up.run.Run", NoRun)
     names = ("--port", "--web-port", "--flower-port", "--metrics-port", "--postgres-port", "--broker-port")
     result = CliRunner().invoke(cli, ["up", *(word for name in names for word in (name, "0"))])
     assert result.exit_code == 0, result.output

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 
 from fleet.access import Permission, Role
 from fleet.cli.app import cli as root
-from fleet.cli.remote_calls import CALLS
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.remote_call import Call as RemoteCall
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.features.agents import commands as agent_commands
@@ -53,21 +54,27 @@ def call(fleet: Fleet) -> Iterator[Call]:
         yield run
 
 
+def declared(command: click.Command = root, *path: str) -> Iterator[tuple[str, RemoteCall, click.Command]]:
+    """Return the calls that commands declare, with the command and its words."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from declared(below, *path, name)
+    elif isinstance(command, FleetCommand) and command.remote is not None:
+        yield " ".join(path), command.remote, command
+
+
 def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) -> None:
     schema = create_app(fleet.deps).openapi()
     routes = {
         (method.upper(), "".join("{}" if part.startswith("{") else f"/{part}" for part in path.split("/")[3:]))
         for path, methods in schema["paths"].items() for method in methods
     }  # fmt: skip
-    for name, one in CALLS.items():
+    for name, one, command in declared():
         path = "".join("{}" if part.startswith("{") else f"/{part}" for part in one.path.split("/")[1:])
         assert (one.method, path) in routes, f"{name}: {one.method} {one.path}"
-        command: click.Command | None = root
-        context = click.Context(root)
-        for word in name.split():
-            assert isinstance(command, click.Group)
-            command = command.get_command(context, word)
-        assert command is not None, name
         names = {parameter.name for parameter in command.params}
         wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
         assert wanted <= names, f"{name}: {wanted - names}"
@@ -82,7 +89,7 @@ def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(f
         return models[reference["$ref"].rpartition("/")[2]]
 
     by_shape = {re.sub(r"{[^}]*}", "{}", path.removeprefix("/api/v1")): one for path, one in schema["paths"].items()}
-    for name, one in CALLS.items():
+    for name, one, _ in declared():
         if one.columns:
             answer = by_shape[re.sub(r"{[^}]*}", "{}", one.path)]["get"]["responses"]["200"]["content"]
             items = model(answer["application/json"]["schema"])["properties"]["items"]["items"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from fleet.cli import render, views
+from fleet.cli.frame import json_output, render
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOSTILE = "[red]x[/red] :smile: \x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u2066 \U000e0041 ok"
@@ -44,17 +44,17 @@ def test_nothing_that_a_terminal_obeys_gets_through_a_table_or_facts(outside: st
 
 @given(st.text())
 def test_json_round_trips_and_holds_nothing_that_a_terminal_obeys(outside: str) -> None:
-    written = views.to_json({"text": outside})
-    assert json.loads(written) == {"text": views.plain(outside)}
+    written = json_output.to_json({"text": outside})
+    assert json.loads(written) == {"text": json_output.plain(outside)}
     assert all(char == "\n" or (char >= " " and not "\x7f" <= char <= "\x9f") for char in written)
     assert not set("\u202a\u202e\u2066\u200b\ufeff") & set(written)
 
 
 def test_json_masks_secrets_in_strings() -> None:
     data = {"error": "redis://:hush@h/0 refused fst_secret123", "nested": [{"url": "http://u:p@h"}]}
-    assert "hush" not in views.to_json(data)
-    assert "secret123" not in views.to_json(data)
-    assert "u:p@" not in views.to_json(data)
+    assert "hush" not in json_output.to_json(data)
+    assert "secret123" not in json_output.to_json(data)
+    assert "u:p@" not in json_output.to_json(data)
 
 
 @pytest.mark.parametrize(

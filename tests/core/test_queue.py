@@ -15,7 +15,7 @@ import redis
 from celery import Celery
 
 from beat_schedule import BEAT_SCHEDULE
-from fleet.cli.check import checks
+from fleet.cli.commands.check import checks
 from fleet.core import clock, queue
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.queue import QUEUES, Message, Publisher

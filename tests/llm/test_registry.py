@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.processes import environment
-from fleet.cli.up.run import words as told
+from fleet.cli.commands.processes import environment
+from fleet.cli.commands.up.run import words as told
 from fleet.core import settings as core_settings
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings

@@ -25,8 +25,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from fleet.cli import roles
 from fleet.cli.app import cli
+from fleet.cli.commands import roles
 from fleet.core.settings import Settings
 from fleet.sandbox import binaries, ports
 from fleet.sandbox.gallery import config as gallery

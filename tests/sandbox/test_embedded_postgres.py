@@ -18,7 +18,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from fleet.cli.up.run import connections
+from fleet.cli.commands.up.run import connections
 from fleet.core.errors import Conflict, FleetError, InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.sandbox import binaries, cluster, ports, proc

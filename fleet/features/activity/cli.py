@@ -10,17 +10,19 @@ from uuid import UUID
 
 import click
 
-from fleet.cli import views
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.interrupts import restore_ctrl_c
-from fleet.cli.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.cli.frame import json_output
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.interrupts import restore_ctrl_c
+from fleet.cli.frame.options import AGENT, LARGEST_ID, SPAN, before_option, json_option, page_options
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
 from fleet.core.subjects import matches
 from fleet.engine import registry
 from fleet.engine.agents import lookup
+from fleet.engine.agents.lookup import Names
 from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.agent_names import AgentNames
 from fleet.features.activity.cli_feed import line
@@ -28,7 +30,15 @@ from fleet.features.activity.cli_feed import line
 _LOOK_EVERY_S = 0.5
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=FleetCommand,
+    remote=Call(
+        "GET",
+        "/activity",
+        {"name": "agent", "subjects": "subject", "since": "since", "limit": "limit"},
+        columns=("occurred_at", "subject", "agent", "job_id"),
+    ),
+)
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
@@ -72,7 +82,7 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
         time.sleep(_LOOK_EVERY_S)
 
 
-@click.command("activity", cls=Command)
+@click.command("activity", cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
@@ -89,8 +99,8 @@ def _page(door: Door, events: Sequence[Event], names: AgentNames, *, limit: int,
           as_json: bool) -> None:  # fmt: skip
     if as_json:
         names.load(events)
-        items = [views.event(event, names.names) for event in events]
-        door.json(views.page(items, total=None, limit=limit, offset=offset))
+        items = [event_data(event, names.names) for event in events]
+        door.json(json_output.page(items, total=None, limit=limit, offset=offset))
         return
     _tell(door, list(reversed(events)), names, as_json=False)
     if not events:
@@ -99,11 +109,20 @@ def _page(door: Door, events: Sequence[Event], names: AgentNames, *, limit: int,
         door.note(f"{limit} of very many; --before {events[-1].position.id} shows older ones.")
 
 
+def event_data(what: Event, names: Names) -> dict[str, Any]:
+    """Return one event of the activity feed."""
+    who = names.get(what.agent_id) if what.agent_id else None
+    return {
+        "id": what.position.id, "occurred_at": what.occurred_at, "subject": what.subject, "agent_id": what.agent_id,
+        "agent": who.username if who else None, "job_id": what.job_id, "payload": what.payload,
+    }  # fmt: skip
+
+
 def _tell(door: Door, events: Sequence[Event], names: AgentNames, *, as_json: bool) -> None:
     names.load(events)
     for event in events:
         if as_json:
-            click.echo(views.to_json(views.event(event, names.names), indent=None))
+            click.echo(json_output.to_json(event_data(event, names.names), indent=None))
         elif (text := line(event, names, verbose=door.verbosity > 0)) is not None:
             door.out.print(text, soft_wrap=True)
 

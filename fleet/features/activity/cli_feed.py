@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from fleet.cli import render
+from fleet.cli.frame import render
 from fleet.core.events import Event
 from fleet.engine import event_text
 from fleet.features.activity.agent_names import AgentNames

@@ -36,6 +36,7 @@ FEATURE = Feature(
             name="activity",
             run="fleet.features.activity.cli:activity",
             section="Look",
+            order=20,
             help="Show what happened, and with --follow what happens.",
         ),
     ),

@@ -9,10 +9,11 @@ from typing import Any
 import click
 from rich.text import Text
 
-from fleet.cli import render, views
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, AGENT_KINDS, PERSONA, json_option, page_options
+from fleet.cli.frame import json_output, render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, PERSONA, json_option, page_options
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.engine import registry
 from fleet.engine.agents import lookup
@@ -23,8 +24,11 @@ from fleet.features.agents import cli_actions
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions as looking
 
+_KINDS = click.Choice([*registry.current().agents])
+_ACTIONS = ("post", "comment", "like", "browse")
 
-@click.group(cls=Group)
+
+@click.group(cls=FleetGroup)
 def agents() -> None:
     """List, create, edit, start, pause and stop agents.
 
@@ -36,10 +40,24 @@ for _command in cli_actions.COMMANDS:
     agents.add_command(_command)
 
 
-@agents.command("list")
+def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
+    """Return the usernames that begin so, with the names."""
+    rows, _ = agent_commands.list_agents(door.deps, AgentFilter(text=beginning), limit=50)
+    return [(row.username, row.name) for row in rows if row.username.startswith(beginning)]
+
+
+@agents.command(
+    "list",
+    remote=Call(
+        "GET",
+        "/agents",
+        {"status": "status", "persona_id": "persona", "text": "text", "limit": "limit"},
+        columns=("username", "name", "persona", "status", "last_action_at", "next_tick_at"),
+    ),
+)
 @click.option("--status", type=click.Choice([str(status) for status in Status]), help="Only with this status.")
 @click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
-@click.option("--kind", type=AGENT_KINDS, help="Only of this kind.")
+@click.option("--kind", type=_KINDS, help="Only of this kind.")
 @click.option("--find", "text", help="Only those whose name or username holds this.")
 @click.option("--deleted", is_flag=True, help="Deleted ones too.")
 @page_options(20)
@@ -53,7 +71,7 @@ def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: st
     )  # fmt: skip
     rows, total = agent_commands.list_agents(door.deps, which, limit=limit, offset=offset)
     if as_json:
-        door.json(views.page([views.agent(row) for row in rows], total=total, limit=limit, offset=offset))
+        door.json(json_output.page([agent_data(row) for row in rows], total=total, limit=limit, offset=offset))
         return
     now = clock.now()
     table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
@@ -63,6 +81,30 @@ def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: st
     if rows:
         door.show(table)
     door.note(render.page(rows, total, offset, "agents"))
+
+
+def agent_data(row: AgentRow) -> dict[str, Any]:
+    """Return an agent."""
+    same = (
+        "id", "username", "name", "kind", "status", "autonomy", "scans", "scan_interval_s", "audience", "heeds_agents",
+        "draft_days", "surface", "owner", "personality", "vibe", "interests",
+        "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
+        "remote_account", "created_at", "updated_at", "deleted_at",
+    )  # fmt: skip
+    return {
+        **{name: getattr(row, name) for name in same},
+        "persona": row.persona_id,
+        "weights": {name: getattr(row, f"{name}_weight") for name in _ACTIONS},
+        "interval_s": {"min": row.min_interval_s, "max": row.max_interval_s},
+        "totals": {f"{name}s": getattr(row, f"total_{name}s") for name in _ACTIONS},
+    }
+
+
+def tick_data(row: TickRow, *, inputs: bool) -> dict[str, Any]:
+    """Return one entry of the decision log; `inputs` adds all that the agent saw."""
+    same = ("agent_id", "tick_no", "state", "due_at", "decided_at", "asked_for", "requested_by", "duration_ms",
+            "outcome", "error")  # fmt: skip
+    return {name: getattr(row, name) for name in (*same, *(("inputs",) if inputs else ()))}
 
 
 def _status(row: AgentRow) -> Text:
@@ -75,7 +117,7 @@ def _next(row: AgentRow, now: datetime) -> str:
     return render.when(row.next_tick_at, now) if row.status in (Status.RUNNING, Status.PAUSED) else "–"
 
 
-@agents.command()
+@agents.command(remote=Call("GET", "/agents/{name}"))
 @click.argument("name", metavar="AGENT", type=AGENT)
 @json_option
 @pass_door
@@ -84,13 +126,13 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
     row = lookup.agent(door.deps.db, name, include_deleted=True)
     found = [summary(door.deps, row) for summary in registry.load_all(one.agent_summary for one in registry.current())]
     if as_json:
-        door.json({**views.agent(row), **{name: value for fields, _ in found for name, value in fields.items()}})
+        door.json({**agent_data(row), **{name: value for fields, _ in found for name, value in fields.items()}})
         return
     door.show(render.facts(_facts(row, clock.now(), [fact for _, facts in found for fact in facts])))
 
 
 def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -> list[tuple[str, object]]:
-    view = views.agent(row)
+    view = agent_data(row)
     shares = {name: weight / sum(view["weights"].values()) for name, weight in view["weights"].items()}
     pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
     return [
@@ -123,7 +165,11 @@ for _command in registry.load_all(ref for one in registry.current() for ref in o
     agents.add_command(_command)
 
 
-@agents.command()
+@agents.command(
+    remote=Call(
+        "GET", "/agents/{name}/decisions", {"limit": "limit"}, columns=("tick_no", "state", "due_at", "decided_at")
+    )
+)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("--inputs", is_flag=True, help="With --json: also all that the agent saw.")
 @page_options(20)
@@ -134,8 +180,8 @@ def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int
     rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
     scans = looking.scans(door.deps, rows)
     if as_json:
-        items = [{**views.tick(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
-        door.json(views.page(items, total=total, limit=limit, offset=offset))
+        items = [{**tick_data(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
+        door.json(json_output.page(items, total=total, limit=limit, offset=offset))
         return
     now = clock.now()
     table = render.table(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, Line, yes_option
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_option
+from fleet.cli.frame.remote_call import Call
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.features.agents import bulk
@@ -23,12 +25,18 @@ COMMANDS: list[click.Command] = []
 
 _AGENT = click.argument("name", metavar="AGENT", type=AGENT)
 _AGENTS = click.argument("names", metavar="AGENT...", type=AGENT, nargs=-1, required=True)
+_WHO = {"persona_id": "persona"}
 _ONE_PERSONA = click.option("--persona", "persona_id", type=PERSONA, help="Only those of this persona.")
 
 
-def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+def _each(verb: str, done: str, already: str, body: Mapping[str, str] = MappingProxyType({})) -> Call:
+    """Return a call for each named agent."""
+    return Call("POST", f"/agents/{{names}}/{verb}", body=body, each="names", done=done, already=already)
+
+
+def _command(name: str, *, remote: Call | None = None) -> Callable[[Callable[..., None]], click.Command]:
     def made(function: Callable[..., None]) -> click.Command:
-        command = click.command(name, cls=Command)(function)
+        command = click.command(name, cls=FleetCommand, remote=remote)(function)
         COMMANDS.append(command)
         return command
 
@@ -40,7 +48,7 @@ def _character(command: F) -> F:
     weight = click.FloatRange(0, 1_000_000)
     seconds = click.IntRange(1, 604_800)
     options = [
-        click.option("--name", "display_name", type=Line(100), help="What people see."),
+        click.option("--name", "display_name", type=TextType(100), help="What people see."),
         click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
         *(
             click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
@@ -48,10 +56,10 @@ def _character(command: F) -> F:
         ),
         click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
-        click.option("--personality", type=Line(2000), help="Who it is, in two or three sentences."),
-        click.option("--vibe", type=Line(60), help="One word for its manner."),
+        click.option("--personality", type=TextType(2000), help="Who it is, in two or three sentences."),
+        click.option("--vibe", type=TextType(60), help="One word for its manner."),
         click.option(
-            "--interest", "interests", type=Line(60), multiple=True, help="What it cares about; may be repeated."
+            "--interest", "interests", type=TextType(60), multiple=True, help="What it cares about; may be repeated."
         ),
     ]
     for option in reversed(options):
@@ -60,9 +68,9 @@ def _character(command: F) -> F:
 
 
 @_command("create")
-@click.argument("username", type=Line(30))
+@click.argument("username", type=TextType(30))
 @_character
-@click.option("--surface", type=Line(40), help="Where it acts; floimg if left out.")
+@click.option("--surface", type=TextType(40), help="Where it acts; floimg if left out.")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
 def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, start: bool,
@@ -112,7 +120,7 @@ def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple
     door.say(f"{name}: changed {', '.join(sorted(changes))}.")
 
 
-@_command("delete")
+@_command("delete", remote=Call("DELETE", "/agents/{name}", done="Deleted.", asks="Delete this agent?"))
 @_AGENT
 @yes_option
 @pass_door
@@ -127,7 +135,7 @@ def delete(door: Door, /, *, name: str, yes: bool) -> None:
     door.say(f"{agent.name} is deleted.")
 
 
-@_command("start")
+@_command("start", remote=_each("start", "{names} lives now.", "{names} was running already."))
 @_AGENTS
 @pass_door
 def start(door: Door, /, *, names: tuple[str, ...]) -> None:
@@ -136,7 +144,7 @@ def start(door: Door, /, *, names: tuple[str, ...]) -> None:
         door.say(f"{name} {'lives now' if agent_commands.start(door.deps, name) else 'was running already'}.")
 
 
-@_command("pause")
+@_command("pause", remote=_each("pause", "{names} is paused.", "{names} was not running.", {"reason": "reason"}))
 @_AGENTS
 @click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
 @pass_door
@@ -147,7 +155,7 @@ def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
         door.say(f"{name} {'is paused' if paused else 'was not running'}.")
 
 
-@_command("resume")
+@_command("resume", remote=_each("resume", "{names} goes on.", "{names} was not paused."))
 @_AGENTS
 @pass_door
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
@@ -156,7 +164,7 @@ def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
         door.say(f"{name} {'goes on' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
 
 
-@_command("stop")
+@_command("stop", remote=_each("stop", "{names} is idle now.", "{names} was idle already."))
 @_AGENTS
 @pass_door
 def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
@@ -165,7 +173,7 @@ def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
         door.say(f"{name} {'is idle now' if agent_commands.stop(door.deps, name) else 'was idle already'}.")
 
 
-@_command("start-all")
+@_command("start-all", remote=Call("POST", "/agents/start", body=_WHO, done="Started {count}."))
 @_ONE_PERSONA
 @pass_door
 def start_all(door: Door, /, *, persona_id: str | None) -> None:
@@ -173,7 +181,7 @@ def start_all(door: Door, /, *, persona_id: str | None) -> None:
     door.say(f"Started {_everyone(door, BulkAction.START, persona_id)}.")
 
 
-@_command("pause-all")
+@_command("pause-all", remote=Call("POST", "/agents/pause", body={**_WHO, "reason": "reason"}, done="Paused {count}."))
 @_ONE_PERSONA
 @click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
 @pass_door
@@ -182,7 +190,7 @@ def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
     door.say(f"Paused {_everyone(door, BulkAction.PAUSE, persona_id, reason)}.")
 
 
-@_command("resume-all")
+@_command("resume-all", remote=Call("POST", "/agents/resume", body=_WHO, done="Resumed {count}."))
 @_ONE_PERSONA
 @pass_door
 def resume_all(door: Door, /, *, persona_id: str | None) -> None:
@@ -190,7 +198,9 @@ def resume_all(door: Door, /, *, persona_id: str | None) -> None:
     door.say(f"Resumed {_everyone(door, BulkAction.RESUME, persona_id)}.")
 
 
-@_command("stop-all")
+@_command(
+    "stop-all", remote=Call("POST", "/agents/stop", body=_WHO, done="Stopped {count}.", asks="Stop all these agents?")
+)
 @_ONE_PERSONA
 @yes_option
 @pass_door

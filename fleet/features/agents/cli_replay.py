@@ -9,17 +9,17 @@ from typing import Any
 import click
 from rich.text import Text
 
-from fleet.cli import render, views
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, json_option
+from fleet.cli.frame import json_output, render
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, json_option
 from fleet.core.diff import lines
 from fleet.features.agents import decisions
 
 _STYLES = {"-": "red", "+": "green"}
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.argument("tick_no", metavar="TICK", type=click.IntRange(1, 2**63 - 1))
 @json_option
@@ -48,6 +48,6 @@ def _as_stored(outcome: dict[str, Any]) -> dict[str, Any]:
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Text]:
-    for line in lines(views.to_json(then), views.to_json(now)):
+    for line in lines(json_output.to_json(then), json_output.to_json(now)):
         if line[0] in _STYLES:
             yield Text(f"{line[0]} {line[1:].rstrip()}", style=_STYLES[line[0]])

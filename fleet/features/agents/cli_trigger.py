@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT
+from fleet.cli.frame.remote_call import Call
 from fleet.engine import registry
 from fleet.features.agents import commands as agent_commands
 
 _ACTIONS = tuple(dict.fromkeys(name for kind in registry.current().agents.values() for name in kind.actions))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=FleetCommand,
+    remote=Call("POST", "/agents/{name}/trigger", body={"action": "action"}, done="It wakes, at tick {tick_no}."),
+)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @click.option("--action", type=click.Choice(_ACTIONS), help="What it shall do; its own choice if left out.")
 @pass_door

@@ -48,18 +48,21 @@ FEATURE = Feature(
             name="replay",
             run="fleet.features.agents.cli_replay:replay",
             section="Look",
+            order=60,
             help="Decide a recorded tick again and compare.",
         ),
         Command(
             name="agents",
             run="fleet.features.agents.cli:agents",
             section="Act",
+            order=10,
             help="List, create, edit, start, pause and stop agents.",
         ),
         Command(
             name="trigger",
             run="fleet.features.agents.cli_trigger:trigger",
             section="Act",
+            order=20,
             help="Wake one agent now.",
         ),
     ),
@@ -109,4 +112,5 @@ FEATURE = Feature(
         ),
         EventType(subject="tick.duplicate", words="was woken twice for one tick", sign="–", is_quiet=True),
     ),
+    completions={"agent": "fleet.features.agents.cli:complete"},
 )

@@ -17,11 +17,11 @@ from fleet.core.errors import FleetError
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features import approvals
-from fleet.features.approvals import Request, digest, maintenance, retry
+from fleet.features.approvals import digest, maintenance, retry
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.digest import Decision, Line, Moment, Waiting, decide, from_data, to_data
 from fleet.features.approvals.queries import newest_about
+from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Step
 from fleet.features.notices.kinds import NOTIFY
 
@@ -33,7 +33,7 @@ _MOST_CHANNELS = 100
 def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     """See what time asks, which dead letters want a retry, and which requests are about nothing any more."""
     with deps.db.transaction() as tx:
-        waiting = tuple(Waiting(request.id, request.times) for request in approvals.due(tx, claimed.now))
+        waiting = tuple(Waiting(request.id, request.times) for request in maintenance.due(tx, claimed.now))
         return Moment(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
 
 

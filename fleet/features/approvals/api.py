@@ -10,9 +10,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.core.diff import How, diff
 from fleet.core.masking import mask_all
 from fleet.engine.agents import lookup
-from fleet.features.approvals import Decision, Filter, How, Request, RequestState, api_decisions, diff
+from fleet.features.approvals import api_decisions
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api_decisions import (
     Approve,
@@ -27,7 +28,9 @@ from fleet.features.approvals.api_decisions import (
     Why,
 )
 from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.states import Verdict
+from fleet.features.approvals.queries import Decision, Filter
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.states import RequestState, Verdict
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging

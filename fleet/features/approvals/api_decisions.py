@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.features.approvals import RequestState
 from fleet.features.approvals.service import Answer
+from fleet.features.approvals.states import RequestState
 from fleet.web.auth import needs
 from fleet.web.fields import Body, prose, whole
 from fleet.web.openapi import Problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fleet.access import Principal, Via, at_least
 from fleet.core.settings import Settings
-from fleet.features.approvals import Person
+from fleet.features.approvals.rules import Person
 
 OWNER = "owner"
 

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, LARGEST_PAGE, REASON, Line, before_option, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, LARGEST_PAGE, REASON, TextType, before_option, json_option, yes_option
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.features.approvals import cli_views as look
 
 if TYPE_CHECKING:
-    from fleet.features.approvals import Person, Rule
+    from fleet.features.approvals.rules import Person, Rule
     from fleet.features.approvals.service import Answer
 
 F = TypeVar("F", bound=Callable[..., Any])
 _STATES = click.Choice(["pending", "approved", "rejected", "expired", "withdrawn"])
 _PENDING = ("pending",)
-_NAME = Line(100)
+_NAME = TextType(100)
 _REQUEST = click.argument("prefix", metavar="REQUEST")
 _REQUESTS = click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
 revision_option = click.option(
@@ -32,7 +33,7 @@ revision_option = click.option(
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def approvals() -> None:
     """List, show and decide what agents ask for.
 
@@ -54,7 +55,16 @@ def person(door: Door, name: str | None) -> Person:
     return approver.person(door.settings, name or login, is_local=name in (None, login))
 
 
-@approvals.command("list")
+@approvals.command(
+    "list",
+    remote=Call(
+        "GET",
+        "/approvals",
+        {"states": "state", "resource": "resource", "agent": "agent", "limit": "limit"},
+        usually={"state": "pending"},
+        columns=("id", "resource", "action", "state", "requested_by", "expires_at"),
+    ),
+)
 @click.option(
     "--state", "states", type=_STATES, multiple=True, help="In this state instead of pending; may be repeated."
 )
@@ -69,8 +79,9 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
           before: str | None, limit: int, as_json: bool) -> None:  # fmt: skip
     """List requests, newest first; those that wait for a decision if nothing else is asked for."""
     from fleet.engine.agents import lookup
-    from fleet.features.approvals import Filter, RequestState
     from fleet.features.approvals import service as approving
+    from fleet.features.approvals.queries import Filter
+    from fleet.features.approvals.states import RequestState
 
     wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
     which = Filter(wanted, resource, lookup.agent_id(door.deps.db, agent))
@@ -86,7 +97,7 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
     door.note(f"{len(found)} {noun}{below}." if found else "No requests.")
 
 
-@approvals.command()
+@approvals.command(remote=Call("GET", "/approvals/{prefix}"))
 @_REQUEST
 @json_option
 @pass_door
@@ -103,7 +114,15 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
         door.show(*look.page(request, record, names, clock.now()))
 
 
-@approvals.command()
+@approvals.command(
+    remote=Call(
+        "POST",
+        "/approvals/{prefixes}/approve",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_REQUESTS
 @who
 @click.option("--reason", type=REASON, help="Why; kept with the decision.")
@@ -119,7 +138,15 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
     tell(door, approving.approve(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
 
 
-@approvals.command()
+@approvals.command(
+    remote=Call(
+        "POST",
+        "/approvals/{prefixes}/reject",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_REQUESTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; whoever asked learns from it.")
@@ -135,7 +162,16 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
     tell(door, approving.reject(door.deps, ids, person(door, name), reason, revision=revision), as_json=as_json)
 
 
-@approvals.command()
+@approvals.command(
+    remote=Call(
+        "POST",
+        "/approvals/{prefixes}/withdraw",
+        body={"reason": "reason"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+        asks="Withdraw these requests?",
+    )
+)
 @_REQUESTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why there is nothing to decide any more.")
@@ -198,7 +234,7 @@ def _change(written: str, present: Mapping[str, Any]) -> tuple[str, Any]:
 
 @approvals.command()
 @_REQUEST
-@click.argument("instructions", type=Line(1000))
+@click.argument("instructions", type=TextType(1000))
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
@@ -238,7 +274,7 @@ def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
 
     Needs no servers; where a fleet is there, also checks that the users whom the rules name may decide.
     """
-    from fleet.cli import paths
+    from fleet.cli.frame import paths
     from fleet.features.approvals import rule_file
 
     named = path or paths.given(door.home).approval_rules

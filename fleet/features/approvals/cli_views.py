@@ -16,8 +16,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.features.approvals import Change, Decision, How, Request, RequestState, Rule, diff
+from fleet.cli.frame import render
+from fleet.core.diff import Change, How, diff
+from fleet.features.approvals.queries import Decision
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Rule
+from fleet.features.approvals.states import RequestState
 
 if TYPE_CHECKING:
     from fleet.engine.agents.lookup import Names

@@ -8,7 +8,8 @@ from typing import Any
 
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.features.approvals import Person, Request
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person
 
 Follow = Callable[[Deps, Tx, Request], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentType, Command, EventType, Feature, NavItem, SystemAgent
+from fleet.engine.registry import AgentType, Check, CheckStage, Command, EventType, Feature, NavItem, SystemAgent
 
 _DESCRIBE = "fleet.features.approvals.event_text:describe"
 
@@ -34,8 +34,13 @@ FEATURE = Feature(
             name="approvals",
             run="fleet.features.approvals.cli:approvals",
             section="Act",
+            order=70,
             help="List, show and decide what agents ask for.",
         ),
+    ),
+    checks=(
+        Check(about="approvals", run="fleet.features.approvals.checks:rules"),
+        Check(about="approvals", run="fleet.features.approvals.checks:users", stage=CheckStage.TABLES),
     ),
     agents=(
         AgentType(

@@ -12,11 +12,15 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.approvals import Changed, Filter, RequestState, pages_decisions, standing
+from fleet.features.approvals import pages_decisions
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Above, Back, Decider, Name, Reason, Revision
+from fleet.features.approvals.permissions import standing
+from fleet.features.approvals.queries import Filter
+from fleet.features.approvals.request import Changed
 from fleet.features.approvals.service import rules_of
+from fleet.features.approvals.states import RequestState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
 from fleet.web.problems import status_of

@@ -18,12 +18,12 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from fleet.access import Permission, Principal
+from fleet.core.diff import Change, How, Piece, diff, pieces
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.deps import Deps
-from fleet.features.approvals import Change, How, Piece, diff, pieces
-from fleet.features.approvals import Request as Asked
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
+from fleet.features.approvals.request import Request as Asked
 from fleet.features.approvals.service import Answer
 from fleet.features.drafts import commands as drafting
 from fleet.web.auth import TheDeps, needs

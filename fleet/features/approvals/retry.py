@@ -20,9 +20,10 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.features.approvals import Proposal, Request, RequestState
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.models import RequestRow
+from fleet.features.approvals.request import Proposal, Request
+from fleet.features.approvals.states import RequestState
 
 RESOURCE, ACTION = "job", "retry"
 _MOST_AT_ONCE = 50

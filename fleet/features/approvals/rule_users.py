@@ -16,8 +16,7 @@ from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
-from fleet.features.approvals import Rule
-from fleet.features.approvals.rules import are_about, users_of
+from fleet.features.approvals.rules import Rule, are_about, users_of
 from fleet.features.approvals.service import rules_of
 
 log = logs.get(__name__)

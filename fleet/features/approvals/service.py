@@ -18,22 +18,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.features import approvals
-from fleet.features.approvals import (
-    Decided,
-    Person,
-    Proposal,
-    Request,
-    RequestState,
-    Rule,
-    effects,
-    moves,
-    queries,
-    rule_file,
-    rules,
-)
+from fleet.features.approvals import effects, moves, queries, rule_file, rules
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.queries import Decision, Filter
+from fleet.features.approvals.request import Decided, Proposal, Request
+from fleet.features.approvals.rules import Person, Rule
+from fleet.features.approvals.states import RequestState
 
 Revisions = int | Mapping[uuid.UUID, int] | None
 """The revision that a person saw: of the one request, or of each; what was amended since is refused."""
@@ -53,7 +43,7 @@ class Answer:
 
 def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     """Ask for a decision under the operator's rules; what a rule approves by itself takes effect at once."""
-    request = approvals.open(tx, proposal, rules_of(deps))
+    request = moves.open(tx, proposal, rules_of(deps))
     if request.is_settled:
         follow(deps, tx, request)
     return request
@@ -79,7 +69,7 @@ def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: st
     return _each(
         deps,
         request_ids,
-        lambda tx, one: approvals.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
         _Word("approval.approved", by, reason),
     )
 
@@ -92,7 +82,7 @@ def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str
     return _each(
         deps,
         request_ids,
-        lambda tx, one: approvals.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
         _Word("approval.rejected", by, reason),
     )
 
@@ -104,7 +94,7 @@ def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
 def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
     """Take requests back, for whoever asked and for approvers; or say why not."""
     return _each(
-        deps, request_ids, lambda tx, one: approvals.withdraw(tx, one, why, by=by),
+        deps, request_ids, lambda tx, one: moves.withdraw(tx, one, why, by=by),
         _Word("approval.withdrawn", by, why),
     )  # fmt: skip
 
@@ -143,7 +133,7 @@ def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], De
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
     """Withdraw a request in the fleet's own name: what it is about is gone."""
-    decided = approvals.withdraw(tx, request_id, why)
+    decided = moves.withdraw(tx, request_id, why)
     if decided.settled:
         follow(deps, tx, decided.request)
 
@@ -183,7 +173,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
             raise Conflict(f"To {request.action} a {request.resource} cannot be edited.", fix="Approve or reject it.")
         if effect.checked is not None:
             payload = effect.checked(request, payload)
-        amended = approvals.amend(
+        amended = moves.amend(
             tx, request_id, payload, by, reason=reason, rules=rules_of(deps), revision=revision,
             facts=None if effect.facts is None else effect.facts(request, payload),
             summary=None if effect.summary is None else effect.summary(tx, request, payload),
@@ -204,7 +194,7 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
             raise Conflict(f"To {request.action} a {request.resource} cannot be revised.", fix="Edit or reject it.")
         effect.revise(deps, tx, request, instructions, by)
         _Word("approval.revised", by, instructions).note(tx, request)
-        return approvals.get(tx, request_id)
+        return queries.get(tx, request_id)
 
 
 def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Request]:
@@ -214,7 +204,7 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
     """
     with deps.db.transaction() as tx:
         above = queries.resolve_prefix(tx, before) if before else None
-        found = approvals.page(tx, which, limit=limit, before=above)
+        found = queries.page(tx, which, limit=limit, before=above)
         if not found and which.resource is not None:
             _refuse_unknown(deps, tx, which.resource)
         return found
@@ -222,7 +212,7 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
     known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in effects.known()}
-    if resource not in known and not approvals.page(tx, Filter(resource=resource), limit=1):
+    if resource not in known and not queries.page(tx, Filter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
 
@@ -230,7 +220,7 @@ def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:
     """Return a request by its id or the beginning of it, with the record of what was decided. Raises NotFound."""
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
-        return approvals.get(tx, request_id), approvals.decisions_of(tx, request_id)
+        return queries.get(tx, request_id), queries.decisions_of(tx, request_id)
 
 
 def pending(deps: Deps) -> Mapping[tuple[str, str], int]:

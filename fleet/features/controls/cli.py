@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 from rich.text import Text
 
-from fleet.cli import render, views
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand, FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
@@ -23,7 +25,25 @@ _SCOPE = click.argument("scope", type=click.Choice(SCOPES))
 _KEY = click.argument("key", required=False, type=AGENT)
 
 
-@click.command(cls=Command)
+def _remote(options: Options) -> Mapping[str, Any]:
+    """Return a pause as the API takes it."""
+    key = key_of(options["scope"], options.get("key"))
+    body = {"scope": options["scope"], "key": key, "reason": options.get("reason")}
+    span: timedelta | None = options.get("for_")
+    body["for_s"] = None if span is None else int(span.total_seconds())
+    return {name: value for name, value in body.items() if value is not None}
+
+
+@click.command(
+    cls=FleetCommand,
+    remote=Call(
+        "POST",
+        "/controls/pause",
+        body=_remote,
+        done="It is paused.",
+        already="It was paused already, for as long or longer.",
+    ),
+)
 @_SCOPE
 @_KEY
 @click.option("--for", "for_", type=SPAN, help="For so long, e.g. 30m, 2h; until resumed if left out.")
@@ -40,7 +60,10 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
              if paused else f"{what} was paused already, for as long or longer.")  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=FleetCommand,
+    remote=Call("POST", "/controls/resume", body=_remote, done="It goes on.", already="It was not paused."),
+)
 @_SCOPE
 @_KEY
 @pass_door
@@ -65,12 +88,20 @@ def _what(scope: str, key: str | None) -> str:
     return "The fleet" if scope == "fleet" else f"{scope.capitalize()} {key}"
 
 
-@click.group("kill-switch", cls=Group)
+@click.group("kill-switch", cls=FleetGroup)
 def kill_switch() -> None:
     """Stop all writes of agents to the outside, or allow them again."""
 
 
-@kill_switch.command()
+@kill_switch.command(
+    remote=Call(
+        "POST",
+        "/controls/kill",
+        body=lambda options: {"reason": options.get("reason") or "by command line"},
+        done="The kill switch is on. Writes under way: {in_flight}.",
+        already="The kill switch was on already. Writes under way: {in_flight}.",
+    )
+)
 @click.option("--reason", type=REASON, default="", help="Why; shown until it is lifted.")
 @pass_door
 def on(door: Door, /, *, reason: str) -> None:
@@ -82,7 +113,15 @@ def on(door: Door, /, *, reason: str) -> None:
     door.say(f"The kill switch {'is on' if thrown else 'was on already'}: no write begins.{flying}")
 
 
-@kill_switch.command()
+@kill_switch.command(
+    remote=Call(
+        "POST",
+        "/controls/lift",
+        done="The kill switch is off.",
+        already="The kill switch was not on.",
+        asks="Lift the kill switch?",
+    )
+)
 @yes_option
 @pass_door
 def off(door: Door, /, *, yes: bool) -> None:
@@ -92,7 +131,15 @@ def off(door: Door, /, *, yes: bool) -> None:
     door.say("The kill switch is off." if lifted else "The kill switch was not on.")
 
 
-@kill_switch.command("status")
+@kill_switch.command(
+    "status",
+    remote=Call(
+        "GET",
+        "/controls",
+        columns=("scope", "key", "hold", "reason", "until", "set_by"),
+        none="The kill switch is off, and nothing is held back.",
+    ),
+)
 @json_option
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
@@ -100,10 +147,15 @@ def status(door: Door, /, *, as_json: bool) -> None:
     holds = control_commands.holds(door.deps)
     thrown = next((hold for hold in holds if hold.hold == "kill"), None)
     if as_json:
-        door.json({"on": thrown is not None, "holds": [views.hold(hold) for hold in holds]})
+        door.json({"on": thrown is not None, "holds": [hold_data(hold) for hold in holds]})
         return
     door.show(render.words("The kill switch is on.", "bold red") if thrown else render.words("The kill switch is off."))
     tell_holds(door, holds)
+
+
+def hold_data(what: Hold) -> dict[str, Any]:
+    """Return a hold in force."""
+    return {name: getattr(what, name) for name in ("scope", "key", "hold", "reason", "until", "set_by", "set_at")}
 
 
 def tell_holds(door: Door, holds: Sequence[Hold]) -> None:

@@ -22,11 +22,21 @@ FEATURE = Feature(
         ),
     ),
     commands=(
-        Command(name="resume", run="fleet.features.controls.cli:resume", section="Act", help="Let it go on."),
+        Command(
+            name="pause",
+            run="fleet.features.controls.cli:pause",
+            section="Act",
+            order=110,
+            help="Hold back the fleet, a surface, a persona, an agent or a kind.",
+        ),
+        Command(
+            name="resume", run="fleet.features.controls.cli:resume", section="Act", order=120, help="Let it go on."
+        ),
         Command(
             name="kill-switch",
             run="fleet.features.controls.cli:kill_switch",
             section="Act",
+            order=130,
             help="Stop all writes of agents, or allow them again.",
         ),
     ),

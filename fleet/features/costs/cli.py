@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand, FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, json_option, yes_option
+from fleet.cli.frame.remote_call import Call
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
 from fleet.features.costs import commands as cost_commands
@@ -61,7 +62,7 @@ _PERIOD = click.option("--period", type=click.Choice([str(period) for period in 
                        show_default=True, help="The budget of a day or of a month (UTC).")  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--by", type=click.Choice([str(by) for by in By]), default="day", show_default=True, help="Sum by this.")
 @click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Show so many rows.")
@@ -116,7 +117,7 @@ def _sum(one: Sum, names: dict[str, str]) -> dict[str, Any]:
     return {**fields, "name": names.get(one.key or "")} if names else fields
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def budgets() -> None:
     """List, set, raise and lift budgets.
 
@@ -125,7 +126,9 @@ def budgets() -> None:
     """
 
 
-@budgets.command("list")
+@budgets.command(
+    "list", remote=Call("GET", "/budgets", columns=("scope", "key", "period", "limit_microusd", "spent_microusd"))
+)
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:

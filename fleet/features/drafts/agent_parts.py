@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from fleet.cli import render
+from fleet.cli.frame import render
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.drafts import commands, content, limits

@@ -9,20 +9,21 @@ from uuid import UUID
 
 import click
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import (
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand, FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import (
     AGENT,
     LARGEST_ID,
     LARGEST_PAGE,
     REASON,
     SPAN,
-    Line,
+    TextType,
     before_option,
     json_option,
     yes_option,
 )
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
@@ -44,11 +45,11 @@ _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username 
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
                       help="Show so many.")  # fmt: skip
 _SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
-_WORDS = Line(2000)
+_WORDS = TextType(2000)
 _tell = partial(tell, data=look.answer, told=look.told)
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def drafts() -> None:
     """List, show and decide what supervised agents propose.
 
@@ -61,7 +62,16 @@ def _filter(door: Door, status: str | None, kind: str | None, agent: str | None)
     return Filter(DraftStatus(status) if status else None, kinds, lookup.agent_id(door.deps.db, agent))
 
 
-@drafts.command("list")
+@drafts.command(
+    "list",
+    remote=Call(
+        "GET",
+        "/drafts",
+        {"status": "status", "kind": "kind", "agent": "agent", "limit": "limit"},
+        usually={"status": "pending"},
+        columns=("id", "kind", "status", "agent", "topic", "expires_at"),
+    ),
+)
 @click.option("--status", type=click.Choice([str(status) for status in DraftStatus]),
               help="In this status instead of pending.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="In any status.")
@@ -88,7 +98,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
         door.note(f"{username} has too many undecided drafts, so its feed is not scanned. {limits.fix(username)}")
 
 
-@drafts.command()
+@drafts.command(remote=Call("GET", "/drafts/{prefix}"))
 @_DRAFT
 @json_option
 @pass_door
@@ -105,7 +115,15 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
         door.note(f"`fleet drafts approve {named}` approves these words and no others.")
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "POST",
+        "/drafts/{prefixes}/approve",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, help="Why; the agent learns from it.")
@@ -119,7 +137,15 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
     _tell(door, drafting.approve(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "POST",
+        "/drafts/{prefixes}/reject",
+        body={"reason": "reason", "revision": "revision"},
+        each="prefixes",
+        done="{prefixes}: {state}.",
+    )
+)
 @_DRAFTS
 @who
 @click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
@@ -133,9 +159,11 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
     _tell(door, drafting.reject(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call("POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised.")
+)
 @_DRAFT
-@click.argument("instructions", type=Line(1000))
+@click.argument("instructions", type=TextType(1000))
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
@@ -148,7 +176,7 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @_DRAFT
 @click.option("--text", type=_WORDS, help="What it says.")
 @click.option("--image-prompt", type=_WORDS, help="Of a post: what its picture shows.")
-@click.option("--alt-text", type=Line(300), help="Of a post: what can be seen, for those who cannot see it.")
+@click.option("--alt-text", type=TextType(300), help="Of a post: what can be seen, for those who cannot see it.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
 @click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
 @click.option("--reason", type=REASON, help="Why; kept with the edit.")
@@ -195,7 +223,15 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     _tell(door, answers, as_json=as_json)
 
 
-@drafts.command()
+@drafts.command(
+    remote=Call(
+        "GET",
+        "/drafts/stats",
+        {"by": "by", "since": "since", "agent": "agent", "limit": "limit"},
+        columns=("name", "proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn", "agreed"),
+        none="No drafts.",
+    )
+)
 @click.option(
     "--by", type=click.Choice([str(by) for by in By]), default="agent", show_default=True, help="Count by this."
 )
@@ -243,7 +279,7 @@ def unlearn(door: Door, /, *, lesson: int) -> None:
     door.say(f"Lesson {row.id} counts no more.")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
 @pass_door
 def scan(door: Door, /, *, name: str) -> None:

@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render
+from fleet.cli.frame import render
 from fleet.features.drafts.content import gist
 from fleet.features.drafts.lessons import explained
 from fleet.features.drafts.limits import LEFT_OUT

@@ -23,9 +23,11 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE, JobState
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Decision, Person, Request
 from fleet.features.approvals import queries as requests
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.queries import Decision
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person
 from fleet.features.approvals.service import Answer
 from fleet.features.drafts import content, lessons, limits, queries
 from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED

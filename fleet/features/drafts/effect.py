@@ -18,10 +18,11 @@ from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features import approvals
-from fleet.features.approvals import Person, Request, RequestState
 from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person
+from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import content, lessons, queries, service
 from fleet.features.drafts.kinds import REVISE_DRAFT
 from fleet.features.drafts.learning import Decision
@@ -108,7 +109,7 @@ def _learn(tx: Tx, row: DraftRow) -> None:
 
 def amended(deps: Deps, tx: Tx, request: Request) -> None:  # noqa: ARG001
     """Take a person's words over into the draft. Raises Conflict when it is decided meanwhile."""
-    decision = approvals.decisions_of(tx, request.id)[-1]
+    decision = approval_queries.decisions_of(tx, request.id)[-1]
     if service.revise(tx, uuid.UUID(request.resource_id), request.payload, made_by=decision.by) is None:
         raise Conflict("The draft is decided already.")
 

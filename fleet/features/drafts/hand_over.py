@@ -19,8 +19,8 @@ from fleet.core.errors import Conflict
 from fleet.engine.agents import loop
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.work import Work
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.drafts import limits, queries, service
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
 from fleet.features.drafts.scanning import batch

@@ -16,9 +16,10 @@ from fleet.core.errors import FleetError
 from fleet.core.text import storable
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.approvals import pages_decisions, standing
+from fleet.features.approvals import pages_decisions
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Above, Back, Decider
+from fleet.features.approvals.permissions import standing
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.content import CHOICES, FIELDS
 from fleet.features.drafts.lessons import explained

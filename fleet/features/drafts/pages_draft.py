@@ -12,9 +12,11 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.approvals import Changed, pages_decisions, standing
+from fleet.features.approvals import pages_decisions
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Back, Decider, Name, Reason, Revision
+from fleet.features.approvals.permissions import standing
+from fleet.features.approvals.request import Changed
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.commands import Seen
 from fleet.features.drafts.content import CHOICES, FIELDS, editable

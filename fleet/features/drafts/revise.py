@@ -15,8 +15,9 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.engine.work import Work
-from fleet.features import approvals
-from fleet.features.approvals import Person
+from fleet.features.approvals import moves
+from fleet.features.approvals import queries as approval_queries
+from fleet.features.approvals.rules import Person
 from fleet.features.approvals.service import rules_of
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
@@ -84,8 +85,8 @@ def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None
     told = work.claim.payload
     agent = Person(f"agent:{work.agent.username}")
     assert row.request_id is not None
-    before = approvals.get(tx, row.request_id)
-    amended = approvals.amend(
+    before = approval_queries.get(tx, row.request_id)
+    amended = moves.amend(
         tx, row.request_id, made, agent, reason=told["instructions"], facts=effect.facts(before, made),
         rules=rules_of(work.deps), summary=effect.in_short(made, row.about),
     )  # fmt: skip

@@ -7,10 +7,10 @@ from typing import Any
 import click
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import json_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import json_option
 from fleet.core import clock
 from fleet.features.experiments import effect_strip
 from fleet.features.experiments import service as trials
@@ -25,7 +25,7 @@ _WORDS = {Verdict.NO_DIFFERENCE: "no difference to be seen", Verdict.MORE: "more
 _STYLES = {Verdict.MORE: "green", Verdict.LESS: "red"}
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def experiments() -> None:
     """Show what is tried out, and what came of it.
 

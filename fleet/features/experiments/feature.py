@@ -28,6 +28,7 @@ FEATURE = Feature(
             name="experiments",
             run="fleet.features.experiments.cli:experiments",
             section="Look",
+            order=50,
             help="Show what is tried out, and what came of it.",
         ),
     ),

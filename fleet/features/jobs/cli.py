@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.text import Text
 
-from fleet.cli import render, views
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import STATES, before_option, job_filters, json_option, page_options
+from fleet.cli.frame import json_output, render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, SPAN, before_option, json_option, page_options
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
 from fleet.engine.jobs.allowed_actions import MEANING
@@ -23,16 +25,39 @@ from fleet.engine.jobs.queries import Filter
 from fleet.engine.jobs.states import FINAL, DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 ID_CHARS = 8
 _SURELY_ONE_CHARS = 13  # twelve digits and a dash: among ten million jobs no two share them
 
+COLUMNS = ("id", "kind", "state", "agent", "created_at", "finished_at", "error")
+"""Columns of lists with --server."""
+QUERY = {"agent": "agent", "kinds": "kind", "limit": "limit", "older_than": "until", "newer_than": "since"}
+"""Options of `filters` and a limit, by the names that the API has for them."""
+_STATES = click.Choice([str(state) for state in JobState])
+_KINDS = click.Choice([*registry.current().jobs])
 
-@click.group(cls=Group)
+
+@click.group(cls=FleetGroup)
 def jobs() -> None:
     """List, show, retry and cancel jobs.
 
     JOB is an id or its first characters, four at least.
     """
+
+
+def filters(command: F) -> F:
+    """Add the options that choose jobs by agent, kind and age."""
+    for option in reversed(
+        (
+            click.option("--agent", type=AGENT, help="Only of this agent (username or id)."),
+            click.option("--kind", "kinds", type=_KINDS, multiple=True, help="Only of this kind; may be repeated."),
+            click.option("--older-than", type=SPAN, help="Only those that ended (or were made) before, e.g. 2h, 7d."),
+            click.option("--newer-than", type=SPAN, help="Only those that ended (or were made) since, e.g. 30m."),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, kinds: Sequence[str] = (),
@@ -50,9 +75,9 @@ def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, 
     )
 
 
-@jobs.command("list")
-@click.option("--state", "states", type=STATES, multiple=True, help="Only in this state; may be repeated.")
-@job_filters
+@jobs.command("list", remote=Call("GET", "/jobs", {"states": "state", **QUERY}, columns=COLUMNS))
+@click.option("--state", "states", type=_STATES, multiple=True, help="Only in this state; may be repeated.")
+@filters
 @before_option("JOB", str)
 @page_options(20)
 @json_option
@@ -62,8 +87,8 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     rows, total = job_commands.list_jobs(door.deps, chosen(door, **options), before=before, limit=limit, offset=offset)
     names = lookup.names(door.deps.db, [row.agent_id for row in rows])
     if as_json:
-        items = [views.job(row, names) for row in rows]
-        door.json(views.page(items, total=total, limit=limit, offset=offset))
+        items = [job_data(row, names) for row in rows]
+        door.json(json_output.page(items, total=total, limit=limit, offset=offset))
         return
     now = clock.now()
     table = render.table("Job", "Kind", "State", "Agent", "When", ("About", render.ABOUT))
@@ -73,6 +98,25 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     if rows:
         door.show(table)
     door.note(render.page(rows, total, offset, "jobs", below=below(rows, limit)))
+
+
+def job_data(row: JobRow | Listed, names: Names, *, whole: bool = False) -> dict[str, Any]:
+    """Return a job; `whole` adds what it carries, which lists have not read."""
+    same = (
+        "id", "kind", "state", "priority", "agent_id", "tick_no", "surface", "target", "attempts", "max_attempts",
+        "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "requested_by",
+        "created_at", "expires_at", "finished_at",
+    )  # fmt: skip
+    inside = ("payload", "checkpoint", "result") if whole else ()
+    named = names.get(row.agent_id) if row.agent_id else None
+    return {**{name: getattr(row, name) for name in (*same, *inside)}, "agent": named.username if named else None}
+
+
+def attempt_data(row: AttemptRow) -> dict[str, Any]:
+    """Return one attempt at a job."""
+    return {
+        name: getattr(row, name) for name in ("lease_token", "worker", "started_at", "ended_at", "outcome", "error")
+    }
 
 
 def below(rows: Sequence[Listed], limit: int) -> str | None:
@@ -100,7 +144,7 @@ def _when(row: Listed, now: datetime) -> str:
     return render.when(row.finished_at if row.state in FINAL else row.next_attempt_at, now)
 
 
-@jobs.command()
+@jobs.command(remote=Call("GET", "/jobs/{prefix}"))
 @click.argument("prefix", metavar="JOB")
 @json_option
 @pass_door
@@ -114,7 +158,7 @@ def tell(door: Door, row: JobRow, attempts: Sequence[AttemptRow], *, as_json: bo
     """Print one job with its attempts."""
     names = lookup.names(door.deps.db, [row.agent_id])
     if as_json:
-        door.json({**views.job(row, names, whole=True), "attempts_made": [views.attempt(one) for one in attempts]})
+        door.json({**job_data(row, names, whole=True), "attempts_made": [attempt_data(one) for one in attempts]})
         return
     door.show(render.facts(_facts(row, names, clock.now())))
     if attempts:
@@ -151,7 +195,7 @@ def _facts(row: JobRow, names: Names, now: datetime) -> list[tuple[str, object]]
     ]
 
 
-@jobs.command()
+@jobs.command(remote=Call("POST", "/jobs/{prefix}/retry", done="It is due now."))
 @click.argument("prefix", metavar="JOB")
 @pass_door
 def retry(door: Door, /, *, prefix: str) -> None:
@@ -160,7 +204,7 @@ def retry(door: Door, /, *, prefix: str) -> None:
     door.say(f"Job {str(job_id)[:ID_CHARS]} is due now.")
 
 
-@jobs.command()
+@jobs.command(remote=Call("POST", "/jobs/{prefix}/cancel", done="It is called off."))
 @click.argument("prefix", metavar="JOB")
 @pass_door
 def cancel(door: Door, /, *, prefix: str) -> None:

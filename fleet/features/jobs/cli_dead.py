@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from fleet.cli import render, views
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import (
-    DEAD_REASONS,
+from fleet.cli.frame import json_output, render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import (
     LARGEST_PAGE,
     before_option,
-    job_filters,
     json_option,
     page_options,
     yes_option,
 )
+from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import Conflict
 from fleet.engine.agents import lookup
 from fleet.engine.jobs.lists import Listed
 from fleet.engine.jobs.queries import Filter
-from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.registry import MESSAGE
 from fleet.features.jobs import cli as jobs
 from fleet.features.jobs import commands as job_commands
 
 F = TypeVar("F", bound=Callable[..., Any])
+_REASONS = click.Choice([str(reason) for reason in DeadReason])
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def dead() -> None:
     """List, show, replay and discard dead letters.
 
@@ -46,8 +46,8 @@ def _filters(command: F) -> F:
     command = click.option("--id", "prefixes", multiple=True, metavar="JOB", help="Only this one; may be repeated.")(
         command
     )
-    command = click.option("--reason", type=DEAD_REASONS, help="Only with this reason.")(command)
-    return job_filters(command)
+    command = click.option("--reason", type=_REASONS, help="Only with this reason.")(command)
+    return jobs.filters(command)
 
 
 def _chosen(door: Door, options: dict[str, Any]) -> Filter:
@@ -59,7 +59,18 @@ _LIMIT = click.option(
 )
 
 
-@dead.command("list")
+def _remote(options: Options) -> Mapping[str, Any]:
+    """Return which dead letters, as the API takes it: by id, or by a filter."""
+    body = {name: options[name] for name in ("limit", "allow_stale") if options.get(name)}
+    if options.get("prefixes"):
+        return body | {"ids": list(options["prefixes"])}
+    names = {"reason": "reason", "kinds": "kind", "agent": "agent", "older_than": "until", "newer_than": "since"}
+    return body | {"filter": {field: options[name] for name, field in names.items() if options.get(name)}}
+
+
+@dead.command(
+    "list", remote=Call("GET", "/dead", {"reason": "reason", **jobs.QUERY}, columns=(*jobs.COLUMNS, "dead_reason"))
+)
 @_filters
 @before_option("JOB", str)
 @page_options(20)
@@ -70,7 +81,9 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     rows, total = job_commands.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
     if as_json:
         names = lookup.names(door.deps.db, [row.agent_id for row in rows])
-        door.json(views.page([views.job(row, names) for row in rows], total=total, limit=limit, offset=offset))
+        door.json(
+            json_output.page([jobs.job_data(row, names) for row in rows], total=total, limit=limit, offset=offset)
+        )
         return
     _show(door, rows)
     door.note(render.page(rows, total, offset, "dead letters", below=jobs.below(rows, limit)))
@@ -88,7 +101,7 @@ def _show(door: Door, rows: Sequence[Listed]) -> None:
     door.show(table)
 
 
-@dead.command()
+@dead.command(remote=Call("GET", "/jobs/{prefix}"))
 @click.argument("prefix", metavar="JOB")
 @json_option
 @pass_door
@@ -100,7 +113,7 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
     jobs.tell(door, row, attempts, as_json=as_json)
 
 
-@dead.command()
+@dead.command(remote=Call("POST", "/dead/replay", body=_remote, done="Replayed {count}.", asks="Replay these?"))
 @_filters
 @_LIMIT
 @click.option("--allow-stale", is_flag=True, help="Also those whose time has passed.")
@@ -133,7 +146,9 @@ def _replayable(row: Listed, *, allow_stale: bool) -> bool:
     return row.kind != MESSAGE.kind and (allow_stale or row.expires_at > clock.now())
 
 
-@dead.command()
+@dead.command(
+    remote=Call("POST", "/dead/discard", body=_remote, done="Discarded {count}.", asks="Discard these dead letters?")
+)
 @_filters
 @_LIMIT
 @click.option("--dry-run", is_flag=True, help="Only show which ones.")

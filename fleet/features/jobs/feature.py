@@ -46,12 +46,17 @@ FEATURE = Feature(
     ),
     commands=(
         Command(
-            name="jobs", run="fleet.features.jobs.cli:jobs", section="Act", help="List, show, retry and cancel jobs."
+            name="jobs",
+            run="fleet.features.jobs.cli:jobs",
+            section="Act",
+            order=30,
+            help="List, show, retry and cancel jobs.",
         ),
         Command(
             name="dead",
             run="fleet.features.jobs.cli_dead:dead",
             section="Act",
+            order=60,
             help="List, show, replay and discard dead letters.",
         ),
     ),

@@ -7,14 +7,14 @@ import threading
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
 from fleet.core.errors import InvalidInput
 
 PORT = 9464
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0: any free one.")
 @click.option("--once", is_flag=True, help="Print them once instead; counters begin at 0.")

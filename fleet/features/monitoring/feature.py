@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature
+from fleet.engine.registry import Command, Feature
 
 FEATURE = Feature(
     name="monitoring",
@@ -10,4 +10,13 @@ FEATURE = Feature(
     is_optional=False,
     routes=("fleet.features.monitoring.api:router",),
     metrics=("fleet.features.monitoring.metrics:METRICS",),
+    commands=(
+        Command(
+            name="metrics",
+            run="fleet.features.monitoring.cli:metrics",
+            section="Run",
+            order=130,
+            help="Serve the fleet's numbers to Prometheus, in the foreground.",
+        ),
+    ),
 )

@@ -10,12 +10,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render, views
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import json_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import json_option
+from fleet.cli.frame.remote_call import Call
 from fleet.core.settings import Settings
-from fleet.features.controls.cli import tell_holds
+from fleet.features.controls.cli import hold_data, tell_holds
 from fleet.features.overview import status as fleet_status
 from fleet.features.overview.status import FleetStatus
 
@@ -24,7 +25,7 @@ _LATE_S = 10.0
 """Beat dispatches every second; an agent that waits longer than this is waiting for beat, not for its turn."""
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand, remote=Call("GET", "/status"))
 @json_option
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
@@ -113,7 +114,7 @@ def _data(seen: FleetStatus, settings: Settings) -> dict[str, Any]:
         },
         "jobs": jobs,
         "dead": seen.dead,
-        "holds": [views.hold(hold) for hold in seen.holds],
+        "holds": [hold_data(hold) for hold in seen.holds],
         "kill_switch": any(hold.hold == "kill" for hold in seen.holds),
         "queues": seen.queues,
         "broker_problem": seen.broker_problem,

@@ -25,7 +25,11 @@ FEATURE = Feature(
     ),
     commands=(
         Command(
-            name="status", run="fleet.features.overview.cli:status", section="Look", help="Show the fleet at a glance."
+            name="status",
+            run="fleet.features.overview.cli:status",
+            section="Look",
+            order=10,
+            help="Show the fleet at a glance.",
         ),
     ),
 )

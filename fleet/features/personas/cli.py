@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from fleet.cli import paths, render, views
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import PERSONA, Place, json_option
+from fleet.cli.frame import json_output, paths, render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import PERSONA, PathType, json_option
+from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.features.personas import heat_strip
@@ -20,7 +22,10 @@ _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
 
 
-@click.group(cls=Group)
+_ACTIONS = ("post", "comment", "like", "browse")
+
+
+@click.group(cls=FleetGroup)
 def persona() -> None:
     """Show, check and draw personas."""
 
@@ -29,15 +34,20 @@ def _library(door: Door) -> Library:
     return personas.load(paths.given(door.home).personas_dir)
 
 
-@persona.command("list")
+def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
+    """Return the ids that begin so, with the vibes."""
+    return [(one.id, one.vibe) for one in _library(door) if one.id.startswith(beginning)]
+
+
+@persona.command("list", remote=Call("GET", "/personas", columns=("id", "vibe", "tier")))
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
     """List the personas."""
     library = _library(door)
     if as_json:
-        items = [views.persona(one) for one in library]
-        door.json(views.page(items, total=len(library), limit=len(library), offset=0))
+        items = [persona_data(one) for one in library]
+        door.json(json_output.page(items, total=len(library), limit=len(library), offset=0))
         return
     total = sum(one.share for one in library)
     table = render.table("Persona", "Vibe", ("Share", {"justify": "right"}), "Tier", "Every", "Zone")
@@ -47,7 +57,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     door.show(table)
 
 
-@persona.command()
+@persona.command(remote=Call("GET", "/personas/{persona_id}"))
 @_PERSONA
 @json_option
 @pass_door
@@ -55,14 +65,31 @@ def show(door: Door, /, *, persona_id: str, as_json: bool) -> None:
     """Show one persona."""
     one = _library(door).get(persona_id)
     if as_json:
-        door.json(views.persona(one))
+        door.json(persona_data(one))
         return
     door.show(render.facts(_facts(one)))
 
 
+def persona_data(one: Persona) -> dict[str, Any]:
+    """Return a persona without its grammar."""
+    schedule = one.schedule
+    return {
+        "id": one.id, "emoji": one.emoji, "vibe": one.vibe, "personality": one.personality,
+        "interests": one.interests, "username_prefix": one.username_prefix, "name_templates": one.name_templates,
+        "share": one.share, "tier": one.tier, "interval_s": {"min": one.interval.min_s, "max": one.interval.max_s},
+        "weights": {name: getattr(one.weights, name) for name in _ACTIONS},
+        "workflow_types": one.workflow_types,
+        "schedule": {
+            "timezone": schedule.timezone, "active_days": sorted(schedule.active_days), "peak_hours": schedule.peak,
+            "sleep_hours": schedule.sleep, "peak_multiplier": schedule.peak_multiplier,
+            "off_peak_multiplier": schedule.off_peak_multiplier,
+        },
+    }  # fmt: skip
+
+
 def _facts(one: Persona) -> list[tuple[str, object]]:
     schedule = one.schedule
-    weights = views.persona(one)["weights"]
+    weights = persona_data(one)["weights"]
     return [
         ("Persona", f"{one.emoji} {one.id}"),
         ("Vibe", one.vibe),
@@ -86,7 +113,7 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 
 
 @persona.command()
-@click.argument("folder", required=False, type=Place(path_type=Path))
+@click.argument("folder", required=False, type=PathType(path_type=Path))
 @json_option
 @pass_door
 def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:

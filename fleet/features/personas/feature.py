@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import Check, CheckStage, Command, Feature, NavItem
 
 FEATURE = Feature(
     name="personas",
@@ -26,9 +26,12 @@ FEATURE = Feature(
             name="persona",
             run="fleet.features.personas.cli:persona",
             section="Look",
+            order=30,
             help="Show, check and draw personas.",
         ),
     ),
+    completions={"persona": "fleet.features.personas.cli:complete"},
+    checks=(Check(about="personas", run="fleet.features.personas.checks:files", stage=CheckStage.FILES),),
     preloads=("fleet.features.personas.service:preload",),
     checks_at_start=("fleet.features.personas.service:check",),
 )

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from fleet.accounts import keys
 from fleet.accounts.keys import Listed
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, is_terminal, pass_door
-from fleet.cli.options import json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, is_terminal, pass_door
+from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
 from fleet.core.db import Database
 from fleet.engine import registry
@@ -22,7 +22,7 @@ _MOST_BYTES = 65_536
 _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def secrets() -> None:
     """Keep keys of models and surfaces, encrypted in the database.
 
@@ -34,7 +34,7 @@ def secrets() -> None:
 @pass_door
 def init(door: Door, /) -> None:
     """Make the file of keys in the fleet's home, if there is none; `fleet up` does it too."""
-    from fleet.cli import paths as homes
+    from fleet.cli.frame import paths as homes
 
     settings = homes.given(door.home)
     made = keys.make_ring(settings)
@@ -110,7 +110,7 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 
     It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
     """
-    from fleet.cli import paths as homes
+    from fleet.cli.frame import paths as homes
 
     made = keys.add_key(homes.given(door.home), for_environment=for_environment)
     if made.file is not None:

@@ -13,6 +13,7 @@ FEATURE = Feature(
             name="secrets",
             run="fleet.features.secrets.cli:secrets",
             section="Run",
+            order=50,
             help="Keep keys of models and surfaces, encrypted.",
         ),
     ),

@@ -8,10 +8,10 @@ from datetime import timedelta
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, is_terminal, pass_door
-from fleet.cli.options import SPAN, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand, FleetGroup
+from fleet.cli.frame.context import Door, is_terminal, pass_door
+from fleet.cli.frame.options import SPAN, json_option, yes_option
 from fleet.core.errors import InvalidInput
 
 _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
@@ -21,12 +21,12 @@ _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password 
 _REVOKE = click.option("--revoke-tokens", is_flag=True, help="Revoke the user's tokens and open invitations too.")
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def users() -> None:
     """Create, invite, list, change and remove users of the dashboard and the API."""
 
 
-@users.command(cls=Command)
+@users.command(cls=FleetCommand)
 @click.argument("name")
 @click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
 @_STDIN
@@ -40,7 +40,7 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
     door.say(f"{user.name} may log in as {user.role}.")
 
 
-@users.command(cls=Command)
+@users.command(cls=FleetCommand)
 @click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
 @click.option("--expires", type=SPAN, default="24h", show_default=True, help="How long the link works; 7d at most.")
 @json_option
@@ -48,19 +48,19 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
     """Print a link with which one person chooses a name and a password. It works once and is not kept."""
     from fleet.access import Role
-    from fleet.cli import paths, views
+    from fleet.cli.frame import json_output, paths
     from fleet.features.users import invite as inviting
 
     key, made = inviting.invite(door.deps, Role(role), terminal=door.by, for_=expires)
     link = inviting.link(paths.dashboard(door.settings), key)
     if as_json:
-        door.json({"link": views.Secret(link), "role": made.role, "expires_at": made.expires_at})
+        door.json({"link": json_output.Unmasked(link), "role": made.role, "expires_at": made.expires_at})
         return
     click.echo(link)
     door.note(f"It makes one {role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC. Pass it on by a way that you trust.")
 
 
-@users.command("list", cls=Command)
+@users.command("list", cls=FleetCommand)
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
@@ -84,7 +84,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     door.show(table)
 
 
-@users.command("role", cls=Command)
+@users.command("role", cls=FleetCommand)
 @click.argument("name")
 @click.argument("role", type=_ROLE)
 @pass_door
@@ -97,7 +97,7 @@ def role_(door: Door, /, *, name: str, role: str) -> None:
     door.say(f"{name.lower()} is {role} now." if changed else f"{name.lower()} was {role} already.")
 
 
-@users.command(cls=Command)
+@users.command(cls=FleetCommand)
 @click.argument("name")
 @_STDIN
 @_REVOKE
@@ -112,7 +112,7 @@ def password(door: Door, /, *, name: str, password_stdin: bool, revoke_tokens: b
     door.say(f"{name.lower()} has a new password and is logged out everywhere. {_of_tokens(revoke_tokens, revoked)}")
 
 
-@users.command(cls=Command)
+@users.command(cls=FleetCommand)
 @click.argument("name")
 @_REVOKE
 @pass_door
@@ -125,7 +125,7 @@ def logout(door: Door, /, *, name: str, revoke_tokens: bool) -> None:
     door.say(f"{sessions} {_of_tokens(revoke_tokens, revoked)}")
 
 
-@users.command(cls=Command)
+@users.command(cls=FleetCommand)
 @click.argument("name")
 @yes_option
 @pass_door

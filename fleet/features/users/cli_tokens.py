@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Command, Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import SPAN, Line, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetCommand, FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import SPAN, TextType, json_option, yes_option
 
 if TYPE_CHECKING:
     from fleet.access.tokens import Token
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ALL = "all"
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def tokens() -> None:
     """Create, list and revoke tokens, with which programs use the API.
 
@@ -28,8 +28,8 @@ def tokens() -> None:
     """
 
 
-@tokens.command(cls=Command)
-@click.argument("name", type=Line(60))
+@tokens.command(cls=FleetCommand)
+@click.argument("name", type=TextType(60))
 @click.option("--user", required=True, help="Whose role it has.")
 @click.option("--scope", "scopes", multiple=True, required=True,
               help=f"What it may do, e.g. agents.view; may be repeated. {_ALL}: whatever the role may.")  # fmt: skip
@@ -41,19 +41,19 @@ def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expi
            as_json: bool) -> None:  # fmt: skip
     """Print a new token. It is shown this once, and only its digest is kept."""
     from fleet.access import Permission
-    from fleet.cli import views
+    from fleet.cli.frame import json_output
     from fleet.features.users import service as accounts
 
     wanted = tuple(Permission) if _ALL in scopes else scopes
     token = accounts.issue_token(door.deps, user.lower(), name, wanted, None if no_expiry else expires)
     if as_json:
-        door.json({"token": views.Secret(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
+        door.json({"token": json_output.Unmasked(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
         return
     click.echo(token)
     door.note("Copy it now: nobody can show it again. Programs send `Authorization: Bearer <token>`.")
 
 
-@tokens.command("list", cls=Command)
+@tokens.command("list", cls=FleetCommand)
 @click.option("--user", help="Only this user's.")
 @json_option
 @pass_door
@@ -93,7 +93,7 @@ def _state(token: Token) -> str:
     return "expired" if token.expires_at <= clock.now() else f"until {token.expires_at:%Y-%m-%d}"
 
 
-@tokens.command(cls=Command)
+@tokens.command(cls=FleetCommand)
 @click.argument("token_id", type=click.UUID, metavar="ID")
 @yes_option
 @pass_door

@@ -8,10 +8,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Line, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import TextType, json_option, yes_option
 from fleet.core import clock
 from fleet.features.webhooks import commands as verbs
 from fleet.features.webhooks.inbound.cli import sources
@@ -25,7 +25,7 @@ _NOT_AGAIN = "It is kept sealed, and shown to nobody again."
 _hook = click.argument("hook", metavar="HOOK")
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def hooks() -> None:
     """Tell others what happens in the fleet: signed events, sent to an address of theirs.
 
@@ -57,7 +57,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @hooks.command()
 @click.argument("url")
 @click.argument("subjects", nargs=-1, required=True)
-@click.option("--description", type=Line(200), default="", help="What people read in lists.")
+@click.option("--description", type=TextType(200), default="", help="What people read in lists.")
 @pass_door
 def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str) -> None:
     """Make a webhook: an https address, and the subjects that it is told of, e.g. job.done 'agent.*'."""

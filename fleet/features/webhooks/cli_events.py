@@ -5,16 +5,16 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
 from fleet.engine import positions
 from fleet.features.webhooks import subscribers as bus
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def events() -> None:
     """Show which code hears of events, and let it hear of them again."""
 

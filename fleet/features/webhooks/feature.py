@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.engine.jobs.policy import RetryPolicy
-from fleet.engine.registry import AgentType, EventType, Feature, JobHandler, NavItem, SystemAgent
+from fleet.engine.registry import AgentType, Command, EventType, Feature, JobHandler, NavItem, SystemAgent
 
 FEATURE = Feature(
     name="webhooks",
@@ -25,6 +25,22 @@ FEATURE = Feature(
             group="Run",
             order=120,
             icon="M9 8a3 3 0 1 1 4.5 2.6L16 15M8.5 12.5 6 17m0 0a3 3 0 1 0 3 3h6m3-5a3 3 0 1 1-2 5",
+        ),
+    ),
+    commands=(
+        Command(
+            name="hooks",
+            run="fleet.features.webhooks.cli:hooks",
+            section="Act",
+            order=80,
+            help="Tell others what happens: list, make, try and remove webhooks.",
+        ),
+        Command(
+            name="events",
+            run="fleet.features.webhooks.cli_events:events",
+            section="Act",
+            order=90,
+            help="Show which code hears of events, and let it hear again.",
         ),
     ),
     agents=(

@@ -23,12 +23,15 @@ from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features import approvals
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
-from fleet.features.approvals import Person, Proposal, Request, RequestState, effects
+from fleet.features.approvals import effects, maintenance, moves, queries
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.queries import Filter
+from fleet.features.approvals.request import NotYours, Proposal, Request
+from fleet.features.approvals.rules import Person
+from fleet.features.approvals.states import RequestState
 from fleet.features.jobs import commands as job_commands
 from tests.factories import Fleet, make_fleet, raises
 
@@ -129,7 +132,7 @@ def test_a_request_is_escalated_reminded_of_and_ended_each_once(fleet: Fleet) ->
     assert wake(fleet) == []
     with fleet.deps.db.transaction() as tx:
         subjects = [event.subject for event in reversed(events.latest(tx, subjects=("approval.*",)))]
-        record = [one.verdict for one in approvals.decisions_of(tx, request.id)]
+        record = [one.verdict for one in queries.decisions_of(tx, request.id)]
     assert subjects == [f"approval.{word}" for word in ("requested", "escalated", "reminder", "expired")]
     assert record == ["escalate", "expire"]
 
@@ -137,7 +140,7 @@ def test_a_request_is_escalated_reminded_of_and_ended_each_once(fleet: Fleet) ->
 def test_who_was_escalated_to_may_decide(fleet: Fleet) -> None:
     request, boss = propose(fleet), Person("boss", frozenset({"boss"}))
     (before,) = approving.approve(fleet.deps, [request.id], boss)
-    assert isinstance(before.error, approvals.NotYours)
+    assert isinstance(before.error, NotYours)
     later(fleet, request, hours=1)
     wake(fleet)
     (after,) = approving.approve(fleet.deps, [request.id], boss)
@@ -166,13 +169,13 @@ def test_a_decision_between_gathering_and_recording_is_left_alone(
 ) -> None:
     request = propose(fleet)
     later(fleet, request, days=7)
-    real = approvals.maintenance.take
+    real = maintenance.take
 
     def beaten(tx: Any, request_id: uuid.UUID, step: Any, now: Any) -> Request | None:
-        approvals.withdraw(tx, request_id, "the post is gone")
+        moves.withdraw(tx, request_id, "the post is gone")
         return real(tx, request_id, step, now)
 
-    monkeypatch.setattr(approvals.maintenance, "take", beaten)
+    monkeypatch.setattr(maintenance, "take", beaten)
     assert wake(fleet) == []
     assert stands(fleet, request).state is RequestState.WITHDRAWN
 
@@ -246,7 +249,7 @@ def test_an_edit_is_told_to_the_room_and_a_revision_needs_somebody_who_can(
     assert said == [2, ("shorter", "ann")]
     with pytest.raises(Conflict, match="cannot be revised"):
         approving.revise(fleet.deps, listing.id, "shorter", OWNER)
-    with pytest.raises(approvals.NotYours):
+    with pytest.raises(NotYours):
         approving.revise(fleet.deps, request.id, "shorter", Person("eve"))
 
 
@@ -268,7 +271,7 @@ def test_a_dead_letter_asks_once_and_comes_back_to_life_when_that_is_approved(fl
     job = dead_comment(fleet)
     wake(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, approvals.Filter(resource="job"))
+    (request,) = approving.page(fleet.deps, Filter(resource="job"))
     assert (request.resource_id, request.before and request.before["state"]) == (str(job.id), "dead")
     assert "comment of ben_1" in request.summary
     fleet.bell.take()
@@ -283,22 +286,22 @@ def test_a_dead_letter_asks_once_and_comes_back_to_life_when_that_is_approved(fl
 def test_a_letter_that_dies_again_asks_again_and_a_refusal_is_final(fleet: Fleet) -> None:
     job = dead_comment(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, approvals.Filter(resource="job"))
+    (request,) = approving.page(fleet.deps, Filter(resource="job"))
     approving.approve(fleet.deps, [request.id], OWNER)
     fleet.surface.faults.append(raises(base.Refused("still banned")))
     perform(fleet.deps, job.id)
     wake(fleet)
-    again = approving.page(fleet.deps, approvals.Filter(resource="job", states=(RequestState.PENDING,)))
+    again = approving.page(fleet.deps, Filter(resource="job", states=(RequestState.PENDING,)))
     assert len(again) == 1
     approving.reject(fleet.deps, [again[0].id], OWNER, "leave it")
     wake(fleet)
-    assert approving.page(fleet.deps, approvals.Filter(states=(RequestState.PENDING,))) == []
+    assert approving.page(fleet.deps, Filter(states=(RequestState.PENDING,))) == []
 
 
 def test_a_request_about_a_letter_that_lives_again_is_taken_back(fleet: Fleet) -> None:
     job = dead_comment(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, approvals.Filter(resource="job"))
+    (request,) = approving.page(fleet.deps, queries.Filter(resource="job"))
     job_commands.replay_dead(fleet.deps, job_queries.Filter(states=(JobState.DEAD,)), by="test")
     (answer,) = approving.approve(fleet.deps, [request.id], OWNER)
     assert isinstance(answer.error, Conflict)
@@ -313,7 +316,7 @@ def test_dead_letters_of_other_kinds_and_old_ones_ask_nobody(fleet: Fleet) -> No
     wake(fleet)
     fleet.sql("UPDATE jobs SET finished_at = clock_timestamp(), kind = 'post' WHERE id = :id", id=job.id)
     wake(fleet)
-    assert approving.page(fleet.deps, approvals.Filter()) == []
+    assert approving.page(fleet.deps, Filter()) == []
 
 
 def test_the_agent_is_made_once_and_stays_as_people_left_it(fleet: Fleet) -> None:

@@ -15,11 +15,20 @@ import sqlalchemy as sa
 from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
-from fleet.features import approvals
-from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule, maintenance
-from fleet.features.approvals.queries import newest_about, pending_by_resource, resolve_prefix
-from fleet.features.approvals.rules import Condition, Op, Step
-from fleet.features.approvals.states import Verdict
+from fleet.features.approvals import maintenance, moves, queries
+from fleet.features.approvals.queries import Filter, newest_about, pending_by_resource, resolve_prefix
+from fleet.features.approvals.request import (
+    AlreadySettled,
+    Changed,
+    Decided,
+    Expired,
+    NotYours,
+    OwnRequest,
+    Proposal,
+    Request,
+)
+from fleet.features.approvals.rules import Condition, Op, Person, Rule, Step
+from fleet.features.approvals.states import RequestState, Verdict
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 
@@ -45,22 +54,22 @@ def proposal(**changes: Any) -> Proposal:
 
 def opened(fleet: Fleet, **changes: Any) -> Request:
     with fleet.deps.db.transaction() as tx:
-        return approvals.open(tx, proposal(**changes), RULES)
+        return moves.open(tx, proposal(**changes), RULES)
 
 
-def decide(fleet: Fleet, request: Request, decision: Any, by: Person = OWNER, **more: Any) -> approvals.Decided:
+def decide(fleet: Fleet, request: Request, decision: Any, by: Person = OWNER, **more: Any) -> Decided:
     with fleet.deps.db.transaction() as tx:
-        return approvals.decide(tx, request.id, decision, by, **more)
+        return moves.decide(tx, request.id, decision, by, **more)
 
 
 def stands(fleet: Fleet, request: Request) -> Request:
     with fleet.deps.db.transaction() as tx:
-        return approvals.get(tx, request.id)
+        return queries.get(tx, request.id)
 
 
 def record_of(fleet: Fleet, request: Request) -> list[tuple[Verdict, str, int]]:
     with fleet.deps.db.transaction() as tx:
-        return [(one.verdict, one.by, one.revision) for one in approvals.decisions_of(tx, request.id)]
+        return [(one.verdict, one.by, one.revision) for one in queries.decisions_of(tx, request.id)]
 
 
 def told(fleet: Fleet) -> list[str]:
@@ -106,14 +115,14 @@ def test_a_rule_may_approve_at_once_and_the_record_says_so(fleet: Fleet) -> None
 
 def test_only_approvers_decide_and_nobody_about_their_own(fleet: Fleet) -> None:
     request = opened(fleet, requested_by="cli:ann")
-    with pytest.raises(approvals.NotYours):
+    with pytest.raises(NotYours):
         decide(fleet, request, "approve", STRANGER)
-    with pytest.raises(approvals.OwnRequest):
+    with pytest.raises(OwnRequest):
         decide(fleet, request, "approve", OWNER)
-    with pytest.raises(approvals.NotYours), fleet.deps.db.transaction() as tx:
-        approvals.amend(tx, request.id, {"text": "x"}, STRANGER)
-    with pytest.raises(approvals.NotYours), fleet.deps.db.transaction() as tx:
-        approvals.withdraw(tx, request.id, "mine now", by=STRANGER)
+    with pytest.raises(NotYours), fleet.deps.db.transaction() as tx:
+        moves.amend(tx, request.id, {"text": "x"}, STRANGER)
+    with pytest.raises(NotYours), fleet.deps.db.transaction() as tx:
+        moves.withdraw(tx, request.id, "mine now", by=STRANGER)
     assert record_of(fleet, request) == []
     assert decide(fleet, request, "approve", OTHER).settled
 
@@ -123,7 +132,7 @@ def test_deciding_twice_settles_once_and_otherwise_is_refused(fleet: Fleet) -> N
     assert decide(fleet, request, "approve").settled
     again = decide(fleet, request, "approve", OTHER)
     assert (again.settled, again.state) == (False, RequestState.APPROVED)
-    with pytest.raises(approvals.AlreadySettled, match="by ann"):
+    with pytest.raises(AlreadySettled, match="by ann"):
         decide(fleet, request, "reject", OTHER)
     assert record_of(fleet, request) == [(Verdict.APPROVE, "ann", 1)]
 
@@ -136,7 +145,7 @@ def test_of_decisions_at_once_exactly_one_settles(fleet: Fleet) -> None:
         ready.wait()
         try:
             return decide(fleet, request, ["approve", "reject"][at % 2], [OWNER, OTHER][at // 2]).settled
-        except approvals.AlreadySettled:
+        except AlreadySettled:
             return False
 
     with ThreadPoolExecutor(4) as pool:
@@ -177,15 +186,15 @@ def test_an_amendment_voids_what_was_approved_and_who_saw_the_old_one_is_told(fl
     request = opened(fleet, resource="budget", action="override", payload={"usd": 5})
     decide(fleet, request, "approve")
     with fleet.deps.db.transaction() as tx:
-        assert approvals.amend(tx, request.id, {"usd": 5.0}, OTHER).revision == 1
-        amended = approvals.amend(tx, request.id, {"usd": 50}, OTHER, reason="not enough")
+        assert moves.amend(tx, request.id, {"usd": 5.0}, OTHER).revision == 1
+        amended = moves.amend(tx, request.id, {"usd": 50}, OTHER, reason="not enough")
     assert (amended.revision, amended.voices, amended.expires_at) == (2, (), request.expires_at)
-    with pytest.raises(approvals.Changed):
+    with pytest.raises(Changed):
         decide(fleet, request, "approve", OTHER, revision=1)
     assert not decide(fleet, request, "approve", OTHER, revision=2).settled
     assert decide(fleet, request, "approve", OWNER).settled
     with fleet.deps.db.transaction() as tx:
-        kept = [(one.revision, one.payload["usd"]) for one in approvals.decisions_of(tx, request.id)]
+        kept = [(one.revision, one.payload["usd"]) for one in queries.decisions_of(tx, request.id)]
     assert kept == [(1, 5), (2, 50), (2, 50), (2, 50)]
 
 
@@ -193,10 +202,10 @@ def test_an_amendment_is_judged_by_the_rules_again_and_approves_nothing(fleet: F
     strict = (Rule("large", "draft", "publish", ("role:boss",), when=(Condition("words", Op.GT, 10),)), *RULES)
     request = opened(fleet)
     with fleet.deps.db.transaction() as tx:
-        amended = approvals.amend(tx, request.id, {"text": "long"}, OWNER, facts={"words": 11}, rules=strict)
+        amended = moves.amend(tx, request.id, {"text": "long"}, OWNER, facts={"words": 11}, rules=strict)
         assert (amended.rule, amended.approvers) == ("large", ("role:boss",))
         sure = {"kind": "like", "confidence": 1.0}
-        amended = approvals.amend(tx, request.id, {"text": "x"}, Person("boss", frozenset({"boss"})), facts=sure,
+        amended = moves.amend(tx, request.id, {"text": "x"}, Person("boss", frozenset({"boss"})), facts=sure,
                                   rules=strict)  # fmt: skip
     assert (amended.rule, amended.state) == ("sure", RequestState.PENDING)
 
@@ -207,10 +216,10 @@ def test_however_often_it_is_amended_those_to_whom_it_was_escalated_decide_and_n
     other = Rule("other", "draft", "publish", ("role:owner",), escalate_to=("user:intern",),
                  escalate_after=timedelta(hours=1))  # fmt: skip
     with fleet.deps.db.transaction() as tx:
-        request = approvals.open(tx, proposal(), [first])
+        request = moves.open(tx, proposal(), [first])
         maintenance.take(tx, request.id, Step.ESCALATE, tx.now() + timedelta(hours=2))
         for text in ("one", "two"):
-            amended = approvals.amend(tx, request.id, {"text": text}, OWNER, rules=[other])
+            amended = moves.amend(tx, request.id, {"text": text}, OWNER, rules=[other])
     assert amended.approvers == ("role:owner", "user:ceo")
 
 
@@ -220,15 +229,15 @@ def test_an_amended_request_is_escalated_as_its_new_rule_says(fleet: Fleet) -> N
         Rule("soon", "draft", "publish", ("role:owner",), escalate_to=("user:ceo",), escalate_after=timedelta(hours=1)),
     )
     with fleet.deps.db.transaction() as tx:
-        request = approvals.open(tx, proposal(), [never])
+        request = moves.open(tx, proposal(), [never])
         later = tx.now() + timedelta(hours=2)
         assert maintenance.take(tx, request.id, Step.ANNOUNCE, tx.now()) is not None
-        amended = approvals.amend(tx, request.id, {"text": "one"}, OWNER, rules=[soon])
+        amended = moves.amend(tx, request.id, {"text": "one"}, OWNER, rules=[soon])
         assert amended.escalate_at == request.created_at + timedelta(hours=1)
-        assert [one.id for one in approvals.due(tx, later)] == [request.id]
-        approvals.amend(tx, request.id, {"text": "two"}, OWNER, rules=[never])
-        assert approvals.due(tx, later) == []
-        approvals.amend(tx, request.id, {"text": "three"}, OWNER, rules=[soon])
+        assert [one.id for one in maintenance.due(tx, later)] == [request.id]
+        moves.amend(tx, request.id, {"text": "two"}, OWNER, rules=[never])
+        assert maintenance.due(tx, later) == []
+        moves.amend(tx, request.id, {"text": "three"}, OWNER, rules=[soon])
         taken = maintenance.take(tx, request.id, Step.ESCALATE, later)
     assert taken is not None
     assert taken.approvers == ("role:owner", "user:ceo")
@@ -238,7 +247,7 @@ def test_what_is_past_its_time_is_not_decided_any_more(fleet: Fleet) -> None:
     request = opened(fleet)
     time_is_over(fleet, request)
     for change in (lambda: decide(fleet, request, "approve"), lambda: decide(fleet, request, "reject")):
-        with pytest.raises(approvals.Expired):
+        with pytest.raises(Expired):
             change()
     assert stands(fleet, request).state is RequestState.PENDING
 
@@ -246,9 +255,9 @@ def test_what_is_past_its_time_is_not_decided_any_more(fleet: Fleet) -> None:
 def test_a_withdrawn_request_stays_so(fleet: Fleet) -> None:
     request = opened(fleet)
     with fleet.deps.db.transaction() as tx:
-        assert approvals.withdraw(tx, request.id, "the post is gone").settled
-        assert not approvals.withdraw(tx, request.id, "the post is gone").settled
-    with pytest.raises(approvals.AlreadySettled):
+        assert moves.withdraw(tx, request.id, "the post is gone").settled
+        assert not moves.withdraw(tx, request.id, "the post is gone").settled
+    with pytest.raises(AlreadySettled):
         decide(fleet, request, "approve")
 
 
@@ -287,7 +296,7 @@ def test_pages_go_down_by_key_and_filter(fleet: Fleet) -> None:
         while True:
             with fleet.deps.db.transaction() as tx:
                 last = found[-1] if found else None
-                more = approvals.page(tx, approvals.Filter(**which), limit=2, before=last)
+                more = queries.page(tx, Filter(**which), limit=2, before=last)
             if not more:
                 return found
             found += [request.id for request in more]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from fleet.features.approvals import Person, Proposal, Request
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal, Request
+from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_cli import HOSTILE, Cli

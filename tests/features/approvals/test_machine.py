@@ -34,14 +34,24 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features import approvals
-from fleet.features.approvals import Person, Proposal, Request, RequestState, Rule, effects
+from fleet.features.approvals import effects
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
 from fleet.features.approvals.models import DecisionRow, RequestRow
 from fleet.features.approvals.queries import voices_of
-from fleet.features.approvals.request import COLUMNS, as_request
-from fleet.features.approvals.states import MOVES, SETTLED, Verdict
+from fleet.features.approvals.request import (
+    COLUMNS,
+    AlreadySettled,
+    Changed,
+    Expired,
+    NotYours,
+    OwnRequest,
+    Proposal,
+    Request,
+    as_request,
+)
+from fleet.features.approvals.rules import Person, Rule
+from fleet.features.approvals.states import MOVES, SETTLED, RequestState, Verdict
 from tests.factories import Fleet, make_fleet
 
 OWNERS = frozenset({"owner"})
@@ -78,10 +88,10 @@ class Model:
 
     def refuses(self, by: Person) -> type[FleetError] | None:
         if by.name == self.requested_by:
-            return approvals.OwnRequest
+            return OwnRequest
         if "owner" in by.roles or ("boss" in by.roles and self.escalated):
             return None
-        return approvals.NotYours
+        return NotYours
 
 
 class Requests(RuleBasedStateMachine):
@@ -142,10 +152,10 @@ class Requests(RuleBasedStateMachine):
         if model.state is wanted:
             return None
         if model.state in SETTLED:
-            return approvals.AlreadySettled
+            return AlreadySettled
         if model.age_h >= LIFE_H:
-            return approvals.Expired
-        return approvals.Changed if seen not in (None, model.revision) else None
+            return Expired
+        return Changed if seen not in (None, model.revision) else None
 
     def _vote(self, model: Model, by: Person, *, yes: bool) -> None:
         if model.state is not RequestState.PENDING:
@@ -189,9 +199,9 @@ class Requests(RuleBasedStateMachine):
         number = model.number if same else model.number + 1
         expected = None if by.name == model.requested_by else model.refuses(by)
         if expected is None and model.state in SETTLED:
-            expected = approvals.AlreadySettled
+            expected = AlreadySettled
         elif expected is None and model.age_h >= LIFE_H:
-            expected = approvals.Expired
+            expected = Expired
         try:
             approving.edit(self.fleet.deps, one, {"n": number}, by)
         except FleetError as error:

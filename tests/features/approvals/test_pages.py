@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from fleet.features.approvals import Person, Request
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person
 from tests.features.approvals.test_cli import propose
 from tests.features.drafts.test_pages import HOSTILE, assert_inert, said
 from tests.web_client import Web

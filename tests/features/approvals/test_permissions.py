@@ -7,14 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fleet.features.approvals.diff import How, pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.access import Permission, Principal, Role, Via, allows
-from fleet.features.approvals import Bar, How, Person, Request, RequestState, pieces, standing
 from fleet.features.approvals.approver import person_of
+from fleet.features.approvals.permissions import Bar, standing
+from fleet.features.approvals.request import Request
 from fleet.features.approvals.rule_file import shipped
-from fleet.features.approvals.rules import may_decide, rule_for
+from fleet.features.approvals.rules import Person, may_decide, rule_for
+from fleet.features.approvals.states import RequestState
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OWNER = Person("web:ann", frozenset({"owner"}))

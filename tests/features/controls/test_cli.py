@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.check import checks_live
+from fleet.cli.commands.check import checks_live
 from fleet.engine.dispatch import dispatch
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey

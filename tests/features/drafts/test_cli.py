@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from fleet.cli.context import Door
+from fleet.cli.frame.context import Door
 from fleet.core import ids
 from fleet.engine.perform import perform
 from fleet.features.drafts import commands as drafting

@@ -27,9 +27,10 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import AlreadySettled, Person
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import AlreadySettled
 from fleet.features.approvals.rule_file import shipped
+from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, LessonRow

@@ -15,9 +15,8 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Person
 from fleet.features.approvals.rule_file import shipped
-from fleet.features.approvals.rules import Condition, Op
+from fleet.features.approvals.rules import Condition, Op, Person
 from fleet.features.content import review
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.drafts import commands as drafting

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from fleet.access import Actor, Role, Via, acting
-from fleet.cli import paths
-from fleet.cli.check import checks
-from fleet.cli.check.checks import Level
+from fleet.cli.frame import paths
+from fleet.cli.frame.check_result import CheckLevel
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import rule_file, rule_users
+from fleet.features.approvals import checks, rule_file, rule_users
 from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
@@ -172,10 +171,10 @@ def test_agents_made_for_the_gallery_in_the_box_heed_agents_and_no_others(
 
 
 def test_commands_in_another_terminal_know_that_the_gallery_is_the_one_in_the_box(tmp_path: Path) -> None:
-    paths.keep(tmp_path, paths.Kept("fst_x", 20.0, True))
-    assert paths.kept_by(tmp_path) == paths.Kept("fst_x", 20.0, True)
+    paths.store(tmp_path, paths.HomeSettings("fst_x", 20.0, True))
+    assert paths.stored(tmp_path) == paths.HomeSettings("fst_x", 20.0, True)
     (tmp_path / "settings.json").write_text('{"service_token": "fst_x", "tempo": 20}')
-    assert paths.kept_by(tmp_path) == paths.Kept("fst_x", 20.0, False), "as an earlier version wrote it"
+    assert paths.stored(tmp_path) == paths.HomeSettings("fst_x", 20.0, False), "as an earlier version wrote it"
 
 
 # Time to decide
@@ -264,11 +263,11 @@ def test_a_user_who_loses_the_permission_later_is_a_warning_and_stops_nothing(
         else:
             accounts.remove_user(fleet.deps, "ann")
     rule_users.refuse(fleet.deps.db, fleet.deps.settings, rules_of(fleet.deps))
-    [finding] = checks._approvers(fleet.deps.settings)
-    assert (finding.level, "user:ann" in finding.message) == (Level.WARN, True)
+    [finding] = checks.users(fleet.deps.settings)
+    assert (finding.level, "user:ann" in finding.message) == (CheckLevel.WARN, True)
 
 
 def test_fleet_check_fails_for_a_user_who_never_was(make: Callable[..., Fleet], tmp_path: Path) -> None:
     fleet = make(approval_rules=rules(tmp_path, WHO))
-    [finding] = checks._approvers(fleet.deps.settings)
-    assert finding.level is Level.FAIL
+    [finding] = checks.users(fleet.deps.settings)
+    assert finding.level is CheckLevel.FAIL

@@ -14,7 +14,7 @@ import pytest
 
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
-from fleet.features.approvals import Person
+from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind

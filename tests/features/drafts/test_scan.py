@@ -29,8 +29,8 @@ from fleet.engine.ticks import TickKey
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
-from fleet.features.approvals import Person
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, SeenRow
 from fleet.features.drafts.scanning import handler as scan_handler

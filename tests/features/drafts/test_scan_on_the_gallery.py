@@ -18,8 +18,8 @@ from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Person
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus

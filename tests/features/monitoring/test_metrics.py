@@ -31,8 +31,8 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.metrics import MetricFamily, Metrics
 from fleet.engine.registry import Feature, Registry
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts.states import SUBJECTS, DraftKind
 from fleet.features.monitoring import exporter, metrics

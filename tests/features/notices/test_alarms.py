@@ -21,8 +21,8 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as fleetwide
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks

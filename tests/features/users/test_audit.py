@@ -23,8 +23,9 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction
-from fleet.features.approvals import Person, Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
+from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.jobs import commands as job_commands

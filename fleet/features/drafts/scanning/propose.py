@@ -22,8 +22,8 @@ from fleet.core.errors import Conflict
 from fleet.engine import reserve
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.work import Work
-from fleet.features.approvals import Proposal
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
 from fleet.features.drafts import content, limits, queries, service

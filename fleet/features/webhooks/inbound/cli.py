@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from rich.table import Table
 
-from fleet.cli import render
-from fleet.cli.command import Group
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Line, json_option, yes_option
+from fleet.cli.frame import render
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import TextType, json_option, yes_option
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving
@@ -27,7 +27,7 @@ _given = click.option(
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=FleetGroup)
 def sources() -> None:
     """Let others tell the fleet something: they sign what they send to /hooks/in/NAME, and it is stored once."""
 
@@ -52,18 +52,20 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 
 @sources.command()
 @_name
-@click.option("--header", type=Line(100), default="Fleet-Signature", show_default=True, help="Holds the signature.")
+@click.option("--header", type=TextType(100), default="Fleet-Signature", show_default=True, help="Holds the signature.")
 @click.option("--form", type=click.Choice(["plain", "stamped"]), default="plain", show_default=True,
               help="plain: the signature alone; stamped: `t=...,v1=...`, as Fleet's own.")  # fmt: skip
 @click.option("--encoding", type=click.Choice(["hex", "base64"]), default="hex", show_default=True,
               help="How the signature is written.")  # fmt: skip
-@click.option("--prefix", type=Line(20), default="", help="What stands before the signature, e.g. sha256=.")
-@click.option("--timestamp-header", type=Line(100), default="", help="Holds the time that is signed too.")
+@click.option("--prefix", type=TextType(20), default="", help="What stands before the signature, e.g. sha256=.")
+@click.option("--timestamp-header", type=TextType(100), default="", help="Holds the time that is signed too.")
 @click.option("--tolerance", "tolerance_s", type=click.IntRange(1, 86_400), default=300, show_default=True,
               help="How many seconds that time may be off.")  # fmt: skip
-@click.option("--id-header", type=Line(100), default="", help="Holds the sender's id of a message.")
-@click.option("--id-path", type=Line(200), default="", help="Where that id stands in the JSON instead, e.g. data.id.")
-@click.option("--description", type=Line(200), default="", help="What people read in lists.")
+@click.option("--id-header", type=TextType(100), default="", help="Holds the sender's id of a message.")
+@click.option(
+    "--id-path", type=TextType(200), default="", help="Where that id stands in the JSON instead, e.g. data.id."
+)
+@click.option("--description", type=TextType(200), default="", help="What people read in lists.")
 @_given
 @pass_door
 def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stamped"],

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands.screen import TerminalScreen
+from fleet.cli.frame import render
 
 if TYPE_CHECKING:
     from fleet.chaos.nemesis import Deed
     from fleet.chaos.report import Report
-    from fleet.cli.context import Door
+    from fleet.cli.frame.context import Door
 
 
 class ChaosScreen:
@@ -21,7 +21,7 @@ class ChaosScreen:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._screen = Screen(door)
+        self._screen = TerminalScreen(door)
 
     def step(self, words: str) -> None:
         """Say what is being done now."""

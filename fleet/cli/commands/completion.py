@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from fleet.cli.command import Command
+from fleet.cli.frame.command import FleetCommand
 
 _VARIABLE = "_FLEET_COMPLETE"
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "powershell"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

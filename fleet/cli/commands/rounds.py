@@ -9,16 +9,16 @@ from datetime import timedelta
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.interrupts import restore_ctrl_c
-from fleet.cli.options import SPAN
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.interrupts import restore_ctrl_c
+from fleet.cli.frame.options import SPAN
 from fleet.core.errors import Unavailable
 
 _EVERY = click.option("--every", type=SPAN, help="Again and again with this pause, e.g. 1s, until Ctrl-C.")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @_EVERY
 @pass_door
 def dispatch(door: Door, /, *, every: timedelta | None) -> None:
@@ -32,7 +32,7 @@ def dispatch(door: Door, /, *, every: timedelta | None) -> None:
     _repeat(door, once, every, nothing="Nobody is due.")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @_EVERY
 @pass_door
 def sweep(door: Door, /, *, every: timedelta | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from abc import abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from fleet.cli.context import Door
-from fleet.engine.agents.queries import AgentFilter
+from fleet.cli.frame.context import Door
+from fleet.engine import registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +24,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3660)
 
 
-class Span(click.ParamType[timedelta]):
+class DurationType(click.ParamType[timedelta]):
     """A length of time as people write it: 90s, 15m, 2h, 7d, 1h30m."""
 
     name = "span"
@@ -43,7 +42,7 @@ class Span(click.ParamType[timedelta]):
         return timedelta(seconds=seconds)
 
 
-class Line(click.ParamType[str]):
+class TextType(click.ParamType[str]):
     """One line of text, cleaned of what no reader sees."""
 
     name = "text"
@@ -61,7 +60,7 @@ class Line(click.ParamType[str]):
         return line
 
 
-class Place(click.Path):
+class PathType(click.Path):
     """A path. An empty one is refused: it comes of a variable that nobody set, and would be the folder one is in."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -71,7 +70,7 @@ class Place(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Output(Place):
+class OutputPathType(PathType):
     """A file that is written at the end: that it cannot be is said at the start, and not when the work is done."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -83,8 +82,11 @@ class Output(Place):
         return path
 
 
-class _Named(click.ParamType[str]):
-    """A name of something in the fleet, which the shell completes by asking the fleet."""
+class NameType(click.ParamType[str]):
+    """A name of something in the fleet. The shell completes it with what a feature registered for `what`."""
+
+    def __init__(self, what: str) -> None:
+        self.name = what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; fails for an empty one, which would mean everybody where it narrows a choice."""
@@ -96,56 +98,17 @@ class _Named(click.ParamType[str]):
         """Offer what the fleet of this command line knows; nothing when it cannot be asked, or is elsewhere."""
         door = ctx.find_object(Door) or Door()
         try:
-            known = [] if door.server else self.known(door, incomplete)
-            return [CompletionItem(name, help=line) for name, line in known]
+            if door.server:
+                return []
+            complete = registry.load(registry.current().completions[self.name])
+            return [CompletionItem(name, help=line) for name, line in complete(door, incomplete)]
         except Exception:  # noqa: BLE001 - a shell's line editor is no place for errors
             return []
-
-    @abstractmethod
-    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
-        """Return names that begin with `incomplete`, each with a line of help."""
-
-
-class Agent(_Named):
-    """An agent's username or id."""
-
-    name = "agent"
-
-    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
-        """Return the usernames that begin so, with the names."""
-        from fleet.features.agents import commands as agent_commands
-
-        try:
-            rows, _ = agent_commands.list_agents(door.deps, AgentFilter(text=incomplete), limit=50)
         finally:
             door.close()
-        return [(row.username, row.name) for row in rows if row.username.startswith(incomplete)]
 
 
-class Persona(_Named):
-    """A persona's id."""
-
-    name = "persona"
-
-    def known(self, door: Door, incomplete: str) -> list[tuple[str, str]]:
-        """Return the ids that begin so, with the vibes."""
-        from fleet.cli import paths
-        from fleet.features.personas import library as personas
-
-        library = personas.load(paths.given(door.home).personas_dir)
-        return [(persona.id, persona.vibe) for persona in library if persona.id.startswith(incomplete)]
-
-
-SPAN, AGENT, PERSONA, REASON = Span(), Agent(), Persona(), Line(300)
-AGENT_KINDS = click.Choice(["gallery", "approval", "hooks"])
-KINDS = click.Choice(
-    ["post", "comment", "like", "browse", "provision", "deprovision", "measure", "react", "connect", "scan_feed",
-     "revise_draft", "notify", "deliver", "handle", "message"]
-)  # fmt: skip
-DEAD_REASONS = click.Choice(
-    ["permanent", "exhausted", "poison", "unknown_outcome", "expired", "policy", "unreadable"]
-)  # fmt: skip
-STATES = click.Choice(["ready", "running", "sending", "unknown", "done", "dead", "skipped", "cancelled"])
+SPAN, AGENT, PERSONA, REASON = DurationType(), NameType("agent"), NameType("persona"), TextType(300)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys and ISO times.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
@@ -168,17 +131,3 @@ def before_option(metavar: str, type_: click.ParamType[Any] | type, *,
                   words: str = "Show what comes below this one in the list.") -> Callable[[F], F]:  # fmt: skip
     """Add --before, the way down a long list: a page costs the same however far down it is."""
     return click.option("--before", metavar=metavar, type=type_, default=None, help=words)
-
-
-def job_filters(command: F) -> F:
-    """Add the options that choose jobs by agent, kind and age."""
-    for option in reversed(
-        (
-            click.option("--agent", type=AGENT, help="Only of this agent (username or id)."),
-            click.option("--kind", "kinds", type=KINDS, multiple=True, help="Only of this kind; may be repeated."),
-            click.option("--older-than", type=SPAN, help="Only those that ended (or were made) before, e.g. 2h, 7d."),
-            click.option("--newer-than", type=SPAN, help="Only those that ended (or were made) since, e.g. 30m."),
-        )
-    ):
-        command = option(command)
-    return command

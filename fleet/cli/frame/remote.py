@@ -1,7 +1,7 @@
 """`fleet --server`: a command carried out by a fleet elsewhere, through its REST API and a token.
 
-Called by `command` in the place of the command's own function. Knows HTTP and how answers look in a terminal; what is
-called for which command stands in `remote_calls`.
+Called by `command` in the place of the command's own function. Knows HTTP and how answers look in a terminal; each
+command declares its call (`remote_call`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import click
 import httpx
 from click.core import ParameterSource
 
-from fleet.cli.remote_calls import CALLS, Call, Options
+from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.core.net import http_deadline
 
 if TYPE_CHECKING:
-    from fleet.cli.context import Door
+    from fleet.cli.frame.context import Door
 
 _TIMEOUT_S = 30.0
 _TRIES = 3
@@ -42,10 +42,9 @@ _EVERY = "every"
 """The option of lists, --all, that takes back what they usually leave out."""
 
 
-def carry_out(door: Door, ctx: click.Context) -> None:
-    """Do on the server what the command would do here. Raises FleetError."""
+def carry_out(door: Door, ctx: click.Context, call: Call | None) -> None:
+    """Do on the server what the command would do here. Raises InvalidInput where no call does that, FleetError."""
     name = ctx.command_path.partition(" ")[2]
-    call = CALLS.get(name)
     if call is None:
         raise InvalidInput(
             f"`fleet {name}` does not work with --server.", fix="Run it on the fleet's machine, or use the dashboard."
@@ -193,7 +192,7 @@ def _stranger(status: int) -> Unavailable:
 
 
 def _tell(door: Door, call: Call, options: Options, told: Mapping[str, Any], *, as_json: bool) -> None:
-    from fleet.cli import render
+    from fleet.cli.frame import render
 
     if as_json:
         door.json(told)
@@ -222,7 +221,7 @@ def _done(call: Call, told: Mapping[str, Any]) -> str:
 
 
 def _list(door: Door, call: Call, items: Sequence[Mapping[str, Any]]) -> None:
-    from fleet.cli import render
+    from fleet.cli.frame import render
 
     if not items:
         door.note(call.none)
@@ -246,7 +245,7 @@ def _heading(name: str) -> str:
 
 def _cell(value: Any, unit: str, now: datetime) -> str:
     """Return a value as the same command says it at home: moments from now, amounts in dollars."""
-    from fleet.cli import render
+    from fleet.cli.frame import render
     from fleet.spending.budgets import dollars
 
     match value:
@@ -269,7 +268,7 @@ def _cell(value: Any, unit: str, now: datetime) -> str:
 
 
 def _when(written: str, now: datetime) -> str:
-    from fleet.cli import render
+    from fleet.cli.frame import render
 
     try:
         return render.when(datetime.fromisoformat(written), now)

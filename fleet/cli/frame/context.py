@@ -57,21 +57,21 @@ class Door:
     @cached_property
     def out(self) -> Console:
         """Where answers go."""
-        from fleet.cli import render
+        from fleet.cli.frame import render
 
         return render.console(sys.stdout, colour=self.colour)
 
     @cached_property
     def err(self) -> Console:
         """Where remarks go that are no part of the answer."""
-        from fleet.cli import render
+        from fleet.cli.frame import render
 
         return render.console(sys.stderr, colour=self.colour)
 
     @cached_property
     def settings(self) -> Settings:
         """The settings to work with. Raises InvalidInput when no database is known."""
-        from fleet.cli import paths
+        from fleet.cli.frame import paths
 
         self._configure_logs()
         return paths.connected(self.home)
@@ -81,10 +81,8 @@ class Door:
         """The connections that the verbs need."""
         if self._deps is None:
             settings = self.settings
-            from fleet import app
             from fleet.engine import deps
 
-            app.load()
             self.act()
             self._deps = deps.build(settings)
         return self._deps
@@ -110,20 +108,20 @@ class Door:
 
     def json(self, data: Any) -> None:
         """Print an answer as JSON."""
-        from fleet.cli import views
+        from fleet.cli.frame import json_output
 
-        click.echo(views.to_json(data))
+        click.echo(json_output.to_json(data))
 
     def say(self, message: str) -> None:
         """Confirm what was done, unless the person wants quiet."""
-        from fleet.cli import render
+        from fleet.cli.frame import render
 
         if not self.quiet:
             self.out.print(render.words(message), soft_wrap=True)
 
     def note(self, message: str) -> None:
         """Remark on an answer, beside it."""
-        from fleet.cli import render
+        from fleet.cli.frame import render
 
         if not self.quiet:
             self.err.print(render.words(message, "dim"), soft_wrap=True)
@@ -137,7 +135,7 @@ class Door:
             return
         if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise InvalidInput(f"This asks first: {question} Nobody is here to answer.", fix="Add --yes to do it.")
-        from fleet.cli.command import printable
+        from fleet.cli.frame.failures import printable
 
         if not click.confirm(printable(question), default=False, err=True):
             raise FleetError("Nothing was done.")
@@ -153,7 +151,7 @@ class Door:
             raise InvalidInput("What stands on standard input is no text.", fix="Write it as UTF-8.") from error
 
     def _configure_logs(self) -> None:
-        from fleet.cli import log_setup
+        from fleet.cli.frame import log_setup
 
         log_setup.configure(self.verbosity)
 

@@ -12,14 +12,14 @@ from rich.console import RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.command import drop_output, printable
-from fleet.cli.context import Door, is_terminal
+from fleet.cli.frame import render
+from fleet.cli.frame.context import Door, is_terminal
+from fleet.cli.frame.failures import drop_output, printable
 from fleet.core import clock
 from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
 
 
-class Screen:
+class TerminalScreen:
     """One terminal. `gone` tells that nobody reads any more."""
 
     def __init__(self, door: Door) -> None:

@@ -17,9 +17,9 @@ import click
 from pydantic import SecretStr
 
 import fleet
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Place
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import PathType
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
 from fleet.core.settings import Settings
@@ -137,7 +137,7 @@ def _needs_broker(settings: Settings) -> Settings:
     return settings
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("-c", "--concurrency", type=click.IntRange(1, 500), default=16, show_default=True, help="Threads.")
 @click.option("-n", "--name", default="worker", show_default=True, help="Its name in Flower, before the host's.")
 @pass_door
@@ -146,14 +146,14 @@ def worker(door: Door, /, *, concurrency: int, name: str) -> None:
     _become(worker_program(_needs_broker(door.settings), name=name, concurrency=concurrency))
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @pass_door
 def beat(door: Door) -> None:
     """Run the metronome in the foreground. A second one does no harm."""
     _become(beat_program(_needs_broker(door.settings)))
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=5555, show_default=True, help="0: any free one.")
 @click.option("--password", envvar="FLEET_FLOWER_PASSWORD",
@@ -175,7 +175,7 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
     _become(flower_program(settings, address=address, port=port, password=password))
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True,
               help="0: any free one.")  # fmt: skip
@@ -185,19 +185,19 @@ def web(door: Door, /, *, host: str, port: int) -> None:
     _become(web_program(_needs_broker(door.settings), host=host, port=port))
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True,
               help="0: any free one.")  # fmt: skip
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
               help="Its own database, never Fleet's. Other users of the machine see options of commands, so set"
                    " FLEET_GALLERY_DATABASE_URL.")  # fmt: skip
-@click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=Place(file_okay=False, path_type=Path),
+@click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=PathType(file_okay=False, path_type=Path),
               help="Folder of its pictures; in the home if left out.")  # fmt: skip
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""
-    from fleet.cli import paths
+    from fleet.cli.frame import paths
 
     settings = paths.given(door.home)
     if not (settings.service_token.get_secret_value() or os.environ.get("FLEET_GALLERY_SERVICE_TOKENS")):

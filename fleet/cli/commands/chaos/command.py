@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Output, Place
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import OutputPathType, PathType
 from fleet.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 _DOCS = Path("docs/reliability.md")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--minutes", type=click.FloatRange(0.1, 24 * 60), default=10.0, show_default=True,
               help="How long faults are injected; starting and checking come on top.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same seed draws the same faults; any if left out.")
 @click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="How many are at work.")
 @click.option("--faults", default="all", show_default=True, metavar="KINDS",
               help="Kinds or groups, separated by commas: gallery.twice,broker; docs/cli.md lists them.")  # fmt: skip
-@click.option("--in-folder", "folder", type=Place(file_okay=False, path_type=Path),
+@click.option("--in-folder", "folder", type=PathType(file_okay=False, path_type=Path),
               help="Where the run lives, which must be empty; a temporary folder if left out.")  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well; others are kept anyway.")
-@click.option("--json", "json_path", type=Output(dir_okay=False, path_type=Path), metavar="PATH",
+@click.option("--json", "json_path", type=OutputPathType(dir_okay=False, path_type=Path), metavar="PATH",
               help="Write the report as JSON.")  # fmt: skip
 @click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
 @pass_door
@@ -47,8 +47,8 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     from fleet.chaos.kinds import chosen
     from fleet.chaos.report import Wanted
     from fleet.chaos.run import Chaos, Screen
-    from fleet.cli.chaos_screen import ChaosScreen
-    from fleet.cli.interrupts import Interrupts
+    from fleet.cli.commands.chaos.screen import ChaosScreen
+    from fleet.cli.frame.interrupts import Interrupts
 
     if write_docs and not _DOCS.parent.is_dir():
         raise InvalidInput(f"There is no folder {_DOCS.parent} here.", fix="Call it in the folder of the source.")

@@ -1,33 +1,29 @@
-"""What every command shares: the global options, wherever on the line they stand, and how failures are told.
+"""Classes of all commands: global options before or after the command, `--server`, and errors as words.
 
-Used by all modules of this room. Imports no more than click, so that `fleet --help` answers at once.
+Imports no more than click, so that `fleet --help` answers at once.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from fleet.cli.context import Door
-from fleet.cli.options import Place
-from fleet.core.errors import FleetError
+from fleet.cli.frame.context import Door
+from fleet.cli.frame.failures import INTERRUPTED, reader_may_leave, report
+from fleet.cli.frame.options import PathType
+from fleet.cli.frame.remote_call import Call
+from fleet.engine import registry
+from fleet.engine.registry import Command
 
-INTERRUPTED = 130
-READER_LEFT = 141
-"""What a shell reports for a program that ended with SIGINT, and with SIGPIPE."""
+_TABLE = "fleet.commands"
 
 
 def _store(apply: Callable[[Door, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -62,7 +58,7 @@ def _global_options(*, on_root: bool) -> list[click.Option]:
     """Return the options that may stand before or after the command; only those on the root read the environment."""
     shared: dict[str, Any] = {"expose_value": False, "is_eager": True, "hidden": not on_root}
     env = (lambda name: {"envvar": name}) if on_root else (lambda _: {"allow_from_autoenv": False})
-    folder = Place(file_okay=False, path_type=Path)
+    folder = PathType(file_okay=False, path_type=Path)
     return [
         click.Option(["--home"], type=folder, metavar="FOLDER", callback=_store(_set_home), **env("FLEET_HOME"),
                      help="Folder of the fleet that `fleet up` runs (FLEET_HOME; .fleet by default).", **shared),
@@ -82,8 +78,13 @@ _ON_ROOT = _global_options(on_root=True)
 _BELOW = _global_options(on_root=False)
 
 
-class Command(click.Command):
+class FleetCommand(click.Command):
     """A command that also takes the global options."""
+
+    def __init__(self, *args: Any, remote: Call | None = None, **kwargs: Any) -> None:
+        """Take the call that does the same on another fleet's server (`--server`), if there is one."""
+        super().__init__(*args, **kwargs)
+        self.remote = remote
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
@@ -103,9 +104,9 @@ class Command(click.Command):
         """Do it here, or on the server that was named."""
         door = ctx.find_object(Door)
         if door is not None and door.server:
-            from fleet.cli import remote
+            from fleet.cli.frame import remote
 
-            return remote.carry_out(door, ctx)
+            return remote.carry_out(door, ctx, self.remote)
         return super().invoke(ctx)
 
 
@@ -118,10 +119,10 @@ def _name_variables(params: Sequence[click.Parameter], prefix: str | None) -> No
             param.envvar = list(dict.fromkeys([*known, *read]))
 
 
-class Group(click.Group):
+class FleetGroup(click.Group):
     """A group of commands of one noun."""
 
-    command_class = Command
+    command_class = FleetCommand
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
@@ -136,7 +137,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-Group.group_class = Group
+FleetGroup.group_class = FleetGroup
 
 
 def _guess(name: str, known: Sequence[str]) -> str:
@@ -144,43 +145,49 @@ def _guess(name: str, known: Sequence[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-class Root(Group):
+class Root(FleetGroup):
     """The `fleet` command: imports the module of a command when it is asked for, and tells every failure in words."""
 
-    def __init__(
-        self, *args: Any, sections: dict[str, dict[str, tuple[str, str]]] | None = None, **kwargs: Any
-    ) -> None:
-        """Take the commands by section: name to (module:attribute, one line of help)."""
+    def __init__(self, *args: Any, load: Callable[[], Sequence[Command]], **kwargs: Any) -> None:
+        """Take how to load the table of commands, in the order of `--help`; it is loaded once an invocation."""
         super().__init__(*args, **kwargs)
-        self.sections = sections or {}
-        self._lines = {name: line for section in self.sections.values() for name, line in section.items()}
+        self._load = load
+
+    def table(self, ctx: click.Context) -> Mapping[str, Command]:
+        """Return the commands by name. Raises InvalidInput for features that do not go together."""
+        meta = ctx.find_root().meta
+        if _TABLE not in meta:
+            meta[_TABLE] = {entry.name: entry for entry in self._load()}
+        table: Mapping[str, Command] = meta[_TABLE]
+        return table
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*click.Group.get_params(self, ctx), *_ON_ROOT]
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self._lines)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table(ctx))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in self._lines:
-            return None
-        module, _, attribute = self._lines[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.table(ctx).get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = registry.load(entry.run)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        for title, lines in self.sections.items():
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, entries in groupby(self.table(ctx).values(), key=lambda entry: entry.section):
             with formatter.section(title):
-                formatter.write_dl([(name, help_) for name, (_, help_) in lines.items()])
+                formatter.write_dl([(entry.name, entry.help) for entry in entries])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer commands without importing any."""
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
-        return [CompletionItem(n, help=line[1]) for n, line in self._lines.items() if n.startswith(incomplete)]
+        table = self.table(ctx)
+        return [CompletionItem(name, help=table[name].help) for name in table if name.startswith(incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reader_may_leave():
+        with reader_may_leave():
             result = super().invoke(ctx)
             if sys.stdout is not None:  # it is None where the shell has closed it
                 sys.stdout.flush()
@@ -188,7 +195,7 @@ class Root(Group):
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the command line; `--help` and `--version` answer here."""
-        with _reader_may_leave():
+        with reader_may_leave():
             return super().make_context(*args, **extra)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -198,91 +205,13 @@ class Root(Group):
             return run(**extra)
         door = extra.setdefault("obj", Door())
         try:
-            with _reader_may_leave():
+            with reader_may_leave():
                 try:
                     code: Any = run(**extra)
                 except click.Abort:
                     code = INTERRUPTED
                 except Exception as error:  # noqa: BLE001 - whatever it is, a person gets words and no traceback
-                    code = _fail(error, door)
+                    code = report(error, verbose=bool(door.verbosity), colour=door.colour)
         except click.exceptions.Exit as end:
             code = end.exit_code
         sys.exit(code if isinstance(code, int) else 0)
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """End as other tools do when whoever reads the output goes: at once and without a word. Raises click's Exit."""
-    try:
-        yield
-    except BrokenPipeError:
-        drop_output("stdout", "stderr")
-        raise click.exceptions.Exit(READER_LEFT) from None
-
-
-def drop_output(*streams: str) -> None:
-    """Let whatever is still buffered go nowhere, so that the interpreter's last flush does not complain either."""
-    for name in streams or ("stdout",):
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), getattr(sys, name).fileno())
-        except (OSError, ValueError, AttributeError):
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  it lives as long as the process
-
-
-def _fail(error: Exception, door: Door) -> int:
-    """Say what is wrong, and return the exit code."""
-    if isinstance(error, BrokenPipeError):
-        raise error
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
-        return error.exit_code
-    message, fix, code = _in_words(error)
-    if door.verbosity:
-        traceback.print_exception(error, file=sys.stderr)
-    colour = None if door.colour and not os.environ.get("NO_COLOR") else False
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(message)}", err=True, color=colour)
-    if fix:
-        click.echo(f"{click.style('  Fix:', fg='green')} {printable(fix)}", err=True, color=colour)
-    return code
-
-
-def _in_words(error: Exception) -> tuple[str, str | None, int]:
-    """Return message, fix and exit code of an error."""
-    if isinstance(error, FleetError):
-        return error.message, error.fix, error.exit_code
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        # Click puts each choice on a line of its own.
-        # It calls a number between bounds a range, also where it means the number.
-        words = " ".join(error.format_message().split()).rstrip(".").removesuffix(" range")
-        return f"{words}.{_whence(error)}", f"`{error.ctx.command_path} --help` explains.", error.exit_code
-    if isinstance(error, click.ClickException):
-        return error.format_message(), None, error.exit_code
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        drop_output()  # what is left of it would end the process with a complaint of its own
-        where = error.filename or "what the output goes to"
-        return f"There is no space left on {where}.", "Make room and do it again.", 1
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}.", "Name a path that is there and that you may use.", 2
-    from fleet.core import logs
-
-    words = logs.mask(" ".join(str(error).split()))[:500]
-    return f"Unexpected {type(error).__name__}: {words}", "Run it again with -v to see where; it is a bug of Fleet.", 1
-
-
-def _whence(error: click.UsageError) -> str:
-    """Say which variable a wrong value was set by: the option, of which alone click speaks, nobody has written."""
-    param = error.param if isinstance(error, click.BadParameter) else None
-    if param is None or error.ctx is None or param.name is None:
-        return ""
-    if error.ctx.get_parameter_source(param.name) is not ParameterSource.ENVIRONMENT:
-        return ""
-    names = [param.envvar] if isinstance(param.envvar, str) else [*(param.envvar or ())]
-    return next((f" It was set by {name}." for name in names if os.environ.get(name)), "")
-
-
-def printable(message: str) -> str:
-    """Return text without what a terminal would obey; lines stay lines."""
-    from fleet.core import text
-
-    lines = message.strip("\n").split("\n")
-    return "\n".join(line[: len(line) - len(line.lstrip(" "))] + text.clean(line) for line in lines)

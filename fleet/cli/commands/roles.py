@@ -13,9 +13,9 @@ import click
 import psycopg
 import sqlalchemy as sa
 
-from fleet.cli import paths
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
+from fleet.cli.frame import paths
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
 from fleet.core import logs
 from fleet.core.db import roles as db_roles
 from fleet.core.db.roles import Connect, Login
@@ -26,7 +26,7 @@ ADMIN_URL = "FLEET_DATABASE_ADMIN_URL"
 _CONNECT_S = 10
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @pass_door
 def roles(door: Door, /) -> None:
     """Create the roles and databases that the settings name, or bring them up to date.

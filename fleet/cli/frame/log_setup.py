@@ -34,7 +34,7 @@ class _InWords(logging.Handler):
             name = str(record.msg.get("event", ""))
         error = sys.exc_info()[1]
         about = str(error) if error else ", ".join(f"{key} {value}" for key, value in values.items())
-        from fleet.cli.command import printable
+        from fleet.cli.frame.failures import printable
 
         line = _KNOWN.get(name, name.replace("_", " "))
         click.echo(

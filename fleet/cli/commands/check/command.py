@@ -5,18 +5,18 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from fleet.cli import render
-from fleet.cli.check import checks
-from fleet.cli.check.checks import Finding, Level
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import json_option
+from fleet.cli.commands.check import checks
+from fleet.cli.frame import render
+from fleet.cli.frame.check_result import CheckLevel, CheckResult
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import json_option
 
 _INDENT = 20
-_SIGNS = {Level.OK: "✓", Level.WARN: "!", Level.FAIL: "✗"}
+_SIGNS = {CheckLevel.OK: "✓", CheckLevel.WARN: "!", CheckLevel.FAIL: "✗"}
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @json_option
 @pass_door
 def check(door: Door, /, *, as_json: bool) -> None:
@@ -24,25 +24,25 @@ def check(door: Door, /, *, as_json: bool) -> None:
 
     Exit code 1 when anything fails; warnings do not count.
     """
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for finding in checks.run(door):
         findings.append(finding)
         if not as_json:
             _tell(door, finding)
-    failed = sum(finding.level is Level.FAIL for finding in findings)
+    failed = sum(finding.level is CheckLevel.FAIL for finding in findings)
     if as_json:
         items = [{"check": f.about, "level": f.level, "message": f.message, "fix": f.fix} for f in findings]
         door.json({"ok": not failed, "checks": items})
     elif failed:
         door.say(f"{failed} of {len(findings)} checks failed.")
     else:
-        warned = sum(finding.level is Level.WARN for finding in findings)
+        warned = sum(finding.level is CheckLevel.WARN for finding in findings)
         door.say(f"All is well{f', {warned} to look at' if warned else ''}.")
     if failed:
         click.get_current_context().exit(1)
 
 
-def _tell(door: Door, finding: Finding) -> None:
+def _tell(door: Door, finding: CheckResult) -> None:
     style = render.STYLES[finding.level]
     first = Text(f"{_SIGNS[finding.level]} {finding.level:<4} ", style=style)
     first.append(f"{finding.about:<12} ", style="bold").append(render.safe(finding.message))

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import Place
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import PathType
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FILE = Place(dir_okay=False, path_type=Path)
+_FILE = PathType(dir_okay=False, path_type=Path)
 
 
 def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]:
@@ -22,7 +22,7 @@ def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]
                         envvar=envvar, help=f"Of {of}; any free one if 0 or left out.")  # fmt: skip
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--agents", type=click.IntRange(0, 100_000), default=12, show_default=True,
               help="At least so many; missing ones are made and started.")  # fmt: skip
 @click.option("--tempo", type=click.FloatRange(0, 1000, min_open=True), envvar="FLEET_TEMPO",
@@ -56,9 +56,9 @@ def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_repla
     unless FLEET_GALLERY_URL is set. A second `up` goes on with the same fleet and starts nobody whom a person stopped.
     A second Ctrl-C ends everything at once.
     """
-    from fleet.cli.up.process_list import Wanted
-    from fleet.cli.up.run import Run
+    from fleet.cli.commands.up.process_list import UpOptions
+    from fleet.cli.commands.up.run import Run
 
     said = {"tempo": tempo, "llm_record": llm_record, "llm_replay": llm_replay}
-    code = Run(door, Wanted(**options), {name: value for name, value in said.items() if value is not None}).live()
+    code = Run(door, UpOptions(**options), {name: value for name, value in said.items() if value is not None}).live()
     click.get_current_context().exit(code)

@@ -25,7 +25,7 @@ _USUAL_WEB = "http://127.0.0.1:8630"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HomeSettings:
     """What a home remembers of its fleet beside the addresses."""
 
     service_token: str = field(repr=False)
@@ -33,22 +33,22 @@ class Kept:
     sandbox: bool = False
 
 
-def keep(home: Path, kept: Kept) -> None:
+def store(home: Path, kept: HomeSettings) -> None:
     """Write down what the fleet of this home runs with. Raises FleetError."""
     disk.write_private(home / _NAME, json.dumps(asdict(kept)) + "\n")
 
 
-def kept_by(home: Path) -> Kept | None:
+def stored(home: Path) -> HomeSettings | None:
     """Return what was written down last; None when there is nothing to read."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         data = json.loads((home / _NAME).read_text(encoding="utf-8"))
-        return Kept(str(data["service_token"]), float(data["tempo"]), bool(data.get("sandbox")))
+        return HomeSettings(str(data["service_token"]), float(data["tempo"]), bool(data.get("sandbox")))
     return None
 
 
 def service_token(home: Path) -> str:
     """Return the token of this home's own gallery: the one of last time, or a new one."""
-    kept = kept_by(home)
+    kept = stored(home)
     return kept.service_token if kept is not None and kept.service_token else f"fst_{secrets.token_urlsafe(24)}"
 
 
@@ -83,7 +83,7 @@ def dashboard(settings: Settings) -> str:
 
 
 def _lent(settings: Settings, running: RunInfo) -> Mapping[str, object]:
-    kept = kept_by(settings.home.absolute())
+    kept = stored(settings.home.absolute())
     offers: dict[str, object] = {
         "database_url": running.database_url, "database_owner_url": running.database_owner_url,
         "broker_url": running.broker_url, "gallery_url": running.gallery_url,

@@ -18,22 +18,23 @@ from pathlib import Path
 
 from fleet import app
 from fleet.accounts import keys
-from fleet.cli import migrate, paths
-from fleet.cli.check import env_check
-from fleet.cli.command import INTERRUPTED
-from fleet.cli.context import Door
-from fleet.cli.interrupts import Interrupts
-from fleet.cli.paths import Kept
-from fleet.cli.processes import FLOWER_USER, PASSWORD_FILE
-from fleet.cli.up import faults
-from fleet.cli.up.process_list import Board, Wanted
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands import migrate
+from fleet.cli.commands.check import env_check
+from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
+from fleet.cli.commands.screen import TerminalScreen
+from fleet.cli.commands.up import faults
+from fleet.cli.commands.up.process_list import Board, UpOptions
+from fleet.cli.frame import paths
+from fleet.cli.frame.context import Door
+from fleet.cli.frame.failures import INTERRUPTED
+from fleet.cli.frame.interrupts import Interrupts
+from fleet.cli.frame.paths import HomeSettings
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
-from fleet.engine import restore_check
+from fleet.engine import registry, restore_check
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.system_agents import staff
@@ -41,8 +42,6 @@ from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.agent_names import AgentNames
 from fleet.features.activity.cli_feed import line
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import rule_users
-from fleet.features.approvals.service import rules_of
 from fleet.features.controls.cli import held
 from fleet.features.overview import status as fleet_status
 from fleet.features.users import invite
@@ -63,7 +62,7 @@ _OF_OTHERS = 50
 class Run:
     """Everything that one `fleet up` holds."""
 
-    def __init__(self, door: Door, wanted: Wanted, said: Mapping[str, object]) -> None:
+    def __init__(self, door: Door, wanted: UpOptions, said: Mapping[str, object]) -> None:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
         given = paths.given(door.home, **said)
         models.check(given)
@@ -77,7 +76,7 @@ class Run:
             **said, "home": self._home, "tempo": given.tempo, **_token(given, self._home),
         }  # fmt: skip
         self.settings = self._learn()
-        self._screen = Screen(door)
+        self._screen = TerminalScreen(door)
         self._services = Services(
             self._home, database_url=given.database_url, database_owner_url=given.database_owner_url,
             broker_url=given.broker_url,
@@ -127,10 +126,11 @@ class Run:
         self.settings = self._learn(
             database_url=urls.database, broker_url=urls.broker, sandbox=not self.settings.gallery_url
         )
-        app.load()
+        app.load(self.settings.features)
         deps = self._deps = runtime_deps.build(self.settings)
         self._door.act()
-        rule_users.refuse(deps.db, self.settings, rules_of(deps))
+        for check in registry.current().checks_before_serving:
+            check(deps)
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)
         if self.settings.gallery_url:
@@ -139,7 +139,7 @@ class Run:
         else:
             self._start_gallery()
         token = self.settings.service_token.get_secret_value()
-        paths.keep(self._home, Kept(token, self.settings.tempo, self.settings.sandbox))
+        paths.store(self._home, HomeSettings(token, self.settings.tempo, self.settings.sandbox))
         self._seen = activity_queries.tail(deps)
         self._board.start_engine(self.settings, self._wanted)
         web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from fleet.cli import processes
-from fleet.cli.processes import Program
-from fleet.cli.up.screen import Screen
+from fleet.cli.commands import processes
+from fleet.cli.commands.processes import Program
+from fleet.cli.commands.screen import TerminalScreen
 from fleet.core import queue
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
@@ -32,7 +32,7 @@ _OPTIONAL = frozenset({"flower", "metrics", "web"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UpOptions:
     """What a person asked `up` for. Ports None: any free one, that of last time first."""
 
     agents: int
@@ -55,13 +55,13 @@ class Wanted:
 class Board:
     """The processes below `up`."""
 
-    def __init__(self, services: Services, screen: Screen) -> None:
+    def __init__(self, services: Services, screen: TerminalScreen) -> None:
         self._services = services
         self._screen = screen
         self._supervisor = Supervisor(services.logs_dir, report=self._on_event)
         self._given_up: str | None = None
 
-    def start_gallery(self, settings: Settings, wanted: Wanted, *, database_url: str) -> str:
+    def start_gallery(self, settings: Settings, wanted: UpOptions, *, database_url: str) -> str:
         """Start the sandbox gallery and return its address once it answers. Raises FleetError."""
         port = ports.choose(
             purpose="the gallery", setting="FLEET_GALLERY_PORT", named=wanted.gallery_port,
@@ -77,7 +77,7 @@ class Board:
         self._services.record(urls={"gallery": url}, ports={"gallery": port})
         return url
 
-    def start_engine(self, settings: Settings, wanted: Wanted) -> None:
+    def start_engine(self, settings: Settings, wanted: UpOptions) -> None:
         """Start beat and the workers, and return when all of them answer. Raises Unavailable when one does not."""
         self._start("beat", processes.beat_program(settings))
         names = [f"worker{number}" for number in range(1, wanted.workers + 1)]
@@ -88,7 +88,7 @@ class Board:
         for name in names:
             self._supervisor.wait_ready(name, partial(_takes_messages, app, name), _READY_S)
 
-    def start_web(self, settings: Settings, wanted: Wanted) -> str:
+    def start_web(self, settings: Settings, wanted: UpOptions) -> str:
         """Start the dashboard and return its address once it answers. Raises FleetError."""
         port = ports.choose(
             purpose="the dashboard", setting="FLEET_WEB_PORT", named=wanted.web_port,
@@ -100,7 +100,7 @@ class Board:
         self._services.record(urls={"web": url}, ports={"web": port})
         return url
 
-    def start_flower(self, settings: Settings, wanted: Wanted) -> tuple[str, str]:
+    def start_flower(self, settings: Settings, wanted: UpOptions) -> tuple[str, str]:
         """Start Flower; return its address and the password of its user."""
         port = ports.choose(
             purpose="Flower", setting="FLEET_FLOWER_PORT", named=wanted.flower_port,
@@ -112,7 +112,7 @@ class Board:
         self._services.record(urls={"flower": url}, ports={"flower": port})
         return url, password
 
-    def start_metrics(self, settings: Settings, wanted: Wanted) -> str:
+    def start_metrics(self, settings: Settings, wanted: UpOptions) -> str:
         """Start the exporter of the fleet's numbers and return its address."""
         port = ports.choose(
             purpose="the metrics", setting="FLEET_METRICS_PORT", named=wanted.metrics_port,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
-from fleet.cli.command import Command
-from fleet.cli.context import Door, pass_door
-from fleet.cli.options import PERSONA
+from fleet.cli.frame.command import FleetCommand
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import PERSONA
 from fleet.core.errors import InvalidInput
 from fleet.features.agents import commands as agent_commands
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("--dry-run", is_flag=True, help="Only say which steps are missing.")
 @pass_door
 def migrate(door: Door, /, *, dry_run: bool) -> None:
@@ -58,7 +58,7 @@ def bring_up_to_date(owner_url: str, app_url: str) -> None:
     db.migrate(owner_url, app_role="" if owner_url == app_url else app.username or "")
 
 
-@click.command(cls=Command)
+@click.command(cls=FleetCommand)
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=6, show_default=True, help="How many agents.")
 @click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed makes the same agents.")  # fmt: skip

@@ -1,0 +1,5 @@
+"""Benchmarks. They run with all features."""
+
+from fleet import app
+
+app.load()

@@ -1,0 +1,1 @@
+"""`fleet chaos`: the command and what it shows; the run itself is in `fleet.chaos`."""

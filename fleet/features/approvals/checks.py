@@ -1,0 +1,39 @@
+"""Checks of `fleet check`: the rules of approvals, whom they name, and who is notified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from fleet import notify
+from fleet.cli.frame.check_result import CheckLevel, CheckResult, ok
+from fleet.core.db import Database
+from fleet.core.errors import FleetError
+from fleet.core.settings import Settings
+from fleet.features.approvals import rule_file, rule_users
+from fleet.features.approvals.rules import Rule
+
+_ABOUT = "approvals"
+
+
+def rules(settings: Settings) -> Iterator[CheckResult]:
+    """Check the rules, and the addresses of FLEET_NOTIFY without a message to them."""
+    found = _rules(settings)
+    notify.check(settings.notify)
+    told = ", ".join(notify.names(settings.notify))
+    yield ok(_ABOUT, f"{len(found)} rules; people are told by {told}")
+
+
+def users(settings: Settings) -> Iterator[CheckResult]:
+    """Check whether the users whom the rules name may decide."""
+    try:
+        with closing(Database(settings.database_url, pool_size=1)) as database:
+            found = rule_users.problems(database, settings, _rules(settings))
+    except FleetError:
+        return  # the checks of the rules and of the database have said so
+    for one in found:
+        yield CheckResult(_ABOUT, CheckLevel.WARN if one.is_lost else CheckLevel.FAIL, one.words, one.fix)
+
+
+def _rules(settings: Settings) -> tuple[Rule, ...]:
+    return rule_file.shipped() if settings.approval_rules is None else rule_file.load(settings.approval_rules)

@@ -1,0 +1,88 @@
+"""Commands come from the features that a fleet has: each one resolves, and leaves with its feature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import fleet.app
+from fleet.cli.app import OWN, SECTIONS, cli, commands
+from fleet.engine import registry
+from fleet.engine.registry import Command, Feature
+
+FEATURES = list(fleet.app.load())
+COMMANDS = [command for feature in FEATURES for command in feature.commands]
+OPTIONAL = [feature for feature in FEATURES if feature.is_optional]
+IN_ORDER = {
+    "Run": "up check migrate roles secrets seed worker beat flower web users tokens metrics gallery dispatch sweep"
+    " chaos",
+    "Look": "status activity persona costs experiments replay",
+    "Act": "agents trigger jobs drafts scan dead approvals hooks events budgets pause resume kill-switch",
+    "Shell": "completion",
+}
+
+
+@pytest.fixture(autouse=True)
+def _all_features_afterwards() -> Iterator[None]:
+    yield
+    fleet.app.load()
+
+
+@pytest.mark.parametrize("command", [*OWN, *COMMANDS], ids=lambda command: command.name)
+def test_every_command_resolves_and_has_help(command: Command) -> None:
+    found = registry.load(command.run)
+    assert isinstance(found, click.Command)
+    assert found.name == command.name
+    assert found.help and command.help.endswith(".") and command.section in SECTIONS
+    shown = CliRunner().invoke(cli, [command.name, "--help"], prog_name="fleet")
+    assert shown.exit_code == 0 and shown.output.startswith(f"Usage: fleet {command.name}")
+
+
+def test_help_lists_commands_by_section_in_this_order() -> None:
+    found = {title: " ".join(command.name for command in each) for title, each in groupby(commands(), _section)}
+    assert found == IN_ORDER
+
+
+def test_two_commands_of_a_section_never_share_a_place() -> None:
+    places = [(command.section, command.order) for command in commands()]
+    assert sorted(places) == sorted(set(places))
+
+
+@pytest.mark.parametrize("feature", OPTIONAL, ids=lambda feature: feature.name)
+def test_a_fleet_without_a_feature_has_none_of_its_commands(feature: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_FEATURES", f"-{feature.name}")
+    assert _names() == {command.name for command in [*OWN, *COMMANDS] if command not in feature.commands}
+    shown = CliRunner().invoke(cli, ["--help"], prog_name="fleet")
+    assert shown.exit_code == 0
+    for command in feature.commands:
+        assert f"  {command.name} " not in shown.output
+        refused = CliRunner().invoke(cli, [command.name, "--help"], prog_name="fleet")
+        assert refused.exit_code == 2 and f"There is no command '{command.name}'." in refused.stderr
+
+
+def test_features_are_chosen_in_the_environment_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("FLEET_FEATURES=-experiments, -webhooks\n")
+    assert not {"experiments", "hooks", "events"} & _names()
+    monkeypatch.setenv("FLEET_FEATURES", "experiments")
+    assert "experiments" in _names() and "hooks" not in _names()
+
+
+def test_a_feature_that_is_not_there_or_needed_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, said in (("-nothing", "names no feature: nothing"), ("-agents", "cannot leave out agents")):
+        monkeypatch.setenv("FLEET_FEATURES", wanted)
+        refused = CliRunner().invoke(cli, ["status"], prog_name="fleet")
+        assert refused.exit_code == 2 and said in refused.stderr and "Fix: Optional features" in refused.stderr
+
+
+def _names() -> set[str]:
+    return {command.name for command in commands()}
+
+
+def _section(command: Command) -> str:
+    return command.section
