@@ -13,7 +13,7 @@ from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.registry import AgentType, Feature, Registry
+from fleet.engine.registry import AgentMode, AgentType, Feature, Registry
 from fleet.features.agents import commands as agent_commands
 from fleet.features.users import invite
 from tests.factories import Fleet
@@ -54,8 +54,9 @@ def test_a_failed_hook_leaves_the_agent_as_it_was(fleet: Fleet, monkeypatch: pyt
 
 
 def test_the_type_of_an_agent_says_what_it_can_be_asked_to_do(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = AgentType(kind="gallery", behaviour=None, actions=("wave",), supervised_actions=("look",))
-    use(monkeypatch, Feature(name="x", agents=(kind,)))
+    kind = AgentType(kind="gallery", behaviour=None, actions=("wave",))
+    mode = AgentMode(kind="gallery", name="supervised", behaviour=None, actions=("look",))
+    use(monkeypatch, Feature(name="x", agents=(kind,), modes=(mode,)))
     fleet.agent(username="ada_1")
     with pytest.raises(InvalidInput, match="There is no action 'post'") as refused:
         agent_commands.trigger(fleet.deps, "ada_1", action="post", by="bob")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fleet.features.approvals.diff import How, pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.access import Permission, Principal, Role, Via, allows
+from fleet.core.diff import How, pieces
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.permissions import Bar, standing
 from fleet.features.approvals.request import Request
