@@ -33,8 +33,9 @@ from fleet.features.publishing.quality import Quality
 from fleet.images import signing
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
-from fleet.llm.base import Remember, Speaker, Words
+from fleet.llm.base import Speaker
 from fleet.llm.moderation.base import RemoteModerator
+from fleet.llm.provider import Remember, Words
 from fleet.llm.writer import BatchWriter
 
 if TYPE_CHECKING:

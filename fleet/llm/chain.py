@@ -1,6 +1,6 @@
 """Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
 
-Put together by `fleet.llm.registry`, called by `fleet.engine.handlers` through `fleet.llm.base.Words`. Safe for many
+Built by `fleet.llm.registry`, called by the handlers of jobs through `fleet.llm.provider.Words`. Safe for many
 threads. Never raises on behalf of a model, only for its till, or where words wait for a budget; the usage of the words
 tells what every try took.
 """
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fleet.core import clock, logs
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Provider, Till, Usage
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.llm.breaker import Breaker, Rule, State
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
+from fleet.llm.provider import Provider, Till
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 

@@ -1,6 +1,6 @@
 """A writer that has a model: prompt, one call, read, at most one repair, screen, price.
 
-Put together by `fleet.llm.registry` and called through `fleet.llm.base.Provider`, mostly by a chain. Knows no vendor.
+Built by `fleet.llm.registry` and called through `fleet.llm.provider.Provider`, mostly by a chain. Knows no vendor.
 It never tries again by itself: an answer that cannot be used is told to the model once, everything else is raised.
 """
 
@@ -19,9 +19,9 @@ from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, P
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import Answer, BatchModel, Model, Prompt
 from fleet.llm.prices import Prices
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 from fleet.llm.scanning import answers as scanning_answers
 from fleet.llm.scanning import prompt as scanning_prompt
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0

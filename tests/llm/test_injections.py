@@ -21,9 +21,9 @@ from fleet.features.content.surfaces import Kind
 from fleet.llm import answers, screening
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker, Usage
 from fleet.llm.chain import Chain
+from fleet.llm.lexicon.orders import gives_orders
 from fleet.llm.model import Answer, Prompt
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.orders import gives_orders
 from fleet.llm.prices import price_list
 from fleet.llm.prompts import HOUSE
 from fleet.llm.providers.anthropic_provider import AnthropicModel

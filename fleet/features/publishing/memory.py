@@ -1,6 +1,6 @@
 """What an agent remembers when it writes: for now what the ledger tells of its own posts and comments.
 
-Held by `fleet.engine.deps` as a `fleet.llm.base.Remember`, used by the handlers of posts and comments, and by
+Held by `fleet.engine.deps` as a `fleet.llm.provider.Remember`, used by the handlers of posts and comments, and by
 scans. Names in it are strangers' words, and all of it reaches a model as data.
 """
 
@@ -13,7 +13,7 @@ from fleet.core.db import Database
 from fleet.engine.jobs import history
 from fleet.engine.jobs.history import Deed
 from fleet.engine.jobs.policy import JobKind
-from fleet.llm.subject import author_name
+from fleet.llm.lexicon.subject import author_name
 
 MOST_RECALLED = 6
 _LOOKED_THROUGH = 20

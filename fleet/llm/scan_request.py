@@ -1,6 +1,6 @@
 """One look at a feed: what a model is shown of it, and what it proposes. Values alone.
 
-Made by `fleet.engine`, passed through `fleet.llm.base.Provider`, read from an answer by `scanning_answers`. Posts and
+Made by the feature that scans, passed through `fleet.llm.provider.Provider`, read by `scanning.answers`. Posts and
 people go by short names (`p1`, `u1`): a model cannot name what it was not shown, and recordings of two runs are alike.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fleet.llm.base import Speaker
-from fleet.llm.subject import author_name
+from fleet.llm.lexicon.subject import author_name
 
 KINDS = ("post", "comment", "reaction", "connection")
 REACTIONS = ("like", "love", "haha", "sad", "angry")

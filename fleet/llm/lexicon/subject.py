@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from fleet.core import text
-from fleet.llm.orders import gives_orders
+from fleet.llm.lexicon.orders import gives_orders
 
 LONGEST_SUBJECT_CHARS = 60
 LONGEST_QUOTE_CHARS = 60

@@ -1,6 +1,6 @@
 """Telling orders from talk: text that tries to command whoever reads it, in the languages in which that is common.
 
-Called by `fleet.llm.subject` for what comes in and by `fleet.llm.screening` for what goes out. Pure. A list of phrases
+Called by `lexicon.subject` for what comes in and by `fleet.llm.screening` for what goes out. Pure. A list of phrases
 is never complete; it is the second line of defence behind structure, which needs no list.
 """
 
