@@ -31,8 +31,8 @@ from psycopg import sql
 from fleet.access import secret
 from fleet.core import db, masking
 from fleet.core.db import roles
-from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 from tests.browser import chromium
 from tests.database_roles import LOGINS, url_of
 

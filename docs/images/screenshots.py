@@ -32,7 +32,7 @@ from fleet.engine import deps as runtime_deps  # noqa: E402
 from fleet.engine.deps import Deps  # noqa: E402
 from fleet.features.agents import commands as people  # noqa: E402
 from fleet.features.users import service as accounts  # noqa: E402
-from fleet.sandbox.runfile import RunFile  # noqa: E402
+from fleet.sandbox.processes.runfile import RunFile  # noqa: E402
 from fleet.web import server  # noqa: E402
 from fleet.web.auth import plain_cookie_name  # noqa: E402
 from tests.browser import chromium  # noqa: E402

@@ -15,9 +15,9 @@ from importlib import metadata
 from math import ceil
 from typing import Any
 
-from fleet.chaos.checker import Verdict
+from fleet.chaos.judge.checker import Verdict
+from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import KINDS
-from fleet.chaos.ledger import Numbers
 from fleet.chaos.nemesis import Deed
 
 _VERSIONS = ("fleet", "celery", "kombu", "psycopg", "redis", "sqlalchemy")

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet.chaos import evidence, ledger
 from fleet.chaos import log as act_log
-from fleet.chaos.checker import Verdict, judge
+from fleet.chaos.judge import evidence, ledger
+from fleet.chaos.judge.checker import Verdict, judge
 from fleet.chaos.kinds import Kind
 from fleet.chaos.nemesis import Deed, Nemesis
 from fleet.chaos.plan import plan

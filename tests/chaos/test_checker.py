@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.chaos.checker import Violation, judge
-from fleet.chaos.evidence import Attempt, Draft, Effect, Evidence, Job, Silenced, Stop, Tick
+from fleet.chaos.judge.checker import Violation, judge
+from fleet.chaos.judge.evidence import Attempt, Draft, Effect, Evidence, Job, Silenced, Stop, Tick
 from fleet.chaos.log import Act
-from fleet.chaos.receiver import Heard
-from fleet.chaos.reviewer import Told
+from fleet.chaos.world.receiver import Heard
+from fleet.chaos.world.reviewer import Told
 from fleet.core import ids
 
 START = datetime(2026, 11, 21, tzinfo=UTC)

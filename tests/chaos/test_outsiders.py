@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from fleet.chaos.receiver import Receiver
-from fleet.chaos.reviewer import Reviewer, Told
+from fleet.chaos.world.receiver import Receiver
+from fleet.chaos.world.reviewer import Reviewer, Told
 from tests.factories import WITHIN_S
 
 DRAFTS = [

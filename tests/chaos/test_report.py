@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleet.chaos import log
-from fleet.chaos.checker import Verdict, Violation
+from fleet.chaos.judge.checker import Verdict, Violation
+from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import BY_NAME
-from fleet.chaos.ledger import Numbers
 from fleet.chaos.log import Act
 from fleet.chaos.nemesis import Deed
 from fleet.chaos.page import page

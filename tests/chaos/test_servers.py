@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fleet.chaos.broker import Broker
-from fleet.chaos.servers import Servers, limit_file_size
+from fleet.chaos.world.broker import Broker
+from fleet.chaos.world.servers import Servers, limit_file_size
 
 
 @pytest.fixture

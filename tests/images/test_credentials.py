@@ -11,8 +11,9 @@ from PIL import Image
 from fleet import __version__
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import load
-from fleet.images import Format, Marks, Source, encode, read_marks, render, signing
+from fleet.images import Format, Marks, Source, encode, read_marks, signing
 from fleet.images.credentials import Credentials, NotSigned, manifest_of, read
+from fleet.sandbox.gallery.art import render
 from tests.images.test_images import marked_gif
 from tests.signing_authority import KINDS, Pair, issue
 

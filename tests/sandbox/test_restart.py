@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.sandbox.restart import Policy, Record
+from fleet.sandbox.processes.restart import Policy, Record
 
 policies = st.builds(
     Policy,

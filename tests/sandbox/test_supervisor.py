@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
-from fleet.sandbox import child, proc
-from fleet.sandbox.restart import Policy
-from fleet.sandbox.supervisor import Died, Event, GaveUp, Process, Restarted, Stopped, Stopping, Supervisor
+from fleet.sandbox.processes import child, proc
+from fleet.sandbox.processes.restart import Policy
+from fleet.sandbox.processes.supervisor import Died, Event, GaveUp, Process, Restarted, Stopped, Stopping, Supervisor
 
 # Notes its signals in a shared file, so that their order can be read there.
 OBEDIENT = """
@@ -41,7 +41,7 @@ while True: time.sleep(60)
 DRIVER = """
 import os, signal, sys, time
 from pathlib import Path
-from fleet.sandbox.supervisor import Process, Supervisor
+from fleet.sandbox.processes.supervisor import Process, Supervisor
 folder, script, grace_s, names = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]
 stop = []
 signal.signal(signal.SIGINT, lambda *_: stop.append(1))

@@ -25,7 +25,7 @@ from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.features.approvals import rule_file
 from fleet.features.personas import library
-from fleet.sandbox.runfile import RunFile
+from fleet.sandbox.processes.runfile import RunFile
 
 
 class Level(StrEnum):

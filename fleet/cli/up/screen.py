@@ -16,7 +16,7 @@ from fleet.cli import render
 from fleet.cli.command import drop_output, printable
 from fleet.cli.context import Door, is_terminal
 from fleet.core import clock
-from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
+from fleet.sandbox.processes.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
 
 
 class Screen:

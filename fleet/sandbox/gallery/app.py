@@ -21,7 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.core import logs
 from fleet.core.net.hosts import Hosts, hosts_of
-from fleet.sandbox.gallery import api, controls_api, errors, pages, social_api
+from fleet.sandbox.gallery import errors
+from fleet.sandbox.gallery.api import controls as controls_api
+from fleet.sandbox.gallery.api import fsc as api
+from fleet.sandbox.gallery.api import social as social_api
 from fleet.sandbox.gallery.auth import Tokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.errors import ApiError
@@ -29,6 +32,7 @@ from fleet.sandbox.gallery.faults import FaultLayer, Faults
 from fleet.sandbox.gallery.intake import Intake
 from fleet.sandbox.gallery.limits import VisitorLimits
 from fleet.sandbox.gallery.live import Hub
+from fleet.sandbox.gallery.pages import routes as pages
 from fleet.sandbox.gallery.pictures import MAX_UPLOAD_BYTES, Pictures
 from fleet.sandbox.gallery.state import Gallery
 from fleet.sandbox.gallery.store import controls
@@ -77,7 +81,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
     app.include_router(social_api.router)
     app.include_router(controls_api.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "pages" / "static"), name="static")
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)

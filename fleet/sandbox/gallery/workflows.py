@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fleet import images
 from fleet.images import Marks, Source
 from fleet.images.editing import Format
+from fleet.sandbox.gallery.art import render
 from fleet.sandbox.gallery.pictures import Pictures, Stored
 
 _NAME_PREFIX = "fleet-"
@@ -130,7 +131,7 @@ def run(workflow: Workflow, pictures: Pictures) -> list[Stored]:
     for step in workflow.steps:
         match step:
             case Generate():
-                picture = images.render(step.params.prompt, workflow.style, *step.params.sides())
+                picture = render(step.params.prompt, workflow.style, *step.params.sides())
                 made[step.out] = picture, step.params.prompt
             case Adjust():
                 picture, prompt = made[step.source]

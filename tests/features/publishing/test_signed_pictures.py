@@ -16,8 +16,9 @@ from fleet.adapters.base import Action
 from fleet.cli.app import cli as root
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
-from fleet.images import Format, Marks, Source, encode, read_marks, render
+from fleet.images import Format, Marks, Source, encode, read_marks
 from fleet.images.credentials import Credentials, NotSigned, manifest_of
+from fleet.sandbox.gallery.art import render
 from tests.factories import Fleet, make_fleet
 from tests.features.publishing.test_quality import POEMS, add, says
 from tests.signing_authority import issue

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from fleet import images
 from fleet.images import Format, Marks, Source
+from fleet.sandbox.gallery import art
 from tests.sandbox.gallery.gallery_world import READER, TOKEN, World
 
 
@@ -150,7 +151,7 @@ def test_a_picture_elsewhere_is_kept_as_an_address_and_never_fetched(world: Worl
 
 
 def test_a_picture_in_a_data_url_is_kept_here_with_its_mark(world: World) -> None:
-    image = images.render("dunes", "default", 90, 60)
+    image = art.render("dunes", "default", 90, 60)
     data = images.encode(image, Marks(Source.FORMULA, "dunes"), Format.JPEG)
     url = "data:image/jpeg;base64," + base64.b64encode(data).decode()
     item = world.post("bright_1", imageUrl=url).json()["showcaseItem"]
