@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.core import clock, masking
-from fleet.core.net import http_deadline
+from fleet.core.workarounds import httpx as http_deadline
 from fleet.llm import errors
 from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
 from fleet.llm.model import Model

@@ -32,9 +32,9 @@ def skew(by_s: float) -> None:
     vars(time)["time"] = lambda: true_time() + by_s
     vars(clock)["now"] = lambda: true_now() + off
 
-    from celery.worker import request
+    from fleet.core.workarounds.celery import set_request_clock
 
-    vars(request)["datetime"] = Skewed
+    set_request_clock(Skewed)
 
 
 def main(arguments: list[str]) -> None:

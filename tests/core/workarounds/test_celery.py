@@ -1,4 +1,4 @@
-"""The mould: what it makes is what Celery makes, and what it does not know goes the ordinary way."""
+"""The message template: what it makes is what Celery makes, and what it does not know goes the ordinary way."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core import queue
-from fleet.core.queue import Message, Publisher, celery_message
-from fleet.core.queue.celery_message import Family
+from fleet.core.queue import Message, Publisher
+from fleet.core.workarounds import celery as celery_message
+from fleet.core.workarounds.celery import TaskParent
 from tests.engine.fake_broker import fake_broker
 from tests.factories import at_once
 
@@ -55,24 +56,24 @@ def test_a_moulded_message_is_the_one_that_celery_sends(broker: str) -> None:
     app = queue.make_app(broker)
     messages = [Message("fleet.tick", (AGENT, number), "ticks") for number in range(20)]
     Publisher(app).publish(messages)
-    moulded = waiting(broker)
-    assert len({message["properties"]["delivery_tag"] for message in moulded}) == 20
-    assert len({message["headers"]["id"] for message in moulded}) == 20
-    drawn = [UUID(message["headers"]["id"]) for message in moulded]
-    drawn += [UUID(message["properties"]["delivery_tag"]) for message in moulded]
+    templated = waiting(broker)
+    assert len({message["properties"]["delivery_tag"] for message in templated}) == 20
+    assert len({message["headers"]["id"] for message in templated}) == 20
+    drawn = [UUID(message["headers"]["id"]) for message in templated]
+    drawn += [UUID(message["properties"]["delivery_tag"]) for message in templated]
     assert {(one.version, one.variant) for one in drawn} == {(4, RFC_4122)}
     redis.Redis.from_url(broker).flushdb()
     for message in messages:
         sent_one_by_one(app, message)
-    assert [without_ids(one) for one in moulded] == [without_ids(one) for one in waiting(broker)]
+    assert [without_ids(one) for one in templated] == [without_ids(one) for one in waiting(broker)]
 
 
 @given(ids=IDS)
 def test_any_ids_stand_in_body_and_headers_as_celery_writes_them(ids: tuple[str | int, ...]) -> None:
     app = Celery("fleet")
     headers, _, body, _ = app.amqp.create_task_message("one", "fleet.tick", ids, {})
-    mould = celery_message.Mould("ticks", '{"repr": "%(args_repr)s", "body": "%(body)s"}', "%s")
-    filled = json.loads(mould.fill(ids, Family()))
+    template = celery_message.MessageTemplate("ticks", '{"repr": "%(args_repr)s", "body": "%(body)s"}', "%s")
+    filled = json.loads(template.fill(ids, TaskParent()))
     assert filled["repr"] == headers["argsrepr"]
     assert json.loads(b64decode(filled["body"])) == list(body[0])
 
@@ -92,7 +93,7 @@ def test_messages_of_several_kinds_each_go_to_their_queue_in_their_order(broker:
 def test_a_key_prefix_is_kept(broker: str) -> None:
     app = queue.make_app(broker)
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, "global_keyprefix": "ours:"}
-    assert cast(app) is not None
+    assert template_of(app) is not None
     Publisher(app).publish([Message("fleet.tick", (AGENT, number), "ticks") for number in range(10)])
     assert len(waiting(broker, "ours:ticks")) == 10
     assert waiting(broker, "ticks") == []
@@ -113,7 +114,7 @@ def test_messages_name_the_task_that_sent_them(broker: str) -> None:
     assert lines == [("one", "one")] * 11 + [("another", "another")] * 11
 
 
-@pytest.mark.parametrize("settings", [{}, {"task_serializer": "yaml"}], ids=["moulded", "one by one"])
+@pytest.mark.parametrize("settings", [{}, {"task_serializer": "yaml"}], ids=["templated", "one by one"])
 def test_messages_that_threads_send_together_name_each_its_own_task(broker: str, settings: dict[str, Any]) -> None:
     app = queue.make_app(broker)
     app.conf.update(settings)
@@ -141,10 +142,10 @@ def test_messages_that_threads_send_together_name_each_its_own_task(broker: str,
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_what_the_mould_does_not_know_goes_the_ordinary_way(broker: str, settings: dict[str, Any]) -> None:
+def test_what_the_template_does_not_know_goes_the_ordinary_way(broker: str, settings: dict[str, Any]) -> None:
     app = queue.make_app(broker)
     app.conf.update(settings)
-    assert cast(app) is None
+    assert template_of(app) is None
     assert waiting(broker) == []
     Publisher(app).publish([Message("fleet.tick", (AGENT, number), "ticks") for number in range(10)])
     assert len(waiting(broker)) == 10
@@ -168,12 +169,16 @@ def test_hooks_on_publishing_see_every_message(broker: str) -> None:
 
 def test_another_broker_is_never_shown_the_mould() -> None:
     app = queue.make_app("memory://")
-    assert cast(app) is None
+    assert template_of(app) is None
     publisher = Publisher(app)
     publisher.publish([Message("fleet.tick", (AGENT, number), "ticks") for number in range(10)])
     assert publisher.depths()["ticks"] == 10
 
 
-def cast(app: Celery) -> celery_message.Mould | None:
+def template_of(app: Celery) -> celery_message.MessageTemplate | None:
     with app.producer_or_acquire() as producer:
-        return celery_message.cast(app, producer, "fleet.tick", "ticks") if celery_message.suits(producer) else None
+        return (
+            celery_message.template_for(app, producer, "fleet.tick", "ticks")
+            if celery_message.is_supported(producer)
+            else None
+        )

@@ -1,8 +1,9 @@
-"""Reads what the broker hands over, so that a malformed message reaches the dead letters and never ends a worker.
+"""kombu: read messages from Redis without ending the worker, skip needless acknowledgements, measure a queue.
 
-kombu parses a message from Redis in the worker's main loop, before any error handler of Celery: text that is not JSON,
-an envelope of another shape, or a body that is not Base64 ends the process, and the message is gone. kombu also
-unpacks a compressed body, of whatever size, before anybody asks for it. `workers.consumer` calls `install` once.
+Incident: kombu parses a message in the worker's main loop, before any error handler of Celery; text that is not JSON,
+an envelope of another shape or a body that is not Base64 ended the process, and the message was gone. It unpacks a
+compressed body of any size. Private parts: `transport.redis.loads`, `Channel.Message`, `Channel._size`, the registry
+`compression`, `Message.ack`. `workers.consumer` calls `install` once.
 """
 
 from __future__ import annotations
@@ -91,3 +92,24 @@ def _unreadable(payload: Any, problem: str) -> dict[str, Any]:
 
 def _refuse(_: bytes) -> Never:
     raise ValueError("compressed messages are refused")
+
+
+def skip_acknowledgement(message: Any) -> None:
+    """Make a message's `ack` and `reject` do nothing. For queues without acknowledgements.
+
+    kombu acknowledges there all the same, in two round trips with a new client for each.
+    """
+    message.ack = message.reject = _nothing
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Acknowledge to nobody."""
+
+
+def queue_size(channel: Any, queue: str) -> int:
+    """Return the number of messages in a queue; 0 for a queue that nobody has declared yet on Redis."""
+    size = getattr(channel, "_size", None)  # Redis and memory transports; no declare needed
+    if size is not None:
+        return int(size(queue))
+    declared = channel.queue_declare(queue, passive=True)
+    return int(declared.message_count)

@@ -1,8 +1,8 @@
-"""An end to answers that drip, and to those that have none: HTTP clients bound each read, so that a server which sends
-a letter now and then, of its headers say, would hold a worker for hours; and they read as much as it sends.
+"""httpx and httpx2: bound a whole answer in time and size. Both bound each read only.
 
-Called by `platforms.http`, `llm.wire` and `fleet --server`, which bring clients of two libraries that are built alike;
-imports neither.
+Incident: a server that sent one byte of its headers now and then held a worker for hours. Private parts:
+`Client._transport`, `Client._mounts`, `HTTPTransport._pool._network_backend`, `Response._content`. Called by
+`adapters.http`, `llm.providers.wire` and `fleet --server`, each with its own client; imports neither library.
 """
 
 from __future__ import annotations

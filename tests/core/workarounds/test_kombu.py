@@ -13,7 +13,7 @@ from kombu import compression
 from kombu.transport import redis as redis_transport
 from kombu.transport import virtual
 
-from workers import messages
+from fleet.core.workarounds import kombu
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
@@ -57,7 +57,7 @@ class Channel(virtual.Channel):
 
 
 def message_of(text: str) -> Any:
-    return messages.Envelope(messages.parse(text), channel=Channel())
+    return kombu.Envelope(kombu.parse(text), channel=Channel())
 
 
 @given(st.text() | JSON.map(json.dumps) | ENVELOPES.map(json.dumps))
@@ -70,19 +70,19 @@ def test_every_text_becomes_a_message_with_a_tag_and_a_task_name(text: str) -> N
 @pytest.mark.parametrize("text", ["hello", "[" * 50_000, "1" * 5_000, "x" * 300_000, '{"properties": []}'])
 def test_a_malformed_message_is_kept_as_an_unreadable_body(text: str) -> None:
     message = message_of(text)
-    assert message.content_type == messages.UNREADABLE
+    assert message.content_type == kombu.UNREADABLE
     assert bytes(message.body).decode() == text[:16_000]
 
 
 def test_what_kombu_stores_about_unacknowledged_messages_stays_as_it_is() -> None:
-    assert messages.parse('[{"body": ""}, "exchange", "key"]') == [{"body": ""}, "exchange", "key"]
+    assert kombu.parse('[{"body": ""}, "exchange", "key"]') == [{"body": ""}, "exchange", "key"]
 
 
 def test_kombu_reads_with_it_and_unpacks_nothing() -> None:
     packed, header = compression.compress(b"x" * 1_000, "gzip")
-    messages.install()
-    assert redis_transport.Channel._brpop_read.__globals__["loads"] is messages.parse
-    assert redis_transport.Channel.Message is messages.Envelope
+    kombu.install()
+    assert redis_transport.Channel._brpop_read.__globals__["loads"] is kombu.parse
+    assert redis_transport.Channel.Message is kombu.Envelope
     for alias in (header, "gzip", "bzip2", "lzma", "zlib"):
         with pytest.raises((ValueError, KeyError)):
             compression.decompress(packed, alias)

@@ -1,9 +1,9 @@
-"""Many messages of one kind for the price of one: Celery renders the first, the others are copies with their own ids.
+"""Celery: send many messages of one kind for the price of one; and the parts that other files override or set.
 
-Called by `fleet.core.queue` on a Redis broker. The mould is cast once from what Celery and kombu themselves would
-push, so headers and key prefix are theirs; whatever is not plainly one LPUSH of JSON (another broker or serializer,
-compression, events, somebody's hook on publishing) gives no mould, and the caller sends message by message. It must
-never invent a field.
+Incident: a dispatcher spent four fifths of its time in `send_task`, which builds every message anew (docs/adr/007).
+Here Celery renders the first of a kind, and the others are copies with their own ids; no field is invented. A message
+that is not plainly one LPUSH of JSON (another broker or serializer, compression, events, a hook on publishing) gives
+no template. Private parts: `Channel.basic_publish(_publish_batch=)`, `CONSUMER_METHODS`, `worker.request.datetime`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from celery import Celery, signals
 from kombu import Producer
 from kombu.transport.redis import Channel
+
+CONSUMER_METHODS = (
+    "create_task_handler", "register_with_event_loop", "on_send_event_buffered", "on_decode_error", "shutdown",
+)  # fmt: skip
+"""Undocumented methods of `celery.worker.consumer.Consumer` that `workers.consumer` overrides."""
 
 Args = tuple[str | int, ...]
 
@@ -26,37 +32,37 @@ _ARGS_JSON, _ARGS_REPR = json.dumps([_ARG]), json.dumps(repr((_ARG,)))[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The running task and the first of its line, which Celery writes into what it sends; None outside of any."""
+class TaskParent:
+    """The running task and the root of its chain, which Celery writes into each message; None outside of a task."""
 
-    root: str | None = None
-    parent: str | None = None
+    root_id: str | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Mould:
+class MessageTemplate:
     """One kind of message with holes where the ids go."""
 
     key: str
     envelope: str
     body: str
 
-    def push(self, channel: Channel, messages: Iterable[tuple[Args, Family]]) -> None:
+    def push(self, channel: Channel, messages: Iterable[tuple[Args, TaskParent]]) -> None:
         """Send a message for each tuple of ids and what it comes from, all in one command. Raises RedisError."""
         # Not `channel.client`, which costs less: that one is made for the worker's loop, and a connection of its pool
         # that had been idle answered a health check with something else.
         with channel.conn_or_acquire() as client:
-            client.lpush(self.key, *(self.fill(args, family) for args, family in messages))
+            client.lpush(self.key, *(self.fill(args, parent) for args, parent in messages))
 
-    def fill(self, args: Args, family: Family) -> str:
+    def fill(self, args: Args, parent: TaskParent) -> str:
         """Return the envelope of one message. Ids are short, and nothing in them needs escaping."""
         task_id = _random_id()
         written = ", ".join([f'"{one}"' if isinstance(one, str) else str(one) for one in args])
         return self.envelope % {
             "task_id": task_id,
             "delivery_tag": _random_id(),
-            "root": f'"{family.root or task_id}"',
-            "parent": "null" if family.parent is None else f'"{family.parent}"',
+            "root": f'"{parent.root_id or task_id}"',
+            "parent": "null" if parent.task_id is None else f'"{parent.task_id}"',
             "args_repr": repr(args),
             "body": b64encode((self.body % f"[{written}]").encode()).decode(),
         }
@@ -68,20 +74,20 @@ def _random_id() -> str:
     return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-{drawn[20:]}"
 
 
-def family_of(app: Celery) -> Family:
+def parent_of(app: Celery) -> TaskParent:
     """Return what a message that is sent now has to say of where it comes from."""
     task = app.current_worker_task
-    return Family() if task is None else Family(task.request.root_id or task.request.id, task.request.id)
+    return TaskParent() if task is None else TaskParent(task.request.root_id or task.request.id, task.request.id)
 
 
-def suits(producer: Producer) -> bool:
-    """Say whether messages may be moulded: on Redis, and nobody wants to see each one as it is published."""
+def is_supported(producer: Producer) -> bool:
+    """Say whether a template may be used: on Redis, and no signal handler wants to see each message."""
     hooks = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
     return isinstance(producer.channel, Channel) and not any(hook.receivers for hook in hooks)
 
 
-def cast(app: Celery, producer: Producer, task: str, queue: str) -> Mould | None:
-    """Return a mould for messages of a task to a queue; None when they must be sent one by one."""
+def template_for(app: Celery, producer: Producer, task: str, queue: str) -> MessageTemplate | None:
+    """Return a template for messages of a task to a queue; None when they must be sent one by one."""
     channel: Any = producer.channel
     tap: Any = _Tap(channel)
     app.send_task(
@@ -90,12 +96,12 @@ def cast(app: Celery, producer: Producer, task: str, queue: str) -> Mould | None
     )  # fmt: skip
     match tap.commands:
         case [("lpush", key, str(text))]:
-            return _mould(key, text)
+            return _template(key, text)
     return None
 
 
-def _mould(key: str, text: str) -> Mould | None:
-    """Cut the holes. Every mark must stand where Celery 5.7 puts it, or this is a message that we do not know."""
+def _template(key: str, text: str) -> MessageTemplate | None:
+    """Cut the holes. Every mark must stand where Celery 5.7 puts it; None for a message that is not known."""
     message = json.loads(text)
     encoded, properties = message["body"], message["properties"]
     if properties.get("body_encoding") != "base64" or message["content-type"] != "application/json":
@@ -111,7 +117,7 @@ def _mould(key: str, text: str) -> Mould | None:
     envelope = text.replace("%", "%%")
     for mark, name in holes.items():
         envelope = envelope.replace(mark, f"%({name})s")
-    return Mould(key, envelope, body.replace("%", "%%").replace(_ARGS_JSON, "%s"))
+    return MessageTemplate(key, envelope, body.replace("%", "%%").replace(_ARGS_JSON, "%s"))
 
 
 class _Tap:
@@ -129,3 +135,12 @@ class _Tap:
 
     def add(self, *command: Any) -> None:
         self.commands.append(command)
+
+
+def set_request_clock(clock: type[datetime]) -> None:
+    """Replace the `datetime` by which a worker finds a message expired. Celery reads it without a parameter."""
+    from celery.worker import request
+
+    if not hasattr(request, "datetime"):
+        raise RuntimeError("celery.worker.request no longer reads the time through `datetime`")
+    vars(request)["datetime"] = clock
