@@ -14,10 +14,10 @@ from celery.bin.celery import main as celery
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
-from fleet.core.net.connections import Connections, Limits
+from fleet.core.net.connections import ConnectionLimits, Connections
 from fleet.core.workarounds import flower
 
-LIMITS = Limits(body_s=10.0, connections=200, per_address=200)
+LIMITS = ConnectionLimits(body_s=10.0, connections=200, per_address=200)
 MOST_BODY_BYTES = 1_000_000
 
 

@@ -5,14 +5,14 @@ files in `objects`; all else is pure. Knows no table.
 """
 
 from fleet.images.editing import Format, adjust, encode, resize
-from fleet.images.marks import Marks, Source, read_marks
+from fleet.images.marks import Marks, PictureSource, read_marks
 from fleet.images.safety import Checked, check, sniff
 
 __all__ = [
     "Checked",
     "Format",
     "Marks",
-    "Source",
+    "PictureSource",
     "adjust",
     "check",
     "encode",

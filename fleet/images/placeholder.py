@@ -15,7 +15,7 @@ from random import Random
 from PIL import Image, ImageDraw, ImageOps
 
 from fleet.images.editing import Format, encode
-from fleet.images.marks import Marks, Source
+from fleet.images.marks import Marks, PictureSource
 from fleet.images.safety import sniff
 
 SIDE_PX = 768
@@ -31,7 +31,7 @@ Color = tuple[int, int, int]
 def render_jpeg(prompt: str, style: str) -> bytes:
     """Return a JPEG of 768 x 768 and less than 120 kB; `style`, such as a persona's id, varies the drawing."""
     image = _draw(prompt, style)
-    marks = Marks(Source.FORMULA, f"Drawn by formula for: {prompt}"[:400])
+    marks = Marks(PictureSource.FORMULA, f"Drawn by formula for: {prompt}"[:400])
     data = b""
     for quality in _QUALITIES:
         data = encode(image, marks, Format.JPEG, quality=quality)

@@ -30,7 +30,7 @@ class Speaker:
     grammar: Grammar = field(default_factory=dict)
 
 
-class Part(StrEnum):
+class PostPart(StrEnum):
     """A part of a post that a style is about, by its field in `PostWords`."""
 
     CAPTION = "caption"
@@ -44,7 +44,7 @@ class Style:
     A writer without a model follows the rest: one of the `endings`, at most so many words.
     """
 
-    part: Part
+    part: PostPart
     instruction: str
     endings: tuple[str, ...] = ()
     most_words: int | None = None
@@ -114,7 +114,7 @@ MOST_TOKENS = 100_000_000
 """More than any call takes, and a number that a table keeps."""
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How one call to a model ended."""
 
     ANSWERED = "answered"
@@ -146,7 +146,7 @@ class Usage:
     microusd: int = 0
     latency_ms: int = 0
     batch: bool = False
-    outcome: Outcome = Outcome.ANSWERED
+    outcome: CallOutcome = CallOutcome.ANSWERED
     earlier: tuple[Usage, ...] = ()
     cache_hour_tokens: int = 0
 

@@ -16,7 +16,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes import orphans, proc
-from fleet.sandbox.processes.restart import Policy, Record
+from fleet.sandbox.processes.restart import Record, RestartPolicy
 from fleet.sandbox.processes.runfile import Recorded, RunFile, RunInfo, ourselves
 from fleet.sandbox.processes.supervisor import Died, Event, Restarted
 from fleet.sandbox.servers.datalock import FolderLock
@@ -26,7 +26,7 @@ from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 log = logs.get(__name__)
 
-_POLICY = Policy()
+_POLICY = RestartPolicy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,7 +261,7 @@ def test_a_server_that_dies_comes_back_at_the_same_address(make: MakeServices, h
 
 def test_a_server_that_keeps_dying_is_given_up_with_its_words(make: MakeServices, home: Path,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr(services, "_POLICY", restart.Policy(quick_deaths=1))
+    monkeypatch.setattr(services, "_POLICY", restart.RestartPolicy(quick_deaths=1))
     fleet = make(home, database_url="postgresql+psycopg://me@db/fleet")
     fleet.start()
     info = RunFile.read(home)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
-from fleet.chaos.judge.evidence import Attempt, Effect, Evidence, Job, Tick
-from fleet.chaos.log import Act
+from fleet.chaos.judge.evidence import AttemptEvidence, EffectEvidence, Evidence, JobEvidence, Tick
+from fleet.chaos.log import FaultRecord
 from fleet.core import ids
 
 FINAL = frozenset({"done", "dead", "skipped", "cancelled"})
@@ -37,7 +37,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What the checker found. `duplicates` are effects beyond the first of a job, `losses` jobs without an end;
     `answers` is how often a person was told yes, `heard` how many events reached a webhook, in `deliveries`."""
 
@@ -53,7 +53,7 @@ class Verdict:
     heard: int = 0
 
 
-def judge(evidence: Evidence, acts: Sequence[Act] = ()) -> Verdict:
+def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> CheckResult:
     """Hold the evidence against all eight invariants."""
     case = _Case(evidence)
     found = [
@@ -61,7 +61,7 @@ def judge(evidence: Evidence, acts: Sequence[Act] = ()) -> Verdict:
         *_stopped_means_stopped(case), *_paid_once(case), *_as_told(case), *_all_heard(case),
     ]  # fmt: skip
     kinds = Counter(effect.kind for effect in evidence.effects if effect.username in evidence.fleet)
-    return Verdict(
+    return CheckResult(
         tuple(_with_acts(violation, case, acts) for violation in found),
         duplicates=sum(len(of) - 1 for of in case.shown.values() if len(of) > 1),
         losses=sum(job.state not in FINAL for job in evidence.jobs) + len(case.missing),
@@ -81,18 +81,18 @@ class _Case:
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.jobs = {str(job.id): job for job in evidence.jobs}
-        self.shown: dict[str, list[Effect]] = defaultdict(list)
+        self.shown: dict[str, list[EffectEvidence]] = defaultdict(list)
         self.pictures: Counter[str] = Counter()
         self.net_likes: Counter[tuple[str, str]] = Counter()
         self.standing = {(one.kind, one.username, one.subject) for one in evidence.effects if one.kind in SOCIAL}
         for effect in evidence.effects:
             self._sort(effect)
-        self.attempts: dict[UUID, list[Attempt]] = defaultdict(list)
+        self.attempts: dict[UUID, list[AttemptEvidence]] = defaultdict(list)
         for attempt in evidence.attempts:
             self.attempts[attempt.job_id].append(attempt)
         self.missing = list(self._missing())
 
-    def _sort(self, effect: Effect) -> None:
+    def _sort(self, effect: EffectEvidence) -> None:
         if effect.kind in PUBLIC | SOCIAL and effect.job_key:
             self.shown[effect.job_key].append(effect)
         elif effect.kind == "image" and effect.job_key:
@@ -125,13 +125,13 @@ def _each_effect_once(case: _Case) -> Iterator[Violation]:
             yield from _social(case, job, case.shown.get(str(job.id), []))
 
 
-def _like(case: _Case, job: Job) -> Iterator[Violation]:
+def _like(case: _Case, job: JobEvidence) -> Iterator[Violation]:
     stands = case.net_likes[job.username, str(job.target)]
     if job.state == "done" and stands != 1:
         yield _of(1, job, f"the like is done, and {stands} stand" if stands else "the like is done and does not stand")
 
 
-def _social(case: _Case, job: Job, effects: Sequence[Effect]) -> Iterator[Violation]:
+def _social(case: _Case, job: JobEvidence, effects: Sequence[EffectEvidence]) -> Iterator[Violation]:
     if len(effects) > 1:
         yield _of(1, job, f"the {job.kind} took effect {len(effects)} times")
     if job.state == "done" and (job.kind, job.username, str(job.target)) not in case.standing:
@@ -144,7 +144,7 @@ def _social(case: _Case, job: Job, effects: Sequence[Effect]) -> Iterator[Violat
             yield _of(1, job, f"the {job.kind} is {job.state} and stands all the same")
 
 
-def _public(job: Job, effects: Sequence[Effect]) -> Iterator[Violation]:
+def _public(job: JobEvidence, effects: Sequence[EffectEvidence]) -> Iterator[Violation]:
     if len(effects) > 1:
         yield _of(1, job, f"the {job.kind} stands {len(effects)} times: {', '.join(e.subject for e in effects)}")
     if job.state == "done" and not effects:
@@ -159,7 +159,7 @@ def _public(job: Job, effects: Sequence[Effect]) -> Iterator[Violation]:
             yield _of(1, job, f"the {job.kind} stands under {effect.username}, not {job.username}")
 
 
-def _must_not_stand(job: Job) -> bool:
+def _must_not_stand(job: JobEvidence) -> bool:
     """Say whether the ledger holds that there is no effect; of an unknown outcome it says that nobody can tell."""
     return job.state in ("skipped", "ready") or (
         job.state in ("dead", "cancelled") and job.dead_reason != "unknown_outcome"
@@ -202,7 +202,7 @@ def _tokens_rise(case: _Case) -> Iterator[Violation]:
                 yield _of(3, job, f"token {earlier.token} wrote {earlier.outcome} after {later.token} was claimed")
 
 
-def _wrote_late(earlier: Attempt, later: Attempt) -> bool:
+def _wrote_late(earlier: AttemptEvidence, later: AttemptEvidence) -> bool:
     """Say whether an attempt's end changed the job after somebody else had claimed it."""
     harmless = earlier.outcome in (None, "lost", "fenced")
     return not harmless and earlier.ended_at is not None and earlier.ended_at > later.started_at
@@ -289,11 +289,11 @@ def _all_heard(case: _Case) -> Iterator[Violation]:
             yield Violation(8, f"event {event_id} was told by {len(jobs)} jobs", min(jobs))
 
 
-def _of(invariant: int, job: Job, what: str) -> Violation:
+def _of(invariant: int, job: JobEvidence, what: str) -> Violation:
     return Violation(invariant, what, str(job.id))
 
 
-def _with_acts(violation: Violation, case: _Case, acts: Iterable[Act]) -> Violation:
+def _with_acts(violation: Violation, case: _Case, acts: Iterable[FaultRecord]) -> Violation:
     """Add which acts were under way in the life of the violation's job, the last ones first."""
     job = case.jobs.get(violation.job_id or "")
     if job is None:
@@ -302,5 +302,5 @@ def _with_acts(violation: Violation, case: _Case, acts: Iterable[Act]) -> Violat
     return replace(violation, acts=tuple(act.seq for act in reversed(near)))
 
 
-def _overlaps(act: Act, since: datetime, until: datetime | None) -> bool:
+def _overlaps(act: FaultRecord, since: datetime, until: datetime | None) -> bool:
     return (until is None or act.at <= until) and (act.until or act.at) >= since

@@ -16,13 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.chaos.world.outsiders import HEARS, Outsiders
-from fleet.chaos.world.receiver import Heard
-from fleet.chaos.world.reviewer import Told
+from fleet.chaos.world.receiver import ReceivedDelivery
+from fleet.chaos.world.reviewer import ReviewerAnswer
 from fleet.core.subjects import matches
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobEvidence:
     """A job as the ledger has it. `text` is what it was to say, as the paid step kept it."""
 
     id: uuid.UUID
@@ -41,7 +41,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptEvidence:
     """One claim of a job, and how it ended; `outcome` None: nobody wrote that down."""
 
     job_id: uuid.UUID
@@ -52,7 +52,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class EffectEvidence:
     """A write that took effect on the surface, as the surface saw it. `kind`: post, comment, like, unlike, image,
     react or connect; what is asked for again and stands already takes no effect."""
 
@@ -100,7 +100,7 @@ class Silenced:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class DraftEvidence:
     """What an agent proposed, as the ledger has it: where it stands, its job, and the words that it has now."""
 
     id: uuid.UUID
@@ -114,17 +114,17 @@ class Evidence:
     """All of it. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a webhook
     asked for, `heard` the deliveries that its receiver took, and `told` what a person was answered about drafts."""
 
-    jobs: Sequence[Job]
-    attempts: Sequence[Attempt]
-    effects: Sequence[Effect]
+    jobs: Sequence[JobEvidence]
+    attempts: Sequence[AttemptEvidence]
+    effects: Sequence[EffectEvidence]
     ticks: Sequence[Tick]
     stops: Sequence[Stop]
     fleet: frozenset[str]
     fenced: int
-    drafts: Sequence[Draft] = ()
-    told: Sequence[Told] = ()
+    drafts: Sequence[DraftEvidence] = ()
+    told: Sequence[ReviewerAnswer] = ()
     happened: Sequence[str] = ()
-    heard: Sequence[Heard] = ()
+    heard: Sequence[ReceivedDelivery] = ()
     silenced: Sequence[Silenced] = ()
 
 
@@ -159,14 +159,14 @@ def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) 
     """Read both sides, and what outsiders were told. The databases must have come to rest."""
     with _connected(ledger_url) as ledger, _connected(gallery_url) as gallery:
         return Evidence(
-            jobs=[Job(*row) for row in ledger.execute(sa.text(_JOBS))],
-            attempts=[Attempt(*row) for row in ledger.execute(sa.text(_ATTEMPTS))],
-            effects=[Effect(*row) for row in gallery.execute(sa.text(_EFFECTS))],
+            jobs=[JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))],
+            attempts=[AttemptEvidence(*row) for row in ledger.execute(sa.text(_ATTEMPTS))],
+            effects=[EffectEvidence(*row) for row in gallery.execute(sa.text(_EFFECTS))],
             ticks=[_tick(row) for row in ledger.execute(sa.text(_TICKS))],
             stops=_stops([(str(row[0]), row[1]) for row in ledger.execute(sa.text(_SWITCH))]),
             fleet=frozenset(ledger.scalars(sa.text("SELECT username FROM agents"))),
             fenced=int(ledger.scalar(sa.text("SELECT count(*) FROM events WHERE subject = 'job.fenced'")) or 0),
-            drafts=[Draft(*row) for row in ledger.execute(sa.text(_DRAFTS))],
+            drafts=[DraftEvidence(*row) for row in ledger.execute(sa.text(_DRAFTS))],
             told=tuple(outsiders.told) if outsiders else (),
             happened=[str(row.id) for row in ledger.execute(sa.text(_HAPPENED)) if _is_heard(row.subject)],
             heard=tuple(outsiders.receiver.heard) if outsiders else (),

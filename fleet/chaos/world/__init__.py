@@ -21,7 +21,7 @@ import httpx
 import sqlalchemy as sa
 
 from fleet.chaos.world import programs
-from fleet.chaos.world.broker import Broker
+from fleet.chaos.world.broker import BrokerControl
 from fleet.chaos.world.outsiders import Outsiders
 from fleet.chaos.world.proxy import CommitProxy
 from fleet.chaos.world.servers import Servers
@@ -77,7 +77,7 @@ class World:
         self.ledger_url = self.owner_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
         self.outsiders = Outsiders(seed=seed)
         self._deps: Deps | None = None
-        self._broker: Broker | None = None
+        self._broker: BrokerControl | None = None
         self._proxy: CommitProxy | None = None
 
     # Its life
@@ -98,7 +98,7 @@ class World:
         self.web_url = f"http://{ports.LOOPBACK}:{web_port}"
         self._proxy = CommitProxy(ports.LOOPBACK, self.servers.postgres.port)
         self._proxy.start()
-        self._broker = Broker(self.servers.valkey.url())
+        self._broker = BrokerControl(self.servers.valkey.url())
         self._deps = runtime_deps.build(self._settings())
         self._start_processes(port, web_port, tell)
         tell(f"making {self._agents} agents")
@@ -234,7 +234,7 @@ class World:
         return _there(self._deps)
 
     @property
-    def broker(self) -> Broker:
+    def broker(self) -> BrokerControl:
         return _there(self._broker)
 
     @property

@@ -18,7 +18,7 @@ from fleet.core.queue import QUEUES
 Messages = Mapping[str, list[bytes]]
 
 
-class Broker:
+class BrokerControl:
     """A client with no patience: whoever calls knows that the server may be away, and gets False or nothing then."""
 
     def __init__(self, url: str) -> None:

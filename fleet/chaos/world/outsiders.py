@@ -13,7 +13,7 @@ import httpx
 from fleet.access import Permission, Role
 from fleet.accounts import keys
 from fleet.chaos.world.receiver import Receiver
-from fleet.chaos.world.reviewer import Reviewer, Told
+from fleet.chaos.world.reviewer import Reviewer, ReviewerAnswer
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
@@ -49,7 +49,7 @@ class Outsiders:
         self.reviewer.start()
 
     @property
-    def told(self) -> Sequence[Told]:
+    def told(self) -> Sequence[ReviewerAnswer]:
         """What the person was answered, in order."""
         return self.reviewer.told if self.reviewer is not None else ()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import fleet
 from fleet.core.queue import QUEUES
-from fleet.sandbox.processes.restart import Policy
+from fleet.sandbox.processes.restart import RestartPolicy
 from fleet.sandbox.processes.supervisor import Process
 
 _CELERY = ("-A", "workers.app")
@@ -86,5 +86,5 @@ def python_path() -> str:
 
 def _process(name: str, argv: tuple[str, ...], env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
     """Return a process that is always started again, each after a delay of its own."""
-    again = Policy(first_delay_s=round(dice.uniform(0.2, 2.5), 2), quick_s=0.0, quick_deaths=_NEVER)
+    again = RestartPolicy(first_delay_s=round(dice.uniform(0.2, 2.5), 2), quick_s=0.0, quick_deaths=_NEVER)
     return Process(name, argv, env=env, cwd=home, stop_timeout_s=_STOP_S, restart=again)

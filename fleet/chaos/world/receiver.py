@@ -25,7 +25,7 @@ _REFUSES, _LOSES_ANSWER = 0.05, 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedDelivery:
     """One delivery that was taken: of which event, by which job, and when it arrived."""
 
     event_id: str
@@ -41,7 +41,7 @@ class Receiver:
         self._tries: Counter[str] = Counter()
         self._server = ThreadingHTTPServer((_HOST, 0), self._handler())
         self.secret = ""
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedDelivery] = []
         self.forged = 0
         """How many deliveries were not signed with `secret`."""
         threading.Thread(target=self._server.serve_forever, name="chaos-receiver", daemon=True).start()
@@ -69,7 +69,7 @@ class Receiver:
             chance = random.Random(f"{self._seed} {delivery} {self._tries[delivery]}").random()
             if chance < _REFUSES:
                 return 500
-            self.heard.append(Heard(str(json.loads(body)["id"]), delivery, clock.now()))
+            self.heard.append(ReceivedDelivery(str(json.loads(body)["id"]), delivery, clock.now()))
         return None if chance < _LOSES_ANSWER else 204
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -22,7 +22,7 @@ _REJECTED, _EDITED = 0.15, 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReviewerAnswer:
     """What a person was told about a draft: that it is `approved` or `rejected`, or that it says `words` now."""
 
     draft_id: uuid.UUID
@@ -38,7 +38,7 @@ class Reviewer:
         self._stopping = threading.Event()
         self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._decide_all, name="chaos-reviewer", daemon=True)
-        self.told: list[Told] = []
+        self.told: list[ReviewerAnswer] = []
         self.repeated = 0
         """How often a request was sent again because no answer to it had come."""
 
@@ -73,12 +73,12 @@ class Reviewer:
             if edited is None:
                 return
             revision = edited["revision"]
-            self.told.append(Told(draft_id, words=words))
+            self.told.append(ReviewerAnswer(draft_id, words=words))
         verdict = "reject" if chance < _REJECTED else "approve"
         why = {"reason": "Not this one."} if verdict == "reject" else {}
         decided = self._answer("POST", f"{path}/{verdict}", {"revision": revision, **why})
         if decided is not None:
-            self.told.append(Told(draft_id, status=decided["state"]))
+            self.told.append(ReviewerAnswer(draft_id, status=decided["state"]))
 
     def _answer(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
         """Ask until there is an answer; None for a refusal, or when nobody waits for it any more."""

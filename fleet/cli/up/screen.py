@@ -16,7 +16,7 @@ from fleet.cli import render
 from fleet.cli.command import drop_output, printable
 from fleet.cli.context import Door, is_terminal
 from fleet.core import clock
-from fleet.sandbox.processes.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
+from fleet.sandbox.processes.supervisor import Died, Event, GaveUp, ProcessStopped, Restarted, Stopping
 
 
 class Screen:
@@ -68,9 +68,9 @@ class Screen:
                 self.notice(message, "bold red")
             case Stopping(name):
                 self.step(f"Stopping {name}")
-            case Stopped(name, forced) if forced:
+            case ProcessStopped(name, forced) if forced:
                 self.step(f"{name} did not end in time and was killed; its work is recovered at the next start")
-            case Stopped():
+            case ProcessStopped():
                 pass
 
     def _print(self, what: RenderableType) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import uvicorn
 
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.core.net.connections import Connections, Limits
+from fleet.core.net.connections import ConnectionLimits, Connections
 from fleet.core.workarounds.uvicorn import LimitedProtocol
 
 _STOP_S = 2
@@ -31,7 +31,7 @@ _START_S = 30.0
 _BACKLOG = 512
 _OTHER_FILES = 200
 """Files that a process may need beside its connections: of the database, of pictures, of logs."""
-USUAL = Limits()
+USUAL = ConnectionLimits()
 
 
 def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
     """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
 
     def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
-                 http: type[LimitedProtocol] = LimitedProtocol, limits: Limits = USUAL,
+                 http: type[LimitedProtocol] = LimitedProtocol, limits: ConnectionLimits = USUAL,
                  **options: Any) -> None:  # fmt: skip
         self.connections = Connections(limits)
         protocol: Any = functools.partial(http, guard=self.connections, limits=limits)

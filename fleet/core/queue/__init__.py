@@ -184,7 +184,7 @@ def _reached() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class BrokerInfo:
     """What a broker says of itself. None where it does not say (another kind of server, or one that forbids it)."""
 
     driver: str
@@ -192,7 +192,7 @@ class Broker:
     append_only: bool | None = None
 
 
-def describe(app: Celery) -> Broker:
+def describe(app: Celery) -> BrokerInfo:
     """Ask the broker what it is and whether it may forget messages. Raises Unavailable."""
     with _reached(), app.connection_for_read(connect_timeout=3) as connection:
         channel: Any = connection.default_channel
@@ -200,8 +200,8 @@ def describe(app: Celery) -> Broker:
         try:
             told = {name: channel.client.config_get(name).get(name) for name in ("maxmemory-policy", "appendonly")}
         except (AttributeError, ResponseError):
-            return Broker(driver)
-    return Broker(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
+            return BrokerInfo(driver)
+    return BrokerInfo(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
 
 
 def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:

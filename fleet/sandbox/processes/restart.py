@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RestartPolicy:
     """Delays double with each death that comes sooner than `quick_s` after the start."""
 
     first_delay_s: float = 0.5
@@ -29,12 +29,12 @@ class Record:
     deaths: int = 0
     quick_in_a_row: int = 0
 
-    def after_death(self, lived_s: float, policy: Policy) -> Record:
+    def after_death(self, lived_s: float, policy: RestartPolicy) -> Record:
         """Return the record with one more death in it."""
         quick = self.quick_in_a_row + 1 if lived_s < policy.quick_s else 0
         return Record(self.deaths + 1, quick)
 
-    def delay_s(self, policy: Policy) -> float | None:
+    def delay_s(self, policy: RestartPolicy) -> float | None:
         """Return how long to wait before the next start; None means to give up."""
         if self.quick_in_a_row >= policy.quick_deaths:
             return None

@@ -19,7 +19,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unav
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, rotate_log, spawn
 from fleet.sandbox.processes.orphans import Undertaker
-from fleet.sandbox.processes.restart import Policy, Record
+from fleet.sandbox.processes.restart import Record, RestartPolicy
 
 log = logs.get(__name__)
 
@@ -37,7 +37,7 @@ class Process:
     cwd: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 20.0
-    restart: Policy | None = field(default_factory=Policy)
+    restart: RestartPolicy | None = field(default_factory=RestartPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class ProcessStopped:
     """A process has ended as asked; `forced` when it had to be killed."""
 
     name: str
     forced: bool
 
 
-Event = Died | Restarted | GaveUp | Stopping | Stopped
+Event = Died | Restarted | GaveUp | Stopping | ProcessStopped
 
 
 @dataclass(slots=True)
@@ -172,7 +172,7 @@ class Supervisor:
             raise
         finally:
             self._undertaker.forget(child.ref)
-        self._tell(Stopped(name, forced))
+        self._tell(ProcessStopped(name, forced))
 
     def stop_all(self) -> None:
         """Stop every process, the last started first; when interrupted, kill the rest at once."""
@@ -234,7 +234,7 @@ class Supervisor:
 
     def _after_death(self, slot: _Slot, how: str, last_lines: str) -> Event:
         name, policy = slot.process.name, slot.process.restart
-        slot.record = slot.record.after_death(clock.monotonic_s() - slot.started_s, policy or Policy())
+        slot.record = slot.record.after_death(clock.monotonic_s() - slot.started_s, policy or RestartPolicy())
         delay_s = slot.record.delay_s(policy) if policy else None
         if delay_s is not None:
             slot.restart_at_s = clock.monotonic_s() + delay_s

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from fleet.sandbox.gallery import auth
-from fleet.sandbox.gallery.config import Budgets
+from fleet.sandbox.gallery.config import GalleryBudgets
 from fleet.sandbox.gallery.faults import FaultRule
 from fleet.sandbox.gallery.state import GalleryDep
 from fleet.sandbox.gallery.store import controls
@@ -96,7 +96,7 @@ async def get_faults(gallery: GalleryDep) -> dict[str, Any]:
 def set_budgets(body: BudgetsBody, gallery: GalleryDep) -> dict[str, Any]:
     """Replace the budgets; they hold until they are replaced again, restarts included."""
     with gallery.storage.transaction() as tx:
-        controls.set_budgets(tx, Budgets(**body.model_dump()))
+        controls.set_budgets(tx, GalleryBudgets(**body.model_dump()))
     return get_budgets(gallery)
 
 

@@ -25,7 +25,7 @@ from fleet.sandbox.gallery.errors import ApiError, id_of, invalid
 from fleet.sandbox.gallery.pictures import Stored
 from fleet.sandbox.gallery.state import Gallery, GalleryDep
 from fleet.sandbox.gallery.store import accounts, controls, engagement, executions, posts
-from fleet.sandbox.gallery.store.accounts import Invitation, User
+from fleet.sandbox.gallery.store.accounts import GalleryInvitation, GalleryUser
 from fleet.sandbox.gallery.store.posts import NewPost
 
 TITLE_CHARS, DESCRIPTION_CHARS, COMMENT_CHARS = 200, 2000, 1000
@@ -87,7 +87,9 @@ class CommentBody(_Body):
 @router.post("/admin/users/invite", dependencies=[Depends(auth.requires("users:write"))])
 def invite(body: InviteBody, gallery: GalleryDep, arrival: ArrivalDep, response: Response) -> dict[str, Any]:
     """Make an agent's account, or find it."""
-    invitation = Invitation(body.agent_id, body.username, body.name, body.is_agent, body.persona_id or None, body.bio)
+    invitation = GalleryInvitation(
+        body.agent_id, body.username, body.name, body.is_agent, body.persona_id or None, body.bio
+    )
     with gallery.storage.transaction() as tx:
         user, created = accounts.invite(tx, invitation)
         arrival.took_effect(tx, "invite", user, user.id)
@@ -212,17 +214,17 @@ def list_comments(post_id: str, gallery: GalleryDep, limit: Limit = 20, offset: 
             "offset": offset}  # fmt: skip
 
 
-def _id(user: User | None) -> uuid.UUID | None:
+def _id(user: GalleryUser | None) -> uuid.UUID | None:
     return None if user is None else user.id
 
 
-def _writer(tx: sa.Connection, agent: str | None) -> User:
+def _writer(tx: sa.Connection, agent: str | None) -> GalleryUser:
     user = auth.acting(tx, agent)
     controls.refuse_when_paused(tx)
     return user
 
 
-def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: User, arrival: Arrival,
+def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: GalleryUser, arrival: Arrival,
                     digest: str) -> dict[str, Any] | None:  # fmt: skip
     """Return what was answered to a request's key, if keys are honoured now and there is something.
 
@@ -239,12 +241,12 @@ def _earlier_answer(tx: sa.Connection, gallery: Gallery, user: User, arrival: Ar
     return answer
 
 
-def _keep_answer(tx: sa.Connection, user: User, arrival: Arrival, digest: str, answer: dict[str, Any]) -> None:
+def _keep_answer(tx: sa.Connection, user: GalleryUser, arrival: Arrival, digest: str, answer: dict[str, Any]) -> None:
     if arrival.key is not None:
         posts.keep_answer(tx, user, arrival.key, digest, answer)
 
 
-def _run(gallery: Gallery, execution_id: uuid.UUID, user: User, workflow: workflows.Workflow,
+def _run(gallery: Gallery, execution_id: uuid.UUID, user: GalleryUser, workflow: workflows.Workflow,
          arrival: Arrival) -> dict[str, Any]:  # fmt: skip
     """Carry a workflow out and record how it ended; the pictures are drawn outside any transaction."""
     try:

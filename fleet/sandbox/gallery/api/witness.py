@@ -15,7 +15,7 @@ from fastapi import Depends, Header, Request
 
 from fleet.core import clock
 from fleet.sandbox.gallery.faults import ARRIVED
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 from fleet.sandbox.gallery.store.tables import witnessed
 
 Kind = Literal["post", "comment", "like", "unlike", "image", "invite", "remove", "repeat", "react", "connect"]
@@ -29,7 +29,7 @@ class Arrival:
     key: str | None
     at: datetime
 
-    def took_effect(self, tx: sa.Connection, kind: Kind, user: User, subject: object, content: str = "") -> None:
+    def took_effect(self, tx: sa.Connection, kind: Kind, user: GalleryUser, subject: object, content: str = "") -> None:
         """Note an effect. `subject` is the id of the post, comment, execution or account; for a like the post's."""
         tx.execute(
             sa.insert(witnessed).values(

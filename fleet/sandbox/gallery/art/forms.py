@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from fleet.sandbox.gallery.art import brush, palette, props
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, mix, shade
-from fleet.sandbox.gallery.art.props import Layer, Part, smooth, turned
+from fleet.sandbox.gallery.art.props import Layer, PropPart, smooth, turned
 
 KIND_OF = {
     word: kind
@@ -35,9 +35,9 @@ KIND_OF = {
 _NAMES = ("OTTO", "LUMEN", "FJORD", "SOLE", "NOVA", "HALM", "ORRA", "MIRA", "KELP", "TERRA", "VOLT", "SAGE")
 
 
-def _label(profile: props.Profile, color: Color) -> Part:
+def _label(profile: props.Profile, color: Color) -> PropPart:
     """Return a band of paper round a form, a little outside of it."""
-    return Part([(y, r * 1.004) for y, r in profile], color, "matte", band=True)
+    return PropPart([(y, r * 1.004) for y, r in profile], color, "matte", band=True)
 
 
 def _print(layer: Layer, order: Order, top: float, wide: float, ink: Color) -> None:
@@ -62,11 +62,11 @@ def _bottle(order: Order, tall: int, main: Color, second: Color) -> Layer:
     glass = dice.random() < 0.45
     paper = mix(second, (255, 255, 255), 0.75)
     parts = [
-        Part(
+        PropPart(
             profile, main, "glass" if glass else dice.choice(("gloss", "satin", "matte")), alpha=225 if glass else 255
         ),
         _label([(shoulder + 0.18, body), (0.86, body)], paper),
-        Part([(0.0, neck * 1.18), (0.09, neck * 1.18)], second, dice.choice(("metal", "satin")), "flat"),
+        PropPart([(0.0, neck * 1.18), (0.09, neck * 1.18)], second, dice.choice(("metal", "satin")), "flat"),
     ]
     layer = turned(parts, tall)
     _print(layer, order, 0.62 + shoulder * 0.18, body * tall * 1.3, shade(main, 0.6))
@@ -77,10 +77,10 @@ def _dropper(order: Order, tall: int, main: Color, second: Color) -> Layer:
     body = order.dice.uniform(0.2, 0.26)
     profile = smooth([(0.36, 0.09), (0.42, body * 0.9), (0.47, body), (0.96, body), (1.0, body * 0.95)])
     parts = [
-        Part(profile, main, "glass", alpha=230),
+        PropPart(profile, main, "glass", alpha=230),
         _label([(0.56, body), (0.9, body)], mix(second, (255, 255, 255), 0.82)),
-        Part([(0.24, 0.105), (0.38, 0.105)], second, "metal", "flat"),
-        Part(smooth([(0.0, 0.03), (0.03, 0.058), (0.14, 0.062), (0.25, 0.07)]), shade(main, 0.5), "satin"),
+        PropPart([(0.24, 0.105), (0.38, 0.105)], second, "metal", "flat"),
+        PropPart(smooth([(0.0, 0.03), (0.03, 0.058), (0.14, 0.062), (0.25, 0.07)]), shade(main, 0.5), "satin"),
     ]
     layer = turned(parts, tall)
     _print(layer, order, 0.72, body * tall * 1.3, shade(main, 0.55))
@@ -91,10 +91,11 @@ def _jar(order: Order, tall: int, main: Color, second: Color) -> Layer:
     tall = int(tall * 0.78)
     body = order.dice.uniform(0.4, 0.52)
     parts = [
-        Part(smooth([(0.3, body * 0.92), (0.38, body), (0.94, body), (1.0, body * 0.95)]), main,
+        PropPart(smooth([(0.3, body * 0.92), (0.38, body), (0.94, body), (1.0, body * 0.95)]), main,
              order.dice.choice(("gloss", "matte", "glass"))),
         _label([(0.5, body), (0.88, body)], mix(second, (255, 255, 255), 0.78)),
-        Part([(0.1, body * 0.97), (0.32, body * 0.97)], second, order.dice.choice(("metal", "satin", "matte")), "flat"),
+        PropPart([(0.1, body * 0.97), (0.32, body * 0.97)], second,
+                 order.dice.choice(("metal", "satin", "matte")), "flat"),
     ]  # fmt: skip
     layer = turned(parts, tall)
     _print(layer, order, 0.68, body * tall * 1.1, shade(main, 0.55))
@@ -106,9 +107,9 @@ def _can(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.24, 0.3)
     bands = sorted(order.dice.uniform(0.2, 0.9) for _ in range(2))
     parts = [
-        Part(smooth([(0.02, r * 0.86), (0.08, r), (0.94, r), (1.0, r * 0.88)]), main, "gloss"),
-        Part([(bands[0], r), (min(0.92, bands[1] + 0.06), r)], second, "gloss", band=True),
-        Part([(0.0, r * 0.87), (0.03, r * 0.87)], (196, 200, 206), "metal", "open", inside=(150, 154, 160)),
+        PropPart(smooth([(0.02, r * 0.86), (0.08, r), (0.94, r), (1.0, r * 0.88)]), main, "gloss"),
+        PropPart([(bands[0], r), (min(0.92, bands[1] + 0.06), r)], second, "gloss", band=True),
+        PropPart([(0.0, r * 0.87), (0.03, r * 0.87)], (196, 200, 206), "metal", "open", inside=(150, 154, 160)),
     ]
     layer = turned(parts, tall)
     ink = (255, 255, 255) if palette.luminance(second) < 0.6 else shade(main, 0.4)
@@ -121,10 +122,10 @@ def _mug(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.42, 0.5)
     foot = r * order.dice.uniform(0.7, 0.98)
     drink = order.dice.choice(((74, 44, 28), (150, 100, 60), (196, 150, 80)))
-    parts = [Part(smooth([(0.1, r), (0.5, (r + foot) / 2 * 1.03), (0.95, foot), (1.0, foot * 0.93)]), main,
+    parts = [PropPart(smooth([(0.1, r), (0.5, (r + foot) / 2 * 1.03), (0.95, foot), (1.0, foot * 0.93)]), main,
                   order.dice.choice(("gloss", "matte")), "open", inside=drink)]  # fmt: skip
     if order.dice.random() < 0.5:
-        parts.insert(1, Part([(0.72, foot * 1.0), (0.97, foot)], second, "matte", band=True))
+        parts.insert(1, PropPart([(0.72, foot * 1.0), (0.97, foot)], second, "matte", band=True))
     layer = turned(parts, tall)
     return props.ring_handle(layer, int(tall * 0.34), int(tall * 0.86), int(tall * 0.2), main, thick=int(tall * 0.075))
 
@@ -134,7 +135,7 @@ def _candle(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.36, 0.44)
     wax = mix(main, (255, 250, 240), 0.8)
     parts = [
-        Part([(0.2, r), (0.97, r), (1.0, r * 0.96)], mix(second, wax, 0.3), "glass", "open", inside=wax),
+        PropPart([(0.2, r), (0.97, r), (1.0, r * 0.96)], mix(second, wax, 0.3), "glass", "open", inside=wax),
         _label([(0.52, r), (0.86, r)], wax),
     ]
     layer = turned(parts, tall)
@@ -158,7 +159,7 @@ def _vase(order: Order, tall: int, main: Color, second: Color) -> Layer:
     belly, neck = dice.uniform(0.24, 0.36), dice.uniform(0.08, 0.17)
     high = dice.uniform(0.5, 0.7)
     profile = smooth([(0.2, neck * 1.25), (0.32, neck), (high, belly), (0.94, belly * 0.6), (1.0, belly * 0.55)], 10)
-    layer = turned([Part(profile, main, dice.choice(("matte", "matte", "gloss")), "open")], tall)
+    layer = turned([PropPart(profile, main, dice.choice(("matte", "matte", "gloss")), "open")], tall)
     stems = Image.new("RGBA", (layer.image.width + tall // 2, layer.image.height + tall // 3))
     pen = ImageDraw.Draw(stems)
     x0, y0 = layer.axis + tall // 4, int(layer.foot - tall * 0.78) + tall // 3
@@ -178,9 +179,9 @@ def _vase(order: Order, tall: int, main: Color, second: Color) -> Layer:
 def _tube(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.15, 0.19)
     parts = [
-        Part([(0.84, r * 0.72), (1.0, r * 0.74)], second, "satin"),
-        Part(smooth([(0.02, r * 1.16), (0.4, r * 1.08), (0.82, r), (0.86, r * 0.8)]), main, "satin"),
-        Part([(0.0, r * 1.17), (0.045, r * 1.17)], shade(main, 0.9), "matte"),
+        PropPart([(0.84, r * 0.72), (1.0, r * 0.74)], second, "satin"),
+        PropPart(smooth([(0.02, r * 1.16), (0.4, r * 1.08), (0.82, r), (0.86, r * 0.8)]), main, "satin"),
+        PropPart([(0.0, r * 1.17), (0.045, r * 1.17)], shade(main, 0.9), "matte"),
     ]
     layer = turned(parts, tall)
     ink = (255, 255, 255) if palette.luminance(main) < 0.6 else shade(second, 0.5)
@@ -205,12 +206,12 @@ def _box(order: Order, tall: int, main: Color, second: Color) -> Layer:
 def _perfume(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.24, 0.32)
     parts = [
-        Part(smooth([(0.36, r * 0.82), (0.4, r), (0.97, r), (1.0, r * 0.97)]), mix(main, (255, 255, 255), 0.35),
+        PropPart(smooth([(0.36, r * 0.82), (0.4, r), (0.97, r), (1.0, r * 0.97)]), mix(main, (255, 255, 255), 0.35),
              "glass",
              alpha=215),
-        Part([(0.56, r * 0.86), (0.95, r * 0.86)], mix(main, second, 0.35), "glass", "flat", alpha=190),
-        Part([(0.28, r * 0.36), (0.37, r * 0.36)], (206, 190, 150), "metal", "flat"),
-        Part([(0.04, r * 0.5), (0.3, r * 0.5)], second, order.dice.choice(("gloss", "metal")), "flat"),
+        PropPart([(0.56, r * 0.86), (0.95, r * 0.86)], mix(main, second, 0.35), "glass", "flat", alpha=190),
+        PropPart([(0.28, r * 0.36), (0.37, r * 0.36)], (206, 190, 150), "metal", "flat"),
+        PropPart([(0.04, r * 0.5), (0.3, r * 0.5)], second, order.dice.choice(("gloss", "metal")), "flat"),
     ]  # fmt: skip
     return turned(parts, tall)
 
@@ -218,9 +219,11 @@ def _perfume(order: Order, tall: int, main: Color, second: Color) -> Layer:
 def _lamp(order: Order, tall: int, main: Color, second: Color) -> Layer:
     wide = order.dice.uniform(0.26, 0.36)
     parts = [
-        Part([(0.95, 0.17), (1.0, 0.18)], second, "metal", "flat"),
-        Part([(0.4, 0.018), (0.96, 0.018)], second, "metal"),
-        Part([(0.06, wide * order.dice.uniform(0.35, 0.9)), (0.46, wide)], mix(main, (255, 236, 200), 0.45), "matte"),
+        PropPart([(0.95, 0.17), (1.0, 0.18)], second, "metal", "flat"),
+        PropPart([(0.4, 0.018), (0.96, 0.018)], second, "metal"),
+        PropPart(
+            [(0.06, wide * order.dice.uniform(0.35, 0.9)), (0.46, wide)], mix(main, (255, 236, 200), 0.45), "matte"
+        ),
     ]
     return turned(parts, tall)
 
@@ -230,7 +233,7 @@ def _bowl(order: Order, tall: int, main: Color, second: Color) -> Layer:
     r = order.dice.uniform(0.7, 0.85)
     profile = smooth([(0.3, r), (0.6, r * 0.86), (0.9, r * 0.5), (1.0, r * 0.44)], 10)
     layer = turned(
-        [Part(profile, main, order.dice.choice(("gloss", "matte")), "open", inside=shade(second, 0.9))], tall
+        [PropPart(profile, main, order.dice.choice(("gloss", "matte")), "open", inside=shade(second, 0.9))], tall
     )
     for _ in range(order.dice.randint(3, 6)):
         ball = props.sphere(int(tall * order.dice.uniform(0.2, 0.3)), mix(second, order.dice.choice(

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from fleet.sandbox.gallery.art import brush, forms, palette, props
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, Palette, mix, shade
-from fleet.sandbox.gallery.art.props import Layer, Part, turned
+from fleet.sandbox.gallery.art.props import Layer, PropPart, turned
 
 
 def draw(order: Order) -> Image.Image:
@@ -83,7 +83,9 @@ def _set(order: Order, colors: Palette, size: tuple[int, int]) -> list[tuple[flo
     arrangement = dice.choice(("alone", "alone", "podium", "podium", "pair", "trio", "stones"))
     if arrangement == "podium":
         lift = dice.uniform(0.07, 0.14)
-        block = turned([Part([(0, 2.1), (1, 2.1)], mix(colors[4], colors[2], 0.4), "matte", "flat")], int(tall * lift))
+        block = turned(
+            [PropPart([(0, 2.1), (1, 2.1)], mix(colors[4], colors[2], 0.4), "matte", "flat")], int(tall * lift)
+        )
         hero = forms.FORMS[kind](order, int(tall * dice.uniform(0.38, 0.46)), main, second)
         return [(0.5, block, 0), (0.5, hero, lift * tall / (size[1] * brush.SMOOTH))]
     if arrangement in ("pair", "trio"):

@@ -27,7 +27,7 @@ _STRIP = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PropPart:
     """One turned piece. `top` is its upper face: none, a flat lid, or an open rim with the colour inside."""
 
     profile: Profile
@@ -53,7 +53,7 @@ class Layer:
         return Layer(self.image.reduce(2), self.axis // 2, self.foot // 2, self.spread // 2)
 
 
-def turned(parts: Sequence[Part], height: int) -> Layer:
+def turned(parts: Sequence[PropPart], height: int) -> Layer:
     """Draw a form of pieces, from the lowest to the highest, `height` pixels tall."""
     widest = max(radius for part in parts for _, radius in part.profile)
     highest = min(y for part in parts for y, _ in part.profile)
@@ -129,7 +129,7 @@ def _curve(values: Sequence[float], steps: int) -> list[float]:
     return [*out, values[-1]]
 
 
-def _piece(layer: Image.Image, part: Part, points: list[tuple[float, float]], axis: int) -> None:
+def _piece(layer: Image.Image, part: PropPart, points: list[tuple[float, float]], axis: int) -> None:
     mask = Image.new("L", layer.size)
     pen = ImageDraw.Draw(mask)
     outline = [(axis - r, y) for y, r in points] + [(axis + r, y) for y, r in reversed(points)]
@@ -147,7 +147,7 @@ def _piece(layer: Image.Image, part: Part, points: list[tuple[float, float]], ax
         _face(layer, part, axis, *points[0])
 
 
-def _face(layer: Image.Image, part: Part, axis: int, y: float, radius: float) -> None:
+def _face(layer: Image.Image, part: PropPart, axis: int, y: float, radius: float) -> None:
     pen = ImageDraw.Draw(layer)
     rim = _rim(axis, y, radius)
     pen.ellipse(rim, (*shade(part.color, 1.28), max(part.alpha, 150)))
@@ -186,7 +186,7 @@ def _bend(points: list[tuple[float, float]], axis: int, size: tuple[int, int]) -
     return mesh
 
 
-def _strip(part: Part) -> Image.Image:
+def _strip(part: PropPart) -> Image.Image:
     """Return the shades across a form, continued to both sides: a slope's slice reaches beyond its narrow end."""
     shades = [_lit(part, 2 * x / (_STRIP - 1) - 1) for x in range(_STRIP)]
     strip = Image.new("RGB", (_STRIP * 3, 1))
@@ -194,7 +194,7 @@ def _strip(part: Part) -> Image.Image:
     return strip.resize((_STRIP * 3, 4))
 
 
-def _lit(part: Part, across: float) -> Color:
+def _lit(part: PropPart, across: float) -> Color:
     """Return the shade at one place across a form (-1 left edge, 1 right edge), light from the left front."""
     facing = math.sqrt(max(0.0, 1 - across * across))
     diffuse = max(0.0, -0.5 * across + 0.87 * facing)

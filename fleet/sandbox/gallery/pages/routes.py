@@ -22,8 +22,8 @@ from fleet.sandbox.gallery.pages.templating import render
 from fleet.sandbox.gallery.pages.visitors import Visitor
 from fleet.sandbox.gallery.state import Gallery, GalleryDep
 from fleet.sandbox.gallery.store import accounts, changes, engagement, guests, posts
-from fleet.sandbox.gallery.store.accounts import User
-from fleet.sandbox.gallery.store.changes import Position
+from fleet.sandbox.gallery.store.accounts import GalleryUser
+from fleet.sandbox.gallery.store.changes import ChangePosition
 
 PAGE = 24
 _COMMENTS = 200
@@ -166,7 +166,7 @@ def image(name: str, gallery: GalleryDep) -> Response:
 @router.get("/live")
 async def live(request: Request, gallery: GalleryDep, after: str = "", post: str | None = None) -> Response:
     """Stream what changes from a position on; the browser's own Last-Event-ID goes before the page's."""
-    last = Position.parse(request.headers.get("last-event-id", "")) or Position.parse(after)
+    last = ChangePosition.parse(request.headers.get("last-event-id", "")) or ChangePosition.parse(after)
     return LiveStream(gallery.hub, gallery.hub.join(address_of(request)), last, post)
 
 
@@ -194,7 +194,7 @@ def _done(request: Request, visitor: Visitor, page: str, answer: dict[str, Any])
     return response
 
 
-def _guest(tx: Any, gallery: Gallery, request: Request, visitor: Visitor, name: str = "") -> User:
+def _guest(tx: Any, gallery: Gallery, request: Request, visitor: Visitor, name: str = "") -> GalleryUser:
     """Return the visitor's account, made now with the first deed; a name given later replaces the old one."""
     known = guests.find(tx, visitor.cookie)
     if known is not None:
@@ -203,7 +203,7 @@ def _guest(tx: Any, gallery: Gallery, request: Request, visitor: Visitor, name: 
     return guests.create(tx, visitor.cookie, name, most=gallery.config.most_guests)
 
 
-def _viewer(tx: Any, visitor: Visitor) -> User | None:
+def _viewer(tx: Any, visitor: Visitor) -> GalleryUser | None:
     return guests.find(tx, visitor.cookie) if not visitor.new else None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fleet.sandbox.gallery.store.posts import Post
+from fleet.sandbox.gallery.store.posts import GalleryPost
 
 _HERE = Path(__file__).parent
 _HUES = 12
@@ -48,7 +48,7 @@ def initials(name: str) -> str:
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
 
 
-def picture_url(post: Post) -> str:
+def picture_url(post: GalleryPost) -> str:
     """Return the address of a post's picture for our own pages, whatever name the gallery is visited by.
 
     Empty for a picture that is kept elsewhere: its server would learn who looks at our pages.
@@ -56,12 +56,12 @@ def picture_url(post: Post) -> str:
     return f"/images/{post.image_name}" if post.image_name else ""
 
 
-def preview_url(post: Post) -> str:
+def preview_url(post: GalleryPost) -> str:
     """Return the address of a small version of the picture; empty for one that is kept elsewhere."""
     return f"/images/{post.image_name.split('.')[0]}.preview.webp" if post.image_name else ""
 
 
-def made_how(post: Post) -> str:
+def made_how(post: GalleryPost) -> str:
     """Return the words of the mark on a picture; empty for a person's unmarked one."""
     kind = (post.source or "").rsplit("/", 1)[-1]
     if kind == "algorithmicMedia":
