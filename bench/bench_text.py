@@ -21,10 +21,11 @@ from fleet.features.content.checks import claims, form, hidden_links, numbers, p
 from fleet.features.content.sanitise import READ_TIMES
 from fleet.features.content.surfaces import Kind, surface
 from fleet.features.personas.library import load
-from fleet.llm import answers, screening, subject
+from fleet.llm import answers, screening
 from fleet.llm.base import PostRequest, Speaker
+from fleet.llm.lexicon import subject
+from fleet.llm.lexicon.orders import MOST_READ_CHARS, gives_orders
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.orders import MOST_READ_CHARS, gives_orders
 
 PIECES = (
     "a ", "i am not ", "not ", "one ", "1", "1 ", "12-", "1.1.", "a.", "a.b ", "a@", "a@b.", "@", "#a", "<",

@@ -31,7 +31,7 @@ from fleet.features.content.checks import similar
 from fleet.features.personas import library
 from fleet.llm.base import PostRequest, Speaker
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.sandbox.runfile import RunFile
+from fleet.sandbox.processes.runfile import RunFile
 from tests.model_server import ModelServer, Question, Reply
 
 HOUR_S = 3_600

@@ -24,8 +24,8 @@ from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
 from fleet.features.personas.service import personas_of
-from fleet.sandbox.postgres import EmbeddedPostgres
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1_800, 14_400
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from fleet.sandbox.postgres import EmbeddedPostgres
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
 
 DAYS = 40
 LIVE_SHARE = 1000

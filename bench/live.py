@@ -24,8 +24,8 @@ from fleet.core import db, logs
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
-from fleet.sandbox.postgres import EmbeddedPostgres
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 _ROOT = Path(__file__).resolve().parents[1]
 

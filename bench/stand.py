@@ -36,8 +36,8 @@ from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.ticks import TickKey
 from fleet.features.publishing.kinds import LIKE
-from fleet.sandbox.postgres import EmbeddedPostgres
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 ROOT = Path(__file__).resolve().parents[1]
 FLEET_WORKER = "bench.stub_worker"

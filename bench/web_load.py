@@ -11,7 +11,7 @@ from psycopg import sql
 
 from bench import growth_load
 from bench.growth_load import Size
-from fleet.sandbox.postgres import EmbeddedPostgres
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ from fleet.core import db, masking
 from fleet.core.db import roles
 from fleet.engine import registry
 from fleet.engine.registry import Registry
-from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 from tests.browser import chromium
 from tests.database_roles import LOGINS, url_of
 

@@ -6,7 +6,7 @@ import psycopg
 import sqlalchemy as sa
 
 from fleet.core.db.roles import Login
-from fleet.sandbox.postgres import APP, OWNER
+from fleet.sandbox.servers.postgres import APP, OWNER
 
 LOGINS = {role: Login(role, "of_the_tests") for role in (OWNER, APP)}
 

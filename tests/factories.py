@@ -42,8 +42,9 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.provider import Till
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 _NUMBERS = itertools.count(1)
 WITHIN_S = 60.0

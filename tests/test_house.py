@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 600  # no file is torn to fit
+MOST_MODULES = 15
+CROWDED = {  # the list may only shrink
+    "fleet/cli", "fleet/engine", "fleet/engine/jobs", "fleet/features/approvals", "fleet/features/drafts",
+    "fleet/features/webhooks", "fleet/web",
+}  # fmt: skip
 LONGEST_PREAMBLE = 7  # six lines, and the blank one below the first
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -99,6 +105,13 @@ def test_files_hold_one_idea() -> None:
         if (lines := len(_text(path).splitlines())) > LONGEST_FILE
     ]
     assert not long
+
+
+def test_folders_are_not_crowded() -> None:
+    modules = Counter(_named(path.parent) for path in _modules("fleet", "workers") if path.name != "__init__.py")
+    crowded = {folder for folder, count in modules.items() if count > MOST_MODULES}
+    assert crowded <= CROWDED, "group what belongs together"
+    assert crowded >= CROWDED, "these are not crowded any more: take them off the list"
 
 
 def test_every_module_says_what_lives_there() -> None:

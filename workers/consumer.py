@@ -1,7 +1,8 @@
 """Celery's consumer, except that a message it cannot read neither ends the worker nor is lost.
 
 Celery decodes a message's body late, in the pool, or fails on it in its main loop and ends the worker; the broker
-would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`.
+would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`. The undocumented methods
+that it overrides are listed in `fleet.core.workarounds.celery.CONSUMER_METHODS`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Any
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
-from workers import liveness, messages
+from fleet.core.workarounds import kombu
+from workers import liveness
 
 _EVENTS_EVERY_S = 0.5
 _EVENTS_AT_ONCE = 300
 
-messages.install()
+kombu.install()
 
 
 class Consumer(CeleryConsumer):
@@ -30,8 +32,7 @@ class Consumer(CeleryConsumer):
         def on_message(message: Any) -> None:
             liveness.PROGRESS.took_message()
             if unacknowledged:
-                # Kombu acknowledges all the same, in two round trips with a new client for each.
-                message.ack = message.reject = _nothing
+                kombu.skip_acknowledgement(message)
             try:
                 _check(message.decode())
                 handle(message)
@@ -71,10 +72,6 @@ class Consumer(CeleryConsumer):
         liveness.PROGRESS.took_message()
         keep_unreadable(message, exc)
         message.ack()
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    """Acknowledge to nobody."""
 
 
 def _check(body: Any) -> None:

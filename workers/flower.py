@@ -1,7 +1,7 @@
 """Flower with limits: `python -m workers.flower` is `celery -A workers.app flower`, which has no setting for them.
 
-Run by `fleet flower` and `fleet up`. Flower makes its HTTP server without a deadline, so that half a request keeps a
-connection for an hour; the class of that server is replaced before Flower starts.
+Run by `fleet flower` and `fleet up`. The class of Flower's HTTP server is replaced before Flower starts
+(`fleet.core.workarounds.flower` says why).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery.bin.celery import main as celery
-from flower import app as flower
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
-from fleet.core.net.connections import Connections, Limits
+from fleet.core.net.connections import ConnectionLimits, Connections
+from fleet.core.workarounds import flower
 
-LIMITS = Limits(body_s=10.0, connections=200, per_address=200)
+LIMITS = ConnectionLimits(body_s=10.0, connections=200, per_address=200)
 MOST_BODY_BYTES = 1_000_000
 
 
@@ -65,6 +65,6 @@ class LimitedServer(HTTPServer):
 
 
 if __name__ == "__main__":
-    flower.HTTPServer = LimitedServer
+    flower.set_http_server(LimitedServer)
     sys.argv[:1] = ["celery", "-A", "workers.app", "flower"]
     sys.exit(celery())

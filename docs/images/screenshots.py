@@ -28,13 +28,13 @@ from PIL import Image  # noqa: E402
 from fleet import app  # noqa: E402
 from fleet.access import Role  # noqa: E402
 from fleet.access.sessions import Visit  # noqa: E402
-from fleet.cli import paths  # noqa: E402
+from fleet.cli.frame import paths  # noqa: E402
 from fleet.engine import deps as runtime_deps  # noqa: E402
 from fleet.engine.agents.queries import AgentFilter  # noqa: E402
 from fleet.engine.deps import Deps  # noqa: E402
 from fleet.features.agents import commands as agent_commands  # noqa: E402
 from fleet.features.users import service as accounts  # noqa: E402
-from fleet.sandbox.runfile import RunFile  # noqa: E402
+from fleet.sandbox.processes.runfile import RunFile  # noqa: E402
 from fleet.web import server  # noqa: E402
 from fleet.web.auth import plain_cookie_name  # noqa: E402
 from tests.browser import chromium  # noqa: E402

@@ -13,7 +13,7 @@ import httpx
 from fleet import __version__
 from fleet.adapters.base import Uncertain, Unreachable
 from fleet.core import logs
-from fleet.core.net import http_deadline
+from fleet.core.workarounds import httpx as http_deadline
 
 Response = httpx.Response
 MAX_ANSWER_BYTES = 8 * 1024 * 1024

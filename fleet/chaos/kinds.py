@@ -20,7 +20,7 @@ def _nothing(_: random.Random) -> Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """One way to do harm. `draw` throws the dice for one act; `times` is how often it comes in a round."""
 
     name: str
@@ -67,57 +67,104 @@ def _messages(dice: random.Random) -> Detail:
 
 
 KINDS = (
-    Kind("worker.kill", "A worker gets SIGKILL at a random moment.", times=2),
-    Kind("worker.kill-at-point", "Whichever worker first reaches a named line of the protocol gets SIGKILL there; "
-         "three lines at once, every line in its turn.", _kill_at, times=5, points=3),
-    Kind("worker.stop-at-point", "Whichever worker first reaches a named line is suspended there until its lease has "
-         "run out, then goes on.", _stop_at, times=3, points=1),
-    Kind("worker.kill-child", "A pool child of the prefork worker gets SIGKILL."),
-    Kind("worker.deploy", "Every worker is asked to stop (SIGTERM), finishes what it has begun, and is started anew."),
-    Kind("beat.kill", "One metronome, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
-    Kind("beat.stop", "Both metronomes are suspended for a while.", _for(3, 8)),
-    Kind("broker.flush", "FLUSHALL."),
-    Kind("broker.kill", "The broker gets SIGKILL and comes back empty."),
-    Kind("broker.pause", "The broker is suspended, every fourth time for longer than the clients' socket timeout.",
-         _broker_pause),
-    Kind("broker.duplicate", "Messages are delivered twice, and those of jobs and ticks of the last minutes again.",
-         _messages),
-    Kind("broker.reorder", "Waiting messages change places, and those of the last minutes come again in any order.",
-         _messages),
-    Kind("broker.delay", "Messages are taken out of the broker and put back later.",
-         lambda dice: {"for_s": round(dice.uniform(1, 3), 2), "late_s": round(dice.uniform(3, 9), 2)}),
-    Kind("database.kill", "All of Postgres gets SIGKILL and recovers from its journal."),
-    Kind("database.kill-backend", "One session's server process gets SIGKILL; Postgres then ends all sessions and "
-         "recovers by itself."),
-    Kind("database.terminate", "Sessions are ended by pg_terminate_backend.",
-         lambda dice: {"share": round(dice.uniform(0.2, 1), 2), "rounds": dice.randint(1, 3)}),
-    Kind("database.cut-commit", "The connection of one worker is cut during COMMIT: before it arrives, right after, or "
-         "when it is done and its answer on the way.",
-         lambda dice: {"cuts": dice.randint(2, 6), "mode": dice.choice(("answer", "answer", "blind", "request"))},
-         times=2),
-    Kind("database.disk-full", "Postgres can write nothing more, its journal included, panics and stops; space comes "
-         "back, and it is started again.", _for(2, 4)),
-    Kind("gallery.errors", "The surface answers 500.", _rate(0.2, 0.8)),
-    Kind("gallery.throttle", "The surface answers 429 with Retry-After.", _throttle),
-    Kind("gallery.budget", "The surface says that a budget is spent, the whole fleet's or each agent's, until a person "
-         "grants more.", lambda dice: {"for_s": round(dice.uniform(3, 6), 2), "whole_fleet": dice.random() < 0.5}),
-    Kind("gallery.paused", "The surface's own kill switch is on for a while.", _for(3, 6)),
-    Kind("gallery.slow", "The surface needs longer than a lease, for reads alone or for everything.", _slow),
-    Kind("gallery.lost-reply", "The surface does what was asked and the reply is lost.", _rate(0.3, 0.9), times=2),
-    Kind("gallery.twice", "Requests are delivered twice, to a surface that honours keys.", _rate(0.3, 0.9)),
-    Kind("gallery.like-twice", "Likes are delivered twice, to a surface that knows no keys for them and takes a second "
-         "like as taking the first back.", _rate(0.2, 0.5)),
-    Kind("gallery.kill", "The surface gets SIGKILL and comes back."),
-    Kind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
-    Kind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
-    Kind("fleet.kill-switch", "A person throws the kill switch under load and lifts it again.", _for(3, 6)),
-    Kind("fleet.migrate", "A person runs the migrations while everything runs: Fleet's own, and a column and an index "
-         "that come and go on the hottest table."),
-)  # fmt: skip
+    FaultKind("worker.kill", "A worker gets SIGKILL at a random moment.", times=2),
+    FaultKind(
+        "worker.kill-at-point",
+        "Whichever worker first reaches a named line of the protocol gets SIGKILL there; "
+        "three lines at once, every line in its turn.",
+        _kill_at,
+        times=5,
+        points=3,
+    ),
+    FaultKind(
+        "worker.stop-at-point",
+        "Whichever worker first reaches a named line is suspended there until its lease has run out, then goes on.",
+        _stop_at,
+        times=3,
+        points=1,
+    ),
+    FaultKind("worker.kill-child", "A pool child of the prefork worker gets SIGKILL."),
+    FaultKind(
+        "worker.deploy", "Every worker is asked to stop (SIGTERM), finishes what it has begun, and is started anew."
+    ),
+    FaultKind("beat.kill", "One metronome, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
+    FaultKind("beat.stop", "Both metronomes are suspended for a while.", _for(3, 8)),
+    FaultKind("broker.flush", "FLUSHALL."),
+    FaultKind("broker.kill", "The broker gets SIGKILL and comes back empty."),
+    FaultKind(
+        "broker.pause",
+        "The broker is suspended, every fourth time for longer than the clients' socket timeout.",
+        _broker_pause,
+    ),
+    FaultKind(
+        "broker.duplicate",
+        "Messages are delivered twice, and those of jobs and ticks of the last minutes again.",
+        _messages,
+    ),
+    FaultKind(
+        "broker.reorder",
+        "Waiting messages change places, and those of the last minutes come again in any order.",
+        _messages,
+    ),
+    FaultKind(
+        "broker.delay",
+        "Messages are taken out of the broker and put back later.",
+        lambda dice: {"for_s": round(dice.uniform(1, 3), 2), "late_s": round(dice.uniform(3, 9), 2)},
+    ),
+    FaultKind("database.kill", "All of Postgres gets SIGKILL and recovers from its journal."),
+    FaultKind(
+        "database.kill-backend",
+        "One session's server process gets SIGKILL; Postgres then ends all sessions and recovers by itself.",
+    ),
+    FaultKind(
+        "database.terminate",
+        "Sessions are ended by pg_terminate_backend.",
+        lambda dice: {"share": round(dice.uniform(0.2, 1), 2), "rounds": dice.randint(1, 3)},
+    ),
+    FaultKind(
+        "database.cut-commit",
+        "The connection of one worker is cut during COMMIT: before it arrives, right after, or "
+        "when it is done and its answer on the way.",
+        lambda dice: {"cuts": dice.randint(2, 6), "mode": dice.choice(("answer", "answer", "blind", "request"))},
+        times=2,
+    ),
+    FaultKind(
+        "database.disk-full",
+        "Postgres can write nothing more, its journal included, panics and stops; space comes "
+        "back, and it is started again.",
+        _for(2, 4),
+    ),
+    FaultKind("gallery.errors", "The surface answers 500.", _rate(0.2, 0.8)),
+    FaultKind("gallery.throttle", "The surface answers 429 with Retry-After.", _throttle),
+    FaultKind(
+        "gallery.budget",
+        "The surface says that a budget is spent, the whole fleet's or each agent's, until a person grants more.",
+        lambda dice: {"for_s": round(dice.uniform(3, 6), 2), "whole_fleet": dice.random() < 0.5},
+    ),
+    FaultKind("gallery.paused", "The surface's own kill switch is on for a while.", _for(3, 6)),
+    FaultKind("gallery.slow", "The surface needs longer than a lease, for reads alone or for everything.", _slow),
+    FaultKind("gallery.lost-reply", "The surface does what was asked and the reply is lost.", _rate(0.3, 0.9), times=2),
+    FaultKind("gallery.twice", "Requests are delivered twice, to a surface that honours keys.", _rate(0.3, 0.9)),
+    FaultKind(
+        "gallery.like-twice",
+        "Likes are delivered twice, to a surface that knows no keys for them and takes a second "
+        "like as taking the first back.",
+        _rate(0.2, 0.5),
+    ),
+    FaultKind("gallery.kill", "The surface gets SIGKILL and comes back."),
+    FaultKind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
+    FaultKind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
+    FaultKind("fleet.kill-switch", "A person throws the kill switch under load and lifts it again.", _for(3, 6)),
+    FaultKind(
+        "fleet.migrate",
+        "A person runs the migrations while everything runs: Fleet's own, and a column and an index "
+        "that come and go on the hottest table.",
+    ),
+)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def chosen(names: str) -> tuple[Kind, ...]:
+def chosen(names: str) -> tuple[FaultKind, ...]:
     """Return the kinds that a person named: `all`, or names and groups (`broker`) separated by commas.
 
     Raises InvalidInput for a name that is none.

@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class FaultRecord:
     """One act as it really happened. `until` is when the fault was taken back; None where nothing was to be."""
 
     seq: int
@@ -25,7 +25,7 @@ class Act:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def write(path: Path, acts: Iterable[Act]) -> None:
+def write(path: Path, acts: Iterable[FaultRecord]) -> None:
     """Append acts to a log; each line is on disk when this returns."""
     with path.open("a", encoding="utf-8") as file:
         for act in acts:
@@ -33,7 +33,7 @@ def write(path: Path, acts: Iterable[Act]) -> None:
             file.write(json.dumps({**asdict(act), **times}) + "\n")
 
 
-def read(path: Path) -> Iterator[Act]:
+def read(path: Path) -> Iterator[FaultRecord]:
     """Return the acts of a log in their order; none for a log that was never written."""
     if not path.exists():
         return
@@ -41,7 +41,7 @@ def read(path: Path) -> Iterator[Act]:
         for line in file:
             told = json.loads(line)
             until = told["until"]
-            yield Act(**{
+            yield FaultRecord(**{
                 **told, "at": datetime.fromisoformat(told["at"]),
                 "until": datetime.fromisoformat(until) if until else None,
             })  # fmt: skip

@@ -16,7 +16,7 @@ import psycopg
 from fleet.chaos import log as act_log
 from fleet.chaos import recovery
 from fleet.chaos.acts import ACTS, Struck
-from fleet.chaos.log import Act
+from fleet.chaos.log import FaultRecord
 from fleet.chaos.plan import Planned
 from fleet.chaos.world import World
 from fleet.core import clock, logs
@@ -30,10 +30,10 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class FaultResult:
     """An act, and what came of it. `recovered_s` None: the next act came before the fleet was well."""
 
-    act: Act
+    act: FaultRecord
     hit: bool
     failed: str | None = None
     recovered_s: float | None = None
@@ -43,12 +43,12 @@ class Deed:
 class Nemesis:
     """One pass through a plan."""
 
-    def __init__(self, world: World, acts_path: Path, tell: Callable[[Deed], None]) -> None:
+    def __init__(self, world: World, acts_path: Path, tell: Callable[[FaultResult], None]) -> None:
         self._world, self._path, self._tell = world, acts_path, tell
-        self._open: Deed | None = None
+        self._open: FaultResult | None = None
         self._looked_s = 0.0
         self._began_s = clock.monotonic_s()
-        self.deeds: list[Deed] = []
+        self.deeds: list[FaultResult] = []
 
     def follow(self, plan: Iterable[Planned], for_s: float) -> None:
         """Carry a plan out, for so many seconds at most, and see the fleet recover from the last act."""
@@ -77,9 +77,11 @@ class Nemesis:
         detail = {**planned.detail, **struck.detail, "hit": struck.hit}
         if failed:
             detail["failed"] = failed
-        act = Act(planned.seq, struck.at or began, struck.until or clock.now(), planned.kind, struck.target, detail)
+        act = FaultRecord(
+            planned.seq, struck.at or began, struck.until or clock.now(), planned.kind, struck.target, detail
+        )
         act_log.write(self._path, [act])
-        self._open = Deed(act, struck.hit, failed)
+        self._open = FaultResult(act, struck.hit, failed)
 
     def _watch(self, true: Callable[[], bool], timeout_s: float) -> None:
         """Wait for something, and look meanwhile whether the fleet has recovered from the last act."""
@@ -107,11 +109,11 @@ class Nemesis:
             self._world.slow_down()
         self._close(replace(self._open, stuck=ills))
 
-    def _close(self, deed: Deed) -> None:
+    def _close(self, deed: FaultResult) -> None:
         self._open = None
         self.deeds.append(deed)
         self._tell(deed)
 
 
-def _end(act: Act) -> datetime:
+def _end(act: FaultRecord) -> datetime:
     return act.until or act.at

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleet.chaos.kinds import Kind
+from fleet.chaos.kinds import FaultKind
 from fleet.core.failpoints import Point
 
 POINTS = tuple(point for point in Point if point not in (Point.CALL_RESERVED, Point.CALL_SETTLED))
@@ -40,7 +40,7 @@ class Planned:
     detail: Mapping[str, Any]
 
 
-def plan(seed: int, minutes: float, kinds: Sequence[Kind]) -> list[Planned]:
+def plan(seed: int, minutes: float, kinds: Sequence[FaultKind]) -> list[Planned]:
     """Draw a plan. The same arguments give the same plan; rounds make every kind come before any comes again often."""
     dice = random.Random(seed)
     points = {kind.name: _going_round(dice) for kind in kinds if kind.points}
@@ -59,7 +59,7 @@ def plan(seed: int, minutes: float, kinds: Sequence[Kind]) -> list[Planned]:
     return planned
 
 
-def _rounds(kinds: Sequence[Kind], dice: random.Random) -> Iterator[Kind]:
+def _rounds(kinds: Sequence[FaultKind], dice: random.Random) -> Iterator[FaultKind]:
     """Give kinds for ever: each round holds every kind as often as its table says, in an order of its own."""
     deck = [kind for kind in kinds for _ in range(kind.times)]
     while deck:

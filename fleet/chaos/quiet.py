@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from fleet.chaos.outsiders import HEARS
 from fleet.chaos.world import BY, SETTLE_S, World
+from fleet.chaos.world.outsiders import HEARS
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable

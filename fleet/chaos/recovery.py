@@ -39,7 +39,7 @@ _SETTLE_IN_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class FleetHealth:
     """What is still wrong; nothing when the fleet is well."""
 
     ills: tuple[str, ...]
@@ -49,21 +49,21 @@ class Health:
         return not self.ills
 
 
-def look(world: World, since: datetime) -> Health:
+def look(world: World, since: datetime) -> FleetHealth:
     """Return how the fleet is, seen from a moment at which a fault ended."""
     if not world.all_run():
-        return Health(("a process is down",))
+        return FleetHealth(("a process is down",))
     try:
         with world.deps.db.transaction() as tx:
             numbers = tx.execute(_LOOK, {"since": since, "lag_s": LAG_S}).one()
     except FleetError:
-        return Health(("the database is away",))
+        return FleetHealth(("the database is away",))
     ills = [f"{what}: {number}" for what, number in zip(_ILLS, numbers, strict=True) if number]
     if not world.broker.answers():
         ills.append("the broker is away")
     if not ills and not world.gallery_answers():
         ills.append("the gallery is away")
-    return Health(tuple(ills))
+    return FleetHealth(tuple(ills))
 
 
 def settle_in(world: World) -> bool:

@@ -15,16 +15,16 @@ from importlib import metadata
 from math import ceil
 from typing import Any
 
-from fleet.chaos.checker import Verdict
+from fleet.chaos.judge.checker import CheckResult
+from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import KINDS
-from fleet.chaos.ledger import Numbers
-from fleet.chaos.nemesis import Deed
+from fleet.chaos.nemesis import FaultResult
 
 _VERSIONS = ("fleet", "celery", "kombu", "psycopg", "redis", "sqlalchemy")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RunOptions:
     """What a person asked for: enough to have the run again."""
 
     minutes: float
@@ -55,14 +55,14 @@ class Row:
 class Report:
     """All of one run."""
 
-    wanted: Wanted
+    wanted: RunOptions
     began: datetime
     took_s: float
     planned: int
-    deeds: Sequence[Deed]
+    deeds: Sequence[FaultResult]
     numbers: Numbers
     left: int
-    verdict: Verdict
+    verdict: CheckResult
 
     @property
     def clean(self) -> bool:
@@ -97,7 +97,7 @@ class Report:
         }  # fmt: skip
 
 
-def _row(kind: str, deeds: Sequence[Deed]) -> Row | None:
+def _row(kind: str, deeds: Sequence[FaultResult]) -> Row | None:
     mine = [deed for deed in deeds if deed.act.kind == kind]
     if not mine:
         return None

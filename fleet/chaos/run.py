@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet.chaos import evidence, ledger
 from fleet.chaos import log as act_log
-from fleet.chaos.checker import Verdict, judge
-from fleet.chaos.kinds import Kind
-from fleet.chaos.nemesis import Deed, Nemesis
+from fleet.chaos.judge import evidence, ledger
+from fleet.chaos.judge.checker import CheckResult, judge
+from fleet.chaos.kinds import FaultKind
+from fleet.chaos.nemesis import FaultResult, Nemesis
 from fleet.chaos.plan import plan
 from fleet.chaos.quiet import quiet
 from fleet.chaos.recovery import settle_in
-from fleet.chaos.report import Report, Wanted
+from fleet.chaos.report import Report, RunOptions
 from fleet.chaos.world import World
 from fleet.core import clock
 from fleet.core.errors import InvalidInput, Unavailable
@@ -30,17 +30,17 @@ ENDS_WITHIN_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
+class RunScreen:
     """Who is told while it happens: steps, and each act once its consequences are known."""
 
     step: Callable[[str], None]
-    deed: Callable[[Deed], None]
+    deed: Callable[[FaultResult], None]
 
 
 class Chaos:
     """One run. `live` may be called once, in the main thread."""
 
-    def __init__(self, wanted: Wanted, kinds: Sequence[Kind], screen: Screen, *, home: Path | None = None,
+    def __init__(self, wanted: RunOptions, kinds: Sequence[FaultKind], screen: RunScreen, *, home: Path | None = None,
                  plain_workers: int = 2) -> None:  # fmt: skip
         self._wanted, self._kinds, self._screen = wanted, kinds, screen
         if home is not None and home.exists() and any(home.iterdir()):
@@ -85,7 +85,7 @@ class Chaos:
         (self.home / "report.json").write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
         return report
 
-    def _check(self, acts_path: Path) -> Verdict:
+    def _check(self, acts_path: Path) -> CheckResult:
         world = self.world
         seen = evidence.read(world.ledger_url, world.gallery_database_url, world.outsiders)
         return judge(seen, list(act_log.read(acts_path)))

@@ -25,8 +25,8 @@ from fleet.engine.agents.loop import Actor
 from fleet.images import signing
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
-from fleet.llm.base import Words
 from fleet.llm.moderation.base import RemoteModerator
+from fleet.llm.provider import Words
 from fleet.llm.writer import BatchWriter
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from fleet.adapters.gateway import FetchPicture, NotAllowed
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.images.addresses import Rules
-from fleet.images.errors import Forbidden, NotNamed, OutOfReach, Unusable
-from fleet.images.fetch import SYSTEM, Limits, fetch_file
+from fleet.images.errors import ForbiddenAddress, NotNamed, OutOfReach, Unusable
+from fleet.images.fetch import SYSTEM, FetchLimits, fetch_file
 from fleet.images.wire import Network
 
 
@@ -25,14 +25,14 @@ def fetcher(platform: Platform, settings: Settings, network: Network = SYSTEM) -
     host = f"[{platform.host}]" if ":" in platform.host else platform.host
     try:
         rules = Rules.of_surface(f"{platform.scheme}://{host}:{platform.port}", settings.image_hosts)
-    except Forbidden as error:
+    except ForbiddenAddress as error:
         raise InvalidInput(
             f"The surface's address or FLEET_IMAGE_HOSTS cannot be read: {error.message}",
             fix="Write the surface's address as https://host and each of FLEET_IMAGE_HOSTS as host or host:port.",
         ) from error
 
     def fetch(url: str, within_s: float) -> PictureFile:
-        limits = Limits(total_s=min(within_s, settings.http_timeout_s))
+        limits = FetchLimits(total_s=min(within_s, settings.http_timeout_s))
         try:
             file = fetch_file(url, rules=rules, limits=limits, network=network)
         except NotNamed as error:
@@ -40,7 +40,7 @@ def fetcher(platform: Platform, settings: Settings, network: Network = SYSTEM) -
                 f"The surface keeps its pictures where this fleet does not fetch from: {error.message}",
                 fix="If that is right, add the host to FLEET_IMAGE_HOSTS, then replay the job.",
             ) from error
-        except (Forbidden, Unusable) as error:
+        except (ForbiddenAddress, Unusable) as error:
             raise base.Refused(error.message) from error
         except OutOfReach as error:
             raise base.Unreachable(error.message) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from fleet.images.errors import Forbidden, NotNamed
+from fleet.images.errors import ForbiddenAddress, NotNamed
 
 LONGEST_URL = 2000
 _PORTS = {"http": 80, "https": 443}
@@ -90,7 +90,7 @@ class Rules:
         """Return the rules for the pictures of a surface: its own origin, and the hosts beside it, no other.
 
         A host is a name or an address, with a port if it is not that of the scheme. Plain http is allowed where the
-        surface itself is called by it. Raises Forbidden for a URL or a host that cannot be read.
+        surface itself is called by it. Raises ForbiddenAddress for a URL or a host that cannot be read.
         """
         own = origin_of(url)
         schemes = ("https",) if own.scheme == "https" else ("https", "http")
@@ -99,7 +99,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a checked URL leads. `host` is in lower case, without brackets and without a last dot."""
 
     scheme: str
@@ -122,13 +122,13 @@ class Place:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def read(url: str, rules: Rules) -> Place:
-    """Return where a URL leads. Raises Forbidden if it shows already that it must not be called."""
+def read(url: str, rules: Rules) -> Endpoint:
+    """Return where a URL leads. Raises ForbiddenAddress if it shows already that it must not be called."""
     parts, origin = _read(url)
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
     allowed, named = (origin.host, origin.port) in rules.allowed, origin in rules.origins
-    place = Place(*origin, path + query, allowed, named)
+    place = Endpoint(*origin, path + query, allowed, named)
     if len(place.url) > LONGEST_URL:  # escaped, it may have grown
         raise _too_long()
     _heed(place, rules)
@@ -136,7 +136,7 @@ def read(url: str, rules: Rules) -> Place:
 
 
 def origin_of(url: str) -> Origin:
-    """Return the server of a URL. Raises Forbidden if it cannot be read; whether it may be called is not looked at."""
+    """Return the server of a URL. Raises ForbiddenAddress if it cannot be read; does not check it."""
     return _read(url)[1]
 
 
@@ -144,13 +144,13 @@ def _read(url: str) -> tuple[SplitResult, Origin]:
     if len(url) > LONGEST_URL:
         raise _too_long()
     if _UNSEEMLY.search(url):
-        raise Forbidden("The address has blanks, control characters or backslashes in it.")
+        raise ForbiddenAddress("The address has blanks, control characters or backslashes in it.")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise Forbidden("The address cannot be understood.") from error
+        raise ForbiddenAddress("The address cannot be understood.") from error
     if parts.scheme not in _PORTS or not url[len(parts.scheme) :].startswith("://"):
-        raise Forbidden("The address must begin with https://.")
+        raise ForbiddenAddress("The address must begin with https://.")
     return parts, _origin(parts.scheme, parts.netloc)
 
 
@@ -159,21 +159,23 @@ def _origin(scheme: str, netloc: str) -> Origin:
     return Origin(scheme, host, _PORTS[scheme] if port is None else port)
 
 
-def follow(place: Place, location: str, rules: Rules) -> Place:
-    """Return where a redirect leads, held to the same rules as any URL. Raises Forbidden."""
+def follow(place: Endpoint, location: str, rules: Rules) -> Endpoint:
+    """Return where a redirect leads, held to the same rules as any URL. Raises ForbiddenAddress."""
     if _UNSEEMLY.search(location):
-        raise Forbidden(f"{place.host} redirects to an address with blanks, control characters or backslashes in it.")
+        raise ForbiddenAddress(
+            f"{place.host} redirects to an address with blanks, control characters or backslashes in it."
+        )
     try:
         joined = urljoin(place.url, location)
     except ValueError as error:
-        raise Forbidden(f"{place.host} redirects to an address that cannot be understood.") from error
+        raise ForbiddenAddress(f"{place.host} redirects to an address that cannot be understood.") from error
     return read(joined, rules)
 
 
-def admit(place: Place, answers: Iterable[str]) -> list[Address]:
+def admit(place: Endpoint, answers: Iterable[str]) -> list[Address]:
     """Return the addresses of a place, in the given order and each once.
 
-    Raises Forbidden if any of them is closed: who answers with one public and one private address is not to be trusted
+    Raises ForbiddenAddress if any of them is closed: a host with one public and one private address is not trusted
     with either.
     """
     admitted: dict[Address, None] = {}
@@ -181,7 +183,9 @@ def admit(place: Place, answers: Iterable[str]) -> list[Address]:
         address = _address(answer)
         why = "not an address" if address is None else why_closed(address)
         if address is None or (why is not None and not _excepted(place, address)):
-            raise Forbidden(f"{place.host} leads to {answer[:60]}, which is {why}; only public addresses are called.")
+            raise ForbiddenAddress(
+                f"{place.host} leads to {answer[:60]}, which is {why}; only public addresses are called."
+            )
         admitted[address] = None
     return list(admitted)
 
@@ -194,23 +198,23 @@ def why_closed(address: Address) -> str | None:
     return "reserved" if address.version == 6 and address not in _PUBLIC_SIX else None
 
 
-def _too_long() -> Forbidden:
-    return Forbidden(f"The address is longer than {LONGEST_URL} characters.")
+def _too_long() -> ForbiddenAddress:
+    return ForbiddenAddress(f"The address is longer than {LONGEST_URL} characters.")
 
 
 def _authority(netloc: str) -> tuple[str, int | None]:
-    """Return host and port. Raises Forbidden for what is not plainly one host."""
+    """Return host and port. Raises ForbiddenAddress for what is not plainly one host."""
     if "@" in netloc:
-        raise Forbidden("The address holds a user name; only open ones are called.")
+        raise ForbiddenAddress("The address holds a user name; only open ones are called.")
     match = _AUTHORITY.fullmatch(netloc)
     if match is None:
-        raise Forbidden(
+        raise ForbiddenAddress(
             "The host of the address cannot be understood.",
             fix="Write names with other letters as xn--..., and addresses without zones.",
         )
     port = None if match["port"] is None else int(match["port"])
     if port is not None and not 0 < port < 65536:
-        raise Forbidden(f"{port} is no port.")
+        raise ForbiddenAddress(f"{port} is no port.")
     return _six(match["six"]) if match["six"] else _name(match["name"]), port
 
 
@@ -218,7 +222,7 @@ def _six(text: str) -> str:
     try:
         return str(ipaddress.IPv6Address(text))
     except ValueError as error:
-        raise Forbidden("The host of the address is no IPv6 address.") from error
+        raise ForbiddenAddress("The host of the address is no IPv6 address.") from error
 
 
 def _name(text: str) -> str:
@@ -226,13 +230,13 @@ def _name(text: str) -> str:
     name = text.lower().removesuffix(".")
     labels = name.split(".")
     if len(name) > 253 or not all(0 < len(label) < 64 for label in labels):
-        raise Forbidden("The host of the address is no name.")
+        raise ForbiddenAddress("The host of the address is no name.")
     if _NUMBER.fullmatch(labels[-1]) and _address(name) is None:
-        raise Forbidden("The host of the address is a number in disguise.")
+        raise ForbiddenAddress("The host of the address is a number in disguise.")
     return name
 
 
-def _heed(place: Place, rules: Rules) -> None:
+def _heed(place: Endpoint, rules: Rules) -> None:
     is_opened = place.allowed or place.named
     if not is_opened and rules.hosts is not None and place.host not in rules.hosts:
         shown = place.authority if rules.origins else place.host
@@ -244,14 +248,14 @@ def _heed(place: Place, rules: Rules) -> None:
         return
     if place.scheme == "http" and not rules.plain_http:
         fix = f"Or set {rules.http_setting}=true." if rules.http_setting else None
-        raise Forbidden("The address must begin with https://.", fix=fix)
+        raise ForbiddenAddress("The address must begin with https://.", fix=fix)
     if place.port not in _PORTS.values():
-        raise Forbidden(f"Only ports 80 and 443 are called, not {place.port}.")
+        raise ForbiddenAddress(f"Only ports 80 and 443 are called, not {place.port}.")
     if address is None and _is_local(place.host):
-        raise Forbidden(f"{place.host} is a name of a local network.")
+        raise ForbiddenAddress(f"{place.host} is a name of a local network.")
 
 
-def _excepted(place: Place, address: Address) -> bool:
+def _excepted(place: Endpoint, address: Address) -> bool:
     """Tell whether the owner opened this address: as itself, or as this machine under an allowed name.
 
     A named server may also stand in a private network: under a name that only such a network knows, or by https,

@@ -21,7 +21,7 @@ from PIL import Image
 from fleet import __version__
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.images.editing import Format, encode
-from fleet.images.marks import CREATOR_TOOL, Marks, Source, read_marks
+from fleet.images.marks import CREATOR_TOOL, Marks, PictureSource, read_marks
 from fleet.images.safety import sniff
 
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
@@ -89,7 +89,7 @@ def manifest_of(picture: bytes) -> dict[str, Any] | None:
 
 def _try_out(credentials: Credentials) -> None:
     """Sign a little picture: certificates that are too old, or not meant for this, show only then."""
-    trial = encode(Image.new("RGB", (64, 64), "white"), Marks(Source.FORMULA, "trial"), Format.PNG)
+    trial = encode(Image.new("RGB", (64, 64), "white"), Marks(PictureSource.FORMULA, "trial"), Format.PNG)
     try:
         told = manifest_of(credentials.sign(trial)) or {}
     except NotSigned as error:

@@ -15,13 +15,13 @@ class FetchError(FleetError):
     retryable = False
 
 
-class Forbidden(FetchError):
+class ForbiddenAddress(FetchError):
     """The address leads to where Fleet must not call: not the public internet, or not by its rules. Permanent."""
 
     exit_code = 2
 
 
-class NotNamed(Forbidden):
+class NotNamed(ForbiddenAddress):
     """The address is none of those that the owner's settings open."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fleet import __version__
 from fleet.images import addresses, wire
-from fleet.images.addresses import Place, Rules
+from fleet.images.addresses import Endpoint, Rules
 from fleet.images.cleaning import FetchedPicture, clean
 from fleet.images.errors import OutOfReach, Unusable
 from fleet.images.safety import MAX_BYTES, MAX_PIXELS
@@ -29,7 +29,7 @@ _HEADERS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """How much one picture may take: bytes on the wire, seconds in all, redirects, pixels; and how large it is kept."""
 
     max_bytes: int = MAX_BYTES
@@ -47,15 +47,15 @@ class FetchedFile:
     content_type: str = ""
 
 
-PUBLIC_ONLY, USUAL, SYSTEM = Rules(), Limits(), Network()
+PUBLIC_ONLY, USUAL, SYSTEM = Rules(), FetchLimits(), Network()
 
 
 def fetch_picture(
-    url: str, *, rules: Rules = PUBLIC_ONLY, limits: Limits = USUAL, network: Network = SYSTEM
+    url: str, *, rules: Rules = PUBLIC_ONLY, limits: FetchLimits = USUAL, network: Network = SYSTEM
 ) -> FetchedPicture:
     """Fetch a picture and return it cleaned.
 
-    Raises Forbidden for addresses that must not be called, Unusable for what is no picture, OutOfReach (retryable) for
+    Raises ForbiddenAddress for closed addresses, Unusable for what is no picture, OutOfReach (retryable) for
     what may pass.
     """
     file = fetch_file(url, rules=rules, limits=limits, network=network)
@@ -64,10 +64,10 @@ def fetch_picture(
     )  # fmt: skip
 
 
-def fetch_file(url: str, *, rules: Rules, limits: Limits = USUAL, network: Network = SYSTEM) -> FetchedFile:
+def fetch_file(url: str, *, rules: Rules, limits: FetchLimits = USUAL, network: Network = SYSTEM) -> FetchedFile:
     """Fetch a picture's file and return it as it came.
 
-    Raises Forbidden for addresses that must not be called, Unusable for what is not handed out or too large, OutOfReach
+    Raises ForbiddenAddress for closed addresses, Unusable for what is not handed out or too large, OutOfReach
     (retryable) for what may pass.
     """
     deadline = Deadline.after(limits.total_s)
@@ -80,13 +80,13 @@ def fetch_file(url: str, *, rules: Rules, limits: Limits = USUAL, network: Netwo
     raise Unusable(f"The picture's address redirects more than {limits.max_redirects} times.")
 
 
-def _ask(place: Place, limits: Limits, network: Network, deadline: Deadline) -> FetchedFile | str:
+def _ask(place: Endpoint, limits: FetchLimits, network: Network, deadline: Deadline) -> FetchedFile | str:
     """Return the body that a place answers with, or the location to which it redirects."""
     with wire.exchange(place, network, deadline, headers=_HEADERS) as response:
         return _read(place, response, limits.max_bytes)
 
 
-def _read(place: Place, response: Response, max_bytes: int) -> FetchedFile | str:
+def _read(place: Endpoint, response: Response, max_bytes: int) -> FetchedFile | str:
     headers = {name.lower(): value for name, value in response.headers}
     if response.status in _REDIRECTS:
         return _location(place, headers.get(b"location", b""))
@@ -102,7 +102,7 @@ def _read(place: Place, response: Response, max_bytes: int) -> FetchedFile | str
     return FetchedFile(bytes(body), headers.get(b"content-type", b"").decode("latin-1")[:200])
 
 
-def _location(place: Place, location: bytes) -> str:
+def _location(place: Endpoint, location: bytes) -> str:
     try:
         found = location.decode()
     except UnicodeDecodeError:
@@ -112,7 +112,7 @@ def _location(place: Place, location: bytes) -> str:
     return found
 
 
-def _refusal(place: Place, status: int, wish: bytes) -> OutOfReach | Unusable:
+def _refusal(place: Endpoint, status: int, wish: bytes) -> OutOfReach | Unusable:
     """Return what an answer without a picture means. A wish (Retry-After) counts when it is a number of seconds."""
     words = f"{place.host} answers {status} instead of a picture."
     if status in _PASSING or status >= 500:

@@ -30,7 +30,7 @@ _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 
-class Source(StrEnum):
+class PictureSource(StrEnum):
     """How a picture came about, in IPTC's vocabulary."""
 
     AI = f"{_VOCABULARY}trainedAlgorithmicMedia"
@@ -39,7 +39,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a file says about itself. `source` is an address of IPTC's vocabulary, one of `Source` when we wrote it."""
+    """What a file says about itself. `source` is an address of IPTC's vocabulary; ours are `PictureSource`s."""
 
     source: str
     description: str = ""
@@ -53,7 +53,7 @@ class Marks:
     @property
     def is_machine_made(self) -> bool:
         """Tell whether the file says that a model or a formula made it."""
-        return self.is_ai_made or self.source == Source.FORMULA
+        return self.is_ai_made or self.source == PictureSource.FORMULA
 
 
 def packet(marks: Marks) -> bytes:

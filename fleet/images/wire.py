@@ -20,7 +20,7 @@ import httpcore
 
 from fleet.core import clock
 from fleet.images import addresses
-from fleet.images.addresses import Address, Place
+from fleet.images.addresses import Address, Endpoint
 from fleet.images.errors import OutOfReach
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -76,7 +76,7 @@ class Deadline:
 class Wall(httpcore.NetworkBackend):
     """Connects to one place, if all of its addresses are public, and holds the connection to the deadline."""
 
-    def __init__(self, place: Place, network: Network, deadline: Deadline) -> None:
+    def __init__(self, place: Endpoint, network: Network, deadline: Deadline) -> None:
         self._place = place
         self._network = network
         self._deadline = deadline
@@ -85,7 +85,7 @@ class Wall(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:  # fmt: skip
-        """Connect to the place, by one of the addresses that were checked. Raises Forbidden or OutOfReach."""
+        """Connect to the place, by one of the addresses that were checked. Raises ForbiddenAddress or OutOfReach."""
         del host, port, timeout, local_address, socket_options  # the place says where to, the deadline how long
         for address in admitted(self._place, self._network, self._deadline)[:_MOST_TRIED]:
             try:
@@ -96,8 +96,8 @@ class Wall(httpcore.NetworkBackend):
         raise OutOfReach(f"{self._place.host} cannot be reached.")
 
 
-def admitted(place: Place, network: Network, deadline: Deadline) -> list[Address]:
-    """Return the addresses of a place, each of them public. Raises Forbidden, or OutOfReach if it has none now.
+def admitted(place: Endpoint, network: Network, deadline: Deadline) -> list[Address]:
+    """Return the addresses of a place, each of them public. Raises ForbiddenAddress, or OutOfReach if it has none now.
 
     The name server is asked in a thread: the system's resolver knows no deadline.
     """
@@ -121,11 +121,17 @@ def admitted(place: Place, network: Network, deadline: Deadline) -> list[Address
 
 @contextmanager
 def exchange(
-    place: Place, network: Network, deadline: Deadline, *, method: str = "GET", headers: Headers = (), body: bytes = b""
+    place: Endpoint,
+    network: Network,
+    deadline: Deadline,
+    *,
+    method: str = "GET",
+    headers: Headers = (),
+    body: bytes = b"",
 ) -> Iterator[Response]:
     """Send one request to a place and give the answer, whose body is yet to be read. No redirect is followed.
 
-    Raises Forbidden or OutOfReach.
+    Raises ForbiddenAddress or OutOfReach.
     """
     url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
     wall = Wall(place, network, deadline)

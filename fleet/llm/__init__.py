@@ -1,5 +1,5 @@
-"""Floor 2: who writes an agent's words. Knows no table, no agent row and no surface.
+"""Language models: who writes an agent's words. Knows no table, no agent row and no surface.
 
-`base` holds the protocol, one file each holds a provider. Called by `fleet.engine.handlers` when a job is
-prepared; what comes back is saved in the job's checkpoint before anything is sent.
+`provider` holds the protocol, one file each holds a provider. Called by the handlers of jobs while they prepare an
+effect; the answer is saved in the job's checkpoint before anything is sent.
 """

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fleet.core import masking, text
 from fleet.core.errors import FleetError
 from fleet.llm.base import CommentWords, PostWords, SeenPost
-from fleet.llm.orders import gives_orders
+from fleet.llm.lexicon.orders import gives_orders
 
 LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS = 40, 80
 LONGEST_ANSWER_CHARS = 20_000

@@ -1,22 +1,17 @@
-"""What a writer of words is asked, and what it answers.
+"""Requests to a writer of words, its answers, and the usage of its calls. Values alone.
 
-One call serves one moment: for a post the image prompt, caption and alt text together, for a comment which of the
-posts seen it answers and its one sentence. Providers take frozen values and dice, and know neither tables nor surfaces.
+One request serves one post (image prompt, caption and alt text together) or one comment (the post that it answers and
+one sentence). `scan_request` holds the values of a scan, `provider` the protocols that take them.
 """
 
 from __future__ import annotations
 
-import random
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any
 
 from fleet.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 Grammar = Mapping[str, tuple[str, ...]]
 """Rule name to its alternatives; `{name}` inside an alternative is expanded by the rule of that name."""
@@ -35,7 +30,7 @@ class Speaker:
     grammar: Grammar = field(default_factory=dict)
 
 
-class Part(StrEnum):
+class PostPart(StrEnum):
     """A part of a post that a style is about, by its field in `PostWords`."""
 
     CAPTION = "caption"
@@ -49,7 +44,7 @@ class Style:
     A writer without a model follows the rest: one of the `endings`, at most so many words.
     """
 
-    part: Part
+    part: PostPart
     instruction: str
     endings: tuple[str, ...] = ()
     most_words: int | None = None
@@ -119,7 +114,7 @@ MOST_TOKENS = 100_000_000
 """More than any call takes, and a number that a table keeps."""
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How one call to a model ended."""
 
     ANSWERED = "answered"
@@ -151,7 +146,7 @@ class Usage:
     microusd: int = 0
     latency_ms: int = 0
     batch: bool = False
-    outcome: Outcome = Outcome.ANSWERED
+    outcome: CallOutcome = CallOutcome.ANSWERED
     earlier: tuple[Usage, ...] = ()
     cache_hour_tokens: int = 0
 
@@ -185,60 +180,3 @@ class Usage:
     def but(self, **changes: Any) -> Usage:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
-
-
-class Remember(Protocol):
-    """What an agent knows of its own past, handed to its writer as `memories`. May hold words of strangers."""
-
-    def recall(self, agent_id: uuid.UUID, about: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
-        """Return at most `limit` short memories, those nearest to `about` (names, topics; may be empty) first."""
-        ...
-
-
-class Provider(Protocol):
-    """A writer of words. Raises `fleet.llm.errors.ModelError`.
-
-    `within_s` is how long the caller can wait, and shorter than its lease; without it the provider's own limit holds.
-    The same request and dice in the same state give the same words where the provider is deterministic.
-    """
-
-    name: str
-
-    def write_post(
-        self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
-    ) -> tuple[PostWords, Usage]: ...
-
-    def write_comment(
-        self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
-    ) -> tuple[CommentWords, Usage]: ...
-
-    def digest(
-        self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
-    ) -> tuple[ScanAnswer, Usage]: ...
-
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
-        """Return the most that these words can cost, in microusd, for a budget to be asked beforehand."""
-        ...
-
-
-class Till(Protocol):
-    """Who pays for the calls of one errand: asked before each, told after it."""
-
-    def reserve(self, provider: str, microusd: int) -> Any:
-        """Set aside the most that a call can cost, and return what `settle` wants to see again.
-
-        Raises `fleet.llm.errors.NotPaidFor` when this provider must not be asked; anything else ends the errand.
-        """
-        ...
-
-    def settle(self, reserved: Any, calls: Iterable[Usage]) -> None:
-        """Say what the call took, failed or not. Must not raise: the words are there and paid for."""
-        ...
-
-
-class Words(Provider, Protocol):
-    """What a fleet writes with. Never raises on behalf of a model: its last resort is a writer that cannot fail."""
-
-    def paid_by(self, till: Till) -> Self:
-        """Return the same writer, whose calls to models are paid by `till`."""
-        ...

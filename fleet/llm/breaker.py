@@ -19,7 +19,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class BreakerRule:
     """How much is too much. Each opening in a row lasts twice as long as the last, up to `longest_open_s`."""
 
     failures: int = 5
@@ -33,7 +33,7 @@ class Rule:
 class Breaker:
     """A breaker at rest is closed and remembers nothing."""
 
-    rule: Rule = Rule()
+    rule: BreakerRule = BreakerRule()
     state: State = State.CLOSED
     failures: int = 0
     openings: int = 0

@@ -1,6 +1,6 @@
 """Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
 
-Put together by `fleet.llm.registry`, called by `fleet.engine.handlers` through `fleet.llm.base.Words`. Safe for many
+Built by `fleet.llm.registry`, called by the handlers of jobs through `fleet.llm.provider.Words`. Safe for many
 threads. Never raises on behalf of a model, only for its till, or where words wait for a budget; the usage of the words
 tells what every try took.
 """
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fleet.core import clock, logs
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Provider, Till, Usage
-from fleet.llm.breaker import Breaker, Rule, State
+from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.breaker import Breaker, BreakerRule, State
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
+from fleet.llm.provider import Provider, Till
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 
@@ -58,7 +59,7 @@ class _Errand(Generic[_Words]):
 class _Link:
     """A provider behind its breaker."""
 
-    def __init__(self, provider: Provider, rule: Rule) -> None:
+    def __init__(self, provider: Provider, rule: BreakerRule) -> None:
         self.provider = provider
         self.breaker = Breaker(rule)
         self.lock = threading.Lock()
@@ -104,11 +105,11 @@ class Chain:
         *,
         within_s: float = 45.0,
         wait_for_budget: bool = False,
-        rule: Rule | None = None,
+        rule: BreakerRule | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock_s: Callable[[], float] = clock.monotonic_s,
     ) -> None:
-        self._links = [_Link(provider, rule or Rule()) for provider in providers]
+        self._links = [_Link(provider, rule or BreakerRule()) for provider in providers]
         self._last = last
         self._within_s = within_s
         self._wait_for_budget = wait_for_budget

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from fleet.core import logs, text
 from fleet.core.errors import FleetError
-from fleet.llm.base import Outcome, Usage
+from fleet.llm.base import CallOutcome, Usage
 
 LONGEST_CHARS = 500
 """Of what a message tells: servers answer with whole pages."""
@@ -31,7 +31,7 @@ class ModelError(FleetError):
     `unmetered` says that the question went out and no usable answer tells what it took: it may have been billed.
     """
 
-    outcome: ClassVar[Outcome] = Outcome.REJECTED
+    outcome: ClassVar[CallOutcome] = CallOutcome.REJECTED
     retriable: ClassVar[bool] = False
     """Whether the same question may be put to the same provider again."""
     unwell: ClassVar[bool] = False
@@ -47,7 +47,7 @@ class ModelError(FleetError):
 class Transient(ModelError):
     """No answer for a reason that passes: timeout, cut connection, 5xx. `retry_after_s` is the server's wish."""
 
-    outcome = Outcome.TRANSIENT
+    outcome = CallOutcome.TRANSIENT
     retriable = True
     unwell = True
 
@@ -62,42 +62,42 @@ class Transient(ModelError):
 class Overloaded(Transient):
     """The provider has too much to do, or has had too much of us."""
 
-    outcome = Outcome.OVERLOADED
+    outcome = CallOutcome.OVERLOADED
 
 
 class AuthFailed(ModelError):
     """The key is missing, wrong, without rights or without money. Nothing will work until a person mends it."""
 
-    outcome = Outcome.AUTH
+    outcome = CallOutcome.AUTH
     unwell = True
 
 
 class Rejected(ModelError):
     """The server will not take the question as it is: unknown model, unknown option, somewhere else."""
 
-    outcome = Outcome.REJECTED
+    outcome = CallOutcome.REJECTED
     unwell = True
 
 
 class RefusedByModel(ModelError):
     """The model, or its guard, would not answer this. It is not asked again."""
 
-    outcome = Outcome.REFUSED
+    outcome = CallOutcome.REFUSED
 
 
 class TooLong(ModelError):
     """The question did not fit, or the answer did not come to its end within the tokens allowed."""
 
-    outcome = Outcome.TOO_LONG
+    outcome = CallOutcome.TOO_LONG
 
 
 class Malformed(ModelError):
     """The answer does not have the shape that was asked for, even after it was told so."""
 
-    outcome = Outcome.MALFORMED
+    outcome = CallOutcome.MALFORMED
 
 
 class Unfit(ModelError):
     """The answer has the right shape and must not be shown: it parrots strangers, gives orders or tells the prompt."""
 
-    outcome = Outcome.UNFIT
+    outcome = CallOutcome.UNFIT

@@ -36,7 +36,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """What came back, unread. `unmetered` when the server does not say what it took."""
 
     text: str
@@ -50,7 +50,7 @@ class Model(Protocol):
     provider: str
     model: str
 
-    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer: ...
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> ModelAnswer: ...
 
     def look(self, *, timeout_s: float) -> None:
         """Raise ModelError unless the server answers, takes the key and has the model. Costs nothing."""
@@ -71,7 +71,7 @@ class BatchModel(Model, Protocol):
         """Say whether every prompt of a batch has come to its end, good or bad."""
         ...
 
-    def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, Answer | ModelError]:
+    def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, ModelAnswer | ModelError]:
         """Return what became of each prompt of a batch that has ended, by its id, in no order."""
         ...
 

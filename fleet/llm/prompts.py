@@ -16,11 +16,11 @@ from typing import Any
 from fleet.core import text
 from fleet.llm.answers import COMMENT_SCHEMA, POST_SCHEMA
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
+from fleet.llm.lexicon.orders import gives_orders
+from fleet.llm.lexicon.subject import author_name
 from fleet.llm.model import Prompt
 from fleet.llm.offline.grammar import draw_shared
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.orders import gives_orders
-from fleet.llm.subject import author_name
 
 MAX_OUTPUT_TOKENS = 2_000  # the longest answer is about 250; what models think before they answer counts too
 MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES, MOST_OBJECTIONS = 8, 3, 8, 8, 5

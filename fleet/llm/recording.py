@@ -20,9 +20,10 @@ from typing import Any, TypeVar
 
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
-from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Till, Usage, Words
-from fleet.llm.scanning import request as scanning
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
+from fleet.llm import scan_request as scanning
+from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.provider import Till, Words
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 log = logs.get(__name__)
 
@@ -233,7 +234,7 @@ def _are_words(told: dict[str, Any]) -> bool:
 
 
 def _usage(told: dict[str, Any]) -> Usage:
-    told["outcome"] = Outcome(told["outcome"])
+    told["outcome"] = CallOutcome(told["outcome"])
     told["earlier"] = tuple(_usage(one) for one in told["earlier"])
     return Usage(**told)
 

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
-from fleet.llm.base import Words
 from fleet.llm.chain import Chain
 from fleet.llm.model import BatchModel, Model
 from fleet.llm.moderation.base import RemoteModerator
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.provider import Words
 from fleet.llm.recording import Recorder, Replayer
 from fleet.llm.writer import BatchWriter, ModelWriter
 

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterable
 
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords
-from fleet.llm.orders import gives_orders
+from fleet.llm.lexicon.orders import gives_orders
+from fleet.llm.lexicon.subject import author_name
 from fleet.llm.prompts import HOUSE
-from fleet.llm.subject import author_name
 
 LONGEST_QUOTE = 15
 """Letters of somebody else's text that may stand in a row: about three words. Of scripts with a sign for a word or a

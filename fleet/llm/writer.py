@@ -1,6 +1,6 @@
 """A writer that has a model: prompt, one call, read, at most one repair, screen, price.
 
-Put together by `fleet.llm.registry` and called through `fleet.llm.base.Provider`, mostly by a chain. Knows no vendor.
+Built by `fleet.llm.registry` and called through `fleet.llm.provider.Provider`, mostly by a chain. Knows no vendor.
 It never tries again by itself: an answer that cannot be used is told to the model once, everything else is raised.
 """
 
@@ -15,13 +15,13 @@ from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.llm import answers, prompts, screening
 from fleet.llm.answers import ShapeProblem
-from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Usage
+from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
-from fleet.llm.model import Answer, BatchModel, Model, Prompt
+from fleet.llm.model import BatchModel, Model, ModelAnswer, Prompt
 from fleet.llm.prices import Prices
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 from fleet.llm.scanning import answers as scanning_answers
 from fleet.llm.scanning import prompt as scanning_prompt
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
 
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0
@@ -97,13 +97,13 @@ class ModelWriter:
             error.usage = error.usage.after(wrong)
             raise
         try:
-            return take(second.text), second.usage.but(outcome=Outcome.REPAIRED).after(wrong)
+            return take(second.text), second.usage.but(outcome=CallOutcome.REPAIRED).after(wrong)
         except ShapeProblem as problem:
             raise Malformed(f"{self.name} did not mend its answer: {problem}", second.usage.after(wrong)) from None
         except NotToBeShown as problem:
             raise Unfit(f"{self.name} wrote what must not be shown: {problem}", second.usage.after(wrong)) from None
 
-    def _ask(self, prompt: Prompt, until_s: float) -> Answer:
+    def _ask(self, prompt: Prompt, until_s: float) -> ModelAnswer:
         left_s = until_s - self._clock_s()
         if left_s < LEAST_TIMEOUT_S:
             raise Transient(f"no time is left to ask {self.name}", Usage(self.name, self.model.model))
@@ -112,7 +112,7 @@ class ModelWriter:
         except ModelError as error:
             error.usage = self._priced(error.usage, prompt, unmetered=error.unmetered)
             raise
-        return Answer(answer.text, self._priced(answer.usage, prompt, unmetered=answer.unmetered))
+        return ModelAnswer(answer.text, self._priced(answer.usage, prompt, unmetered=answer.unmetered))
 
     def _priced(self, usage: Usage, prompt: Prompt, *, unmetered: bool) -> Usage:
         """Return usage with its price: of a call that nobody measured the most that it can have cost."""
@@ -199,7 +199,7 @@ class BatchWriter:
         return {name: self._read(request, results.get(name, lost)) for name, request in requests.items()}
 
     def _read(
-        self, request: Request, result: Answer | ModelError
+        self, request: Request, result: ModelAnswer | ModelError
     ) -> tuple[PostWords | CommentWords, Usage] | ModelError:
         if result.usage.is_possible:
             usage = result.usage.but(microusd=self._prices.cost(result.usage, self._now().date()))
@@ -243,8 +243,8 @@ def read_comment(request: CommentRequest, raw: str) -> CommentWords:
     return words
 
 
-def _outcome(problem: ShapeProblem | NotToBeShown) -> Outcome:
-    return Outcome.UNFIT if isinstance(problem, NotToBeShown) else Outcome.MALFORMED
+def _outcome(problem: ShapeProblem | NotToBeShown) -> CallOutcome:
+    return CallOutcome.UNFIT if isinstance(problem, NotToBeShown) else CallOutcome.MALFORMED
 
 
 def _hold_back(why: str | None) -> None:

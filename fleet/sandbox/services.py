@@ -14,18 +14,19 @@ from typing import Self
 
 from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, Unavailable
-from fleet.sandbox import disk, orphans, proc
-from fleet.sandbox.datalock import FolderLock
-from fleet.sandbox.embedded import EmbeddedServer
-from fleet.sandbox.postgres import EmbeddedPostgres, LedgerUrls, ensure_sibling
-from fleet.sandbox.restart import Policy, Record
-from fleet.sandbox.runfile import Recorded, RunFile, RunInfo, ourselves
-from fleet.sandbox.supervisor import Died, Event, Restarted
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox import disk
+from fleet.sandbox.processes import orphans, proc
+from fleet.sandbox.processes.restart import Record, RestartPolicy
+from fleet.sandbox.processes.runfile import Recorded, RunFile, RunInfo, ourselves
+from fleet.sandbox.processes.supervisor import Died, Event, Restarted
+from fleet.sandbox.servers.datalock import FolderLock
+from fleet.sandbox.servers.embedded import EmbeddedServer
+from fleet.sandbox.servers.postgres import EmbeddedPostgres, LedgerUrls, ensure_sibling
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 log = logs.get(__name__)
 
-_POLICY = Policy()
+_POLICY = RestartPolicy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from fleet.core import logs
 from fleet.core.net import serving
-from fleet.core.net.connections import Limits
+from fleet.core.net.connections import ConnectionLimits
 from fleet.engine.deps import Deps
 from fleet.web.app import create_app
 from fleet.web.hub import MOST_STREAMS
@@ -37,7 +37,7 @@ def _prepared(deps: Deps, host: str, port: int) -> serving.Server:
     listener = serving.bound("dashboard", host, port, setting="FLEET_WEB")
     proxies = list(deps.settings.web_proxies)
     # Half of the connections may be live streams, and half of all those of one address.
-    limits = Limits(connections=2 * MOST_STREAMS, per_address=MOST_STREAMS, proxies=proxies)
+    limits = ConnectionLimits(connections=2 * MOST_STREAMS, per_address=MOST_STREAMS, proxies=proxies)
     return serving.Server(
         app, listener, "dashboard", close=app.state.hub.close, limits=limits,
         proxy_headers=bool(proxies), forwarded_allow_ips=proxies,

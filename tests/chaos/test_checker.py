@@ -11,11 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.chaos.checker import Violation, judge
-from fleet.chaos.evidence import Attempt, Draft, Effect, Evidence, Job, Silenced, Stop, Tick
-from fleet.chaos.log import Act
-from fleet.chaos.receiver import Heard
-from fleet.chaos.reviewer import Told
+from fleet.chaos.judge.checker import Violation, judge
+from fleet.chaos.judge.evidence import (
+    AttemptEvidence,
+    DraftEvidence,
+    EffectEvidence,
+    Evidence,
+    JobEvidence,
+    Silenced,
+    Stop,
+    Tick,
+)
+from fleet.chaos.log import FaultRecord
+from fleet.chaos.world.receiver import ReceivedDelivery
+from fleet.chaos.world.reviewer import ReviewerAnswer
 from fleet.core import ids
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -30,9 +39,9 @@ def at(seconds: float) -> datetime:
 class Life:
     """What became of one job, with all that it left behind."""
 
-    job: Job
-    attempts: tuple[Attempt, ...]
-    effects: tuple[Effect, ...]
+    job: JobEvidence
+    attempts: tuple[AttemptEvidence, ...]
+    effects: tuple[EffectEvidence, ...]
     tick: Tick
 
 
@@ -48,22 +57,22 @@ def life(tick_no: int, kind: str, end: str, lost: int = 0) -> Life:
     words = None if kind in ("like", "react") else f"words of {tick_no}"
     target = None if kind == "post" else f"p{tick_no}"
     subject = f"r{tick_no}" if kind in ("post", "comment") else f"p{tick_no}"
-    attempts = [Attempt(job_id, n, at(n * 10), at(n * 10 + 9), "lost") for n in range(1, lost + 1)]
-    attempts.append(Attempt(job_id, 50, at(500), at(505), "done" if end == "done" else "dead"))
+    attempts = [AttemptEvidence(job_id, n, at(n * 10), at(n * 10 + 9), "lost") for n in range(1, lost + 1)]
+    attempts.append(AttemptEvidence(job_id, 50, at(500), at(505), "done" if end == "done" else "dead"))
     effects = []
     if kind == "post":
-        effects.append(Effect("image", f"{job_id}:image", "ann", "x", "", at(3)))
+        effects.append(EffectEvidence("image", f"{job_id}:image", "ann", "x", "", at(3)))
     if shown:
         key = f"{job_id}:0" if kind == "like" else str(job_id)
-        effects.append(Effect(kind, key, "ann", subject, words or "", at(501)))
+        effects.append(EffectEvidence(kind, key, "ann", subject, words or "", at(501)))
     remote = subject if end == "done" else None
     state = "dead" if dead else end
-    job = Job(job_id, AGENT, "ann", tick_no, kind, state, reason, target, remote, words, 50, at(0), at(505))
+    job = JobEvidence(job_id, AGENT, "ann", tick_no, kind, state, reason, target, remote, words, 50, at(0), at(505))
     return Life(job, tuple(attempts), tuple(effects), Tick(AGENT, tick_no, "decided", ((kind, target),), 1))
 
 
 def evidence(*lives: Life, stops: tuple[Stop, ...] = ()) -> Evidence:
-    visitor = Effect("post", None, "visitor", "g1", "hello", at(1))
+    visitor = EffectEvidence("post", None, "visitor", "g1", "hello", at(1))
     return Evidence(
         jobs=[one.job for one in lives],
         attempts=[attempt for one in lives for attempt in one.attempts],
@@ -113,7 +122,7 @@ def second_done(known: Life) -> Life:
 
 
 def wrote_late(known: Life) -> Life:
-    late = Attempt(known.job.id, 40, at(400), at(502), "retry")
+    late = AttemptEvidence(known.job.id, 40, at(400), at(502), "retry")
     return replace(known, attempts=(*known.attempts, late))
 
 
@@ -174,29 +183,32 @@ def test_a_second_like_of_one_post_that_the_ledger_refused_is_no_loss() -> None:
 DRAFT = uuid.UUID(int=11)
 
 
-def with_draft(status: str, *told: Told, words: str = "words of 1", job: bool = True) -> Evidence:
+def with_draft(status: str, *told: ReviewerAnswer, words: str = "words of 1", job: bool = True) -> Evidence:
     """Return a history with one draft, the comment that it became if it was approved, and what a person was told."""
     known, job_id = life(1, "comment", "done"), ids.derived("publish", DRAFT)
     effects = tuple(replace(effect, key=str(job_id)) for effect in known.effects)
     attempts = tuple(replace(attempt, job_id=job_id) for attempt in known.attempts)
     published = Life(replace(known.job, id=job_id, tick_no=None), attempts, effects, replace(known.tick, plans=()))
-    draft = Draft(DRAFT, status, job_id if status == "approved" else None, words)
+    draft = DraftEvidence(DRAFT, status, job_id if status == "approved" else None, words)
     return replace(evidence(*([published] if job else [])), drafts=[draft], told=told)
 
 
 @pytest.mark.parametrize(
     ("history", "says"),
     [
-        (with_draft("approved", Told(DRAFT, words="words of 1"), Told(DRAFT, status="approved")), ""),
-        (with_draft("rejected", Told(DRAFT, status="rejected"), job=False), ""),
+        (
+            with_draft("approved", ReviewerAnswer(DRAFT, words="words of 1"), ReviewerAnswer(DRAFT, status="approved")),
+            "",
+        ),
+        (with_draft("rejected", ReviewerAnswer(DRAFT, status="rejected"), job=False), ""),
         (with_draft("pending", job=False), ""),
-        (with_draft("pending", Told(DRAFT, status="approved"), job=False), "was told that draft"),
-        (with_draft("approved", Told(DRAFT, status="rejected")), "is rejected, and it is approved"),
+        (with_draft("pending", ReviewerAnswer(DRAFT, status="approved"), job=False), "was told that draft"),
+        (with_draft("approved", ReviewerAnswer(DRAFT, status="rejected")), "is rejected, and it is approved"),
         (with_draft("approved", job=False), "is approved and has no job"),
         (with_draft("rejected"), "is rejected and has a job"),
-        (with_draft("approved", Told(DRAFT, words="others")), "made draft"),
+        (with_draft("approved", ReviewerAnswer(DRAFT, words="others")), "made draft"),
         (with_draft("approved", words="what nobody said"), "was approved"),
-        (with_draft("approved", Told(uuid.UUID(int=12), status="approved")), "is not there"),
+        (with_draft("approved", ReviewerAnswer(uuid.UUID(int=12), status="approved")), "is not there"),
     ],
 )
 def test_what_a_person_was_told_about_a_draft_is_held_to(history: Evidence, says: str) -> None:
@@ -216,7 +228,7 @@ def test_what_a_person_was_told_about_a_draft_is_held_to(history: Evidence, says
     ],
 )
 def test_every_event_reaches_the_webhook_as_one_delivery(heard: list[tuple[str, str]], says: str) -> None:
-    told = [Heard(event_id, delivery, at(number)) for number, (event_id, delivery) in enumerate(heard)]
+    told = [ReceivedDelivery(event_id, delivery, at(number)) for number, (event_id, delivery) in enumerate(heard)]
     verdict = judge(replace(evidence(), happened=["1", "2"], heard=told))
     assert [one.invariant for one in verdict.violations] == ([8] if says else [])
     assert all(one.what == says for one in verdict.violations)
@@ -224,7 +236,7 @@ def test_every_event_reaches_the_webhook_as_one_delivery(heard: list[tuple[str, 
 
 
 def test_the_kill_switch_does_not_hold_deliveries_which_report_it() -> None:
-    told = [Heard("1", "a", at(1)), Heard("2", "b", at(70))]
+    told = [ReceivedDelivery("1", "a", at(1)), ReceivedDelivery("2", "b", at(70))]
     history = replace(evidence(stops=(Stop(at(50), at(80)),)), happened=["1", "2"], heard=told)
     assert judge(history).violations == ()
     (found,) = judge(replace(history, silenced=[Silenced("fleet_hooks", 7, "kill switch: drill")])).violations
@@ -253,8 +265,8 @@ def test_a_kill_switch_that_is_still_on_counts_for_ever() -> None:
 def test_a_violation_names_the_acts_of_its_jobs_life_the_last_ones_first() -> None:
     spoilt = one_more(life(1, "post", "done"))
     acts = [
-        Act(1, at(-50), at(-40), "long over", ""), Act(2, at(-5), at(5), "began before", ""),
-        Act(3, at(100), None, "in the midst", ""), Act(4, at(600), at(700), "later", ""),
+        FaultRecord(1, at(-50), at(-40), "long over", ""), FaultRecord(2, at(-5), at(5), "began before", ""),
+        FaultRecord(3, at(100), None, "in the midst", ""), FaultRecord(4, at(600), at(700), "later", ""),
     ]  # fmt: skip
     assert judge(evidence(spoilt), acts).violations == (
         Violation(1, f"the post stands 2 times: {', '.join(e.subject for e in spoilt.effects[1:])}",

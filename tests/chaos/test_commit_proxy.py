@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from fleet.chaos.proxy import CommitProxy, Cut
+from fleet.chaos.world.proxy import CommitProxy, Cut
 from fleet.core.db import Database
 from fleet.core.errors import Unavailable
 

@@ -11,14 +11,14 @@ import pytest
 
 from fleet.chaos import log, nemesis, recovery
 from fleet.chaos.acts import ACTS, Struck
-from fleet.chaos.nemesis import Deed, Nemesis
+from fleet.chaos.nemesis import FaultResult, Nemesis
 from fleet.chaos.plan import Planned
-from fleet.chaos.recovery import Health
+from fleet.chaos.recovery import FleetHealth
 from fleet.chaos.world import World
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 
-WELL, ILL = Health(()), Health(("leases held: 1",))
+WELL, ILL = FleetHealth(()), FleetHealth(("leases held: 1",))
 
 
 class Pretended:
@@ -58,8 +58,8 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Pretended:
     return made
 
 
-def follow(pretended: Pretended, path: Path, planned: list[Planned], for_s: float = 100.0) -> list[Deed]:
-    told: list[Deed] = []
+def follow(pretended: Pretended, path: Path, planned: list[Planned], for_s: float = 100.0) -> list[FaultResult]:
+    told: list[FaultResult] = []
     made = Nemesis(cast(World, pretended), path / "acts.jsonl", told.append)
     made.follow(planned, for_s)
     assert told == made.deeds

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from fleet.chaos.receiver import Receiver
-from fleet.chaos.reviewer import Reviewer, Told
+from fleet.chaos.world.receiver import Receiver
+from fleet.chaos.world.reviewer import Reviewer, ReviewerAnswer
 from tests.factories import WITHIN_S
 
 DRAFTS = [
@@ -66,7 +66,10 @@ def test_a_person_asks_until_there_is_an_answer_and_remembers_what_it_was() -> N
     assert len(statuses) == sum("status" in one for one in api.stands.values()) == 36
     for one in reviewer.told:
         stands = api.stands[str(one.draft_id)]
-        assert one in (Told(one.draft_id, status=str(stands["status"])), Told(one.draft_id, words=str(stands["text"])))
+        assert one in (
+            ReviewerAnswer(one.draft_id, status=str(stands["status"])),
+            ReviewerAnswer(one.draft_id, words=str(stands["text"])),
+        )
     assert any(one.words for one in reviewer.told)
 
 

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleet.chaos import log
-from fleet.chaos.checker import Verdict, Violation
+from fleet.chaos.judge.checker import CheckResult, Violation
+from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import BY_NAME
-from fleet.chaos.ledger import Numbers
-from fleet.chaos.log import Act
-from fleet.chaos.nemesis import Deed
+from fleet.chaos.log import FaultRecord
+from fleet.chaos.nemesis import FaultResult
 from fleet.chaos.page import page
-from fleet.chaos.report import Report, Wanted, p99
+from fleet.chaos.report import Report, RunOptions, p99
 
-BROKEN = Verdict((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
+BROKEN = CheckResult((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
-def act(seq: int, kind: str, **detail: object) -> Act:
-    return Act(seq, NOON, None, kind, "somebody", dict(detail))
+def act(seq: int, kind: str, **detail: object) -> FaultRecord:
+    return FaultRecord(seq, NOON, None, kind, "somebody", dict(detail))
 
 
 NUMBERS = Numbers(
@@ -30,14 +30,16 @@ NUMBERS = Numbers(
     server_versions={"PostgreSQL": "18.1"},
 )  # fmt: skip
 DEEDS = (
-    Deed(act(1, "broker.flush"), hit=True, recovered_s=2.0),
-    Deed(act(2, "broker.flush"), hit=True, recovered_s=9.0),
-    Deed(act(3, "broker.flush"), hit=True),
-    Deed(act(4, "broker.flush"), hit=False, failed="the broker was away"),
-    Deed(act(5, "worker.kill-at-point", suffered={"job.sent": [11], "tick.claimed": [12]}), hit=True, recovered_s=4.0),
-    Deed(act(6, "worker.stop-at-point", suffered={"job.sent": [13]}), hit=True, stuck=("leases held: 3",)),
+    FaultResult(act(1, "broker.flush"), hit=True, recovered_s=2.0),
+    FaultResult(act(2, "broker.flush"), hit=True, recovered_s=9.0),
+    FaultResult(act(3, "broker.flush"), hit=True),
+    FaultResult(act(4, "broker.flush"), hit=False, failed="the broker was away"),
+    FaultResult(
+        act(5, "worker.kill-at-point", suffered={"job.sent": [11], "tick.claimed": [12]}), hit=True, recovered_s=4.0
+    ),
+    FaultResult(act(6, "worker.stop-at-point", suffered={"job.sent": [13]}), hit=True, stuck=("leases held: 3",)),
 )
-REPORT = Report(Wanted(10, 42, 60, "all"), NOON, 700.0, 80, DEEDS, NUMBERS, 0, Verdict((), 0, 0))
+REPORT = Report(RunOptions(10, 42, 60, "all"), NOON, 700.0, 80, DEEDS, NUMBERS, 0, CheckResult((), 0, 0))
 
 
 def test_recovery_is_told_by_kind_and_only_where_it_could_be() -> None:
@@ -70,7 +72,7 @@ def test_a_run_is_clean_only_without_violations_and_with_every_job_ended() -> No
 
 def test_the_command_repeats_the_run() -> None:
     assert REPORT.wanted.command() == "fleet chaos --minutes 10 --seed 42 --agents 60"
-    assert Wanted(0.5, 1, 5, "beat").command().endswith("--minutes 0.5 --seed 1 --agents 5 --faults beat")
+    assert RunOptions(0.5, 1, 5, "beat").command().endswith("--minutes 0.5 --seed 1 --agents 5 --faults beat")
 
 
 def test_the_data_are_json() -> None:
@@ -94,7 +96,7 @@ def test_the_page_of_a_broken_promise_says_so() -> None:
 
 
 def test_the_log_of_acts_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    acts = [act(1, "broker.flush", pid=7), Act(2, NOON, NOON, "fleet.kill-switch", "fleet", {"for_s": 3.5})]
+    acts = [act(1, "broker.flush", pid=7), FaultRecord(2, NOON, NOON, "fleet.kill-switch", "fleet", {"for_s": 3.5})]
     for one in acts:
         log.write(tmp_path / "acts.jsonl", [one])
     assert list(log.read(tmp_path / "acts.jsonl")) == acts

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fleet.chaos.broker import Broker
-from fleet.chaos.servers import Servers, limit_file_size
+from fleet.chaos.world.broker import BrokerControl
+from fleet.chaos.world.servers import Servers, limit_file_size
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_killed_postgres_comes_back_with_what_was_committed(servers: Servers) 
 
 
 def test_a_killed_broker_comes_back_empty_or_not_as_was_wished(servers: Servers) -> None:
-    broker, dice = Broker(servers.valkey.url()), random.Random(1)
+    broker, dice = BrokerControl(servers.valkey.url()), random.Random(1)
     broker.put({"normal": [b"kept"]}, dice)
     _until(lambda: broker.waiting()["normal"])
     servers.kill_valkey(empty=False)
@@ -84,7 +84,7 @@ def test_a_killed_broker_comes_back_empty_or_not_as_was_wished(servers: Servers)
 
 
 def test_messages_are_taken_and_come_back_in_another_order(servers: Servers) -> None:
-    broker = Broker(servers.valkey.url())
+    broker = BrokerControl(servers.valkey.url())
     bodies = [str(number).encode() for number in range(20)]
     broker.put({"low": bodies}, random.Random(1))
     taken = broker.take()
@@ -97,7 +97,7 @@ def test_messages_are_taken_and_come_back_in_another_order(servers: Servers) -> 
 
 
 def test_a_suspended_broker_does_not_answer_until_it_may_go_on(servers: Servers) -> None:
-    broker = Broker(servers.valkey.url())
+    broker = BrokerControl(servers.valkey.url())
     servers.pause_valkey()
     assert not broker.answers()
     assert not broker.flush()

@@ -11,7 +11,7 @@ import pytest
 
 _SCRIPT = """
 import json, sys, time
-from fleet.chaos.skew import skew
+from fleet.chaos.world.skew import skew
 from fleet.core import clock
 before, rising = time.time(), time.monotonic()
 skew(float(sys.argv[1]))
@@ -48,7 +48,10 @@ def test_this_process_is_left_alone() -> None:
 
 def test_it_becomes_celery() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fleet.chaos.skew", "3600", "--version"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "fleet.chaos.world.skew", "3600", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("5.")

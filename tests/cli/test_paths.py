@@ -10,8 +10,8 @@ import pytest
 from fleet.cli.frame import paths
 from fleet.cli.frame.paths import HomeSettings
 from fleet.core.errors import InvalidInput
-from fleet.sandbox import proc
-from fleet.sandbox.runfile import RunFile, RunInfo, ourselves
+from fleet.sandbox.processes import proc
+from fleet.sandbox.processes.runfile import RunFile, RunInfo, ourselves
 
 URLS = {
     "database": "postgresql+psycopg://fleet:x@127.0.0.1:1/fleet",

@@ -204,7 +204,7 @@ class TestFaults:
             faults.parse(spec)
 
     def test_rules_are_what_the_gallery_takes(self) -> None:
-        from fleet.sandbox.gallery.controls_api import RuleBody
+        from fleet.sandbox.gallery.api.controls import RuleBody
 
         rule = faults.parse("error=0.1,drop=0.1,too_many=0.1,duplicate=0.1,latency=0.1:5,seed=1,limit=2,match=/api/*")
         assert rule is not None

@@ -24,8 +24,8 @@ from fleet.engine import positions
 from fleet.engine import restore_check as runtime_restored
 from fleet.engine.restore_check import settle
 from fleet.features.jobs import commands as job_commands
-from fleet.sandbox import binaries
-from fleet.sandbox.postgres import APP, OWNER, EmbeddedPostgres
+from fleet.sandbox.servers import binaries
+from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
 from tests import ROOT
 from tests.database_roles import as_owner, url_of
 from tests.factories import Fleet

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.db import Database, Tx
-from fleet.core.db import link as db_link
 from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.workarounds import psycopg as psycopg_workaround
 from tests.database_roles import as_owner
 
 _SESSION = db._SESSION
@@ -119,7 +119,7 @@ def test_a_server_process_that_is_suspended_is_not_waited_for_for_ever(
     suspended: Database, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Database], object]
 ) -> None:
     """Symptom: limits of statements are the server's; all threads of a process waited until somebody resumed it."""
-    monkeypatch.setattr(db_link.Link, "longest_answer_s", 0.3)
+    monkeypatch.setattr(psycopg_workaround.WatchedConnection, "longest_answer_s", 0.3)
     other = ThreadPoolExecutor(1)
     with pytest.raises(Unavailable, match="no answer within"):
         other.submit(ask, suspended).result(10)
@@ -131,7 +131,7 @@ def test_a_server_process_that_is_suspended_is_not_waited_for_for_ever(
 def test_no_statement_that_the_server_would_let_run_is_given_up(database: Database) -> None:
     with database.transaction() as tx:
         longest = tx.scalar(sa.text("SELECT extract(epoch FROM current_setting('statement_timeout')::interval)"))
-    assert longest < db_link.LONGEST_ANSWER_S
+    assert longest < psycopg_workaround.LONGEST_ANSWER_S
 
 
 class Away(BaseException):

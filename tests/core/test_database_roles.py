@@ -23,7 +23,7 @@ from fleet.core.db.roles import Login
 from fleet.core.errors import InvalidInput
 from fleet.engine.system_agents import staff
 from fleet.sandbox.gallery.store.database import open_storage
-from fleet.sandbox.postgres import APP, GALLERY, OWNER, EmbeddedPostgres
+from fleet.sandbox.servers.postgres import APP, GALLERY, OWNER, EmbeddedPostgres
 
 PROGRAM = "COPY (SELECT 1) TO PROGRAM 'true'"
 NOT_FOR_THE_APP = (

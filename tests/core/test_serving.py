@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from fleet.core.errors import InvalidInput
 from fleet.core.net import connections, serving
-from fleet.core.net.connections import Connections, Limits, site_of
+from fleet.core.net.connections import ConnectionLimits, Connections, site_of
 from tests.factories import WITHIN_S
 
 
@@ -90,11 +90,11 @@ class Host:
             self.cut.set()
 
 
-BRIEF = Limits(head_s=0.05, body_s=0.05)
+BRIEF = ConnectionLimits(head_s=0.05, body_s=0.05)
 
 
 @contextlib.contextmanager
-def serves(app: Host, limits: Limits) -> Iterator[tuple[serving.Server, tuple[str, int]]]:
+def serves(app: Host, limits: ConnectionLimits) -> Iterator[tuple[serving.Server, tuple[str, int]]]:
     listener = serving.bound("tea room", "127.0.0.1", 0, setting="FLEET_TEA")
     server = serving.Server(app, listener, "tea room", close=lambda: None, limits=limits)
     with server.in_a_thread() as url:
@@ -146,8 +146,8 @@ def answered(guest: socket.socket) -> bytes:
     return guest.recv(15)
 
 
-@pytest.mark.parametrize("limits", [Limits(connections=20), Limits(per_address=20)])
-def test_a_flood_of_half_requests_displaces_itself_and_visitors_come_in(limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [ConnectionLimits(connections=20), ConnectionLimits(per_address=20)])
+def test_a_flood_of_half_requests_displaces_itself_and_visitors_come_in(limits: ConnectionLimits) -> None:
     """Symptom: 600 of 600 half requests stayed, without a limit, until nobody could connect."""
     app = Host()
     app.may_answer.set()
@@ -166,7 +166,7 @@ def test_a_flood_of_half_requests_displaces_itself_and_visitors_come_in(limits: 
 
 def test_a_connection_that_is_served_is_not_displaced_and_the_newcomer_is_told() -> None:
     app = Host()
-    with serves(app, Limits(connections=2)) as (server, address), contextlib.ExitStack() as opened:
+    with serves(app, ConnectionLimits(connections=2)) as (server, address), contextlib.ExitStack() as opened:
         served = [opened.enter_context(socket.create_connection(address, timeout=WITHIN_S)) for _ in range(2)]
         for guest in served:
             guest.sendall(WHOLE)
@@ -182,7 +182,7 @@ def test_a_connection_that_is_served_is_not_displaced_and_the_newcomer_is_told()
 def test_an_answer_that_is_not_taken_holds_no_connection() -> None:
     app = Host(body=b"x" * 50_000_000)
     app.may_answer.set()
-    with serves(app, Limits(stalled_s=0.05)) as (server, address):
+    with serves(app, ConnectionLimits(stalled_s=0.05)) as (server, address):
         guest = socket.create_connection(address, timeout=WITHIN_S)
         guest.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         guest.sendall(WHOLE)
@@ -193,7 +193,10 @@ def test_an_answer_that_is_not_taken_holds_no_connection() -> None:
 
 def test_a_byte_now_and_then_does_not_extend_the_deadline() -> None:
     app = Host()
-    with serves(app, Limits(head_s=0.3)) as (_, address), socket.create_connection(address, WITHIN_S) as guest:
+    with (
+        serves(app, ConnectionLimits(head_s=0.3)) as (_, address),
+        socket.create_connection(address, WITHIN_S) as guest,
+    ):
         guest.sendall(b"GET / HTTP/1.1\r\nHost: tea\r\nx: ")
         until_s = time.monotonic() + WITHIN_S
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -213,7 +216,7 @@ class Peer:
 
 
 def test_one_address_displaces_its_own_connections_and_no_others() -> None:
-    known = Connections(Limits(connections=100, per_address=2))
+    known = Connections(ConnectionLimits(connections=100, per_address=2))
     other, first, second, third = Peer(), Peer(), Peer(), Peer()
     assert known.admit(other, "192.0.2.1")
     assert all(known.admit(peer, f"2001:db8::{place}") for place, peer in enumerate((first, second, third)))
@@ -225,7 +228,7 @@ def test_one_address_displaces_its_own_connections_and_no_others() -> None:
 
 
 def test_a_proxy_speaks_for_many_visitors() -> None:
-    known = Connections(Limits(connections=100, per_address=2, proxies=("10.0.0.0/8",)))
+    known = Connections(ConnectionLimits(connections=100, per_address=2, proxies=("10.0.0.0/8",)))
     assert all(known.admit(Peer(), "10.1.2.3") for _ in range(50))
     assert len(known) == 50
 
@@ -245,7 +248,7 @@ def test_addresses_are_counted_by_what_one_visitor_has(address: str, site: str) 
 
 
 def test_closed_connections_are_logged_once_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = Connections(Limits(connections=1))
+    known = Connections(ConnectionLimits(connections=1))
     logged: list[str] = []
     monkeypatch.setattr(connections, "log", SimpleNamespace(warning=lambda event, **_: logged.append(event)))
     for _ in range(100):

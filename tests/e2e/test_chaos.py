@@ -11,20 +11,20 @@ import pytest
 from fleet.chaos import log
 from fleet.chaos.kinds import chosen
 from fleet.chaos.plan import plan
-from fleet.chaos.report import Wanted
-from fleet.chaos.run import Chaos, Screen
+from fleet.chaos.report import RunOptions
+from fleet.chaos.run import Chaos, RunScreen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill,web.kill"
 # Each once in a round: a minute has room for one of each.
 KINDS = [replace(kind, times=1) for kind in chosen(FAULTS)]
-WANTED = Wanted(minutes=0.9, seed=5094, agents=25, faults=FAULTS)
+WANTED = RunOptions(minutes=0.9, seed=5094, agents=25, faults=FAULTS)
 
 
 def test_a_minute_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     said: list[str] = []
-    screen = Screen(said.append, lambda deed: said.append(f"{deed}"))
+    screen = RunScreen(said.append, lambda deed: said.append(f"{deed}"))
     run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=1)
     report = run.live()
     story = "\n".join([*said, json.dumps(report.to_data(), indent=1)])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet.chaos import checker, evidence
-from fleet.chaos.checker import Violation
+from fleet.chaos.judge import checker, evidence
+from fleet.chaos.judge.checker import Violation
 from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
 from fleet.engine.dispatch import dispatch

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
-from fleet.sandbox.postgres import APP
+from fleet.sandbox.servers.postgres import APP
 from tests.database_roles import as_owner
 from tests.e2e.leaks import broker, files, forms, leaks, tables
 from tests.e2e.world import ROOT, TOKEN, World, wait_until

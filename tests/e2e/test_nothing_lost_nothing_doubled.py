@@ -10,7 +10,7 @@ import uuid
 import pytest
 import redis
 
-from fleet.chaos import checker, evidence
+from fleet.chaos.judge import checker, evidence
 from fleet.core import queue
 from fleet.engine import publish
 from fleet.engine.dispatch import dispatch

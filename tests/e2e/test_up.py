@@ -18,8 +18,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from fleet.sandbox import proc
-from fleet.sandbox.runfile import RunFile, RunInfo
+from fleet.sandbox.processes import proc
+from fleet.sandbox.processes.runfile import RunFile, RunInfo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.images.addresses import Place, Rules, admit, follow, read, why_closed
-from fleet.images.errors import Forbidden
+from fleet.images.addresses import Endpoint, Rules, admit, follow, read, why_closed
+from fleet.images.errors import ForbiddenAddress
 
 OPEN = Rules(plain_http=True)
 
@@ -41,9 +41,9 @@ def test_only_hosts_that_are_named_are_called_redirects_too() -> None:
     place = read("https://pictures.example/a", KNOWN)
     assert read("http://127.0.0.1:8640/a", KNOWN).allowed
     for url in ("https://theirs.example/a", "https://theirs.pictures.example/a", "https://93.184.216.34/a"):
-        with pytest.raises(Forbidden, match="none of the hosts"):
+        with pytest.raises(ForbiddenAddress, match="none of the hosts"):
             read(url, KNOWN)
-        with pytest.raises(Forbidden, match="none of the hosts"):
+        with pytest.raises(ForbiddenAddress, match="none of the hosts"):
             follow(place, url, KNOWN)
         assert read(url, Rules.of([], hosts=["pictures.example", "*"])).url == url
 
@@ -53,7 +53,7 @@ ANYTHING = st.text(st.characters(), max_size=40)  # halves of characters too: JS
 
 @pytest.mark.parametrize("path", ["\ud800", "a" * 2000, "ä" * 700])
 def test_what_has_no_short_plain_form_is_refused(path: str) -> None:
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenAddress):
         read(f"https://pictures.example/{path}", OPEN)
 
 
@@ -61,7 +61,7 @@ def test_what_has_no_short_plain_form_is_refused(path: str) -> None:
 def test_reading_never_fails_but_by_refusing_and_what_it_accepts_reads_the_same_again(host: str, rest: str) -> None:
     try:
         place = read(f"https://{host}/{rest}", OPEN)
-    except Forbidden:
+    except ForbiddenAddress:
         return
     assert read(place.url, OPEN) == place
     assert place.url.isascii() and place.target.startswith("/")
@@ -71,7 +71,7 @@ def test_reading_never_fails_but_by_refusing_and_what_it_accepts_reads_the_same_
 def test_following_never_fails_but_by_refusing(location: str) -> None:
     try:
         place = follow(read("https://pictures.example/a", OPEN), location, OPEN)
-    except Forbidden:
+    except ForbiddenAddress:
         return
     assert place.scheme in ("http", "https")
 
@@ -101,7 +101,7 @@ def test_a_number_is_an_address_in_its_plain_form_alone(address: ipaddress.IPv4A
     text = form(address)  # type: ignore[operator]
     try:
         place = read(f"https://{text}/", OPEN)
-    except Forbidden:
+    except ForbiddenAddress:
         assert text != str(address) or why_closed(address) is not None
     else:
         assert place.host == str(address) and why_closed(address) is None
@@ -112,17 +112,17 @@ PUBLIC = st.sampled_from(["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1"])
 
 @given(st.lists(PUBLIC, min_size=1), st.data())
 def test_one_closed_answer_among_open_ones_closes_them_all(answers: list[str], data: st.DataObject) -> None:
-    place = Place("https", "pictures.example", 443, "/")
+    place = Endpoint("https", "pictures.example", 443, "/")
     assert [str(one) for one in admit(place, answers)] == list(dict.fromkeys(answers))
     closed = data.draw(st.sampled_from(["127.0.0.1", "10.0.0.1", "::1", "fe80::1%1", "169.254.169.254", "x"]))
     at = data.draw(st.integers(0, len(answers)))
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenAddress):
         admit(place, [*answers[:at], closed, *answers[at:]])
 
 
 def test_a_refusal_tells_no_token_of_the_address() -> None:
     for url in ("https://me:sesame@pictures.example/", "https://127.0.0.1/?sig=sesame", "ftp://x/?sesame"):
-        with pytest.raises(Forbidden) as caught:
+        with pytest.raises(ForbiddenAddress) as caught:
             read(url, OPEN)
         assert "sesame" not in str(caught.value)
 
@@ -132,7 +132,7 @@ def test_an_allowed_address_is_itself_alone() -> None:
     for url in ("http://127.0.0.1:8640/a", "http://[::1]:8640/", "http://localhost:1/"):
         assert read(url, rules).allowed
     for url in ("http://127.0.0.2:8640/", "http://127.0.0.1:8641/", "http://127.0.0.1/", "http://localhost:8640/"):
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenAddress):
             read(url, rules)
-    with pytest.raises(Forbidden):
-        admit(Place("http", "127.0.0.1", 8640, "/", allowed=True), ["127.0.0.2"])
+    with pytest.raises(ForbiddenAddress):
+        admit(Endpoint("http", "127.0.0.1", 8640, "/", allowed=True), ["127.0.0.2"])

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from fleet.core.errors import FleetError
-from fleet.images import Marks, Source, checks, cleaning, encode, read_marks, safety
+from fleet.images import Marks, PictureSource, checks, cleaning, encode, read_marks, safety
 from fleet.images.cleaning import FetchedPicture, clean
 from fleet.images.editing import Format
 from fleet.images.errors import Unusable
@@ -134,12 +134,12 @@ def test_only_the_first_frame_of_what_moves_is_kept() -> None:
 
 
 def test_the_mark_of_a_machine_stays_and_other_words_go() -> None:
-    marked = cleaned(encode(shape(), Marks(Source.AI, "sesame prompt"), Format.JPEG))
+    marked = cleaned(encode(shape(), Marks(PictureSource.AI, "sesame prompt"), Format.JPEG))
     kept = read_marks(marked.data)
     assert kept is not None and kept.is_ai_made and kept.description == ""
-    assert marked.source == Source.AI
-    gif = cleaned(marked_gif(Marks(Source.AI, "sesame prompt")))
-    assert (gif.content_type, gif.source) == ("image/png", Source.AI)
+    assert marked.source == PictureSource.AI
+    gif = cleaned(marked_gif(Marks(PictureSource.AI, "sesame prompt")))
+    assert (gif.content_type, gif.source) == ("image/png", PictureSource.AI)
     camera = Marks("http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture", "sesame")
     assert read_marks(cleaned(encode(shape(), camera, Format.PNG)).data) is None
 
@@ -188,7 +188,7 @@ def test_a_file_of_nothing_but_tiny_parts_is_not_read_to_its_end(name: str) -> N
 
 
 def stamp_it(data: bytes) -> bytes:
-    return stamp(data, Marks(Source.AI, "x"))
+    return stamp(data, Marks(PictureSource.AI, "x"))
 
 
 def test_of_large_pictures_one_is_open_at_a_time_and_small_ones_need_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from PIL import Image
 from fleet import __version__
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import load
-from fleet.images import Format, Marks, Source, encode, read_marks, render, signing
+from fleet.images import Format, Marks, PictureSource, encode, read_marks, signing
 from fleet.images.credentials import Credentials, NotSigned, manifest_of, read
+from fleet.sandbox.gallery.art import render
 from tests.images.test_images import marked_gif
 from tests.signing_authority import KINDS, Pair, issue
 
@@ -29,7 +30,7 @@ def credentials(pair: Pair) -> Credentials:
     return read(pair.certificates, pair.key)
 
 
-def a_picture(format: Format, source: str = Source.AI) -> bytes:
+def a_picture(format: Format, source: str = PictureSource.AI) -> bytes:
     return encode(render("a boat", "ai_artist", 256, 256), Marks(source, "a boat"), format)
 
 
@@ -45,7 +46,7 @@ def assert_valid(picture: bytes, source: str) -> None:
     assert [(one["action"], one["digitalSourceType"]) for one in actions] == [("c2pa.created", source)]
 
 
-@pytest.mark.parametrize("source", [Source.AI, Source.FORMULA, COMPOSITE])
+@pytest.mark.parametrize("source", [PictureSource.AI, PictureSource.FORMULA, COMPOSITE])
 @pytest.mark.parametrize("format", list(Format))
 def test_the_manifest_says_what_the_mark_says_and_the_mark_and_pixels_stay(
     credentials: Credentials, format: Format, source: str
@@ -69,19 +70,19 @@ def test_a_changed_picture_is_found_out(credentials: Credentials, format: Format
 
 
 def test_signing_a_signed_picture_leaves_one_valid_manifest_of_ours(credentials: Credentials) -> None:
-    assert_valid(credentials.sign(credentials.sign(a_picture(Format.JPEG))), Source.AI)
+    assert_valid(credentials.sign(credentials.sign(a_picture(Format.JPEG))), PictureSource.AI)
 
 
 def test_a_gif_that_came_with_its_mark_is_signed_as_it_is(credentials: Credentials) -> None:
-    signed = credentials.sign(marked_gif(Marks(Source.AI, "a boat")))
-    assert_valid(signed, Source.AI)
-    assert read_marks(signed) == Marks(Source.AI, "a boat")
+    signed = credentials.sign(marked_gif(Marks(PictureSource.AI, "a boat")))
+    assert_valid(signed, PictureSource.AI)
+    assert read_marks(signed) == Marks(PictureSource.AI, "a boat")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_every_kind_sign(kind: str) -> None:
     pair = issue(kind)
-    assert_valid(read(pair.certificates, pair.key).sign(a_picture(Format.PNG)), Source.AI)
+    assert_valid(read(pair.certificates, pair.key).sign(a_picture(Format.PNG)), PictureSource.AI)
 
 
 def test_a_picture_without_a_mark_is_not_signed(credentials: Credentials) -> None:

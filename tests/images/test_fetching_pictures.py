@@ -23,15 +23,15 @@ import yaml
 from PIL import Image
 
 from fleet.images.addresses import Rules
-from fleet.images.errors import FetchError, Forbidden, OutOfReach, Unusable
-from fleet.images.fetch import Limits, fetch_picture
+from fleet.images.errors import FetchError, ForbiddenAddress, OutOfReach, Unusable
+from fleet.images.fetch import FetchLimits, fetch_picture
 from tests import TESTS, picture_server
 from tests.picture_server import PUBLIC, Internet, PictureServer
 
 HOSTILE: list[dict[str, Any]] = yaml.safe_load((TESTS / "data" / "hostile_urls.yaml").read_text(encoding="utf-8"))
 OPEN = Rules(plain_http=True)
 PLACE = "http://pictures.example"
-QUICK = Limits(total_s=10)
+QUICK = FetchLimits(total_s=10)
 
 
 def picture(size: tuple[int, int] = (80, 60), format: str = "PNG", **how: Any) -> bytes:
@@ -62,7 +62,7 @@ def internet(server: PictureServer) -> Internet:
     return Internet(server.port)
 
 
-def fetch(internet: Internet, url: str, rules: Rules = OPEN, limits: Limits = QUICK) -> Any:
+def fetch(internet: Internet, url: str, rules: Rules = OPEN, limits: FetchLimits = QUICK) -> Any:
     return fetch_picture(url, rules=rules, limits=limits, network=internet.network)
 
 
@@ -83,7 +83,7 @@ def test_there_are_enough_hostile_addresses_and_each_is_another() -> None:
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case["id"])
 def test_a_hostile_address_is_refused_before_anything_is_called(internet: Internet, case: dict[str, Any]) -> None:
     url = set_names(internet, case)
-    with pytest.raises(Forbidden, match=case["because"]):
+    with pytest.raises(ForbiddenAddress, match=case["because"]):
         fetch(internet, url)
     assert internet.dialled == []
 
@@ -122,7 +122,7 @@ def test_a_name_that_rebinds_between_a_redirect_and_the_next_is_refused(
 ) -> None:
     server.redirect("/a.png", "http://rebind.example/b.png")
     internet.names["rebind.example"] = [[PUBLIC], ["127.0.0.1"]]
-    with pytest.raises(Forbidden, match="loopback"):
+    with pytest.raises(ForbiddenAddress, match="loopback"):
         fetch(internet, "http://rebind.example/a.png")
     assert internet.dialled == [PUBLIC]
 
@@ -134,7 +134,7 @@ def test_this_machine_is_called_only_under_the_name_and_port_that_are_allowed(
     rules = Rules.of([f"sandbox:{canary.port}"])
     assert fetch(internet, f"http://sandbox:{canary.port}/", rules).width == 80
     for url in (f"http://127.0.0.1:{canary.port}/", "http://sandbox/", f"http://other.example:{canary.port}/"):
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenAddress):
             fetch(internet, url, rules)
     assert len(canary.asked) == 1
 
@@ -142,18 +142,18 @@ def test_this_machine_is_called_only_under_the_name_and_port_that_are_allowed(
 @pytest.mark.parametrize("answer", ["10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1"])
 def test_an_allowed_name_leads_to_this_machine_and_to_nothing_else_inside(internet: Internet, answer: str) -> None:
     internet.names["sandbox"] = [[answer]]
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForbiddenAddress):
         fetch(internet, "http://sandbox:8640/", Rules.of(["sandbox:8640"]))
 
 
 def test_a_redirect_from_an_allowed_server_is_held_to_the_rules(canary: PictureServer, internet: Internet) -> None:
     canary.redirect("/", "http://169.254.169.254/latest/meta-data/")
-    with pytest.raises(Forbidden, match="metadata"):
+    with pytest.raises(ForbiddenAddress, match="metadata"):
         fetch(internet, f"http://127.0.0.1:{canary.port}/", Rules.of([f"127.0.0.1:{canary.port}"]))
 
 
 def test_plain_http_is_refused_unless_the_owner_wants_it(internet: Internet) -> None:
-    with pytest.raises(Forbidden, match="https"):
+    with pytest.raises(ForbiddenAddress, match="https"):
         fetch(internet, f"{PLACE}/a.png", Rules())
 
 
@@ -162,7 +162,7 @@ def test_a_redirect_may_not_leave_https(tmp_path: Path) -> None:
     with picture_server.running(certificate) as server:
         server.redirect("/a.png", "http://pictures.example/a.png")
         trusting = Internet(server.port, tls=ssl.create_default_context(cafile=str(certificate)))
-        with pytest.raises(Forbidden, match="https"):
+        with pytest.raises(ForbiddenAddress, match="https"):
             fetch(trusting, "https://pictures.example/a.png", Rules())
 
 
@@ -261,13 +261,13 @@ def test_a_server_that_drips_is_left_in_time(
 ) -> None:
     server.pages["/a.png"] = drip(head, piece)
     with pytest.raises(OutOfReach):
-        fetch(internet, f"{PLACE}/a.png", limits=Limits(total_s=0.3))
+        fetch(internet, f"{PLACE}/a.png", limits=FetchLimits(total_s=0.3))
 
 
 def test_a_server_that_says_nothing_is_left_in_time(server: PictureServer, internet: Internet) -> None:
     server.pages["/a.png"] = lambda handler: handler.server.over.wait() and None  # type: ignore[attr-defined]
     with pytest.raises(OutOfReach, match="too long"):
-        fetch(internet, f"{PLACE}/a.png", limits=Limits(total_s=2))
+        fetch(internet, f"{PLACE}/a.png", limits=FetchLimits(total_s=2))
 
 
 def test_all_redirects_together_have_the_time_of_one(server: PictureServer, internet: Internet) -> None:
@@ -277,7 +277,7 @@ def test_all_redirects_together_have_the_time_of_one(server: PictureServer, inte
 
     server.pages["/a.png"] = slowly
     with pytest.raises(OutOfReach):
-        fetch(internet, f"{PLACE}/a.png", limits=Limits(total_s=0.5, max_redirects=50))
+        fetch(internet, f"{PLACE}/a.png", limits=FetchLimits(total_s=0.5, max_redirects=50))
 
 
 def test_a_name_server_that_hangs_is_left_in_time(internet: Internet) -> None:
@@ -290,7 +290,7 @@ def test_a_name_server_that_hangs_is_left_in_time(internet: Internet) -> None:
     internet.resolve = hang  # type: ignore[method-assign]
     try:
         with pytest.raises(OutOfReach, match="look up"):
-            fetch(internet, f"{PLACE}/a.png", limits=Limits(total_s=0.1))
+            fetch(internet, f"{PLACE}/a.png", limits=FetchLimits(total_s=0.1))
     finally:
         forever.set()
 
@@ -322,12 +322,12 @@ def test_a_body_larger_than_it_says_or_than_allowed_is_not_read_to_its_end(
 
     server.pages["/a.png"] = endless
     with pytest.raises(Unusable, match="more than 1,000,000 bytes"):
-        fetch(internet, f"{PLACE}/a.png", limits=Limits(max_bytes=1_000_000))
+        fetch(internet, f"{PLACE}/a.png", limits=FetchLimits(max_bytes=1_000_000))
     server.pages["/b.png"] = lambda handler: handler.wfile.write(
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + bytes(3_000_000)
     )
     with pytest.raises(Unusable, match="more than"):
-        fetch(internet, f"{PLACE}/b.png", limits=Limits(max_bytes=1_000_000))
+        fetch(internet, f"{PLACE}/b.png", limits=FetchLimits(max_bytes=1_000_000))
     assert sent < 100_000_000
 
 

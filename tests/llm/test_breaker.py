@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fleet.llm.breaker import Breaker, Rule, State
+from fleet.llm.breaker import Breaker, BreakerRule, State
 
-RULE = Rule(failures=3, open_s=10, longest_open_s=60, probe_s=20)
+RULE = BreakerRule(failures=3, open_s=10, longest_open_s=60, probe_s=20)
 
 
 def opened(now_s: float = 0.0) -> Breaker:

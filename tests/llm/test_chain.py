@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fleet.llm.base import CommentRequest, CommentWords, Outcome, PostRequest, PostWords, Speaker, Usage
-from fleet.llm.breaker import Rule
+from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Speaker, Usage
+from fleet.llm.breaker import BreakerRule
 from fleet.llm.chain import Chain
 from fleet.llm.errors import (
     AuthFailed,
@@ -81,7 +81,7 @@ class Scripted:
             raise self.script.popleft()(Usage(self.name, "m", output_tokens=5, microusd=2))
 
 
-def chain(time: Time, *providers: Scripted, within_s: float = 60.0, rule: Rule | None = None,
+def chain(time: Time, *providers: Scripted, within_s: float = 60.0, rule: BreakerRule | None = None,
           wait_for_budget: bool = False) -> Chain:  # fmt: skip
     return Chain(
         providers, OfflineProvider(), within_s=within_s, rule=rule, sleep=time.sleep, clock_s=lambda: time.now_s,
@@ -115,7 +115,7 @@ def test_after_three_retries_the_next_provider_is_asked_and_all_calls_are_told()
     words = chain(time, Scripted("a", *[down] * 4, time=time), Scripted("b", time=time))
     _, usage = words.write_post(POST, random.Random(1))
     assert [(call.provider, call.outcome) for call in usage.calls] == [
-        *[("a", Outcome.TRANSIENT)] * 4, ("b", Outcome.ANSWERED)
+        *[("a", CallOutcome.TRANSIENT)] * 4, ("b", CallOutcome.ANSWERED)
     ]  # fmt: skip
     assert usage.total_microusd == 4 * 2 + 3
 
@@ -178,7 +178,7 @@ def test_the_callers_deadline_holds_whatever_is_slow() -> None:
 def test_a_provider_that_is_down_is_left_alone_and_comes_back() -> None:
     time = Time()
     first = Scripted("a", *[down] * 5, time=time)
-    words = chain(time, first, Scripted("b", time=time), rule=Rule(failures=5, open_s=30))
+    words = chain(time, first, Scripted("b", time=time), rule=BreakerRule(failures=5, open_s=30))
     for seed in range(10):
         _, usage = words.write_post(POST, random.Random(seed))
         assert usage.provider == "b"
@@ -222,7 +222,9 @@ def test_under_load_every_text_is_written_and_a_dead_provider_is_hardly_asked() 
             raise Transient("down", Usage(self.name, "m"))
 
     dead, good = Dead("a", time=time), Scripted("b", time=time)
-    words = Chain([dead, good], OfflineProvider(), sleep=lambda s: None, clock_s=lambda: 1000.0, rule=Rule(failures=5))
+    words = Chain(
+        [dead, good], OfflineProvider(), sleep=lambda s: None, clock_s=lambda: 1000.0, rule=BreakerRule(failures=5)
+    )
     with ThreadPoolExecutor(32) as pool:
         made = list(pool.map(lambda seed: words.write_post(POST, random.Random(seed)), range(2000)))
     assert {usage.provider for _, usage in made} == {"b"}
@@ -256,7 +258,9 @@ class Purse:
 def test_each_call_is_paid_for_whatever_comes_of_it() -> None:
     time, purse = Time(), Purse()
     bug = Scripted("c", lambda usage: RuntimeError("a bug"), time=time)
-    words = chain(time, bug, Scripted("a", *[down] * 4, time=time), Scripted("b", time=time), rule=Rule(failures=1))
+    words = chain(
+        time, bug, Scripted("a", *[down] * 4, time=time), Scripted("b", time=time), rule=BreakerRule(failures=1)
+    )
     _, usage = words.paid_by(purse).write_post(POST, random.Random(1))
     assert usage.provider == "b"
     assert purse.said == [
@@ -268,7 +272,7 @@ def test_each_call_is_paid_for_whatever_comes_of_it() -> None:
 def test_a_provider_that_nobody_pays_for_is_passed_over_and_keeps_its_health() -> None:
     time = Time()
     first, second = Scripted("a", *[down] * 4, time=time), Scripted("b", time=time)
-    words = chain(time, first, second, rule=Rule(failures=4))
+    words = chain(time, first, second, rule=BreakerRule(failures=4))
     words.write_post(POST, random.Random(1))
     time.now_s += 31
     assert words.paid_by(Purse("a")).write_post(POST, random.Random(1))[1].provider == "b"

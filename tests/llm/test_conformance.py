@@ -11,10 +11,11 @@ from contextlib import ExitStack
 import pytest
 
 from fleet.features.personas import library
-from fleet.llm.base import CommentRequest, PostRequest, Provider, SeenPost, Speaker
+from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
+from fleet.llm.provider import Provider
 from fleet.llm.providers.anthropic_provider import AnthropicModel
 from fleet.llm.providers.openai_provider import OpenAIModel
 from fleet.llm.writer import ModelWriter

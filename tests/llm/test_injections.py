@@ -19,11 +19,11 @@ import yaml
 from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
 from fleet.llm import answers, screening
-from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker, Usage
+from fleet.llm.base import CallOutcome, CommentRequest, PostRequest, SeenPost, Speaker, Usage
 from fleet.llm.chain import Chain
-from fleet.llm.model import Answer, Prompt
+from fleet.llm.lexicon.orders import gives_orders
+from fleet.llm.model import ModelAnswer, Prompt
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.orders import gives_orders
 from fleet.llm.prices import price_list
 from fleet.llm.prompts import HOUSE
 from fleet.llm.providers.anthropic_provider import AnthropicModel
@@ -109,10 +109,10 @@ class Gullible:
     def __init__(self) -> None:
         self.mind: Callable[[Question], str] = lambda question: ""
 
-    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> ModelAnswer:
         fields = frozenset(prompt.schema["properties"])
         question = Question(f"{prompt.house}\n\n{prompt.persona}", prompt.moment, fields, len(prompt.turns), {})
-        return Answer(self.mind(question), Usage(self.provider, self.model))
+        return ModelAnswer(self.mind(question), Usage(self.provider, self.model))
 
     def look(self, *, timeout_s: float) -> None: ...
 
@@ -214,7 +214,7 @@ def test_a_model_that_says_nothing_wrong_is_let_through(model: Gullible, words: 
     model.mind = lambda question: comment_text(random.Random(1), text=f"Ann, {INNOCENT}.")
     for attempt in ATTEMPTS:
         said, usage = words.write_comment(comment_request(attempt), random.Random(1))
-        assert (usage.outcome, usage.provider) == (Outcome.ANSWERED, "anthropic"), attempt["id"]
+        assert (usage.outcome, usage.provider) == (CallOutcome.ANSWERED, "anthropic"), attempt["id"]
         assert said.text == f"Ann, {INNOCENT}."
 
 

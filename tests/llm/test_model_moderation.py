@@ -12,7 +12,7 @@ import pytest
 
 from fleet.core.settings import Settings
 from fleet.llm import registry
-from fleet.llm.base import Outcome, Usage
+from fleet.llm.base import CallOutcome, Usage
 from fleet.llm.errors import NotPaidFor
 from fleet.llm.moderation import model_moderation
 from fleet.llm.moderation.base import Judgement, Unanswered
@@ -97,7 +97,7 @@ def test_one_call_judges_all_texts_in_order_and_is_paid(server: ModelServer, mod
     assert len(server.asked) == 1
     ((provider, most),) = till.reserved
     (call,) = till.settled
-    assert (provider, call.outcome) == (call.provider, Outcome.ANSWERED)
+    assert (provider, call.outcome) == (call.provider, CallOutcome.ANSWERED)
     assert 0 < call.microusd <= most
 
 
@@ -176,7 +176,7 @@ def test_no_answer_is_an_error_and_the_call_is_recorded(
     with pytest.raises(Unanswered):
         judge(moderator, till=till)
     assert len(till.settled) == 1
-    assert till.settled[0].outcome is not Outcome.ANSWERED
+    assert till.settled[0].outcome is not CallOutcome.ANSWERED
 
 
 @pytest.mark.parametrize("reply", [Reply(body=b"<html>"), Reply(body=b"{}"), Reply(cut=True)])

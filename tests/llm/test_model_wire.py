@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from fleet.core import clock, masking
-from fleet.core.net import http_deadline
+from fleet.core.workarounds import httpx as http_deadline
 from fleet.llm import errors
-from fleet.llm.base import CommentRequest, Outcome, PostRequest, SeenPost, Speaker
+from fleet.llm.base import CallOutcome, CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.model import Model
 from fleet.llm.prices import price_list
 from fleet.llm.providers.anthropic_provider import AnthropicModel
@@ -99,7 +99,7 @@ def test_the_persona_is_cached_and_the_moment_is_not(server: ModelServer) -> Non
 
 def test_usage_tells_tokens_money_and_who_wrote(model: Model) -> None:
     _, usage = write(model)
-    assert (usage.provider, usage.model, usage.outcome) == (model.provider, model.model, Outcome.ANSWERED)
+    assert (usage.provider, usage.model, usage.outcome) == (model.provider, model.model, CallOutcome.ANSWERED)
     assert min(usage.input_tokens, usage.output_tokens, usage.microusd) > 0
     assert usage.cache_read_tokens + usage.cache_write_tokens > 0
 
@@ -445,7 +445,7 @@ def test_a_malformed_answer_is_mended_once(server: ModelServer, model: Model, ra
     server.script.append(Reply(text=raw))
     words, usage = write(model)
     assert words.caption
-    assert [call.outcome for call in usage.calls] == [Outcome.MALFORMED, Outcome.REPAIRED]
+    assert [call.outcome for call in usage.calls] == [CallOutcome.MALFORMED, CallOutcome.REPAIRED]
     assert usage.total_microusd > usage.microusd > 0
     told = server.asked[1][2]["messages"][-1]["content"]
     assert "cannot be used" in told
@@ -457,21 +457,21 @@ def test_an_answer_malformed_twice_is_given_up_and_paid(server: ModelServer, mod
     server.always = Reply(text=raw)
     with pytest.raises(errors.Malformed) as caught:
         write(model)
-    assert [call.outcome for call in caught.value.usage.calls] == [Outcome.MALFORMED, Outcome.MALFORMED]
+    assert [call.outcome for call in caught.value.usage.calls] == [CallOutcome.MALFORMED, CallOutcome.MALFORMED]
     assert caught.value.usage.total_microusd > 0
     assert len(server.asked) == 2
 
 
 def test_an_answer_in_a_fence_is_the_answer(server: ModelServer, model: Model) -> None:
     server.script.append(Reply(text=f"```json\n{post_text(DICE(1))}\n```"))
-    assert write(model)[1].outcome is Outcome.ANSWERED
+    assert write(model)[1].outcome is CallOutcome.ANSWERED
 
 
 def test_a_repair_that_fails_tells_of_both_calls(server: ModelServer, model: Model) -> None:
     server.script.extend([Reply(text="no"), Reply(500)])
     with pytest.raises(errors.Transient) as caught:
         write(model)
-    assert [call.outcome for call in caught.value.usage.calls] == [Outcome.MALFORMED, Outcome.TRANSIENT]
+    assert [call.outcome for call in caught.value.usage.calls] == [CallOutcome.MALFORMED, CallOutcome.TRANSIENT]
 
 
 # Servers like OpenAI's

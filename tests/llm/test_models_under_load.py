@@ -13,7 +13,7 @@ from fleet.engine.perform import perform
 from fleet.features.personas.library import load
 from fleet.features.publishing.kinds import COMMENT
 from fleet.llm import chain as chain_module
-from fleet.llm.breaker import Rule, State
+from fleet.llm.breaker import BreakerRule, State
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
@@ -26,7 +26,7 @@ from tests.model_server import PLACES, SUBJECTS, ModelServer, Reply
 
 MANY, AT_ONCE = 24, 8
 PERSONAS = [persona.id for persona in load()]
-RULE = Rule(failures=4, open_s=600, longest_open_s=600)
+RULE = BreakerRule(failures=4, open_s=600, longest_open_s=600)
 DOWN = [Reply(529), Reply(500), Reply(429, headers={"retry-after": "0"}), Reply(cut=True), Reply(hang=True)]
 
 

@@ -15,8 +15,8 @@ from fleet.core.errors import InvalidInput
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import Recent, repeats
 from fleet.features.personas import library
-from fleet.llm import subject
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker
+from fleet.llm.lexicon import subject
 from fleet.llm.offline import grammar, phrases
 from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import comment_on

@@ -13,7 +13,7 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.recording import NotRecorded, Recorder, Replayer, key_of
-from fleet.llm.scanning.request import ScanItem, ScanRequest
+from fleet.llm.scan_request import ScanItem, ScanRequest
 from tests.factories import comment_on
 
 SPEAKER = Speaker(

@@ -11,7 +11,7 @@ import pytest
 from fleet.features.personas import library
 from fleet.llm import prompts
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
-from fleet.llm.orders import gives_orders
+from fleet.llm.lexicon.orders import gives_orders
 from tests.token_meter import LEAST_CACHED_TOKENS, Bill, TokenMeter, count
 
 PERSONAS = [Speaker("Ann", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)

@@ -28,9 +28,10 @@ import sqlalchemy as sa
 from fleet.cli.app import cli
 from fleet.cli.commands import roles
 from fleet.core.settings import Settings
-from fleet.sandbox import binaries, ports
+from fleet.sandbox import ports
 from fleet.sandbox.gallery import config as gallery
-from fleet.sandbox.postgres import EmbeddedPostgres
+from fleet.sandbox.servers import binaries
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
 from tests.sandbox import compose_file
 
 ROOT = compose_file.ROOT

@@ -21,11 +21,13 @@ import sqlalchemy as sa
 from fleet.cli.commands.up.run import connections
 from fleet.core.errors import Conflict, FleetError, InvalidInput, Unavailable
 from fleet.core.settings import Settings
-from fleet.sandbox import binaries, cluster, ports, proc
-from fleet.sandbox.child import RunAs
-from fleet.sandbox.embedded import Complaint
+from fleet.sandbox import ports
 from fleet.sandbox.gallery.config import _Environment
-from fleet.sandbox.postgres import EmbeddedPostgres, ensure_sibling
+from fleet.sandbox.processes import proc
+from fleet.sandbox.processes.child import RunAs
+from fleet.sandbox.servers import binaries, cluster
+from fleet.sandbox.servers.embedded import Complaint
+from fleet.sandbox.servers.postgres import EmbeddedPostgres, ensure_sibling
 
 # Each makes a server from nothing, which takes a while on a slow machine.
 pytestmark = pytest.mark.timeout(300)
@@ -213,7 +215,7 @@ def test_a_half_made_data_folder_is_made_again(make: MakeServer, folder: Path) -
 
 def test_a_start_killed_during_initdb_leaves_nothing_in_the_way(make: MakeServer, folder: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from fleet.sandbox.postgres import EmbeddedPostgres;"
+        "import sys, time; from pathlib import Path; from fleet.sandbox.servers.postgres import EmbeddedPostgres;"
         "Path.rename = lambda *_: time.sleep(600);"  # however late we look, it has not come to its end
         "EmbeddedPostgres(Path(sys.argv[1]) / 'data', durable=False).start()"
     )

@@ -20,10 +20,11 @@ import redis
 import sqlalchemy as sa
 
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
-from fleet.sandbox import disk, orphans, ports, proc, restart, services
-from fleet.sandbox.runfile import Recorded, RunFile, RunInfo, ourselves
+from fleet.sandbox import disk, ports, services
+from fleet.sandbox.processes import orphans, proc, restart
+from fleet.sandbox.processes.runfile import Recorded, RunFile, RunInfo, ourselves
+from fleet.sandbox.processes.supervisor import Died, Event, Restarted
 from fleet.sandbox.services import Services
-from fleet.sandbox.supervisor import Died, Event, Restarted
 
 # Each makes a server or two from nothing, which takes a while on a slow machine.
 pytestmark = pytest.mark.timeout(300)
@@ -34,9 +35,9 @@ MakeServices = Callable[..., Services]
 DRIVER = """
 import sys, time
 from pathlib import Path
-from fleet.sandbox.runfile import Recorded
+from fleet.sandbox.processes.runfile import Recorded
 from fleet.sandbox.services import Services
-from fleet.sandbox.supervisor import Process, Supervisor
+from fleet.sandbox.processes.supervisor import Process, Supervisor
 home = Path(sys.argv[1])
 services = Services(home, durable=False)
 services.start()
@@ -260,7 +261,7 @@ def test_a_server_that_dies_comes_back_at_the_same_address(make: MakeServices, h
 
 def test_a_server_that_keeps_dying_is_given_up_with_its_words(make: MakeServices, home: Path,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr(services, "_POLICY", restart.Policy(quick_deaths=1))
+    monkeypatch.setattr(services, "_POLICY", restart.RestartPolicy(quick_deaths=1))
     fleet = make(home, database_url="postgresql+psycopg://me@db/fleet")
     fleet.start()
     info = RunFile.read(home)

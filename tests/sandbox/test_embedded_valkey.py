@@ -14,9 +14,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from fleet.core.errors import InvalidInput
-from fleet.sandbox import binaries, proc
-from fleet.sandbox.embedded import Complaint
-from fleet.sandbox.valkey import EmbeddedValkey
+from fleet.sandbox.processes import proc
+from fleet.sandbox.servers import binaries
+from fleet.sandbox.servers.embedded import Complaint
+from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 
 def test_it_keeps_what_was_written_through_kill_9(private_valkey: EmbeddedValkey) -> None:

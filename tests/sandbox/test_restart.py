@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.sandbox.restart import Policy, Record
+from fleet.sandbox.processes.restart import Record, RestartPolicy
 
 policies = st.builds(
-    Policy,
+    RestartPolicy,
     first_delay_s=st.floats(0.01, 5),
     longest_delay_s=st.floats(5, 100),
     quick_s=st.floats(0, 60),
@@ -18,7 +18,7 @@ policies = st.builds(
 
 
 @given(policies, st.lists(st.floats(0, 1000), max_size=300))
-def test_delays_stay_within_bounds_and_giving_up_needs_the_full_row(policy: Policy, lives: list[float]) -> None:
+def test_delays_stay_within_bounds_and_giving_up_needs_the_full_row(policy: RestartPolicy, lives: list[float]) -> None:
     record = Record()
     for lived_s in lives:
         record = record.after_death(lived_s, policy)
@@ -30,7 +30,7 @@ def test_delays_stay_within_bounds_and_giving_up_needs_the_full_row(policy: Poli
 
 
 @given(policies)
-def test_delays_never_shrink_while_deaths_stay_quick(policy: Policy) -> None:
+def test_delays_never_shrink_while_deaths_stay_quick(policy: RestartPolicy) -> None:
     record, delays = Record(), []
     while (delay_s := record.delay_s(policy)) is not None and policy.quick_s > 0:
         delays.append(delay_s)
@@ -40,7 +40,7 @@ def test_delays_never_shrink_while_deaths_stay_quick(policy: Policy) -> None:
 
 
 def test_a_long_life_wipes_the_slate() -> None:
-    policy = Policy(quick_s=10, quick_deaths=3)
+    policy = RestartPolicy(quick_s=10, quick_deaths=3)
     record = Record().after_death(1, policy).after_death(1, policy).after_death(60, policy)
     assert (record.deaths, record.quick_in_a_row, record.delay_s(policy)) == (3, 0, policy.first_delay_s)
 
@@ -50,4 +50,4 @@ def test_a_long_life_wipes_the_slate() -> None:
 )
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="not a restart policy"):
-        Policy(**wrong)  # type: ignore[arg-type]
+        RestartPolicy(**wrong)  # type: ignore[arg-type]

@@ -15,9 +15,18 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
-from fleet.sandbox import child, proc
-from fleet.sandbox.restart import Policy
-from fleet.sandbox.supervisor import Died, Event, GaveUp, Process, Restarted, Stopped, Stopping, Supervisor
+from fleet.sandbox.processes import child, proc
+from fleet.sandbox.processes.restart import RestartPolicy
+from fleet.sandbox.processes.supervisor import (
+    Died,
+    Event,
+    GaveUp,
+    Process,
+    ProcessStopped,
+    Restarted,
+    Stopping,
+    Supervisor,
+)
 
 # Notes its signals in a shared file, so that their order can be read there.
 OBEDIENT = """
@@ -41,7 +50,7 @@ while True: time.sleep(60)
 DRIVER = """
 import os, signal, sys, time
 from pathlib import Path
-from fleet.sandbox.supervisor import Process, Supervisor
+from fleet.sandbox.processes.supervisor import Process, Supervisor
 folder, script, grace_s, names = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]
 stop = []
 signal.signal(signal.SIGINT, lambda *_: stop.append(1))
@@ -129,7 +138,7 @@ def test_stop_all_ends_the_last_started_first(supervisor: Supervisor, folder: Pa
     assert list(supervisor.running()) == ["one", "two", "three"]
     supervisor.stop_all()
     assert notes(folder)[3:] == ["three term", "two term", "one term"]
-    assert told == [e for name in ("three", "two", "one") for e in (Stopping(name), Stopped(name, forced=False))]
+    assert told == [e for name in ("three", "two", "one") for e in (Stopping(name), ProcessStopped(name, forced=False))]
     assert supervisor.running() == {}
 
 
@@ -191,7 +200,7 @@ def test_a_lost_undertaker_is_replaced(supervisor: Supervisor, folder: Path) -> 
 
 def test_a_child_that_dies_is_started_again_and_reported(supervisor: Supervisor, folder: Path,
                                                           told: list[Event]) -> None:  # fmt: skip
-    supervisor.add(process(folder, "one", restart=Policy(first_delay_s=0.05)))
+    supervisor.add(process(folder, "one", restart=RestartPolicy(first_delay_s=0.05)))
     supervisor.start("one")
     eventually(lambda: notes(folder) == ["one up"])
     first = supervisor.running()["one"]
@@ -208,7 +217,7 @@ def test_a_child_that_dies_is_started_again_and_reported(supervisor: Supervisor,
 
 
 def test_it_gives_up_after_quick_deaths_and_quotes_the_log(supervisor: Supervisor) -> None:
-    policy = Policy(first_delay_s=0.01, longest_delay_s=0.02, quick_deaths=3)
+    policy = RestartPolicy(first_delay_s=0.01, longest_delay_s=0.02, quick_deaths=3)
     supervisor.add(inline("bad", "import sys; print('no such setting: colour'); sys.exit(7)", restart=policy))
     supervisor.start("bad")
     end = poll_until(supervisor, GaveUp)
@@ -232,7 +241,7 @@ def test_a_program_gone_at_restart_counts_as_a_death(supervisor: Supervisor, fol
     program = folder / "program"
     program.write_text("#!/bin/sh\nexit 1\n")
     program.chmod(0o755)
-    supervisor.add(Process("gone", (str(program),), restart=Policy(first_delay_s=0.01, quick_deaths=2)))
+    supervisor.add(Process("gone", (str(program),), restart=RestartPolicy(first_delay_s=0.01, quick_deaths=2)))
     supervisor.start("gone")
     poll_until(supervisor, Died)
     program.unlink()
@@ -242,7 +251,7 @@ def test_a_program_gone_at_restart_counts_as_a_death(supervisor: Supervisor, fol
 
 def test_a_system_that_makes_no_process_now_is_asked_again(supervisor: Supervisor, folder: Path,
                                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    supervisor.add(process(folder, "one", restart=Policy(first_delay_s=0.01)))
+    supervisor.add(process(folder, "one", restart=RestartPolicy(first_delay_s=0.01)))
     supervisor.start("one")
     eventually(lambda: notes(folder) == ["one up"])
 
@@ -270,7 +279,7 @@ def test_a_child_deaf_to_its_signal_is_killed_with_all_it_forked(supervisor: Sup
     both = [proc.ref(int(line.split()[0])) for line in notes(folder)]
     supervisor.stop("deaf")
     eventually(lambda: not any(one and proc.is_alive(one) for one in both))
-    assert told[-1] == Stopped("deaf", forced=True)
+    assert told[-1] == ProcessStopped("deaf", forced=True)
 
 
 def test_what_a_dead_child_forked_does_not_live_on(supervisor: Supervisor, folder: Path) -> None:
@@ -300,7 +309,7 @@ def test_an_interrupted_stop_kills_the_rest(supervisor: Supervisor, folder: Path
 
 
 def test_a_stopped_child_stays_stopped(supervisor: Supervisor, folder: Path) -> None:
-    supervisor.add(process(folder, "one", restart=Policy(first_delay_s=0.01)))
+    supervisor.add(process(folder, "one", restart=RestartPolicy(first_delay_s=0.01)))
     supervisor.start("one")
     supervisor.stop("one")
     time.sleep(0.03)

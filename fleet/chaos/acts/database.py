@@ -7,8 +7,8 @@ import signal
 
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
-from fleet.chaos.proxy import Cut
 from fleet.chaos.world import World
+from fleet.chaos.world.proxy import Cut
 
 _TARGET = "Postgres"
 _CUT_WITHIN_S = 10.0

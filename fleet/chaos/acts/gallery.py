@@ -8,8 +8,8 @@ from typing import Any
 from fleet.chaos.acts.keys import honoured
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
-from fleet.chaos.servers import limit_file_size
 from fleet.chaos.world import BY, LEASE_S, World
+from fleet.chaos.world.servers import limit_file_size
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.features.agents import bulk

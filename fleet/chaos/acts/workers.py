@@ -11,7 +11,7 @@ from fleet.chaos.plan import Planned
 from fleet.chaos.world import LEASE_S, World
 from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
-from fleet.sandbox import proc
+from fleet.sandbox.processes import proc
 
 _REACHED_WITHIN_S = 12.0
 _SENDS_LATE_S = 3.0

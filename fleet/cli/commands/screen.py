@@ -16,7 +16,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.context import Door, is_terminal
 from fleet.cli.frame.failures import drop_output, printable
 from fleet.core import clock
-from fleet.sandbox.supervisor import Died, Event, GaveUp, Restarted, Stopped, Stopping
+from fleet.sandbox.processes.supervisor import Died, Event, GaveUp, ProcessStopped, Restarted, Stopping
 
 
 class TerminalScreen:
@@ -68,9 +68,9 @@ class TerminalScreen:
                 self.notice(message, "bold red")
             case Stopping(name):
                 self.step(f"Stopping {name}")
-            case Stopped(name, forced) if forced:
+            case ProcessStopped(name, forced) if forced:
                 self.step(f"{name} did not end in time and was killed; its work is recovered at the next start")
-            case Stopped():
+            case ProcessStopped():
                 pass
 
     def _print(self, what: RenderableType) -> None:

@@ -17,7 +17,7 @@ from fleet.core import settings as core_settings
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.sandbox import disk
-from fleet.sandbox.runfile import RunFile, RunInfo
+from fleet.sandbox.processes.runfile import RunFile, RunInfo
 
 _NAME = "settings.json"
 _USUAL_WEB = "http://127.0.0.1:8630"

@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
-from fleet.core.net import http_deadline
+from fleet.core.workarounds import httpx as http_deadline
 
 if TYPE_CHECKING:
     from fleet.cli.frame.context import Door

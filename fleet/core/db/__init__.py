@@ -29,10 +29,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from fleet.core import clock, logs
 from fleet.core.db import link as db_link
 from fleet.core.db import roles
-from fleet.core.db.errors import as_sqlalchemys, explained, separating
+from fleet.core.db.errors import explained, separating
 from fleet.core.db.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.db.sql import GroupStatement, Statement, as_json
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.workarounds.sqlalchemy import wrapped
 
 log = logs.get(__name__)
 
@@ -108,7 +109,7 @@ class Tx:
         except psycopg.Error as error:
             if self._driver.closed:
                 self._connection.invalidate()
-            raise as_sqlalchemys(error) from error
+            raise wrapped(error) from error
 
     def scalar(self, statement: sa.Executable) -> Any:
         """Run one statement and return the first column of its first row, or None."""
@@ -234,7 +235,7 @@ class Database:
                 driver.autocommit = True
                 yield driver
             except psycopg.Error as error:
-                raise as_sqlalchemys(error) from error
+                raise wrapped(error) from error
             finally:
                 if driver.pgconn.transaction_status == TransactionStatus.IDLE:
                     driver.autocommit = False

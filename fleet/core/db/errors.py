@@ -35,11 +35,6 @@ def explained() -> Iterator[None]:
         ) from error
 
 
-def as_sqlalchemys(error: psycopg.Error) -> Exception:
-    """Return the driver's error as SQLAlchemy would have raised it."""
-    return exc.DBAPIError.instance(None, None, error, psycopg.Error)
-
-
 def _translated(error: exc.DBAPIError) -> Exception:
     """Turn a driver's error into one of ours where a person can do something about it."""
     code = getattr(error.orig, "sqlstate", None) or ""

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from fleet.core.db.group_commit import NO_END_MS
+from fleet.core.workarounds.sqlalchemy import LiteralDialect
 
 _UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
 """In JSON as Python writes it: NUL and halves of characters. What must not be taken for them comes first."""
@@ -36,19 +36,6 @@ def as_json(value: Any) -> str:
     if "\\u0000" in written or "\\ud" in written:
         return _UNSTORABLE.sub(lambda found: found[1] or "", written)
     return written
-
-
-class _Compiler(psycopg_dialect.PGCompiler_psycopg):
-    """Writes what never changes into the text, where the planner sees it; only `sa.bindparam` stays open."""
-
-    def visit_bindparam(self, bindparam: Any, *_: Any, **how: Any) -> Any:
-        how["literal_binds"] = how.get("literal_binds") or not bindparam.required
-        return super().visit_bindparam(bindparam, **how)  # type: ignore[no-untyped-call]
-
-
-class _Dialect(psycopg_dialect.PGDialect_psycopg):
-    statement_compiler = _Compiler
-    supports_statement_cache = True
 
 
 _MADE: weakref.WeakSet[Statement] = weakref.WeakSet()
@@ -77,7 +64,7 @@ class Statement:
     @functools.cached_property
     def _compiled(self) -> tuple[bytes, Sequence[str]]:
         """Return the SQL, and the names of the values that are JSON."""
-        compiled: Any = self._statement.compile(dialect=_Dialect())  # type: ignore[no-untyped-call]
+        compiled: Any = self._statement.compile(dialect=LiteralDialect())  # type: ignore[no-untyped-call]
         documents = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
         return str(compiled).encode(), documents
 

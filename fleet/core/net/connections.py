@@ -22,7 +22,7 @@ _SITE_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Limits of one server: durations of each phase of a connection, and numbers of connections.
 
     `per_address` does not hold for the addresses and networks in `proxies`, which speak for many visitors.
@@ -47,7 +47,7 @@ class Closable(Protocol):
 class Connections:
     """The open connections of one server. Lives on the event loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self.most = limits.connections
         self._proxies = [ipaddress.ip_network(proxy) for proxy in limits.proxies]

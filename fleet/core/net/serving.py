@@ -7,11 +7,9 @@ streams that do not hold up the end.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import functools
 import gc
-import logging
 import resource
 import signal
 import socket
@@ -22,25 +20,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.core.net.connections import Connections, Limits
+from fleet.core.net.connections import ConnectionLimits, Connections
+from fleet.core.workarounds.uvicorn import LimitedProtocol
 
 _STOP_S = 2
 _START_S = 30.0
 _BACKLOG = 512
 _OTHER_FILES = 200
 """Files that a process may need beside its connections: of the database, of pictures, of logs."""
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 10\r\nconnection: close\r\n"
-    b"content-length: 29\r\n\r\nToo many connections are open"
-)
-USUAL = Limits()
-_quiet = logging.getLogger("uvicorn.error.connections")
-_quiet.setLevel(logging.ERROR)
+USUAL = ConnectionLimits()
 
 
 def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
@@ -68,116 +59,12 @@ def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
     return listener
 
 
-class Protocol(H11Protocol):
-    """One connection, held to the limits. Uvicorn waits without end for the rest of a request, and for a peer that
-    does not take its answer: a thousand of those, from one machine, are all the connections that a process may have.
-    """
-
-    def __init__(self, *args: Any, guard: Connections, limits: Limits, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._guard, self._limits = guard, limits
-        self.logger = _quiet  # anybody can send what is no HTTP, and would write our log
-        self._phase = ""
-        self._late: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if self._guard.admit(self, self.client[0] if self.client else ""):
-            self._enter("head")
-        else:
-            transport.write(_FULL)
-            transport.close()
-
-    def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():  # refused
-            return
-        super().data_received(data)
-        self._follow()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._guard.forget(self)
-        _cancel(self._late)
-        _cancel(self._stalled)
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        """Wait for the next request, or for the peer to take the rest of the answer."""
-        super().on_response_complete()
-        if self.transport.is_closing():
-            self._expect_progress()  # what is left to be sent
-        elif self.conn.their_state is h11.IDLE:
-            self._guard.waits(self)
-
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self._expect_progress()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._expect_progress()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.transport.is_closing():
-            _cancel(self._stalled)
-            self._stalled = None
-
-    def close_now(self) -> None:
-        """Close the connection whatever state it is in."""
-        self.transport.abort()
-
-    def send_400_response(self, msg: str) -> None:
-        """Count what is no HTTP, and answer it."""
-        self._guard.count("malformed")
-        super().send_400_response(msg)
-
-    def _follow(self) -> None:
-        """Start the deadline of the phase that the request has reached; a byte more does not move it."""
-        if self.conn.their_state is h11.IDLE:
-            self._enter("head")
-        elif self.conn.their_state is h11.SEND_BODY:
-            self._enter("body")
-        else:
-            _cancel(self._late)
-            self._phase, self._late = "", None
-            self._guard.works(self)
-
-    def _enter(self, phase: str) -> None:
-        if phase == self._phase:
-            return
-        _cancel(self._late)
-        self._phase = phase
-        within_s = self._limits.head_s if phase == "head" else self._limits.body_s
-        self._late = self.loop.call_later(within_s, self._end_late)
-        self._guard.waits(self)
-
-    def _end_late(self) -> None:
-        if self.flow.read_paused:  # by us: the app has yet to read what came
-            self._late = self.loop.call_later(self._limits.body_s, self._end_late)
-            return
-        self._guard.count("late")
-        self.close_now()
-
-    def _expect_progress(self) -> None:
-        if self._stalled is None:
-            self._stalled = self.loop.call_later(self._limits.stalled_s, self._end_stalled)
-
-    def _end_stalled(self) -> None:
-        self._guard.count("stalled")
-        self.close_now()
-
-
-def _cancel(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
-
-
 class Server(uvicorn.Server):
     """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
 
     def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
-                 http: type[Protocol] = Protocol, limits: Limits = USUAL, **options: Any) -> None:  # fmt: skip
+                 http: type[LimitedProtocol] = LimitedProtocol, limits: ConnectionLimits = USUAL,
+                 **options: Any) -> None:  # fmt: skip
         self.connections = Connections(limits)
         protocol: Any = functools.partial(http, guard=self.connections, limits=limits)
         super().__init__(uvicorn.Config(

@@ -20,8 +20,9 @@ from redis.exceptions import RedisError, ResponseError
 from fleet.core import logs
 from fleet.core.db.group_commit import GroupCommit
 from fleet.core.errors import InvalidInput, Unavailable
-from fleet.core.queue import celery_message
-from fleet.core.queue.celery_message import Args, Family, Mould
+from fleet.core.workarounds import celery as celery_message
+from fleet.core.workarounds import kombu
+from fleet.core.workarounds.celery import Args, MessageTemplate, TaskParent
 
 QUEUES = ("critical", "high", "normal", "ticks", "low")
 """In the order in which a free worker looks. Jobs stand before ticks: when workers cannot keep up, agents wake
@@ -110,7 +111,7 @@ class Publisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._moulds: dict[tuple[str, str], Mould | None] = {}
+        self._templates: dict[tuple[str, str], MessageTemplate | None] = {}
         # A broker that swallows everything costs each turn its timeouts: whoever waits goes with the next one.
         self._group = GroupCommit(most=_BATCH)
 
@@ -120,43 +121,43 @@ class Publisher:
         Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost.
         """
         if messages:
-            self._group.run(self._publish_all, (messages, celery_message.family_of(self._app)))
+            self._group.run(self._publish_all, (messages, celery_message.parent_of(self._app)))
 
-    def _publish_all(self, items: list[tuple[Sequence[Message], Family]], _: int) -> Sequence[None]:
-        kinds: dict[tuple[str, str], list[tuple[Args, Family]]] = {}
-        for messages, family in items:
+    def _publish_all(self, items: list[tuple[Sequence[Message], TaskParent]], _: int) -> Sequence[None]:
+        kinds: dict[tuple[str, str], list[tuple[Args, TaskParent]]] = {}
+        for messages, parent in items:
             for message in messages:
-                kinds.setdefault((message.task, message.queue), []).append((message.args, family))
+                kinds.setdefault((message.task, message.queue), []).append((message.args, parent))
         with _reached(), self._app.producer_or_acquire() as producer:
             for kind, alike in kinds.items():
-                mould = self._mould(producer, *kind)
-                if mould is None:
+                template = self._template(producer, *kind)
+                if template is None:
                     self._send_each(producer, *kind, alike)
                     continue
                 for start in range(0, len(alike), _BATCH):
-                    mould.push(producer.channel, alike[start : start + _BATCH])
+                    template.push(producer.channel, alike[start : start + _BATCH])
         return [None] * len(items)
 
-    def _mould(self, producer: Any, task: str, queue: str) -> Mould | None:
-        """Return the mould of a kind of message, cast at its first use; None when each is sent by itself."""
-        if not celery_message.suits(producer):
+    def _template(self, producer: Any, task: str, queue: str) -> MessageTemplate | None:
+        """Return the template of a kind of message, made at its first use; None when each is sent by itself."""
+        if not celery_message.is_supported(producer):
             return None
-        if (task, queue) not in self._moulds:
-            self._moulds[task, queue] = celery_message.cast(self._app, producer, task, queue)
-        return self._moulds[task, queue]
+        if (task, queue) not in self._templates:
+            self._templates[task, queue] = celery_message.template_for(self._app, producer, task, queue)
+        return self._templates[task, queue]
 
-    def _send_each(self, producer: Any, task: str, queue: str, alike: Sequence[tuple[Args, Family]]) -> None:
+    def _send_each(self, producer: Any, task: str, queue: str, alike: Sequence[tuple[Args, TaskParent]]) -> None:
         with producer.batch(max_size=_BATCH):
-            for args, family in alike:
+            for args, parent in alike:
                 self._app.send_task(
-                    task, args=args, queue=queue, producer=producer, root_id=family.root, parent_id=family.parent
+                    task, args=args, queue=queue, producer=producer, root_id=parent.root_id, parent_id=parent.task_id
                 )  # fmt: skip
 
     def depths(self) -> dict[str, int]:
         """Return how many messages wait in each queue. Raises Unavailable."""
         with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
             channel = connection.default_channel
-            return {name: _depth(channel, name) for name in QUEUES}
+            return {name: kombu.queue_size(channel, name) for name in QUEUES}
 
     def version(self) -> str | None:
         """Return what the broker is, such as `Valkey 8.1.4`; None if it does not say. Raises Unavailable."""
@@ -171,15 +172,6 @@ class Publisher:
         return f"{name.capitalize()} {number}" if number else None
 
 
-def _depth(channel: Any, queue: str) -> int:
-    """Ask how long a queue is; one that nobody has declared yet is empty."""
-    size = getattr(channel, "_size", None)  # Redis and memory transports; no declare needed
-    if size is not None:
-        return int(size(queue))
-    declared = channel.queue_declare(queue, passive=True)
-    return int(declared.message_count)
-
-
 @contextmanager
 def _reached() -> Iterator[None]:
     """Say in words that the broker is away, whichever library notices."""
@@ -192,7 +184,7 @@ def _reached() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class BrokerInfo:
     """What a broker says of itself. None where it does not say (another kind of server, or one that forbids it)."""
 
     driver: str
@@ -200,7 +192,7 @@ class Broker:
     append_only: bool | None = None
 
 
-def describe(app: Celery) -> Broker:
+def describe(app: Celery) -> BrokerInfo:
     """Ask the broker what it is and whether it may forget messages. Raises Unavailable."""
     with _reached(), app.connection_for_read(connect_timeout=3) as connection:
         channel: Any = connection.default_channel
@@ -208,8 +200,8 @@ def describe(app: Celery) -> Broker:
         try:
             told = {name: channel.client.config_get(name).get(name) for name in ("maxmemory-policy", "appendonly")}
         except (AttributeError, ResponseError):
-            return Broker(driver)
-    return Broker(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
+            return BrokerInfo(driver)
+    return BrokerInfo(driver, told["maxmemory-policy"], told["appendonly"] == "yes" if told["appendonly"] else None)
 
 
 def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:

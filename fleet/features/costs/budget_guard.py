@@ -21,8 +21,9 @@ from fleet.engine.error_policy import Verdict
 from fleet.engine.jobs.outcomes import Held
 from fleet.engine.work import Work
 from fleet.features.notices import service as operator_notices
-from fleet.llm.base import Usage, Words
+from fleet.llm.base import Usage
 from fleet.llm.errors import NotPaidFor
+from fleet.llm.provider import Words
 from fleet.spending import ledger
 from fleet.spending.budgets import Budget, BudgetSpent, Period, Scope, Spender, dollars, whose
 from fleet.spending.ledger import Reservation
@@ -45,7 +46,7 @@ class Unpaid(NotPaidFor):
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """The money for one errand of one agent; a `fleet.llm.base.Till`."""
+    """The money for one errand of one agent; a `fleet.llm.provider.Till`."""
 
     deps: Deps
     spender: Spender

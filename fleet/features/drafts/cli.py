@@ -36,7 +36,7 @@ from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.tally import By
-from fleet.llm.scanning.request import REACTIONS, VISIBILITIES
+from fleet.llm.scan_request import REACTIONS, VISIBILITIES
 
 _DRAFT = click.argument("prefix", metavar="DRAFT")
 _DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True)

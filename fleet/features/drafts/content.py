@@ -12,7 +12,7 @@ from fleet.core import text
 from fleet.core.errors import InvalidInput
 from fleet.features.drafts.scanning.sifting import Proposed
 from fleet.features.drafts.states import DraftKind
-from fleet.llm.scanning.request import REACTIONS, VISIBILITIES
+from fleet.llm.scan_request import REACTIONS, VISIBILITIES
 
 FIELDS: Mapping[DraftKind, Mapping[str, int]] = {
     DraftKind.POST: {"text": 2_000, "image_prompt": 2_000, "alt_text": 300},

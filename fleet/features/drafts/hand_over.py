@@ -28,7 +28,7 @@ from fleet.features.drafts.service import NewDraft
 from fleet.features.drafts.states import DraftKind
 from fleet.features.publishing import comment_candidates
 from fleet.features.publishing.kinds import POST
-from fleet.llm.topics import topic_of
+from fleet.llm.lexicon.topics import topic_of
 
 
 def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fleet.llm.scanning.request import Example, Leaning
+from fleet.llm.scan_request import Example, Leaning
 
 ALL = "*"
 """The topic under which a kind as a whole is weighed: what is said of topics that nobody has decided about yet."""

@@ -25,8 +25,8 @@ from fleet.features.drafts.content import gist
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.scanning import batch, propose
 from fleet.features.drafts.states import DraftStatus
-from fleet.llm.scanning import request as asking
-from fleet.llm.scanning.request import Revise
+from fleet.llm import scan_request as asking
+from fleet.llm.scan_request import Revise
 
 
 def prepare(work: Work) -> Done | Skipped:

@@ -18,12 +18,12 @@ from fleet.core import yaml_file
 from fleet.core.errors import InvalidInput
 from fleet.core.yaml_file import Shape, named, no_repeats, refusal, tidy
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
-from fleet.llm.base import Part, Style
+from fleet.llm.base import PostPart, Style
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 _PAGE = "docs/experiments.md"
 _ENDING = (".yaml", ".yml")
-_PARTS = {Dimension.CAPTION_STYLE: Part.CAPTION, Dimension.PROMPT_STYLE: Part.IMAGE_PROMPT}
+_PARTS = {Dimension.CAPTION_STYLE: PostPart.CAPTION, Dimension.PROMPT_STYLE: PostPart.IMAGE_PROMPT}
 LEAST_UNITS, MOST_UNITS = 30, 100_000
 
 Name = Annotated[str, AfterValidator(named(40))]

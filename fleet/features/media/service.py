@@ -21,7 +21,7 @@ from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
 from fleet.images import addresses
 from fleet.images.addresses import Rules
 from fleet.images.errors import FetchError, OutOfReach, Unusable
-from fleet.images.fetch import Limits, fetch_picture
+from fleet.images.fetch import FetchLimits, fetch_picture
 
 log = logs.get(__name__)
 _BEYOND_S = 60.0
@@ -46,7 +46,7 @@ def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> Kept
     """Return the picture of an address as it is kept, fetching it if nobody has yet.
 
     `within_s` bounds the fetch, or the wait for somebody else's, beyond the settings: give what is left of a lease.
-    Raises Forbidden or Unusable (never ask again), OutOfReach or Unavailable (retryable); without a call if the address
+    Raises ForbiddenAddress or Unusable (never ask again), OutOfReach or Unavailable (retryable); no call if the address
     failed lately.
     """
     place = addresses.read(url, rules_of(deps))
@@ -110,7 +110,7 @@ def _fetch(deps: Deps, claim: Claim, limit_s: float) -> KeptPicture:
 
 def _bring(deps: Deps, url: str, limit_s: float) -> Facts:
     """Fetch a picture and put it into the store."""
-    picture = fetch_picture(url, rules=rules_of(deps), limits=Limits(total_s=limit_s))
+    picture = fetch_picture(url, rules=rules_of(deps), limits=FetchLimits(total_s=limit_s))
     key = deps.objects.put(picture.data, picture.content_type)
     return Facts(
         key, picture.sha256, picture.content_type, picture.width, picture.height, len(picture.data), picture.source

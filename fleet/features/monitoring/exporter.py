@@ -28,7 +28,7 @@ from fleet import __version__
 from fleet.core import clock, logs, queue
 from fleet.core.db import Database
 from fleet.core.net import serving
-from fleet.core.net.connections import Limits
+from fleet.core.net.connections import ConnectionLimits
 from fleet.core.settings import Settings
 from fleet.engine.metrics import MetricFamily, Samples
 from fleet.features.monitoring import metrics
@@ -37,7 +37,7 @@ log = logs.get(__name__)
 
 _LEDGER_S = metrics.LEDGER_S + 1.0
 _BROKER_S = 3.0
-_LIMITS = Limits(connections=100, per_address=100)
+_LIMITS = ConnectionLimits(connections=100, per_address=100)
 
 
 class _Deadline:

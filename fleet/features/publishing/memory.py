@@ -1,6 +1,6 @@
 """What an agent remembers when it writes: for now what the ledger tells of its own posts and comments.
 
-A `fleet.llm.base.Remember` for the handlers of posts and comments, and for scans. It reads results and never
+A `fleet.llm.provider.Remember` for the handlers of posts and comments, and for scans. It reads results and never
 checkpoints: what was written and not published has not happened. Names are strangers' words, and all of it reaches a
 model as data.
 """
@@ -19,8 +19,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.features.publishing.kinds import COMMENT, POST
-from fleet.llm.base import Remember
-from fleet.llm.subject import author_name
+from fleet.llm.lexicon.subject import author_name
+from fleet.llm.provider import Remember
 
 MOST_RECALLED = 6
 _LOOKED_THROUGH = 20

@@ -16,7 +16,7 @@ from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine.work import Work
 from fleet.features.publishing.voice import speaker_of
-from fleet.images import Marks, Source, checks, read_marks
+from fleet.images import Marks, PictureSource, checks, read_marks
 from fleet.images.placeholder import data_url, render_jpeg
 from fleet.images.stamping import MAX_BYTES, stamp
 
@@ -83,7 +83,7 @@ def _marked(work: Work, url: str, prompt: str, fetched: list[PictureFile]) -> st
         return None
     marks = read_marks(found.data)
     if marks is None or not marks.is_machine_made:
-        return _as_sent(work, stamp(found.data, Marks(Source.AI, prompt)))
+        return _as_sent(work, stamp(found.data, Marks(PictureSource.AI, prompt)))
     return _as_sent(work, found.data if len(found.data) <= MAX_BYTES else stamp(found.data, marks))
 
 

@@ -24,7 +24,7 @@ from fleet.features.webhooks import deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.deliveries import Delivery
 from fleet.features.webhooks.subscriptions import Subscription, Wanted
-from fleet.images.errors import Forbidden
+from fleet.images.errors import ForbiddenAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _checked(deps: Deps, wanted: Wanted) -> Wanted:
     _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in known])
     try:
         sending.check(wanted.url, sending.rules(deps.settings.hooks_allow))
-    except Forbidden as error:
+    except ForbiddenAddress as error:
         raise InvalidInput(error.message, fix=error.fix) from error
     return wanted
 

@@ -29,7 +29,7 @@ from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.answers import Later, Meaning, Never, Taken
 from fleet.features.webhooks.deliveries import Tried
 from fleet.features.webhooks.subscriptions import Subscription
-from fleet.images.errors import Forbidden, OutOfReach
+from fleet.images.errors import ForbiddenAddress, OutOfReach
 
 log = logs.get(__name__)
 _LOOK_AGAIN = timedelta(minutes=5)
@@ -106,7 +106,7 @@ def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> t
     rules = sending.rules(work.deps.settings.hooks_allow)
     try:
         answer = sending.post(found.url, body, headers, rules=rules, within_s=_clear_to_send(work))
-    except Forbidden as error:
+    except ForbiddenAddress as error:
         return Never("the receiver's address must not be called"), Tried(None, str(error), 0), True
     except OutOfReach as error:
         return Later("the receiver is out of reach"), Tried(None, str(error), 0), False

@@ -44,7 +44,7 @@ def rules(allowed: Iterable[str]) -> Rules:
 
 
 def check(url: str, rules: Rules, network: Network | None = None) -> None:
-    """Raise Forbidden for an address that must not be called, as far as can be known now; its name may lead nowhere."""
+    """Raise ForbiddenAddress for an address that must not be called, as far as is known now."""
     place = addresses.read(url, rules)
     try:
         wire.admitted(place, network or SYSTEM, Deadline.after(_LOOK_UP_S))
@@ -55,7 +55,7 @@ def check(url: str, rules: Rules, network: Network | None = None) -> None:
 def post(
     url: str, body: bytes, headers: Headers, *, rules: Rules, within_s: float, network: Network | None = None
 ) -> Answer:
-    """Send a body and return the answer. Raises Forbidden, OutOfReach."""
+    """Send a body and return the answer. Raises ForbiddenAddress, OutOfReach."""
     place = addresses.read(url, rules)
     started_s = clock.monotonic_s()
     deadline = Deadline.after(within_s)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.core.errors import FleetError
-from fleet.llm.base import Till
+from fleet.llm.provider import Till
 
 
 class Unanswered(FleetError):

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fleet.core import clock, logs
 from fleet.llm import answers, prompts
 from fleet.llm.answers import ShapeProblem
-from fleet.llm.base import Till, Usage
+from fleet.llm.base import Usage
 from fleet.llm.errors import Malformed, ModelError, NotPaidFor, RefusedByModel, TooLong, Transient
 from fleet.llm.model import Prompt
 from fleet.llm.moderation.base import Judgement, Unanswered
+from fleet.llm.provider import Till
 from fleet.llm.writer import LEAST_TIMEOUT_S, ModelWriter
 
 log = logs.get(__name__)

@@ -17,8 +17,8 @@ import openai
 from openai.types import Moderation
 
 from fleet.core import clock, masking
-from fleet.llm.base import Till
 from fleet.llm.moderation.base import Judgement, Unanswered
+from fleet.llm.provider import Till
 from fleet.llm.providers import wire
 from fleet.llm.providers.openai_provider import client
 

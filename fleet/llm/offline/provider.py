@@ -1,6 +1,6 @@
 """The writer without a model: composes from the speaker's own grammar, costs nothing, and never fails to answer.
 
-Called through `fleet.llm.base.Provider` by whoever needs words, and the last link of every chain of providers. What
+Called through `fleet.llm.provider.Provider` by whoever needs words, and the last link of every chain of providers. What
 comes from outside (author, caption) is shortened, disarmed and only ever quoted.
 """
 
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.core import clock, text
-from fleet.llm import subject
 from fleet.llm.answers import LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS
-from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Till, Usage
+from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.lexicon import subject
 from fleet.llm.offline import grammar, leads, phrases, scanning, styles
-from fleet.llm.scanning.request import ScanAnswer, ScanRequest
+from fleet.llm.provider import Till
+from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 MOST_DRAFTS = 12
 LONGEST_CAPTION_CHARS = 500

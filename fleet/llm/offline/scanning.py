@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from fleet.core import text
-from fleet.llm.base import CommentRequest, PostRequest, PostWords, Provider, SeenPost
-from fleet.llm.scanning.request import Idea, ScanAnswer, ScanItem, ScanRequest
-from fleet.llm.topics import OTHER, topic_of
+from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost
+from fleet.llm.lexicon.topics import OTHER, topic_of
+from fleet.llm.provider import Provider
+from fleet.llm.scan_request import Idea, ScanAnswer, ScanItem, ScanRequest
 
 _ABOUT = {"post": 1, "comment": 2, "reaction": 2, "connection": 1}
 """How many of each kind it looks for; fewer than a model may propose, and a taught owner's dislikes thin them out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-from fleet.llm.base import Part, PostRequest, Style
+from fleet.llm.base import PostPart, PostRequest, Style
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _CLAUSE_END = re.compile(r"[,;:]\s|\s[–—]\s")
@@ -19,15 +19,15 @@ _TOO_LONG = 4  # weighs more than an opening used twice, less than a caption sai
 
 def of_caption(request: PostRequest) -> Style | None:
     """Return how the caption is to be written, if anybody said so; the first of several counts."""
-    return _of(request, Part.CAPTION)
+    return _of(request, PostPart.CAPTION)
 
 
 def of_prompt(request: PostRequest) -> Style | None:
     """Return how the image prompt is to be written, likewise."""
-    return _of(request, Part.IMAGE_PROMPT)
+    return _of(request, PostPart.IMAGE_PROMPT)
 
 
-def _of(request: PostRequest, part: Part) -> Style | None:
+def _of(request: PostRequest, part: PostPart) -> Style | None:
     return next((style for style in request.styles if style.part is part), None)
 
 

@@ -20,7 +20,7 @@ from anthropic.types.messages.batch_create_params import Request
 from fleet.core import clock
 from fleet.llm.base import Usage
 from fleet.llm.errors import AuthFailed, ModelError, Overloaded, RefusedByModel, Rejected, TooLong, Transient
-from fleet.llm.model import Answer, Prompt
+from fleet.llm.model import ModelAnswer, Prompt
 from fleet.llm.providers import wire
 from fleet.llm.providers.vendor import BROKEN_LINES, Vendor, turns
 
@@ -60,7 +60,7 @@ class AnthropicModel(Vendor):
             http_client=wire.bounded(anthropic.DefaultHttpxClient(follow_redirects=False)),
         )
 
-    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> ModelAnswer:
         """Ask one question and wait for the answer."""
         began_s = clock.monotonic_s()
         with self._translated(began_s):
@@ -115,7 +115,7 @@ class AnthropicModel(Vendor):
             batch = self._client.messages.batches.retrieve(batch_id, timeout=wire.timeout(timeout_s))
             return batch.processing_status == "ended"
 
-    def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, Answer | ModelError]:
+    def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, ModelAnswer | ModelError]:
         """Return what became of each prompt of a batch."""
         with self._translated(clock.monotonic_s()):
             results = self._client.messages.batches.results(batch_id, timeout=wire.timeout(timeout_s))
@@ -157,14 +157,14 @@ class AnthropicModel(Vendor):
             },
         )
 
-    def _answer(self, message: Message, began_s: float | None = None, *, batch: bool = False) -> Answer:
+    def _answer(self, message: Message, began_s: float | None = None, *, batch: bool = False) -> ModelAnswer:
         usage = self._usage(message, began_s, batch=batch)
         if message.stop_reason == "refusal":
             raise RefusedByModel("the model would not answer this", usage)
         if message.stop_reason in ("max_tokens", "model_context_window_exceeded"):
             raise TooLong("the answer did not come to its end within its tokens", usage)
         # Tools were never offered, so a block that asks for one is as good as no block.
-        return Answer("".join(block.text for block in message.content if block.type == "text"), usage)
+        return ModelAnswer("".join(block.text for block in message.content if block.type == "text"), usage)
 
     def _usage(self, message: Message, began_s: float | None, *, batch: bool = False) -> Usage:
         took = message.usage
@@ -179,7 +179,7 @@ class AnthropicModel(Vendor):
             output_tokens=took.output_tokens or 0,
         )
 
-    def _result(self, one: MessageBatchIndividualResponse) -> Answer | ModelError:
+    def _result(self, one: MessageBatchIndividualResponse) -> ModelAnswer | ModelError:
         unbilled = self._unbilled(None, batch=True)
         match one.result.type:
             case "succeeded":

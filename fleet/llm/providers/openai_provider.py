@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from fleet.core import clock
 from fleet.llm.base import Usage
 from fleet.llm.errors import AuthFailed, ModelError, RefusedByModel, Rejected, TooLong, Transient
-from fleet.llm.model import Answer, Prompt
+from fleet.llm.model import ModelAnswer, Prompt
 from fleet.llm.providers import wire
 from fleet.llm.providers.vendor import Vendor, turns
 
@@ -62,7 +62,7 @@ class OpenAIModel(Vendor):
         self._dialect = 0
         self._client = client(api_key, base_url)
 
-    def ask(self, prompt: Prompt, *, timeout_s: float) -> Answer:
+    def ask(self, prompt: Prompt, *, timeout_s: float) -> ModelAnswer:
         """Ask one question and wait for the answer."""
         began_s = clock.monotonic_s()
         dialect = self._dialect
@@ -109,7 +109,7 @@ class OpenAIModel(Vendor):
         with answer:
             return _heard(answer)
 
-    def _answer(self, said: _Said, began_s: float) -> Answer:
+    def _answer(self, said: _Said, began_s: float) -> ModelAnswer:
         usage = self._usage(said.usage, began_s)
         if said.refusal or said.finish_reason == "content_filter":
             raise RefusedByModel("the model would not answer this", usage)
@@ -118,7 +118,7 @@ class OpenAIModel(Vendor):
         if said.finish_reason is None:
             raise Transient("the stream ended before the answer did", usage, unmetered=said.usage is None)
         # Tools were never offered, so a call of one is as good as no answer.
-        return Answer(said.content, usage, unmetered=said.usage is None)
+        return ModelAnswer(said.content, usage, unmetered=said.usage is None)
 
     def _usage(self, took: CompletionUsage | None, began_s: float) -> Usage:
         unbilled = self._unbilled(began_s)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import httpx2
 
 from fleet import __version__
-from fleet.core.net import http_deadline
+from fleet.core.workarounds import httpx as http_deadline
 
 HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept-Encoding": "identity"}
 """What every question says beside its key. A packed answer could unfold to any size after it was measured."""

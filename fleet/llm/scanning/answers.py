@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from fleet.core import text
 from fleet.llm import screening
 from fleet.llm.answers import ShapeProblem, fit_to_show, unfenced
-from fleet.llm.scanning.request import Idea, ScanAnswer, ScanRequest, strangers_of
+from fleet.llm.scan_request import Idea, ScanAnswer, ScanRequest, strangers_of
 
 LONGEST_ANSWER_CHARS = 40_000
 _MOST_READ = 50

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.llm import prompts
+from fleet.llm.lexicon.subject import author_name
 from fleet.llm.model import Prompt
-from fleet.llm.scanning.request import MOST, Example, Revise, ScanItem, ScanRequest
-from fleet.llm.subject import author_name
+from fleet.llm.scan_request import MOST, Example, Revise, ScanItem, ScanRequest
 
 MAX_OUTPUT_TOKENS = 4_000
 """Fifteen short texts are about 1,500; what models think before they answer counts too."""

@@ -5,8 +5,8 @@ can be switched on. Run by `fleet up` and by tests; it never touches Fleet's tab
 """
 
 from fleet.sandbox.gallery.app import create_app
-from fleet.sandbox.gallery.config import Budgets, GalleryConfig
+from fleet.sandbox.gallery.config import GalleryBudgets, GalleryConfig
 from fleet.sandbox.gallery.faults import FaultRule
 from fleet.sandbox.gallery.server import running, serve
 
-__all__ = ["Budgets", "FaultRule", "GalleryConfig", "create_app", "running", "serve"]
+__all__ = ["FaultRule", "GalleryBudgets", "GalleryConfig", "create_app", "running", "serve"]

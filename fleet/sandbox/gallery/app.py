@@ -21,14 +21,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet.core import logs
 from fleet.core.net.hosts import Hosts, hosts_of
-from fleet.sandbox.gallery import api, controls_api, errors, pages, social_api
-from fleet.sandbox.gallery.auth import Tokens
+from fleet.sandbox.gallery import errors
+from fleet.sandbox.gallery.api import controls as controls_api
+from fleet.sandbox.gallery.api import fsc as api
+from fleet.sandbox.gallery.api import social as social_api
+from fleet.sandbox.gallery.auth import ServiceTokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.faults import FaultLayer, Faults
-from fleet.sandbox.gallery.intake import Intake
+from fleet.sandbox.gallery.intake import RequestGuard
 from fleet.sandbox.gallery.limits import VisitorLimits
-from fleet.sandbox.gallery.live import Hub
+from fleet.sandbox.gallery.live import ChangeHub
+from fleet.sandbox.gallery.pages import routes as pages
 from fleet.sandbox.gallery.pictures import MAX_UPLOAD_BYTES, Pictures
 from fleet.sandbox.gallery.state import Gallery
 from fleet.sandbox.gallery.store import controls
@@ -77,7 +81,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
     app.include_router(social_api.router)
     app.include_router(controls_api.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "pages" / "static"), name="static")
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
@@ -87,7 +91,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
     app.add_exception_handler(sa.exc.TimeoutError, _database_away)
     app.add_exception_handler(Exception, _broken)
     # The last one added is the outermost: a dropped reply must not be touched by anything else.
-    app.add_middleware(Intake, refuse=_answer)
+    app.add_middleware(RequestGuard, refuse=_answer)
     app.add_middleware(Hosts, names=(*hosts_of(config.base_url), *config.names), refusal=_NOT_OURS)
     app.add_middleware(_Headers)
     app.add_middleware(FaultLayer, faults=gallery.faults)
@@ -100,8 +104,9 @@ def _open(config: GalleryConfig) -> Gallery:
     if config.budgets is not None:
         with storage.transaction() as tx:
             controls.set_budgets(tx, config.budgets)
-    return Gallery(config, storage, pictures, Tokens(config.service_tokens), Faults(config.faults),
-                   Hub(storage, config.most_streams, config.streams_per_address), VisitorLimits(config))  # fmt: skip
+    return Gallery(config, storage, pictures, ServiceTokens(config.service_tokens), Faults(config.faults),
+                   ChangeHub(storage, config.most_streams, config.streams_per_address),
+                   VisitorLimits(config))  # fmt: skip
 
 
 class _Headers:

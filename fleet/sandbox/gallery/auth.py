@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.store import accounts
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 
 SCOPES = frozenset({"users:write", "showcase:read", "showcase:write", "workflows:execute", "sandbox:write"})
 
@@ -23,7 +23,7 @@ class _Token:
     scopes: frozenset[str]
 
 
-class Tokens:
+class ServiceTokens:
     """The service tokens that are known; only their digests are kept."""
 
     def __init__(self, written: tuple[str, ...]) -> None:
@@ -46,14 +46,14 @@ def requires(scope: str) -> Callable[[Request], None]:
     """Return a dependency that lets only tokens with `scope` pass."""
 
     def check(request: Request) -> None:
-        tokens: Tokens = request.app.state.gallery.tokens
+        tokens: ServiceTokens = request.app.state.gallery.tokens
         if scope not in tokens.scopes(request.headers.get("authorization", "")):
             raise ApiError(403, "MISSING_SCOPE", f"This token lacks the scope {scope}.")
 
     return check
 
 
-def acting(tx: sa.Connection, username: str | None) -> User:
+def acting(tx: sa.Connection, username: str | None) -> GalleryUser:
     """Return the agent that a call acts for. Raises ApiError 400 without one, 403 for one that was never invited."""
     if not username:
         raise ApiError(400, "AGENT_REQUIRED", "This call acts for an agent: send X-Agent-Id with its username.")
@@ -63,7 +63,7 @@ def acting(tx: sa.Connection, username: str | None) -> User:
     return user
 
 
-def reading(tx: sa.Connection, username: str | None) -> User | None:
+def reading(tx: sa.Connection, username: str | None) -> GalleryUser | None:
     """Let everybody read, but nobody in the name of an agent that is not there; return who reads.
 
     Raises ApiError 403.

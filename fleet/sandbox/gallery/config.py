@@ -21,7 +21,7 @@ TOKEN_PREFIX = "fst_"  # noqa: S105 - how tokens begin, not a token
 
 
 @dataclass(frozen=True, slots=True)
-class Budgets:
+class GalleryBudgets:
     """How many executions are paid for in a calendar day or month (UTC); None is without limit."""
 
     fleet_daily: int | None = None
@@ -48,7 +48,7 @@ class GalleryConfig:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     public_url: str = ""
-    budgets: Budgets | None = None
+    budgets: GalleryBudgets | None = None
     """Budgets to start with; None keeps those that were set last time."""
     faults: tuple[FaultRule, ...] = ()
     honour_keys: bool = False
@@ -120,7 +120,7 @@ def from_environment() -> GalleryConfig:
     except ValidationError as error:
         problems = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
         raise InvalidInput(f"The gallery's settings are wrong: {problems}.") from None
-    budgets = Budgets(env.fleet_daily, env.fleet_monthly, env.agent_daily, env.agent_monthly)
+    budgets = GalleryBudgets(env.fleet_daily, env.fleet_monthly, env.agent_daily, env.agent_monthly)
     return GalleryConfig(
         database_url=env.database_url, images_dir=env.images_dir, host=env.host, port=env.port,
         service_tokens=_split(env.service_tokens.get_secret_value()), public_url=env.public_url,

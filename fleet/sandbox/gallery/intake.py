@@ -16,7 +16,7 @@ from fleet.core.net.hosts import without_escapes
 from fleet.sandbox.gallery.errors import ApiError, not_found
 
 
-class Intake:
+class RequestGuard:
     """Refuses addresses that hold NUL, with the answer that `refuse` makes."""
 
     def __init__(self, app: ASGIApp, *, refuse: Callable[[Request, ApiError], Response]) -> None:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from fleet.core import logs
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.store import changes
-from fleet.sandbox.gallery.store.changes import Change, Position
+from fleet.sandbox.gallery.store.changes import ChangePosition, GalleryChange
 from fleet.sandbox.gallery.store.database import Storage
 
 _POLL_S = 0.4
@@ -32,21 +32,21 @@ log = logs.get(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class Listener:
+class ChangeListener:
     """A page that listens."""
 
     address: str
-    queue: asyncio.Queue[Change | None] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
+    queue: asyncio.Queue[GalleryChange | None] = field(default_factory=lambda: asyncio.Queue(_QUEUE))
 
 
-class Hub:
+class ChangeHub:
     """Streams of one process. Lives on the event loop."""
 
     def __init__(self, storage: Storage, most: int = 500, most_of_one: int = 100) -> None:
         self._storage = storage
         self._most, self._most_of_one = most, most_of_one
-        self._listeners: set[Listener] = set()
-        self._position: Position | None = None
+        self._listeners: set[ChangeListener] = set()
+        self._position: ChangePosition | None = None
         self._closed = False
         self._somebody = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -63,7 +63,7 @@ class Hub:
         if self._task is not None:
             self._task.cancel()
 
-    def join(self, address: str) -> Listener:
+    def join(self, address: str) -> ChangeListener:
         """Have a page listen. Raises ApiError 503 when no further one can, of this address or of all.
 
         Counted at once: pages that ask at the same moment would all find a free place. `leave` must follow.
@@ -71,16 +71,18 @@ class Hub:
         of_one = sum(one.address == address for one in self._listeners)
         if len(self._listeners) >= self._most or of_one >= self._most_of_one:
             raise ApiError(503, "TOO_MANY_STREAMS", "Too many pages listen; try again later.", retry_after_s=30)
-        listener = Listener(address)
+        listener = ChangeListener(address)
         self._listeners.add(listener)
         self._somebody.set()
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: ChangeListener) -> None:
         """Forget a page that is gone."""
         self._listeners.discard(listener)
 
-    async def stream(self, listener: Listener, last: Position | None, post_id: str | None) -> AsyncIterator[bytes]:
+    async def stream(
+        self, listener: ChangeListener, last: ChangePosition | None, post_id: str | None
+    ) -> AsyncIterator[bytes]:
         """Yield events after `last` (from now on when None), of one post or of all, until the hub is closed."""
         try:
             # The poller's position comes first: what happens after it reaches the queue, what was before is read here.
@@ -103,7 +105,7 @@ class Hub:
         except sa.exc.SQLAlchemyError as error:
             log.warning("live_stream_ended", error=_first_line(error))
 
-    async def _following(self, listener: Listener) -> AsyncIterator[Change | None]:
+    async def _following(self, listener: ChangeListener) -> AsyncIterator[GalleryChange | None]:
         """Yield changes as they come, None when nothing came for a while."""
         while not self._closed:
             try:
@@ -115,11 +117,11 @@ class Hub:
                 return
             yield change
 
-    def _tail(self) -> Position:
+    def _tail(self) -> ChangePosition:
         with self._storage.transaction() as tx:
             return changes.tail(tx)
 
-    def _catch_up(self, last: Position | None) -> tuple[Position, list[Change]]:
+    def _catch_up(self, last: ChangePosition | None) -> tuple[ChangePosition, list[GalleryChange]]:
         with self._storage.transaction() as tx:
             if last is None:
                 return changes.tail(tx), []
@@ -150,7 +152,7 @@ class Hub:
             self._position = found[-1].position
         self._send(found)
 
-    def _after(self, position: Position) -> list[Change]:
+    def _after(self, position: ChangePosition) -> list[GalleryChange]:
         with self._storage.transaction() as tx:
             return changes.after(tx, position, _BACKLOG)
 
@@ -158,7 +160,7 @@ class Hub:
         with self._storage.transaction() as tx:
             changes.prune(tx)
 
-    def _send(self, found: list[Change]) -> None:
+    def _send(self, found: list[GalleryChange]) -> None:
         for listener in list(self._listeners):
             for change in found:
                 if not _offer(listener, change):
@@ -168,7 +170,9 @@ class Hub:
 class LiveStream(StreamingResponse):
     """The answer that streams events to one page until either side ends."""
 
-    def __init__(self, hub: Hub, listener: Listener, last: Position | None, post_id: str | None) -> None:
+    def __init__(
+        self, hub: ChangeHub, listener: ChangeListener, last: ChangePosition | None, post_id: str | None
+    ) -> None:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         super().__init__(hub.stream(listener, last, post_id), media_type="text/event-stream", headers=headers)
         self._hub, self._listener = hub, listener
@@ -181,7 +185,7 @@ class LiveStream(StreamingResponse):
             self._hub.leave(self._listener)
 
 
-def _offer(listener: Listener, change: Change | None) -> bool:
+def _offer(listener: ChangeListener, change: GalleryChange | None) -> bool:
     try:
         listener.queue.put_nowait(change)
     except asyncio.QueueFull:
@@ -192,13 +196,13 @@ def _offer(listener: Listener, change: Change | None) -> bool:
     return True
 
 
-def _concerns(change: Change, post_id: str | None) -> bool:
+def _concerns(change: GalleryChange, post_id: str | None) -> bool:
     if post_id is None:
         return change.kind != "comment"
     return change.payload.get("post", change.payload.get("id")) == post_id
 
 
-def _event(change: Change) -> bytes:
+def _event(change: GalleryChange) -> bytes:
     return f"id: {change.position}\nevent: {change.kind}\ndata: {json.dumps(change.payload)}\n\n".encode()
 
 

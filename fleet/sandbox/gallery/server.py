@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fleet.core import logs
 from fleet.core.net import serving
+from fleet.core.workarounds.uvicorn import LimitedProtocol
 from fleet.sandbox.gallery.app import create_app
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.faults import TRANSPORT
@@ -36,7 +37,7 @@ def running(config: GalleryConfig) -> Iterator[str]:
         yield url
 
 
-class _Protocol(serving.Protocol):
+class _Protocol(LimitedProtocol):
     """Leaves each connection where the layer of faults finds it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from fleet.sandbox.gallery.auth import Tokens
+from fleet.sandbox.gallery.auth import ServiceTokens
 from fleet.sandbox.gallery.config import GalleryConfig
 from fleet.sandbox.gallery.faults import Faults
 from fleet.sandbox.gallery.limits import VisitorLimits
-from fleet.sandbox.gallery.live import Hub
+from fleet.sandbox.gallery.live import ChangeHub
 from fleet.sandbox.gallery.pictures import Pictures
 from fleet.sandbox.gallery.store.database import Storage
 
@@ -23,9 +23,9 @@ class Gallery:
     config: GalleryConfig
     storage: Storage
     pictures: Pictures
-    tokens: Tokens
+    tokens: ServiceTokens
     faults: Faults
-    hub: Hub
+    hub: ChangeHub
     limits: VisitorLimits
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fleet import images
-from fleet.images import Marks, Source
+from fleet.images import Marks, PictureSource
 from fleet.images.editing import Format
+from fleet.sandbox.gallery.art import render
 from fleet.sandbox.gallery.pictures import Pictures, Stored
 
 _NAME_PREFIX = "fleet-"
@@ -130,7 +131,7 @@ def run(workflow: Workflow, pictures: Pictures) -> list[Stored]:
     for step in workflow.steps:
         match step:
             case Generate():
-                picture = images.render(step.params.prompt, workflow.style, *step.params.sides())
+                picture = render(step.params.prompt, workflow.style, *step.params.sides())
                 made[step.out] = picture, step.params.prompt
             case Adjust():
                 picture, prompt = made[step.source]
@@ -145,7 +146,7 @@ def run(workflow: Workflow, pictures: Pictures) -> list[Stored]:
 
 def _file(picture: Image.Image, prompt: str, style: str) -> bytes:
     file_format = Format.PNG if style in _FLAT_STYLES else Format.JPEG
-    return images.encode(picture, Marks(Source.AI, prompt), file_format)
+    return images.encode(picture, Marks(PictureSource.AI, prompt), file_format)
 
 
 def canonical(workflow: Workflow) -> dict[str, Any]:

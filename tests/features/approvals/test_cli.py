@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal, Request
 from fleet.features.approvals.rules import Person
@@ -108,7 +109,7 @@ def test_of_several_each_is_told(cli: Cli, fleet: Fleet) -> None:
 def test_two_people_and_a_revision_that_was_seen(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(TWO)
     env = {"FLEET_ROLES_OF": "ann=owner,ben=owner+operator", "FLEET_APPROVAL_RULES": str(tmp_path / "rules.toml")}
-    fleet.deps.parts["approval_rules"] = approving.approvals.rule_file.load(tmp_path / "rules.toml")
+    fleet.deps.parts["approval_rules"] = rule_file.load(tmp_path / "rules.toml")
     request = propose(fleet, resource="page")
     assert "1 of 2 have approved" in cli("approvals", "approve", short(request), "--as", "ann", **env).stdout
     assert "pending 1/2" in cli("approvals", "list", **env).stdout

@@ -22,7 +22,7 @@ from fleet.engine.sweep import prune, sweep
 from fleet.features.costs import budget_guard
 from fleet.features.costs import commands as money
 from fleet.features.publishing.kinds import COMMENT, POST
-from fleet.llm.base import Outcome
+from fleet.llm.base import CallOutcome
 from fleet.llm.chain import Chain
 from fleet.llm.moderation.model_moderation import ModelModerator
 from fleet.llm.offline.provider import OfflineProvider
@@ -95,7 +95,7 @@ def test_a_post_is_paid_by_its_agent_and_says_who_wrote_it(fleet: Fleet) -> None
     assert fleet.job(job).checkpoint["words"]["by"] == "anthropic/claude-haiku-5-5"
     [call] = calls(fleet)
     assert (call.agent_id, call.persona_id, call.job_id) == (agent, "ai_artist", job)
-    assert (call.purpose, call.provider, call.outcome) == ("post", "anthropic", Outcome.ANSWERED)
+    assert (call.purpose, call.provider, call.outcome) == ("post", "anthropic", CallOutcome.ANSWERED)
     assert (budget(fleet).spent_microusd, budget(fleet).reserved_microusd) == (call.microusd, 0)
     assert call.microusd > 0
 

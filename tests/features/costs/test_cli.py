@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleet.core import events
-from fleet.llm.base import Outcome, Usage
+from fleet.llm.base import CallOutcome, Usage
 from fleet.spending import ledger
 from fleet.spending.budgets import Spender
 from tests.factories import Fleet
@@ -41,7 +41,7 @@ def spend(fleet: Fleet) -> None:
     with fleet.deps.db.transaction() as tx:
         ledger.record(tx, who, [
             Usage("anthropic", "claude-haiku-5-5", 100, 900, 0, 50, 1_500_000, 800),
-            Usage("openai", "gpt-6-luna", outcome=Outcome.OVERLOADED, latency_ms=200),
+            Usage("openai", "gpt-6-luna", outcome=CallOutcome.OVERLOADED, latency_ms=200),
         ])  # fmt: skip
 
 

@@ -38,7 +38,7 @@ from fleet.features.drafts.queries import Filter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media
 from fleet.images.placeholder import render_jpeg
-from fleet.llm.scanning.request import Idea, ScanAnswer
+from fleet.llm.scan_request import Idea, ScanAnswer
 from tests.factories import Fleet, raises, reply_lost
 from tests.features.drafts.test_scan import (
     ASK,

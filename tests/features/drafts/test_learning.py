@@ -11,9 +11,9 @@ from hypothesis import given
 from fleet.features.drafts import learning
 from fleet.features.drafts.learning import ALL, HALF_LIFE, REWARDS, Decision, Lesson
 from fleet.llm.base import Speaker
+from fleet.llm.lexicon.topics import topic_of
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.scanning.request import Idea, ScanItem, ScanRequest
-from fleet.llm.topics import topic_of
+from fleet.llm.scan_request import Idea, ScanItem, ScanRequest
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 TOPICS = ("brass lamps", "harbours", "bread", "kites", "moths", "slate")

@@ -22,7 +22,7 @@ from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
 from fleet.features.users import service as accounts
-from fleet.llm.scanning.request import Idea, ScanAnswer, ScanRequest
+from fleet.llm.scan_request import Idea, ScanAnswer, ScanRequest
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_cli import Cli, cli
 from tests.features.drafts.test_scan import POST, drafts, post, proposing, scan, supervised

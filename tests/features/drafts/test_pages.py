@@ -19,7 +19,7 @@ from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind
 from fleet.images.placeholder import render_jpeg
-from fleet.llm.scanning.request import Idea
+from fleet.llm.scan_request import Idea
 from tests.features.drafts.test_drafts import proposed
 from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, proposing, supervised
 from tests.web_client import Browser, Web

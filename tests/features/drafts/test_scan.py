@@ -34,7 +34,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, SeenRow
 from fleet.features.drafts.scanning import handler as scan_handler
-from fleet.llm.scanning.request import Idea, ScanAnswer, ScanRequest
+from fleet.llm.scan_request import Idea, ScanAnswer, ScanRequest
 from tests.factories import WITHIN_S, Fleet
 
 

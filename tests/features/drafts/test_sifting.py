@@ -15,14 +15,13 @@ from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts import content
 from fleet.features.drafts.scanning.sifting import Known, Offered, Shown, sift
 from fleet.features.drafts.states import MOVES, DraftStatus
+from fleet.llm import scan_request as scanning
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import Speaker
+from fleet.llm.lexicon.topics import OTHER, topic_of
 from fleet.llm.offline import scanning as scanning_offline
 from fleet.llm.offline.provider import OfflineProvider
-from fleet.llm.scanning import answers as scanning_answers
-from fleet.llm.scanning import prompt as scanning_prompt
-from fleet.llm.scanning import request as scanning
-from fleet.llm.scanning.request import (
+from fleet.llm.scan_request import (
     KINDS,
     MOST,
     REACTIONS,
@@ -36,7 +35,8 @@ from fleet.llm.scanning.request import (
     ScanItem,
     ScanRequest,
 )
-from fleet.llm.topics import OTHER, topic_of
+from fleet.llm.scanning import answers as scanning_answers
+from fleet.llm.scanning import prompt as scanning_prompt
 
 SPEAKER = Speaker("Ada", None, "Patient.", "calm", ("brass lamps", "harbours at dawn"))
 EVERYTHING = Offered(KINDS, REACTIONS, VISIBILITIES)

@@ -42,7 +42,7 @@ from fleet.features.experiments.service import check
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
 from fleet.features.personas.service import personas_of
 from fleet.features.publishing.kinds import LIKE, POST
-from fleet.llm.base import Part, PostRequest, PostWords, Usage
+from fleet.llm.base import PostPart, PostRequest, PostWords, Usage
 from tests.e2e.world import TOKEN, make_world
 from tests.factories import Fleet, Words, make_fleet, reply_lost
 
@@ -167,7 +167,7 @@ def test_the_variants_style_reaches_the_writer_and_others_are_left_alone(
     posted(tried, agent, 1)
     posted(tried, agent, 2, variants={"caption_question": "as_usual"})
     posted(tried, agent, 3, variants={"caption_question": "gone", "never_known": "x"})
-    assert [[style.part for style in request.styles] for request in asked] == [[Part.CAPTION], [], []]
+    assert [[style.part for style in request.styles] for request in asked] == [[PostPart.CAPTION], [], []]
     assert "question" in asked[0].styles[0].instruction
 
 

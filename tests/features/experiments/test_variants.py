@@ -32,7 +32,7 @@ from fleet.features.experiments.variants import (
 )
 from fleet.features.personas.library import load
 from fleet.llm import prompts
-from fleet.llm.base import Part, PostRequest, Speaker, Style
+from fleet.llm.base import PostPart, PostRequest, Speaker, Style
 from fleet.llm.offline.provider import OfflineProvider
 
 AGENT = uuid.UUID("00000000-0000-0000-0000-00000000000a")
@@ -121,7 +121,7 @@ def test_an_own_file_is_named_by_its_path(tmp_path: Path) -> None:
     (mine,) = experiment_file.chosen([str(file)])
     assert (mine.name, mine.enough, [one.weight for one in mine.variants]) == ("mine", 100, [1, 1])
     assert mine.variants[0].style is None
-    assert mine.variants[1].style == Style(Part.CAPTION, "write it as if it were the last one.")
+    assert mine.variants[1].style == Style(PostPart.CAPTION, "write it as if it were the last one.")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_offline_writer_follows_the_shipped_styles_and_is_let_pass(persona_i
 
 def test_without_a_style_the_offline_writer_writes_what_it_always_did() -> None:
     request = PostRequest(speaker("ux_designer"))
-    style = Style(Part.CAPTION, "be yourself.")
+    style = Style(PostPart.CAPTION, "be yourself.")
     plain, _ = OfflineProvider().write_post(request, random.Random(5))
     styled, _ = OfflineProvider().write_post(PostRequest(speaker("ux_designer"), styles=(style,)), random.Random(5))
     assert plain == styled
@@ -223,7 +223,7 @@ def test_without_a_style_the_offline_writer_writes_what_it_always_did() -> None:
 
 @pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_keeps_captions_short_when_told_so(persona_id: str) -> None:
-    style = Style(Part.CAPTION, "at most ten words.", most_words=10)
+    style = Style(PostPart.CAPTION, "at most ten words.", most_words=10)
     lengths = []
     for number in range(40):
         words, _ = OfflineProvider().write_post(

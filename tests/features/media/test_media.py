@@ -23,7 +23,7 @@ from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
 from fleet.features.media.service import KeptPicture, keep_picture
 from fleet.features.media.states import MOVES, MediaState
 from fleet.images.addresses import read
-from fleet.images.errors import Forbidden, OutOfReach, Unusable
+from fleet.images.errors import ForbiddenAddress, OutOfReach, Unusable
 from fleet.images.objects import Objects
 from tests import picture_server
 from tests.factories import Fleet, a_picture, make_fleet
@@ -83,7 +83,7 @@ def test_a_picture_is_fetched_once_and_kept_with_its_facts(fleet: Fleet, server:
 
 def test_a_model_that_was_talked_into_an_address_tells_nobody_what_it_knows(fleet: Fleet) -> None:
     """Symptom: strangers' words in a feed had a draft's picture fetched from their server, before anybody looked."""
-    with pytest.raises(Forbidden, match="is none of the hosts"):
+    with pytest.raises(ForbiddenAddress, match="is none of the hosts"):
         keep_picture(fleet.deps, "https://theirs.example/p.png?d=what+the+owner+refused")
     assert read("https://upload.wikimedia.org/a.jpg", media.rules_of(fleet.deps)).host == "upload.wikimedia.org"
     with closing(make_fleet(fleet.deps.settings.database_url, media_hosts="*").deps) as opened:
@@ -181,7 +181,7 @@ def fleet_now(fleet: Fleet) -> datetime:
 
 def test_an_address_that_must_not_be_called_is_refused_before_anything_is_written(fleet: Fleet) -> None:
     for url in ("http://127.0.0.1:1/", "https://169.254.169.254/", "file:///etc/passwd", "https://me:x@a.example/"):
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenAddress):
             keep_picture(fleet.deps, url)
     assert rows(fleet) == []
 

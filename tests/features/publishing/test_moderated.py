@@ -10,8 +10,8 @@ from fleet.core import events
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.features.publishing.kinds import COMMENT
-from fleet.llm.base import Till
 from fleet.llm.moderation.base import Judgement, Unanswered
+from fleet.llm.provider import Till
 from tests.factories import Fleet, make_fleet, reply_lost
 from tests.features.publishing.test_quality import POEMS, Died, add, says
 

@@ -29,7 +29,7 @@ from fleet.features.publishing.handlers import post
 from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
-from fleet.images.marks import Marks, Source, read_marks
+from fleet.images.marks import Marks, PictureSource, read_marks
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from tests.database_roles import as_owner
 from tests.factories import Fleet, make_fleet, raises, reply_lost
@@ -300,7 +300,7 @@ def sent_picture(fleet: Fleet, job: uuid.UUID) -> str:
 
 
 def picture(image: Image.Image, format: Format = Format.PNG) -> bytes:
-    return encode(image, Marks(Source.AI, "x"), format)
+    return encode(image, Marks(PictureSource.AI, "x"), format)
 
 
 GOOD = picture(Image.effect_noise((128, 128), 60).convert("RGB"))
@@ -369,7 +369,11 @@ def test_a_picture_that_came_without_a_mark_is_posted_with_one(fleet: Fleet) -> 
     fleet.time_passes()
     posted = sent_picture(fleet, job)
     marks = read_marks(base64.b64decode(posted.partition(",")[2]))
-    assert (marks and marks.source, len(fleet.surface.images_paid), fleet.job(job).state) == (Source.AI, 1, "done")
+    assert (marks and marks.source, len(fleet.surface.images_paid), fleet.job(job).state) == (
+        PictureSource.AI,
+        1,
+        "done",
+    )
 
 
 def test_own_surfaces_may_stay_unmarked_when_their_owner_says_so(database_url: str) -> None:

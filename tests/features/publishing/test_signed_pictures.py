@@ -16,8 +16,9 @@ from fleet.adapters.base import Action
 from fleet.cli.app import cli as root
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
-from fleet.images import Format, Marks, Source, encode, read_marks, render
+from fleet.images import Format, Marks, PictureSource, encode, read_marks
 from fleet.images.credentials import Credentials, NotSigned, manifest_of
+from fleet.sandbox.gallery.art import render
 from tests.factories import Fleet, make_fleet
 from tests.features.publishing.test_quality import POEMS, add, says
 from tests.signing_authority import issue
@@ -60,12 +61,12 @@ def test_a_marked_picture_of_the_workflow_is_fetched_signed_and_sent(
     database_url: str, files: dict[str, Path], format: Format, check_images: bool
 ) -> None:
     fleet, sent = signing_fleet(database_url, check_images=check_images, **files)
-    made = encode(render("a boat", "vista", 128, 128), Marks(Source.AI, "a boat"), format)
+    made = encode(render("a boat", "vista", 128, 128), Marks(PictureSource.AI, "a boat"), format)
     fleet.surface.picture, fleet.surface.picture_type = made, format.content_type
     perform(fleet.deps, add(fleet, fleet.agent()))
     (url,) = sent
-    assert source_of(in_url(url)) == Source.AI
-    assert read_marks(in_url(url)) == Marks(Source.AI, "a boat")
+    assert source_of(in_url(url)) == PictureSource.AI
+    assert read_marks(in_url(url)) == Marks(PictureSource.AI, "a boat")
     fleet.deps.close()
 
 
@@ -75,7 +76,7 @@ def test_an_unmarked_picture_is_marked_and_signed_as_a_models(database_url: str,
     render("a boat", "vista", 128, 128).save(out, "WEBP")
     fleet.surface.picture, fleet.surface.picture_type = out.getvalue(), "image/webp"
     perform(fleet.deps, add(fleet, fleet.agent()))
-    assert source_of(in_url(sent[0])) == Source.AI
+    assert source_of(in_url(sent[0])) == PictureSource.AI
     fleet.deps.close()
 
 
@@ -83,7 +84,7 @@ def test_a_picture_that_fleet_drew_is_signed_as_art_by_formula(database_url: str
     fleet, sent = signing_fleet(database_url, **files)
     fleet.surface.image_faults = [base.Refused("no")]
     perform(fleet.deps, add(fleet, fleet.agent()))
-    assert source_of(in_url(sent[0])) == Source.FORMULA
+    assert source_of(in_url(sent[0])) == PictureSource.FORMULA
     fleet.deps.close()
 
 
@@ -92,12 +93,12 @@ def test_a_marked_picture_too_large_to_send_becomes_smaller_and_keeps_its_mark(
 ) -> None:
     fleet, sent = signing_fleet(database_url, **files)
     noise = Image.effect_noise((1600, 1600), 90).convert("RGB")
-    fleet.surface.picture = encode(noise, Marks(Source.AI, "noise"), Format.PNG)
+    fleet.surface.picture = encode(noise, Marks(PictureSource.AI, "noise"), Format.PNG)
     fleet.surface.picture_type = "image/png"
     perform(fleet.deps, add(fleet, fleet.agent()))
     picture = in_url(sent[0])
     assert len(picture) < len(fleet.surface.picture)
-    assert source_of(picture) == Source.AI
+    assert source_of(picture) == PictureSource.AI
     fleet.deps.close()
 
 
@@ -121,7 +122,7 @@ def test_while_pictures_cannot_be_signed_the_post_waits_and_its_picture_is_paid_
     fleet.time_passes()
     perform(fleet.deps, job)
     assert fleet.job(job).state == JobState.DONE
-    assert source_of(in_url(sent[0])) == Source.FORMULA, "the surface's picture in these tests is one by formula"
+    assert source_of(in_url(sent[0])) == PictureSource.FORMULA, "the surface's picture in these tests is one by formula"
     assert len(fleet.surface.images_paid) == 1
     fleet.deps.close()
 

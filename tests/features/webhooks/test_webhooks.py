@@ -37,7 +37,7 @@ from fleet.features.webhooks import sending
 from fleet.features.webhooks.commands import Made
 from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.subscriptions import Wanted
-from fleet.images.errors import Forbidden
+from fleet.images.errors import ForbiddenAddress
 from tests import ROOT, TESTS
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
@@ -433,13 +433,13 @@ def test_a_hostile_address_is_refused_when_a_webhook_is_made(case: dict[str, Any
     url = case["url"].replace("{long}", "a" * 2000)
     if "leads_to" in case:
         internet.names[url.split("/")[2]] = [[a.replace("{public}", PUBLIC) for a in one] for one in case["leads_to"]]
-    with pytest.raises(Forbidden, match=f"{case['because']}|begin with https"):
+    with pytest.raises(ForbiddenAddress, match=f"{case['because']}|begin with https"):
         sending.check(url, sending.rules(()), internet.network)
     assert internet.dialled == []
 
 
 def test_plain_http_is_refused_and_no_setting_is_named_that_would_not_help() -> None:
-    with pytest.raises(Forbidden, match="https") as refused:
+    with pytest.raises(ForbiddenAddress, match="https") as refused:
         sending.check("http://hooks.example/in", sending.rules(()), Internet(9).network)
     assert refused.value.fix is None
 

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from fleet import images
-from fleet.images import Format, Marks, Source
+from fleet.images import Format, Marks, PictureSource
+from fleet.sandbox.gallery import art
 from tests.sandbox.gallery.gallery_world import READER, TOKEN, World
 
 
@@ -108,7 +109,7 @@ def test_a_post_shows_the_picture_of_an_execution(world: World) -> None:
     made = world.post("pixel_2", "Ünïcode ✨", imageUrl=url, altText="a lamp").json()["showcaseItem"]
     item = world.item(made["id"])
     assert item == made
-    assert item["image"] == {"url": url, "width": 32, "height": 32, "sourceType": Source.AI}
+    assert item["image"] == {"url": url, "width": 32, "height": 32, "sourceType": PictureSource.AI}
     assert item["title"] == "Ünïcode ✨"
     assert item["user"] == {**item["user"], "username": "pixel_2", "isAgent": True}
     assert datetime.fromisoformat(item["createdAt"]).tzinfo is not None
@@ -150,11 +151,11 @@ def test_a_picture_elsewhere_is_kept_as_an_address_and_never_fetched(world: Worl
 
 
 def test_a_picture_in_a_data_url_is_kept_here_with_its_mark(world: World) -> None:
-    image = images.render("dunes", "default", 90, 60)
-    data = images.encode(image, Marks(Source.FORMULA, "dunes"), Format.JPEG)
+    image = art.render("dunes", "default", 90, 60)
+    data = images.encode(image, Marks(PictureSource.FORMULA, "dunes"), Format.JPEG)
     url = "data:image/jpeg;base64," + base64.b64encode(data).decode()
     item = world.post("bright_1", imageUrl=url).json()["showcaseItem"]
-    assert item["image"]["sourceType"] == Source.FORMULA
+    assert item["image"]["sourceType"] == PictureSource.FORMULA
     assert (item["image"]["width"], item["image"]["height"]) == (90, 60)
     assert world.http.get(item["image"]["url"].removeprefix("http://127.0.0.1:8000")).content == data
 

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from PIL import Image
 
 from fleet import images
-from fleet.images import Source
-from fleet.sandbox.gallery import Budgets
+from fleet.images import PictureSource
+from fleet.sandbox.gallery import GalleryBudgets
 from fleet.sandbox.gallery.pictures import Pictures
 from tests.sandbox.gallery.gallery_world import World, workflow
 
@@ -43,7 +43,7 @@ def test_a_workflow_is_carried_out_and_its_picture_marked_as_ai_made(world: Worl
     assert Image.open(io.BytesIO(served.content)).size == (32, 32)
     marks = images.read_marks(served.content)
     assert marks is not None
-    assert (marks.source, marks.description) == (Source.AI, "a castle")
+    assert (marks.source, marks.description) == (PictureSource.AI, "a castle")
 
 
 def test_photographic_styles_come_as_jpeg_with_the_mark(world: World) -> None:
@@ -177,7 +177,7 @@ def test_budgets_of_the_settings_replace_those_of_last_time(world: World, tmp_pa
     assert (
         World(world.config.database_url, tmp_path / "a").call("GET", "/api/sandbox/budgets").json()["agentDaily"] == 9
     )
-    given = World(world.config.database_url, tmp_path / "a", budgets=Budgets(agent_monthly=5))
+    given = World(world.config.database_url, tmp_path / "a", budgets=GalleryBudgets(agent_monthly=5))
     assert given.call("GET", "/api/sandbox/budgets").json() == {
         "fleetDaily": None, "fleetMonthly": None, "agentDaily": None, "agentMonthly": 5
     }  # fmt: skip

@@ -45,8 +45,8 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     import secrets
 
     from fleet.chaos.kinds import chosen
-    from fleet.chaos.report import Wanted
-    from fleet.chaos.run import Chaos, Screen
+    from fleet.chaos.report import RunOptions
+    from fleet.chaos.run import Chaos, RunScreen
     from fleet.cli.commands.chaos.screen import ChaosScreen
     from fleet.cli.frame.interrupts import Interrupts
 
@@ -54,11 +54,11 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
         raise InvalidInput(f"There is no folder {_DOCS.parent} here.", fix="Call it in the folder of the source.")
     for name in [name for name in os.environ if name.startswith("FLEET_")]:
         del os.environ[name]  # settings of another fleet are none of this world's
-    wanted = Wanted(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults)
+    wanted = RunOptions(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults)
     kinds = chosen(faults)
     screen = ChaosScreen(door)
     with Interrupts():
-        run = Chaos(wanted, kinds, Screen(screen.step, screen.deed), home=folder)
+        run = Chaos(wanted, kinds, RunScreen(screen.step, screen.deed), home=folder)
         _log_to(run.world.logs_dir / "harness.log")
         try:
             report = run.live()

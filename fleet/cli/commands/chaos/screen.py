@@ -11,7 +11,7 @@ from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.frame import render
 
 if TYPE_CHECKING:
-    from fleet.chaos.nemesis import Deed
+    from fleet.chaos.nemesis import FaultResult
     from fleet.chaos.report import Report
     from fleet.cli.frame.context import Door
 
@@ -27,7 +27,7 @@ class ChaosScreen:
         """Say what is being done now."""
         self._screen.step(words)
 
-    def deed(self, deed: Deed) -> None:
+    def deed(self, deed: FaultResult) -> None:
         """Say what was done to whom, and how long it took the fleet to recover."""
         line = Text(f"{deed.act.at.astimezone():%H:%M:%S} ", "bright_black").append(f"#{deed.act.seq:<4}")
         line.append(f"{deed.act.kind:<22}", "bold" if deed.hit else "bright_black")
@@ -47,7 +47,7 @@ class ChaosScreen:
             self._screen.notice(f"Again: {report.wanted.command()}", "bold red")
 
 
-def _outcome(deed: Deed) -> tuple[str, str]:
+def _outcome(deed: FaultResult) -> tuple[str, str]:
     if deed.failed:
         return f"could not be done: {render.clip(deed.failed, 70)}", "yellow"
     if not deed.hit:

@@ -22,7 +22,7 @@ from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.engine import registry
 from fleet.engine.registry import CheckStage
-from fleet.sandbox.runfile import RunFile
+from fleet.sandbox.processes.runfile import RunFile
 
 _OLDEST_POSTGRES = 14
 _CLOCK_WARN_S, _CLOCK_FAIL_S = 2.0, 60.0

@@ -19,9 +19,9 @@ from fleet.core import queue
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.sandbox import disk, ports
-from fleet.sandbox.runfile import Recorded
+from fleet.sandbox.processes.runfile import Recorded
+from fleet.sandbox.processes.supervisor import Event, GaveUp, Process, Restarted, Supervisor
 from fleet.sandbox.services import Services
-from fleet.sandbox.supervisor import Event, GaveUp, Process, Restarted, Supervisor
 
 _HOST = ports.LOOPBACK
 _READY_S = 60.0

@@ -48,7 +48,7 @@ from fleet.features.users import invite
 from fleet.images import signing
 from fleet.llm import registry as models
 from fleet.sandbox import disk
-from fleet.sandbox.child import rotate_log
+from fleet.sandbox.processes.child import rotate_log
 from fleet.sandbox.services import Services
 
 _WHO_ACT = AgentFilter(kind="gallery")

@@ -26,8 +26,8 @@ from fleet.features.publishing import comment_targets, published_texts
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.voice import speaker_of
-from fleet.llm.scanning.request import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
-from fleet.llm.topics import topic_of
+from fleet.llm.lexicon.topics import topic_of
+from fleet.llm.scan_request import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 
 MOST_COMMENTS, MOST_COMMENTS_A_POST = 20, 3
 """How many comments one scan reads, and of one post."""

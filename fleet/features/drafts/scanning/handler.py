@@ -21,8 +21,8 @@ from fleet.features.drafts.kinds import SUPERVISED
 from fleet.features.drafts.scanning import batch as scanning
 from fleet.features.drafts.scanning import propose, queue, seen
 from fleet.features.drafts.scanning.batch import Batch
+from fleet.llm import scan_request as asking
 from fleet.llm.errors import NotPaidFor
-from fleet.llm.scanning import request as asking
 
 _BEHIND_S = (1.0, 5.0)
 """How long a scan waits whose turn it is not yet, at least and at most, while few wait."""

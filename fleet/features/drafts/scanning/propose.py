@@ -38,8 +38,8 @@ from fleet.features.drafts.states import DraftKind
 from fleet.features.media import draft_media
 from fleet.features.publishing import checks, surroundings
 from fleet.features.publishing.quality import quality_of
-from fleet.llm.scanning import request as asking
-from fleet.llm.topics import topic_of
+from fleet.llm import scan_request as asking
+from fleet.llm.lexicon.topics import topic_of
 
 _TEXTS: Mapping[DraftKind, Mapping[str, Kind]] = {
     DraftKind.POST: {"text": Kind.CAPTION, "image_prompt": Kind.PROMPT, "alt_text": Kind.ALT_TEXT},

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts.states import DraftKind
-from fleet.llm.scanning.request import MOST, Idea, ScanAnswer
+from fleet.llm.scan_request import MOST, Idea, ScanAnswer
 
 
 @dataclass(frozen=True, slots=True)

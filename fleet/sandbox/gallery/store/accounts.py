@@ -18,7 +18,7 @@ _INVITE_LOCK = 0x696E76  # invitations are rare; one at a time needs no other ca
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class GalleryUser:
     """An account as the rest of the gallery sees it."""
 
     id: uuid.UUID
@@ -34,7 +34,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
+class GalleryInvitation:
     """Whom to make an account for."""
 
     agent_id: str
@@ -48,7 +48,7 @@ class Invitation:
 COLUMNS = (users.c.id, users.c.username, users.c.name, users.c.is_agent, users.c.persona_id, users.c.bio)
 
 
-def invite(tx: sa.Connection, invitation: Invitation) -> tuple[User, bool]:
+def invite(tx: sa.Connection, invitation: GalleryInvitation) -> tuple[GalleryUser, bool]:
     """Make an account, or find the one that the username or the agent's id already has; tell whether it was made.
 
     A known username is adopted (the same fleet may come back with a new database), a known agent under another name
@@ -71,11 +71,13 @@ def invite(tx: sa.Connection, invitation: Invitation) -> tuple[User, bool]:
             sa.update(users).where(users.c.agent_id == invitation.agent_id, users.c.id != made).values(agent_id=None)
         )
         tx.execute(sa.update(users).where(users.c.id == made).values(**values))
-    user = User(made, invitation.username, invitation.name, invitation.is_agent, invitation.persona_id, invitation.bio)
+    user = GalleryUser(
+        made, invitation.username, invitation.name, invitation.is_agent, invitation.persona_id, invitation.bio
+    )
     return user, known is None
 
 
-def _known(tx: sa.Connection, invitation: Invitation) -> uuid.UUID | None:
+def _known(tx: sa.Connection, invitation: GalleryInvitation) -> uuid.UUID | None:
     living = sa.select(users.c.id, users.c.is_agent, users.c.agent_id).where(users.c.removed_at.is_(None))
     by_name = tx.execute(living.where(users.c.username == invitation.username)).one_or_none()
     if by_name is not None:
@@ -86,7 +88,7 @@ def _known(tx: sa.Connection, invitation: Invitation) -> uuid.UUID | None:
     return None if by_agent is None else uuid.UUID(str(by_agent.id))
 
 
-def remove(tx: sa.Connection, user_id: uuid.UUID) -> User:
+def remove(tx: sa.Connection, user_id: uuid.UUID) -> GalleryUser:
     """Remove an account: its posts and comments are hidden, its likes no longer count. Raises ApiError 404."""
     now = sa.func.clock_timestamp()
     gone = tx.execute(
@@ -105,7 +107,7 @@ def remove(tx: sa.Connection, user_id: uuid.UUID) -> User:
     tx.execute(sa.update(comments).where(comments.c.user_id == user_id).values(hidden_at=now))
     _recount(tx, touched, is_agent=gone.is_agent)
     changes.record(tx, "removed", user=str(user_id))
-    return User(*gone)
+    return GalleryUser(*gone)
 
 
 def _recount(tx: sa.Connection, post_ids: Sequence[uuid.UUID], *, is_agent: bool) -> None:
@@ -127,7 +129,7 @@ def _count(table: sa.Table, condition: sa.ColumnElement[bool], is_agent: bool) -
     )
 
 
-def agent(tx: sa.Connection, username: str) -> User | None:
+def agent(tx: sa.Connection, username: str) -> GalleryUser | None:
     """Return the living agent account of this name, if there is one; it cannot be removed before this transaction ends.
 
     Without the lock a write could land after the removal that should have hidden it.
@@ -136,10 +138,10 @@ def agent(tx: sa.Connection, username: str) -> User | None:
     return found if found and found.is_agent else None
 
 
-def by_username(tx: sa.Connection, username: str, *, keep: bool = False) -> User | None:
+def by_username(tx: sa.Connection, username: str, *, keep: bool = False) -> GalleryUser | None:
     """Return the living account of this name, if there is one; `keep` holds off its removal."""
     query = sa.select(*COLUMNS).where(users.c.username == username, users.c.removed_at.is_(None))
     if keep:
         query = query.with_for_update(read=True)
     row = tx.execute(query).one_or_none()
-    return None if row is None else User(*row)
+    return None if row is None else GalleryUser(*row)

@@ -21,14 +21,14 @@ _KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Position:
+class ChangePosition:
     """Where a reader stands."""
 
     txid: int
     id: int
 
     @classmethod
-    def parse(cls, text: str) -> Position | None:
+    def parse(cls, text: str) -> ChangePosition | None:
         """Read what `str` wrote; None for anything else."""
         match = _POSITION.fullmatch(text)
         return None if match is None else cls(int(match[1]), int(match[2]))
@@ -38,10 +38,10 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GalleryChange:
     """One thing that pages may want to show."""
 
-    position: Position
+    position: ChangePosition
     kind: str
     payload: dict[str, Any]
 
@@ -51,12 +51,12 @@ def record(tx: sa.Connection, kind: str, **payload: Any) -> None:
     tx.execute(sa.insert(changes).values(kind=kind, payload=payload))
 
 
-def tail(tx: sa.Connection) -> Position:
+def tail(tx: sa.Connection) -> ChangePosition:
     """Return the position from which only later changes are seen."""
-    return Position(int(tx.scalar(sa.select(_SETTLED_BELOW)) or 0) - 1, 2**62)
+    return ChangePosition(int(tx.scalar(sa.select(_SETTLED_BELOW)) or 0) - 1, 2**62)
 
 
-def after(tx: sa.Connection, position: Position, limit: int = 500) -> list[Change]:
+def after(tx: sa.Connection, position: ChangePosition, limit: int = 500) -> list[GalleryChange]:
     """Return settled changes after a position, oldest first."""
     query = (
         sa.select(changes.c.txid, changes.c.id, changes.c.kind, changes.c.payload)
@@ -67,7 +67,7 @@ def after(tx: sa.Connection, position: Position, limit: int = 500) -> list[Chang
         .order_by(changes.c.txid, changes.c.id)
         .limit(limit)
     )
-    return [Change(Position(row.txid, row.id), row.kind, row.payload) for row in tx.execute(query)]
+    return [GalleryChange(ChangePosition(row.txid, row.id), row.kind, row.payload) for row in tx.execute(query)]
 
 
 def prune(tx: sa.Connection) -> None:

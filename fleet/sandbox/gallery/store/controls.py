@@ -13,20 +13,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fleet.sandbox.gallery.config import Budgets
+from fleet.sandbox.gallery.config import GalleryBudgets
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.store.tables import controls, executions
 
 _BUDGET_LOCK = 0x627564676574
 
 
-def budgets(tx: sa.Connection) -> Budgets:
+def budgets(tx: sa.Connection) -> GalleryBudgets:
     """Return the budgets in force."""
     value = _get(tx, "budgets")
-    return Budgets(**value) if isinstance(value, dict) else Budgets()
+    return GalleryBudgets(**value) if isinstance(value, dict) else GalleryBudgets()
 
 
-def set_budgets(tx: sa.Connection, new: Budgets) -> None:
+def set_budgets(tx: sa.Connection, new: GalleryBudgets) -> None:
     """Replace the budgets."""
     _set(tx, "budgets", asdict(new))
 

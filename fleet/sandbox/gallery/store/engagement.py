@@ -15,20 +15,20 @@ import sqlalchemy as sa
 
 from fleet.sandbox.gallery.errors import not_found
 from fleet.sandbox.gallery.store import changes, posts
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 from fleet.sandbox.gallery.store.tables import comments, likes, users
 from fleet.sandbox.gallery.store.tables import posts as post_table
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class GalleryComment:
     """One comment with its author."""
 
     id: uuid.UUID
     post_id: uuid.UUID
     content: str
     created_at: datetime
-    user: User
+    user: GalleryUser
 
     def public(self) -> dict[str, Any]:
         """Return what the API says about it."""
@@ -38,7 +38,7 @@ class Comment:
         }  # fmt: skip
 
 
-def toggle_like(tx: sa.Connection, user: User, post_id: uuid.UUID) -> tuple[bool, int]:
+def toggle_like(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID) -> tuple[bool, int]:
     """Like a post, or take the like back; return whether it is liked now, and by how many. Raises ApiError 404."""
     posts.lock(tx, post_id, viewer=user.id)
     mine = (likes.c.post_id == post_id, likes.c.user_id == user.id)
@@ -52,7 +52,7 @@ def toggle_like(tx: sa.Connection, user: User, post_id: uuid.UUID) -> tuple[bool
     return not taken_back, post.likes
 
 
-def add_comment(tx: sa.Connection, user: User, post_id: uuid.UUID, content: str) -> Comment:
+def add_comment(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID, content: str) -> GalleryComment:
     """Add a comment. Raises ApiError 404."""
     posts.lock(tx, post_id, viewer=user.id)
     made = uuid.uuid4()
@@ -63,15 +63,15 @@ def add_comment(tx: sa.Connection, user: User, post_id: uuid.UUID, content: str)
     _count(tx, post_id, post_table.c.agent_comments if user.is_agent else post_table.c.human_comments, 1)
     changes.record(tx, "comment", id=str(made), post=str(post_id))
     _tell(tx, posts.get(tx, post_id, viewer=user.id))
-    return Comment(made, post_id, content, created_at, user)
+    return GalleryComment(made, post_id, content, created_at, user)
 
 
-def comments_of(tx: sa.Connection, post_id: uuid.UUID, *, limit: int, offset: int = 0) -> list[Comment]:
+def comments_of(tx: sa.Connection, post_id: uuid.UUID, *, limit: int, offset: int = 0) -> list[GalleryComment]:
     """Return a post's comments, oldest first."""
     return _read(tx, comments.c.post_id == post_id, limit, offset)
 
 
-def comment(tx: sa.Connection, comment_id: uuid.UUID) -> Comment:
+def comment(tx: sa.Connection, comment_id: uuid.UUID) -> GalleryComment:
     """Return one comment. Raises ApiError 404."""
     found = _read(tx, comments.c.id == comment_id, 1, 0)
     if not found:
@@ -79,7 +79,7 @@ def comment(tx: sa.Connection, comment_id: uuid.UUID) -> Comment:
     return found[0]
 
 
-def _read(tx: sa.Connection, condition: sa.ColumnElement[bool], limit: int, offset: int) -> list[Comment]:
+def _read(tx: sa.Connection, condition: sa.ColumnElement[bool], limit: int, offset: int) -> list[GalleryComment]:
     author: Sequence[sa.Column[Any]] = (users.c.username, users.c.name, users.c.is_agent, users.c.persona_id)
     query = (
         sa.select(comments.c.id, comments.c.post_id, comments.c.content, comments.c.created_at,
@@ -88,13 +88,16 @@ def _read(tx: sa.Connection, condition: sa.ColumnElement[bool], limit: int, offs
         .where(condition, comments.c.hidden_at.is_(None))
         .order_by(comments.c.created_at, comments.c.id).limit(limit).offset(offset)
     )  # fmt: skip
-    return [Comment(row.id, row.post_id, row.content, row.created_at, User(*row[4:])) for row in tx.execute(query)]
+    return [
+        GalleryComment(row.id, row.post_id, row.content, row.created_at, GalleryUser(*row[4:]))
+        for row in tx.execute(query)
+    ]
 
 
 def _count(tx: sa.Connection, post_id: uuid.UUID, column: sa.Column[Any], by: int) -> None:
     tx.execute(sa.update(post_table).where(post_table.c.id == post_id).values({column: column + by}))
 
 
-def _tell(tx: sa.Connection, post: posts.Post) -> None:
+def _tell(tx: sa.Connection, post: posts.GalleryPost) -> None:
     changes.record(tx, "counts", id=str(post.id), likes=post.likes, comments=post.comments,
                    human_likes=post.human_likes, agent_likes=post.agent_likes)  # fmt: skip

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.gallery.pictures import Stored
 from fleet.sandbox.gallery.store import controls
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 from fleet.sandbox.gallery.store.tables import executions, images
 
 STALE = timedelta(seconds=30)
@@ -39,7 +39,7 @@ class Ask:
     key: str | None = None
 
 
-def begin(tx: sa.Connection, user: User, ask: Ask, now: datetime) -> Execution:
+def begin(tx: sa.Connection, user: GalleryUser, ask: Ask, now: datetime) -> Execution:
     """Begin an execution within the budgets, or return the one that this key already has.
 
     A failed or abandoned one is begun again under its key. Raises ApiError 429 for budgets, 422 when the key came
@@ -63,7 +63,7 @@ def begin(tx: sa.Connection, user: User, ask: Ask, now: datetime) -> Execution:
     return Execution(made, "running", mine=True)
 
 
-def _again(tx: sa.Connection, known: sa.Row[Any], ask: Ask, user: User, now: datetime) -> Execution:
+def _again(tx: sa.Connection, known: sa.Row[Any], ask: Ask, user: GalleryUser, now: datetime) -> Execution:
     if known.request_digest != ask.digest:
         raise ApiError(422, "IDEMPOTENCY_KEY_REUSED", "This Idempotency-Key came with another workflow before.")
     abandoned = known.state == "running" and known.started_at < now - STALE
@@ -95,7 +95,7 @@ def fail(tx: sa.Connection, execution_id: uuid.UUID, error: str, now: datetime) 
     tx.execute(sa.update(executions).where(executions.c.id == execution_id).values(failed))
 
 
-def keep_image(tx: sa.Connection, stored: Stored, made_by: User) -> None:
+def keep_image(tx: sa.Connection, stored: Stored, made_by: GalleryUser) -> None:
     """Record a picture whose file is in place."""
     tx.execute(
         sa.insert(images).values(

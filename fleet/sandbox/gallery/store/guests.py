@@ -13,7 +13,7 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from fleet.sandbox.gallery.store.accounts import COLUMNS, User
+from fleet.sandbox.gallery.store.accounts import COLUMNS, GalleryUser
 from fleet.sandbox.gallery.store.tables import comments, connections, likes, users
 
 KEPT_DAYS = 90
@@ -21,29 +21,29 @@ _BATCH = 500
 _LOCK = 0x677565737473  # "guests": they are counted by one transaction at a time
 
 
-def find(tx: sa.Connection, cookie: str) -> User | None:
+def find(tx: sa.Connection, cookie: str) -> GalleryUser | None:
     """Return the account of a visitor's cookie, if the visitor has done anything yet."""
     query = sa.select(*COLUMNS).where(users.c.guest_key == _digest(cookie), users.c.removed_at.is_(None))
     row = tx.execute(query).one_or_none()
-    return None if row is None else User(*row)
+    return None if row is None else GalleryUser(*row)
 
 
-def rename(tx: sa.Connection, known: User, name: str) -> User:
+def rename(tx: sa.Connection, known: GalleryUser, name: str) -> GalleryUser:
     """Give a guest another name, if there is one to give."""
     if not name or name == known.name:
         return known
     tx.execute(sa.update(users).where(users.c.id == known.id).values(name=name))
-    return User(known.id, known.username, name, False)
+    return GalleryUser(known.id, known.username, name, False)
 
 
-def create(tx: sa.Connection, cookie: str, name: str, *, most: int) -> User:
+def create(tx: sa.Connection, cookie: str, name: str, *, most: int) -> GalleryUser:
     """Make the account of a visitor's cookie, or return the one that another request has just made.
 
     Ends sessions that are too old, and the oldest beyond `most`.
     """
     _make_room(tx, most)
     number = secrets.token_hex(4)
-    made = User(uuid.uuid4(), f"guest_{number}", name or f"Guest {number[:4]}", False)
+    made = GalleryUser(uuid.uuid4(), f"guest_{number}", name or f"Guest {number[:4]}", False)
     tx.execute(
         insert(users)
         .values(id=made.id, username=made.username, name=made.name, is_agent=False, guest_key=_digest(cookie))

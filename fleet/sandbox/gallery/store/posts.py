@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.sandbox.gallery.errors import ApiError, not_found
 from fleet.sandbox.gallery.store import changes
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 from fleet.sandbox.gallery.store.tables import answers, connections, images, likes, posts, reactions, users
 
 
@@ -36,7 +36,7 @@ class NewPost:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class GalleryPost:
     """One post with its author, its counts and what is known of its picture (None for pictures elsewhere)."""
 
     id: uuid.UUID
@@ -57,7 +57,7 @@ class Post:
     source: str | None
     visibility: str
     reactions: dict[str, int]
-    user: User
+    user: GalleryUser
 
     @property
     def likes(self) -> int:
@@ -108,7 +108,7 @@ _USER_COLUMNS = (
 )  # fmt: skip
 
 
-def create(tx: sa.Connection, author: User, new: NewPost) -> uuid.UUID:
+def create(tx: sa.Connection, author: GalleryUser, new: NewPost) -> uuid.UUID:
     """Store a post and return its id."""
     made = uuid.uuid4()
     tx.execute(
@@ -122,7 +122,7 @@ def create(tx: sa.Connection, author: User, new: NewPost) -> uuid.UUID:
     return made
 
 
-def get(tx: sa.Connection, post_id: uuid.UUID, *, viewer: uuid.UUID | None = None) -> Post:
+def get(tx: sa.Connection, post_id: uuid.UUID, *, viewer: uuid.UUID | None = None) -> GalleryPost:
     """Return a post. Raises ApiError 404 when it is not there, hidden, or not for this viewer."""
     row = tx.execute(_visible(viewer, friends=True).where(posts.c.id == post_id)).one_or_none()
     if row is None:
@@ -132,7 +132,7 @@ def get(tx: sa.Connection, post_id: uuid.UUID, *, viewer: uuid.UUID | None = Non
 
 def page(tx: sa.Connection, *, limit: int, offset: int = 0, sort: str = "recent", until: datetime | None = None,
          user_id: uuid.UUID | None = None, viewer: uuid.UUID | None = None,
-         friends: bool = False) -> list[Post]:  # fmt: skip
+         friends: bool = False) -> list[GalleryPost]:  # fmt: skip
     """Return posts in an order; `until` leaves out what came later, so that pages do not shift while one reads.
 
     A viewer also sees its own posts that are not public, and with `friends` what its friends show to friends alone.
@@ -171,7 +171,7 @@ def count_view(tx: sa.Connection, post_id: uuid.UUID) -> None:
     tx.execute(sa.update(posts).where(posts.c.id == post_id).values(views=posts.c.views + 1))
 
 
-def liked_by(tx: sa.Connection, user: User | None, post_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
+def liked_by(tx: sa.Connection, user: GalleryUser | None, post_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
     """Return which of these posts an account likes."""
     if user is None or not post_ids:
         return frozenset()
@@ -179,12 +179,12 @@ def liked_by(tx: sa.Connection, user: User | None, post_ids: Sequence[uuid.UUID]
     return frozenset(tx.scalars(query))
 
 
-def hold_key(tx: sa.Connection, user: User, key: str) -> None:
+def hold_key(tx: sa.Connection, user: GalleryUser, key: str) -> None:
     """Let requests under one key take turns, until the transaction ends."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{user.id}:{key}", 0))))
 
 
-def earlier_answer(tx: sa.Connection, user: User, key: str, digest: str) -> dict[str, Any] | None:
+def earlier_answer(tx: sa.Connection, user: GalleryUser, key: str, digest: str) -> dict[str, Any] | None:
     """Return what was answered to this key. Raises ApiError 422 when the key came with another request."""
     query = sa.select(answers).where(answers.c.user_id == user.id, answers.c.idempotency_key == key)
     row = tx.execute(query).one_or_none()
@@ -195,7 +195,7 @@ def earlier_answer(tx: sa.Connection, user: User, key: str, digest: str) -> dict
     return dict(row.body)
 
 
-def keep_answer(tx: sa.Connection, user: User, key: str, digest: str, body: dict[str, Any]) -> None:
+def keep_answer(tx: sa.Connection, user: GalleryUser, key: str, digest: str, body: dict[str, Any]) -> None:
     """Keep what is answered to a key; the last answer counts, since a like under it may have been taken back."""
     last = {"request_digest": digest, "body": body}
     statement = insert(answers).values(user_id=user.id, idempotency_key=key, **last)
@@ -242,7 +242,7 @@ def _order(sort: str) -> tuple[sa.ColumnElement[Any], ...]:
     return newest
 
 
-def _post(row: sa.Row[Any]) -> Post:
+def _post(row: sa.Row[Any]) -> GalleryPost:
     count = len(_POST_COLUMNS)
-    values = (*row[:count], User(*row[count:]))
-    return Post(*values)
+    values = (*row[:count], GalleryUser(*row[count:]))
+    return GalleryPost(*values)

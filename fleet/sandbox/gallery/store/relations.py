@@ -13,13 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.sandbox.gallery.errors import invalid, not_found
 from fleet.sandbox.gallery.store import changes, posts
-from fleet.sandbox.gallery.store.accounts import User
+from fleet.sandbox.gallery.store.accounts import GalleryUser
 from fleet.sandbox.gallery.store.tables import connections, reactions, users
 
 ReactionType = Literal["love", "haha", "sad", "angry"]
 
 
-def react(tx: sa.Connection, user: User, post_id: uuid.UUID, type_: ReactionType) -> bool:
+def react(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID, type_: ReactionType) -> bool:
     """Set an account's one reaction to a post; False if it was that already. Raises ApiError 404."""
     posts.lock(tx, post_id, viewer=user.id)
     wanted = insert(reactions).values(post_id=post_id, user_id=user.id, type=type_)
@@ -32,7 +32,7 @@ def react(tx: sa.Connection, user: User, post_id: uuid.UUID, type_: ReactionType
     return new
 
 
-def connect(tx: sa.Connection, user: User, to_id: uuid.UUID, message: str) -> tuple[str, bool]:
+def connect(tx: sa.Connection, user: GalleryUser, to_id: uuid.UUID, message: str) -> tuple[str, bool]:
     """Ask somebody to be friends; return `requested` or `friends`, and whether it was asked just now.
 
     Raises ApiError 404 for nobody, 400 for oneself.

@@ -1,0 +1,204 @@
+"""What is known after a run: the ledger's rows, what the gallery witnessed, and what others were told. Read only.
+
+Called when all is quiet, and judged in `checker`. The two sides are read from two databases that know nothing of one
+another; what a person and another service were told stood in the harness's own memory all the while.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.chaos.world.outsiders import HEARS, Outsiders
+from fleet.chaos.world.receiver import ReceivedDelivery
+from fleet.chaos.world.reviewer import ReviewerAnswer
+from fleet.core.subjects import matches
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvidence:
+    """A job as the ledger has it. `text` is what it was to say, as the paid step kept it."""
+
+    id: uuid.UUID
+    agent_id: uuid.UUID | None
+    username: str
+    tick_no: int | None
+    kind: str
+    state: str
+    dead_reason: str | None
+    target: str | None
+    remote_id: str | None
+    text: str | None
+    token: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvidence:
+    """One claim of a job, and how it ended; `outcome` None: nobody wrote that down."""
+
+    job_id: uuid.UUID
+    token: int
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectEvidence:
+    """A write that took effect on the surface, as the surface saw it. `kind`: post, comment, like, unlike, image,
+    react or connect; what is asked for again and stands already takes no effect."""
+
+    kind: str
+    key: str | None
+    username: str
+    subject: str
+    content: str
+    arrived_at: datetime
+
+    @property
+    def job_key(self) -> str | None:
+        """The id of the job that the key names: `<job>`, `<job>:image` or, for the turns of a like, `<job>:0`."""
+        return None if self.key is None else self.key.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A waking of an agent. `plans` are the jobs that its decision asked for, each a kind and a target; `thoughts` is
+    how often the decision was told.
+    """
+
+    agent_id: uuid.UUID
+    tick_no: int
+    state: str
+    plans: tuple[tuple[str, str | None], ...]
+    thoughts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A time during which the kill switch was on; `until` None: it still is."""
+
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A tick of an agent that reports to operators, skipped because of the kill switch or a pause of the fleet."""
+
+    username: str
+    tick_no: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEvidence:
+    """What an agent proposed, as the ledger has it: where it stands, its job, and the words that it has now."""
+
+    id: uuid.UUID
+    status: str
+    job_id: uuid.UUID | None
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All of it. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a webhook
+    asked for, `heard` the deliveries that its receiver took, and `told` what a person was answered about drafts."""
+
+    jobs: Sequence[JobEvidence]
+    attempts: Sequence[AttemptEvidence]
+    effects: Sequence[EffectEvidence]
+    ticks: Sequence[Tick]
+    stops: Sequence[Stop]
+    fleet: frozenset[str]
+    fenced: int
+    drafts: Sequence[DraftEvidence] = ()
+    told: Sequence[ReviewerAnswer] = ()
+    happened: Sequence[str] = ()
+    heard: Sequence[ReceivedDelivery] = ()
+    silenced: Sequence[Silenced] = ()
+
+
+_JOBS = """
+    SELECT j.id, j.agent_id, coalesce(a.username, '') AS username, j.tick_no, j.kind, j.state, j.dead_reason, j.target,
+           j.remote_id, coalesce(w.words->>'caption', w.words->>'text') AS text,
+           j.lease_token AS token, j.created_at, j.finished_at
+    FROM jobs j LEFT JOIN agents a ON a.id = j.agent_id,
+         LATERAL (SELECT coalesce(j.checkpoint->'words:2', j.checkpoint->'words') AS words) w
+    WHERE j.kind <> 'message'"""
+_DRAFTS = "SELECT id, status, job_id, content->>'text' AS words FROM drafts"
+_HAPPENED = "SELECT e.id, e.subject FROM events e, hook_subscriptions s WHERE e.occurred_at > s.active_since"
+_ATTEMPTS = "SELECT job_id, lease_token AS token, started_at, ended_at, outcome FROM job_attempts"
+_TICKS = """
+    SELECT t.agent_id, t.tick_no, t.state,
+           coalesce(t.outcome->'plans', '[]') AS plans, coalesce(told.number, 0) AS thoughts
+    FROM ticks t LEFT JOIN (
+        SELECT agent_id, (payload->>'tick_no')::bigint AS tick_no, count(*) AS number
+        FROM events WHERE subject = 'agent.thought' GROUP BY 1, 2
+    ) told USING (agent_id, tick_no)"""
+_SWITCH = "SELECT subject, occurred_at FROM events WHERE subject LIKE 'control.kill\\_switch.%' ORDER BY id"
+_SILENCED = """
+    SELECT a.username, t.tick_no, t.outcome->>'skipped' AS why FROM ticks t JOIN agents a ON a.id = t.agent_id
+    WHERE a.kind IN ('hooks', 'approval') AND t.state = 'skipped'
+      AND (t.outcome->>'skipped' LIKE 'kill switch%' OR t.outcome->>'skipped' LIKE 'the fleet is paused%')"""
+_EFFECTS = """
+    SELECT kind, key, username, subject, content, arrived_at FROM witnessed
+    WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image', 'react', 'connect') ORDER BY id"""
+
+
+def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) -> Evidence:
+    """Read both sides, and what outsiders were told. The databases must have come to rest."""
+    with _connected(ledger_url) as ledger, _connected(gallery_url) as gallery:
+        return Evidence(
+            jobs=[JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))],
+            attempts=[AttemptEvidence(*row) for row in ledger.execute(sa.text(_ATTEMPTS))],
+            effects=[EffectEvidence(*row) for row in gallery.execute(sa.text(_EFFECTS))],
+            ticks=[_tick(row) for row in ledger.execute(sa.text(_TICKS))],
+            stops=_stops([(str(row[0]), row[1]) for row in ledger.execute(sa.text(_SWITCH))]),
+            fleet=frozenset(ledger.scalars(sa.text("SELECT username FROM agents"))),
+            fenced=int(ledger.scalar(sa.text("SELECT count(*) FROM events WHERE subject = 'job.fenced'")) or 0),
+            drafts=[DraftEvidence(*row) for row in ledger.execute(sa.text(_DRAFTS))],
+            told=tuple(outsiders.told) if outsiders else (),
+            happened=[str(row.id) for row in ledger.execute(sa.text(_HAPPENED)) if _is_heard(row.subject)],
+            heard=tuple(outsiders.receiver.heard) if outsiders else (),
+            silenced=[Silenced(*row) for row in ledger.execute(sa.text(_SILENCED))],
+        )
+
+
+def _is_heard(subject: str) -> bool:
+    return any(matches(subject, wanted) for wanted in HEARS)
+
+
+def _tick(row: sa.Row[Any]) -> Tick:
+    plans = tuple((str(plan["kind"]), plan["target"]) for plan in row.plans)
+    return Tick(row.agent_id, row.tick_no, row.state, plans, row.thoughts)
+
+
+def _stops(switch: Sequence[tuple[str, datetime]]) -> list[Stop]:
+    """Pair throws of the kill switch with what lifted them."""
+    stops: list[Stop] = []
+    for subject, at in switch:
+        if subject.endswith(".thrown"):
+            stops.append(Stop(at, None))
+        elif stops and stops[-1].until is None:
+            stops[-1] = Stop(stops[-1].since, at)
+    return stops
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()

@@ -1,0 +1,324 @@
+"""The world that is broken on purpose: servers, a gallery, a dashboard, two metronomes, workers of all sorts, agents.
+
+Made by `run`, shaken by `acts`. Whatever dies is started again here while somebody waits (`wait`, `wait_until`): all of
+it happens in the main thread, to which the kernel ties the life of children.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import sqlalchemy as sa
+
+from fleet import app
+from fleet.chaos.world import programs
+from fleet.chaos.world.broker import BrokerControl
+from fleet.chaos.world.outsiders import Outsiders
+from fleet.chaos.world.proxy import CommitProxy
+from fleet.chaos.world.servers import Servers
+from fleet.core import clock, db, logs, queue
+from fleet.core.errors import FleetError, Unavailable
+from fleet.core.settings import Settings
+from fleet.engine import deps as runtime_deps
+from fleet.engine import system_agents
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.features.agents import commands as agent_commands
+from fleet.sandbox import disk, ports
+from fleet.sandbox.processes import proc
+from fleet.sandbox.processes.supervisor import Supervisor
+from fleet.sandbox.servers import postgres
+
+TOKEN = "fst_of_the_fault_harness"  # noqa: S105 - opens nothing but the gallery of this world
+LEASE_S, SETTLE_S, REPUBLISH_S = 8.0, 3.0, 3.0
+BY = "the fault harness"
+_LOOK_EVERY_S = 0.05
+_TEMPO = 1000
+_READY_S = 120.0
+_WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
+_SUPERVISED = 5  # one in so many agents looks at its feed and proposes
+_RULES = """# Posts and comments wait for a person; all else that is proposed is approved at once.
+[[rule]]
+name = "the fault harness"
+resource = "draft"
+action = "publish"
+approvers = ["role:reviewer"]
+auto_approve = [{ field = "kind", op = "in", value = ["reaction", "connection"] }]
+"""
+
+_Part = TypeVar("_Part")
+log = logs.get(__name__)
+
+
+class World:
+    """Everything of one run. Start and use it in the main thread; `kill` ends it whatever happened."""
+
+    def __init__(self, home: Path, *, seed: int, agents: int, plain_workers: int = 2) -> None:
+        self.home = disk.private_folder(home.absolute())
+        self.logs_dir = disk.private_folder(self.home / "logs")
+        self.seed = seed
+        self._agents = agents
+        self._dice = random.Random(f"{seed} restarts")
+        self.crew = programs.crew(plain_workers, seed)
+        self.beats = ("beat1", "beat2")
+        self.servers = Servers(self.home, self.logs_dir, self._dice)
+        self.supervisor = Supervisor(self.logs_dir)
+        self.pace_s = 3.0
+        """The longest gap between two ticks of an agent in its best hours; none is below five seconds."""
+        self.ledger_url = self.owner_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
+        self.outsiders = Outsiders(seed=seed)
+        self._deps: Deps | None = None
+        self._broker: BrokerControl | None = None
+        self._proxy: CommitProxy | None = None
+
+    # Its life
+
+    def start(self, tell: Callable[[str], None]) -> None:
+        """Start everything and let the agents go. Raises FleetError when something does not come up."""
+        tell("starting Postgres and Valkey")
+        self.servers.start()
+        ledger = self.servers.postgres.ensure_ledger()
+        self.ledger_url, self.owner_url = ledger.app, ledger.owner
+        self.gallery_database_url = self.servers.postgres.ensure_gallery()
+        self.migrate()
+        for folder in ("threads", "forked"):
+            (self.home / "points" / folder).mkdir(parents=True, exist_ok=True)
+        port = ports.choose(purpose="the gallery", setting="FLEET_GALLERY_PORT")
+        self.gallery_url = f"http://{ports.LOOPBACK}:{port}"
+        web_port = ports.choose(purpose="the dashboard", setting="FLEET_WEB_PORT")
+        self.web_url = f"http://{ports.LOOPBACK}:{web_port}"
+        self._proxy = CommitProxy(ports.LOOPBACK, self.servers.postgres.port)
+        self._proxy.start()
+        self._broker = BrokerControl(self.servers.valkey.url())
+        app.load()
+        self._deps = runtime_deps.build(self._settings())
+        self._start_processes(port, web_port, tell)
+        tell(f"making {self._agents} agents")
+        self._people()
+        self.outsiders.start(self.deps, self.web_url, by=BY)
+
+    def migrate(self) -> None:
+        """Bring the ledger's tables up to date, as their owner."""
+        db.migrate(self.owner_url, app_role=postgres.APP)
+
+    def _start_processes(self, port: int, web_port: int, tell: Callable[[str], None]) -> None:
+        tell(f"starting the gallery, the dashboard, {len(self.beats)} metronomes and {len(self.crew)} workers")
+        env, dice = self._environment(), self._dice
+        add = self.supervisor.add
+        add(programs.gallery(env, self.home, dice, database_url=self.gallery_database_url, port=port))
+        add(programs.web(env, self.home, dice, port=web_port))
+        for what in self.crew:
+            own = {"FLEET_DATABASE_URL": self._proxied_url()} if what.proxied else {}
+            add(programs.worker(what, {**env, **own}, self.home, dice))
+        for name in self.beats:
+            add(programs.beat(name, env, self.home, dice))
+        for name in self._processes:
+            self.supervisor.start(name)
+        self.supervisor.wait_ready("gallery", self.gallery_answers, _READY_S)
+        self.supervisor.wait_ready("web", lambda: _answers(self.web_url), _READY_S)
+        app = queue.make_app(self.servers.valkey.url())
+        names = [f"{name}@{socket.gethostname()}" for name in self.workers]
+        if not self.wait_until(lambda: len(queue.workers(app, timeout_s=1, names=names)) == len(names), _READY_S):
+            raise Unavailable("The workers did not come up.", fix=f"Their logs are in {self.logs_dir}.")
+
+    def _settings(self) -> Settings:
+        """Return the settings of every process: short leases, so that a lost one costs seconds; caps wide open."""
+        return Settings(
+            _env_file=None, database_url=self.ledger_url, broker_url=self.servers.valkey.url(), home=self.home,
+            gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
+            lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
+            comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
+            surface_writes_per_minute=0, pool_size=5, log_json=True, approval_rules=self._rules,
+            hooks_allow=(self.outsiders.receiver.place,),
+        )  # fmt: skip
+
+    @functools.cached_property
+    def _rules(self) -> Path:
+        path = self.home / "approvals.toml"
+        path.write_text(_RULES)
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings()
+        found = {}
+        for name in settings.model_fields_set:
+            value = getattr(settings, name)
+            plain = ",".join(value) if isinstance(value, tuple) else str(value)
+            found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else plain
+        return {**found, "PYTHONPATH": programs.python_path()}
+
+    def _proxied_url(self) -> str:
+        return sa.make_url(self.ledger_url).set(port=self.proxy.port).render_as_string(hide_password=False)
+
+    def _people(self) -> None:
+        """Make the agents, as busy as agents may be: five seconds between two ticks is the least.
+
+        Some are supervised: their scans, the model's answers and what follows from approvals are broken as well.
+        """
+        agent_commands.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
+        with self.deps.db.transaction() as tx:
+            names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
+            some = AgentRow.username.in_(names[::_SUPERVISED])
+            tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", heeds_agents=True))
+        system_agents.staff(self.deps.db)
+        self._set_pace()
+
+    def _set_pace(self) -> None:
+        most_s = int(self.pace_s * _TEMPO)
+        with self.deps.db.transaction() as tx:
+            tx.execute(sa.update(AgentRow).values(min_interval_s=most_s // 50, max_interval_s=most_s, **_WEIGHTS))
+
+    def slow_down(self) -> None:
+        """Let agents wake more seldom: this machine cannot keep up, and a fleet that starves proves nothing."""
+        self.pace_s *= 1.6
+        with suppress(Unavailable):
+            self._set_pace()
+        log.info("agents_slowed_down", pace_s=round(self.pace_s, 1))
+
+    def stop(self) -> None:
+        """End everything in order."""
+        for name in reversed(self._processes):
+            self.supervisor.stop(name)
+        self.supervisor.stop_all()
+        self._close()
+        self.servers.stop()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self.supervisor.kill_all()
+        self._close()
+        self.servers.valkey.kill()
+        self.servers.postgres.kill()
+
+    def _close(self) -> None:
+        for held in (self.outsiders, self._deps, self._broker, self._proxy):
+            if held is not None:
+                held.close()
+        self._deps = self._broker = self._proxy = None
+
+    # Time
+
+    def look_after(self) -> None:
+        """Start again whatever has died and whose time has come."""
+        for name in self.servers.look_after():
+            log.info("server_started_again", server=name)
+        self.supervisor.poll()
+
+    def wait(self, for_s: float) -> None:
+        """Let time pass."""
+        self.wait_until(lambda: False, for_s)
+
+    def wait_until(self, true: Callable[[], object], timeout_s: float) -> bool:
+        """Let time pass until something is so; False when the time is up first."""
+        deadline = clock.monotonic_s() + timeout_s
+        while not true():
+            if clock.monotonic_s() >= deadline:
+                return False
+            self.look_after()
+            time.sleep(_LOOK_EVERY_S)
+        return True
+
+    # Its parts
+
+    @property
+    def deps(self) -> Deps:
+        """The loop's connections in this process, for what people do."""
+        return _there(self._deps)
+
+    @property
+    def broker(self) -> BrokerControl:
+        return _there(self._broker)
+
+    @property
+    def proxy(self) -> CommitProxy:
+        return _there(self._proxy)
+
+    @property
+    def workers(self) -> list[str]:
+        return [what.name for what in self.crew]
+
+    @property
+    def _processes(self) -> list[str]:
+        """In the order in which they are started."""
+        return ["gallery", "web", *self.workers, *self.beats]
+
+    def pid(self, name: str) -> int | None:
+        """Return the number of a process; None while it does not run."""
+        ref = self.supervisor.running().get(name)
+        return ref.pid if ref else None
+
+    def signal(self, pid: int | None, how: signal.Signals) -> bool:
+        """Send a signal to one process; False when it is gone."""
+        if pid is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(pid, how)
+            return True
+        return False
+
+    def resume_all(self) -> None:
+        """Let every process go on that may have been suspended, pool children and the broker too."""
+        for leader in self.supervisor.running().values():
+            for member in proc.session_members(leader.pid):
+                self.signal(member.pid, signal.SIGCONT)
+        if self.servers.valkey.is_running():
+            self.servers.pause_valkey(resume=True)
+
+    def all_run(self) -> bool:
+        """Tell whether every process lives."""
+        running = self.supervisor.running()
+        return self.servers.all_run() and all(name in running for name in self._processes)
+
+    def points(self, folder: str) -> Path:
+        """Return a folder in which strikes are laid."""
+        return self.home / "points" / folder
+
+    def gallery_answers(self) -> bool:
+        """Tell whether the gallery serves."""
+        return _answers(self.gallery_url)
+
+    def gallery(self, method: str, path: str, body: object = None) -> Any:
+        """Call the gallery's controls, however often it takes. Raises Unavailable when it stays away."""
+        answers: list[Any] = []
+
+        def done() -> bool:
+            with suppress(httpx.HTTPError):
+                headers = {"Authorization": f"Bearer {TOKEN}"}
+                url = self.gallery_url + path
+                response = httpx.request(method, url, headers=headers, json=body, timeout=5, trust_env=False)
+                if response.is_success:
+                    answers.append(response.json())
+                elif response.status_code < 500:
+                    raise FleetError(f"The gallery refuses {method} {path}: {response.status_code} {response.text}")
+            return bool(answers)
+
+        if not self.wait_until(done, 30):
+            raise Unavailable(f"The gallery does not answer to {method} {path}.")
+        return answers[0]
+
+    def choose(self, names: Sequence[str], pick: float) -> str:
+        """Return one of several, as a number between 0 and 1 says."""
+        return names[min(int(pick * len(names)), len(names) - 1)]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _there(part: _Part | None) -> _Part:
+    if part is None:
+        raise FleetError("This world has not been started.")
+    return part

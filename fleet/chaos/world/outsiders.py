@@ -1,0 +1,65 @@
+"""Who lives outside of a world's fleet: a person who decides about drafts, and a service that is told what happens.
+
+Called by `world`. They stand in the harness's own process, so that what they were told outlives every fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import httpx
+
+from fleet.access import Permission, Role
+from fleet.accounts import keys
+from fleet.chaos.world.receiver import Receiver
+from fleet.chaos.world.reviewer import Reviewer, ReviewerAnswer
+from fleet.engine.deps import Deps
+from fleet.features.users import service as accounts
+from fleet.features.webhooks import commands as hooks
+from fleet.features.webhooks.subscriptions import Wanted
+
+HEARS = ("agent.draft.*", "control.*")
+"""What the service is told of: little beside all that happens, so that telling it does not starve the rest."""
+_NAME = "chaos_reviewer"
+_FOR = timedelta(days=2)
+_PATIENCE_S = 10.0
+
+
+class Outsiders:
+    """Both of them. The receiver listens at once, since its place is a setting of every process."""
+
+    def __init__(self, *, seed: int) -> None:
+        self._seed = seed
+        self.receiver = Receiver(seed=seed)
+        self.reviewer: Reviewer | None = None
+        self._api: httpx.Client | None = None
+
+    def start(self, deps: Deps, web_url: str, *, by: str) -> None:
+        """Give the person a token and the service a webhook, and let the person begin."""
+        keys.make_ring(deps.settings)
+        made = hooks.create(deps, Wanted(f"http://{self.receiver.place}/in", HEARS), by=by)
+        self.receiver.secret = made.secret
+        accounts.create_user(deps, _NAME, Role.REVIEWER, f"password of {self._seed} and of nobody else")
+        scopes = (Permission.DRAFTS_VIEW, Permission.DRAFTS_DECIDE)
+        token = accounts.issue_token(deps, _NAME, "the fault harness", scopes, _FOR)
+        headers = {"Authorization": f"Bearer {token}"}
+        self._api = httpx.Client(base_url=f"{web_url}/api/v1", headers=headers, timeout=_PATIENCE_S, trust_env=False)
+        self.reviewer = Reviewer(self._api, seed=self._seed)
+        self.reviewer.start()
+
+    @property
+    def told(self) -> Sequence[ReviewerAnswer]:
+        """What the person was answered, in order."""
+        return self.reviewer.told if self.reviewer is not None else ()
+
+    def finish(self, within_s: float) -> bool:
+        """Let the person come to an end; return whether what they had asked for was answered in time."""
+        return self.reviewer is None or self.reviewer.finish(within_s)
+
+    def close(self) -> None:
+        """Send both away."""
+        self.finish(0)
+        if self._api is not None:
+            self._api.close()
+        self.receiver.close()

@@ -1,0 +1,1 @@
+"""The gallery's HTTP API: the FSC API, reactions and connections beyond it, and the sandbox's controls."""

@@ -1,0 +1,1 @@
+"""The gallery's pages for people, with their templates, scripts and styles."""

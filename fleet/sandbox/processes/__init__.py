@@ -1,0 +1,1 @@
+"""Child processes: start, supervise, restart, record and clean up. Linux only."""

@@ -1,0 +1,98 @@
+"""The embedded Valkey: the broker of a fleet that has none, with its append-only file on disk.
+
+Used by `services` and by the tests. Its password stands in a private file, never in the process list.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from fleet.core.errors import InvalidInput
+from fleet.sandbox import disk, ports
+from fleet.sandbox.processes import proc
+from fleet.sandbox.processes.child import Child, spawn
+from fleet.sandbox.servers import binaries
+from fleet.sandbox.servers.embedded import Complaint, EmbeddedServer
+
+_CONFIG_NAME = "server.conf"
+# Every path is relative to the working folder, so that no path of the user's needs quoting.
+_CONFIG = """\
+bind {host}
+port {port}
+requirepass {password}
+daemonize no
+dir ./
+appendonly yes
+appendfsync {fsync}
+aof-load-truncated yes
+save ""
+maxmemory-policy noeviction
+"""
+
+
+class EmbeddedValkey(EmbeddedServer):
+    """Valkey (or Redis, where only that is found) over `data_dir`.
+
+    `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
+    """
+
+    title = "Valkey"
+    port_setting = "FLEET_VALKEY_PORT"
+    program_names = frozenset({"valkey-server", "redis-server"})
+    stop_signal = signal.SIGTERM
+    stop_timeout_s = 10.0
+
+    def url(self, database: int = 0) -> str:
+        """Return the redis:// URL of one of its numbered databases."""
+        return f"redis://:{self._password}@{ports.LOOPBACK}:{self.port}/{database}"
+
+    def client(self) -> redis.Redis:
+        """Return a client; the caller closes it."""
+        return redis.Redis.from_url(self.url(), socket_timeout=2, socket_connect_timeout=2)
+
+    def _impatient_client(self) -> redis.Redis:
+        """Return a client that fails at once: our own loop asks again, and sooner than redis-py would."""
+        return redis.Redis.from_url(
+            self.url(), socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), retries=0)
+        )
+
+    def _prepare(self) -> None:
+        disk.private_folder(self.data_dir)
+        self._password = disk.kept_password(self.password_path)
+        if not self._password.isprintable() or any(mark in self._password for mark in " \"'\\#@:/?%"):
+            raise InvalidInput("A Valkey password may hold letters, digits and - _ . ~ only.")
+
+    def _spawn(self, port: int) -> Child:
+        text = _CONFIG.format(
+            host=ports.LOOPBACK, port=port, password=self._password, fsync="everysec" if self.durable else "no"
+        )
+        disk.write_private(self.data_dir / _CONFIG_NAME, text)
+        return spawn(
+            "valkey",
+            [str(binaries.find_valkey()), _CONFIG_NAME],
+            log_path=self.log_path,
+            cwd=self.data_dir,
+            stop_signal=self.stop_signal,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            with self._impatient_client() as client:
+                return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):  # BusyLoading, while it reads its file, is one
+            return False
+
+    def _complaint(self, said: str) -> Complaint:
+        if disk.sounds_full(said):
+            return Complaint.DISK_FULL
+        if "Address already in use" in said:
+            return Complaint.PORT_TAKEN
+        return Complaint.OTHER
+
+    def _leftovers(self) -> list[proc.ProcessRef]:
+        """Return servers that still write to our files: Valkey, unlike PostgreSQL, would start beside them."""
+        return proc.working_in(self.data_dir, self.program_names)
