@@ -34,8 +34,8 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.jobs import commands as job_commands
 from fleet.features.overview import status as fleet_status
-from fleet.features.publishing import published_texts
 from fleet.features.publishing.kinds import COMMENT, POST, PROVISION
+from fleet.features.publishing.words import published_texts
 
 DEAD = (JobState.DEAD,)
 _CALLS, _BUDGET_S, _WARM = 100, 3.0, 2

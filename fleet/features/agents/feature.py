@@ -46,7 +46,7 @@ FEATURE = Feature(
     commands=(
         Command(
             name="replay",
-            run="fleet.features.agents.cli_replay:replay",
+            run="fleet.features.agents.cli.replay:replay",
             section="Look",
             order=60,
             help="Decide a recorded tick again and compare.",
@@ -60,7 +60,7 @@ FEATURE = Feature(
         ),
         Command(
             name="trigger",
-            run="fleet.features.agents.cli_trigger:trigger",
+            run="fleet.features.agents.cli.trigger:trigger",
             section="Act",
             order=20,
             help="Wake one agent now.",

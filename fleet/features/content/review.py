@@ -1,6 +1,6 @@
 """The one look at a text before it is published: mended where that is enough, refused where it is not.
 
-Called by `fleet.features.publishing.review_words` on everything that a writer gives back, whoever the writer is.
+Called by `fleet.features.publishing.words.review_words` on everything that a writer gives back, whoever the writer is.
 Pure: what was said lately comes in as an index. The order is from what harms people to what is merely dull.
 """
 

@@ -1,7 +1,7 @@
 """Hands doubtful words of an autonomous agent to people: the job ends, and a draft with its request is opened.
 
-Called by `fleet.features.publishing.review_words`. Draft, request and the end of the job are one transaction, so that
-each job opens one draft. The approved words are published by a job of their own, as with every draft. Never
+Called by `fleet.features.publishing.words.review_words`. Draft, request and the end of the job are one transaction,
+so that each job opens one draft. The approved words are published by a job of their own, as with every draft. Never
 publishes.
 """
 

@@ -13,7 +13,7 @@ from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.work import Work
 from fleet.features.publishing import comment_candidates, surroundings
-from fleet.features.publishing.review_words import said_meanwhile
+from fleet.features.publishing.words.review_words import said_meanwhile
 
 
 def turns(claim: Claim, action: Action) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A configured language model as the moderator: one structured call judges all texts of a draft.
 
-Made by `fleet.llm.registry`, called by `fleet.features.publishing.review_words` through `fleet.llm.moderation.base`.
-The texts are quoted as data. Calls are paid like those that write words. Never lets a text pass for want of a whole
-answer.
+Made by `fleet.llm.registry`, called by `fleet.features.publishing.words.review_words` through
+`fleet.llm.moderation.base`. The texts are quoted as data. Calls are paid like those that write words. Never lets a
+text pass for want of a whole answer.
 """
 
 from __future__ import annotations

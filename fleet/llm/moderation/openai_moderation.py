@@ -1,7 +1,8 @@
 """OpenAI's moderation, and every server that speaks it. It costs nothing and asks for a key.
 
-Made by `fleet.llm.registry`, called by `fleet.features.publishing.review_words` through `fleet.llm.moderation.base`. It
-believes nothing but a whole answer: as many results as texts, each with its flag and categories.
+Made by `fleet.llm.registry`, called by `fleet.features.publishing.words.review_words` through
+`fleet.llm.moderation.base`. It believes nothing but a whole answer: as many results as texts, each with its flag and
+categories.
 """
 
 from __future__ import annotations

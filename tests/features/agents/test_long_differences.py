@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from fleet.features.agents import cli_replay, pages_agent
+from fleet.features.agents import pages_agent
+from fleet.features.agents.cli import replay
 
 
 def decision(sign: str) -> dict[str, Any]:
     return {"deliveries": [f"{number:036d}{sign}" for number in range(3_000)]}
 
 
-@pytest.mark.parametrize("told", [pages_agent._changes, cli_replay._difference], ids=["page", "terminal"])
+@pytest.mark.parametrize("told", [pages_agent._changes, replay._difference], ids=["page", "terminal"])
 def test_long_decisions_are_compared_at_once(told: Any) -> None:
     began_s = time.process_time()  # whatever else the machine does meanwhile
     assert len([*told(decision("a"), decision("b"))]) >= 6_000

@@ -17,8 +17,8 @@ from fleet.core.settings import Settings
 from fleet.engine import work as work_module
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
-from fleet.features.publishing import batching
 from fleet.features.publishing.kinds import COMMENT, POST
+from fleet.features.publishing.words import batching
 from fleet.llm import registry
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider

@@ -22,8 +22,8 @@ from fleet.engine.jobs.models import TickRow
 from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.publishing import review_words
 from fleet.features.publishing.kinds import COMMENT
+from fleet.features.publishing.words import review_words
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from tests.factories import Fleet, raises, reply_lost
 

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from fleet.engine.perform import perform
-from fleet.features.publishing import memory
 from fleet.features.publishing.kinds import POST
-from fleet.features.publishing.memory import LedgerMemory
+from fleet.features.publishing.words import memory
+from fleet.features.publishing.words.memory import LedgerMemory
 from fleet.llm import prompts, screening
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from tests.database_roles import as_owner

@@ -24,9 +24,9 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.features.personas.service import personas_of
-from fleet.features.publishing import published_texts
 from fleet.features.publishing.handlers import post
 from fleet.features.publishing.kinds import COMMENT, POST
+from fleet.features.publishing.words import published_texts
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
 from fleet.images.marks import Marks, PictureSource, read_marks

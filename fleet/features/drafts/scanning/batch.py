@@ -22,10 +22,11 @@ from fleet.engine.work import Work
 from fleet.features.drafts import learning, lessons, queries
 from fleet.features.drafts.scanning import queue, seen
 from fleet.features.drafts.scanning.sifting import Offered, Shown
-from fleet.features.publishing import comment_targets, published_texts
+from fleet.features.publishing import comment_targets
 from fleet.features.publishing.kinds import POST
-from fleet.features.publishing.memory import MOST_RECALLED, memory_of
-from fleet.features.publishing.voice import speaker_of
+from fleet.features.publishing.words import published_texts
+from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.lexicon.topics import topic_of
 from fleet.llm.scan_request import REACTIONS, VISIBILITIES, ScanComment, ScanItem, ScanRequest
 

@@ -37,7 +37,7 @@ from fleet.features.drafts.service import NewDraft
 from fleet.features.drafts.states import DraftKind
 from fleet.features.media import draft_media
 from fleet.features.publishing import checks, surroundings
-from fleet.features.publishing.quality import quality_of
+from fleet.features.publishing.words.quality import quality_of
 from fleet.llm import scan_request as asking
 from fleet.llm.lexicon.topics import topic_of
 

@@ -10,9 +10,9 @@ from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
-from fleet.features.publishing.memory import MOST_RECALLED, memory_of
-from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
-from fleet.features.publishing.voice import speaker_of
+from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline.provider import OfflineProvider
 

@@ -7,7 +7,7 @@ from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.publishing import approved
-from fleet.features.publishing.review_words import reviewed_once
+from fleet.features.publishing.words.review_words import reviewed_once
 
 
 def prepare(work: Work) -> Action | Skipped:

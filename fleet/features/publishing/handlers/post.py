@@ -13,12 +13,13 @@ from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.media import draft_media
-from fleet.features.publishing import approved, batching, published_texts
+from fleet.features.publishing import approved
 from fleet.features.publishing.kinds import POST
-from fleet.features.publishing.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.pictures import picture
-from fleet.features.publishing.review_words import Draft, Turn, reviewed, reviewed_once
-from fleet.features.publishing.voice import speaker_of
+from fleet.features.publishing.words import batching, published_texts
+from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostRequest
 
 

@@ -20,9 +20,9 @@ from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow, Status
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.jobs.models import TickRow
-from fleet.features.agents import cli_actions
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions as looking
+from fleet.features.agents.cli import actions
 
 _KINDS = click.Choice([*registry.current().agents])
 _ACTIONS = ("post", "comment", "like", "browse")
@@ -36,7 +36,7 @@ def agents() -> None:
     """
 
 
-for _command in cli_actions.COMMANDS:
+for _command in actions.COMMANDS:
     agents.add_command(_command)
 
 

@@ -1,6 +1,6 @@
 """What a process knows for looking at texts: the standards, the voices, and what the fleet has said lately.
 
-Used by `fleet.features.publishing.review_words`. What has been said is read from the
+Used by `fleet.features.publishing.words.review_words`. What has been said is read from the
 ledger, where the jobs of all processes stand; this process's own texts are known at once.
 """
 
@@ -17,7 +17,7 @@ from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import Recent
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.review import Standards
-from fleet.features.publishing import published_texts
+from fleet.features.publishing.words import published_texts
 from fleet.llm.base import Speaker
 
 

@@ -18,7 +18,7 @@ from fleet.core.db import Tx
 from fleet.engine.jobs.outcomes import Held
 from fleet.engine.work import Work
 from fleet.features.costs import budget_guard
-from fleet.features.publishing.review_words import Turn
+from fleet.features.publishing.words.review_words import Turn
 from fleet.llm.base import PostRequest, PostWords, Usage
 from fleet.llm.errors import ModelError, NotPaidFor
 from fleet.llm.writer import BatchWriter, StillRunning

@@ -24,9 +24,10 @@ from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.review import Said, Verdict
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.publishing import comment_targets, published_texts
-from fleet.features.publishing.quality import quality_of
-from fleet.features.publishing.voice import speaker_of
+from fleet.features.publishing import comment_targets
+from fleet.features.publishing.words import published_texts
+from fleet.features.publishing.words.quality import quality_of
+from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import Usage
 from fleet.llm.moderation.base import Judgement
 
