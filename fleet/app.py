@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import metadata
+from importlib import metadata, resources
+from pathlib import Path
 
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
@@ -50,6 +51,12 @@ def load_tables() -> None:
     for feature in _all():
         for ref in feature.tables:
             registry.load(ref)
+
+
+def migration_folders() -> list[Path]:
+    """Return the folders with the revisions of installed packages' tables, also of features that are left out."""
+    packages = (feature.migrations for feature in _all() if feature.migrations)
+    return [Path(str(resources.files(package))) for package in packages]
 
 
 def _all() -> list[Feature]:

@@ -262,6 +262,9 @@ class Feature:
     """Objects of `engine.metrics.Metrics`, for Prometheus."""
     tables: tuple[Ref, ...] = ()
     """Modules of its tables."""
+    migrations: Ref = ""
+    """The package with the Alembic revisions of its tables, on a branch of its own. Built-in features have theirs in
+    `migrations/`."""
     pruners: tuple[Ref | Callable[..., int], ...] = ()
     """`prune(tx, *, days, limit) -> int`: delete up to `limit` rows that are older than `days`."""
     sweeps: tuple[Ref | Callable[..., Any], ...] = ()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,4 +301,25 @@ def test_a_process_suspended_in_a_transaction_does_not_stop_the_others_for_long(
         timeout = tx.scalar(sa.text("SHOW idle_in_transaction_session_timeout"))
         assert tx.scalar(sa.text("SHOW statement_timeout")) == "1min"
     assert timeout == "5s"
+    database.close()
+
+
+def test_a_package_brings_revisions_on_a_branch_of_its_own(fresh_database: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_tides.py").write_text(
+        "from alembic import op\nimport sqlalchemy as sa\n"
+        "revision, down_revision, branch_labels, depends_on = 'tides_0001', None, ('tides',), '0001'\n"
+        "def upgrade():\n    op.create_table('tides', sa.Column('id', sa.Integer, primary_key=True))\n"
+        "def downgrade():\n    op.drop_table('tides')\n"
+    )
+    db.migrate(fresh_database)
+    database = Database(fresh_database)
+    assert db.pending_migrations(database, [tmp_path]) == ["tides_0001"]
+    db.migrate(fresh_database, folders=[tmp_path])
+    db.migrate(fresh_database, folders=[tmp_path])
+    assert db.pending_migrations(database, [tmp_path]) == []
+    with database.transaction() as tx:
+        assert tx.scalar(sa.text("SELECT count(*) FROM tides")) == 0
+    with pytest.raises(FleetError, match="install the package") as told:  # it was removed
+        db.pending_migrations(database)
+    assert "tides_0001" in str(told.value)
     database.close()

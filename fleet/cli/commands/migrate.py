@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import sqlalchemy as sa
 
+import fleet.app
 from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PERSONA
@@ -30,7 +31,7 @@ def migrate(door: Door, /, *, dry_run: bool) -> None:
     url = settings.database_owner_url or settings.database_url
     database = db.Database(url, pool_size=1)
     try:
-        pending = db.pending_migrations(database)
+        pending = db.pending_migrations(database, fleet.app.migration_folders())
         if pending and dry_run:
             door.say(f"Missing: {', '.join(pending)}.")
             return
@@ -55,7 +56,8 @@ def bring_up_to_date(owner_url: str, app_url: str) -> None:
             f"FLEET_DATABASE_OWNER_URL names the database {owner.database}, FLEET_DATABASE_URL {app.database}.",
             fix="Name the same database in both.",
         )
-    db.migrate(owner_url, app_role="" if owner_url == app_url else app.username or "")
+    app_role = "" if owner_url == app_url else app.username or ""
+    db.migrate(owner_url, app_role=app_role, folders=fleet.app.migration_folders())
 
 
 @click.command(cls=FleetCommand)

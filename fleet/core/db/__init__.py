@@ -8,6 +8,7 @@ returned. (SQLAlchemy's own after_commit event would fire at the release of a sa
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
@@ -279,22 +280,23 @@ def _ask_whether_alive(engine: sa.Engine) -> None:
             raise exc.InvalidatePoolError from error  # the pool makes a new one and hands that out
 
 
-def migrate(url: str, *, app_role: str = "") -> None:
+def migrate(url: str, *, app_role: str = "", folders: Sequence[Path] = ()) -> None:
     """Bring the database at `url` to this version's tables. Safe to run from several places at once.
 
-    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it is another one. Raises FleetError
-    for a database of a later version, and leaves it alone.
+    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it is another one. `folders` hold
+    the revisions of other packages, each on a branch of its own. Raises FleetError for a database of a later version,
+    and leaves it alone.
     """
     database = Database(url, pool_size=1)
     try:
         with explained(), database.engine.connect() as connection:
             db_link.wait_without_end(connection)
             _wait_for_turn(connection)
-            _lacking(connection)  # refuses a database that is newer than we are
+            _lacking(connection, folders)  # refuses a database that is newer than we are
             connection.rollback()
-            config = _alembic_config()
+            config = _alembic_config(folders)
             config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            alembic.command.upgrade(config, "heads")
             roles.grant(connection, app_role)
             connection.commit()
             connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
@@ -312,29 +314,34 @@ def _wait_for_turn(connection: sa.Connection) -> None:
     connection.commit()
 
 
-def pending_migrations(database: Database) -> list[str]:
+def pending_migrations(database: Database, folders: Sequence[Path] = ()) -> list[str]:
     """Return the revisions that the database still lacks, oldest first; empty when it is up to date."""
     with explained(), database.engine.connect() as connection:
-        return _lacking(connection)
+        return _lacking(connection, folders)
 
 
-def _lacking(connection: sa.Connection) -> list[str]:
+def _lacking(connection: sa.Connection, folders: Sequence[Path]) -> list[str]:
     """Return the revisions that a database still lacks. Raises FleetError for one of a later version."""
-    script = alembic.script.ScriptDirectory.from_config(_alembic_config())
+    script = alembic.script.ScriptDirectory.from_config(_alembic_config(folders))
     have = MigrationContext.configure(connection).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
     if set(have) - known:
         raise FleetError(
-            f"The database is newer than this version of Fleet (revision {', '.join(have)}).",
-            fix="Upgrade Fleet.",
+            f"The database is newer than this version of Fleet and its features (revision {', '.join(have)}).",
+            fix="Upgrade Fleet, or install the package of the feature whose tables it has.",
         )
     applied = {revision.revision for head in have for revision in script.iterate_revisions(head, "base")}
     return [r.revision for r in reversed(list(script.walk_revisions())) if r.revision not in applied]
 
 
-def _alembic_config() -> alembic.config.Config:
+def _alembic_config(folders: Sequence[Path] = ()) -> alembic.config.Config:
     import migrations
 
+    own = Path(migrations.__file__).parent
     config = alembic.config.Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(own).replace("%", "%%"))
+    if folders:
+        config.set_main_option("path_separator", "os")
+        places = os.pathsep.join(str(folder) for folder in (own / "versions", *folders))
+        config.set_main_option("version_locations", places.replace("%", "%%"))
     return config

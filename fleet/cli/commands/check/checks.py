@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+import fleet.app
 from fleet.cli.commands.check import env_check
 from fleet.cli.frame import paths
 from fleet.cli.frame.check_result import CheckLevel, CheckResult, fail, ok, warn
@@ -145,7 +146,7 @@ def _database(settings: Settings) -> Generator[CheckResult, None, bool]:
         return False
     try:
         yield from _server(database)
-        pending = db.pending_migrations(database)
+        pending = db.pending_migrations(database, fleet.app.migration_folders())
     except FleetError as error:
         yield _failed("database", error)
         return False
