@@ -215,7 +215,7 @@ def judge(db: Database, costs: dict[str, list[dict[str, Any]]], log: str) -> Day
     """Read the ledger."""
     texts = _run(db, f"SELECT id, agent_id, {_TEXT} FROM jobs WHERE {_PUBLISHED} ORDER BY sending_at")
     seen: set[str] = set()
-    recent = similar.Recent(100_000)
+    recent = similar.RecentTexts(100_000)
     twice, alike = [], []
     for job_id, agent_id, said in texts:
         if said in seen:

@@ -21,12 +21,12 @@ from fleet.core.db import Tx
 from fleet.core.events import Position
 from fleet.engine import dispatch, perform, registry, sweep, tick, ticks
 from fleet.engine.agents import loop
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.ticks import TickKey
 from fleet.features.activity import queries as activity_queries
@@ -190,17 +190,17 @@ def _far_activity(w: World, dice: random.Random, **which: Any) -> Any:
 
 
 def _far_jobs(w: World, dice: random.Random, ids: list[uuid.UUID], **which: Any) -> Any:
-    return job_commands.list_jobs(w.deps, Filter(**which), before=str(dice.choice(ids)), limit=20)
+    return job_commands.list_jobs(w.deps, JobFilter(**which), before=str(dice.choice(ids)), limit=20)
 
 
 def _job_lists(w: World) -> Iterator[Case]:
     deps = w.deps
 
-    def case(name: str, which: Callable[[random.Random], Filter]) -> Case:
+    def case(name: str, which: Callable[[random.Random], JobFilter]) -> Case:
         return Case("job list", name, lambda d: job_commands.list_jobs(deps, which(d), limit=20), goal=True)
 
     def fixed(name: str, **values: Any) -> Case:
-        return case(name, lambda _: Filter(**values))
+        return case(name, lambda _: JobFilter(**values))
 
     yield fixed("newest")
     for state in JobState:
@@ -211,9 +211,9 @@ def _job_lists(w: World) -> Iterator[Case]:
     for priority in Priority:
         yield fixed(f"priority {priority}", priority=priority)
     yield fixed("kind provision, state skipped", kinds=(PROVISION,), states=(JobState.SKIPPED,))
-    yield case("of an agent", lambda d: Filter(agent_id=w.agent(d)))
-    yield case("of an agent, kind post", lambda d: Filter(agent_id=w.agent(d), kinds=(POST,)))
-    yield case("of an agent, state skipped", lambda d: Filter(agent_id=w.agent(d), states=(JobState.SKIPPED,)))
+    yield case("of an agent", lambda d: JobFilter(agent_id=w.agent(d)))
+    yield case("of an agent, kind post", lambda d: JobFilter(agent_id=w.agent(d), kinds=(POST,)))
+    yield case("of an agent, state skipped", lambda d: JobFilter(agent_id=w.agent(d), states=(JobState.SKIPPED,)))
     yield fixed("newer than ten minutes", newer_than=timedelta(minutes=10))
     yield fixed("newer than a second", newer_than=timedelta(seconds=1))
     yield fixed("older than twenty days", older_than=timedelta(days=20))
@@ -225,7 +225,7 @@ def _dead_lists(w: World) -> Iterator[Case]:
 
     def case(name: str, which: Callable[[random.Random], dict[str, Any]]) -> Case:
         return Case("dead list", name, lambda d: job_commands.list_jobs(
-            deps, Filter(states=DEAD, **which(d)), limit=20), goal=True)  # fmt: skip
+            deps, JobFilter(states=DEAD, **which(d)), limit=20), goal=True)  # fmt: skip
 
     yield case("newest", lambda _: {})
     yield case("by reason", lambda d: {"reason": d.choice(list(DeadReason))})
@@ -281,8 +281,8 @@ def _others(w: World) -> Iterator[Case]:
 
     yield Case("people", "fleet status", lambda _: fleet_status.read(deps))
     yield agents("agents list")
-    yield agents("agents list, paused", status=Status.PAUSED)
-    yield agents("agents list, status error", status=Status.ERROR)
+    yield agents("agents list, paused", status=AgentStatus.PAUSED)
+    yield agents("agents list, status error", status=AgentStatus.ERROR)
     yield agents("agents list, one persona", persona_id="ai_artist")
     yield agents("agents list, by a word", text="gent_999")
     yield Case("people", "an agent's decisions", lambda d: decisions.decisions(deps, w.username(d)))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from fleet.features.content import review
-from fleet.features.content.review import Standards, Verdict
+from fleet.features.content.review import ReviewResult, Standards
 from fleet.features.content.surfaces import Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "heldout"
@@ -65,7 +65,7 @@ def judged(text: str, by: Standards) -> Outcome:
     return Outcome.MENDED if _lost_its_handle(verdict) else Outcome.PUBLISHED
 
 
-def _lost_its_handle(verdict: Verdict) -> bool:
+def _lost_its_handle(verdict: ReviewResult) -> bool:
     return any(finding.rule == "handles" for finding in verdict.findings)
 
 

@@ -30,7 +30,7 @@ from fleet.core import clock, db, queue
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine import publish, ticks
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
@@ -131,7 +131,7 @@ class Stand:
         made, autonomy = [uuid.uuid4() for _ in range(count)], "supervised" if supervised else "autonomous"
         none = dict.fromkeys(("post_weight", "comment_weight", "like_weight", "browse_weight"), 0.0)
         rows = [
-            {"id": one, "name": f"Agent {one.hex[:6]}", "username": f"a_{one.hex[:20]}", "status": Status.RUNNING,
+            {"id": one, "name": f"Agent {one.hex[:6]}", "username": f"a_{one.hex[:20]}", "status": AgentStatus.RUNNING,
              "persona_id": "ai_artist", "personality": "Looks twice.", "interests": ["harbour", "light"],
              "autonomy": autonomy, "min_interval_s": 60, "max_interval_s": 300, "surface": NAME,
              "remote_account": f"u-{one.hex[:8]}",

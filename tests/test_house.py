@@ -22,12 +22,12 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.queue import QUEUES
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.controls import SCOPES
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
-from fleet.features.approvals.states import RequestState, Verdict
-from fleet.features.drafts.learning import Decision as LessonDecision
+from fleet.features.approvals.states import DecisionKind, RequestState
+from fleet.features.drafts.learning import OwnerAnswer as LessonDecision
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.media.states import MediaState
 
@@ -267,14 +267,14 @@ def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
         ("ck_jobs_state", JobState),
         ("ck_jobs_priority", Priority),
         ("ck_jobs_dead_reason", DeadReason),
-        ("ck_agents_status", Status),
+        ("ck_agents_status", AgentStatus),
         ("ck_controls_scope", SCOPES),
         ("ck_media_state", MediaState),
         ("ck_drafts_kind", DraftKind),
         ("ck_drafts_status", DraftStatus),
         ("ck_draft_lessons_decision", LessonDecision),
         ("ck_approval_requests_state", RequestState),
-        ("ck_approval_decisions_verdict", Verdict),
+        ("ck_approval_decisions_verdict", DecisionKind),
     ],
 )
 def test_the_database_allows_exactly_what_the_code_knows(
@@ -314,3 +314,12 @@ def test_migrations_can_be_taken_back(owner_url: str) -> None:
     finally:
         engine.dispose()
     assert not left
+
+
+def test_a_public_class_name_means_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for path in _modules("fleet"):
+        for node in _tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(_named(path))
+    assert not {name: found for name, found in places.items() if len(found) > 1}

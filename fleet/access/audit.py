@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AuditFilter:
     """Which lines; empty fields filter nothing. `action` may end in `*`, `target` is an exact name."""
 
     actor: str | None = None
@@ -125,7 +125,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AuditLine:
     """One line of the log."""
 
     id: int
@@ -145,7 +145,7 @@ _COLUMNS = (AuditRow.id, AuditRow.at, AuditRow.actor, AuditRow.role, AuditRow.vi
             AuditRow.request_id, AuditRow.action, AuditRow.target, AuditRow.before, AuditRow.after)  # fmt: skip
 
 
-def page(tx: Tx, which: Filter, *, limit: int = 50, before: int | None = None) -> Sequence[Line]:
+def page(tx: Tx, which: AuditFilter, *, limit: int = 50, before: int | None = None) -> Sequence[AuditLine]:
     """Return lines newest first; `before` is the id of the last line of the page above."""
     where: list[sa.ColumnElement[bool]] = [] if before is None else [AuditRow.id < before]
     if which.actor:
@@ -164,4 +164,4 @@ def page(tx: Tx, which: Filter, *, limit: int = 50, before: int | None = None) -
     if which.until:
         where.append(AuditRow.at < which.until)
     rows = tx.execute(sa.select(*_COLUMNS).where(*where).order_by(AuditRow.id.desc()).limit(limit))
-    return [Line(*row) for row in rows]
+    return [AuditLine(*row) for row in rows]

@@ -24,5 +24,5 @@ class TooManyTries(FleetError):
         self.retry_at = retry_at
 
 
-class NotAllowed(FleetError):
+class NotPermitted(FleetError):
     """Somebody wants to give more than they have."""

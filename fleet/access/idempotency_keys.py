@@ -48,11 +48,11 @@ class RepeatRow(Base):
     )
 
 
-class Unanswered(Conflict):
+class ResponseLost(Conflict):
     """The request with this key was carried out, at least in part, by a process that died before it could answer."""
 
 
-class UnderWay(Conflict):
+class RequestUnderWay(Conflict):
     """The first request with this key has not been answered yet."""
 
 
@@ -70,7 +70,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptResponse:
     """What was answered. `body` is None where it held a secret, which is shown once."""
 
     status: int
@@ -78,7 +78,7 @@ class Kept:
     body: bytes | None
 
 
-def claim(tx: Tx, use: Use) -> uuid.UUID | Kept:
+def claim(tx: Tx, use: Use) -> uuid.UUID | KeptResponse:
     """Take a key for a request and return the claim; or what the same request was answered before.
 
     Raises InvalidInput for a key that was used for another request, UnderWay while that is being answered, Unanswered
@@ -102,7 +102,7 @@ def claim(tx: Tx, use: Use) -> uuid.UUID | Kept:
     return mine if tx.scalar(taken) is not None else _known(tx, use)
 
 
-def _known(tx: Tx, use: Use) -> Kept:
+def _known(tx: Tx, use: Use) -> KeptResponse:
     abandoned = _IS_ABANDONED.label("abandoned")
     columns = (RepeatRow.fingerprint, RepeatRow.status, RepeatRow.media_type, RepeatRow.body, abandoned)
     row = tx.execute(sa.select(*columns).where(*_names(use))).one_or_none()
@@ -111,16 +111,16 @@ def _known(tx: Tx, use: Use) -> Kept:
             "This Idempotency-Key was used for another request.", fix="Each write has a key of its own; draw a new one."
         )
     if row is not None and row.status is None and row.abandoned:
-        raise Unanswered(
+        raise ResponseLost(
             "This was begun, and what it wrote stands; the process died before it could answer.",
             fix="Look at what it was to change; what is missing takes a new key.",
         )
     if row is None or row.status is None:
-        raise UnderWay("The same request is being answered.", fix="Ask again in a moment.")
-    return Kept(row.status, row.media_type, row.body)
+        raise RequestUnderWay("The same request is being answered.", fix="Ask again in a moment.")
+    return KeptResponse(row.status, row.media_type, row.body)
 
 
-def keep(tx: Tx, use: Use, claim_id: uuid.UUID, answer: Kept) -> bool:
+def keep(tx: Tx, use: Use, claim_id: uuid.UUID, answer: KeptResponse) -> bool:
     """Keep what was answered, for whoever holds the claim; False if it is somebody else's by now."""
     values = {"status": answer.status, "media_type": answer.media_type, "body": answer.body}
     return (

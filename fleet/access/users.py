@@ -72,7 +72,7 @@ def listed(tx: Tx) -> Sequence[User]:
     return [_user(row) for row in tx.execute(sa.select(*_COLUMNS).where(_PRESENT).order_by(UserRow.name))]
 
 
-class Standing(StrEnum):
+class ApproverStatus(StrEnum):
     """Whether a name may decide about requests for approval."""
 
     DECIDES = "decides"
@@ -82,17 +82,17 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
 
 
-def standing(tx: Tx, name: str) -> Standing:
+def standing(tx: Tx, name: str) -> ApproverStatus:
     """Return whether a name may decide about requests for approval, and whether it could before."""
     row = tx.execute(sa.select(UserRow.role, UserRow.removed_at).where(UserRow.name == name)).one_or_none()
     if row is None:
-        return Standing.UNKNOWN
+        return ApproverStatus.UNKNOWN
     if row.removed_at is not None:
-        return Standing.REMOVED
+        return ApproverStatus.REMOVED
     if allows(Role(row.role), Permission.DRAFTS_DECIDE):
-        return Standing.DECIDES
+        return ApproverStatus.DECIDES
     deciding = [role for role in Role if allows(role, Permission.DRAFTS_DECIDE)]
-    return Standing.DEMOTED if audit.had_role(tx, name, deciding) else Standing.VIEWS
+    return ApproverStatus.DEMOTED if audit.had_role(tx, name, deciding) else ApproverStatus.VIEWS
 
 
 def any_there(tx: Tx) -> bool:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from fleet.access import audit
 from fleet.accounts import keyfile, keystore
-from fleet.accounts.keystore import Secret
+from fleet.accounts.keystore import StoredSecret
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
 from fleet.core.db import Database, Tx
@@ -76,7 +76,7 @@ class Keys:
             self._opened, self._filled = opened, self._given.model_copy(update=values)
         return self._filled
 
-    def _stored(self) -> list[Secret]:
+    def _stored(self) -> list[StoredSecret]:
         try:
             with self._db.transaction() as tx:
                 found = [secret for secret in keystore.everything(tx) if secret.name in self._open]
@@ -87,7 +87,7 @@ class Keys:
             return []
         return found
 
-    def _take_out(self, secrets: Iterable[Secret]) -> dict[str, tuple[datetime, str]]:
+    def _take_out(self, secrets: Iterable[StoredSecret]) -> dict[str, tuple[datetime, str]]:
         """Open what has changed. What is only sealed anew is known, also with a key that this process has not."""
         known = {one.name: self._opened[one.name] for one in secrets
                  if self._opened.get(one.name, (None,))[0] == one.updated_at}  # fmt: skip
@@ -99,7 +99,9 @@ class Keys:
         return known | opened
 
 
-def _opened(settings: Settings, secrets: list[Secret]) -> tuple[dict[str, tuple[datetime, str]], dict[str, FleetError]]:
+def _opened(
+    settings: Settings, secrets: list[StoredSecret]
+) -> tuple[dict[str, tuple[datetime, str]], dict[str, FleetError]]:
     opened: dict[str, tuple[datetime, str]] = {}
     lost: dict[str, FleetError] = {}
     for secret in secrets:
@@ -147,7 +149,7 @@ def add_key(settings: Settings, *, for_environment: bool = False) -> NewKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSecret:
     """What is told of a secret. `state` is ok, old key (to be sealed anew) or lost; the environment's value wins."""
 
     name: str
@@ -160,14 +162,14 @@ class Listed:
     last_used_at: datetime | None
 
 
-def listed(db: Database, settings: Settings) -> list[Listed]:
+def listed(db: Database, settings: Settings) -> list[ListedSecret]:
     """Return what the store holds, and whether it can be opened; never a value."""
     with db.transaction() as tx:
         secrets = keystore.everything(tx)
     return [_listed(settings, secret) for secret in secrets]
 
 
-def _listed(settings: Settings, secret: Secret) -> Listed:
+def _listed(settings: Settings, secret: StoredSecret) -> ListedSecret:
     state, why = "ok", ""
     try:
         keys = ring(settings)
@@ -175,7 +177,7 @@ def _listed(settings: Settings, secret: Secret) -> Listed:
         state = "ok" if secret.sealed.key_id == keys.key_ids[0] else "old key"
     except FleetError as error:
         state, why = "lost", str(error)
-    return Listed(
+    return ListedSecret(
         secret.name, state, why, secret.sealed.key_id, secret.name in settings.model_fields_set, secret.created_at,
         secret.updated_at, secret.last_used_at,
     )  # fmt: skip

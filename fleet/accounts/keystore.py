@@ -24,7 +24,7 @@ _NOTED_EVERY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class StoredSecret:
     """One secret of the table, sealed."""
 
     name: str
@@ -43,7 +43,7 @@ def put(tx: Tx, keys: Keyring, name: str, value: str, *, by: str) -> None:
     events.emit(tx, "secret.set", name=name, by=by)
 
 
-def everything(tx: Tx) -> list[Secret]:
+def everything(tx: Tx) -> list[StoredSecret]:
     """Return all secrets by name, sealed."""
     rows = tx.execute(sa.select(SecretRow).order_by(SecretRow.name)).scalars()
     return [_secret(row) for row in rows]
@@ -84,5 +84,5 @@ def reseal(tx: Tx, keys: Keyring, *, by: str) -> list[str]:
     return done
 
 
-def _secret(row: SecretRow) -> Secret:
-    return Secret(row.name, Sealed(row.ciphertext, row.key_id), row.created_at, row.updated_at, row.last_used_at)
+def _secret(row: SecretRow) -> StoredSecret:
+    return StoredSecret(row.name, Sealed(row.ciphertext, row.key_id), row.created_at, row.updated_at, row.last_used_at)

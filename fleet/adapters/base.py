@@ -202,7 +202,7 @@ class Throttled(PlatformError):
         self.retry_after_s = retry_after_s
 
 
-class BudgetSpent(PlatformError):
+class SurfaceBudgetSpent(PlatformError):
     """The surface's budget for one agent, or for the whole fleet, is used up. Definitely not done."""
 
     def __init__(self, message: str, *, whole_fleet: bool, reset_at: datetime | None) -> None:

@@ -68,7 +68,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class WriteUsage:
     """What an agent has written lately: for each kind how often within `Caps.day`, and when last."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Wait:
     why: str
 
 
-def wait_for(verb: Verb, usage: Usage, caps: Caps, now: datetime) -> Wait | None:
+def wait_for(verb: Verb, usage: WriteUsage, caps: Caps, now: datetime) -> Wait | None:
     """Return how long an agent's own caps make it wait with a kind of write; None if it may go ahead."""
     last = usage.last_at.get(verb)
     if last is not None and now < last + caps.gap(verb):

@@ -17,7 +17,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.subjects import matches
 from fleet.engine import positions
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.features.agents import bulk
 from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
@@ -89,7 +89,7 @@ def _rest(world: World, *, but: str = "") -> None:
             bulk.act_on_all(world.deps, BulkAction.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
                 all_else = sa.update(AgentRow).where(AgentRow.kind != but)
-                tx.execute(all_else.values(status=Status.IDLE, next_tick_at=None))
+                tx.execute(all_else.values(status=AgentStatus.IDLE, next_tick_at=None))
         except Unavailable:
             return False
         return True

@@ -15,7 +15,7 @@ from importlib import metadata
 from math import ceil
 from typing import Any
 
-from fleet.chaos.judge.checker import CheckResult
+from fleet.chaos.judge.checker import JudgeResult
 from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import KINDS
 from fleet.chaos.nemesis import FaultResult
@@ -62,7 +62,7 @@ class Report:
     deeds: Sequence[FaultResult]
     numbers: Numbers
     left: int
-    verdict: CheckResult
+    verdict: JudgeResult
 
     @property
     def clean(self) -> bool:

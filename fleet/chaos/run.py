@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fleet.chaos import log as act_log
 from fleet.chaos.judge import evidence, ledger
-from fleet.chaos.judge.checker import CheckResult, judge
+from fleet.chaos.judge.checker import JudgeResult, judge
 from fleet.chaos.kinds import FaultKind
 from fleet.chaos.nemesis import FaultResult, Nemesis
 from fleet.chaos.plan import plan
@@ -85,7 +85,7 @@ class Chaos:
         (self.home / "report.json").write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
         return report
 
-    def _check(self, acts_path: Path) -> CheckResult:
+    def _check(self, acts_path: Path) -> JudgeResult:
         world = self.world
         seen = evidence.read(world.ledger_url, world.gallery_database_url, world.outsiders)
         return judge(seen, list(act_log.read(acts_path)))

@@ -148,7 +148,7 @@ def put_first(tx: Tx, *, limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class EventTally:
     """How often something was said: `number` sums the payloads' own `number` where one event stands for several."""
 
     subject: str
@@ -167,14 +167,14 @@ FROM page GROUP BY subject, kind
 """)
 
 
-def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[list[Tally], Position]:
+def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[list[EventTally], Position]:
     """Count the settled events after `position` by subject and kind; return the counts and how far they reach.
 
     At most `limit` events are read: whoever has fallen behind catches up with the next calls.
     """
     rows = list(tx.execute(_TALLY, {"txid": position.txid, "id": position.id, "limit": limit}))
     reached = max((Position(*row.last) for row in rows), default=position)
-    return [Tally(row.subject, row.kind, int(row.number)) for row in rows], reached
+    return [EventTally(row.subject, row.kind, int(row.number)) for row in rows], reached
 
 
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
@@ -29,7 +29,7 @@ class ClaimedAgent:
     """An agent whose tick this process decides."""
 
     tick: ClaimedTick
-    agent: Actor
+    agent: ActingAgent
     holds: Sequence[Hold]
     now: datetime
 

@@ -19,7 +19,7 @@ from fleet.core import events
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.core.errors import InvalidInput
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow, ControlRow
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
@@ -84,7 +84,7 @@ _ALL_IN_FORCE = Statement(sa.select(in_force_column()))
 
 
 def covering(
-    holds: Sequence[Hold], agent: Actor | AgentRow, kind: str | None = None, *, is_notice: bool = False
+    holds: Sequence[Hold], agent: ActingAgent | AgentRow, kind: str | None = None, *, is_notice: bool = False
 ) -> Hold | None:
     """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first.
 

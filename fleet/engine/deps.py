@@ -21,7 +21,7 @@ from fleet.core.db import Database, sql
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.engine import controls, registry, surface_pictures
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.images import signing
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
@@ -145,13 +145,13 @@ class Deps:
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)
 
-    def account(self, agent: Actor) -> Account:
+    def account(self, agent: ActingAgent) -> Account:
         """Return the account that an agent acts with, and the bio line that says what it is."""
         return Account(
             str(agent.id), agent.username, agent.name, agent.persona_id, self._bio(agent), agent.remote_account
         )  # fmt: skip
 
-    def _bio(self, agent: Actor) -> str:
+    def _bio(self, agent: ActingAgent) -> str:
         if not self.settings.label_agents:
             return agent.personality[:300]
         contact = f" ({self.settings.contact})" if self.settings.contact else ""

@@ -32,7 +32,7 @@ _BREATHER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AttemptResult:
     """How the attempt ended, and what else to write in the same transaction."""
 
     outcome: Outcome
@@ -50,36 +50,36 @@ def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
 
 def judge(
     error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
-) -> Verdict:
+) -> AttemptResult:
     """Return what follows from an error. `sent` says whether the write may have left the house."""
     for policy in registry.current().error_policies:
-        verdict: Verdict | None = policy(error)
+        verdict: AttemptResult | None = policy(error)
         if verdict is not None:
             return verdict
     match error:
-        case base.BudgetSpent():
+        case base.SurfaceBudgetSpent():
             until = budget_reset(error.reset_at, now)
-            return Verdict(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
+            return AttemptResult(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
         case base.SurfacePaused():
-            return Verdict(
+            return AttemptResult(
                 Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")
             )
         case base.TokenRefused():
             why = f"it refuses our token: {error}; mend FLEET_SERVICE_TOKEN, then resume"
-            return Verdict(Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, why))
+            return AttemptResult(Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, why))
         case base.Throttled():
             wait_s = error.retry_after_s if error.retry_after_s is not None else _BREATHER_S
-            return Verdict(Held(str(error), now + timedelta(seconds=wait_s)))
+            return AttemptResult(Held(str(error), now + timedelta(seconds=wait_s)))
         case base.AccountMissing():
-            return Verdict(Retry(str(error)), lambda tx: loop.set_account(tx, agent_id, None))
+            return AttemptResult(Retry(str(error)), lambda tx: loop.set_account(tx, agent_id, None))
         case base.Vanished():
-            return Verdict(Skipped(f"gone: {error}"))
+            return AttemptResult(Skipped(f"gone: {error}"))
         case base.Uncertain() if sent:
-            return Verdict(Unknown(str(error), settle))
+            return AttemptResult(Unknown(str(error), settle))
         case base.Uncertain() | base.Unreachable():
-            return Verdict(Retry(str(error)))
+            return AttemptResult(Retry(str(error)))
         case _:
-            return Verdict(_of_rules(error, now, sent=sent, settle=settle))
+            return AttemptResult(_of_rules(error, now, sent=sent, settle=settle))
 
 
 def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta) -> Outcome:
@@ -117,13 +117,13 @@ def unexpected(error: Exception) -> str:
     return masking.mask(f"unexpected: {type(error).__name__}: {first_line}")[:1000]
 
 
-def unrecorded(error: DBAPIError, *, may_be_out: bool) -> Verdict:
+def unrecorded(error: DBAPIError, *, may_be_out: bool) -> AttemptResult:
     """Return how a job ends whose end the ledger does not take, such as an id that is longer than any column."""
     why = masking.mask(f"what came of it cannot be written down: {error.orig}".splitlines()[0])[:1000]
-    return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
+    return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 
 
-def _sleep(agent_id: uuid.UUID, surface: str, error: base.BudgetSpent, until: datetime) -> Callable[[Tx], None]:
+def _sleep(agent_id: uuid.UUID, surface: str, error: base.SurfaceBudgetSpent, until: datetime) -> Callable[[Tx], None]:
     def write(tx: Tx) -> None:
         if error.whole_fleet:
             controls.pause(tx, "surface", surface, by=controls.BUDGET, reason=str(error), until=until)

@@ -26,7 +26,7 @@ from fleet.engine import controls, error_policy, registry, reserve
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.error_policy import Verdict
+from fleet.engine.error_policy import AttemptResult
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
@@ -45,7 +45,7 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
     reach(Point.JOB_CLAIMED)
     try:
         outcome = _resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work)
-        verdict = Verdict(outcome, work.also)
+        verdict = AttemptResult(outcome, work.also)
     except Fenced:
         log.info("job_was_fenced", job_id=str(job_id))
         return
@@ -158,7 +158,7 @@ def _told(work: Work, action: Action) -> dict[str, Any]:
     return ({"text": action.text} if action.text else {}) | work.told
 
 
-def _judge(work: Work, error: Exception) -> Verdict:
+def _judge(work: Work, error: Exception) -> AttemptResult:
     if not isinstance(error, FleetError):
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
     claim = work.claim
@@ -169,11 +169,11 @@ def _judge(work: Work, error: Exception) -> Verdict:
     # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
         why = f"nobody could look whether it happened: {verdict.outcome.why}"
-        return Verdict(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
     return verdict
 
 
-def _record(work: Work, verdict: Verdict) -> None:
+def _record(work: Work, verdict: AttemptResult) -> None:
     """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
     match verdict.outcome:
         case Done() as done:
@@ -217,7 +217,7 @@ def prepare_statements() -> None:
         _finish(kind)
 
 
-def _record_failure(work: Work, outcome: Failure, verdict: Verdict) -> None:
+def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> None:
     claim, also = work.claim, verdict.also
     with work.deps.db.transaction() as tx:
         if isinstance(outcome, Held) and outcome.is_quiet:

@@ -23,8 +23,8 @@ from fleet.core.db.sql import GroupStatement, given
 from fleet.engine import controls, registry
 from fleet.engine.agent_type import AUTONOMOUS
 from fleet.engine.agents import loop
-from fleet.engine.agents.loop import Actor
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.loop import ActingAgent
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
@@ -58,19 +58,19 @@ def _looking_and_counting() -> GroupStatement:
 _TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=sa.Uuid())), _looking_and_counting()
 
 
-def held_back(row: Any, agent: Actor, kind: str) -> Held | None:
+def held_back(row: Any, agent: ActingAgent, kind: str) -> Held | None:
     """Return what keeps an agent's job from being done now, if anything does."""
     handler = registry.current().job(kind)
     hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=handler.is_notice)
     if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses):
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == Status.PAUSED and not handler.ignores_agent_pause:
+    if agent.status == AgentStatus.PAUSED and not handler.ignores_agent_pause:
         until = agent.paused_until or row.now + _HELD_FOR
         return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
 
 
-def called_off(agent: Actor, claim: Claim) -> Skipped | None:
+def called_off(agent: ActingAgent, claim: Claim) -> Skipped | None:
     """Return why a job is not done any more: its agent was deleted, or its mode forbids it."""
     handler = registry.current().job(claim.kind)
     if agent.deleted_at is not None and not handler.outlives_agent:

@@ -20,7 +20,7 @@ from fleet.engine import publish, registry, ticks
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import recovery
-from fleet.engine.jobs.recovery import Moved
+from fleet.engine.jobs.recovery import RecoveredJob
 from fleet.engine.jobs.states import FINAL
 from fleet.spending import days, ledger
 
@@ -99,7 +99,7 @@ def _long_queues(deps: Deps) -> frozenset[str]:
         return frozenset()
 
 
-def _show_at_nothing(deps: Deps, moved: list[Moved]) -> None:
+def _show_at_nothing(deps: Deps, moved: list[RecoveredJob]) -> None:
     """Take what has ended off the agents' rows, with no job's row held: who stops an agent has its row, and wants those
     of its jobs.
     """
@@ -109,7 +109,7 @@ def _show_at_nothing(deps: Deps, moved: list[Moved]) -> None:
             loop.end_actions(tx, ended)
 
 
-def _tell(tx: Tx, moved: list[Moved]) -> None:
+def _tell(tx: Tx, moved: list[RecoveredJob]) -> None:
     events.emit_many(
         tx,
         [

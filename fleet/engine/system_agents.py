@@ -13,7 +13,7 @@ from fleet.core.db import Database
 from fleet.engine import controls, registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.controls import Hold
 from fleet.engine.registry import SystemAgent
@@ -27,7 +27,7 @@ def kinds() -> frozenset[str]:
     return frozenset(kind for kind, one in registry.current().agents.items() if one.system is not None)
 
 
-def hold_on(holds: Sequence[Hold], agent: Actor | AgentRow) -> Hold | None:
+def hold_on(holds: Sequence[Hold], agent: ActingAgent | AgentRow) -> Hold | None:
     """Return the hold that keeps an agent from waking, or None.
 
     The agents that run the fleet itself report the kill switch and pauses, so only a pause that names one holds it.

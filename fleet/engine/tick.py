@@ -22,8 +22,8 @@ from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, error_policy, publish, system_agents, ticks
 from fleet.engine.agent_type import AUTONOMOUS, Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
-from fleet.engine.agents.loop import Actor
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.loop import ActingAgent
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
@@ -97,11 +97,11 @@ def _claiming() -> GroupStatement:
 _CLAIM = _claiming()
 
 
-def _why_not(agent: Actor, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
+def _why_not(agent: ActingAgent, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
     """Return why an agent must not act now, or None. What a person asks for also wakes an idle agent."""
     if agent.deleted_at is not None:
         return "the agent is gone"
-    if agent.status != Status.RUNNING and not (agent.status == Status.IDLE and claimed.requested_by):
+    if agent.status != AgentStatus.RUNNING and not (agent.status == AgentStatus.IDLE and claimed.requested_by):
         return f"the agent is {agent.status}"
     hold = system_agents.hold_on(holds, agent)
     return hold.words() if hold else None
@@ -153,7 +153,7 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
     reach(Point.TICK_PUBLISHED)
 
 
-def _inputs(agent: Actor, data: dict[str, Any]) -> dict[str, Any]:
+def _inputs(agent: ActingAgent, data: dict[str, Any]) -> dict[str, Any]:
     """Return what a decision rested on, with the mode in which the agent made it."""
     return data if agent.autonomy == AUTONOMOUS else {**data, _MODE: agent.autonomy}
 

@@ -14,7 +14,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 from fleet.engine import registry
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import Claim
@@ -31,7 +31,7 @@ class Work:
 
     deps: Deps
     claim: Claim
-    agent: Actor
+    agent: ActingAgent
     lease: Lease
     sent: bool = False
     told: dict[str, Any] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from fleet.spending import days
 from fleet.spending.models import CallRow
 
 
-class By(StrEnum):
+class SpendingBy(StrEnum):
     """What the calls are summed by."""
 
     DAY = "day"
@@ -28,7 +28,7 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class CallSum:
     """Calls that have something in common. `key` is None for calls without it."""
 
     key: str | None
@@ -43,17 +43,22 @@ class Sum:
 
 
 _ANSWERS = ("answered", "repaired")
-_COLUMNS: dict[By, str] = {
-    By.DAY: "day", By.PROVIDER: "provider", By.MODEL: "model", By.PERSONA: "persona_id", By.AGENT: "agent_id",
-    By.PURPOSE: "purpose", By.OUTCOME: "outcome",
-}  # fmt: skip
+_COLUMNS: dict[SpendingBy, str] = {
+    SpendingBy.DAY: "day",
+    SpendingBy.PROVIDER: "provider",
+    SpendingBy.MODEL: "model",
+    SpendingBy.PERSONA: "persona_id",
+    SpendingBy.AGENT: "agent_id",
+    SpendingBy.PURPOSE: "purpose",
+    SpendingBy.OUTCOME: "outcome",
+}
 
 
-def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agent_id: uuid.UUID | None = None,
-         limit: int = 100) -> list[Sum]:  # fmt: skip
+def sums(tx: Tx, by: SpendingBy, *, since: datetime, until: datetime | None = None, agent_id: uuid.UUID | None = None,
+         limit: int = 100) -> list[CallSum]:  # fmt: skip
     """Return the calls since a moment, all or one agent's, summed: the newest days in order, anything else dearest
     first."""
-    if by is By.AGENT or agent_id is not None:  # days are folded over all agents
+    if by is SpendingBy.AGENT or agent_id is not None:  # days are folded over all agents
         source = days.calls(since, until, agent_id)
     else:
         source = days.spent(days.span(tx, since, until))
@@ -62,11 +67,11 @@ def sums(tx: Tx, by: By, *, since: datetime, until: datetime | None = None, agen
     query = (
         sa.select(key, sa.func.sum(source.c.calls), failed, *(sa.func.sum(source.c[name]) for name in days.ADDED))
         .group_by(key)
-        .order_by(key.desc() if by is By.DAY else total.desc(), key)
+        .order_by(key.desc() if by is SpendingBy.DAY else total.desc(), key)
         .limit(limit)
     )
-    found = [Sum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
-    return found[::-1] if by is By.DAY else found
+    found = [CallSum(_text(row[0]), *(int(number) for number in row[1:])) for row in tx.execute(query)]
+    return found[::-1] if by is SpendingBy.DAY else found
 
 
 def spent_by_day(tx: Tx, since: datetime) -> dict[date, int]:
@@ -83,7 +88,7 @@ def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentCalls:
     """A provider's newest calls: how many, how many of them got no answer, how long they took on average, the last."""
 
     provider: str
@@ -93,7 +98,7 @@ class Recent:
     last_at: datetime
 
 
-def recent(tx: Tx, *, limit: int = 200) -> list[Recent]:
+def recent(tx: Tx, *, limit: int = 200) -> list[RecentCalls]:
     """Return what became of the newest calls, by provider."""
     newest = sa.select(CallRow).order_by(CallRow.called_at.desc()).limit(limit).subquery()
     call = sa.orm.aliased(CallRow, newest)
@@ -103,7 +108,7 @@ def recent(tx: Tx, *, limit: int = 200) -> list[Recent]:
         .group_by(call.provider)
         .order_by(call.provider)
     )
-    return [Recent(name, int(n), int(bad), round(ms), last) for name, n, bad, ms, last in tx.execute(query)]
+    return [RecentCalls(name, int(n), int(bad), round(ms), last) for name, n, bad, ms, last in tx.execute(query)]
 
 
 def _text(key: object) -> str | None:

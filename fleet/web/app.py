@@ -31,7 +31,7 @@ _REGISTRIES = 4  # of one process; only tests have more than one
 def create_app(deps: Deps) -> FastAPI:
     """Build the dashboard and the API of the loaded features over a process's connections."""
     features = registry.current()
-    app = openapi.Described(
+    app = openapi.DescribedApp(
         title="Fleet", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
         generate_unique_id_function=openapi.operation_id, routes=list(_routes(features)),
     )  # fmt: skip

@@ -22,7 +22,7 @@ T = TypeVar("T")
 log = logs.get(__name__)
 
 
-class Kept(Generic[T]):
+class Cached(Generic[T]):
     """A value that is read again when it is older than `for_s`, by one reader; the others wait for that one."""
 
     def __init__(self, read: Callable[[], T], *, for_s: float = _FOR_S) -> None:
@@ -78,7 +78,7 @@ class CachedStats:
     """What one process reads once for all who look: the pulse, and the cards of the first page."""
 
     def __init__(self, deps: Deps, cards: Cards | None = None) -> None:
-        self._pulse = Kept(lambda: _pulse(deps))
+        self._pulse = Cached(lambda: _pulse(deps))
         self._cards = cards
 
     def pulse(self, *, fresh: bool = True) -> Pulse | None:

@@ -12,7 +12,7 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fleet.web.response_capture import Answer, answered
+from fleet.web.response_capture import CapturedResponse, answered
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _PATH = "/api/v1/"
@@ -36,7 +36,7 @@ class Etags:
             answer = _tagged(answer)
             if scope["method"] == "GET" and _is_known(answer, _asked(scope)):
                 kept = tuple(one for one in answer.headers if one[0].lower() in _KEPT_IN_304)
-                answer = Answer(304, kept, b"")
+                answer = CapturedResponse(304, kept, b"")
         await answer.send(send)
 
 
@@ -47,7 +47,7 @@ def versions(if_match: str | None) -> frozenset[str] | None:
     return frozenset(tag.partition(".")[0] for tag in _TAG.findall(if_match))
 
 
-def _tagged(answer: Answer) -> Answer:
+def _tagged(answer: CapturedResponse) -> CapturedResponse:
     version = answer.header(b"etag").decode("latin-1").strip('"')
     digest = hashlib.sha256(answer.body).hexdigest()[:32]
     tag = f'"{version}.{digest}"' if version else f'"{digest}"'
@@ -58,5 +58,5 @@ def _asked(scope: Scope) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match")
 
 
-def _is_known(answer: Answer, asked: str) -> bool:
+def _is_known(answer: CapturedResponse, asked: str) -> bool:
     return asked.strip() == "*" or answer.header(b"etag").decode().strip('"') in _TAG.findall(asked)

@@ -128,7 +128,7 @@ Reason = Annotated[str, prose(200)]
 Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
-class Moved(BaseModel):
+class MovedOut(BaseModel):
     """Whether something changed; false if it was so already."""
 
     changed: bool

@@ -43,7 +43,7 @@ log = logs.get(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class Listener:
+class StreamListener:
     """A page that listens. `floor` is what it has seen, `greeting` what it is sent first."""
 
     user_id: uuid.UUID
@@ -62,7 +62,7 @@ class Listener:
         return await self.rounds.get()
 
 
-def _may_go_on(listener: Listener, who: Principal | None) -> bool:
+def _may_go_on(listener: StreamListener, who: Principal | None) -> bool:
     return who is not None and who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
 
 
@@ -103,7 +103,7 @@ class Hub:
         # What was sent of both. What a thread has just made is not: who comes before it is sent would hear it twice.
         self._shown = ("", "")
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
-        self._listeners: set[Listener] = set()
+        self._listeners: set[StreamListener] = set()
         self._joining = 0
         self._position: Position | None = None
         self._located = asyncio.Event()
@@ -124,7 +124,7 @@ class Hub:
             self._task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def join(self, who: Principal, after: Position | None, wants: Wants) -> Listener:
+    async def join(self, who: Principal, after: Position | None, wants: Wants) -> StreamListener:
         """Have a page listen, from `after` on or from now. Raises Unavailable when no further one can."""
         if self._closed or len(self._listeners) + self._joining >= MOST_STREAMS:
             raise _too_many()
@@ -133,7 +133,7 @@ class Hub:
             reached = await self._reached()
             if sum(one.user_id == who.user_id for one in self._listeners) >= MOST_OF_ONE:
                 raise _too_many()
-            listener = Listener(who.user_id, who.key_id, wants, after or reached)
+            listener = StreamListener(who.user_id, who.key_id, wants, after or reached)
             self._listeners.add(listener)  # at once, so that every round after `reached` waits for it
         finally:
             self._joining -= 1
@@ -145,7 +145,7 @@ class Hub:
         self._greet(listener, reached, missed)
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: StreamListener) -> None:
         """Forget a page that is gone."""
         self._listeners.discard(listener)
 
@@ -162,7 +162,7 @@ class Hub:
         assert self._position is not None  # located
         return self._position
 
-    def _greet(self, listener: Listener, reached: Position, missed: bytes | None) -> None:
+    def _greet(self, listener: StreamListener, reached: Position, missed: bytes | None) -> None:
         if missed is None:
             missed = said("reset", "{}", reached)
         hello = said("hello", "{}", listener.floor if missed == b"" else None)
@@ -233,7 +233,7 @@ class Hub:
         with self._deps.db.transaction() as tx:
             return events.read_after(tx, position, limit=limit)
 
-    def _send(self, chunk_for: Callable[[Listener], bytes]) -> None:
+    def _send(self, chunk_for: Callable[[StreamListener], bytes]) -> None:
         for listener in list(self._listeners):
             chunk = chunk_for(listener)
             if not chunk:
@@ -265,14 +265,14 @@ class Hub:
         for listener in list(self._listeners):
             self._end(listener)
 
-    def _end(self, listener: Listener) -> None:
+    def _end(self, listener: StreamListener) -> None:
         self.leave(listener)
         try:
             listener.rounds.put_nowait(None)
         except asyncio.QueueFull:
             self._drop(listener)
 
-    def _drop(self, listener: Listener) -> None:
+    def _drop(self, listener: StreamListener) -> None:
         self.leave(listener)
         listener.on_drop()
 

@@ -15,12 +15,12 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fleet.access.idempotency_keys import Kept, Use
+from fleet.access.idempotency_keys import KeptResponse, Use
 from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.web import idempotency_keys
 from fleet.web.auth import SAFE, deps_of, principal_of
 from fleet.web.problems import as_problem, problem
-from fleet.web.response_capture import Answer, answered
+from fleet.web.response_capture import CapturedResponse, answered
 
 HEADER = "idempotency-key"
 PATTERN = "^[!-~]{1,255}$"
@@ -51,10 +51,10 @@ class Once:
         else:
             await (self._app(scope, receive, send) if answer is None else answer.send(send))
 
-    async def _once(self, request: Request, use: Use, body: bytes) -> Answer:
+    async def _once(self, request: Request, use: Use, body: bytes) -> CapturedResponse:
         deps = deps_of(request)
         claimed = await run_in_threadpool(idempotency_keys.claim, deps, use)
-        if isinstance(claimed, Kept):
+        if isinstance(claimed, KeptResponse):
             return _repeated(claimed)
         try:
             answer = await answered(self._app, request.scope, _again(body, request.receive))
@@ -79,14 +79,14 @@ async def _use_of(request: Request) -> tuple[Use | None, bytes]:
     return Use(who.key_id, key, hashlib.sha256(json.dumps(whole).encode()).digest(), request.state.id), body
 
 
-def _remember(request: Request, use: Use, claimed: uuid.UUID, answer: Answer) -> None:
+def _remember(request: Request, use: Use, claimed: uuid.UUID, answer: CapturedResponse) -> None:
     deps = deps_of(request)
     if not 200 <= answer.status < 300:
         idempotency_keys.release(deps, use, claimed)
         return
     media_type = answer.header(b"content-type").decode("latin-1")[:100] or None
     body = None if _holds_secret(answer.body) else answer.body
-    idempotency_keys.keep(deps, use, claimed, Kept(answer.status, media_type, body))
+    idempotency_keys.keep(deps, use, claimed, KeptResponse(answer.status, media_type, body))
 
 
 def _holds_secret(body: bytes) -> bool:
@@ -97,12 +97,12 @@ def _holds_secret(body: bytes) -> bool:
     return isinstance(said, dict) and not _SHOWN_ONCE.isdisjoint(said)
 
 
-def _repeated(kept: Kept) -> Answer:
+def _repeated(kept: KeptResponse) -> CapturedResponse:
     if kept.body is None:
         raise Conflict("This was done already; its answer held a secret, which is shown once.", fix="Make a new one.")
     media_type = [(b"content-type", kept.media_type.encode("latin-1"))] if kept.media_type else []
     length = [] if kept.status == 204 else [(b"content-length", str(len(kept.body)).encode())]
-    return Answer(kept.status, (*media_type, *length, (b"idempotent-replayed", b"true")), kept.body)
+    return CapturedResponse(kept.status, (*media_type, *length, (b"idempotent-replayed", b"true")), kept.body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

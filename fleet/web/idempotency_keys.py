@@ -9,17 +9,17 @@ from __future__ import annotations
 import uuid
 
 from fleet.access import idempotency_keys
-from fleet.access.idempotency_keys import Kept, Use
+from fleet.access.idempotency_keys import KeptResponse, Use
 from fleet.engine.deps import Deps
 
 
-def claim(deps: Deps, use: Use) -> uuid.UUID | Kept:
+def claim(deps: Deps, use: Use) -> uuid.UUID | KeptResponse:
     """Take a key for a request, or return what it was answered before. Raises InvalidInput, UnderWay, Unanswered."""
     with deps.db.transaction() as tx:
         return idempotency_keys.claim(tx, use)
 
 
-def keep(deps: Deps, use: Use, claim_id: uuid.UUID, answer: Kept) -> None:
+def keep(deps: Deps, use: Use, claim_id: uuid.UUID, answer: KeptResponse) -> None:
     """Keep what was answered, for a day."""
     with deps.db.transaction() as tx:
         idempotency_keys.keep(tx, use, claim_id, answer)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fleet.access import Permission, Principal
 from fleet.engine import positions
 from fleet.web.auth import needs, withheld
-from fleet.web.hub import Hub, Listener
+from fleet.web.hub import Hub, StreamListener
 from fleet.web.rounds import Wants
 
 router = APIRouter()
@@ -43,7 +43,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, listener: Listener) -> None:
+    def __init__(self, hub: Hub, listener: StreamListener) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._hub, self._listener = hub, listener

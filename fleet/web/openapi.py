@@ -51,7 +51,7 @@ class Problem(BaseModel):
     errors: list[Wrong] | None = Field(None, description="each value that is wrong")
 
 
-class Described(FastAPI):
+class DescribedApp(FastAPI):
     """An app whose OpenAPI document says of each route what `app` adds to all of them."""
 
     def openapi(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fleet.access.errors import LoginRefused, NotAllowed, TooManyTries
-from fleet.access.idempotency_keys import UnderWay
+from fleet.access.errors import LoginRefused, NotPermitted, TooManyTries
+from fleet.access.idempotency_keys import RequestUnderWay
 from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
@@ -26,7 +26,7 @@ from fleet.web.rendering import render
 log = logs.get(__name__)
 
 _STATUS: tuple[tuple[type[FleetError], int], ...] = (
-    (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (NotAllowed, 403), (NoInvitation, 404),
+    (NotLoggedIn, 401), (LoginRefused, 401), (Forbidden, 403), (NotPermitted, 403), (NoInvitation, 404),
     (TooManyTries, 429), (NotFound, 404), (Outdated, 412), (Conflict, 409),
     (InvalidInput, 422), (Unavailable, 503),
 )  # fmt: skip
@@ -71,7 +71,7 @@ def as_problem(error: FleetError) -> JSONResponse:
 
 
 def _when_again(error: FleetError) -> dict[str, str]:
-    if isinstance(error, UnderWay):
+    if isinstance(error, RequestUnderWay):
         return {"retry-after": "1"}
     return {"retry-after": "5"} if isinstance(error, (TooManyTries, Unavailable)) else {}
 

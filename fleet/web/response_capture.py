@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CapturedResponse:
     """Status, headers as ASGI has them, and body."""
 
     status: int
@@ -19,11 +19,11 @@ class Answer:
         """Return a header's value; empty if there is none. `name` is in small letters."""
         return next((value for given, value in self.headers if given.lower() == name), b"")
 
-    def with_headers(self, *more: tuple[bytes, bytes]) -> Answer:
+    def with_headers(self, *more: tuple[bytes, bytes]) -> CapturedResponse:
         """Return it with these headers in the place of those of the same names."""
         names = {name for name, _ in more}
         kept = (one for one in self.headers if one[0].lower() not in names)
-        return Answer(self.status, (*kept, *more), self.body)
+        return CapturedResponse(self.status, (*kept, *more), self.body)
 
     async def send(self, send: Send) -> None:
         """Send it."""
@@ -31,7 +31,7 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> Answer:
+async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> CapturedResponse:
     """Let the app answer and return what it says. Not for streams: they would be held back to their end."""
     said: list[Message] = []
 
@@ -41,4 +41,6 @@ async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> Answer:
     await app(scope, receive, listen)
     start = next(message for message in said if message["type"] == "http.response.start")
     body = b"".join(message.get("body", b"") for message in said if message["type"] == "http.response.body")
-    return Answer(start["status"], tuple((bytes(name), bytes(value)) for name, value in start["headers"]), body)
+    return CapturedResponse(
+        start["status"], tuple((bytes(name), bytes(value)) for name, value in start["headers"]), body
+    )

@@ -193,7 +193,7 @@ def test_budgets_stop_pictures_and_say_when_they_reset(
     surface: FloImg, world: World, account: Account, budget: str, whole_fleet: bool
 ) -> None:
     world.gallery("PUT", "/api/sandbox/budgets", json={budget: 0})
-    with pytest.raises(base.BudgetSpent) as caught:
+    with pytest.raises(base.SurfaceBudgetSpent) as caught:
         picture(surface, account, str(uuid.uuid4()))
     assert caught.value.whole_fleet is whole_fleet
     assert caught.value.reset_at is not None and caught.value.reset_at > datetime.now(UTC)

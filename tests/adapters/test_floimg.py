@@ -219,7 +219,7 @@ def test_budgets_say_whom_they_concern_and_until_when(
 ) -> None:
     said: dict[str, Any] = {"code": code, "message": "enough", "resetAt": "2026-11-22T00:00:00Z"}
     wire.post("/api/execute/sync").respond(429, json={"error": said} if nested else said)
-    with pytest.raises(base.BudgetSpent) as caught:
+    with pytest.raises(base.SurfaceBudgetSpent) as caught:
         surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2)
     assert caught.value.whole_fleet is whole_fleet
     assert caught.value.reset_at == datetime(2026, 11, 22, tzinfo=UTC)
@@ -230,7 +230,7 @@ def test_a_budget_without_a_readable_reset_is_still_a_budget(
     surface: FloImg, wire: respx.MockRouter, reset: Any
 ) -> None:
     wire.post("/api/showcase").respond(429, json={"code": "FLEET_DAILY_BUDGET_EXCEEDED", "resetAt": reset})
-    with pytest.raises(base.BudgetSpent) as caught:
+    with pytest.raises(base.SurfaceBudgetSpent) as caught:
         surface.write(post(), timeout_s=2)
     assert caught.value.reset_at is None
 

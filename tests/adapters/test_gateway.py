@@ -19,7 +19,7 @@ from fleet.adapters.gateway import (
     NotAllowed,
     Policy,
     Stopped,
-    Usage,
+    WriteUsage,
     comment_would_crowd,
     wait_for,
 )
@@ -148,7 +148,7 @@ def test_labels_stay_on_where_others_live() -> None:
 
 def test_a_gap_is_kept_to_the_second() -> None:
     caps = Caps()
-    last = Usage({"post": 1}, {"post": NOW})
+    last = WriteUsage({"post": 1}, {"post": NOW})
     wait = wait_for(Verb.POST, last, caps, NOW + timedelta(minutes=29, seconds=59))
     assert wait is not None and wait.until == NOW + timedelta(minutes=30)
     assert wait_for(Verb.POST, last, caps, NOW + timedelta(minutes=30)) is None
@@ -156,9 +156,9 @@ def test_a_gap_is_kept_to_the_second() -> None:
 
 
 def test_a_daily_cap_waits_and_looks_again() -> None:
-    wait = wait_for(Verb.COMMENT, Usage({"comment": 50}, {}), Caps(), NOW)
+    wait = wait_for(Verb.COMMENT, WriteUsage({"comment": 50}, {}), Caps(), NOW)
     assert wait is not None and NOW < wait.until <= NOW + timedelta(hours=1)
-    assert wait_for(Verb.COMMENT, Usage({"comment": 49}, {}), Caps(), NOW) is None
+    assert wait_for(Verb.COMMENT, WriteUsage({"comment": 49}, {}), Caps(), NOW) is None
 
 
 @given(st.integers(0, 30), st.integers(0, 10))

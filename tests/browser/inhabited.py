@@ -40,7 +40,7 @@ from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.signatures import Scheme
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, raises
 from tests.features.drafts.test_drafts import proposed
@@ -101,9 +101,11 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
     staff(fleet.deps.db)
     sealing = {"secret_keys": SecretStr(new_key()), "hooks_allow": ("127.0.0.1:9",)}
     deps = replace(fleet.deps, settings=fleet.deps.settings.model_copy(update=sealing))
-    hook = hooks.create(deps, Wanted("http://127.0.0.1:9/in", ("job.*",), "The ledger"), by="web:owner")
+    hook = hooks.create(deps, SubscriptionFields("http://127.0.0.1:9/in", ("job.*",), "The ledger"), by="web:owner")
     hooks.test(deps, hook.subscription.id, by="web:owner")
-    told = receiving.create(deps, receiving.Wanted("shop", Scheme("plain", "X-Signature"), "Orders"), by="web:owner")
+    told = receiving.create(
+        deps, receiving.SourceFields("shop", Scheme("plain", "X-Signature"), "Orders"), by="web:owner"
+    )
     body = b'{"order": 7}'
     signature = hmac.new(told.encode(), body, "sha256").hexdigest()
     receiving.receive(deps, "shop", {"x-signature": signature}, body)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleet.chaos import log
-from fleet.chaos.judge.checker import CheckResult, Violation
+from fleet.chaos.judge.checker import JudgeResult, Violation
 from fleet.chaos.judge.ledger import Numbers
 from fleet.chaos.kinds import BY_NAME
 from fleet.chaos.log import FaultRecord
@@ -16,7 +16,7 @@ from fleet.chaos.nemesis import FaultResult
 from fleet.chaos.page import page
 from fleet.chaos.report import Report, RunOptions, p99
 
-BROKEN = CheckResult((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
+BROKEN = JudgeResult((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ DEEDS = (
     ),
     FaultResult(act(6, "worker.stop-at-point", suffered={"job.sent": [13]}), hit=True, stuck=("leases held: 3",)),
 )
-REPORT = Report(RunOptions(10, 42, 60, "all"), NOON, 700.0, 80, DEEDS, NUMBERS, 0, CheckResult((), 0, 0))
+REPORT = Report(RunOptions(10, 42, 60, "all"), NOON, 700.0, 80, DEEDS, NUMBERS, 0, JudgeResult((), 0, 0))
 
 
 def test_recovery_is_told_by_kind_and_only_where_it_could_be() -> None:

@@ -135,7 +135,7 @@ def test_a_removed_user_can_be_taken_out_of_the_log_which_then_refuses_again(fle
     run(owner, FORGET_USER)
     owner.close()
     with fleet.deps.db.transaction() as tx:
-        lines = [(line.actor, line.address) for line in audit.page(tx, audit.Filter(action="kill_switch.thrown"))]
+        lines = [(line.actor, line.address) for line in audit.page(tx, audit.AuditFilter(action="kill_switch.thrown"))]
     assert lines == [("web:ann", "192.0.2.1"), ("web:removed", None)]
     with pytest.raises(psycopg.errors.RestrictViolation, match="only grows"):
         as_owner(owner_url, "UPDATE audit SET actor = 'x'")

@@ -16,8 +16,8 @@ from fleet.engine.agents import lookup
 from fleet.engine.system_agents import staff
 from fleet.features.agents import commands as agent_commands
 from fleet.features.drafts import commands as drafting
-from fleet.features.drafts.commands import Seen
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.commands import DraftView
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 from tests.e2e.world import ROOT, World, wait_until
 
@@ -34,15 +34,15 @@ def fleet(world: World, *arguments: str) -> str:
     return done.stdout
 
 
-def drafts(world: World, **which: Any) -> list[Seen]:
-    return drafting.page(world.deps, Filter(**which), limit=100)
+def drafts(world: World, **which: Any) -> list[DraftView]:
+    return drafting.page(world.deps, DraftFilter(**which), limit=100)
 
 
-def named(world: World, draft: Seen) -> Seen:
+def named(world: World, draft: DraftView) -> DraftView:
     return drafting.show(world.deps, str(draft.row.id))[0]
 
 
-def shown(world: World, draft: Seen) -> list[str]:
+def shown(world: World, draft: DraftView) -> list[str]:
     """Return what the gallery was told for a draft, in its own record."""
     told = world.rows(
         "SELECT content FROM witnessed WHERE key LIKE :key AND kind NOT IN ('image', 'repeat')", gallery=True,
@@ -108,5 +108,5 @@ def test_a_person_approves_rejects_sends_back_and_lets_expire(world: World) -> N
     assert [(one["id"], one["reason"]) for one in listed["items"]] == [(str(refused.row.id), "too eager")]
 
 
-def _of_revision(draft: Seen, revision: int) -> Seen | None:
+def _of_revision(draft: DraftView, revision: int) -> DraftView | None:
     return draft if draft.row.revision == revision else None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fleet.engine import registry
 from fleet.engine.jobs.allowed_actions import MEANING, Act, choices
-from fleet.engine.jobs.filters import Filter
+from fleet.engine.jobs.filters import JobFilter
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 from fleet.engine.registry import MESSAGE
@@ -64,7 +64,7 @@ def test_every_reason_has_a_meaning_and_a_remedy() -> None:
 def test_the_parts_of_a_filter_together_match_what_it_matches_and_no_job_twice(
     states: set[JobState], kinds: set[str], priority: Priority | None, agent: object
 ) -> None:
-    which = Filter(states=tuple(states), kinds=tuple(kinds), priority=priority, agent_id=agent)  # type: ignore[arg-type]
+    which = JobFilter(states=tuple(states), kinds=tuple(kinds), priority=priority, agent_id=agent)  # type: ignore[arg-type]
     for state in JobState:
         for kind in registry.current().jobs:
             for born in {registry.current().job(kind).priority, Priority.HIGH}:
@@ -72,7 +72,7 @@ def test_the_parts_of_a_filter_together_match_what_it_matches_and_no_job_twice(
                 assert met == _matches(which, state, kind, born)
 
 
-def _matches(which: Filter, state: JobState, kind: str, priority: Priority) -> bool:
+def _matches(which: JobFilter, state: JobState, kind: str, priority: Priority) -> bool:
     return (
         (not which.states or state in which.states)
         and (not which.kinds or kind in which.kinds)

@@ -22,7 +22,7 @@ from fleet.engine import reserve
 from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import ClaimedAgent, behaviour_of
 from fleet.engine.dispatch import dispatch
-from fleet.engine.error_policy import Verdict
+from fleet.engine.error_policy import AttemptResult
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
@@ -191,7 +191,7 @@ def test_two_likes_of_one_agent_that_end_at_once_count_twice(fleet: Fleet) -> No
     agent, other = fleet.agent(), fleet.agent()
     jobs = likes(fleet, (agent, "p1"), (agent, "p2"), (other, "p1"))
     works = [perform_module._claim(fleet.deps, job) for job in jobs]
-    done = [Verdict(Done(remote_id=f"r{place}"), None) for place in range(3)]
+    done = [AttemptResult(Done(remote_id=f"r{place}"), None) for place in range(3)]
     together(fleet, *(functools.partial(perform_module._record, *pair) for pair in zip(works, done, strict=True)))
     assert (fleet.row(agent).total_likes, fleet.row(other).total_likes) == (2, 1)
     assert [(fleet.job(job).state, fleet.job(job).remote_id) for job in jobs] == [
@@ -205,7 +205,7 @@ def test_of_two_that_end_at_once_only_who_lost_the_lease_is_fenced(fleet: Fleet)
     mine, lost = likes(fleet, (fleet.agent(), "p1"), (fleet.agent(), "p2"))
     works = [perform_module._claim(fleet.deps, job) for job in (mine, lost)]
     fleet.sql("UPDATE jobs SET lease_token = lease_token + 1 WHERE id = :id", id=lost)
-    together(fleet, *(functools.partial(perform_module._record, work, Verdict(Done(), None)) for work in works))
+    together(fleet, *(functools.partial(perform_module._record, work, AttemptResult(Done(), None)) for work in works))
     assert (fleet.job(mine).state, fleet.job(lost).state) == ("done", "running")
     ended = dict(fleet.sql("SELECT job_id, outcome FROM job_attempts").all())
     assert ended == {mine: "done", lost: "fenced"}

@@ -22,7 +22,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import lists
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
 from fleet.features.activity import queries as activity_queries
 from fleet.features.jobs import commands as job_commands
@@ -50,7 +50,7 @@ def job(fleet: Fleet, agent: uuid.UUID, state: JobState, *, kind: str = POST, ma
     return job_id
 
 
-def found(fleet: Fleet, which: Filter, **page: Any) -> list[uuid.UUID]:
+def found(fleet: Fleet, which: JobFilter, **page: Any) -> list[uuid.UUID]:
     with fleet.deps.db.transaction() as tx:
         return [row.id for row in lists.find(tx, which, **page)]
 
@@ -65,10 +65,10 @@ def pages(read: Callable[[Any], list[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(
     "which",
-    [Filter(), Filter(states=(JobState.DEAD,)), Filter(states=(JobState.SKIPPED, JobState.READY))],
+    [JobFilter(), JobFilter(states=(JobState.DEAD,)), JobFilter(states=(JobState.SKIPPED, JobState.READY))],
     ids=["all", "dead", "two states"],
 )
-def test_pages_below_one_another_show_every_job_once_in_the_order_of_the_list(fleet: Fleet, which: Filter) -> None:
+def test_pages_below_one_another_show_every_job_once_in_the_order_of_the_list(fleet: Fleet, which: JobFilter) -> None:
     agent = fleet.agent()
     for n, state in enumerate((JobState.DEAD, JobState.SKIPPED, JobState.READY) * 3):
         job(fleet, agent, state, made_h=n, ended_h=9 - n)
@@ -86,31 +86,31 @@ def test_a_page_that_ends_the_list_knows_how_many_there_are(fleet: Fleet, monkey
     for number in range(1, 7):
         with fleet.deps.db.transaction() as tx:
             for limit, offset in itertools.product((1, 3, 20), (0, 2, 9)):
-                total = lists.page(tx, Filter(), limit=limit, offset=offset)[1]
+                total = lists.page(tx, JobFilter(), limit=limit, offset=offset)[1]
                 assert total == (number if number <= 5 else None), (limit, offset)
-            assert lists.page(tx, Filter(), before=first)[1] == (number if number <= 5 else None)
+            assert lists.page(tx, JobFilter(), before=first)[1] == (number if number <= 5 else None)
         job(fleet, agent, JobState.READY, made_h=number)
 
 
 def test_a_new_job_above_does_not_shift_the_page_below(fleet: Fleet) -> None:
     agent = fleet.agent()
     first, second, third = (job(fleet, agent, JobState.READY, made_h=n) for n in range(3))
-    assert found(fleet, Filter(), limit=1) == [first]
+    assert found(fleet, JobFilter(), limit=1) == [first]
     job(fleet, agent, JobState.READY, made_h=-1)
-    assert found(fleet, Filter(), limit=2, before=first) == [second, third]
+    assert found(fleet, JobFilter(), limit=2, before=first) == [second, third]
 
 
 def test_dead_letters_are_listed_by_when_they_died(fleet: Fleet) -> None:
     agent = fleet.agent()
     late = job(fleet, agent, JobState.DEAD, made_h=30, ended_h=1)
     early = job(fleet, agent, JobState.DEAD, made_h=20, ended_h=10)
-    assert found(fleet, Filter(states=(JobState.DEAD,))) == [late, early]
-    assert found(fleet, Filter()) == [early, late]
+    assert found(fleet, JobFilter(states=(JobState.DEAD,))) == [late, early]
+    assert found(fleet, JobFilter()) == [early, late]
 
 
 def test_a_page_below_a_job_that_is_gone_is_refused(fleet: Fleet) -> None:
     with pytest.raises(NotFound, match="cannot begin below it"):
-        found(fleet, Filter(), before=uuid.uuid4())
+        found(fleet, JobFilter(), before=uuid.uuid4())
 
 
 def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
@@ -130,7 +130,7 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
     for states, of_kinds, agent, newer in itertools.product(
         wanted_states, ((), kinds[:1], kinds[1:]), (None, agents[0]), (None, timedelta(hours=3))
     ):
-        which = Filter(states=states, kinds=of_kinds, agent_id=agent, newer_than=newer)
+        which = JobFilter(states=states, kinds=of_kinds, agent_id=agent, newer_than=newer)
         expected = {row.id for row in rows if _matches(row, which, hours=3)}
         assert set(found(fleet, which, limit=500)) == expected, which
         with fleet.deps.db.transaction() as tx:
@@ -140,13 +140,13 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("which", "index"),
     [
-        (Filter(states=(JobState.SKIPPED,)), "ix_jobs_undone"),
-        (Filter(priority=Priority.NORMAL), "ix_jobs_rare_kinds"),
-        (Filter(agent_id=uuid.UUID(int=7)), "ix_jobs_agent"),
+        (JobFilter(states=(JobState.SKIPPED,)), "ix_jobs_undone"),
+        (JobFilter(priority=Priority.NORMAL), "ix_jobs_rare_kinds"),
+        (JobFilter(agent_id=uuid.UUID(int=7)), "ix_jobs_agent"),
     ],
 )
 def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, which: Filter, index: str
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, which: JobFilter, index: str
 ) -> None:
     fleet.sql(
         "INSERT INTO jobs (id, agent_id, kind, priority, max_attempts, expires_at, state, created_at, finished_at)"
@@ -170,14 +170,14 @@ def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
 
 def test_a_rare_state_has_a_plan_of_its_own_however_often_common_ones_were_asked_for(fleet: Fleet) -> None:
     for _ in range(7):  # after five calls the server keeps a plan for any value of what is prepared
-        found(fleet, Filter(states=(JobState.DEAD,), kinds=(POST,), newer_than=timedelta(hours=1)))
-        job_commands.list_jobs(fleet.deps, Filter(agent_id=uuid.uuid4()), offset=1)
+        found(fleet, JobFilter(states=(JobState.DEAD,), kinds=(POST,), newer_than=timedelta(hours=1)))
+        job_commands.list_jobs(fleet.deps, JobFilter(agent_id=uuid.uuid4()), offset=1)
     kept_ones = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM jobs%'"
     with fleet.deps.db.transaction() as tx:  # of the connection that was used
         assert tx.scalar(sa.text(kept_ones)) == 0
 
 
-def _matches(row: JobRow, which: Filter, *, hours: float) -> bool:
+def _matches(row: JobRow, which: JobFilter, *, hours: float) -> bool:
     young = row.expires_at - (row.finished_at or row.created_at) < timedelta(hours=hours)
     return (
         (not which.states or row.state in which.states)

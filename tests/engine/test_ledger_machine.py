@@ -22,7 +22,7 @@ from fleet.core import ids
 from fleet.core.errors import Conflict
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import FINAL, MOVES, JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
@@ -147,7 +147,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def replay_the_dead(self) -> None:
-        job_commands.replay_dead(self.fleet.deps, Filter(), by="ada")
+        job_commands.replay_dead(self.fleet.deps, JobFilter(), by="ada")
 
     @rule(job=jobs)
     def cancel(self, job: uuid.UUID) -> None:

@@ -18,7 +18,7 @@ from fleet.engine import reserve, ticks
 from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import behaviour_of
 from fleet.engine.agents import commands
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger, snooze
@@ -62,7 +62,7 @@ def test_who_claims_a_job_does_not_wait_for_who_stops_its_agent(fleet: Fleet) ->
             until_done_or_behind_us(tx, claimed)
             job_queries.cancel_of_agent(tx, agent)
         assert claimed.result(60) is not None
-    assert (fleet.row(agent).status, fleet.job(job).state) == (Status.IDLE, "running")
+    assert (fleet.row(agent).status, fleet.job(job).state) == (AgentStatus.IDLE, "running")
 
 
 def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
@@ -87,7 +87,7 @@ def test_who_resumes_an_agent_does_not_wait_for_who_puts_its_job_aside(
         monkeypatch.setattr(reserve, "look_again", looked_again)
         perform(fleet.deps, job)
         assert resumed[0].result(60)
-    assert (fleet.row(agent).status, fleet.job(job).state) == (Status.RUNNING, "ready")
+    assert (fleet.row(agent).status, fleet.job(job).state) == (AgentStatus.RUNNING, "ready")
     assert waits_s(fleet, job) <= 0
 
 
@@ -128,7 +128,7 @@ def test_who_stops_agents_does_not_wait_for_who_ends_an_attempt_and_waits_for_th
             _until(lambda: done.done() or _waits_alone(fleet, tx))
         assert (stopped.result(10), done.result(10)) == (2, None)
     assert [fleet.job(job).state for job in jobs] == ["cancelled", "done"]
-    assert {fleet.row(agent).status for agent in agents} == {Status.IDLE}
+    assert {fleet.row(agent).status for agent in agents} == {AgentStatus.IDLE}
 
 
 def _waits_alone(fleet: Fleet, tx: Tx) -> bool:

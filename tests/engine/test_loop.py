@@ -18,7 +18,7 @@ from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.engine.agents.loop import Due
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch, drawn
 from fleet.engine.jobs.models import TickRow
@@ -156,7 +156,7 @@ def test_dispatch_survives_a_broker_that_is_away(fleet: Fleet) -> None:
 def test_an_agent_whose_persona_is_gone_fails_loudly_and_others_go_on(fleet: Fleet) -> None:
     lost, fine = fleet.agent(persona_id="nobody"), fleet.agent(persona_id="ai_artist")
     assert dispatch(fleet.deps) == 1
-    assert fleet.row(lost).status == Status.ERROR
+    assert fleet.row(lost).status == AgentStatus.ERROR
     assert "nobody" in (fleet.row(lost).pause_reason or "")
     assert fleet.row(fine).tick_no == 1
 
@@ -168,7 +168,7 @@ def test_an_agent_wakes_by_itself_when_its_budget_sleep_is_over(fleet: Fleet) ->
     assert dispatch(fleet.deps) == 0
     fleet.sql("UPDATE agents SET paused_until = clock_timestamp(), next_tick_at = clock_timestamp()")
     assert dispatch(fleet.deps) == 1
-    assert (fleet.row(agent).status, fleet.row(agent).paused_until) == (Status.RUNNING, None)
+    assert (fleet.row(agent).status, fleet.row(agent).paused_until) == (AgentStatus.RUNNING, None)
 
 
 def test_an_agent_that_a_person_paused_does_not_wake_by_itself(fleet: Fleet) -> None:
@@ -319,7 +319,7 @@ def test_a_gallery_that_is_down_skips_the_tick_and_says_why(fleet: Fleet) -> Non
     tick(fleet.deps, TickKey(agent, 1))
     row = tick_row(fleet, TickKey(agent, 1))
     assert (row.state, row.error) == ("skipped", "127.0.0.1 cannot be reached")
-    assert fleet.row(agent).status == Status.RUNNING
+    assert fleet.row(agent).status == AgentStatus.RUNNING
 
 
 def test_an_error_of_the_database_does_not_tell_the_rows_that_it_is_about(
@@ -347,10 +347,10 @@ def test_an_error_of_the_database_does_not_tell_the_rows_that_it_is_about(
 def test_a_budget_that_is_spent_while_reading_puts_the_agent_to_sleep(fleet: Fleet) -> None:
     agent = fleet.agent()
     dispatch(fleet.deps)
-    fleet.surface.feed_faults = [base.BudgetSpent("429", whole_fleet=False, reset_at=None)]
+    fleet.surface.feed_faults = [base.SurfaceBudgetSpent("429", whole_fleet=False, reset_at=None)]
     tick(fleet.deps, TickKey(agent, 1))
     row = fleet.row(agent)
-    assert row.status == Status.PAUSED
+    assert row.status == AgentStatus.PAUSED
     assert row.paused_until is not None
     assert timedelta(minutes=59) < row.paused_until - datetime.now(UTC) < timedelta(minutes=61)
 

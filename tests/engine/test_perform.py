@@ -16,10 +16,10 @@ from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
 from fleet.engine import perform as perform_module
 from fleet.engine import reserve
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
@@ -225,19 +225,19 @@ def test_an_agents_budget_puts_that_agent_to_sleep_until_it_resets(fleet: Fleet)
     agent, other = fleet.agent(), fleet.agent()
     reset = datetime.now(UTC) + timedelta(hours=3)
     job = add(fleet, agent, POST)
-    fleet.surface.image_faults = [base.BudgetSpent("429 AGENT_DAILY", whole_fleet=False, reset_at=reset)]
+    fleet.surface.image_faults = [base.SurfaceBudgetSpent("429 AGENT_DAILY", whole_fleet=False, reset_at=reset)]
     perform(fleet.deps, job)
     row = fleet.row(agent)
-    assert (row.status, row.paused_until, row.next_tick_at) == (Status.PAUSED, reset, reset)
+    assert (row.status, row.paused_until, row.next_tick_at) == (AgentStatus.PAUSED, reset, reset)
     assert (fleet.job(job).state, fleet.job(job).next_attempt_at, fleet.job(job).attempts) == ("ready", reset, 0)
-    assert fleet.row(other).status == Status.RUNNING
+    assert fleet.row(other).status == AgentStatus.RUNNING
     assert "image" not in fleet.job(job).checkpoint, "a spent budget is never answered by a placeholder"
 
 
 def test_the_fleets_budget_holds_the_whole_surface_until_it_resets(fleet: Fleet) -> None:
     job, other = (add(fleet, fleet.agent(), LIKE, target="p1") for _ in range(2))
     reset = datetime.now(UTC) + timedelta(hours=3)
-    fleet.surface.faults = [raises(base.BudgetSpent("429 FLEET_DAILY", whole_fleet=True, reset_at=reset))]
+    fleet.surface.faults = [raises(base.SurfaceBudgetSpent("429 FLEET_DAILY", whole_fleet=True, reset_at=reset))]
     perform(fleet.deps, job)
     perform(fleet.deps, other)
     assert fleet.surface.writes_begun == 1

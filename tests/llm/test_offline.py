@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleet.core.errors import InvalidInput
 from fleet.features.content.checks import tone
-from fleet.features.content.checks.similar import Recent, repeats
+from fleet.features.content.checks.similar import RecentTexts, repeats
 from fleet.features.personas import library
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker
 from fleet.llm.lexicon import subject
@@ -378,7 +378,7 @@ def test_of_two_hundred_and_fifty_comments_less_than_one_in_a_hundred_is_skipped
     voice = speaker(who) if who in IDS else custom(who.removeprefix("custom ").strip(), ("watercolour", "old bridges"))
     captions, skipped = gallery(), 0
     for run in range(2):
-        dice, said = random.Random(f"{who}:{run}"), Recent(5000)
+        dice, said = random.Random(f"{who}:{run}"), RecentTexts(5000)
         for number in range(250):
             request = comment_on(voice, dice.choice(NAMES), dice.choice(captions))
             drafts = (WRITER.write_comment(request, random.Random(dice.random()))[0].text for _ in range(2))

@@ -15,7 +15,7 @@ from fleet.core.errors import InvalidInput, NotFound
 from fleet.llm.base import Usage
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, BudgetSpent, Period, Scope, Spender
-from fleet.spending.queries import By
+from fleet.spending.queries import SpendingBy
 from tests.factories import make_fleet
 
 WHO = Spender(None, "ai_artist", None, "post")
@@ -187,12 +187,12 @@ def test_calls_are_summed_by_what_people_ask_for(db: Database) -> None:
             Usage("openai", "small", input_tokens=7, microusd=20),
             Usage("anthropic", "big", microusd=40),
         ])  # fmt: skip
-        by_model = queries.sums(tx, By.MODEL, since=LONG_AGO)
+        by_model = queries.sums(tx, SpendingBy.MODEL, since=LONG_AGO)
         assert [(one.key, one.calls, one.microusd, one.input_tokens) for one in by_model] == [
             ("big", 2, 340, 10), ("small", 1, 20, 7)]  # fmt: skip
-        (day,) = queries.sums(tx, By.DAY, since=LONG_AGO)
+        (day,) = queries.sums(tx, SpendingBy.DAY, since=LONG_AGO)
         assert day.microusd == 360
-        (nobody,) = queries.sums(tx, By.AGENT, since=LONG_AGO)
+        (nobody,) = queries.sums(tx, SpendingBy.AGENT, since=LONG_AGO)
         assert nobody.key is None and nobody.calls == 3
 
 
@@ -202,7 +202,7 @@ def test_of_more_days_than_are_shown_the_newest_are_and_in_order(db: Database) -
             tx.execute(sa.text("UPDATE llm_calls SET called_at = called_at - interval '1 day'"))
         call(db, 0, 1)
     with db.transaction() as tx:
-        days = [one.key for one in queries.sums(tx, By.DAY, since=LONG_AGO, limit=2)]
+        days = [one.key for one in queries.sums(tx, SpendingBy.DAY, since=LONG_AGO, limit=2)]
         today = tx.now().date().isoformat()
     assert (len(days), days[-1], days) == (2, today, sorted(str(day) for day in days))
 

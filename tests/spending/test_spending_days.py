@@ -13,12 +13,12 @@ from fleet.core.db import Database
 from fleet.engine import sweep
 from fleet.spending import days, ledger, queries
 from fleet.spending.models import CallRow, DayRow
-from fleet.spending.queries import By, Sum
+from fleet.spending.queries import CallSum, SpendingBy
 from tests.factories import Fleet
 
 DAY = timedelta(days=1)
 MODELS = (("anthropic", "big"), ("anthropic", "small"), ("openai", "small"))
-FOLDED = [by for by in By if by is not By.AGENT]
+FOLDED = [by for by in SpendingBy if by is not SpendingBy.AGENT]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def fold(db: Database) -> int:
         return days.fold(tx)
 
 
-def seen(db: Database, spans: list[tuple[datetime, datetime | None]]) -> list[list[Sum]]:
+def seen(db: Database, spans: list[tuple[datetime, datetime | None]]) -> list[list[CallSum]]:
     with db.transaction() as tx:
         return [queries.sums(tx, by, since=since, until=until) for since, until in spans for by in FOLDED]
 

@@ -60,7 +60,7 @@ def world(fleet: Fleet) -> World:
         lessons = list(tx.session.scalars(sa.select(LessonRow.id)))
     fleetwide.pause(fleet.deps, "persona", "data_viz", by="test", reason="a test")
     picture = fleet.deps.objects.put(a_picture(), "image/jpeg").split("/")
-    requests = [one.id for one in approving.page(fleet.deps, approving.Filter(), limit=50)]
+    requests = [one.id for one in approving.page(fleet.deps, approving.RequestFilter(), limit=50)]
     return World({
         "name": ["ada_1", "bob_1", "eve_1", str(ada)], "tick_no": ["1", "2", "3"],
         "job_id": [str(one) for one in (*jobs, *letters)], "draft_id": [str(one.id) for one in drafts],

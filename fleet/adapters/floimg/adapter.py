@@ -27,7 +27,7 @@ from fleet.adapters.base import (
 )
 from fleet.adapters.floimg import workflows
 from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
-from fleet.adapters.floimg.wire import Capabilities, Comment, Item, User
+from fleet.adapters.floimg.wire import Capabilities, Comment, WirePost, WireUser
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
@@ -99,7 +99,7 @@ class FloImg:
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
-        return parsed(Item, body.get("item", body.get("showcaseItem", body))).seen()
+        return parsed(WirePost, body.get("item", body.get("showcaseItem", body))).seen()
 
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
@@ -168,7 +168,7 @@ class FloImg:
         # The surface's validator refuses nulls: what we do not know is left out.
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
-        return Receipt(parsed(Item, body.get("showcaseItem")).id)
+        return Receipt(parsed(WirePost, body.get("showcaseItem")).id)
 
     def _comment(self, action: Action, timeout_s: float) -> Receipt:
         body = self._call(
@@ -212,7 +212,7 @@ class FloImg:
         request = {name: value for name, value in request.items() if value is not None}
         body = self._call("POST", "/api/admin/users/invite", None, json=request, timeout_s=timeout_s)
         user = body.get("user", body)
-        return Receipt(parsed(User, user).id or account.username, {"created": bool(user.get("created"))})
+        return Receipt(parsed(WireUser, user).id or account.username, {"created": bool(user.get("created"))})
 
     def _remove(self, action: Action, timeout_s: float) -> Receipt:
         remote_id = action.account.remote_id
@@ -226,7 +226,7 @@ class FloImg:
 
     # Reads
 
-    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[Item]:
+    def _page(self, account: Account, *, limit: int, offset: int, audience: str = "public") -> list[WirePost]:
         query: dict[str, Any] = {"limit": limit, "offset": offset, "sort": "recent"}
         if audience != "public":
             query["audience"] = audience
@@ -234,9 +234,9 @@ class FloImg:
         items = body.get("items")
         if not isinstance(items, list):
             raise base.Uncertain("the surface's feed has no items")
-        return [parsed(Item, item) for item in items]
+        return [parsed(WirePost, item) for item in items]
 
-    def _own_items(self, account: Account, since: datetime) -> Iterator[Item]:
+    def _own_items(self, account: Account, since: datetime) -> Iterator[WirePost]:
         for page in range(_PROBE_PAGES):
             items = self._page(account, limit=_PAGE, offset=page * _PAGE)
             yield from (item for item in items if item.user.username == account.username)

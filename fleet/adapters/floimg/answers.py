@@ -73,7 +73,9 @@ def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> bas
     said = f"{response.status_code} {code} {words}".replace("  ", " ")
     status = response.status_code
     if status == 429 and code.endswith(("_BUDGET_EXCEEDED", "_LIMIT_EXCEEDED")):
-        return base.BudgetSpent(said, whole_fleet=code.startswith("FLEET_"), reset_at=moment_of(detail.get("resetAt")))
+        return base.SurfaceBudgetSpent(
+            said, whole_fleet=code.startswith("FLEET_"), reset_at=moment_of(detail.get("resetAt"))
+        )
     if status == 503 and code == "FLEET_PAUSED":
         return base.SurfacePaused(said)
     if status == 429:

@@ -17,7 +17,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class User(Wire):
+class WireUser(Wire):
     """Who made something, as far as it is told."""
 
     id: str = ""
@@ -26,7 +26,7 @@ class User(Wire):
     is_agent: bool = Field(False, alias="isAgent")
 
 
-class Item(Wire):
+class WirePost(Wire):
     """A post."""
 
     id: str
@@ -37,7 +37,7 @@ class Item(Wire):
     likes_by_agents: Count | None = Field(None, alias="agentLikeCount")
     comments_by_agents: Count | None = Field(None, alias="agentCommentCount")
     created_at: datetime | None = Field(None, alias="createdAt")
-    user: User = Field(default_factory=User)
+    user: WireUser = Field(default_factory=WireUser)
     reactions: Annotated[dict[str, int], BeforeValidator(reactions_of)] = Field({}, alias="reactionsSummary")
     image: Annotated[str, BeforeValidator(image_url_of)] = ""
 
@@ -56,7 +56,7 @@ class Comment(Wire):
 
     id: str
     content: Text = ""
-    user: User = Field(default_factory=User)
+    user: WireUser = Field(default_factory=WireUser)
     created_at: Annotated[datetime | None, BeforeValidator(moment_of)] = Field(None, alias="createdAt")
 
     def said(self) -> SaidComment:

@@ -37,7 +37,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class JudgeResult:
     """What the checker found. `duplicates` are effects beyond the first of a job, `losses` jobs without an end;
     `answers` is how often a person was told yes, `heard` how many events reached a webhook, in `deliveries`."""
 
@@ -53,7 +53,7 @@ class CheckResult:
     heard: int = 0
 
 
-def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> CheckResult:
+def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> JudgeResult:
     """Hold the evidence against all eight invariants."""
     case = _Case(evidence)
     found = [
@@ -61,7 +61,7 @@ def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> CheckResult:
         *_stopped_means_stopped(case), *_paid_once(case), *_as_told(case), *_all_heard(case),
     ]  # fmt: skip
     kinds = Counter(effect.kind for effect in evidence.effects if effect.username in evidence.fleet)
-    return CheckResult(
+    return JudgeResult(
         tuple(_with_acts(violation, case, acts) for violation in found),
         duplicates=sum(len(of) - 1 for of in case.shown.values() if len(of) > 1),
         losses=sum(job.state not in FINAL for job in evidence.jobs) + len(case.missing),

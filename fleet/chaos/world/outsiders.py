@@ -17,7 +17,7 @@ from fleet.chaos.world.reviewer import Reviewer, ReviewerAnswer
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 
 HEARS = ("agent.draft.*", "control.*")
 """What the service is told of: little beside all that happens, so that telling it does not starve the rest."""
@@ -38,7 +38,7 @@ class Outsiders:
     def start(self, deps: Deps, web_url: str, *, by: str) -> None:
         """Give the person a token and the service a webhook, and let the person begin."""
         keys.make_ring(deps.settings)
-        made = hooks.create(deps, Wanted(f"http://{self.receiver.place}/in", HEARS), by=by)
+        made = hooks.create(deps, SubscriptionFields(f"http://{self.receiver.place}/in", HEARS), by=by)
         self.receiver.secret = made.secret
         accounts.create_user(deps, _NAME, Role.REVIEWER, f"password of {self._seed} and of nobody else")
         scopes = (Permission.DRAFTS_VIEW, Permission.DRAFTS_DECIDE)

@@ -21,14 +21,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import get
 
 _CLOCK = sa.func.clock_timestamp()
 FIRST_TICK = timedelta(seconds=5)
 """An agent that was just started ticks first after this long."""
 WEIGHT_NAMES = ("post", "comment", "like", "browse")
-AWAKE = (Status.RUNNING, Status.PAUSED, Status.ERROR)
+AWAKE = (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR)
 """Whoever is not idle."""
 _EDITABLE = frozenset(
     {
@@ -138,7 +138,7 @@ def start(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
 def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
     """Set those of the agents going that are idle or failed; return how many."""
     return _move(
-        tx, agent_ids, (Status.IDLE, Status.ERROR), Status.RUNNING, "agent.started",
+        tx, agent_ids, (AgentStatus.IDLE, AgentStatus.ERROR), AgentStatus.RUNNING, "agent.started",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
     )  # fmt: skip
 
@@ -154,11 +154,11 @@ def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = 
 def pause_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, reason: str, until: datetime | None = None) -> int:
     """Let those of the agents rest that run, and without an end also those that rest for a while; return how many."""
     ends = until.isoformat() if until else None
-    moving = AgentRow.status == Status.RUNNING
+    moving = AgentRow.status == AgentStatus.RUNNING
     if until is None:  # else the end of its budget's sleep would wake whom a person has paused
-        moving = sa.or_(moving, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
+        moving = sa.or_(moving, sa.and_(AgentRow.status == AgentStatus.PAUSED, AgentRow.paused_until.is_not(None)))
     return _move(
-        tx, agent_ids, (Status.RUNNING, Status.PAUSED), Status.PAUSED, "agent.paused",
+        tx, agent_ids, (AgentStatus.RUNNING, AgentStatus.PAUSED), AgentStatus.PAUSED, "agent.paused",
         payload={"reason": reason, "until": ends}, only=moving, paused_until=until, pause_reason=reason[:200],
         next_tick_at=until,
     )  # fmt: skip
@@ -172,7 +172,7 @@ def resume(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
 def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
     """Let those of the agents go on that are paused; return how many."""
     return _move(
-        tx, agent_ids, (Status.PAUSED,), Status.RUNNING, "agent.resumed",
+        tx, agent_ids, (AgentStatus.PAUSED,), AgentStatus.RUNNING, "agent.resumed",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def resume_paused_for(tx: Tx, agent_id: uuid.UUID, reasons: Sequence[str], *, fi
     """Let an agent go on if the reason of its pause begins with one of these; False if it does not."""
     why = sa.or_(*(AgentRow.pause_reason.startswith(reason, autoescape=True) for reason in reasons))
     moved = _move(
-        tx, [agent_id], (Status.PAUSED,), Status.RUNNING, "agent.resumed", only=why,
+        tx, [agent_id], (AgentStatus.PAUSED,), AgentStatus.RUNNING, "agent.resumed", only=why,
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
     )  # fmt: skip
     return bool(moved)
@@ -195,7 +195,7 @@ def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
 def stop_these(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> int:
     """Send those of the agents home that are not idle; return how many."""
     return _move(
-        tx, agent_ids, AWAKE, Status.IDLE, "agent.stopped",
+        tx, agent_ids, AWAKE, AgentStatus.IDLE, "agent.stopped",
         next_tick_at=None, paused_until=None, pause_reason=None, current_action=None,
     )  # fmt: skip
 
@@ -203,9 +203,15 @@ def stop_these(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> int:
 def fail(tx: Tx, agent_id: uuid.UUID, *, why: str) -> bool:
     """Mark an agent as broken: it does not wake until a person starts it again. Raises NotFound."""
     moved = _move(
-        tx, [agent_id], (Status.RUNNING, Status.PAUSED), Status.ERROR, "agent.failed", payload={"error": why[:1000]},
-        next_tick_at=None, pause_reason=why[:200],
-    )  # fmt: skip
+        tx,
+        [agent_id],
+        (AgentStatus.RUNNING, AgentStatus.PAUSED),
+        AgentStatus.ERROR,
+        "agent.failed",
+        payload={"error": why[:1000]},
+        next_tick_at=None,
+        pause_reason=why[:200],
+    )
     return _one(tx, agent_id, moved)
 
 
@@ -217,7 +223,7 @@ def delete(tx: Tx, agent_id: uuid.UUID) -> None:
     events.emit(tx, "agent.deleted", agent_id=agent_id, agent=agent.name)
 
 
-def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[Status], after: Status, subject: str,
+def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[AgentStatus], after: AgentStatus, subject: str,
           *, payload: Mapping[str, Any] | None = None, only: sa.ColumnElement[bool] | None = None,
           **values: Any) -> int:  # fmt: skip
     """Move those of the agents that stand where the move begins, with an event for each; return how many."""

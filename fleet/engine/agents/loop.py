@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement, array, array_of, table_of
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
@@ -23,7 +23,7 @@ _TOTALS = {"post": "total_posts", "comment": "total_comments", "like": "total_li
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class ActingAgent:
     """An agent as the loop needs it, at the moment at which it was read."""
 
     id: uuid.UUID
@@ -48,13 +48,13 @@ class Actor:
     deleted_at: datetime | None
 
 
-ACTOR = tuple(getattr(AgentRow, name).label(f"actor_{name}") for name in Actor.__slots__)
+ACTOR = tuple(getattr(AgentRow, name).label(f"actor_{name}") for name in ActingAgent.__slots__)
 """An actor's columns, to stand last in a larger statement."""
 
 
-def actor(row: Sequence[Any]) -> Actor:
+def actor(row: Sequence[Any]) -> ActingAgent:
     """Return the actor that stands in the last columns of a row."""
-    return Actor(*row[-len(ACTOR) :])
+    return ActingAgent(*row[-len(ACTOR) :])
 
 
 class Due(NamedTuple):
@@ -81,9 +81,9 @@ class Next(NamedTuple):
 
 
 _DUE = (
-    AgentRow.status.in_((Status.RUNNING, Status.PAUSED)),
+    AgentRow.status.in_((AgentStatus.RUNNING, AgentStatus.PAUSED)),
     AgentRow.next_tick_at <= _CLAIMED_AT,
-    sa.or_(AgentRow.status == Status.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
+    sa.or_(AgentRow.status == AgentStatus.RUNNING, AgentRow.paused_until <= _CLAIMED_AT),
 )
 
 
@@ -109,7 +109,7 @@ _RESCHEDULE = Statement(
     sa.update(AgentRow)
     .where(AgentRow.id == _NEXTS.c.id)
     .values(
-        tick_no=_NEXTS.c.tick_no, next_tick_at=_NEXTS.c.next_tick_at, status=Status.RUNNING,
+        tick_no=_NEXTS.c.tick_no, next_tick_at=_NEXTS.c.next_tick_at, status=AgentStatus.RUNNING,
         paused_until=None, pause_reason=None,
     )
 )  # fmt: skip
@@ -156,7 +156,7 @@ def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:
 
 def wake(tx: Tx, agent_id: uuid.UUID) -> None:
     """Make a running agent due at once."""
-    woken = sa.update(AgentRow).where(AgentRow.id == agent_id, AgentRow.status == Status.RUNNING)
+    woken = sa.update(AgentRow).where(AgentRow.id == agent_id, AgentRow.status == AgentStatus.RUNNING)
     tx.execute(woken.values(next_tick_at=_CLOCK))
 
 

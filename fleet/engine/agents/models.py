@@ -16,7 +16,7 @@ _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 
 
-class Status(StrEnum):
+class AgentStatus(StrEnum):
     """What an agent is doing with its life."""
 
     IDLE = "idle"
@@ -38,7 +38,7 @@ class AgentRow(Base):
     kind: Mapped[str] = mapped_column(sa.String(20), server_default="gallery")
     name: Mapped[str] = mapped_column(sa.String(100))
     username: Mapped[str] = mapped_column(sa.String(30), unique=True)
-    status: Mapped[str] = mapped_column(sa.String(10), server_default=Status.IDLE)
+    status: Mapped[str] = mapped_column(sa.String(10), server_default=AgentStatus.IDLE)
     persona_id: Mapped[str | None] = mapped_column(sa.String(60))
     personality: Mapped[str] = mapped_column(sa.Text, server_default="")
     vibe: Mapped[str] = mapped_column(sa.String(60), server_default="")
@@ -74,7 +74,7 @@ class AgentRow(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
 
     __table_args__ = (
-        sa.CheckConstraint(one_of("status", Status), name="status"),
+        sa.CheckConstraint(one_of("status", AgentStatus), name="status"),
         sa.CheckConstraint("autonomy IN ('autonomous', 'supervised')", name="autonomy"),
         sa.CheckConstraint(f"scan_interval_s IN ({', '.join(map(str, SCAN_INTERVALS_S))})", name="scan_interval"),
         sa.CheckConstraint("audience IN ('public', 'friends')", name="audience"),

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 
 
 @dataclass(frozen=True, slots=True)
 class AgentFilter:
     """Which agents; empty fields filter nothing."""
 
-    status: Status | None = None
+    status: AgentStatus | None = None
     persona_id: str | None = None
     text: str | None = None
     kind: str | None = None
@@ -100,7 +100,7 @@ def _page_of(some: sa.CTE, limit: int, offset: int, *, down: bool = False) -> sa
 
 
 # Who is deleted is idle, says a constraint, and there is an index of the idle ones.
-_DELETED = sa.select(sa.func.count()).where(AgentRow.status == Status.IDLE, AgentRow.deleted_at.is_not(None))
+_DELETED = sa.select(sa.func.count()).where(AgentRow.status == AgentStatus.IDLE, AgentRow.deleted_at.is_not(None))
 
 
 def count(tx: Tx, which: AgentFilter) -> int:
@@ -113,7 +113,7 @@ def count(tx: Tx, which: AgentFilter) -> int:
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
 
 
-def next_ids(tx: Tx, which: AgentFilter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+def next_ids(tx: Tx, which: AgentFilter, statuses: Sequence[AgentStatus], *, usernames: Sequence[str] | None = None,
              sleepers: bool = False, after: uuid.UUID | None = None, limit: int = 1000,
              lock: bool = True) -> list[uuid.UUID]:  # fmt: skip
     """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
@@ -128,19 +128,19 @@ def next_ids(tx: Tx, which: AgentFilter, statuses: Sequence[Status], *, username
     return list(tx.session.scalars(query.with_for_update() if lock else query))
 
 
-def size(tx: Tx, which: AgentFilter, statuses: Sequence[Status], *, usernames: Sequence[str] | None = None,
+def size(tx: Tx, which: AgentFilter, statuses: Sequence[AgentStatus], *, usernames: Sequence[str] | None = None,
          sleepers: bool = False) -> int:  # fmt: skip
     """Return how many agents `next_ids` would return in all its batches."""
     where = _crowd(which, statuses, usernames, sleepers)
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*where)) or 0)
 
 
-def _crowd(which: AgentFilter, statuses: Sequence[Status], usernames: Sequence[str] | None,
+def _crowd(which: AgentFilter, statuses: Sequence[AgentStatus], usernames: Sequence[str] | None,
            sleepers: bool) -> list[sa.ColumnElement[bool]]:  # fmt: skip
     named = [] if usernames is None else [AgentRow.username.in_(usernames)]
     standing: sa.ColumnElement[bool] = AgentRow.status.in_(statuses)
     if sleepers:
-        standing = sa.or_(standing, sa.and_(AgentRow.status == Status.PAUSED, AgentRow.paused_until.is_not(None)))
+        standing = sa.or_(standing, sa.and_(AgentRow.status == AgentStatus.PAUSED, AgentRow.paused_until.is_not(None)))
     return [*_where(which), standing, *named]
 
 
@@ -165,7 +165,7 @@ def census(tx: Tx) -> Census:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AgentTally:
     """How many agents match a filter, and how many living ones there are by (persona, status)."""
 
     matching: int
@@ -176,7 +176,7 @@ class Tally:
         return sum(number for (persona, _), number in self.living.items() if persona == persona_id)
 
 
-def tally(tx: Tx, which: AgentFilter) -> Tally:
+def tally(tx: Tx, which: AgentFilter) -> AgentTally:
     """Count the agents that match, and all living ones, in one look at each: two counts would read them twice."""
     match = sa.and_(sa.true(), *_where(which))
     living = AgentRow.deleted_at.is_(None)
@@ -184,15 +184,15 @@ def tally(tx: Tx, which: AgentFilter) -> Tally:
     query = sa.select(AgentRow.persona_id, AgentRow.status, *counts).group_by(AgentRow.persona_id, AgentRow.status)
     rows = tx.execute(query).all()
     there = {(persona, str(status)): int(number) for persona, status, _, number in rows if number}
-    return Tally(sum(int(row[2]) for row in rows), there)
+    return AgentTally(sum(int(row[2]) for row in rows), there)
 
 
 def counts_by_status(tx: Tx) -> dict[str, int]:
     """Return how many agents there are by status, in one look at each."""
     rows = tx.execute(sa.select(AgentRow.status, sa.func.count()).group_by(AgentRow.status))
     found = {status: int(number) for status, number in rows}
-    if Status.IDLE in found:
-        found[Status.IDLE] -= int(tx.scalar(_DELETED) or 0)
+    if AgentStatus.IDLE in found:
+        found[AgentStatus.IDLE] -= int(tx.scalar(_DELETED) or 0)
     return found
 
 
@@ -205,7 +205,7 @@ def overdue_s(tx: Tx) -> float | None:
     """Return by how many seconds the most overdue agent is late for its tick; None if nobody is."""
     # The earliest time of all, late or not, is the first entry of an index; the earliest late one may be none of many.
     late = sa.extract("epoch", sa.func.clock_timestamp() - sa.func.min(AgentRow.next_tick_at))
-    value = tx.scalar(sa.select(late).where(AgentRow.status == Status.RUNNING))
+    value = tx.scalar(sa.select(late).where(AgentRow.status == AgentStatus.RUNNING))
     return None if value is None or value <= 0 else float(value)
 
 

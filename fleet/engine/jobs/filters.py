@@ -31,7 +31,7 @@ _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class JobFilter:
     """Which jobs. Ages are counted from `finished_at` for finished ones, else from birth.
 
     `ended_from` and `ended_till` are moments that both belong to the span; they name a set that cannot grow.
@@ -61,13 +61,13 @@ class Filter:
         return {name: [*value] if isinstance(value, tuple) else value for name, value in set_.items()}
 
     @property
-    def shape(self) -> Filter:
+    def shape(self) -> JobFilter:
         """The same without those values: equal for all filters that are written alike."""
         open_: dict[str, Any] = dict.fromkeys(self.values, True)
         return replace(self, **open_)
 
     @property
-    def parts(self) -> list[Filter]:
+    def parts(self) -> list[JobFilter]:
         """The same as several, each of which one index serves, by state or, `apart`, by kind.
 
         A common priority is what its kinds are born with, so that no other kind is looked through in vain. No parts:
@@ -107,13 +107,13 @@ class Filter:
         ]
 
 
-def matching(which: Filter) -> list[sa.ColumnElement[bool]]:
+def matching(which: JobFilter) -> list[sa.ColumnElement[bool]]:
     """Return a filter as SQL, with its values."""
     values = which.values
     return _conditions(which, lambda name: sa.literal(values[name], _OPEN[name]))
 
 
-def searching(part: Filter, one: Search) -> sa.Select[Any]:
+def searching(part: JobFilter, one: Search) -> sa.Select[Any]:
     """Return a search with a part of a filter's shape, to be run with the filter's values.
 
     Where each kind is searched for by itself, one after the other, this is written once for all of them: to plan a
@@ -131,7 +131,7 @@ def _named(name: str) -> sa.ColumnElement[Any]:
     return sa.bindparam(name, type_=_OPEN[name])
 
 
-def _conditions(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
+def _conditions(which: JobFilter, value: _Value) -> list[sa.ColumnElement[bool]]:
     found = _in_states(which.states) if which.states else []
     if which.agent_id is not None:
         found.append(JobRow.agent_id == value("agent_id"))
@@ -147,7 +147,7 @@ def _conditions(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
     return found + _ages(which, value)
 
 
-def _ages(which: Filter, value: _Value) -> list[sa.ColumnElement[bool]]:
+def _ages(which: JobFilter, value: _Value) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     ended, made, all_ended = JobRow.finished_at, JobRow.created_at, which.is_of_the_dead
     if which.older_than is not None:

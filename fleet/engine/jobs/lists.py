@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from fleet.core.db import Tx
 from fleet.core.db.sql import Statement
 from fleet.core.errors import NotFound
-from fleet.engine.jobs.filters import Filter, searching
+from fleet.engine.jobs.filters import JobFilter, searching
 from fleet.engine.jobs.models import JobRow
 
 MOST_COUNTED = 1000
@@ -24,7 +24,7 @@ MOST_COUNTED = 1000
 _KINDS_OF_LISTS = 128  # as many are kept; people look at a few
 
 
-class Listed(NamedTuple):
+class ListedJob(NamedTuple):
     """A job as lists tell of it: its row without what it carries, and without what is the engine's alone."""
 
     id: uuid.UUID
@@ -57,8 +57,8 @@ _PLACE = Statement(
 )
 
 
-def page(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0,
-         before: uuid.UUID | None = None) -> tuple[list[Listed], int | None]:  # fmt: skip
+def page(tx: Tx, which: JobFilter, *, limit: int = 50, offset: int = 0,
+         before: uuid.UUID | None = None) -> tuple[list[ListedJob], int | None]:  # fmt: skip
     """Return what `find` does, and how many match in all, as `count` does."""
     rows = find(tx, which, limit=limit, offset=offset, before=before)
     if before is None and len(rows) < limit and (rows or not offset) and offset + len(rows) <= MOST_COUNTED:
@@ -66,7 +66,9 @@ def page(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0,
     return rows, count(tx, which)
 
 
-def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uuid.UUID | None = None) -> list[Listed]:
+def find(
+    tx: Tx, which: JobFilter, *, limit: int = 50, offset: int = 0, before: uuid.UUID | None = None
+) -> list[ListedJob]:
     """Return the jobs that match, newest first; dead letters by when they died.
 
     `before` is a job's id: the page after the one that ended with it, however far down, costs what the first does.
@@ -78,10 +80,10 @@ def find(tx: Tx, which: Filter, *, limit: int = 50, offset: int = 0, before: uui
     if before is not None:
         values |= {"above_id": before, "above": _place(tx, which, before)}
     rows = tx.run(_page_of(which.shape, is_below=before is not None), **values)
-    return [Listed._make(row) for row in rows]
+    return [ListedJob._make(row) for row in rows]
 
 
-def count(tx: Tx, which: Filter) -> int | None:
+def count(tx: Tx, which: JobFilter) -> int | None:
     """Return how many jobs match; None for more than MOST_COUNTED, since counting millions helps nobody."""
     if not which.parts:
         return 0
@@ -90,11 +92,11 @@ def count(tx: Tx, which: Filter) -> int | None:
     return number if number <= MOST_COUNTED else None
 
 
-def _moment(which: Filter) -> sa.ColumnElement[Any]:
+def _moment(which: JobFilter) -> sa.ColumnElement[Any]:
     return JobRow.finished_at.expression if which.is_of_the_dead else JobRow.created_at.expression
 
 
-def _place(tx: Tx, which: Filter, job_id: uuid.UUID) -> datetime | None:
+def _place(tx: Tx, which: JobFilter, job_id: uuid.UUID) -> datetime | None:
     row: Any = tx.run(_PLACE, id=job_id).fetchone()
     if row is None:
         raise NotFound(f"There is no job {job_id}; a page cannot begin below it.")
@@ -103,7 +105,7 @@ def _place(tx: Tx, which: Filter, job_id: uuid.UUID) -> datetime | None:
 
 
 @functools.lru_cache(_KINDS_OF_LISTS)
-def _page_of(shape: Filter, *, is_below: bool) -> Statement:
+def _page_of(shape: JobFilter, *, is_below: bool) -> Statement:
     """Return the statement for a page of the newest jobs that match.
 
     Each part of a filter has an index that holds its jobs in order, so a page needs no more of each than its length.
@@ -120,12 +122,12 @@ def _page_of(shape: Filter, *, is_below: bool) -> Statement:
     some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
     chosen = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
     page = chosen.subquery("page")
-    query = sa.select(*(getattr(JobRow, name) for name in Listed._fields)).join(page, page.c.id == JobRow.id)
+    query = sa.select(*(getattr(JobRow, name) for name in ListedJob._fields)).join(page, page.c.id == JobRow.id)
     return Statement(query.order_by(page.c.moment.desc(), page.c.id.desc()), prepared=False)
 
 
 @functools.lru_cache(_KINDS_OF_LISTS)
-def _number_of(shape: Filter) -> Statement:
+def _number_of(shape: JobFilter) -> Statement:
     """Return the statement that counts what matches, up to a number.
 
     In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.

@@ -18,14 +18,14 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
 from fleet.engine import registry
 from fleet.engine.jobs import pacing
-from fleet.engine.jobs.filters import Filter, matching
+from fleet.engine.jobs.filters import JobFilter, matching
 from fleet.engine.jobs.ledger import Ring, locked_in_order, rings
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.registry import MESSAGE
 from fleet.engine.ticks import seconds
 
-__all__ = ["Filter"]  # whoever asks for lists has it from here, as all that is defined below
+__all__ = ["JobFilter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()
 _LISTED = "`fleet jobs list` shows the newest."
 
@@ -96,7 +96,7 @@ def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[str] = ()) ->
     return moved.rowcount
 
 
-def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 1000) -> list[Ring]:
+def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 1000) -> list[Ring]:
     """Bring dead letters back to life with their id and key, a new count of attempts and a new lease of time.
 
     One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
@@ -123,7 +123,7 @@ def replay(tx: Tx, which: Filter, *, allow_stale: bool = False, limit: int = 100
     return [replace(ring, is_published=bool(row.publishes)) for row in rows for ring in rings([row])]
 
 
-def discard(tx: Tx, which: Filter, *, limit: int = 1000) -> int:
+def discard(tx: Tx, which: JobFilter, *, limit: int = 1000) -> int:
     """Put dead letters away for good; the rows stay. Returns how many."""
     where = [*matching(which), JobRow.state == JobState.DEAD]
     victims = _newest_dead(where, limit)
@@ -146,7 +146,7 @@ class Reach:
     unreadable: int
 
 
-def reach(tx: Tx, which: Filter, *, limit: int) -> Reach:
+def reach(tx: Tx, which: JobFilter, *, limit: int) -> Reach:
     """Return what a replay or a discard of so many dead letters would find."""
     found = (
         sa.select(JobRow.finished_at, JobRow.kind, JobRow.expires_at)

@@ -36,7 +36,7 @@ _APART = seconds(sa.func.random() * (sa.func.power(2.0, sa.func.least(_LOST, 9))
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class RecoveredJob:
     """A job that the sweep moved, and where to."""
 
     job_id: uuid.UUID
@@ -47,7 +47,7 @@ class Moved:
     error: str | None
 
 
-def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]:
+def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[RecoveredJob]:
     """Take jobs from workers that are gone: back to ready, or to unknown if a write may be on its way.
 
     A job that loses its workers too often kills them, and becomes a dead letter.
@@ -77,7 +77,7 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Moved]
     return moved
 
 
-def end_stale(tx: Tx, *, limit: int = 500) -> list[Moved]:
+def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
     """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
     victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _NOW, limit=limit)
     tried = JobRow.attempts > 0
@@ -155,11 +155,13 @@ def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
     return query.with_for_update(skip_locked=True).subquery()
 
 
-def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[Moved]:
+def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[RecoveredJob]:
     """Move jobs, out of the hands of whoever may hold them."""
     moved = sa.update(JobRow).where(JobRow.id == victims.c.id).values(lease_token=JobRow.lease_token + 1, **values)
     rows = tx.execute(moved.returning(*_MOVED))
-    return [Moved(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows]
+    return [
+        RecoveredJob(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows
+    ]
 
 
 def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:

@@ -71,7 +71,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueWait:
     """What of one priority may be claimed now: how many jobs, and how long the oldest has been due."""
 
     number: int
@@ -92,12 +92,12 @@ def live_and_dead(tx: Tx) -> dict[tuple[str, str], int]:
     return {(kind, state): number for kind, state, number in tx.execute(sa.text(_LIVE))}
 
 
-def waiting(tx: Tx) -> dict[str, Waiting]:
+def waiting(tx: Tx) -> dict[str, QueueWait]:
     """Return what may be claimed now by priority; what waits for a pause, cap, retry or
     receiver is not in it.
     """
     rows = tx.execute(sa.text(_DUE))
-    return {priority: Waiting(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
+    return {priority: QueueWait(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
 
 
 def dead_letters(tx: Tx) -> dict[str, int]:

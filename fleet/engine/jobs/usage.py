@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from fleet.adapters.gateway import Usage
+from fleet.adapters.gateway import WriteUsage
 from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.jobs.models import JobRow
@@ -51,9 +51,11 @@ def counted(row: Any) -> BeforeWrite:
     return BeforeWrite(row.now, writes_of(row.writes), row.surface_writes)
 
 
-def usage_of(writes: Writes) -> Usage:
+def usage_of(writes: Writes) -> WriteUsage:
     """Return what the ledger counted in the form that the caps want."""
-    return Usage({kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()})
+    return WriteUsage(
+        {kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()}
+    )
 
 
 def open_targets(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:

@@ -28,7 +28,7 @@ Subject = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,80}\*?$")]
 Where = Annotated[str, Field(pattern=_POSITION, examples=["7421-9310"])]
 
 
-class Event(BaseModel):
+class EventOut(BaseModel):
     """One thing that happened."""
 
     id: int
@@ -41,7 +41,7 @@ class Event(BaseModel):
     payload: Told
 
 
-class EventPage(Page[Event]):
+class EventPage(Page[EventOut]):
     """A page of events, newest first."""
 
 
@@ -57,7 +57,7 @@ class ActivityQuery(Paging):
 class Following(BaseModel):
     """Events in the order in which they became facts, and the position from which to go on."""
 
-    items: list[Event]
+    items: list[EventOut]
     next: str = Field(description="hand it back as `after`, also when there are no items yet", examples=["7421-9310"])
 
 
@@ -102,10 +102,10 @@ def position_now(deps: TheDeps) -> Now:
     return Now(position=positions.written(activity_queries.tail(deps)))
 
 
-def _views(deps: Deps, facts: list[Fact]) -> list[Event]:
+def _views(deps: Deps, facts: list[Fact]) -> list[EventOut]:
     names = lookup.names(deps.db, [fact.agent_id for fact in facts])
     return [
-        Event(
+        EventOut(
             id=fact.position.id, position=positions.written(fact.position), occurred_at=fact.occurred_at,
             subject=fact.subject, agent_id=fact.agent_id, agent=lookup.username(names, fact.agent_id),
             job_id=fact.job_id, payload=dict(fact.payload),

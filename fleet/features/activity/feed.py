@@ -39,7 +39,7 @@ Family = Annotated[str, AfterValidator(_known)]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ActivityLine:
     """One line of the feed. `family` may be empty; quiet lines are shown only on the page of all activity."""
 
     id: int
@@ -64,13 +64,13 @@ class Scribe:
         self._names = AgentNames(deps)
         self._lock = threading.Lock()
 
-    def lines(self, events: Sequence[Event]) -> list[tuple[Position, Line]]:
+    def lines(self, events: Sequence[Event]) -> list[tuple[Position, ActivityLine]]:
         """Return events as lines with their positions, without hidden events. Raises Unavailable."""
         with self._lock:
             self._names.load(events)
             return [(event.position, line) for event in events if (line := self._line(event)) is not None]
 
-    def html(self, line: Line) -> str:
+    def html(self, line: ActivityLine) -> str:
         """Return a line as pages show it."""
         return str(_template().line(line))
 
@@ -78,13 +78,13 @@ class Scribe:
         """Return the line that stands for `number` older ones."""
         return str(_template().more(number))
 
-    def _line(self, event: Event) -> Line | None:
+    def _line(self, event: Event) -> ActivityLine | None:
         words = self._names.describe(event)
         if words is None:
             return None
         found = event_text.type_of(event)
         kind = found.kind if found else ""
-        return Line(
+        return ActivityLine(
             id=event.position.id, at=event.occurred_at, subject=event.subject, kind=kind, family=family(event),
             sign=found.icon if found else "dot", tone=_tone(words.tone, kind), name=self._names.name(event)[:60],
             username=self._names.username(event), words=words.words, agent_id=str(event.agent_id or ""),

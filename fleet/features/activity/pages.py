@@ -19,7 +19,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.activity import feed
 from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.feed import Family, Line, Scribe
+from fleet.features.activity.feed import ActivityLine, Family, Scribe
 from fleet.web.auth import TheDeps, needs, withheld
 from fleet.web.form_types import Maybe, place
 from fleet.web.problems import status_of
@@ -33,10 +33,10 @@ _LOOKED_THROUGH = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FeedPage:
     """Lines of a feed, newest first. The stream goes on after `position`; `before` leads to the page below, if any."""
 
-    lines: Sequence[Line]
+    lines: Sequence[ActivityLine]
     position: str
     before: int | None = None
 
@@ -49,7 +49,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     """Show what happened."""
     family, agent, subject = only or "", storable(agent.strip()), storable(subject.strip())
     problem: FleetError | None = None
-    found, shown = None, Shown((), "")
+    found, shown = None, FeedPage((), "")
     try:
         found = lookup.agent(deps.db, agent, include_deleted=True) if agent else None
         shown = newest(deps, request.app.state.feed, family=family, name=agent or None, subject=subject,
@@ -73,7 +73,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
 
 
 def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
-           but: Sequence[str] = (), before: int | None = None, limit: int) -> Shown:  # fmt: skip
+           but: Sequence[str] = (), before: int | None = None, limit: int) -> FeedPage:  # fmt: skip
     """Return the newest lines, and the position from which a stream brings what follows.
 
     Raises NotFound for an agent, InvalidInput for a subject, that there is none of.
@@ -86,7 +86,7 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
         registry.current().refuse_unknown_subjects(wanted)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
-    return Shown(lines, positions.written(position), _below(found, kept, read, limit))
+    return FeedPage(lines, positions.written(position), _below(found, kept, read, limit))
 
 
 def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int) -> int | None:
@@ -97,7 +97,7 @@ def _below(found: Sequence[Event], kept: Sequence[Event], read: int, limit: int)
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class EventSentence:
     """An event with its sentence."""
 
     event: Event
@@ -107,5 +107,5 @@ class Described:
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Return what the tab "activity" of an agent's page shows."""
     found = activity_queries.latest(deps, name=str(agent.id), before=place(before), limit=_OF_AGENT)
-    lines = [Described(event, text.words if (text := event_text.describe(event)) else "") for event in found]
+    lines = [EventSentence(event, text.words if (text := event_text.describe(event)) else "") for event in found]
     return {"lines": lines, "more": found[-1].position.id if len(found) == _OF_AGENT else None}

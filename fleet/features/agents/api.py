@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.engine.agents import commands, lookup
-from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, Status
+from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import queries as agent_views
-from fleet.features.personas.api import Interval, Weights
+from fleet.features.personas.api import TickIntervalOut, WeightsOut
 from fleet.web import cursors, etags
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -63,13 +63,13 @@ class Agent(BaseModel):
     name: str = Field(examples=["Ada"])
     kind: str
     persona: str | None = Field(examples=["ai_artist"])
-    status: Status
+    status: AgentStatus
     autonomy: Autonomy
     personality: str
     vibe: str
     interests: list[str]
-    weights: Weights
-    interval_s: Interval
+    weights: WeightsOut
+    interval_s: TickIntervalOut
     scans: bool = Field(description="supervised: whether it looks at its feed")
     scan_interval_s: int
     audience: Literal["public", "friends"]
@@ -97,12 +97,12 @@ class AgentQuery(Paging):
     """Which agents."""
 
     persona: Annotated[str, line(60)] | None = None
-    status: Status | None = None
+    status: AgentStatus | None = None
     autonomy: Autonomy | None = None
     text: Annotated[str, line(100), Field(description="part of the name or the username")] | None = None
 
 
-class NewAgent(Body):
+class AgentIn(Body):
     """An agent to be made. With a persona it begins with that one's character, weights and pace."""
 
     username: Annotated[str, Field(pattern="^[a-z0-9_]{3,30}$", examples=["ada_lovelace"])]
@@ -139,8 +139,8 @@ def view(row: AgentRow) -> Agent:
     """Return an agent as programs see it."""
     return taken(
         Agent, row, persona=row.persona_id,
-        weights=Weights(**{name: getattr(row, f"{name}_weight") for name in commands.WEIGHT_NAMES}),
-        interval_s=Interval(min=row.min_interval_s, max=row.max_interval_s),
+        weights=WeightsOut(**{name: getattr(row, f"{name}_weight") for name in commands.WEIGHT_NAMES}),
+        interval_s=TickIntervalOut(min=row.min_interval_s, max=row.max_interval_s),
         totals=Totals(**{f"{name}s": getattr(row, f"total_{name}s") for name in commands.WEIGHT_NAMES}),
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
 
 
 @router.post("", status_code=201)
-def create(deps: TheDeps, response: Response, *, body: NewAgent,
+def create(deps: TheDeps, response: Response, *, body: AgentIn,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
     """Make an idle agent; `start` sets it going."""
     new = agent_commands.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)

@@ -13,14 +13,14 @@ from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import AgentName, Body, Count, Moved, Reason, line, taken
+from fleet.web.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
 Controller = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 
 
-class Pause(Body):
+class AgentPauseIn(Body):
     """Why an agent is to rest."""
 
     reason: Reason = ""
@@ -77,27 +77,27 @@ def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def start(deps: TheDeps, *, name: AgentName) -> Moved:
+def start(deps: TheDeps, *, name: AgentName) -> MovedOut:
     """Set an agent going."""
-    return Moved(changed=agent_commands.start(deps, name))
+    return MovedOut(changed=agent_commands.start(deps, name))
 
 
 @router.post("/{name}/pause")
-def pause(deps: TheDeps, *, name: AgentName, body: Pause, who: Controller) -> Moved:
+def pause(deps: TheDeps, *, name: AgentName, body: AgentPauseIn, who: Controller) -> MovedOut:
     """Let an agent rest until somebody resumes it."""
-    return Moved(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
+    return MovedOut(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
 
 
 @router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def resume(deps: TheDeps, *, name: AgentName) -> Moved:
+def resume(deps: TheDeps, *, name: AgentName) -> MovedOut:
     """Let a paused agent and its waiting jobs go on."""
-    return Moved(changed=agent_commands.resume(deps, name))
+    return MovedOut(changed=agent_commands.resume(deps, name))
 
 
 @router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def stop(deps: TheDeps, *, name: AgentName) -> Moved:
+def stop(deps: TheDeps, *, name: AgentName) -> MovedOut:
     """Send an agent home and call off what it had not begun."""
-    return Moved(changed=agent_commands.stop(deps, name))
+    return MovedOut(changed=agent_commands.stop(deps, name))
 
 
 @router.post("/{name}/trigger", status_code=202)

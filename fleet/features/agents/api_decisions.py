@@ -30,7 +30,7 @@ class Scanned(BaseModel):
     left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
 
 
-class Decision(BaseModel):
+class DecisionOut(BaseModel):
     """One tick: what it decided, and how long that took. Without an outcome it is open, or was skipped."""
 
     tick_no: int
@@ -45,17 +45,17 @@ class Decision(BaseModel):
     scan: Scanned | None = Field(None, description="of one that led to a look at a feed: what that came to")
 
 
-class WholeDecision(Decision):
+class WholeDecision(DecisionOut):
     """One tick with all that the agent saw."""
 
     inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
 
 
-class DecisionPage(Page[Decision]):
+class DecisionPage(Page[DecisionOut]):
     """A page of an agent's decisions, newest first."""
 
 
-class Replayed(BaseModel):
+class ReplayOut(BaseModel):
     """What was decided then, and what is decided now from the same inputs and dice."""
 
     then: Told
@@ -72,7 +72,8 @@ def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Q
     rows, following = which.page(found, lambda row: row.tick_no, of=name)
     scans = decisions.scans(deps, rows)
     items = [
-        taken(Decision, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no)) for row in rows
+        taken(DecisionOut, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no))
+        for row in rows
     ]
     return DecisionPage(items=items, next=following)
 
@@ -89,9 +90,9 @@ def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Who
 
 
 @router.get("/{tick_no}/replay", responses={409: {}})
-def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Replayed:
+def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> ReplayOut:
     """Decide once more from what was recorded; nothing follows from it."""
     agent = lookup.agent(deps.db, name, include_deleted=True)
     then, now = decisions.replay_decision(deps, str(agent.id), tick_no)
     told_then, told_now = decided_for(who, agent, then) or {}, decided_for(who, agent, now) or {}
-    return Replayed(then=told_then, now=told_now, same=then == now)
+    return ReplayOut(then=told_then, now=told_now, same=then == now)

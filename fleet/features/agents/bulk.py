@@ -15,7 +15,7 @@ from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.engine.agents import commands, queries
 from fleet.engine.agents.commands import first_tick_at
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
@@ -34,10 +34,10 @@ class BulkAction(StrEnum):
     STOP = "stop"
 
 
-MOVES: Mapping[BulkAction, tuple[Status, ...]] = {
-    BulkAction.START: (Status.IDLE, Status.ERROR),
-    BulkAction.PAUSE: (Status.RUNNING,),
-    BulkAction.RESUME: (Status.PAUSED,),
+MOVES: Mapping[BulkAction, tuple[AgentStatus, ...]] = {
+    BulkAction.START: (AgentStatus.IDLE, AgentStatus.ERROR),
+    BulkAction.PAUSE: (AgentStatus.RUNNING,),
+    BulkAction.RESUME: (AgentStatus.PAUSED,),
     BulkAction.STOP: commands.AWAKE,
 }
 """The statuses that an action changes. A pause without an end also changes agents that are paused for a while."""
@@ -59,7 +59,7 @@ class Selection:
 def count(deps: Deps, selection: Selection, action: BulkAction) -> tuple[int, int]:
     """Return how many agents a selection has, and how many of them an action would change."""
     with deps.db.transaction() as tx:
-        there = queries.size(tx, selection.which, tuple(Status), usernames=selection.usernames)
+        there = queries.size(tx, selection.which, tuple(AgentStatus), usernames=selection.usernames)
         return there, queries.size(
             tx, selection.which, MOVES[action], usernames=selection.usernames, sleepers=action is BulkAction.PAUSE
         )  # fmt: skip
@@ -103,7 +103,7 @@ def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None,
     """
     if persona_id is not None:
         personas_of(deps).get(persona_id)
-    status = Status.IDLE if action is BulkAction.START else None
+    status = AgentStatus.IDLE if action is BulkAction.START else None
     return act(deps, Selection(AgentFilter(persona_id=persona_id, status=status)), action, by=by, reason=reason)
 
 

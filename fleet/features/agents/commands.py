@@ -20,7 +20,7 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import controls, publish, registry, system_agents, ticks
 from fleet.engine.agents import commands, loop, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries as job_queries
@@ -119,7 +119,7 @@ def start(deps: Deps, name: str) -> bool:
     """Set an agent going; False if it is running already. Raises NotFound, Conflict if it is paused."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        if agent.status == Status.PAUSED:
+        if agent.status == AgentStatus.PAUSED:
             raise Conflict(f"{agent.name} is paused ({agent.pause_reason}).", fix="Resume it instead.")
         started = commands.start(tx, agent.id, first_tick_at=first_tick_at(tx))
         return audit.noted(tx, started, "agent.started", f"agent:{agent.username}")
@@ -236,8 +236,8 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
 
 
 def _refuse_held(tx: Tx, agent: AgentRow) -> None:
-    if agent.status in (Status.PAUSED, Status.ERROR):
-        fix = "Resume it first." if agent.status == Status.PAUSED else "Start it again first."
+    if agent.status in (AgentStatus.PAUSED, AgentStatus.ERROR):
+        fix = "Resume it first." if agent.status == AgentStatus.PAUSED else "Start it again first."
         raise Conflict(f"{agent.name} is {agent.status} ({agent.pause_reason}).", fix=fix)
     hold = system_agents.hold_on(controls.in_force(tx), agent)
     if hold is not None:

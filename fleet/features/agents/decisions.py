@@ -22,19 +22,19 @@ from fleet.engine.ticks import TickKey
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecisionEntry:
     """One entry of the decision log, with the jobs that came of it."""
 
     tick: TickRow
     jobs: Sequence[JobRow]
 
 
-def with_jobs(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[Decided]:
+def with_jobs(deps: Deps, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[DecisionEntry]:
     """Return an agent's decisions, newest first; `before` is the last tick number of the page above."""
     with deps.db.transaction() as tx:
         found = ticks.list_ticks(tx, agent_id, limit=limit, before=before)
         jobs = history.jobs_of_ticks(tx, found)
-    return [Decided(tick, jobs.get(tick.tick_no, [])) for tick in found]
+    return [DecisionEntry(tick, jobs.get(tick.tick_no, [])) for tick in found]
 
 
 def decisions_before(deps: Deps, name: str, *, before: int | None, limit: int) -> list[TickRow]:

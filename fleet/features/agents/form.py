@@ -33,7 +33,7 @@ Values = dict[str, str]
 
 
 @dataclass(slots=True)
-class Form:
+class AgentForm:
     """What was typed, and by field what is wrong with it. `was` is the agent as it is, if there is one."""
 
     values: Values
@@ -50,15 +50,15 @@ class Form:
         return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
 
 
-def blank(*, heeds_agents: bool = False) -> Form:
+def blank(*, heeds_agents: bool = False) -> AgentForm:
     """Return the form of an agent of which nothing is known yet."""
     values = {name: _percent(weight) for name, weight in DEFAULT_WEIGHTS.items()}
-    return Form({**values, "min_interval_s": "60", "max_interval_s": "300", "autonomy": "autonomous", "scans": "1",
+    return AgentForm({**values, "min_interval_s": "60", "max_interval_s": "300", "autonomy": "autonomous", "scans": "1",
                  "scan_interval_s": "3600", "audience": "public", "draft_days": "7",
                  **({"heeds_agents": "1"} if heeds_agents else {})})  # fmt: skip
 
 
-def of(agent: AgentRow) -> Form:
+def of(agent: AgentRow) -> AgentForm:
     """Return the form of an agent as it is."""
     same = ("name", "username", "personality", "vibe", "min_interval_s", "max_interval_s", "autonomy",
             "scan_interval_s", "audience", "draft_days")  # fmt: skip
@@ -66,10 +66,10 @@ def of(agent: AgentRow) -> Form:
     values |= {name: _percent(getattr(agent, f"{name}_weight")) for name in WEIGHT_NAMES}
     values |= {name: "1" for name in ("scans", "heeds_agents") if getattr(agent, name)}
     values |= {"persona": agent.persona_id or "", "interests": ", ".join(agent.interests)}
-    return Form(values, was=agent)
+    return AgentForm(values, was=agent)
 
 
-def with_character(form: Form, personas: Library) -> Form:
+def with_character(form: AgentForm, personas: Library) -> AgentForm:
     """Return the form with its persona's character, weights and pace in place of what stood there."""
     form.problems = {}
     name = form.get("persona")
@@ -85,10 +85,10 @@ def with_character(form: Form, personas: Library) -> Form:
     return form
 
 
-def read(form: Form, personas: Library) -> dict[str, Any] | None:
+def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
     """Return what was typed as an agent's settings, or None when something is wrong, which the form then tells."""
     form.problems = {}
-    checks: dict[str, Callable[[Form], Any]] = {
+    checks: dict[str, Callable[[AgentForm], Any]] = {
         "name": _name, "persona_id": lambda one: _persona(one, personas), "personality": _words("personality"),
         "vibe": _words("vibe"), "interests": _interests, **{f"{name}_weight": _weight(name) for name in WEIGHT_NAMES},
         "min_interval_s": _interval("min_interval_s"), "max_interval_s": _interval("max_interval_s"),
@@ -121,7 +121,7 @@ def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value != getattr(agent, name)}
 
 
-def refused(form: Form, message: str, where: str = "form") -> None:
+def refused(form: AgentForm, message: str, where: str = "form") -> None:
     """Have the form tell what the fleet itself says against it."""
     form.problems[where] = message
 
@@ -131,7 +131,7 @@ def _field(name: str) -> str:
     return {"persona_id": "persona"}.get(name, name.removesuffix("_weight"))
 
 
-def _check_together(form: Form, made: Mapping[str, Any]) -> None:
+def _check_together(form: AgentForm, made: Mapping[str, Any]) -> None:
     least, most = made.get("min_interval_s"), made.get("max_interval_s")
     if least is not None and most is not None and least > most:
         form.problems["max_interval_s"] = f"The longest pause is shorter than the shortest, {least} s."
@@ -140,21 +140,21 @@ def _check_together(form: Form, made: Mapping[str, Any]) -> None:
         form.problems["post"] = "With all four at 0 there is nothing to do; raise at least one."
 
 
-def _name(form: Form) -> str:
+def _name(form: AgentForm) -> str:
     name = _words("name")(form)
     if not name:
         raise InvalidInput("Give it a name that people see.")
     return name
 
 
-def _username(form: Form) -> str:
+def _username(form: AgentForm) -> str:
     username = form.get("username").strip()
     if not _USERNAME.fullmatch(username):
         raise InvalidInput("A username is 3 to 30 of a–z, 0–9 and _.")
     return username
 
 
-def _persona(form: Form, personas: Library) -> str | None:
+def _persona(form: AgentForm, personas: Library) -> str | None:
     given = form.get("persona")
     # An agent may outlive its persona's file; whoever edits something else need not give it another.
     if not given or given in personas or (form.was is not None and given == form.was.persona_id):
@@ -162,8 +162,8 @@ def _persona(form: Form, personas: Library) -> str | None:
     raise InvalidInput("There is no such persona; choose one of the list.")
 
 
-def _words(name: str) -> Callable[[Form], str]:
-    def check(form: Form) -> str:
+def _words(name: str) -> Callable[[AgentForm], str]:
+    def check(form: AgentForm) -> str:
         words = text.clean(form.get(name))
         if len(words) > LONGEST[name]:
             raise InvalidInput(f"It has {len(words):,} characters; {LONGEST[name]:,} is the most.")
@@ -172,7 +172,7 @@ def _words(name: str) -> Callable[[Form], str]:
     return check
 
 
-def _interests(form: Form) -> list[str]:
+def _interests(form: AgentForm) -> list[str]:
     found = [one for part in form.get("interests").split(",") if (one := text.clean(part))]
     if len(found) > MOST_INTERESTS:
         raise InvalidInput(f"These are {len(found)} interests; {MOST_INTERESTS} is the most.")
@@ -183,8 +183,8 @@ def _interests(form: Form) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _weight(name: str) -> Callable[[Form], float]:
-    def check(form: Form) -> float:
+def _weight(name: str) -> Callable[[AgentForm], float]:
+    def check(form: AgentForm) -> float:
         typed, was = form.get(name), form.was
         if was is not None and typed == _percent(getattr(was, f"{name}_weight")):
             return float(getattr(was, f"{name}_weight"))  # nobody touched it: no rounding either
@@ -196,8 +196,8 @@ def _weight(name: str) -> Callable[[Form], float]:
     return check
 
 
-def _interval(name: str) -> Callable[[Form], int]:
-    def check(form: Form) -> int:
+def _interval(name: str) -> Callable[[AgentForm], int]:
+    def check(form: AgentForm) -> int:
         value = _whole(form.get(name))
         if value is not None and form.was is not None and value == getattr(form.was, name):
             return value  # set elsewhere, where more is allowed
@@ -208,8 +208,8 @@ def _interval(name: str) -> Callable[[Form], int]:
     return check
 
 
-def _choice(name: str, choices: Mapping[str, str]) -> Callable[[Form], str]:
-    def check(form: Form) -> str:
+def _choice(name: str, choices: Mapping[str, str]) -> Callable[[AgentForm], str]:
+    def check(form: AgentForm) -> str:
         if form.get(name) not in choices:
             raise InvalidInput(f"Choose one of: {', '.join(choices)}.")
         return form.get(name)
@@ -217,14 +217,14 @@ def _choice(name: str, choices: Mapping[str, str]) -> Callable[[Form], str]:
     return check
 
 
-def _scan_interval(form: Form) -> int:
+def _scan_interval(form: AgentForm) -> int:
     value = _whole(form.get("scan_interval_s"))
     if value not in SCAN_INTERVALS_S:
         raise InvalidInput("Choose one of the list.")
     return value
 
 
-def _draft_days(form: Form) -> int:
+def _draft_days(form: AgentForm) -> int:
     value = _whole(form.get("draft_days"))
     if value is None or not 1 <= value <= 90:
         raise InvalidInput("A draft waits for 1 to 90 days.")

@@ -18,8 +18,8 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import NotFound
 from fleet.engine import registry
-from fleet.engine.agents.models import Status
-from fleet.engine.agents.queries import AgentFilter, Tally
+from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
 from fleet.features.agents import queries as agent_views
@@ -37,7 +37,7 @@ PAGE = 50
 _MOST_CHOSEN = 500
 
 
-class Standing(StrEnum):
+class ListedStatus(StrEnum):
     """How an agent stands: its status, or that it is no more."""
 
     RUNNING = "running"
@@ -58,10 +58,10 @@ Kind = Annotated[str, AfterValidator(_known)]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AgentListQuery:
     """What a list was asked for."""
 
-    status: Standing | None
+    status: ListedStatus | None
     persona: str | None
     autonomy: Autonomy | None
     kind: str | None
@@ -70,9 +70,9 @@ class Asked:
     @property
     def which(self) -> AgentFilter:
         """The agents that are meant."""
-        deleted = self.status is Standing.DELETED
+        deleted = self.status is ListedStatus.DELETED
         return AgentFilter(
-            status=None if deleted or self.status is None else Status(self.status), persona_id=self.persona,
+            status=None if deleted or self.status is None else AgentStatus(self.status), persona_id=self.persona,
             text=self.q or None, kind=self.kind, autonomy=self.autonomy, only_deleted=deleted,
         )  # fmt: skip
 
@@ -83,13 +83,13 @@ class Asked:
         return {name: str(value) for name, value in given.items() if value}
 
 
-def _asked(*, status: Maybe[Standing] = None, persona: Annotated[str, Query(max_length=60)] = "",
+def _asked(*, status: Maybe[ListedStatus] = None, persona: Annotated[str, Query(max_length=60)] = "",
            autonomy: Maybe[Autonomy] = None, kind: Maybe[Kind] = None,
-           q: Annotated[str, Query(max_length=100)] = "") -> Asked:  # fmt: skip
-    return Asked(status, text.clean(persona) or None, autonomy, kind, text.clean(q))
+           q: Annotated[str, Query(max_length=100)] = "") -> AgentListQuery:  # fmt: skip
+    return AgentListQuery(status, text.clean(persona) or None, autonomy, kind, text.clean(q))
 
 
-TheAsked = Annotated[Asked, Depends(_asked)]
+TheAsked = Annotated[AgentListQuery, Depends(_asked)]
 
 
 @router.get("/agents", dependencies=[needs(Permission.AGENTS_VIEW)])
@@ -106,20 +106,20 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
     return render(
         request, "agents/agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll,
         asked=asked,
-        personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=Standing,
+        personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=ListedStatus,
         autonomies=AUTONOMY, address=agent_address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 
 
-def _badges(deps: Deps, tally: Tally) -> list[tuple[str, int]]:
+def _badges(deps: Deps, tally: AgentTally) -> list[tuple[str, int]]:
     """Return each persona with the number of its agents; those whose file is gone come last."""
     known = personas_of(deps).ids
     gone = sorted({persona for persona, _ in tally.living if persona is not None and persona not in personas_of(deps)})
     return [(persona, tally.of_persona(persona)) for persona in (*known, *gone)]
 
 
-def _by_status(tally: Tally, asked: Asked) -> dict[str, int]:
+def _by_status(tally: AgentTally, asked: AgentListQuery) -> dict[str, int]:
     """Return how many living agents stand how, of the persona that is asked for or of all."""
     found: dict[str, int] = {}
     for (persona, status), number in tally.living.items():

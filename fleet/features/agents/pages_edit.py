@@ -48,7 +48,7 @@ def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_lengt
 @router.post("/agents/new")
 def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Response:
     """Make an agent, idle unless it is to start at once."""
-    form = agent_form.Form(typed)
+    form = agent_form.AgentForm(typed)
     if "fill" in typed:
         return _show(request, deps, agent_form.with_character(form, personas_of(deps)))
     made = agent_form.read(form, personas_of(deps))
@@ -75,7 +75,7 @@ def edit(request: Request, deps: TheDeps, name: Name) -> Response:
 def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Response:
     """Change what was touched of an agent."""
     row = lookup.agent(deps.db, text.clean(name))
-    form = agent_form.Form(typed | {"username": row.username}, was=row)
+    form = agent_form.AgentForm(typed | {"username": row.username}, was=row)
     if "fill" in typed:
         return _show(request, deps, agent_form.with_character(form, personas_of(deps)))
     made = agent_form.read(form, personas_of(deps))
@@ -92,7 +92,7 @@ def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Respons
     return go(request, agent_address(row), f"{made['name']} is changed.")
 
 
-def _show(request: Request, deps: Deps, form: agent_form.Form, *, code: int = 200) -> Response:
+def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int = 200) -> Response:
     was: AgentRow | None = form.was
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,

@@ -13,8 +13,8 @@ from datetime import datetime
 from fleet.engine import controls, system_agents
 from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.loop import Due
-from fleet.engine.agents.models import AgentRow, Status
-from fleet.engine.agents.queries import AgentFilter, Tally
+from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import drawn
@@ -29,7 +29,7 @@ class Roll:
     """
 
     agents: Sequence[AgentRow]
-    tally: Tally
+    tally: AgentTally
     held: Mapping[uuid.UUID, Hold]
     before: str | None
     after: str | None
@@ -90,7 +90,7 @@ def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
         return system_agents.hold_on(controls.in_force(tx), agent)
 
 
-def tally(deps: Deps) -> Tally:
+def tally(deps: Deps) -> AgentTally:
     """Return how many agents there are by persona and status."""
     with deps.db.transaction() as tx:
         return queries.tally(tx, AgentFilter())
@@ -102,7 +102,7 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
     The dice of a tick are known beforehand, so these are the times that dispatch will draw, give or take how late it
     comes to each. Raises InvalidInput for an agent whose persona is gone.
     """
-    if agent.next_tick_at is None or agent.status not in (Status.RUNNING, Status.PAUSED):
+    if agent.next_tick_at is None or agent.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED):
         return []
     at = max(agent.next_tick_at, now)  # whoever is late wakes at once, and counts from then
     found = [at]

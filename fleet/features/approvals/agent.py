@@ -19,7 +19,15 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.approvals import digest, maintenance, retry
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.digest import Decision, Line, Moment, Waiting, decide, from_data, to_data
+from fleet.features.approvals.digest import (
+    ApprovalObservation,
+    ApprovalSteps,
+    NoticeLine,
+    OpenRequest,
+    decide,
+    from_data,
+    to_data,
+)
 from fleet.features.approvals.queries import newest_about
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Step
@@ -30,26 +38,26 @@ log = logs.get(__name__)
 _MOST_CHANNELS = 100
 
 
-def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
+def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
     """See what time asks, which dead letters want a retry, and which requests are about nothing any more."""
     with deps.db.transaction() as tx:
-        waiting = tuple(Waiting(request.id, request.times) for request in maintenance.due(tx, claimed.now))
-        return Moment(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
+        waiting = tuple(OpenRequest(request.id, request.times) for request in maintenance.due(tx, claimed.now))
+        return ApprovalObservation(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
 
 
-def act(deps: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
+def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
     """Return the steps, to be taken as the decision is recorded, and the notices about those that were taken."""
     return Acts((), functools.partial(_steps, deps, claimed, decision))
 
 
-def _steps(deps: Deps, claimed: ClaimedAgent, decision: Decision, tx: Tx) -> list[NewJob]:
+def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -> list[NewJob]:
     """Take the steps; who has decided meanwhile is left alone."""
     for request_id in decision.moot:
         approving.take_back(deps, tx, request_id, "there is nothing to try again any more")
     for job_id in decision.asks:
         _ask(deps, tx, job_id)
     taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, claimed.now))]
-    lines = [(Line(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
+    lines = [(NoticeLine(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
     return _jobs(claimed, digest.digests(lines), notify.names(deps.settings.notify)[:_MOST_CHANNELS])
 
 

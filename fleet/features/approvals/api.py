@@ -17,7 +17,7 @@ from fleet.features.approvals import api_decisions
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api_decisions import (
     Approve,
-    Decided,
+    DecidedOut,
     Decider,
     IdsToApprove,
     IdsToReject,
@@ -28,9 +28,9 @@ from fleet.features.approvals.api_decisions import (
     Why,
 )
 from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.queries import Decision, Filter
+from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Request
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -77,7 +77,7 @@ class Entry(BaseModel):
     """One line of the record: who did what to which revision."""
 
     revision: int
-    verdict: Verdict
+    verdict: DecisionKind
     by: str
     roles: list[str]
     reason: str | None
@@ -115,7 +115,7 @@ class NewPayload(Body):
     revision: api_decisions.Revision | None = None
 
 
-def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
+def whole_request(request: Request, record: list[ApprovalDecision]) -> WholeRequest:
     """Return a request as programs see it, with diff and record."""
     changes = [
         FieldChange(path=list(one.path), how=one.how, before=mask_all(one.before), after=mask_all(one.after),
@@ -131,7 +131,7 @@ def whole_request(request: Request, record: list[Decision]) -> WholeRequest:
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -> ApprovalPage:
     """Return a page of requests, newest first."""
-    wanted = Filter(tuple(which.state), which.resource or None, lookup.agent_id(deps.db, which.agent))
+    wanted = RequestFilter(tuple(which.state), which.resource or None, lookup.agent_id(deps.db, which.agent))
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     requests, following = which.page(found, lambda one: one.id)
@@ -169,19 +169,19 @@ def withdraw_some(deps: TheDeps, *, body: IdsToWithdraw, who: Decider) -> Outcom
 
 
 @router.post("/{request_id}/approve")
-def approve(deps: TheDeps, *, request_id: uuid.UUID, body: Approve, who: Decider) -> Decided:
+def approve(deps: TheDeps, *, request_id: uuid.UUID, body: Approve, who: Decider) -> DecidedOut:
     """Approve a request. What follows from it happens with the last approval that was missing."""
     return api_decisions.one(approving.approve(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/reject")
-def reject(deps: TheDeps, *, request_id: uuid.UUID, body: Reject, who: Decider) -> Decided:
+def reject(deps: TheDeps, *, request_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
     """Reject a request, for a reason from which whoever asked learns."""
     return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/withdraw")
-def withdraw(deps: TheDeps, *, request_id: uuid.UUID, body: Why, who: Decider) -> Decided:
+def withdraw(deps: TheDeps, *, request_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
     """Take a request back."""
     return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
 

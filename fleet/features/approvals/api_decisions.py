@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.features.approvals.service import Answer
+from fleet.features.approvals.service import DecisionResult
 from fleet.features.approvals.states import RequestState
 from fleet.web.auth import needs
 from fleet.web.fields import Body, prose, whole
@@ -89,7 +89,7 @@ class IdsToWithdraw(Ids):
     reason: Reason
 
 
-class Decided(BaseModel):
+class DecidedOut(BaseModel):
     """How a request stands after a decision."""
 
     request_id: uuid.UUID
@@ -101,7 +101,7 @@ class Outcome(BaseModel):
     """What came of one of several decisions: how it stands, or why it was refused."""
 
     id: uuid.UUID
-    decided: Decided | None = None
+    decided: DecidedOut | None = None
     problem: Problem | None = None
 
 
@@ -111,7 +111,7 @@ class Outcomes(BaseModel):
     items: list[Outcome]
 
 
-def one(answers: list[Answer]) -> Decided:
+def one(answers: list[DecisionResult]) -> DecidedOut:
     """Return what came of a single decision. Raises why it was refused."""
     (answer,) = answers
     if answer.error is not None:
@@ -119,12 +119,12 @@ def one(answers: list[Answer]) -> Decided:
     return _decided(answer)
 
 
-def each(named: list[uuid.UUID], decide: Callable[[uuid.UUID], list[Answer]]) -> Outcomes:
+def each(named: list[uuid.UUID], decide: Callable[[uuid.UUID], list[DecisionResult]]) -> Outcomes:
     """Decide about each and return what came of it; a name that nothing has is told like any refusal."""
     return Outcomes(items=[_outcome(name, decide) for name in dict.fromkeys(named)])
 
 
-def _outcome(name: uuid.UUID, decide: Callable[[uuid.UUID], list[Answer]]) -> Outcome:
+def _outcome(name: uuid.UUID, decide: Callable[[uuid.UUID], list[DecisionResult]]) -> Outcome:
     try:
         return Outcome(id=name, decided=one(decide(name)))
     except FleetError as error:
@@ -134,6 +134,6 @@ def _outcome(name: uuid.UUID, decide: Callable[[uuid.UUID], list[Answer]]) -> Ou
         return Outcome(id=name, problem=refused)
 
 
-def _decided(answer: Answer) -> Decided:
+def _decided(answer: DecisionResult) -> DecidedOut:
     assert answer.decided is not None  # without an error there is one
-    return Decided(request_id=answer.request_id, state=answer.decided.state, settled=answer.decided.settled)
+    return DecidedOut(request_id=answer.request_id, state=answer.decided.state, settled=answer.decided.settled)

@@ -20,7 +20,7 @@ from fleet.features.approvals import cli_views as look
 
 if TYPE_CHECKING:
     from fleet.features.approvals.rules import Person, Rule
-    from fleet.features.approvals.service import Answer
+    from fleet.features.approvals.service import DecisionResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 _STATES = click.Choice(["pending", "approved", "rejected", "expired", "withdrawn"])
@@ -80,11 +80,11 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
     """List requests, newest first; those that wait for a decision if nothing else is asked for."""
     from fleet.engine.agents import lookup
     from fleet.features.approvals import service as approving
-    from fleet.features.approvals.queries import Filter
+    from fleet.features.approvals.queries import RequestFilter
     from fleet.features.approvals.states import RequestState
 
     wanted = () if every else tuple(RequestState(state) for state in states or _PENDING)
-    which = Filter(wanted, resource, lookup.agent_id(door.deps.db, agent))
+    which = RequestFilter(wanted, resource, lookup.agent_id(door.deps.db, agent))
     found = approving.page(door.deps, which, limit=limit, before=before)
     names = lookup.names(door.deps.db, [request.agent_id for request in found])
     if as_json:
@@ -246,8 +246,14 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
     door.say(f"Sent back: {request.summary}")
 
 
-def tell(door: Door, answers: Sequence[Answer], *, as_json: bool, data: Callable[[Answer], Any] = look.answer,
-         told: Callable[[Answer], str] = look.told) -> None:  # fmt: skip
+def tell(
+    door: Door,
+    answers: Sequence[DecisionResult],
+    *,
+    as_json: bool,
+    data: Callable[[DecisionResult], Any] = look.answer,
+    told: Callable[[DecisionResult], str] = look.told,
+) -> None:
     """Say what came of each. One that was refused is an error; of several the others are said first."""
     refused = [answer.error for answer in answers if answer.error is not None]
     if as_json:

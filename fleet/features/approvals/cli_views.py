@@ -18,14 +18,14 @@ from rich.text import Text
 
 from fleet.cli.frame import render
 from fleet.core.diff import Change, How, diff
-from fleet.features.approvals.queries import Decision
+from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Rule
 from fleet.features.approvals.states import RequestState
 
 if TYPE_CHECKING:
     from fleet.engine.agents.lookup import Names
-    from fleet.features.approvals.service import Answer
+    from fleet.features.approvals.service import DecisionResult
 
 SURELY_ONE_CHARS = 13
 _STYLES = {
@@ -55,7 +55,7 @@ def _state(request: Request) -> Text:
     return render.words(f"{request.state}{'' if request.is_settled else missing}", _STYLES[request.state])
 
 
-def page(request: Request, record: Sequence[Decision], names: Names, now: datetime) -> Iterator[RenderableType]:
+def page(request: Request, record: Sequence[ApprovalDecision], names: Names, now: datetime) -> Iterator[RenderableType]:
     """Return a request as a page: facts, what would change, the record."""
     yield render.facts(_facts(request, names, now))
     yield Text("")
@@ -119,14 +119,14 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _record(record: Sequence[Decision], now: datetime) -> Table:
+def _record(record: Sequence[ApprovalDecision], now: datetime) -> Table:
     made = render.table("Decision", "By", "Revision", "When", ("Reason", {"no_wrap": False, "overflow": "fold"}))
     for one in record:
         render.row(made, one.verdict, one.by, one.revision, render.when(one.decided_at, now), one.reason)
     return made
 
 
-def told(answer: Answer) -> str:
+def told(answer: DecisionResult) -> str:
     """Return in words what a decision came to, or why it was refused."""
     if answer.error is not None:
         return f"{short(answer.request_id)} {answer.error}"
@@ -151,7 +151,7 @@ def data(request: Request, names: Names) -> dict[str, Any]:
     return {**{name: getattr(request, name) for name in _KEYS}, "agent": named.username if named else None}
 
 
-def whole(request: Request, record: Sequence[Decision], names: Names) -> dict[str, Any]:
+def whole(request: Request, record: Sequence[ApprovalDecision], names: Names) -> dict[str, Any]:
     """Return a request with all that it holds: payload, what would change, the record."""
     changes = [
         {"field": change.name, "how": change.how, "before": change.before, "after": change.after, "lines": change.lines}
@@ -163,7 +163,7 @@ def whole(request: Request, record: Sequence[Decision], names: Names) -> dict[st
     }  # fmt: skip
 
 
-def answer(one: Answer) -> dict[str, Any]:
+def answer(one: DecisionResult) -> dict[str, Any]:
     """Return what came of one decision as data."""
     return {
         "id": one.request_id,

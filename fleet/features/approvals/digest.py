@@ -34,7 +34,7 @@ _THOUGHTS = {Step.ANNOUNCE: "announce", Step.REMIND: "remind of", Step.ESCALATE:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OpenRequest:
     """An open request, as far as time is concerned."""
 
     id: uuid.UUID
@@ -42,17 +42,17 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ApprovalObservation:
     """All that a decision rests on. `asks` are dead letters that want a retry, `moot` requests about nothing."""
 
     now: datetime
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[OpenRequest, ...] = ()
     asks: tuple[uuid.UUID, ...] = ()
     moot: tuple[uuid.UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ApprovalSteps:
     """Which steps to take, what to ask for, what to take back."""
 
     steps: tuple[tuple[uuid.UUID, Step], ...] = ()
@@ -84,15 +84,15 @@ class Decision:
         }
 
 
-def decide(moment: Moment, dice: random.Random) -> Decision:  # noqa: ARG001 - nothing here is left to chance
+def decide(moment: ApprovalObservation, dice: random.Random) -> ApprovalSteps:  # noqa: ARG001 - nothing here is left to chance
     """Choose the step that is due for each request."""
     gone = set(moment.moot)
     due = [(one.id, step_due(one.times, moment.now)) for one in moment.waiting if one.id not in gone]
-    return Decision(tuple((one, step) for one, step in due if step is not None), moment.asks, moment.moot)
+    return ApprovalSteps(tuple((one, step) for one, step in due if step is not None), moment.asks, moment.moot)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NoticeLine:
     """A request as a notice lists it."""
 
     id: uuid.UUID
@@ -111,12 +111,12 @@ class Digest:
     body: str
 
 
-def digests(taken: Sequence[tuple[Line, Step]]) -> list[Digest]:
+def digests(taken: Sequence[tuple[NoticeLine, Step]]) -> list[Digest]:
     """Return one notice for each sort of step that was taken."""
     return [_digest(step, lines) for step in Step if (lines := [line for line, took in taken if took is step])]
 
 
-def _digest(step: Step, lines: Sequence[Line]) -> Digest:
+def _digest(step: Step, lines: Sequence[NoticeLine]) -> Digest:
     one, many = _TITLES[step]
     told = [_told(line, over=step is Step.EXPIRE) for line in lines[:_MOST_LISTED]]
     if len(lines) > _MOST_LISTED:
@@ -125,12 +125,12 @@ def _digest(step: Step, lines: Sequence[Line]) -> Digest:
     return Digest(step, SUBJECTS[step], title, "\n".join(told))
 
 
-def _told(line: Line, *, over: bool) -> str:
+def _told(line: NoticeLine, *, over: bool) -> str:
     until = "" if over else f", until {line.expires_at:%Y-%m-%d %H:%M} UTC"
     return f"{str(line.id)[:8]}  {line.summary} (asked by {line.requested_by}{until})"
 
 
-def to_data(moment: Moment) -> dict[str, Any]:
+def to_data(moment: ApprovalObservation) -> dict[str, Any]:
     """Return a moment as JSON-ready data for the decision log."""
     return {
         "now": moment.now.isoformat(),
@@ -144,11 +144,11 @@ def _times(times: Times) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(times).items()}
 
 
-def from_data(data: Mapping[str, Any]) -> Moment:
+def from_data(data: Mapping[str, Any]) -> ApprovalObservation:
     """Return the moment that `to_data` wrote down."""
-    return Moment(
+    return ApprovalObservation(
         datetime.fromisoformat(data["now"]),
-        tuple(Waiting(uuid.UUID(one["id"]), _read(one["times"])) for one in data["waiting"]),
+        tuple(OpenRequest(uuid.UUID(one["id"]), _read(one["times"])) for one in data["waiting"]),
         tuple(map(uuid.UUID, data["asks"])),
         tuple(map(uuid.UUID, data["moot"])),
     )

@@ -19,7 +19,7 @@ from fleet.features.approvals.moves import record, settle, tell
 from fleet.features.approvals.queries import lock
 from fleet.features.approvals.request import COLUMNS, Request, as_request
 from fleet.features.approvals.rules import Person, Step
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 
 _BY = Person("fleet:approvals")
 _LEAST_DAYS = 14
@@ -38,10 +38,10 @@ def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | 
     if request.is_settled or ruling.step_due(request.times, now) is not step:
         return None
     if step is Step.EXPIRE:
-        record(tx, request, Verdict.EXPIRE, _BY, None)
+        record(tx, request, DecisionKind.EXPIRE, _BY, None)
         return settle(tx, request, RequestState.EXPIRED, _BY, "nobody decided in time")
     if step is Step.ESCALATE:
-        record(tx, request, Verdict.ESCALATE, _BY, f"to {', '.join(request.escalate_to)}")
+        record(tx, request, DecisionKind.ESCALATE, _BY, f"to {', '.join(request.escalate_to)}")
     taken = _marked(tx, request, step, now)
     if step is not Step.ANNOUNCE:  # that it was requested is an event already
         tell(tx, taken, "escalated" if step is Step.ESCALATE else "reminder")

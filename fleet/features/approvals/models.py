@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -89,7 +89,7 @@ class DecisionRow(Base):
     decided_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint(one_of("verdict", Verdict), name="verdict"),
+        sa.CheckConstraint(one_of("verdict", DecisionKind), name="verdict"),
         # A double click is one voice.
         sa.Index(
             "uq_approval_decisions_one_voice", "request_id", "revision", "by_name",

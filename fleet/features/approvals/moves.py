@@ -25,12 +25,12 @@ from fleet.features.approvals.permissions import why_closed, why_not_theirs
 from fleet.features.approvals.queries import lock
 from fleet.features.approvals.request import COLUMNS, AlreadySettled, Changed, Decided, Proposal, Request, as_request
 from fleet.features.approvals.rules import Person, Rule, Times
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _CLOCK = sa.func.clock_timestamp()
 _OPEN = RequestRow.state == RequestState.PENDING
-_LEADS_TO = {Verdict.APPROVE: RequestState.APPROVED, Verdict.REJECT: RequestState.REJECTED}
+_LEADS_TO = {DecisionKind.APPROVE: RequestState.APPROVED, DecisionKind.REJECT: RequestState.REJECTED}
 
 
 def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
@@ -49,7 +49,7 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
     tell(tx, request, "requested", rule=rule.name)
     if not proposal.needs_person and ruling.approves_by_itself(rule, proposal.facts):
         by = Person(f"rule:{rule.name}")
-        record(tx, request, Verdict.APPROVE, by, None)
+        record(tx, request, DecisionKind.APPROVE, by, None)
         return settle(tx, request, RequestState.APPROVED, by, f"by the rule {rule.name}")
     return request
 
@@ -113,7 +113,7 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
     Saying the same again changes nothing. `revision` is the one that the person saw. Raises NotFound, NotYours,
     OwnRequest, AlreadySettled, Expired, Changed.
     """
-    verdict = Verdict(decision)
+    verdict = DecisionKind(decision)
     request = lock(tx, request_id)
     _refuse_strangers(request, by)
     if request.state is _LEADS_TO[verdict]:
@@ -124,7 +124,7 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
     if is_news:
         tell(tx, request, "voted", by=by.name, verdict=str(verdict), reason=reason)
     voices = {*request.voices, by.name}
-    if verdict is Verdict.APPROVE and not ruling.is_enough(voices, request.min_approvals):
+    if verdict is DecisionKind.APPROVE and not ruling.is_enough(voices, request.min_approvals):
         return Decided(lock(tx, request_id), settled=False, is_news=is_news)
     return Decided(settle(tx, request, _LEADS_TO[verdict], by, reason), settled=True)
 
@@ -171,7 +171,7 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
     if request.voices:  # they have to say it again, so they are told again
         values |= {"announced_at": None, "next_step_at": tx.now()}
     amended = _guarded(tx, request, **values)
-    record(tx, amended, Verdict.AMEND, by, reason)
+    record(tx, amended, DecisionKind.AMEND, by, reason)
     tell(tx, amended, "amended", by=by.name, reason=reason)
     return amended
 
@@ -207,7 +207,7 @@ def withdraw(tx: Tx, request_id: uuid.UUID, why: str, *, by: Person | None = Non
     if request.is_settled:
         return Decided(request, settled=False, is_news=False)
     who = by or Person("fleet")
-    record(tx, request, Verdict.WITHDRAW, who, why)
+    record(tx, request, DecisionKind.WITHDRAW, who, why)
     return Decided(settle(tx, request, RequestState.WITHDRAWN, who, why), settled=True)
 
 
@@ -228,7 +228,7 @@ def _guarded(tx: Tx, request: Request, **values: Any) -> Request:
     return lock(tx, request.id)
 
 
-def record(tx: Tx, request: Request, verdict: Verdict, by: Person, reason: str | None) -> bool:
+def record(tx: Tx, request: Request, verdict: DecisionKind, by: Person, reason: str | None) -> bool:
     """Add a line to the record, with the exact payload that it is about; False if this voice has spoken already."""
     written = (
         insert(DecisionRow)

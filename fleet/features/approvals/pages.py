@@ -17,7 +17,7 @@ from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages_decisions import Above, Back, Decider, Name, Reason, Revision
 from fleet.features.approvals.permissions import standing
-from fleet.features.approvals.queries import Filter
+from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import Changed
 from fleet.features.approvals.service import rules_of
 from fleet.features.approvals.states import RequestState
@@ -41,7 +41,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
     waiting = approving.pending(deps)
     facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(who)}
     try:
-        which = Filter((chosen,), resource or None, lookup.agent_id(deps.db, agent))
+        which = RequestFilter((chosen,), resource or None, lookup.agent_id(deps.db, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
     except FleetError as error:
         return render(

@@ -24,7 +24,7 @@ from fleet.engine.deps import Deps
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.request import Request as Asked
-from fleet.features.approvals.service import Answer
+from fleet.features.approvals.service import DecisionResult
 from fleet.features.drafts import commands as drafting
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
@@ -136,7 +136,7 @@ def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reaso
 
 
 def _settled(request: Request, deps: Deps, name: str, back: str,
-             settle: Callable[[Sequence[uuid.UUID]], Sequence[Answer]]) -> Response:  # fmt: skip
+             settle: Callable[[Sequence[uuid.UUID]], Sequence[DecisionResult]]) -> Response:  # fmt: skip
     """Decide about one request, and go where the form came from, with what came of it."""
     base = _base(request)
     where = back_to(base, name, back)
@@ -157,7 +157,7 @@ def back_to(base: str, name: str, back: str = "") -> str:
     return way_back(back, way_back(f"{base}/{name}", base))
 
 
-def told(answer: Answer) -> str:
+def told(answer: DecisionResult) -> str:
     """Return in words what came of one decision."""
     if answer.error is not None:
         return str(answer.error)
@@ -169,7 +169,7 @@ def told(answer: Answer) -> str:
     return f"{str(request.state).capitalize()}{again}: {request.summary}"
 
 
-def summed_up(answers: Sequence[Answer]) -> str:
+def summed_up(answers: Sequence[DecisionResult]) -> str:
     """Return in words what came of several decisions."""
     refused = sum(answer.error is not None for answer in answers)
     done = f"{len(answers) - refused} of {len(answers)} went through"

@@ -24,7 +24,7 @@ class Bar(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RequestPermissions:
     """What somebody may do now. `change` is to edit, send back or withdraw; `voted` that their yes is counted."""
 
     decide: bool
@@ -33,17 +33,17 @@ class Standing:
     voted: bool = False
 
 
-def standing(request: Request, by: Person, now: datetime) -> Standing:
+def standing(request: Request, by: Person, now: datetime) -> RequestPermissions:
     """Return what a person may do with a request at a moment."""
     if request.is_settled:
-        return Standing(decide=False, change=False, bar=Bar.SETTLED)
+        return RequestPermissions(decide=False, change=False, bar=Bar.SETTLED)
     if why_closed(request, now) is not None:
-        return Standing(decide=False, change=False, bar=Bar.EXPIRED)
+        return RequestPermissions(decide=False, change=False, bar=Bar.EXPIRED)
     if ruling.is_own(by, request.requested_by):
-        return Standing(decide=False, change=True, bar=Bar.OWN)
+        return RequestPermissions(decide=False, change=True, bar=Bar.OWN)
     if why_not_theirs(request, by) is not None:
-        return Standing(decide=False, change=False, bar=Bar.STRANGER)
-    return Standing(decide=True, change=True, voted=any(ruling.is_own(by, voice) for voice in request.voices))
+        return RequestPermissions(decide=False, change=False, bar=Bar.STRANGER)
+    return RequestPermissions(decide=True, change=True, voted=any(ruling.is_own(by, voice) for voice in request.voices))
 
 
 def why_not_theirs(request: Request, by: Person) -> NotYours | OwnRequest | None:

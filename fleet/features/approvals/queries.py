@@ -16,13 +16,13 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.features.approvals.models import DecisionRow, RequestRow
 from fleet.features.approvals.request import COLUMNS, Request, as_request
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 
 _LISTED = "`fleet approvals list` shows them."
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class RequestFilter:
     """Which requests; empty fields filter nothing."""
 
     states: tuple[RequestState, ...] = ()
@@ -31,11 +31,11 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ApprovalDecision:
     """One line of the record: who did what to which revision."""
 
     revision: int
-    verdict: Verdict
+    verdict: DecisionKind
     by: str
     roles: tuple[str, ...]
     reason: str | None
@@ -73,7 +73,7 @@ def voices_of(tx: Tx, request_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, 
         .join(RequestRow, RequestRow.id == DecisionRow.request_id)
         .where(
             DecisionRow.request_id.in_(list(request_ids)),
-            DecisionRow.verdict == Verdict.APPROVE,
+            DecisionRow.verdict == DecisionKind.APPROVE,
             DecisionRow.revision == RequestRow.revision,
         )
         .order_by(DecisionRow.id)
@@ -84,7 +84,7 @@ def voices_of(tx: Tx, request_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, 
     return voices
 
 
-def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[Request]:
+def page(tx: Tx, which: RequestFilter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[Request]:
     """Return the requests that match, newest first; `before` is the id of the last one of the page above.
 
     Raises NotFound if that one is gone.
@@ -103,7 +103,7 @@ def _with_voices(tx: Tx, rows: Sequence[Any]) -> list[Request]:
     return [as_request(row, voices.get(row.id, ())) for row in rows]
 
 
-def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
+def _where(which: RequestFilter) -> list[sa.ColumnElement[bool]]:
     where: list[sa.ColumnElement[bool]] = []
     if which.states:
         where.append(RequestRow.state.in_(which.states))
@@ -142,14 +142,21 @@ def oldest_pending_s(tx: Tx) -> float:
     return float(tx.scalar(sa.select(age)) or 0.0)
 
 
-def decisions_of(tx: Tx, request_id: uuid.UUID) -> list[Decision]:
+def decisions_of(tx: Tx, request_id: uuid.UUID) -> list[ApprovalDecision]:
     """Return the record of one request, oldest first."""
     query = sa.select(DecisionRow).where(DecisionRow.request_id == request_id).order_by(DecisionRow.id)
     return [
-        Decision(row.revision, Verdict(row.verdict), row.by_name, tuple(row.by_roles), row.reason, row.payload,
-                 row.decided_at)
+        ApprovalDecision(
+            row.revision,
+            DecisionKind(row.verdict),
+            row.by_name,
+            tuple(row.by_roles),
+            row.reason,
+            row.payload,
+            row.decided_at,
+        )
         for row in tx.session.scalars(query)
-    ]  # fmt: skip
+    ]
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:

@@ -35,7 +35,7 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
     if request.state is not RequestState.APPROVED:
         return
     job_id = uuid.UUID(request.resource_id)
-    which = queries.Filter(states=(JobState.DEAD,), ids=(job_id,))
+    which = queries.JobFilter(states=(JobState.DEAD,), ids=(job_id,))
     rings = queries.replay(tx, which, allow_stale=True)
     if not rings:
         raise Conflict(f"Job {job_id} is {queries.get(tx, job_id).state}, not dead.", fix="Withdraw the request.")

@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RuleProblem:
     """A user of a rule who cannot decide. `is_lost` says that they could before."""
 
     words: str
@@ -31,7 +31,7 @@ class Problem:
     is_lost: bool
 
 
-def problems(db: Database, settings: Settings, rules: Sequence[Rule]) -> list[Problem]:
+def problems(db: Database, settings: Settings, rules: Sequence[Rule]) -> list[RuleProblem]:
     """Return what is wrong with the users whom rules name; whoever FLEET_ROLES_OF names decides at the command line."""
     named = [(rule.name, name) for rule in rules for name in users_of(rule)]
     if not named:
@@ -63,23 +63,23 @@ def refuse_unknown(deps: Deps) -> None:
     refuse(deps.db, deps.settings, rules_of(deps))
 
 
-def _problem(tx: Tx, rule: str, name: str) -> Iterator[Problem]:
+def _problem(tx: Tx, rule: str, name: str) -> Iterator[RuleProblem]:
     """Yield what is wrong with one user, if anything."""
     said = f"The approval rule {rule!r} names user:{name}"
     match users.standing(tx, name):
-        case users.Standing.DECIDES:
+        case users.ApproverStatus.DECIDES:
             return
-        case users.Standing.UNKNOWN:
+        case users.ApproverStatus.UNKNOWN:
             near = get_close_matches(name.lower(), [user.name for user in users.listed(tx)], n=1)
             meant = f"Did you mean user:{near[0]}? Else create" if near else "Create"
             fix = (
                 f"{meant} the account before the rules name it (`fleet users create {name} --role reviewer`), give the"
                 f" name roles at the command line with FLEET_ROLES_OF, or name a role."
             )
-            yield Problem(f"{said}, and there is no such account.", fix, is_lost=False)
-        case users.Standing.REMOVED:
-            yield Problem(f"{said}, whose account was removed.", "Name somebody else, or a role.", is_lost=True)
+            yield RuleProblem(f"{said}, and there is no such account.", fix, is_lost=False)
+        case users.ApproverStatus.REMOVED:
+            yield RuleProblem(f"{said}, whose account was removed.", "Name somebody else, or a role.", is_lost=True)
         case standing:
             fix = f"`fleet users role {name} reviewer` lets them decide; or name somebody else, or a role."
             words = f"{said}, whose role may not decide about requests."
-            yield Problem(words, fix, is_lost=standing is users.Standing.DEMOTED)
+            yield RuleProblem(words, fix, is_lost=standing is users.ApproverStatus.DEMOTED)

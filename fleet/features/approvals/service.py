@@ -20,7 +20,7 @@ from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.approvals import effects, moves, queries, rule_file, rules
 from fleet.features.approvals.effect import Effect
-from fleet.features.approvals.queries import Decision, Filter
+from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Decided, Proposal, Request
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.states import RequestState
@@ -33,7 +33,7 @@ _NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DecisionResult:
     """What came of one of several decisions: how the request stands, or why it was refused."""
 
     request_id: uuid.UUID
@@ -64,7 +64,7 @@ def follow(deps: Deps, tx: Tx, request: Request) -> None:
 
 
 def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
-            revision: Revisions = None) -> list[Answer]:  # fmt: skip
+            revision: Revisions = None) -> list[DecisionResult]:  # fmt: skip
     """Approve each request, or say why not."""
     return _each(
         deps,
@@ -75,7 +75,7 @@ def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: st
 
 
 def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
-           revision: Revisions = None) -> list[Answer]:  # fmt: skip
+           revision: Revisions = None) -> list[DecisionResult]:  # fmt: skip
     """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
     if not reason.strip():
         raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
@@ -91,7 +91,7 @@ def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
     return revision.get(request_id) if isinstance(revision, Mapping) else revision
 
 
-def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[Answer]:
+def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[DecisionResult]:
     """Take requests back, for whoever asked and for approvers; or say why not."""
     return _each(
         deps, request_ids, lambda tx, one: moves.withdraw(tx, one, why, by=by),
@@ -114,11 +114,11 @@ class _Word:
 
 
 def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uuid.UUID], Decided],
-          word: _Word) -> list[Answer]:  # fmt: skip
+          word: _Word) -> list[DecisionResult]:  # fmt: skip
     return [_one(deps, request_id, decide, word) for request_id in request_ids]
 
 
-def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> Answer:
+def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> DecisionResult:
     try:
         with deps.db.transaction() as tx:
             decided = decide(tx, request_id)
@@ -127,8 +127,8 @@ def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], De
             if decided.settled:
                 follow(deps, tx, decided.request)
     except FleetError as error:
-        return Answer(request_id, error=error)
-    return Answer(request_id, decided=decided)
+        return DecisionResult(request_id, error=error)
+    return DecisionResult(request_id, decided=decided)
 
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
@@ -140,7 +140,7 @@ def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
 
 def take_back_all(deps: Deps, tx: Tx, agent_id: uuid.UUID, why: str) -> None:
     """Withdraw all open requests of an agent, in the fleet's own name."""
-    which = Filter(states=(RequestState.PENDING,), agent_id=agent_id)
+    which = RequestFilter(states=(RequestState.PENDING,), agent_id=agent_id)
     for request in queries.page(tx, which, limit=_MOST_TAKEN_BACK):
         take_back(deps, tx, request.id, why)
 
@@ -197,7 +197,7 @@ def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> 
         return queries.get(tx, request_id)
 
 
-def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Request]:
+def page(deps: Deps, which: RequestFilter, *, limit: int = 20, before: str | None = None) -> list[Request]:
     """Return a page of requests, newest first; `before` is the last id of the page above.
 
     Raises NotFound, also for a resource that no rule names and no request was ever about.
@@ -212,11 +212,11 @@ def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = Non
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
     known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in effects.known()}
-    if resource not in known and not queries.page(tx, Filter(resource=resource), limit=1):
+    if resource not in known and not queries.page(tx, RequestFilter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
 
-def show(deps: Deps, prefix: str) -> tuple[Request, list[Decision]]:
+def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
     """Return a request by its id or the beginning of it, with the record of what was decided. Raises NotFound."""
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)

@@ -18,7 +18,7 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"  # there is nothing to decide any more
 
 
-class Verdict(StrEnum):
+class DecisionKind(StrEnum):
     """What was done to a request: one row each, never changed again."""
 
     APPROVE = "approve"

@@ -28,10 +28,10 @@ from fleet.features.content.checks import form as rules
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.checks.lexicon import Lexicon
 from fleet.features.content.checks.moderation import LocalRules, Moderator
-from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.sanitise import READ_TIMES
-from fleet.features.content.surfaces import Form, Kind, surface
+from fleet.features.content.surfaces import Kind, TextForm, surface
 
 _TAG = re.compile(r"</?[a-z!][^<>]{0,200}>", re.IGNORECASE)
 _COMPARED = (Kind.CAPTION, Kind.COMMENT)
@@ -51,13 +51,13 @@ class Said:
     """Who says it and what has been said. `key` is the text's own, under which it may be remembered already."""
 
     author: str
-    recent: Recent
+    recent: RecentTexts
     key: str = ""
     voice: Voice | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReviewResult:
     """The result of a review. `text` is the corrected text; it is empty if the text is refused outright.
 
     If `ok`, the text may be published. If `doubtful`, it may be published after a person has approved it.
@@ -102,7 +102,7 @@ def load_all() -> None:
         tables.load_all()
 
 
-def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> Verdict:
+def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> ReviewResult:
     """Look at one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
     form = surface(on).form(kind)
     fitted, mended = rules.fit(words, form)
@@ -115,16 +115,16 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
         found += tone.mismatch(fitted, said.voice)
     severities = {finding.severity for finding in found}
     refused = Severity.REFUSE in severities
-    return Verdict(not refused and Severity.APPROVE not in severities, "" if refused else fitted, tuple(found))
+    return ReviewResult(not refused and Severity.APPROVE not in severities, "" if refused else fitted, tuple(found))
 
 
-def _readings(words: str, fitted: str, form: Form) -> tuple[str, ...]:
+def _readings(words: str, fitted: str, form: TextForm) -> tuple[str, ...]:
     """Return a text as written, as mended, and without markup: what is taken out can bring two halves together."""
     plain = text.clean(words[: READ_TIMES * form.limit_chars])
     return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
 
 
-def _refusals(reading: str, kind: Kind, form: Form, by: Standards) -> list[Finding]:
+def _refusals(reading: str, kind: Kind, form: TextForm, by: Standards) -> list[Finding]:
     """Return what is wrong with a text. Weak signals are looked for only where nothing refuses it."""
     said = kind is not Kind.PROMPT
     found = [

@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class TextForm:
     """The form of one kind of text on one surface. `links` says whether links may stand there at all."""
 
     limit_chars: int
@@ -37,12 +37,12 @@ class Form:
 class Surface:
     """What may stand on one surface."""
 
-    caption: Form
-    comment: Form
-    alt_text: Form = field(default_factory=lambda: Form(300))
-    prompt: Form = field(default_factory=lambda: Form(2000))
+    caption: TextForm
+    comment: TextForm
+    alt_text: TextForm = field(default_factory=lambda: TextForm(300))
+    prompt: TextForm = field(default_factory=lambda: TextForm(2000))
 
-    def form(self, kind: Kind) -> Form:
+    def form(self, kind: Kind) -> TextForm:
         """Return the form of a kind of text."""
         return {
             Kind.CAPTION: self.caption, Kind.COMMENT: self.comment, Kind.ALT_TEXT: self.alt_text,
@@ -50,16 +50,16 @@ class Surface:
         }[kind]  # fmt: skip
 
 
-STRICTEST = Surface(Form(500), Form(300))
+STRICTEST = Surface(TextForm(500), TextForm(300))
 
 SURFACES: Mapping[str, Surface] = MappingProxyType(
     {
         "floimg": STRICTEST,
-        "facebook": Surface(Form(63206, hashtags=3, handles=3, line_breaks=20, links=True), Form(8000)),
-        "x": Surface(Form(280, hashtags=2, handles=1, line_breaks=6, links=True), Form(280)),
-        "instagram": Surface(Form(2200, hashtags=11, handles=3, line_breaks=20), Form(2200)),
-        "linkedin": Surface(Form(3000, hashtags=3, handles=3, line_breaks=20, links=True), Form(1250)),
-        "tiktok": Surface(Form(2200, hashtags=5, handles=3, line_breaks=6), Form(150)),
+        "facebook": Surface(TextForm(63206, hashtags=3, handles=3, line_breaks=20, links=True), TextForm(8000)),
+        "x": Surface(TextForm(280, hashtags=2, handles=1, line_breaks=6, links=True), TextForm(280)),
+        "instagram": Surface(TextForm(2200, hashtags=11, handles=3, line_breaks=20), TextForm(2200)),
+        "linkedin": Surface(TextForm(3000, hashtags=3, handles=3, line_breaks=20, links=True), TextForm(1250)),
+        "tiktok": Surface(TextForm(2200, hashtags=5, handles=3, line_breaks=6), TextForm(150)),
     }
 )
 

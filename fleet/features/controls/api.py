@@ -12,7 +12,7 @@ from fleet.access import Permission, Principal
 from fleet.engine.controls import ALL
 from fleet.features.controls import commands as control_commands
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import Body, Moved, line, prose, taken, whole
+from fleet.web.fields import Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/controls", tags=["controls"])
 
@@ -20,7 +20,7 @@ Pauser = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
 _A_YEAR_S = 31_536_000
 
 
-class Hold(BaseModel):
+class HoldOut(BaseModel):
     """One hold in force."""
 
     scope: str = Field(examples=["persona"])
@@ -35,7 +35,7 @@ class Hold(BaseModel):
 class Holds(BaseModel):
     """Every hold in force, the kill switch first."""
 
-    items: list[Hold]
+    items: list[HoldOut]
 
 
 class ScopeAndKey(Body):
@@ -47,7 +47,7 @@ class ScopeAndKey(Body):
     )
 
 
-class Pause(ScopeAndKey):
+class PauseIn(ScopeAndKey):
     """Whom to hold back, why, and for how long; without an end until somebody resumes."""
 
     reason: Annotated[str, prose(300)] = ""
@@ -70,21 +70,21 @@ class Thrown(BaseModel):
 @router.get("", dependencies=[needs(Permission.CONTROLS_VIEW)])
 def list_holds(deps: TheDeps) -> Holds:
     """Return every hold in force."""
-    return Holds(items=[taken(Hold, one) for one in control_commands.holds(deps)])
+    return Holds(items=[taken(HoldOut, one) for one in control_commands.holds(deps)])
 
 
 @router.post("/pause")
-def pause(deps: TheDeps, *, body: Pause, who: Pauser) -> Moved:
+def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
     """Hold a scope back; false if it was held as long already."""
     span = None if body.for_s is None else timedelta(seconds=body.for_s)
     done = control_commands.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
-    return Moved(changed=done)
+    return MovedOut(changed=done)
 
 
 @router.post("/resume")
-def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> Moved:
+def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
     """Let a scope go on, and the jobs that waited for it."""
-    return Moved(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
+    return MovedOut(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
 
 
 @router.post("/kill")
@@ -95,6 +95,6 @@ def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permissi
 
 
 @router.post("/lift")
-def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Moved:
+def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
     """Lift the kill switch and set the waiting jobs going."""
-    return Moved(changed=control_commands.lift_kill_switch(deps, by=who.by))
+    return MovedOut(changed=control_commands.lift_kill_switch(deps, by=who.by))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import ALL, Period, Scope
-from fleet.spending.queries import By
+from fleet.spending.queries import SpendingBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import MOST
 from fleet.web.fields import Body, prose, taken, whole
@@ -25,7 +25,7 @@ Key = Annotated[str, Path(max_length=100, description="username, persona or prov
 Editor = Annotated[Principal, needs(Permission.BUDGETS_EDIT)]
 
 
-class Sum(BaseModel):
+class SumOut(BaseModel):
     """Calls to models that have something in common."""
 
     key: str | None = Field(description="what they have in common; null for calls without it")
@@ -39,7 +39,7 @@ class Sum(BaseModel):
     latency_ms: int = Field(description="of all calls together")
 
 
-class Budget(BaseModel):
+class BudgetOut(BaseModel):
     """A limit and how much of it is used in the current period."""
 
     scope: Scope
@@ -53,21 +53,21 @@ class Budget(BaseModel):
     spent_at: datetime | None = Field(description="since when calls do not fit, in this period; null while they do")
 
 
-class Costs(BaseModel):
+class CostsOut(BaseModel):
     """What was spent since a moment, and how today (UTC) is going."""
 
     since: datetime
-    sums: list[Sum]
+    sums: list[SumOut]
     total_microusd: int
     today_microusd: int
     forecast_today_microusd: int
-    budgets: list[Budget]
+    budgets: list[BudgetOut]
 
 
 class CostsQuery(Body):
     """Summed by what, and of how many days."""
 
-    by: By = By.PROVIDER
+    by: SpendingBy = SpendingBy.PROVIDER
     days: Annotated[int, Field(ge=1, le=366)] = 7
     limit: Annotated[int, Field(ge=1, le=MOST)] = 100
 
@@ -75,7 +75,7 @@ class CostsQuery(Body):
 class Budgets(BaseModel):
     """Every budget."""
 
-    items: list[Budget]
+    items: list[BudgetOut]
 
 
 class NewLimit(Body):
@@ -92,27 +92,27 @@ class More(Body):
 
 
 @router.get("", dependencies=[needs(Permission.COSTS_VIEW)])
-def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> Costs:
+def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> CostsOut:
     """Return what calls to models cost, summed; days in order, anything else dearest first."""
     found = cost_commands.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
-    return Costs(
-        since=found.since, sums=[taken(Sum, one) for one in found.sums], total_microusd=found.total,
+    return CostsOut(
+        since=found.since, sums=[taken(SumOut, one) for one in found.sums], total_microusd=found.total,
         today_microusd=found.today, forecast_today_microusd=found.forecast_today,
-        budgets=[taken(Budget, one) for one in found.budgets],
+        budgets=[taken(BudgetOut, one) for one in found.budgets],
     )  # fmt: skip
 
 
 @budgets.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def list_budgets(deps: TheDeps) -> Budgets:
     """Return every budget as it stands now."""
-    return Budgets(items=[taken(Budget, one) for one in cost_commands.budgets(deps)])
+    return Budgets(items=[taken(BudgetOut, one) for one in cost_commands.budgets(deps)])
 
 
 @budgets.put("/{scope}/{key}/{period}")
-def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> Budget:
+def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> BudgetOut:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
     cost_commands.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
-    return taken(Budget, cost_commands.budget(deps, scope, _name(scope, key), period))
+    return taken(BudgetOut, cost_commands.budget(deps, scope, _name(scope, key), period))
 
 
 @budgets.delete("/{scope}/{key}/{period}", status_code=204)
@@ -122,11 +122,11 @@ def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: 
 
 
 @budgets.post("/{scope}/{key}/{period}/allow")
-def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> Budget:
+def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> BudgetOut:
     """Let a scope spend more in its current period; the limit itself stays."""
     name = _name(scope, key)
     return taken(
-        Budget, cost_commands.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
+        BudgetOut, cost_commands.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
     )  # fmt: skip
 
 

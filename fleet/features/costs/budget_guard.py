@@ -17,7 +17,7 @@ from fleet.core.errors import Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
-from fleet.engine.error_policy import Verdict
+from fleet.engine.error_policy import AttemptResult
 from fleet.engine.jobs.outcomes import Held
 from fleet.engine.work import Work
 from fleet.features.notices import service as operator_notices
@@ -117,11 +117,11 @@ def purse_of(work: Work, *, for_what: str = "") -> Purse:
     return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind))
 
 
-def policy(error: Exception) -> Verdict | None:
+def policy(error: Exception) -> AttemptResult | None:
     """Let a job wait for a budget that is spent; it holds back nothing but itself."""
     if not isinstance(error, Unpaid):
         return None
-    return Verdict(Held(str(error), error.until), still_held=lambda tx: still_unpaid(tx, error))
+    return AttemptResult(Held(str(error), error.until), still_held=lambda tx: still_unpaid(tx, error))
 
 
 def still_unpaid(tx: Tx, error: Unpaid) -> bool:

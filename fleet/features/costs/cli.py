@@ -18,7 +18,7 @@ from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import Budget, Period, Scope, dollars, microusd, whose
-from fleet.spending.queries import By, Sum
+from fleet.spending.queries import CallSum, SpendingBy
 
 _BAR_CHARS = 24
 
@@ -63,7 +63,9 @@ _PERIOD = click.option("--period", type=click.Choice([str(period) for period in 
 
 
 @click.command(cls=FleetCommand)
-@click.option("--by", type=click.Choice([str(by) for by in By]), default="day", show_default=True, help="Sum by this.")
+@click.option(
+    "--by", type=click.Choice([str(by) for by in SpendingBy]), default="day", show_default=True, help="Sum by this."
+)
 @click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Show so many rows.")
 @json_option
@@ -73,8 +75,8 @@ def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool
 
     Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
     """
-    found = cost_commands.costs(door.deps, By(by), for_=since, limit=limit)
-    names = _names(door, [one.key for one in found.sums]) if by == By.AGENT else {}
+    found = cost_commands.costs(door.deps, SpendingBy(by), for_=since, limit=limit)
+    names = _names(door, [one.key for one in found.sums]) if by == SpendingBy.AGENT else {}
     if as_json:
         door.json({
             "since": found.since, "by": by, "total_microusd": found.total, "today_microusd": found.today,
@@ -95,7 +97,7 @@ def _names(door: Door, agent_ids: Iterable[str | None]) -> dict[str, str]:
     return lookup.usernames(door.deps.db, agent_ids)
 
 
-def _table(by: str, sums: Sequence[Sum], names: dict[str, str]) -> Any:
+def _table(by: str, sums: Sequence[CallSum], names: dict[str, str]) -> Any:
     most = max(one.microusd for one in sums) or 1
     right = {"justify": "right"}
     table = render.table(by.capitalize(), ("Cost", right), render.DRAWING, ("Calls", right), ("Failed", right),
@@ -112,8 +114,8 @@ def _table(by: str, sums: Sequence[Sum], names: dict[str, str]) -> Any:
     return table
 
 
-def _sum(one: Sum, names: dict[str, str]) -> dict[str, Any]:
-    fields = {name: getattr(one, name) for name in Sum.__slots__}
+def _sum(one: CallSum, names: dict[str, str]) -> dict[str, Any]:
+    fields = {name: getattr(one, name) for name in CallSum.__slots__}
     return {**fields, "name": names.get(one.key or "")} if names else fields
 
 

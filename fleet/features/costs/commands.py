@@ -20,28 +20,28 @@ from fleet.features.personas.service import personas_of
 from fleet.llm import registry as models
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
-from fleet.spending.queries import By, Sum
+from fleet.spending.queries import CallSum, SpendingBy
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
+class CostReport:
     """What was spent since a moment, summed, and how today is going. Amounts in microusd."""
 
     since: datetime
-    sums: Sequence[Sum]
+    sums: Sequence[CallSum]
     total: int
     today: int
     forecast_today: int
     budgets: Sequence[Budget]
 
 
-def costs(deps: Deps, by: By, *, for_: timedelta, limit: int = 100) -> Costs:
+def costs(deps: Deps, by: SpendingBy, *, for_: timedelta, limit: int = 100) -> CostReport:
     """Return the costs of the last while, and of today (UTC)."""
     with deps.db.transaction() as tx:
         now = tx.now()
         since = now - for_
         today = queries.spent_since(tx, begins(Period.DAY, now))
-        return Costs(
+        return CostReport(
             since, queries.sums(tx, by, since=since, limit=limit), queries.spent_since(tx, since), today,
             forecast(today, now), ledger.list_budgets(tx),
         )  # fmt: skip
@@ -53,9 +53,9 @@ class AgentCosts:
 
     today: int
     total: int
-    by_day: Sequence[Sum]
-    by_model: Sequence[Sum]
-    by_purpose: Sequence[Sum]
+    by_day: Sequence[CallSum]
+    by_model: Sequence[CallSum]
+    by_purpose: Sequence[CallSum]
     budgets: Sequence[Budget]
 
 
@@ -69,7 +69,8 @@ def costs_of(deps: Deps, name: str) -> AgentCosts:
         today = begins(Period.DAY, tx.now())
         since = today - timedelta(days=DAYS - 1)
         by_day, by_model, by_purpose = (
-            queries.sums(tx, by, since=since, agent_id=agent_id) for by in (By.DAY, By.MODEL, By.PURPOSE)
+            queries.sums(tx, by, since=since, agent_id=agent_id)
+            for by in (SpendingBy.DAY, SpendingBy.MODEL, SpendingBy.PURPOSE)
         )
         own = [one for one in ledger.list_budgets(tx) if (one.scope, one.key) == (Scope.AGENT, str(agent_id))]
     spent = {one.key: one.microusd for one in by_day}
@@ -78,11 +79,11 @@ def costs_of(deps: Deps, name: str) -> AgentCosts:
     )  # fmt: skip
 
 
-def _all_days(today: datetime, by_day: Sequence[Sum]) -> list[Sum]:
+def _all_days(today: datetime, by_day: Sequence[CallSum]) -> list[CallSum]:
     """Return one sum for each day, oldest first, those on which nothing was spent too."""
     known = {one.key: one for one in by_day}
     days = [(today - timedelta(days=back)).date().isoformat() for back in range(DAYS - 1, -1, -1)]
-    return [known.get(day) or Sum(day, 0, 0, 0, 0, 0, 0, 0, 0) for day in days]
+    return [known.get(day) or CallSum(day, 0, 0, 0, 0, 0, 0, 0, 0) for day in days]
 
 
 def budgets(deps: Deps) -> list[Budget]:
@@ -185,7 +186,7 @@ class Spending:
     """What was spent in the last days of UTC, today included. Amounts in microusd; `days` holds thirty of them."""
 
     days: Sequence[tuple[date, int]]
-    sums: Sequence[Sum]
+    sums: Sequence[CallSum]
     forecast_today: int
     budgets: Sequence[Budget]
 
@@ -197,7 +198,7 @@ class Spending:
 _DAYS_SHOWN = 30
 
 
-def spending(deps: Deps, by: By, *, days: int, limit: int = 100) -> Spending:
+def spending(deps: Deps, by: SpendingBy, *, days: int, limit: int = 100) -> Spending:
     """Return the costs of the last thirty days by day, and of the last `days` summed."""
     with deps.db.transaction() as tx:
         now = tx.now()

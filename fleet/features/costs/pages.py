@@ -14,19 +14,25 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import Scope
-from fleet.spending.queries import By
+from fleet.spending.queries import SpendingBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
 from fleet.web.rendering import render
 
 router = APIRouter()
 _ROWS = 100
-BYS = {By.PROVIDER: "provider", By.MODEL: "model", By.AGENT: "agent", By.PERSONA: "persona", By.PURPOSE: "kind",
-       By.OUTCOME: "outcome"}  # fmt: skip
+BYS = {
+    SpendingBy.PROVIDER: "provider",
+    SpendingBy.MODEL: "model",
+    SpendingBy.AGENT: "agent",
+    SpendingBy.PERSONA: "persona",
+    SpendingBy.PURPOSE: "kind",
+    SpendingBy.OUTCOME: "outcome",
+}
 """What sums may be by, as people call it."""
 
 
-class Window(StrEnum):
+class CostWindow(StrEnum):
     """How far back, in days of UTC."""
 
     TODAY = "today"
@@ -36,22 +42,24 @@ class Window(StrEnum):
     @property
     def days(self) -> int:
         """How many days, today included."""
-        return {Window.TODAY: 1, Window.WEEK: 7, Window.MONTH: 30}[self]
+        return {CostWindow.TODAY: 1, CostWindow.WEEK: 7, CostWindow.MONTH: 30}[self]
 
     @property
     def words(self) -> str:
         """What it is called."""
-        return "today" if self is Window.TODAY else f"the last {self.days} days"
+        return "today" if self is CostWindow.TODAY else f"the last {self.days} days"
 
 
 @router.get("/costs", dependencies=[needs(Permission.COSTS_VIEW)])
-def costs(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe[Window] = None) -> Response:
+def costs(
+    request: Request, deps: TheDeps, *, by: Maybe[SpendingBy] = None, since: Maybe[CostWindow] = None
+) -> Response:
     """Show what was spent."""
-    by, since = by or By.PROVIDER, since or Window.WEEK
+    by, since = by or SpendingBy.PROVIDER, since or CostWindow.WEEK
     found = cost_commands.spending(deps, by, days=since.days, limit=_ROWS)
-    agents = [one.key for one in found.sums if by is By.AGENT]
+    agents = [one.key for one in found.sums if by is SpendingBy.AGENT]
     return render(
-        request, "costs/costs.html", found=found, by=by, since=since, bys=BYS, windows=Window, rows=_ROWS,
+        request, "costs/costs.html", found=found, by=by, since=since, bys=BYS, windows=CostWindow, rows=_ROWS,
         names=lookup.usernames(deps.db, [one.key for one in found.budgets if one.scope is Scope.AGENT]),
         agents=lookup.usernames(deps.db, agents),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleet.engine.agent_type import Acts, ClaimedAgent
-from fleet.engine.agents.loop import Actor, Due
+from fleet.engine.agents.loop import ActingAgent, Due
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Skipped
@@ -23,7 +23,7 @@ from fleet.features.drafts import limits
 from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.scanning import queue
 from fleet.features.publishing import agent as publishing
-from fleet.features.publishing.rules import Decision, Plan
+from fleet.features.publishing.rules import Plan, PublishingDecision
 
 __all__ = ["act", "call_off", "decide", "from_data", "gather", "next_tick", "to_data"]
 
@@ -56,7 +56,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
     )  # fmt: skip
 
 
-def _obstacle(deps: Deps, agent: Actor) -> str | None:
+def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
     if not deps.settings.scan_feeds:
         return "looking at feeds is switched off for all"
     if not agent.scans:
@@ -66,20 +66,22 @@ def _obstacle(deps: Deps, agent: Actor) -> str | None:
     return limits.why_full(deps, agent)
 
 
-def decide(seen: SupervisedObservation, _: random.Random) -> Decision:
+def decide(seen: SupervisedObservation, _: random.Random) -> PublishingDecision:
     """Choose what to do now: scan, or say why not."""
     if not seen.has_account:
-        return Decision("provision", "I need an account here first.", {}, (Plan("provision"),))
+        return PublishingDecision("provision", "I need an account here first.", {}, (Plan("provision"),))
     if seen.asked_for not in (None, SCAN_FEED):
-        return Decision(None, f"I was asked to {seen.asked_for}, but I only propose, and a person decides.", {})
+        return PublishingDecision(
+            None, f"I was asked to {seen.asked_for}, but I only propose, and a person decides.", {}
+        )
     if SCAN_FEED in seen.held_kinds:
-        return Decision(None, "Nothing to do: looking at feeds is paused.", {})
+        return PublishingDecision(None, "Nothing to do: looking at feeds is paused.", {})
     if seen.obstacle is not None:
-        return Decision(None, f"Nothing to do: {seen.obstacle}.", {})
-    return Decision(SCAN_FEED, "I look at what is new, and propose.", {}, (Plan(SCAN_FEED),))
+        return PublishingDecision(None, f"Nothing to do: {seen.obstacle}.", {})
+    return PublishingDecision(SCAN_FEED, "I look at what is new, and propose.", {}, (Plan(SCAN_FEED),))
 
 
-def act(_: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
+def act(_: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:
     """Return the job that the decision asks for."""
     return Acts(publishing.jobs_of(claimed, decision))
 
@@ -95,7 +97,7 @@ def from_data(data: Mapping[str, Any]) -> SupervisedObservation:
     return SupervisedObservation(**{**data, **moments, "held_kinds": tuple(data["held_kinds"])})
 
 
-def call_off(_: Actor, claim: Claim, handler: JobHandler) -> Skipped | None:
+def call_off(_: ActingAgent, claim: Claim, handler: JobHandler) -> Skipped | None:
     """Return that a job is not carried out: others would see it, and no approved draft asks for it."""
     if handler.is_public and "draft" not in claim.payload:
         return Skipped("the agent is supervised, and nobody has approved this")

@@ -12,7 +12,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.drafts import commands, content, limits
 from fleet.features.drafts.limits import Limits
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.stats import queries as stats
 
 _ENTRIES = 20
@@ -20,7 +20,7 @@ _ENTRIES = 20
 
 def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Return what the tab "drafts" of an agent's page shows."""
-    found = commands.page(deps, Filter(agent_id=agent.id), limit=_ENTRIES, before=before or None)
+    found = commands.page(deps, DraftFilter(agent_id=agent.id), limit=_ENTRIES, before=before or None)
     return {"limits": _limits(deps, agent),
             "drafts": [(one, content.gist(one.row.content)) for one in found],
             "faring": stats.of_agent(deps, agent.id),

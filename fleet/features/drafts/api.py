@@ -19,7 +19,7 @@ from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import WholeRequest, whole_request
 from fleet.features.approvals.api_decisions import (
     Approve,
-    Decided,
+    DecidedOut,
     Decider,
     IdsToApprove,
     Instructions,
@@ -28,10 +28,10 @@ from fleet.features.approvals.api_decisions import (
     Why,
 )
 from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.service import Answer
+from fleet.features.approvals.service import DecisionResult
 from fleet.features.drafts import commands as drafting
-from fleet.features.drafts.commands import Seen
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.commands import DraftView
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
@@ -41,7 +41,7 @@ from fleet.web.fields import AgentFilter, Body, Said, Told, line, prose, taken
 router = APIRouter(prefix="/drafts", tags=["drafts"])
 
 
-class Draft(BaseModel):
+class DraftOut(BaseModel):
     """One thing that an agent wants to publish."""
 
     id: uuid.UUID
@@ -79,14 +79,14 @@ class Revision(BaseModel):
     made_at: datetime
 
 
-class WholeDraft(Draft):
+class WholeDraft(DraftOut):
     """A draft, how it came about, and the request that decides about it with its record."""
 
     revisions: list[Revision]
     request: WholeRequest | None
 
 
-class DraftPage(Page[Draft]):
+class DraftPage(Page[DraftOut]):
     """A page of drafts, newest first."""
 
 
@@ -110,19 +110,19 @@ class Edit(Body):
     revision: api_decisions.Revision | None = None
 
 
-def _view(model: type[Draft], seen: Seen, names: Names, **more: Any) -> Any:
+def _view(model: type[DraftOut], seen: DraftView, names: Names, **more: Any) -> Any:
     return taken(model, seen.row, outcome=seen.outcome, agent=lookup.username(names, seen.row.agent_id), **more)
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> DraftPage:
     """Return a page of drafts, newest first."""
-    wanted = Filter(which.status, which.kind, lookup.agent_id(deps.db, which.agent))
+    wanted = DraftFilter(which.status, which.kind, lookup.agent_id(deps.db, which.agent))
     with which.continued():
         found = drafting.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     drafts, following = which.page(found, lambda seen: seen.row.id)
     names = lookup.names(deps.db, [seen.row.agent_id for seen in drafts])
-    return DraftPage(items=[_view(Draft, seen, names) for seen in drafts], next=following)
+    return DraftPage(items=[_view(DraftOut, seen, names) for seen in drafts], next=following)
 
 
 @router.get("/{draft_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])
@@ -161,21 +161,21 @@ def withdraw_some(deps: TheDeps, *, body: api_decisions.IdsToWithdraw, who: Deci
 
 
 @router.post("/{draft_id}/approve")
-def approve(deps: TheDeps, *, draft_id: uuid.UUID, body: Approve, who: Decider) -> Decided:
+def approve(deps: TheDeps, *, draft_id: uuid.UUID, body: Approve, who: Decider) -> DecidedOut:
     """Approve a draft: it becomes a job."""
     request_id = drafting.request_of(deps, str(draft_id))
     return api_decisions.one(approving.approve(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{draft_id}/reject")
-def reject(deps: TheDeps, *, draft_id: uuid.UUID, body: Reject, who: Decider) -> Decided:
+def reject(deps: TheDeps, *, draft_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
     """Reject a draft, for a reason from which the agent learns."""
     request_id = drafting.request_of(deps, str(draft_id))
     return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{draft_id}/withdraw")
-def withdraw(deps: TheDeps, *, draft_id: uuid.UUID, body: Why, who: Decider) -> Decided:
+def withdraw(deps: TheDeps, *, draft_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
     """Take a draft back."""
     request_id = drafting.request_of(deps, str(draft_id))
     return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
@@ -197,7 +197,7 @@ def revise(deps: TheDeps, *, draft_id: uuid.UUID, body: Instructions, who: Decid
 
 
 def _each(
-    deps: Deps, body: api_decisions.Ids, decide: Callable[[list[uuid.UUID], int | None], list[Answer]]
+    deps: Deps, body: api_decisions.Ids, decide: Callable[[list[uuid.UUID], int | None], list[DecisionResult]]
 ) -> Outcomes:
     seen = body.revisions if isinstance(body, api_decisions.IdsSeen) else {}
     return api_decisions.each(body.ids, lambda one: decide([drafting.request_of(deps, str(one))], seen.get(one)))

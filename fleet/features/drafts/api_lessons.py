@@ -13,7 +13,7 @@ from fleet.access import Permission
 from fleet.features.approvals.api_decisions import Decider
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import lessons
-from fleet.features.drafts.learning import Decision
+from fleet.features.drafts.learning import OwnerAnswer
 from fleet.features.drafts.models import LessonRow
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
@@ -23,14 +23,14 @@ from fleet.web.fields import AgentName, taken
 router = APIRouter(tags=["lessons"])
 
 
-class Lesson(BaseModel):
+class LessonOut(BaseModel):
     """What one decision taught; an undone one no longer counts."""
 
     id: int
     draft_id: uuid.UUID
     kind: str
     topic: str
-    decision: Decision
+    decision: OwnerAnswer
     reward: float
     weight_before: float
     weight_after: float
@@ -43,7 +43,7 @@ class Lesson(BaseModel):
     undone_by: str | None
 
 
-class LessonPage(Page[Lesson]):
+class LessonPage(Page[LessonOut]):
     """A page of lessons, newest first."""
 
 
@@ -57,10 +57,10 @@ def list_lessons(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Que
 
 
 @router.post("/lessons/{lesson_id}/undo")
-def undo(deps: TheDeps, *, lesson_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], who: Decider) -> Lesson:
+def undo(deps: TheDeps, *, lesson_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], who: Decider) -> LessonOut:
     """Let a lesson count no more."""
     return _view(drafting.unlearn(deps, lesson_id, by=who.by))
 
 
-def _view(row: LessonRow) -> Lesson:
-    return taken(Lesson, row, explained=lessons.explained(row))
+def _view(row: LessonRow) -> LessonOut:
+    return taken(LessonOut, row, explained=lessons.explained(row))

@@ -32,10 +32,10 @@ from fleet.features.approvals.cli import person, revision_option, tell, who
 from fleet.features.drafts import cli_views as look
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import By
+from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.llm.scan_request import REACTIONS, VISIBILITIES
 
 _DRAFT = click.argument("prefix", metavar="DRAFT")
@@ -57,9 +57,9 @@ def drafts() -> None:
     """
 
 
-def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> Filter:
+def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> DraftFilter:
     kinds = DraftKind(kind) if kind else None
-    return Filter(DraftStatus(status) if status else None, kinds, lookup.agent_id(door.deps.db, agent))
+    return DraftFilter(DraftStatus(status) if status else None, kinds, lookup.agent_id(door.deps.db, agent))
 
 
 @drafts.command(
@@ -233,7 +233,7 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     )
 )
 @click.option(
-    "--by", type=click.Choice([str(by) for by in By]), default="agent", show_default=True, help="Count by this."
+    "--by", type=click.Choice([str(by) for by in DraftsBy]), default="agent", show_default=True, help="Count by this."
 )
 @_SINCE
 @_AGENT
@@ -242,8 +242,10 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
 @pass_door
 def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit: int, as_json: bool) -> None:
     """Show how drafts fare: what was proposed, how much of it people agreed to, and what looks at feeds came to."""
-    found = draft_stats.stats(door.deps, By(by), since=clock.now() - since, agent=agent, limit=limit)
-    names = lookup.names(door.deps.db, [UUID(one.key) for one in found.items if one.key]) if by == By.AGENT else {}
+    found = draft_stats.stats(door.deps, DraftsBy(by), since=clock.now() - since, agent=agent, limit=limit)
+    names = (
+        lookup.names(door.deps.db, [UUID(one.key) for one in found.items if one.key]) if by == DraftsBy.AGENT else {}
+    )
     if as_json:
         door.json(look.stats_data(found, by, names))
         return

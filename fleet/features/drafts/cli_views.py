@@ -23,12 +23,12 @@ from fleet.features.drafts.limits import LEFT_OUT
 
 if TYPE_CHECKING:
     from fleet.engine.agents.lookup import Names
-    from fleet.features.approvals.service import Answer
-    from fleet.features.drafts.commands import Seen
+    from fleet.features.approvals.service import DecisionResult
+    from fleet.features.drafts.commands import DraftView
     from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
     from fleet.features.drafts.stats.queries import Stats
     from fleet.features.drafts.stats.scans import Scans
-    from fleet.features.drafts.stats.tally import Tally
+    from fleet.features.drafts.stats.tally import DraftTally
 
 SIDE_BY_SIDE_COLUMNS = 100
 _ID_CHARS, _SURELY_ONE_CHARS = 8, 13
@@ -38,12 +38,12 @@ _SIGNS = {"post": "📸", "comment": "💬", "reaction": "❤", "connection": "�
 _HEARTS = {"like": "👍", "love": "❤", "haha": "😄", "sad": "😢", "angry": "😠"}
 
 
-def surely_one(one: Seen) -> str:
+def surely_one(one: DraftView) -> str:
     """Return the beginning of an id that no other draft has."""
     return str(one.row.id)[:_SURELY_ONE_CHARS]
 
 
-def table(found: Sequence[Seen], names: Names, now: datetime) -> Table:
+def table(found: Sequence[DraftView], names: Names, now: datetime) -> Table:
     """Return drafts as lines."""
     made = render.table("Draft", "Kind", "Agent", "Status", "Until", ("What", render.ABOUT))
     for one in found:
@@ -53,12 +53,12 @@ def table(found: Sequence[Seen], names: Names, now: datetime) -> Table:
     return made
 
 
-def _who(one: Seen, names: Names) -> str:
+def _who(one: DraftView, names: Names) -> str:
     named = names.get(one.row.agent_id)
     return named.username if named else "–"
 
 
-def _status(one: Seen) -> Text:
+def _status(one: DraftView) -> Text:
     word = one.outcome.partition(":")[0]
     return render.words(word, _STYLES.get(word, render.STYLES.get(word, "")))
 
@@ -71,7 +71,7 @@ def _what(row: DraftRow) -> str:
     return f"{again}{_HEARTS.get(gist(said), '')} {gist(said)}{to}".strip()
 
 
-def page(one: Seen, revisions: Sequence[RevisionRow], names: Names, now: datetime, *,
+def page(one: DraftView, revisions: Sequence[RevisionRow], names: Names, now: datetime, *,
          columns: int) -> Iterator[RenderableType]:  # fmt: skip
     """Return a draft as a page: facts, and the post in question beside the proposal, or below it where it is narrow."""
     yield render.facts(_facts(one, names, now))
@@ -88,7 +88,7 @@ def page(one: Seen, revisions: Sequence[RevisionRow], names: Names, now: datetim
         yield _history(revisions, now)
 
 
-def _facts(one: Seen, names: Names, now: datetime) -> list[tuple[str, object]]:
+def _facts(one: DraftView, names: Names, now: datetime) -> list[tuple[str, object]]:
     row = one.row
     sure = f"{row.confidence:.0%}" if row.confidence is not None else None
     return [
@@ -120,7 +120,7 @@ def _post(about: Mapping[str, Any]) -> Panel:
     return _framed(f"{who}'s post", lines, "bright_black")
 
 
-def _proposal(one: Seen) -> Panel:
+def _proposal(one: DraftView) -> Panel:
     said = one.row.content
     lines = [render.words(f"{_HEARTS.get(gist(said), '')} {gist(said)}".strip() or "(no words)", "bold")]
     for name, label in (("image_prompt", "Picture"), ("alt_text", "Alt text"), ("visibility", "Who sees it")):
@@ -158,7 +158,7 @@ _KEYS = ("id", "agent_id", "scan_id", "kind", "surface", "target", "content", "a
          "decided_by", "reason")  # fmt: skip
 
 
-def data(one: Seen, names: Names) -> dict[str, Any]:
+def data(one: DraftView, names: Names) -> dict[str, Any]:
     """Return a draft as JSON-ready data; `outcome` says how its publishing stands."""
     who = names.get(one.row.agent_id)
     remote_id = one.job.remote_id if one.job else None
@@ -190,18 +190,18 @@ def stats(found: Stats, by: str, names: Names) -> Table:
     return made
 
 
-def _key(one: Tally, by: str, names: Names) -> str | None:
+def _key(one: DraftTally, by: str, names: Names) -> str | None:
     if by != "agent" or one.key is None:
         return one.key
     who = names.get(UUID(one.key))
     return who.username if who else one.key
 
 
-def _share(one: Tally) -> str:
+def _share(one: DraftTally) -> str:
     return "–" if one.agreed is None else f"{one.agreed:.0%}"
 
 
-def scans(found: Scans, total: Tally, span: str) -> Iterator[str]:
+def scans(found: Scans, total: DraftTally, span: str) -> Iterator[str]:
     """Return in words what came of looks at feeds, and what people thought of it."""
     yield (
         f"{total.proposed:,} proposed in {span}: {total.approved:,} approved, {total.edited:,} of them edited;"
@@ -231,11 +231,11 @@ def stats_data(found: Stats, by: str, names: Names) -> dict[str, Any]:
     }
 
 
-def _tally(one: Tally) -> dict[str, Any]:
+def _tally(one: DraftTally) -> dict[str, Any]:
     return {"key": one.key, **{name: getattr(one, name) for name in _COUNTED}, "agreed": one.agreed}
 
 
-def told(one: Answer) -> str:
+def told(one: DecisionResult) -> str:
     """Return in words what a decision came to, or why it was refused."""
     if one.error is not None:
         return str(one.error)
@@ -247,7 +247,7 @@ def told(one: Answer) -> str:
     return f"{str(request.state).capitalize()}{again}: {request.summary}"
 
 
-def answer(one: Answer) -> dict[str, Any]:
+def answer(one: DecisionResult) -> dict[str, Any]:
     """Return what came of one decision as data."""
     decided = one.decided
     return {

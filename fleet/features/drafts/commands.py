@@ -25,14 +25,14 @@ from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import queries as requests
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.queries import Decision
+from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
-from fleet.features.approvals.service import Answer
+from fleet.features.approvals.service import DecisionResult
 from fleet.features.drafts import content, lessons, limits, queries
 from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media_store
 from fleet.images.objects import ENDINGS
@@ -41,7 +41,7 @@ _MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DraftView:
     """A draft as people see it: with what became of it, which its job knows, and the request that decides about it.
 
     `tries` are the jobs that wrote or write it anew, newest first.
@@ -69,37 +69,41 @@ class Seen:
         return f"{self.job.state}{f': {why}' if why else ''}"
 
 
-def page(deps: Deps, which: Filter, *, limit: int = 20, before: str | None = None) -> list[Seen]:
+def page(deps: Deps, which: DraftFilter, *, limit: int = 20, before: str | None = None) -> list[DraftView]:
     """Return a page of drafts, newest first; `before` is the last id of the page above. Raises NotFound."""
     with deps.db.transaction() as tx:
         above = queries.resolve(tx, before) if before else None
         return _all_seen(tx, queries.page(tx, which, limit=limit, before=above))
 
 
-def show(deps: Deps, prefix: str) -> tuple[Seen, list[RevisionRow]]:
+def show(deps: Deps, prefix: str) -> tuple[DraftView, list[RevisionRow]]:
     """Return a draft by its id or the beginning of it, as it was over time. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         row = queries.get(tx, queries.resolve(tx, prefix))
         return _all_seen(tx, [row])[0], queries.revisions_of(tx, row.id)
 
 
-def decisions(deps: Deps, prefix: str) -> list[Decision]:
+def decisions(deps: Deps, prefix: str) -> list[ApprovalDecision]:
     """Return the record of what was decided about a draft, oldest first. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         row = queries.get(tx, queries.resolve(tx, prefix))
         return requests.decisions_of(tx, row.request_id) if row.request_id else []
 
 
-def _all_seen(tx: Tx, rows: Sequence[DraftRow]) -> list[Seen]:
+def _all_seen(tx: Tx, rows: Sequence[DraftRow]) -> list[DraftView]:
     job_ids = [row.job_id for row in rows if row.job_id is not None]
     jobs = {job.id: job for job in tx.session.scalars(sa.select(JobRow).where(JobRow.id.in_(job_ids)))}
     asked = requests.many(tx, [row.request_id for row in rows if row.request_id is not None])
     tries = _tries(tx, rows)
     return [
-        Seen(row, jobs.get(row.job_id) if row.job_id else None, asked.get(row.request_id) if row.request_id else None,
-             tuple(tries[str(row.id)][:_MOST_TRIES]))
+        DraftView(
+            row,
+            jobs.get(row.job_id) if row.job_id else None,
+            asked.get(row.request_id) if row.request_id else None,
+            tuple(tries[str(row.id)][:_MOST_TRIES]),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
@@ -119,10 +123,10 @@ def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
 
 def waiting(deps: Deps, *, most: int = 1_000) -> int:
     """Return how many drafts wait for a decision, counting no further than `most`: the menu of every page asks."""
-    return count(deps, Filter(DraftStatus.PENDING), most=most)
+    return count(deps, DraftFilter(DraftStatus.PENDING), most=most)
 
 
-def count(deps: Deps, which: Filter, *, most: int = 10_000) -> int:
+def count(deps: Deps, which: DraftFilter, *, most: int = 10_000) -> int:
     """Return how many drafts a filter names, counting no further than `most`."""
     with deps.db.transaction() as tx:
         return queries.count(tx, which, most=most)
@@ -139,7 +143,7 @@ def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
     return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
 
 
-def open_revisions(deps: Deps, which: Filter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
+def open_revisions(deps: Deps, which: DraftFilter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
     """Return the requests of the pending drafts that a filter names, newest first, for a decision in bulk: each with
     its revision, so that the decision holds for what stands there now."""
     with deps.db.transaction() as tx:
@@ -167,14 +171,14 @@ def _request(row: DraftRow) -> uuid.UUID:
 
 
 def approve(deps: Deps, prefixes: Sequence[str], by: Person, reason: str | None = None, *,
-            revision: int | None = None) -> list[Answer]:  # fmt: skip
+            revision: int | None = None) -> list[DecisionResult]:  # fmt: skip
     """Approve drafts: each becomes a job. Raises NotFound, InvalidInput for a name that is no draft's."""
     return approving.approve(deps, requests_of(deps, prefixes), by, reason, revision=revision)
 
 
 def reject(
     deps: Deps, prefixes: Sequence[str], by: Person, reason: str, *, revision: int | None = None
-) -> list[Answer]:
+) -> list[DecisionResult]:
     """Reject drafts, for a reason from which the agent learns. Raises NotFound, InvalidInput."""
     return approving.reject(deps, requests_of(deps, prefixes), by, reason, revision=revision)
 

@@ -25,7 +25,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import content, lessons, queries, service
 from fleet.features.drafts.kinds import REVISE_DRAFT
-from fleet.features.drafts.learning import Decision
+from fleet.features.drafts.learning import OwnerAnswer
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
@@ -101,10 +101,10 @@ def _learn(tx: Tx, row: DraftRow) -> None:
     if row.decided_by is None or row.decided_by.startswith(_RULE):
         return
     if row.status == DraftStatus.REJECTED:
-        lessons.learn(tx, row, Decision.REJECTED, reason=row.reason)
+        lessons.learn(tx, row, OwnerAnswer.REJECTED, reason=row.reason)
     elif row.status == DraftStatus.APPROVED:
         edited = any(not one.made_by.startswith(_AGENT) for one in queries.revisions_of(tx, row.id))
-        lessons.learn(tx, row, Decision.EDITED if edited else Decision.APPROVED, reason=row.reason)
+        lessons.learn(tx, row, OwnerAnswer.EDITED if edited else OwnerAnswer.APPROVED, reason=row.reason)
 
 
 def amended(deps: Deps, tx: Tx, request: Request) -> None:  # noqa: ARG001

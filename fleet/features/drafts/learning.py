@@ -25,7 +25,7 @@ _LEAST_TOLD = 0.05
 _MOST_EXAMPLES = 4
 
 
-class Decision(StrEnum):
+class OwnerAnswer(StrEnum):
     """How an owner answered."""
 
     APPROVED = "approved"
@@ -33,7 +33,7 @@ class Decision(StrEnum):
     REJECTED = "rejected"
 
 
-REWARDS = {Decision.APPROVED: 0.8, Decision.EDITED: 0.3, Decision.REJECTED: -1.0}
+REWARDS = {OwnerAnswer.APPROVED: 0.8, OwnerAnswer.EDITED: 0.3, OwnerAnswer.REJECTED: -1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Lesson:
 
     kind: str
     topic: str
-    decision: Decision
+    decision: OwnerAnswer
     reward: float
     learned_at: datetime
     text: str = ""
@@ -75,8 +75,8 @@ def leanings(lessons: Sequence[Lesson], now: datetime) -> tuple[Leaning, ...]:
 def examples(lessons: Sequence[Lesson]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Return the newest accepted and the newest refused drafts that have words, a few of each."""
     worded = [lesson for lesson in reversed(lessons) if lesson.text]
-    refused = [lesson for lesson in worded if lesson.decision is Decision.REJECTED]
-    accepted = [lesson for lesson in worded if lesson.decision is not Decision.REJECTED]
+    refused = [lesson for lesson in worded if lesson.decision is OwnerAnswer.REJECTED]
+    accepted = [lesson for lesson in worded if lesson.decision is not OwnerAnswer.REJECTED]
     return _told(accepted), _told(refused)
 
 

@@ -15,7 +15,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
 from fleet.features.drafts import learning
 from fleet.features.drafts.content import gist
-from fleet.features.drafts.learning import REWARDS, Decision, Lesson
+from fleet.features.drafts.learning import REWARDS, Lesson, OwnerAnswer
 from fleet.features.drafts.models import DraftRow, LessonRow
 
 _CLOCK = sa.func.clock_timestamp()
@@ -34,7 +34,7 @@ def heeded(tx: Tx, agent_id: uuid.UUID) -> list[Lesson]:
     return [_lesson(row) for row in reversed(list(tx.session.scalars(query)))]
 
 
-def learn(tx: Tx, draft: DraftRow, decision: Decision, *, reason: str | None) -> None:
+def learn(tx: Tx, draft: DraftRow, decision: OwnerAnswer, *, reason: str | None) -> None:
     """Keep what a decision about a draft teaches, with the weight before and after; once a draft."""
     now, known = tx.now(), heeded(tx, draft.agent_id)
     about = str(draft.about.get("text", ""))
@@ -79,7 +79,7 @@ def undo(tx: Tx, lesson_id: int, *, by: str) -> LessonRow:
 
 def _lesson(row: LessonRow) -> Lesson:
     return Lesson(
-        row.kind, row.topic, Decision(row.decision), row.reward, row.learned_at, row.text, row.about, row.why
+        row.kind, row.topic, OwnerAnswer(row.decision), row.reward, row.learned_at, row.text, row.about, row.why
     )  # fmt: skip
 
 

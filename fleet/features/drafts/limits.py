@@ -14,14 +14,14 @@ from typing import Any
 from fleet.core import text
 from fleet.core.db import Tx
 from fleet.engine.agents import queries as agents
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.approvals import rules
 from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 
 LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agents"}
@@ -38,10 +38,10 @@ def room(deps: Deps, agent_id: uuid.UUID) -> int | None:
 
 
 def _undecided(tx: Tx, agent_id: uuid.UUID, most: int) -> int:
-    return queries.count(tx, Filter(status=DraftStatus.PENDING, agent_id=agent_id), most=most)
+    return queries.count(tx, DraftFilter(status=DraftStatus.PENDING, agent_id=agent_id), most=most)
 
 
-def why_full(deps: Deps, agent: Actor | AgentRow) -> str | None:
+def why_full(deps: Deps, agent: ActingAgent | AgentRow) -> str | None:
     """Return why an agent must not scan its feed until people have decided, and what they can do; or None."""
     if room(deps, agent.id) != 0:
         return None

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.features.drafts.learning import Decision
+from fleet.features.drafts.learning import OwnerAnswer
 from fleet.features.drafts.states import DraftKind, DraftStatus
 
 _TIME = sa.DateTime(timezone=True)
@@ -117,7 +117,7 @@ class LessonRow(Base):
     undone_by: Mapped[str | None] = mapped_column(sa.String(100))
 
     __table_args__ = (
-        sa.CheckConstraint(one_of("decision", Decision), name="decision"),
+        sa.CheckConstraint(one_of("decision", OwnerAnswer), name="decision"),
         sa.CheckConstraint("greatest(abs(weight_before), abs(weight_after)) <= 1", name="weights"),
         sa.CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         sa.Index("ix_draft_lessons_agent", "agent_id", "id"),

@@ -23,7 +23,7 @@ from fleet.features.approvals.permissions import standing
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.content import CHOICES, FIELDS
 from fleet.features.drafts.lessons import explained
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
@@ -66,11 +66,11 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
     )  # fmt: skip
 
 
-def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> Filter:
+def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> DraftFilter:
     _, span, older = AGES[asked["age"]] if asked["age"] else ("", None, False)
     edge = None if span is None else now - span
     sure = None if asked["sure"] is None else asked["sure"] / 100
-    return Filter(
+    return DraftFilter(
         asked["status"], asked["kind"], lookup.agent_id(deps.db, asked["agent"]), asked["topic"] or None, sure,
         since=None if older else edge, until=edge if older else None,
     )  # fmt: skip

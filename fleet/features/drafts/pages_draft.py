@@ -18,7 +18,7 @@ from fleet.features.approvals.pages_decisions import Back, Decider, Name, Reason
 from fleet.features.approvals.permissions import standing
 from fleet.features.approvals.request import Changed
 from fleet.features.drafts import commands as drafting
-from fleet.features.drafts.commands import Seen
+from fleet.features.drafts.commands import DraftView
 from fleet.features.drafts.content import CHOICES, FIELDS, editable
 from fleet.features.drafts.models import RevisionRow
 from fleet.features.drafts.states import DraftKind
@@ -92,7 +92,7 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
     )  # fmt: skip
 
 
-def _looks(one: Seen, who: Principal) -> dict[str, Any]:
+def _looks(one: DraftView, who: Principal) -> dict[str, Any]:
     """Return what the template asks about the draft."""
     kind = DraftKind(one.row.kind)
     return {

@@ -19,7 +19,7 @@ _LISTED = "`fleet drafts list` shows them all."
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class DraftFilter:
     """Which drafts; empty fields filter nothing. `topic` is part of one, `confidence` the least of the agent's own."""
 
     status: DraftStatus | None = None
@@ -44,7 +44,7 @@ def resolve(tx: Tx, prefix: str) -> uuid.UUID:
     return prefixes.resolve(tx, DraftRow.id, prefix, what="draft", listed=_LISTED)
 
 
-def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[DraftRow]:
+def page(tx: Tx, which: DraftFilter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[DraftRow]:
     """Return drafts, newest first; `before` is the last of the page above. Raises NotFound if that one is gone."""
     query = sa.select(DraftRow).where(*_where(which)).order_by(DraftRow.created_at.desc(), DraftRow.id.desc())
     if before is not None:
@@ -53,7 +53,7 @@ def page(tx: Tx, which: Filter, *, limit: int = 20, before: uuid.UUID | None = N
     return list(tx.session.scalars(query.limit(limit)))
 
 
-def count(tx: Tx, which: Filter, *, most: int = 10_000) -> int:
+def count(tx: Tx, which: DraftFilter, *, most: int = 10_000) -> int:
     """Return how many drafts there are, counting no further than `most`: a page waits for this."""
     some = sa.select(sa.literal(1)).select_from(DraftRow).where(*_where(which)).limit(most).subquery()
     return int(tx.scalar(sa.select(sa.func.count()).select_from(some)) or 0)
@@ -61,7 +61,7 @@ def count(tx: Tx, which: Filter, *, most: int = 10_000) -> int:
 
 def agents_with(tx: Tx, number: int, *, agent_id: uuid.UUID | None = None) -> list[uuid.UUID]:
     """Return the agents of which at least so many drafts wait for a decision, all or the one named."""
-    which = Filter(status=DraftStatus.PENDING, agent_id=agent_id)
+    which = DraftFilter(status=DraftStatus.PENDING, agent_id=agent_id)
     query = sa.select(DraftRow.agent_id).where(*_where(which)).group_by(DraftRow.agent_id)
     return list(tx.session.scalars(query.having(sa.func.count() >= number).order_by(DraftRow.agent_id)))
 
@@ -112,7 +112,7 @@ def open_comments(tx: Tx, surface: str, targets: Sequence[str]) -> dict[str, int
     return {str(target): int(number) for target, number in tx.execute(query)}
 
 
-def _where(which: Filter) -> list[sa.ColumnElement[bool]]:
+def _where(which: DraftFilter) -> list[sa.ColumnElement[bool]]:
     where: list[sa.ColumnElement[bool]] = []
     if which.status is not None:
         where.append(DraftRow.status == which.status)

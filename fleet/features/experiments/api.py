@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.features.experiments import service as experiments
-from fleet.features.experiments.effect_size import Verdict
-from fleet.features.experiments.service import Line, Standing, Whose
+from fleet.features.experiments.effect_size import EffectVerdict
+from fleet.features.experiments.service import ExperimentSummary, VariantFigures, Whose
 from fleet.features.experiments.variants import Dimension
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
@@ -20,7 +20,7 @@ from fleet.web.fields import Body, taken
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 
 
-class Tally(BaseModel):
+class VariantTallyOut(BaseModel):
     """How many posts a variant was assigned, and how many of them have been read at least once."""
 
     variant: str
@@ -29,7 +29,7 @@ class Tally(BaseModel):
     latest: datetime
 
 
-class Experiment(BaseModel):
+class ExperimentOut(BaseModel):
     """One experiment at a glance. Of one that is in no file any more only the results are left."""
 
     name: str
@@ -40,14 +40,14 @@ class Experiment(BaseModel):
     enough: int | None = Field(
         description="posts (or days of agents) that each variant needs before its effect is told"
     )
-    tallies: list[Tally]
+    tallies: list[VariantTallyOut]
 
 
-class ExperimentPage(Page[Experiment]):
+class ExperimentPage(Page[ExperimentOut]):
     """A page of experiments: those that are on, then shipped ones, then those with results alone."""
 
 
-class Got(BaseModel):
+class EngagementOut(BaseModel):
     """Likes and comments of units that were assigned together."""
 
     units: int
@@ -55,7 +55,7 @@ class Got(BaseModel):
     variance: float
 
 
-class Interval(BaseModel):
+class EffectIntervalOut(BaseModel):
     """A difference of means, and between which values it lies with 95 % confidence, all comparisons together."""
 
     difference: float
@@ -69,15 +69,15 @@ class VariantResult(BaseModel):
     variant: str
     assigned: int
     posts: int = Field(description="posts that were read at this age")
-    got: dict[Whose, Got]
-    verdict: Verdict
-    interval: Interval | None
+    got: dict[Whose, EngagementOut]
+    verdict: EffectVerdict
+    interval: EffectIntervalOut | None
 
 
-class Results(BaseModel):
+class ResultsOut(BaseModel):
     """An experiment's results at one age of its posts."""
 
-    experiment: Experiment
+    experiment: ExperimentOut
     age_h: int
     whose: Whose
     tells_apart: bool = Field(description="whether the surface tells people from agents")
@@ -103,27 +103,27 @@ def list_experiments(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Exp
 
 @router.get("/{experiment}", dependencies=[needs(Permission.FLEET_VIEW)])
 def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
-         which: Annotated[ResultsQuery, Query()]) -> Results:  # fmt: skip
+         which: Annotated[ResultsQuery, Query()]) -> ResultsOut:  # fmt: skip
     """Return what came of an experiment so far."""
     found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
     return taken(
-        Results, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]
+        ResultsOut, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]
     )  # fmt: skip
 
 
-def _view(one: Standing) -> Experiment:
+def _view(one: ExperimentSummary) -> ExperimentOut:
     known = one.experiment
-    return Experiment(
+    return ExperimentOut(
         name=one.name, on=one.on, question=known.question if known else None,
         dimension=known.dimension if known else None, enough=known.enough if known else None,
         variants=[variant.name for variant in known.variants] if known else [],
-        tallies=[taken(Tally, tally) for tally in one.tallies],
+        tallies=[taken(VariantTallyOut, tally) for tally in one.tallies],
     )  # fmt: skip
 
 
-def _result(line: Line) -> VariantResult:
+def _result(line: VariantFigures) -> VariantResult:
     interval = line.compared.interval
     return taken(
-        VariantResult, line, got={whose: taken(Got, got) for whose, got in line.got.items()},
-        verdict=line.compared.verdict, interval=None if interval is None else taken(Interval, interval),
+        VariantResult, line, got={whose: taken(EngagementOut, got) for whose, got in line.got.items()},
+        verdict=line.compared.verdict, interval=None if interval is None else taken(EffectIntervalOut, interval),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 
 from fleet.core.db import Tx
 from fleet.engine import schedule
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.experiments import engagement, variants
@@ -27,7 +27,7 @@ from fleet.features.publishing.kinds import POST
 from fleet.llm.base import Style
 
 
-def waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
+def waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
     """Return what an agent would not do at this hour, and why: outside of its day's window it does not post.
 
     The window is drawn for each local day, so decisions stay pure, no post waits in a queue, and caps hold as ever.
@@ -42,7 +42,7 @@ def waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
 
 
 def plan(
-    deps: Deps, agent: Actor, now: datetime, jobs: Sequence[NewJob]
+    deps: Deps, agent: ActingAgent, now: datetime, jobs: Sequence[NewJob]
 ) -> tuple[list[NewJob], Callable[[Tx], None] | None]:
     """Return the jobs, posts among them with their variants, and what records the assignments with the decision."""
     if not experiments_of(deps):
@@ -68,7 +68,7 @@ def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:
     return tuple(variant.style for variant in found if variant is not None and variant.style is not None)
 
 
-def _assigned(deps: Deps, agent: Actor, now: datetime, job: NewJob) -> list[Assignment]:
+def _assigned(deps: Deps, agent: ActingAgent, now: datetime, job: NewJob) -> list[Assignment]:
     tick = variants.unit_of_tick(job.tick_no or 0)
     chosen = [
         (experiment, variants.pick(experiment, agent.id, tick), tick)
@@ -84,7 +84,7 @@ def _assigned(deps: Deps, agent: Actor, now: datetime, job: NewJob) -> list[Assi
     ]  # fmt: skip
 
 
-def _window(deps: Deps, agent: Actor, now: datetime) -> tuple[Experiment, Variant, str] | None:
+def _window(deps: Deps, agent: ActingAgent, now: datetime) -> tuple[Experiment, Variant, str] | None:
     """Return in which hours an agent posts on its present local day; None where no experiment says so."""
     of_hours = (one for one in experiments_of(deps) if one.dimension is Dimension.POSTING_HOUR)
     experiment = next(of_hours, None)

@@ -14,15 +14,19 @@ from fleet.cli.frame.options import json_option
 from fleet.core import clock
 from fleet.features.experiments import effect_strip
 from fleet.features.experiments import service as trials
-from fleet.features.experiments.effect_size import CONFIDENCE, Verdict
+from fleet.features.experiments.effect_size import CONFIDENCE, EffectVerdict
 from fleet.features.experiments.measure import AGES_H
-from fleet.features.experiments.service import Line, Results, Standing, Whose
+from fleet.features.experiments.service import ExperimentResults, ExperimentSummary, VariantFigures, Whose
 from fleet.features.experiments.variants import Dimension, Variant
 
 _BAR_CHARS = 24
 _RIGHT = {"justify": "right"}
-_WORDS = {Verdict.NO_DIFFERENCE: "no difference to be seen", Verdict.MORE: "more", Verdict.LESS: "less"}
-_STYLES = {Verdict.MORE: "green", Verdict.LESS: "red"}
+_WORDS = {
+    EffectVerdict.NO_DIFFERENCE: "no difference to be seen",
+    EffectVerdict.MORE: "more",
+    EffectVerdict.LESS: "less",
+}
+_STYLES = {EffectVerdict.MORE: "green", EffectVerdict.LESS: "red"}
 
 
 @click.group(cls=FleetGroup)
@@ -85,7 +89,7 @@ def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool
         door.note(_fine_print(found))
 
 
-def _heading(found: Results) -> list[Text]:
+def _heading(found: ExperimentResults) -> list[Text]:
     experiment, state = found.standing.experiment, "on" if found.standing.on else "off"
     what = str(experiment.dimension).replace("_", " ") if experiment else "its file is gone: in the order of names"
     lines = [Text.assemble((found.standing.name, "bold"), f"  {what}, {state}")]
@@ -94,7 +98,7 @@ def _heading(found: Results) -> list[Text]:
     return lines
 
 
-def _variants(found: Results) -> list[Any]:
+def _variants(found: ExperimentResults) -> list[Any]:
     """Return what each variant is, for whom there is nothing to compare yet."""
     experiment = found.standing.experiment
     if experiment is None:
@@ -108,7 +112,7 @@ def _what(variant: Variant) -> str:
     return f"the {variant.style.part}: {variant.style.instruction}" if variant.style else "no other than without it"
 
 
-def _nothing_yet(found: Results) -> str:
+def _nothing_yet(found: ExperimentResults) -> str:
     assigned = sum(line.assigned for line in found.lines)
     if assigned:
         return f"{assigned} posts are assigned; none has been read after {found.age_h} h yet."
@@ -117,7 +121,7 @@ def _nothing_yet(found: Results) -> str:
     return f"It is off. FLEET_EXPERIMENTS={found.standing.name} switches it on, once the workers start anew."
 
 
-def _means(found: Results) -> Any:
+def _means(found: ExperimentResults) -> Any:
     """Draw each variant's mean as a bar, and beside it what the others gave."""
     most = max(line.got[found.whose].mean for line in found.lines) or 1
     beside = [whose for whose in (Whose.PEOPLE, Whose.AGENTS) if found.tells_apart and whose is not found.whose]
@@ -131,7 +135,7 @@ def _means(found: Results) -> Any:
     return table
 
 
-def _differences(found: Results) -> Any:
+def _differences(found: ExperimentResults) -> Any:
     """Draw each difference to the first variant with its interval; where there is none yet, nothing is drawn."""
     first, *others = found.lines
     table = render.table(f"Compared with {first.variant}", ("Difference", _RIGHT),
@@ -149,9 +153,9 @@ def _differences(found: Results) -> Any:
     return table
 
 
-def _verdict(found: Results, line: Line) -> Text:
+def _verdict(found: ExperimentResults, line: VariantFigures) -> Text:
     verdict, experiment = line.compared.verdict, found.standing.experiment
-    if verdict is not Verdict.NOT_ENOUGH or experiment is None:
+    if verdict is not EffectVerdict.NOT_ENOUGH or experiment is None:
         return Text(f"{line.variant}: {_WORDS.get(verdict, 'not enough yet')}.", style=_STYLES.get(verdict, ""))
     units = min(found.lines[0].got[found.whose].units, line.got[found.whose].units)
     what = "days of agents" if experiment.dimension is Dimension.POSTING_HOUR else "posts"
@@ -160,7 +164,7 @@ def _verdict(found: Results, line: Line) -> Text:
     return Text(f"{line.variant}: not enough yet, {units} of {experiment.enough} {what} each.")
 
 
-def _fine_print(found: Results) -> str:
+def _fine_print(found: ExperimentResults) -> str:
     comparisons = len(found.lines) - 1
     corrected = f", Bonferroni over {comparisons} comparisons" if comparisons > 1 else ""
     apart = "" if found.tells_apart else " This surface does not tell agents from people."
@@ -170,7 +174,7 @@ def _fine_print(found: Results) -> str:
     )
 
 
-def _standing(one: Standing) -> dict[str, Any]:
+def _standing(one: ExperimentSummary) -> dict[str, Any]:
     experiment = one.experiment
     tallies = {tally.variant: tally for tally in one.tallies}
     return {
@@ -183,7 +187,7 @@ def _standing(one: Standing) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _results(found: Results) -> dict[str, Any]:
+def _results(found: ExperimentResults) -> dict[str, Any]:
     return {
         **_standing(found.standing), "after_h": found.age_h, "by": found.whose, "tells_apart": found.tells_apart,
         "confidence": CONFIDENCE, "comparisons": max(0, len(found.lines) - 1),
@@ -191,7 +195,7 @@ def _results(found: Results) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: VariantFigures) -> dict[str, Any]:
     interval = line.compared.interval
     return {
         "variant": line.variant, "assigned": line.assigned, "posts": line.posts,

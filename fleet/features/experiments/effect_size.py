@@ -29,7 +29,7 @@ class Sample:
     variance: float
 
 
-class Verdict(StrEnum):
+class EffectVerdict(StrEnum):
     """What can be said of a variant compared with the first."""
 
     REFERENCE = "reference"
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class EffectInterval:
     """A difference of means, and between which values it lies with the confidence of all comparisons together."""
 
     difference: float
@@ -52,8 +52,8 @@ class Interval:
 class Compared:
     """A variant against the first. No interval while there is too little to compute one from."""
 
-    verdict: Verdict
-    interval: Interval | None = None
+    verdict: EffectVerdict
+    interval: EffectInterval | None = None
 
 
 def compare(samples: Sequence[Sample], *, enough: int, confidence: float = CONFIDENCE) -> list[Compared]:
@@ -66,19 +66,19 @@ def compare(samples: Sequence[Sample], *, enough: int, confidence: float = CONFI
         return []
     level = 1 - (1 - confidence) / max(1, len(samples) - 1)
     first, *others = samples
-    return [Compared(Verdict.REFERENCE), *(_compared(first, other, enough, level) for other in others)]
+    return [Compared(EffectVerdict.REFERENCE), *(_compared(first, other, enough, level) for other in others)]
 
 
 def _compared(first: Sample, other: Sample, enough: int, level: float) -> Compared:
     interval = welch(first, other, level)
     if interval is None or min(first.units, other.units) < enough:
-        return Compared(Verdict.NOT_ENOUGH, interval)
+        return Compared(EffectVerdict.NOT_ENOUGH, interval)
     if interval.low > 0:
-        return Compared(Verdict.MORE, interval)
-    return Compared(Verdict.LESS if interval.high < 0 else Verdict.NO_DIFFERENCE, interval)
+        return Compared(EffectVerdict.MORE, interval)
+    return Compared(EffectVerdict.LESS if interval.high < 0 else EffectVerdict.NO_DIFFERENCE, interval)
 
 
-def welch(first: Sample, other: Sample, level: float) -> Interval | None:
+def welch(first: Sample, other: Sample, level: float) -> EffectInterval | None:
     """Return Welch's interval of other minus first; None with too few units, or when all of them were the same."""
     if min(first.units, other.units) < LEAST_FOR_AN_INTERVAL:
         return None
@@ -91,7 +91,7 @@ def welch(first: Sample, other: Sample, level: float) -> Interval | None:
     )  # fmt: skip
     reach = student_t(1 - (1 - level) / 2, degrees) * math.sqrt(squared)
     difference = other.mean - first.mean
-    return Interval(difference, difference - reach, difference + reach)
+    return EffectInterval(difference, difference - reach, difference + reach)
 
 
 def student_t(probability: float, degrees: float) -> float:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from fleet.features.experiments.effect_size import Interval
+from fleet.features.experiments.effect_size import EffectInterval
 
 WIDTH = 25
 _ZERO = WIDTH // 2
 
 
-def draw(interval: Interval, reach: float, style: str = "") -> Text:
+def draw(interval: EffectInterval, reach: float, style: str = "") -> Text:
     """Draw an interval on a scale from -reach to +reach, which all strips of one table share."""
     low, middle, high = (_place(value, reach) for value in (interval.low, interval.difference, interval.high))
     cells = ["·"] * WIDTH

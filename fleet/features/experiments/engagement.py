@@ -58,7 +58,7 @@ def keep(tx: Tx, reading: Reading) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VariantTally:
     """How many posts a variant was assigned, the latest when, and how many of them have been read at least once."""
 
     experiment: str
@@ -68,7 +68,7 @@ class Tally:
     latest: datetime
 
 
-def tallies(tx: Tx, experiment: str | None = None) -> list[Tally]:
+def tallies(tx: Tx, experiment: str | None = None) -> list[VariantTally]:
     """Return the tallies of one experiment, or of all, by experiment and variant."""
     query = (
         sa.select(
@@ -81,11 +81,11 @@ def tallies(tx: Tx, experiment: str | None = None) -> list[Tally]:
     )  # fmt: skip
     if experiment is not None:
         query = query.where(AssignmentRow.experiment == experiment)
-    return [Tally(*row) for row in tx.execute(query)]
+    return [VariantTally(*row) for row in tx.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class Engagement:
     """Likes and comments together of a variant's units, each unit counting by the mean of its posts."""
 
     units: int
@@ -99,9 +99,9 @@ class Sums:
 
     variant: str
     posts: int
-    everybody: Got
-    people: Got
-    agents: Got
+    everybody: Engagement
+    people: Engagement
+    agents: Engagement
 
 
 def sums(tx: Tx, experiment: str, age_h: int) -> dict[str, Sums]:
@@ -131,9 +131,9 @@ def _told(column: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[Any], ...]:
     return sa.func.count(column), sa.func.avg(column), sa.func.var_samp(column)
 
 
-def _got(row: Sequence[Any]) -> Got:
+def _got(row: Sequence[Any]) -> Engagement:
     units, mean, variance = row
-    return Got(int(units), float(mean or 0), float(variance or 0))
+    return Engagement(int(units), float(mean or 0), float(variance or 0))
 
 
 def prune_readings(tx: Tx, *, days: int, limit: int) -> int:

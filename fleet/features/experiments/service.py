@@ -15,7 +15,7 @@ from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
 from fleet.features.experiments import effect_size, engagement, experiment_file
 from fleet.features.experiments.effect_size import Compared, Sample
-from fleet.features.experiments.engagement import Got, Sums, Tally
+from fleet.features.experiments.engagement import Engagement, Sums, VariantTally
 from fleet.features.experiments.variants import Experiment
 
 
@@ -28,38 +28,38 @@ class Whose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ExperimentSummary:
     """One experiment at a glance. `experiment` is None for one of which only the results are left."""
 
     name: str
     experiment: Experiment | None
     on: bool
-    tallies: Sequence[Tally]
+    tallies: Sequence[VariantTally]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class VariantFigures:
     """One variant's results: posts assigned and read at this age, what they got on average, and the comparison."""
 
     variant: str
     assigned: int
     posts: int
-    got: Mapping[Whose, Got]
+    got: Mapping[Whose, Engagement]
     compared: Compared
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class ExperimentResults:
     """An experiment's results at one age. `whose` is what was compared; `tells_apart`: the surface tells who is one."""
 
-    standing: Standing
+    standing: ExperimentSummary
     age_h: int
     whose: Whose
     tells_apart: bool
-    lines: Sequence[Line]
+    lines: Sequence[VariantFigures]
 
 
-def standings(deps: Deps) -> list[Standing]:
+def standings(deps: Deps) -> list[ExperimentSummary]:
     """Return every experiment that is known: those that are on, then shipped ones, then those with results alone."""
     with deps.db.transaction() as tx:
         found = engagement.tallies(tx)
@@ -68,7 +68,7 @@ def standings(deps: Deps) -> list[Standing]:
     return [_standing(deps, name, known, [one for one in found if one.experiment == name]) for name in names]
 
 
-def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) -> Results:
+def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) -> ExperimentResults:
     """Return what came of an experiment so far; of people alone, if not said, where the surface tells them apart.
 
     Raises NotFound for a name that is neither known nor has results.
@@ -83,7 +83,7 @@ def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) ->
     standing = _standing(deps, name, known, tallies)
     tells_apart = any(one.people.units for one in sums.values())
     compared_by = whose or (Whose.PEOPLE if tells_apart or not sums else Whose.EVERYBODY)
-    return Results(standing, age_h, compared_by, tells_apart, _lines(standing, sums, compared_by))
+    return ExperimentResults(standing, age_h, compared_by, tells_apart, _lines(standing, sums, compared_by))
 
 
 def _known(deps: Deps) -> dict[str, Experiment]:
@@ -94,11 +94,13 @@ def _known(deps: Deps) -> dict[str, Experiment]:
     return known
 
 
-def _standing(deps: Deps, name: str, known: Mapping[str, Experiment], tallies: Sequence[Tally]) -> Standing:
-    return Standing(name, known.get(name), any(one.name == name for one in experiments_of(deps)), tallies)
+def _standing(
+    deps: Deps, name: str, known: Mapping[str, Experiment], tallies: Sequence[VariantTally]
+) -> ExperimentSummary:
+    return ExperimentSummary(name, known.get(name), any(one.name == name for one in experiments_of(deps)), tallies)
 
 
-def _lines(standing: Standing, sums: Mapping[str, Sums], whose: Whose) -> list[Line]:
+def _lines(standing: ExperimentSummary, sums: Mapping[str, Sums], whose: Whose) -> list[VariantFigures]:
     """Return the variants in the order of the file, then those that are in it no more."""
     experiment = standing.experiment
     assigned = {tally.variant: tally.assigned for tally in standing.tallies}
@@ -109,13 +111,13 @@ def _lines(standing: Standing, sums: Mapping[str, Sums], whose: Whose) -> list[L
     enough = experiment.enough if experiment else effect_size.LEAST_FOR_AN_INTERVAL
     compared = effect_size.compare(samples, enough=enough)
     return [
-        Line(name, assigned.get(name, 0), sums[name].posts if name in sums else 0, got[name], one)
+        VariantFigures(name, assigned.get(name, 0), sums[name].posts if name in sums else 0, got[name], one)
         for name, one in zip(names, compared, strict=True)
     ]
 
 
-def _got(sums: Sums | None) -> dict[Whose, Got]:
-    nothing = Got(0, 0.0, 0.0)
+def _got(sums: Sums | None) -> dict[Whose, Engagement]:
+    nothing = Engagement(0, 0.0, 0.0)
     return {whose: nothing if sums is None else getattr(sums, whose) for whose in Whose}
 
 

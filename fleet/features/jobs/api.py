@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.web import cursors
@@ -88,7 +88,7 @@ class JobQuery(Paging):
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
 
 
-def views(deps: Deps, rows: list[Listed]) -> list[Job]:
+def views(deps: Deps, rows: list[ListedJob]) -> list[Job]:
     """Return jobs as programs see them."""
     names = lookup.names(deps.db, [row.agent_id for row in rows])
     return [taken(Job, row, agent=lookup.username(names, row.agent_id)) for row in rows]
@@ -102,7 +102,7 @@ def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first."""
-    wanted = Filter(
+    wanted = JobFilter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
@@ -102,15 +102,15 @@ def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
     return Count(count=job_commands.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
 
 
-def _named(deps: Deps, some: Some) -> Filter:
+def _named(deps: Deps, some: Some) -> JobFilter:
     if some.ids is not None:
-        return Filter(states=(JobState.DEAD,), ids=tuple(some.ids))
+        return JobFilter(states=(JobState.DEAD,), ids=tuple(some.ids))
     assert some.filter is not None  # the model says so
     return _filter(deps, some.filter)
 
 
-def _filter(deps: Deps, which: DeadFilter) -> Filter:
-    return Filter(
+def _filter(deps: Deps, which: DeadFilter) -> JobFilter:
+    return JobFilter(
         states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind),
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),

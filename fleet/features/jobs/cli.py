@@ -19,9 +19,9 @@ from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
 from fleet.engine.jobs.allowed_actions import MEANING
-from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import FINAL, DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 
@@ -62,9 +62,9 @@ def filters(command: F) -> F:
 
 def chosen(door: Door, *, states: Sequence[str] = (), agent: str | None = None, kinds: Sequence[str] = (),
            reason: str | None = None, older_than: timedelta | None = None, newer_than: timedelta | None = None,
-           prefixes: Sequence[str] = ()) -> Filter:  # fmt: skip
+           prefixes: Sequence[str] = ()) -> JobFilter:  # fmt: skip
     """Return the filter that options ask for. Raises NotFound for an unknown agent or id."""
-    return Filter(
+    return JobFilter(
         states=tuple(JobState(state) for state in states),
         agent_id=lookup.agent_id(door.deps.db, agent),
         kinds=tuple(kinds),
@@ -100,7 +100,7 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     door.note(render.page(rows, total, offset, "jobs", below=below(rows, limit)))
 
 
-def job_data(row: JobRow | Listed, names: Names, *, whole: bool = False) -> dict[str, Any]:
+def job_data(row: JobRow | ListedJob, names: Names, *, whole: bool = False) -> dict[str, Any]:
     """Return a job; `whole` adds what it carries, which lists have not read."""
     same = (
         "id", "kind", "state", "priority", "agent_id", "tick_no", "surface", "target", "attempts", "max_attempts",
@@ -119,18 +119,18 @@ def attempt_data(row: AttemptRow) -> dict[str, Any]:
     }
 
 
-def below(rows: Sequence[Listed], limit: int) -> str | None:
+def below(rows: Sequence[ListedJob], limit: int) -> str | None:
     """Return what to give --before for the next page; None when this one is not full."""
     return str(rows[-1].id)[:_SURELY_ONE_CHARS] if len(rows) == limit else None
 
 
-def who(row: JobRow | Listed, names: Names) -> str:
+def who(row: JobRow | ListedJob, names: Names) -> str:
     """Return whose job it is."""
     named = names.get(row.agent_id) if row.agent_id else None
     return named.username if named else "–"
 
 
-def about(row: Listed) -> Text:
+def about(row: ListedJob) -> Text:
     """Return the one thing worth knowing about a job: what went wrong, what it waits for, what it came to."""
     if row.error and row.state not in (JobState.DONE, JobState.SKIPPED, JobState.CANCELLED):
         return render.words(row.error, "red")
@@ -140,7 +140,7 @@ def about(row: Listed) -> Text:
     return render.words(told, "dim")
 
 
-def _when(row: Listed, now: datetime) -> str:
+def _when(row: ListedJob, now: datetime) -> str:
     return render.when(row.finished_at if row.state in FINAL else row.next_attempt_at, now)
 
 

@@ -21,8 +21,8 @@ from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import Conflict
 from fleet.engine.agents import lookup
-from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.lists import ListedJob
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.registry import MESSAGE
 from fleet.features.jobs import cli as jobs
@@ -50,7 +50,7 @@ def _filters(command: F) -> F:
     return jobs.filters(command)
 
 
-def _chosen(door: Door, options: dict[str, Any]) -> Filter:
+def _chosen(door: Door, options: dict[str, Any]) -> JobFilter:
     return jobs.chosen(door, states=[JobState.DEAD], **options)
 
 
@@ -89,7 +89,7 @@ def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json
     door.note(render.page(rows, total, offset, "dead letters", below=jobs.below(rows, limit)))
 
 
-def _show(door: Door, rows: Sequence[Listed]) -> None:
+def _show(door: Door, rows: Sequence[ListedJob]) -> None:
     if not rows:
         return
     now = clock.now()
@@ -142,7 +142,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
     door.say(f"Replayed {_letters(number)}.")
 
 
-def _replayable(row: Listed, *, allow_stale: bool) -> bool:
+def _replayable(row: ListedJob, *, allow_stale: bool) -> bool:
     return row.kind != MESSAGE.kind and (allow_stale or row.expires_at > clock.now())
 
 

@@ -15,13 +15,13 @@ from fleet.engine import publish
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import lists, queries
 from fleet.engine.jobs.ledger import Ring
-from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 
 
-def list_jobs(deps: Deps, which: Filter, *, before: str | None = None, limit: int = 50,
-              offset: int = 0, counted: bool = True) -> tuple[list[Listed], int | None]:  # fmt: skip
+def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
+              offset: int = 0, counted: bool = True) -> tuple[list[ListedJob], int | None]:  # fmt: skip
     """Return a page of jobs, newest first, and their total: None for very many, or if not `counted`.
 
     `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
@@ -63,24 +63,24 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class BulkResult:
     """How many of several jobs were moved, and why the others were not."""
 
     number: int
     refused: Sequence[str]
 
 
-def retry_jobs(deps: Deps, prefixes: Sequence[str]) -> Moved:
+def retry_jobs(deps: Deps, prefixes: Sequence[str]) -> BulkResult:
     """Make waiting jobs due at once, each in a transaction of its own."""
     return _each(prefixes, lambda one: retry_job(deps, one))
 
 
-def cancel_jobs(deps: Deps, prefixes: Sequence[str], *, by: str) -> Moved:
+def cancel_jobs(deps: Deps, prefixes: Sequence[str], *, by: str) -> BulkResult:
     """Cancel jobs that have not begun, each in a transaction of its own."""
     return _each(prefixes, lambda one: cancel_job(deps, one, by=by))
 
 
-def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> Moved:
+def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> BulkResult:
     moved, refused = 0, []
     for one in dict.fromkeys(prefixes):
         try:
@@ -89,17 +89,17 @@ def _each(prefixes: Sequence[str], move: Callable[[str], object]) -> Moved:
             refused.append(error.message)
         else:
             moved += 1
-    return Moved(moved, refused)
+    return BulkResult(moved, refused)
 
 
-def replay_dead(deps: Deps, which: Filter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
+def replay_dead(deps: Deps, which: JobFilter, *, by: str, allow_stale: bool = False, limit: int = 1000) -> int:
     """Replay at most `limit` dead letters; return how many. A second call replays none of them again."""
     with deps.db.transaction() as tx:
         number = bring_back(deps, tx, which, by=by, allow_stale=allow_stale, limit=limit)
         return audit.noted(tx, number, "dead.replayed", **_fields(which), allow_stale=allow_stale or None)
 
 
-def bring_back(deps: Deps, tx: Tx, which: Filter, *, by: str, allow_stale: bool, limit: int = 1000) -> int:
+def bring_back(deps: Deps, tx: Tx, which: JobFilter, *, by: str, allow_stale: bool, limit: int = 1000) -> int:
     """Replay dead letters in the caller's transaction and publish their jobs after COMMIT; return how many."""
     rings = queries.replay(tx, which, allow_stale=allow_stale, limit=limit)
     replayed = [{"subject": "job.replayed", "agent_id": None, "job_id": ring.job_id,
@@ -109,7 +109,7 @@ def bring_back(deps: Deps, tx: Tx, which: Filter, *, by: str, allow_stale: bool,
     return len(rings)
 
 
-def discard_dead(deps: Deps, which: Filter, *, by: str, limit: int = 1000) -> int:
+def discard_dead(deps: Deps, which: JobFilter, *, by: str, limit: int = 1000) -> int:
     """Discard at most `limit` dead letters, and keep their rows; return how many."""
     with deps.db.transaction() as tx:
         number = queries.discard(tx, which, limit=limit)
@@ -118,7 +118,7 @@ def discard_dead(deps: Deps, which: Filter, *, by: str, limit: int = 1000) -> in
         return audit.noted(tx, number, "dead.discarded", **_fields(which))
 
 
-def _fields(which: Filter) -> dict[str, Any]:
+def _fields(which: JobFilter) -> dict[str, Any]:
     """Return the fields of a filter that filter something."""
     return {name: value for name in which.__slots__ if (value := getattr(which, name)) not in (None, (), [])}
 

@@ -14,13 +14,13 @@ from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.policy import Priority
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
-from fleet.features.jobs.commands import Moved
+from fleet.features.jobs.commands import BulkResult
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import JobId, Maybe, Name, Since
 from fleet.web.kinds import Kind
@@ -39,10 +39,10 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
          before: JobId = "") -> Response:  # fmt: skip
     """Show a page of jobs, newest first."""
     problem: FleetError | None = None
-    found: list[Listed] = []
+    found: list[ListedJob] = []
     total: int | None = 0
     try:
-        which = Filter(
+        which = JobFilter(
             states=(state,) if state else (), kinds=(kind,) if kind else (), priority=priority,
             agent_id=lookup.agent_id(deps.db, agent), newer_than=since.span if since else None,
         )  # fmt: skip
@@ -86,7 +86,7 @@ def cancel_selected(request: Request, deps: TheDeps, who: Annotated[Principal, n
     return _told(request, job_commands.cancel_jobs(deps, id, by=who.by), "called off")
 
 
-def _told(request: Request, moved: Moved, what: str) -> Response:
+def _told(request: Request, moved: BulkResult, what: str) -> Response:
     where = back(request, "/jobs")
     if not moved.number and not moved.refused:
         return go(request, where, "Select some jobs first.", wrong=True)
@@ -97,12 +97,12 @@ def _told(request: Request, moved: Moved, what: str) -> Response:
 
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Return what the tab "jobs" of an agent's page shows."""
-    which = Filter(agent_id=agent.id)
+    which = JobFilter(agent_id=agent.id)
     found, total = job_commands.list_jobs(deps, which, before=before or None, limit=_PAGE)
     return {"jobs": found, "total": total, "about": _about, "more": found[-1].id if len(found) == _PAGE else None}
 
 
-def _about(job: Listed) -> str:
+def _about(job: ListedJob) -> str:
     """Return the text of a job, or its target: the id of a post is cut."""
     about = f"post {job.target[:8]}" if job.target and job.kind in _ON_POSTS else job.target or ""
     return text.clean(str((job.result or {}).get("text") or about))

@@ -19,8 +19,8 @@ from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.allowed_actions import MEANING
-from fleet.engine.jobs.lists import Listed
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.lists import ListedJob
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
@@ -35,7 +35,7 @@ _PAGE = 50
 _SHOWN = 10
 
 
-class Asked(BaseModel):
+class DeadLetterQuery(BaseModel):
     """Which dead letters an address means: those with the ids, or with `all` every one that the rest matches."""
 
     reason: Maybe[DeadReason] = None
@@ -45,10 +45,10 @@ class Asked(BaseModel):
     id: list[JobId] = Field(default=[], max_length=_PAGE)
     all: bool = False
 
-    def filter(self, deps: Deps) -> Filter:
+    def filter(self, deps: Deps) -> JobFilter:
         """Return it as a filter. Raises NotFound, InvalidInput."""
         limits = self.age.limits if self.age else {}
-        return Filter(
+        return JobFilter(
             states=(JobState.DEAD,), reason=self.reason, kinds=(self.kind,) if self.kind else (),
             agent_id=lookup.agent_id(deps.db, self.agent),
             ids=tuple(job_commands.show_job(deps, one)[0].id for one in self.id),
@@ -73,21 +73,23 @@ class Chosen(BaseModel):
     last: AwareDatetime
     stale: bool = False
 
-    def filter(self, deps: Deps) -> Filter:
+    def filter(self, deps: Deps) -> JobFilter:
         """Return it as a filter. Raises NotFound, InvalidInput."""
-        asked = Asked(reason=self.reason, kind=self.kind, agent=self.agent, id=self.id)
+        asked = DeadLetterQuery(reason=self.reason, kind=self.kind, agent=self.agent, id=self.id)
         found = asked.filter(deps)
-        return Filter(
+        return JobFilter(
             found.states, found.agent_id, found.kinds, found.reason, ids=found.ids, ended_from=self.first,
             ended_till=self.last,
         )  # fmt: skip
 
 
 @router.get("/dead", dependencies=[needs(Permission.JOBS_VIEW)])
-def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], before: JobId = "") -> Response:
+def dead(
+    request: Request, deps: TheDeps, *, asked: Annotated[DeadLetterQuery, Query()], before: JobId = ""
+) -> Response:
     """Show why letters are dead, and a page of them, the last to die first."""
     problem: FleetError | None = None
-    found: list[Listed] = []
+    found: list[ListedJob] = []
     total: int | None = 0
     try:
         found, total = job_commands.list_jobs(deps, asked.filter(deps), before=before or None, limit=_PAGE)
@@ -114,7 +116,7 @@ def dead(request: Request, deps: TheDeps, *, asked: Annotated[Asked, Query()], b
 
 @router.get("/dead/{act}", dependencies=[needs(Permission.JOBS_CONTROL)])
 def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], *,
-            asked: Annotated[Asked, Query()]) -> Response:  # fmt: skip
+            asked: Annotated[DeadLetterQuery, Query()]) -> Response:  # fmt: skip
     """Say how many dead letters would be replayed or discarded, and ask."""
     if not asked.id and not asked.all:
         return go(request, "/dead", "Select some dead letters first.", wrong=True)
@@ -124,7 +126,7 @@ def confirm(request: Request, deps: TheDeps, act: Literal["replay", "discard"], 
                   asked=asked, most=job_queries.MOST_AT_ONCE)  # fmt: skip
 
 
-def _names(deps: Deps, rows: list[Listed]) -> Names:
+def _names(deps: Deps, rows: list[ListedJob]) -> Names:
     return lookup.names(deps.db, [row.agent_id for row in rows])
 
 

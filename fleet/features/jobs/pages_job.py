@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.engine.jobs.allowed_actions import MEANING
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
@@ -89,5 +89,5 @@ def discard(request: Request, deps: TheDeps, job: TheJob,
     return go(request, where, said, wrong=not number)
 
 
-def _letter(job_id: uuid.UUID) -> Filter:
-    return Filter(states=(JobState.DEAD,), ids=(job_id,))
+def _letter(job_id: uuid.UUID) -> JobFilter:
+    return JobFilter(states=(JobState.DEAD,), ids=(job_id,))

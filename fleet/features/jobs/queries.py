@@ -15,9 +15,9 @@ from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, lists, queries, stats, timings
 from fleet.engine.jobs.allowed_actions import Choice, choices
-from fleet.engine.jobs.lists import Listed
+from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import LEASED, JobState
 from fleet.engine.jobs.timings import Timing
 from fleet.features.jobs import commands as job_commands
@@ -40,7 +40,7 @@ class Story:
 
 def tally_dead(tx: Tx) -> int | None:
     """Return how many dead letters there are; None for very many."""
-    return lists.count(tx, Filter(states=(JobState.DEAD,)))
+    return lists.count(tx, JobFilter(states=(JobState.DEAD,)))
 
 
 def story(deps: Deps, prefix: str) -> Story:
@@ -53,13 +53,13 @@ def story(deps: Deps, prefix: str) -> Story:
     return Story(row, attempts, told, agent, _choices(row, now))
 
 
-def choices_of(deps: Deps, rows: Iterable[JobRow | Listed]) -> Mapping[uuid.UUID, Sequence[Choice]]:
+def choices_of(deps: Deps, rows: Iterable[JobRow | ListedJob]) -> Mapping[uuid.UUID, Sequence[Choice]]:
     """Return what may be done now with each of these jobs."""
     now = deps.now()
     return {row.id: _choices(row, now) for row in rows}
 
 
-def _choices(row: JobRow | Listed, now: datetime) -> Sequence[Choice]:
+def _choices(row: JobRow | ListedJob, now: datetime) -> Sequence[Choice]:
     is_leased = row.lease_until is not None and row.state not in LEASED
     return choices(JobState(row.state), row.kind, row.expires_at, now, is_leased=is_leased)
 
@@ -89,7 +89,7 @@ class Letters:
     `which` names exactly these: those that die from now on are not among them, and to act twice reaches none twice.
     """
 
-    which: Filter
+    which: JobFilter
     number: int
     total: int | None
     stale: int
@@ -100,7 +100,7 @@ class Letters:
         return self.number - self.unreadable - (0 if allow_stale else self.stale)
 
 
-def dead_letters(deps: Deps, which: Filter) -> Letters:
+def dead_letters(deps: Deps, which: JobFilter) -> Letters:
     """Return what an act upon all dead letters that match would reach."""
     which = replace(which, states=(JobState.DEAD,))
     with deps.db.transaction() as tx:

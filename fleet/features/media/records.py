@@ -23,7 +23,7 @@ _LONGEST_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class FetchClaim:
     """The right to fetch an address until the lease ends. `failures` is how often it failed before, in a row."""
 
     url_hash: str
@@ -33,7 +33,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredPicture:
     """A picture in the object store. `token` names the fetch that brought it."""
 
     key: str
@@ -57,17 +57,17 @@ class NotHad:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
+class FetchUnderWay:
     """An address that somebody else is fetching."""
 
     until: datetime
 
 
-Found = Kept | NotHad | UnderWay
+Found = StoredPicture | NotHad | FetchUnderWay
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PictureFacts:
     """What is remembered of a picture that was put into the object store."""
 
     key: str
@@ -85,11 +85,11 @@ def find(tx: Tx, url: str) -> Found | None:
     return None if row is None else _found(row)
 
 
-def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> Claim | Found:
+def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> FetchClaim | Found:
     """Take the right to fetch an address, or return why not.
 
     It is there for the taking when it is new, when its time to be asked again has come, or when its holder's lease ran
-    out. `gone` is the token of a `Kept` whose object is not in the store any more: then that is fetched again.
+    out. `gone` is the token of a `StoredPicture` whose object is not in the store any more: then that is fetched again.
     """
     until = _CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double))
     free = sa.or_(
@@ -112,12 +112,12 @@ def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> Claim
     )  # fmt: skip
     row = tx.execute(taken).one_or_none()
     if row is not None:
-        return Claim(*row)
+        return FetchClaim(*row)
     # Whoever made it not free may have let go of it since: that is told as under way, and asked again.
-    return find(tx, url) or UnderWay(tx.now())
+    return find(tx, url) or FetchUnderWay(tx.now())
 
 
-def remember(tx: Tx, claim: Claim, facts: Facts) -> Kept | None:
+def remember(tx: Tx, claim: FetchClaim, facts: PictureFacts) -> StoredPicture | None:
     """Record that the picture is kept; None if the claim was lost to somebody else meanwhile."""
     values = {
         "state": MediaState.KEPT, "lease_until": None, "failures": 0, "error": None, "object_key": facts.key,
@@ -128,7 +128,7 @@ def remember(tx: Tx, claim: Claim, facts: Facts) -> Kept | None:
     return None if row is None else _kept(row)
 
 
-def give_up(tx: Tx, claim: Claim, error: str, *, lasting: bool, asked_s: float | None = None) -> bool:
+def give_up(tx: Tx, claim: FetchClaim, error: str, *, lasting: bool, asked_s: float | None = None) -> bool:
     """Record that the picture was not had, and leave the address alone for a while; False if the claim was lost.
 
     Reasons that last are asked again after a day, others soon, and ever later. `asked_s` is the server's own wish.
@@ -160,7 +160,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _guarded(claim: Claim) -> sa.Update:
+def _guarded(claim: FetchClaim) -> sa.Update:
     return sa.update(MediaRow).where(
         MediaRow.url_hash == claim.url_hash, MediaRow.lease_token == claim.token, MediaRow.state == MediaState.FETCHING
     )
@@ -170,12 +170,12 @@ def _found(row: Any) -> Found:
     if row.state == MediaState.KEPT:
         return _kept(row)
     if row.state == MediaState.FETCHING:
-        return UnderWay(row.lease_until)
+        return FetchUnderWay(row.lease_until)
     return NotHad(row.error or "", row.state == MediaState.REFUSED, row.retry_at)
 
 
-def _kept(row: Any) -> Kept:
-    return Kept(
+def _kept(row: Any) -> StoredPicture:
+    return StoredPicture(
         row.object_key, row.sha256, row.content_type, row.width, row.height, row.size_bytes, row.source or "",
         row.fetched_at, row.lease_token,
     )  # fmt: skip

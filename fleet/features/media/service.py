@@ -17,7 +17,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.media import records
-from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
+from fleet.features.media.records import FetchClaim, FetchUnderWay, NotHad, PictureFacts, StoredPicture
 from fleet.images import addresses
 from fleet.images.addresses import Rules
 from fleet.images.errors import FetchError, OutOfReach, Unusable
@@ -59,15 +59,15 @@ def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> Kept
         with deps.db.transaction() as tx:
             found = records.claim(tx, place.url, lease_s=limit_s + _BEYOND_S, gone=gone)
         match found:
-            case Claim():
+            case FetchClaim():
                 return _fetch(deps, found, limit_s)
-            case Kept():
+            case StoredPicture():
                 if deps.objects.has(found.key, size_bytes=found.size_bytes):
                     return _picture(found)
                 gone = found.token
             case NotHad():
                 raise Unusable(found.error) if found.lasting else OutOfReach(found.error)
-            case UnderWay():
+            case FetchUnderWay():
                 if clock.monotonic_s() > until_s:
                     raise OutOfReach(f"The picture of {place.host} is being fetched by another process.")
                 time.sleep(_LOOK_AGAIN_S)
@@ -93,7 +93,7 @@ def rules_of(deps: Deps) -> Rules:
     )
 
 
-def _fetch(deps: Deps, claim: Claim, limit_s: float) -> KeptPicture:
+def _fetch(deps: Deps, claim: FetchClaim, limit_s: float) -> KeptPicture:
     try:
         facts = _bring(deps, claim.url, limit_s)
     except FleetError as error:
@@ -108,16 +108,16 @@ def _fetch(deps: Deps, claim: Claim, limit_s: float) -> KeptPicture:
     return _picture(facts)
 
 
-def _bring(deps: Deps, url: str, limit_s: float) -> Facts:
+def _bring(deps: Deps, url: str, limit_s: float) -> PictureFacts:
     """Fetch a picture and put it into the store."""
     picture = fetch_picture(url, rules=rules_of(deps), limits=FetchLimits(total_s=limit_s))
     key = deps.objects.put(picture.data, picture.content_type)
-    return Facts(
+    return PictureFacts(
         key, picture.sha256, picture.content_type, picture.width, picture.height, len(picture.data), picture.source
     )
 
 
-def _give_up(tx: Tx, claim: Claim, error: FleetError) -> None:
+def _give_up(tx: Tx, claim: FetchClaim, error: FleetError) -> None:
     """Remember that a picture was not had. What is our fault (a full disk) is soon tried again."""
     lasting = isinstance(error, FetchError) and not error.retryable
     asked_s = error.retry_after_s if isinstance(error, OutOfReach) else None
@@ -126,7 +126,7 @@ def _give_up(tx: Tx, claim: Claim, error: FleetError) -> None:
     log.warning("picture_not_had", host=_host(claim.url), reason=str(error), lasting=lasting)
 
 
-def _picture(known: Kept | Facts) -> KeptPicture:
+def _picture(known: StoredPicture | PictureFacts) -> KeptPicture:
     return KeptPicture(
         known.key, known.sha256, known.content_type, known.width, known.height, known.size_bytes, known.source
     )

@@ -19,7 +19,7 @@ from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
 from fleet.spending import queries as spending
-from fleet.spending.queries import Recent
+from fleet.spending.queries import RecentCalls
 
 _PING_S = 1.0
 _LATE_S, _TOO_LATE_S = 10.0, 60.0  # beat dispatches every second
@@ -46,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BrokerAnswers:
     """The last answers of broker and workers. `depths` and `workers` are None before the first."""
 
     depths: Mapping[str, int] | None = None
@@ -54,16 +54,16 @@ class Asked:
     problem: str = ""
 
 
-def ask(deps: Deps) -> Asked:
+def ask(deps: Deps) -> BrokerAnswers:
     """Ping broker and workers; takes a second or more. A worker whose threads are all busy answers too."""
     try:
         depths = deps.publisher.depths()
-        return Asked(depths, queue.workers(queue.make_app(deps.settings.broker_url), timeout_s=_PING_S))
+        return BrokerAnswers(depths, queue.workers(queue.make_app(deps.settings.broker_url), timeout_s=_PING_S))
     except FleetError as error:
-        return Asked(problem=error.message)
+        return BrokerAnswers(problem=error.message)
 
 
-def parts(tx: Tx, now: datetime, asked: Asked, *, overdue_s: float, holds: Sequence[Hold],
+def parts(tx: Tx, now: datetime, asked: BrokerAnswers, *, overdue_s: float, holds: Sequence[Hold],
           agents: Mapping[str, int]) -> tuple[Part, ...]:  # fmt: skip
     """Return every part with its health."""
     return (
@@ -78,7 +78,7 @@ def _postgres(tx: Tx) -> Part:
     return Part("Postgres", Level.OK, f"answers in {max(1, round((clock.monotonic_s() - began_s) * 1000))} ms")
 
 
-def _broker(asked: Asked) -> Part:
+def _broker(asked: BrokerAnswers) -> Part:
     if asked.problem:
         return Part("Broker", Level.BAD, asked.problem)
     if asked.depths is None:
@@ -87,7 +87,7 @@ def _broker(asked: Asked) -> Part:
     return Part("Broker", Level.OK, f"{waiting:,} messages wait" if waiting else "no message waits")
 
 
-def _workers(asked: Asked) -> Part:
+def _workers(asked: BrokerAnswers) -> Part:
     if asked.problem or asked.workers is None:
         return Part("Workers", Level.UNKNOWN, "cannot be asked" if asked.problem else "are being asked")
     if not asked.workers:
@@ -125,7 +125,7 @@ def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:
             yield Part(title, Level.UNKNOWN if is_silent else Level.OK, sent)
 
 
-def _providers(found: Sequence[Recent], now: datetime) -> Iterator[Part]:
+def _providers(found: Sequence[RecentCalls], now: datetime) -> Iterator[Part]:
     for one in found:
         share = one.failed / one.calls
         is_old = now - one.last_at > _LATELY

@@ -17,7 +17,7 @@ from fleet.core.errors import FleetError
 from fleet.core.events import Position
 from fleet.engine import controls, registry
 from fleet.engine.agents import queries
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
@@ -110,7 +110,7 @@ def _controls(tx: Tx) -> Iterator[tuple[SampleKey, float]]:
 
 
 def _agents(tx: Tx) -> Iterable[tuple[SampleKey, float]]:
-    return each("fleet_agents", Status, queries.counts_by_status(tx))
+    return each("fleet_agents", AgentStatus, queries.counts_by_status(tx))
 
 
 def _zeros() -> Iterator[SampleKey]:

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.engine.agents.models import Status as AgentStatus
-from fleet.features.controls.api import Hold
+from fleet.engine.agents.models import AgentStatus
+from fleet.features.controls.api import HoldOut
 from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import Said, taken
@@ -18,14 +18,14 @@ from fleet.web.fields import Said, taken
 router = APIRouter(prefix="/status", tags=["status"])
 
 
-class Status(BaseModel):
+class StatusOut(BaseModel):
     """The fleet at a glance. Ages are seconds."""
 
     agents: dict[AgentStatus, int]
     agents_by_persona: dict[str, dict[str, int]] = Field(description='by persona and status; "-" is without one')
     jobs: dict[str, dict[str, int]] = Field(description="unfinished and dead ones, by kind and state")
     dead: dict[str, int] = Field(description="dead letters by reason")
-    holds: list[Hold]
+    holds: list[HoldOut]
     queues: dict[str, int] | None = Field(description="messages that wait; null while the broker cannot be asked")
     broker_problem: Said | None
     oldest_tick_s: float | None
@@ -36,15 +36,15 @@ class Status(BaseModel):
 
 
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
-def status(deps: TheDeps) -> Status:
+def status(deps: TheDeps) -> StatusOut:
     """Return the fleet at a glance."""
     found = fleet_status.read(deps)
     by_status = Counter(dict.fromkeys(AgentStatus, 0))
     for (_, name), number in found.agents.items():
         by_status[AgentStatus(name)] += number
     return taken(
-        Status, found, agents=dict(by_status), agents_by_persona=_nested(found.agents), jobs=_nested(found.jobs),
-        holds=[taken(Hold, one) for one in found.holds],
+        StatusOut, found, agents=dict(by_status), agents_by_persona=_nested(found.agents), jobs=_nested(found.jobs),
+        holds=[taken(HoldOut, one) for one in found.holds],
     )  # fmt: skip
 
 

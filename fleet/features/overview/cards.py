@@ -9,10 +9,10 @@ from typing import Any
 
 from fleet.engine.deps import Deps
 from fleet.features.monitoring import health
-from fleet.features.monitoring.health import Asked
+from fleet.features.monitoring.health import BrokerAnswers
 from fleet.features.overview import figures
 from fleet.features.overview.queries import Overview, Watch
-from fleet.web.cached_stats import Background, Kept
+from fleet.web.cached_stats import Background, Cached
 from fleet.web.rendering import pages
 
 _ASKED_S = 10.0
@@ -24,7 +24,7 @@ class OverviewCards:
     def __init__(self, deps: Deps) -> None:
         self._broker = Background(lambda: health.ask(deps), every_s=_ASKED_S)
         watch = Watch(deps)
-        self._overview = Kept(lambda: watch.look(self._broker.last or Asked()))
+        self._overview = Cached(lambda: watch.look(self._broker.last or BrokerAnswers()))
 
     def overview(self) -> Overview:
         """Return the fleet at a glance. Broker and workers are asked for the next look. Raises Unavailable."""

@@ -17,7 +17,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import JobState
-from fleet.features.monitoring.health import Asked, Part, parts
+from fleet.features.monitoring.health import BrokerAnswers, Part, parts
 from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
 from fleet.spending import ledger
 from fleet.spending import queries as spending
@@ -91,7 +91,7 @@ class Watch:
         self._spent = Hours(spending.spent_since)
         self._agents: Sparing[Mapping[str, int]] = Sparing()
 
-    def look(self, asked: Asked) -> Overview:
+    def look(self, asked: BrokerAnswers) -> Overview:
         """Return the fleet at a glance; `asked` is what broker and workers said last. Raises Unavailable."""
         with self._deps.db.transaction() as tx:
             now = tx.now()

@@ -19,7 +19,7 @@ from fleet.web.fields import taken
 router = APIRouter(prefix="/personas", tags=["personas"])
 
 
-class Weights(BaseModel):
+class WeightsOut(BaseModel):
     """How often an agent does what, relative to each other."""
 
     post: float
@@ -28,14 +28,14 @@ class Weights(BaseModel):
     browse: float
 
 
-class Interval(BaseModel):
+class TickIntervalOut(BaseModel):
     """Least and most seconds between two ticks, at the plain pace of the agent's schedule."""
 
     min: int
     max: int
 
 
-class Schedule(BaseModel):
+class ScheduleOut(BaseModel):
     """A persona's week by the clocks of its zone."""
 
     timezone: str = Field(examples=["Europe/Lisbon"])
@@ -46,7 +46,7 @@ class Schedule(BaseModel):
     off_peak_multiplier: float
 
 
-class Week(Schedule):
+class Week(ScheduleOut):
     """A persona's week, hour by hour."""
 
     rates: list[list[float]] = Field(
@@ -54,7 +54,7 @@ class Week(Schedule):
     )
 
 
-class Persona(BaseModel):
+class PersonaOut(BaseModel):
     """One archetype."""
 
     id: str = Field(examples=["ai_artist"])
@@ -64,12 +64,12 @@ class Persona(BaseModel):
     interests: list[str]
     share: float = Field(description="its part of a generated fleet, relative to the others'")
     tier: Literal["casual", "regular", "power"]
-    interval_s: Interval
-    weights: Weights
+    interval_s: TickIntervalOut
+    weights: WeightsOut
     workflow_types: list[str]
 
 
-class WholePersona(Persona):
+class WholePersona(PersonaOut):
     """One archetype with its week."""
 
     username_prefix: str
@@ -77,7 +77,7 @@ class WholePersona(Persona):
     schedule: Week
 
 
-class PersonaPage(Page[Persona]):
+class PersonaPage(Page[PersonaOut]):
     """A page of personas, by id."""
 
 
@@ -87,7 +87,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
     above = which.place(cursors.word, of="personas") or ""
     found = [one for one in personas_of(deps) if one.id > above]
     rows, following = which.page(found, lambda one: one.id, of="personas")
-    return PersonaPage(items=[taken(Persona, one, **_numbers(one)) for one in rows], next=following)
+    return PersonaPage(items=[taken(PersonaOut, one, **_numbers(one)) for one in rows], next=following)
 
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -100,5 +100,5 @@ def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> W
 
 
 def _numbers(one: Archetype) -> dict[str, object]:
-    interval = Interval(min=one.interval.min_s, max=one.interval.max_s)
-    return {"interval_s": interval, "weights": taken(Weights, one.weights)}
+    interval = TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s)
+    return {"interval_s": interval, "weights": taken(WeightsOut, one.weights)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fleet.core.errors import InvalidInput
-from fleet.features.personas.library import Library, Names, Persona, Weights
+from fleet.features.personas.library import ActionWeights, Library, Names, Persona
 
 LONGEST_USERNAME = 30
 LONGEST_NAME = 100
@@ -36,7 +36,7 @@ class Blueprint:
     personality: str
     vibe: str
     interests: tuple[str, ...]
-    weights: Weights
+    weights: ActionWeights
     min_interval_s: int
     max_interval_s: int
 

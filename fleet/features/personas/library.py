@@ -25,7 +25,7 @@ Tier = Literal["casual", "regular", "power"]
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class ActionWeights:
     """Relative weights of what an agent may do; what is impossible now counts as 0."""
 
     post: float
@@ -35,7 +35,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class TickInterval:
     """Least and most seconds between two actions at the plain pace of the schedule."""
 
     min_s: int
@@ -55,8 +55,8 @@ class Persona:
     name_templates: tuple[str, ...]
     share: float
     tier: Tier
-    interval: Interval
-    weights: Weights
+    interval: TickInterval
+    weights: ActionWeights
     workflow_types: tuple[str, ...]
     schedule: Schedule
     grammar: Grammar
@@ -166,8 +166,8 @@ def _persona(shape: PersonaShape) -> Persona:
         name_templates=tuple(shape.name_templates),
         share=shape.share,
         tier=shape.tier,
-        interval=Interval(*shape.interval_seconds),
-        weights=Weights(weights.post, weights.comment, weights.like, weights.browse),
+        interval=TickInterval(*shape.interval_seconds),
+        weights=ActionWeights(weights.post, weights.comment, weights.like, weights.browse),
         workflow_types=tuple(shape.workflow_types),
         schedule=shape.schedule.schedule(),
         grammar=MappingProxyType(shape.rules()),

@@ -14,7 +14,7 @@ from fleet.access import Permission
 from fleet.core import clock, ids
 from fleet.engine.agents import queries
 from fleet.engine.agents.commands import WEIGHT_NAMES
-from fleet.engine.agents.queries import AgentFilter, Tally
+from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
 from fleet.features.personas import heat
 from fleet.features.personas.library import Persona
@@ -31,7 +31,7 @@ _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PersonaFacts:
     """What a list or a page tells of a persona. `shares` add up to 1; `part` is its part of a generated fleet."""
 
     persona: Persona
@@ -66,11 +66,11 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
     )  # fmt: skip
 
 
-def _facts(deps: Deps, one: Persona, tally: Tally) -> Facts:
+def _facts(deps: Deps, one: Persona, tally: AgentTally) -> PersonaFacts:
     weights = {name: float(getattr(one.weights, name)) for name in WEIGHT_NAMES}
     schedule = one.schedule
     days = ", ".join(_DAYS[day] for day in sorted(schedule.active_days))
-    return Facts(
+    return PersonaFacts(
         one, tally.of_persona(one.id), tally.living.get((one.id, "running"), 0),
         {name: weight / sum(weights.values()) for name, weight in weights.items()},
         one.share / sum(other.share for other in personas_of(deps)), _hours(schedule.peak),

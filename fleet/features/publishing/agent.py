@@ -14,13 +14,13 @@ from fleet.core.db import Tx
 from fleet.engine import dispatch, registry
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import commands
-from fleet.engine.agents.loop import Actor, Due
+from fleet.engine.agents.loop import ActingAgent, Due
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import usage
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.schedule import next_wake
 from fleet.features.personas.service import schedule_of
-from fleet.features.publishing.rules import Decision, Moment, Seen, decide, from_data, to_data
+from fleet.features.publishing.rules import FeedObservation, PublishingDecision, SeenItem, decide, from_data, to_data
 from fleet.features.publishing.surroundings import surroundings
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
@@ -37,7 +37,7 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
     return next_wake(rhythm, due.claimed_at, dispatch.gap_s(due, tick_no), tempo=deps.settings.tempo)
 
 
-def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
+def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     """See what there is to see: the feed from outside, then what the ledger knows."""
     agent = claimed.agent
     has_account = agent.remote_account is not None or deps.settings.dry_run
@@ -47,7 +47,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     known = surroundings(
         deps.db, agent.id, [item.id for item in feed], since=claimed.now - max(caps.day, caps.post_gap)
     )
-    return Moment(
+    return FeedObservation(
         now=claimed.now,
         agent_id=agent.id,
         username=agent.username,
@@ -55,7 +55,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
         weights=weights_of(agent),
         interests=tuple(agent.interests),
         feed=tuple(
-            Seen(
+            SeenItem(
                 item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
                 known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
                 ("comment", item.id) in known.reactions,
@@ -72,12 +72,12 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     )  # fmt: skip
 
 
-def weights_of(agent: Actor) -> dict[str, float]:
+def weights_of(agent: ActingAgent) -> dict[str, float]:
     """Return an agent's weights by action."""
     return {name: getattr(agent, f"{name}_weight") for name in commands.WEIGHT_NAMES}
 
 
-def _waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
+def _waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
     """Return the actions that the agent would not do now by itself, each with the reason ("publishing.waits")."""
     found: dict[str, str] = {}
     for waits in registry.current().extensions("publishing.waits"):
@@ -85,7 +85,7 @@ def _waits(deps: Deps, agent: Actor, now: datetime) -> dict[str, str]:
     return found
 
 
-def act(deps: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
+def act(deps: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:
     """Return the jobs that the decision asks for, as extensions change them ("publishing.plan")."""
     jobs: list[NewJob] = jobs_of(claimed, decision)
     writes: list[Callable[[Tx], None]] = []
@@ -101,7 +101,7 @@ def _write_all(writes: Sequence[Callable[[Tx], None]], tx: Tx) -> list[NewJob]:
     return []
 
 
-def jobs_of(claimed: ClaimedAgent, decision: Decision) -> list[NewJob]:
+def jobs_of(claimed: ClaimedAgent, decision: PublishingDecision) -> list[NewJob]:
     """Return the jobs that a decision plans. Their ids follow from the tick, so that they are added once."""
     agent, tick = claimed.agent, claimed.tick
     return [

@@ -26,17 +26,17 @@ _ON_TARGETS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TargetCounts:
     """Which of some posts an agent's other jobs are about, and how many of the fleet's comments stand on each."""
 
     answered: frozenset[str]
     ours: Mapping[str, int]
 
 
-def look(db: Database, claimed: Claim, targets: Sequence[str]) -> Standing:
+def look(db: Database, claimed: Claim, targets: Sequence[str]) -> TargetCounts:
     """Return how some posts stand for the agent of a claimed job, that job itself left out."""
     rows = db.run(_LOOK, targets=list(targets), agent_id=claimed.agent_id, a_job=claimed.job_id)
-    return Standing(frozenset(row.target for row in rows if row.answered), {row.target: row.ours for row in rows})
+    return TargetCounts(frozenset(row.target for row in rows if row.answered), {row.target: row.ours for row in rows})
 
 
 def aim(tx: Tx, claimed: Claim, target: str) -> bool:

@@ -1,7 +1,7 @@
 """What an agent does with a moment: pure, from what it saw, the rules, and its own dice.
 
-`fleet.engine.tick` gathers a `Moment`, calls `decide`, and writes both down; `fleet replay` does it again and must
-get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing.
+`fleet.engine.tick` gathers a `FeedObservation`, calls `decide`, and writes both down; `fleet replay` does it again
+and must get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleet.adapters.base import Verb
-from fleet.adapters.gateway import Caps, Usage, comment_would_crowd, wait_for
+from fleet.adapters.gateway import Caps, WriteUsage, comment_would_crowd, wait_for
 
 ACTIONS = ("post", "comment", "like", "browse")
 MOST_OFFERED = 8
@@ -26,7 +26,7 @@ _CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenItem:
     """A post in the feed, as far as a decision needs it. `ours` counts the fleet's own comments on it."""
 
     id: str
@@ -41,7 +41,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class FeedObservation:
     """All that a decision rests on. `posting`: a post of this agent is on its way, and may be for a day.
 
     `commenting`: a comment of this agent waits, for instance for a budget; a second one would only wait beside it.
@@ -53,8 +53,8 @@ class Moment:
     has_account: bool
     weights: Mapping[str, float]
     interests: tuple[str, ...]
-    feed: tuple[Seen, ...]
-    usage: Usage
+    feed: tuple[SeenItem, ...]
+    usage: WriteUsage
     caps: Caps
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
@@ -73,7 +73,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PublishingDecision:
     """What the agent chose and why. `weights` are those that the dice were thrown for."""
 
     action: str | None
@@ -91,26 +91,30 @@ class Decision:
         }
 
 
-def decide(moment: Moment, dice: random.Random) -> Decision:
+def decide(moment: FeedObservation, dice: random.Random) -> PublishingDecision:
     """Choose what to do now. The same moment and dice give the same decision."""
     if not moment.has_account:
-        return Decision("provision", "I need an account here first.", {}, (Plan("provision"),))
+        return PublishingDecision("provision", "I need an account here first.", {}, (Plan("provision"),))
     candidates = {"comment": _to_comment(moment), "like": _to_like(moment), "browse": list(moment.feed)}
     weights, obstacles = _weights(moment, candidates)
     if moment.asked_for is not None and moment.asked_for in obstacles:
-        return Decision(None, f"I was asked to {moment.asked_for}, but {obstacles[moment.asked_for]}.", weights)
+        return PublishingDecision(
+            None, f"I was asked to {moment.asked_for}, but {obstacles[moment.asked_for]}.", weights
+        )
     total = sum(weights.values())
     if total <= 0:
-        return Decision(None, f"Nothing to do: {'; '.join(dict.fromkeys(obstacles.values()))}.", weights)
+        return PublishingDecision(None, f"Nothing to do: {'; '.join(dict.fromkeys(obstacles.values()))}.", weights)
     action = dice.choices(ACTIONS, weights=[weights[name] for name in ACTIONS])[0]
     if action == "post":
-        return Decision("post", "I have an idea for a picture.", weights, (Plan("post"),))
+        return PublishingDecision("post", "I have an idea for a picture.", weights, (Plan("post"),))
     if action == "comment":
         return _comment(candidates[action], moment, weights, dice)
     return _react(action, candidates[action], moment, weights, dice)
 
 
-def _weights(moment: Moment, candidates: Mapping[str, list[Seen]]) -> tuple[dict[str, float], dict[str, str]]:
+def _weights(
+    moment: FeedObservation, candidates: Mapping[str, list[SeenItem]]
+) -> tuple[dict[str, float], dict[str, str]]:
     """Return each action's weight now, and for each that weighs nothing the reason."""
     obstacles: dict[str, str] = {}
     for name in ACTIONS:
@@ -121,7 +125,7 @@ def _weights(moment: Moment, candidates: Mapping[str, list[Seen]]) -> tuple[dict
     return {name: 0.0 if name in obstacles else wanted.get(name, 0.0) for name in ACTIONS}, obstacles
 
 
-def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -> str | None:
+def _obstacle(name: str, moment: FeedObservation, candidates: Mapping[str, list[SeenItem]]) -> str | None:
     if name in moment.held_kinds:
         return f"{name} is paused"
     if moment.asked_for is None and moment.weights.get(name, 0.0) <= 0:
@@ -141,11 +145,11 @@ def _obstacle(name: str, moment: Moment, candidates: Mapping[str, list[Seen]]) -
     return None
 
 
-def _to_like(moment: Moment) -> list[Seen]:
+def _to_like(moment: FeedObservation) -> list[SeenItem]:
     return [post for post in moment.feed if post.author != moment.username and not post.liked]
 
 
-def _to_comment(moment: Moment) -> list[Seen]:
+def _to_comment(moment: FeedObservation) -> list[SeenItem]:
     return [
         post
         for post in moment.feed
@@ -155,51 +159,53 @@ def _to_comment(moment: Moment) -> list[Seen]:
     ]
 
 
-def _react(action: str, posts: list[Seen], moment: Moment, weights: Mapping[str, float],
-           dice: random.Random) -> Decision:  # fmt: skip
+def _react(action: str, posts: list[SeenItem], moment: FeedObservation, weights: Mapping[str, float],
+           dice: random.Random) -> PublishingDecision:  # fmt: skip
     if not posts:
-        return Decision("browse", "The gallery is still empty; I look around.", weights, (Plan("browse"),))
+        return PublishingDecision("browse", "The gallery is still empty; I look around.", weights, (Plan("browse"),))
     post = _draw(posts, moment.interests, dice)
     plan = Plan(action, post.id, _told(post))
     who = _who(post)
     words = {"like": f"I like what {who} made.", "browse": f"I take a closer look at what {who} made."}
-    return Decision(action, words[action], weights, (plan,))
+    return PublishingDecision(action, words[action], weights, (plan,))
 
 
-def _comment(posts: list[Seen], moment: Moment, weights: Mapping[str, float], dice: random.Random) -> Decision:
+def _comment(
+    posts: list[SeenItem], moment: FeedObservation, weights: Mapping[str, float], dice: random.Random
+) -> PublishingDecision:
     """Offer posts to comment on, the most drawing likely first; which one is answered is the writer's choice."""
-    left: list[Seen] = list(posts)
-    drawn: list[Seen] = []
+    left: list[SeenItem] = list(posts)
+    drawn: list[SeenItem] = []
     while left and len(drawn) < MOST_OFFERED:
         drawn.append(_draw(left, moment.interests, dice))
         left.remove(drawn[-1])
     plan = Plan("comment", None, {"seen": [{"id": post.id, **_told(post)} for post in drawn]})
     whom = _who(drawn[0]) if len(drawn) == 1 else f"one of {len(drawn)}, perhaps to {_who(drawn[0])}"
-    return Decision("comment", f"I want to say something to {whom}.", weights, (plan,))
+    return PublishingDecision("comment", f"I want to say something to {whom}.", weights, (plan,))
 
 
-def _draw(posts: list[Seen], interests: tuple[str, ...], dice: random.Random) -> Seen:
+def _draw(posts: list[SeenItem], interests: tuple[str, ...], dice: random.Random) -> SeenItem:
     return dice.choices(posts, weights=[_appeal(post, interests) for post in posts])[0]
 
 
-def _told(post: Seen) -> dict[str, Any]:
+def _told(post: SeenItem) -> dict[str, Any]:
     """Return what a job has to know of a post."""
     told = {name: getattr(post, name) for name in ("author", "author_name", "comments", "ours")}
     return {**told, "caption": post.caption[:LONGEST_CAPTION_CHARS]}
 
 
-def _who(post: Seen) -> str:
+def _who(post: SeenItem) -> str:
     return post.author_name or post.author or "somebody"
 
 
-def _appeal(post: Seen, interests: tuple[str, ...]) -> float:
+def _appeal(post: SeenItem, interests: tuple[str, ...]) -> float:
     """Return how much a post draws: shared interests draw more, and so does what few have noticed yet."""
     caption = post.caption.casefold()
     shared = sum(1 for interest in interests if any(w in caption for w in interest.casefold().split() if len(w) > 3))
     return (1.0 + shared) * (2.0 if post.likes + post.comments == 0 else 1.0)
 
 
-def to_data(moment: Moment) -> dict[str, Any]:
+def to_data(moment: FeedObservation) -> dict[str, Any]:
     """Return a moment as JSON-ready data for the decision log."""
     last_at = {name: at.isoformat() for name, at in moment.usage.last_at.items()}
     caps = {n: v.total_seconds() if isinstance(v, timedelta) else v for n, v in _columns(moment.caps).items()}
@@ -217,12 +223,12 @@ def _columns(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
-def from_data(data: Mapping[str, Any]) -> Moment:
+def from_data(data: Mapping[str, Any]) -> FeedObservation:
     """Return the moment that `to_data` wrote down. Raises KeyError, TypeError, ValueError for other data."""
     recorded = dict(data)
     if recorded.pop("scan", None) is not None:  # until 0.9 supervised agents were recorded in this form
         raise ValueError("a supervised agent's moment")
-    usage = Usage(
+    usage = WriteUsage(
         dict(data["usage"]["counts"]),
         {name: datetime.fromisoformat(at) for name, at in data["usage"]["last_at"].items()},
     )
@@ -232,9 +238,9 @@ def from_data(data: Mapping[str, Any]) -> Moment:
         "now": datetime.fromisoformat(data["now"]),
         "agent_id": uuid.UUID(data["agent_id"]),
         "interests": tuple(data["interests"]),
-        "feed": tuple(Seen(**post) for post in data["feed"]),
+        "feed": tuple(SeenItem(**post) for post in data["feed"]),
         "held_kinds": tuple(data["held_kinds"]),
         "usage": usage,
         "caps": Caps(**numbers),
     }
-    return Moment(**{**recorded, **rest})
+    return FeedObservation(**{**recorded, **rest})

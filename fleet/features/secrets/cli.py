@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from fleet.accounts import keys
-from fleet.accounts.keys import Listed
+from fleet.accounts.keys import ListedSecret
 from fleet.cli.frame import render
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
@@ -88,8 +88,8 @@ def list_(door: Door, /, *, as_json: bool) -> None:
         door.note(why)
 
 
-def _data(one: Listed) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in Listed.__slots__}
+def _data(one: ListedSecret) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in ListedSecret.__slots__}
 
 
 @secrets.command()

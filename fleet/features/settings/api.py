@@ -7,31 +7,31 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.features.settings import configuration
-from fleet.features.settings.configuration import Source
+from fleet.features.settings.configuration import SettingSource
 from fleet.web.auth import TheDeps, needs
 from fleet.web.fields import taken
 
 router = APIRouter(prefix="/settings", tags=["settings"])
 
 
-class Setting(BaseModel):
+class SettingOut(BaseModel):
     """One setting as it counts now."""
 
     name: str = Field(examples=["posts_per_day"])
     variable: str = Field(examples=["FLEET_POSTS_PER_DAY"])
     value: str | int | float | bool | list[str] | None = Field(description="*** stands for a secret that is set")
-    source: Source
+    source: SettingSource
     description: str
     is_secret: bool
 
 
-class Settings(BaseModel):
+class SettingsOut(BaseModel):
     """Every setting, in the order of docs/settings.md."""
 
-    items: list[Setting]
+    items: list[SettingOut]
 
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
-def settings(deps: TheDeps) -> Settings:
+def settings(deps: TheDeps) -> SettingsOut:
     """Return how this process is set."""
-    return Settings(items=[taken(Setting, one) for one in configuration.look(deps)])
+    return SettingsOut(items=[taken(SettingOut, one) for one in configuration.look(deps)])

@@ -26,7 +26,7 @@ Value = str | int | float | bool | list[str] | None
 _IN_QUERY = re.compile(r"(?i)([?&][^=&#]*(?:password|passwd|secret|token|key)[^=&#]*=)[^&#]*")
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Where a value came from."""
 
     ENVIRONMENT = "environment"
@@ -40,7 +40,7 @@ class Setting:
 
     name: str
     value: Value
-    source: Source
+    source: SettingSource
     description: str
     is_secret: bool = False
 
@@ -95,12 +95,12 @@ def caps(settings: Settings) -> list[Setting]:
     return [by_name[name] for name in CAPS]
 
 
-def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, Source]:
+def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, SettingSource]:
     if name in settings.model_fields_set:
-        return _plain(getattr(settings, name)), Source.ENVIRONMENT
+        return _plain(getattr(settings, name)), SettingSource.ENVIRONMENT
     if name in SECRETS and name in stored:
-        return HIDDEN, Source.KEY_STORE
-    return _plain(getattr(settings, name)), Source.DEFAULT
+        return HIDDEN, SettingSource.KEY_STORE
+    return _plain(getattr(settings, name)), SettingSource.DEFAULT
 
 
 def _plain(value: object) -> Value:

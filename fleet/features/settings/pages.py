@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission
 from fleet.features.settings import configuration
-from fleet.features.settings.configuration import Source
+from fleet.features.settings.configuration import SettingSource
 from fleet.features.settings.versions import versions
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe, Name
@@ -17,7 +17,7 @@ router = APIRouter()
 
 
 @router.get("/settings", dependencies=[needs(Permission.SETTINGS_VIEW)])
-def settings(request: Request, deps: TheDeps, *, source: Maybe[Source] = None, q: Name = "") -> Response:
+def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = None, q: Name = "") -> Response:
     """Show every setting as it counts now."""
     every = configuration.look(deps)
     word = q.lower()
@@ -28,4 +28,4 @@ def settings(request: Request, deps: TheDeps, *, source: Maybe[Source] = None, q
     ]
     return render(request, "settings/settings.html", settings=found, every=every, versions=versions(deps),
                   source=source, q=q,
-                  sources=Source)  # fmt: skip
+                  sources=SettingSource)  # fmt: skip

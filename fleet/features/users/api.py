@@ -13,7 +13,7 @@ from fleet.access import Permission, Principal, Role
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
-from fleet.web.fields import Body, Count, Moved, taken
+from fleet.web.fields import Body, Count, MovedOut, taken
 
 router = APIRouter(tags=["access"])
 Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the user's name")]
@@ -102,9 +102,9 @@ def user(deps: TheDeps, name: Name) -> OneUser:
 
 
 @router.patch("/users/{name}")
-def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> Moved:
+def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> MovedOut:
     """Give a user another role; they have to log in again."""
-    return Moved(changed=accounts.change_role(deps, name, body.role, by=who))
+    return MovedOut(changed=accounts.change_role(deps, name, body.role, by=who))
 
 
 @router.post("/users/{name}/logout")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.features.users import service as accounts
 from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
@@ -52,7 +52,7 @@ class AuditQuery(Paging):
 @router.get("", dependencies=[needs(Permission.AUDIT_VIEW)])
 def audit(deps: TheDeps, *, which: Annotated[AuditQuery, Query()]) -> Lines:
     """Return a page of the log."""
-    wanted = Filter(which.actor, which.action, which.target, which.since, which.until)
+    wanted = AuditFilter(which.actor, which.action, which.target, which.since, which.until)
     found = accounts.audit_page(deps, wanted, limit=which.one_more, before=which.place(cursors.number))
     lines, following = which.page(found, lambda one: one.id)
     return Lines(items=[taken(OneLine, one) for one in lines], next=following)

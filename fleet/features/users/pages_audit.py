@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import AfterValidator
 
 from fleet.access import Permission
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
@@ -34,7 +34,7 @@ def audit(request: Request, deps: TheDeps, *, actor: Words = "", action: Words =
           since: Moment = None, until: Moment = None,
           before: Annotated[int | None, Query(ge=1, lt=2**63)] = None) -> Response:  # fmt: skip
     """Show a page of the log, newest first."""
-    which = Filter(actor.strip() or None, action.strip() or None, target.strip() or None, since, until)
+    which = AuditFilter(actor.strip() or None, action.strip() or None, target.strip() or None, since, until)
     found = accounts.audit_page(deps, which, limit=_PAGE + 1, before=before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
     return render(request, "users/audit.html", lines=found[:_PAGE], which=which, older=older)

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from fleet.access import audit, invitations, secret, sessions, throttle, users
 from fleet.access import tokens as access_tokens
-from fleet.access.audit import Actor, Filter, Line
-from fleet.access.errors import LoginRefused, NotAllowed, TooManyTries
+from fleet.access.audit import Actor, AuditFilter, AuditLine
+from fleet.access.errors import LoginRefused, NotPermitted, TooManyTries
 from fleet.access.models import UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows, may_appoint
@@ -139,11 +139,13 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
     wanted = [Permission(one) for one in dict.fromkeys(scopes)]
     beyond = [one for one in wanted if by is not None and not by.may(one)]
     if beyond:
-        raise NotAllowed(f"You may not give a token {beyond[0]}: you do not have it yourself.")
+        raise NotPermitted(f"You may not give a token {beyond[0]}: you do not have it yourself.")
     with deps.db.transaction() as tx:
         made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
         if made_by is not None and access_tokens.outlives(tx, made_by, for_):
-            raise NotAllowed("A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it.")
+            raise NotPermitted(
+                "A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it."
+            )
         user = users.get(tx, user_name)
         return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by)
 
@@ -249,7 +251,7 @@ def refuse_beyond(by: Principal | None, *roles: Role) -> None:
     beyond = [role for role in roles if by is not None and not may_appoint(by.role, role)]
     if by is not None and beyond:
         article = "an" if beyond[0][0] in "aeiou" else "a"
-        raise NotAllowed(
+        raise NotPermitted(
             f"The role {by.role} does not reach to {article} {beyond[0]}.", fix="An owner of the fleet may do it."
         )
 
@@ -258,10 +260,10 @@ def refuse_giving(by: Principal | None, role: Role) -> None:
     """Raise NotAllowed for a role that lets people do what somebody may not do now: a token's scopes narrow it, too."""
     beyond = [one for one in Permission if by is not None and allows(role, one) and not by.may(one)]
     if beyond:
-        raise NotAllowed(f"You may not make anybody {role}: that gives {beyond[0]}, which you do not have yourself.")
+        raise NotPermitted(f"You may not make anybody {role}: that gives {beyond[0]}, which you do not have yourself.")
 
 
-def audit_page(deps: Deps, which: Filter, *, limit: int = 50, before: int | None = None) -> Sequence[Line]:
+def audit_page(deps: Deps, which: AuditFilter, *, limit: int = 50, before: int | None = None) -> Sequence[AuditLine]:
     """Return lines of the audit log, newest first; `before` is the id of the last line of the page above."""
     with deps.db.transaction() as tx:
         return audit.page(tx, which, limit=limit, before=before)

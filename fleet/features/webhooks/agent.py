@@ -25,13 +25,13 @@ from fleet.features.webhooks import delivery, lanes, subscribers, subscriptions
 from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.rules import (
-    Decision,
+    ActiveSubscription,
+    DeliveryDecision,
+    EventObservation,
     Happened,
     Laggard,
-    Listener,
-    Moment,
     Place,
-    Waiting,
+    WaitingSubscriber,
     decide,
     from_data,
     to_data,
@@ -45,7 +45,7 @@ _MOST_OF_A_LAGGARD = 200
 log = logs.get(__name__)
 
 
-def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
+def gather(deps: Deps, claimed: ClaimedAgent) -> EventObservation:
     """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
     with deps.db.transaction() as tx:
         at = positions.standing(tx, webhook_positions.WEBHOOKS)
@@ -63,7 +63,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
         waiting = [_waiting(tx, one, claimed.agent.id, busy) for one in subscribers.subscribers()]
     wanted = [subject for one in listeners for subject in one.subjects]
     more = any(not one.caught_up and len(one.events) < active[one.id].room for one in laggards)
-    return Moment(
+    return EventObservation(
         _place(at), _place(reached), len(found) == MOST_READ or more or any(is_full for _, is_full in waiting),
         tuple(
             _happened(event)
@@ -76,16 +76,16 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> Moment:
     )  # fmt: skip
 
 
-def _listener(deps: Deps, one: Subscription, live: Mapping[str, int]) -> Listener:
+def _listener(deps: Deps, one: Subscription, live: Mapping[str, int]) -> ActiveSubscription:
     room = lanes.room_to_wait(one.failures, live.get(str(one.id), 0), most=deps.settings.hooks_waiting)
-    return Listener(one.id, tuple(one.subjects), one.active_since, room)
+    return ActiveSubscription(one.id, tuple(one.subjects), one.active_since, room)
 
 
 def _happened(event: Event) -> Happened:
     return Happened(_place(event.position), event.subject, event.occurred_at)
 
 
-def _laggard(tx: Tx, listener: Listener, stands: Position, at: Position, agent_id: uuid.UUID) -> Laggard:
+def _laggard(tx: Tx, listener: ActiveSubscription, stands: Position, at: Position, agent_id: uuid.UUID) -> Laggard:
     """Read for a webhook that is behind, from its own position up to where the others stand."""
     read = events.read_after(tx, stands, limit=MOST_READ)
     found = [event for event in read if event.position <= at]
@@ -101,28 +101,32 @@ def _laggard(tx: Tx, listener: Listener, stands: Position, at: Position, agent_i
     return Laggard(listener.id, tuple(wanted), _place(reached), caught_up=is_end)
 
 
-def _waiting(tx: Tx, one: subscribers.Installed, agent_id: uuid.UUID, busy: frozenset[str]) -> tuple[Waiting, bool]:
+def _waiting(
+    tx: Tx, one: subscribers.Installed, agent_id: uuid.UUID, busy: frozenset[str]
+) -> tuple[WaitingSubscriber, bool]:
     """Return what waits for a subscriber in code, and whether there is more behind what was looked at."""
     at = positions.standing(tx, webhook_positions.of_code(one.name))
     if one.name in busy:
-        return Waiting(one.name, _place(at), _place(at), wanted=False, busy=True), False
+        return WaitingSubscriber(one.name, _place(at), _place(at), wanted=False, busy=True), False
     found = events.read_after(tx, at, limit=MOST_READ)
     wanted = any(one.wants(event) and not delivery.is_own(event, agent_id) for event in found)
-    return Waiting(one.name, _place(at), _place(_end_of(found, at)), wanted, busy=False), len(found) == MOST_READ
+    return WaitingSubscriber(one.name, _place(at), _place(_end_of(found, at)), wanted, busy=False), len(
+        found
+    ) == MOST_READ
 
 
 def _end_of(found: Sequence[Event], at: Position) -> Position:
     return found[-1].position if found else at
 
 
-def act(deps: Deps, claimed: ClaimedAgent, decision: Decision) -> Acts:
+def act(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision) -> Acts:
     """Return what is to be written with the decision; nothing when nothing has happened."""
     if decision.changes_nothing:
         return Acts(())
     return Acts((), functools.partial(_written, deps, claimed, decision))
 
 
-def _written(deps: Deps, claimed: ClaimedAgent, decision: Decision, tx: Tx) -> list[NewJob]:
+def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: Tx) -> list[NewJob]:
     """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
     if not positions.advance(tx, webhook_positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
         log.warning("position_was_moved", reader=webhook_positions.WEBHOOKS)

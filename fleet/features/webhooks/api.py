@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks.subscriptions import Subscription, Wanted
+from fleet.features.webhooks.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Body, Moved, taken
+from fleet.web.fields import Body, MovedOut, taken
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
@@ -46,9 +46,9 @@ class NewHook(Body):
     subjects: list[Annotated[str, Field(max_length=80)]] = Field(min_length=1, max_length=50)
     description: str = Field("", max_length=200)
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> SubscriptionFields:
         """Return it as the verbs take it."""
-        return Wanted(self.url, self.subjects, self.description)
+        return SubscriptionFields(self.url, self.subjects, self.description)
 
 
 class Created(Hook):
@@ -57,7 +57,7 @@ class Created(Hook):
     secret: str
 
 
-class Secret(BaseModel):
+class SecretOut(BaseModel):
     """A secret, told this once."""
 
     secret: str
@@ -69,7 +69,7 @@ class Switched(Body):
     active: bool
 
 
-class Delivery(BaseModel):
+class DeliveryOut(BaseModel):
     """One event on its way to a webhook. `state` is its job's; `status` and `answer` are of the last try."""
 
     job: uuid.UUID
@@ -86,7 +86,7 @@ class Delivery(BaseModel):
     next_attempt_at: datetime
 
 
-class Replayed(BaseModel):
+class ReplayedOut(BaseModel):
     """How many deliveries came back to life."""
 
     number: int
@@ -110,7 +110,7 @@ class DeliveryQuery(Paging):
     state: JobState | None = None
 
 
-class DeliveryPage(Page[Delivery]):
+class DeliveryPage(Page[DeliveryOut]):
     """A page of deliveries, newest first."""
 
 
@@ -146,15 +146,15 @@ def remove(hook: uuid.UUID, deps: TheDeps, who: Editor) -> None:
 
 
 @router.put("/{hook}/active")
-def switch(hook: uuid.UUID, body: Switched, deps: TheDeps, who: Editor) -> Moved:
+def switch(hook: uuid.UUID, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
     """Switch a webhook on, for what happens from now on, or off."""
-    return Moved(changed=hooks.switch(deps, hook, on=body.active, by=who.by))
+    return MovedOut(changed=hooks.switch(deps, hook, on=body.active, by=who.by))
 
 
 @router.post("/{hook}/rotate")
-def rotate(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Secret:
+def rotate(hook: uuid.UUID, deps: TheDeps, who: Editor) -> SecretOut:
     """Give a webhook another secret; the one before signs for another day, too."""
-    return Secret(secret=hooks.rotate(deps, hook, by=who.by))
+    return SecretOut(secret=hooks.rotate(deps, hook, by=who.by))
 
 
 @router.post("/{hook}/test", status_code=202)
@@ -169,13 +169,13 @@ def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[Delivery
     before = which.place(uuid.UUID, of=str(hook))
     found = hooks.history(deps, hook, state=which.state, before=before, limit=which.one_more)
     items, following = which.page(found, lambda one: one.job_id, of=str(hook))
-    return DeliveryPage(items=[taken(Delivery, one, job=one.job_id) for one in items], next=following)
+    return DeliveryPage(items=[taken(DeliveryOut, one, job=one.job_id) for one in items], next=following)
 
 
 @router.post("/{hook}/replay")
-def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Replayed:
+def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> ReplayedOut:
     """Send again whatever of a webhook has failed for good, a thousand at most."""
-    return Replayed(number=hooks.replay_failed(deps, hook, by=who.by))
+    return ReplayedOut(number=hooks.replay_failed(deps, hook, by=who.by))
 
 
 def _hook(found: Subscription, who: Principal) -> Hook:

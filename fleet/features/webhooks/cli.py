@@ -61,9 +61,9 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @pass_door
 def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str) -> None:
     """Make a webhook: an https address, and the subjects that it is told of, e.g. job.done 'agent.*'."""
-    from fleet.features.webhooks.subscriptions import Wanted
+    from fleet.features.webhooks.subscriptions import SubscriptionFields
 
-    made = verbs.create(door.deps, Wanted(url, subjects, description), by=door.by)
+    made = verbs.create(door.deps, SubscriptionFields(url, subjects, description), by=door.by)
     door.note(f"Webhook {str(made.subscription.id)[:8]} is made. This is its secret. {_NOT_AGAIN}")
     click.echo(made.secret)
 

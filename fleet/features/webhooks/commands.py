@@ -18,12 +18,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.deliveries import Delivery
-from fleet.features.webhooks.subscriptions import Subscription, Wanted
+from fleet.features.webhooks.subscriptions import Subscription, SubscriptionFields
 from fleet.images.errors import ForbiddenAddress
 
 
@@ -35,7 +35,7 @@ class Made:
     secret: str
 
 
-def create(deps: Deps, wanted: Wanted, *, by: str) -> Made:
+def create(deps: Deps, wanted: SubscriptionFields, *, by: str) -> Made:
     """Add a subscription.
 
     Raises InvalidInput for an address that must not be called and for what is no subject, Conflict where there are as
@@ -62,7 +62,7 @@ def get(deps: Deps, prefix: str) -> Subscription:
         return subscriptions.get(tx, subscriptions.find(tx, prefix))
 
 
-def change(deps: Deps, subscription_id: uuid.UUID, wanted: Wanted, *, by: str) -> Subscription:
+def change(deps: Deps, subscription_id: uuid.UUID, wanted: SubscriptionFields, *, by: str) -> Subscription:
     """Change address, subjects and description. Raises InvalidInput, NotFound."""
     wanted = _checked(deps, wanted)
     with deps.db.transaction() as tx:
@@ -142,12 +142,12 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
         dead = [one for one in deliveries.failed(tx, found.id) if not only or one in only]
         if not dead:
             return 0
-        number = job_commands.bring_back(deps, tx, Filter(ids=tuple(dead)), by=by, allow_stale=True)
+        number = job_commands.bring_back(deps, tx, JobFilter(ids=tuple(dead)), by=by, allow_stale=True)
         audit.note(tx, "hook.replayed", f"hook:{found.id}", after={"deliveries": number})
         return number
 
 
-def _checked(deps: Deps, wanted: Wanted) -> Wanted:
+def _checked(deps: Deps, wanted: SubscriptionFields) -> SubscriptionFields:
     """Return it tidied. The name server is asked outside of any transaction; every delivery asks it again."""
     wanted = subscriptions.checked(wanted)
     known = registry.current().subjects

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
 from fleet.core.subjects import LONGEST
-from fleet.features.webhooks.inbound.states import Received
+from fleet.features.webhooks.inbound.states import ReceivedState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _NOUGHT = sa.text("0")
-_STATES = ", ".join(f"'{state}'" for state in Received)
+_STATES = ", ".join(f"'{state}'" for state in ReceivedState)
 
 
 class SubscriptionRow(Base):
@@ -114,7 +114,7 @@ class ReceivedRow(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     source_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("hook_sources.id", ondelete="CASCADE"))
     external_id: Mapped[str] = mapped_column(sa.String(200))
-    state: Mapped[str] = mapped_column(sa.String(10), server_default=Received.RECEIVED)
+    state: Mapped[str] = mapped_column(sa.String(10), server_default=ReceivedState.RECEIVED)
     content_type: Mapped[str] = mapped_column(sa.String(100), server_default="")
     body: Mapped[bytes]
     received_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)

@@ -21,7 +21,7 @@ from fleet.features.webhooks.api import Editor
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.inbound.api import Name as Source
 from fleet.features.webhooks.inbound.api import NewSource
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe
 from fleet.web.problems import status_of
@@ -40,9 +40,11 @@ class Filled(BaseModel):
     subjects: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> SubscriptionFields:
         """Return it as the verbs take it; subjects stand on lines, or between commas or blanks."""
-        return Wanted(self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description)
+        return SubscriptionFields(
+            self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description
+        )
 
 
 class FilledSource(NewSource):

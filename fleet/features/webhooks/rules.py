@@ -32,7 +32,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ActiveSubscription:
     """A subscription that is switched on. `room`: how many more deliveries may be made for it."""
 
     id: uuid.UUID
@@ -59,7 +59,7 @@ class Laggard:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingSubscriber:
     """A subscriber in code: where it stands, how far was looked, whether anything up to there is for it."""
 
     name: str
@@ -70,7 +70,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class EventObservation:
     """All that a decision rests on. `events` are what somebody may want between `at` and `reached`.
 
     `laggards` are those subscriptions that are behind and have room; `listeners` leaves out those that have none.
@@ -80,13 +80,13 @@ class Moment:
     reached: Place
     full: bool
     events: tuple[Happened, ...] = ()
-    listeners: tuple[Listener, ...] = ()
-    subscribers: tuple[Waiting, ...] = ()
+    listeners: tuple[ActiveSubscription, ...] = ()
+    subscribers: tuple[WaitingSubscriber, ...] = ()
     laggards: tuple[Laggard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DeliveryDecision:
     """Whom to tell of what, how far that reaches, which subscribers have work, and which only move on.
 
     `behind` are the subscriptions that stand at a position of their own from now on, `caught_up` those that no longer
@@ -130,7 +130,7 @@ class Decision:
         }
 
 
-def decide(moment: Moment, dice: random.Random) -> Decision:  # noqa: ARG001 - nothing here is left to chance
+def decide(moment: EventObservation, dice: random.Random) -> DeliveryDecision:  # noqa: ARG001 - nothing here is left to chance
     """Match events and listeners, in order, until there is enough for one tick.
 
     A listener without room for an event it wants falls behind: it stands before this event until there is room again.
@@ -157,13 +157,13 @@ def decide(moment: Moment, dice: random.Random) -> Decision:  # noqa: ARG001 - n
         for one in moment.subscribers
         if not one.wanted and not one.busy and one.reached > one.at
     )
-    return Decision(
+    return DeliveryDecision(
         tuple(deliveries), moment.at, reached, more, calls, moves, tuple(behind.items()),
         tuple(sorted(caught_up - behind.keys())),
     )  # fmt: skip
 
 
-def to_data(moment: Moment) -> dict[str, Any]:
+def to_data(moment: EventObservation) -> dict[str, Any]:
     """Return a moment as JSON-ready data for the decision log."""
     return {
         "at": list(moment.at), "reached": list(moment.reached), "full": moment.full,
@@ -179,17 +179,17 @@ def to_data(moment: Moment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def from_data(data: Mapping[str, Any]) -> Moment:
+def from_data(data: Mapping[str, Any]) -> EventObservation:
     """Return the moment that `to_data` wrote down."""
-    return Moment(
+    return EventObservation(
         _place(data["at"]), _place(data["reached"]), data["full"],
         tuple(Happened((txid, id_), what, datetime.fromisoformat(at)) for txid, id_, what, at in data["events"]),
         tuple(
-            Listener(uuid.UUID(id_), tuple(what), datetime.fromisoformat(at), room)
+            ActiveSubscription(uuid.UUID(id_), tuple(what), datetime.fromisoformat(at), room)
             for id_, what, at, room in data["listeners"]
         ),
         tuple(
-            Waiting(**{**one, "at": _place(one["at"]), "reached": _place(one["reached"])})
+            WaitingSubscriber(**{**one, "at": _place(one["at"]), "reached": _place(one["reached"])})
             for one in data["subscribers"]
         ),
         tuple(

@@ -16,8 +16,8 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.features.webhooks import subscriptions
 from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.sources import Source
-from fleet.features.webhooks.subscriptions import Secret, Subscription
+from fleet.features.webhooks.inbound.sources import InboundSource
+from fleet.features.webhooks.subscriptions import SealedSecret, Subscription
 
 _PREFIX = "whsec_"
 _LOST = "Give it another secret, or bring back the key of the key store that sealed it."
@@ -30,17 +30,17 @@ def fresh() -> str:
     return secret
 
 
-def seal_subscriptions(keys: Keyring, subscription_id: uuid.UUID, secret: str) -> Secret:
+def seal_subscriptions(keys: Keyring, subscription_id: uuid.UUID, secret: str) -> SealedSecret:
     """Seal a subscription's secret."""
     return _seal(keys, f"hook_subscriptions/{subscription_id}/secret", secret)
 
 
-def seal_older(keys: Keyring, subscription_id: uuid.UUID, secret: str) -> Secret:
+def seal_older(keys: Keyring, subscription_id: uuid.UUID, secret: str) -> SealedSecret:
     """Seal a subscription's secret as the older of two."""
     return _seal(keys, f"hook_subscriptions/{subscription_id}/previous_secret", secret)
 
 
-def seal_sources(keys: Keyring, source_id: uuid.UUID, secret: str) -> Secret:
+def seal_sources(keys: Keyring, source_id: uuid.UUID, secret: str) -> SealedSecret:
     """Seal a source's secret."""
     return _seal(keys, f"hook_sources/{source_id}/secret", secret)
 
@@ -57,7 +57,7 @@ def older(keys: Keyring, found: Subscription) -> str | None:
     return _open(keys, f"hook_subscriptions/{found.id}/previous_secret", found.previous)
 
 
-def of_source(keys: Keyring, source: Source) -> str:
+def of_source(keys: Keyring, source: InboundSource) -> str:
     """Return a source's secret. Raises LostKey."""
     return _open(keys, f"hook_sources/{source.id}/secret", source.secret)
 
@@ -80,12 +80,12 @@ def reseal(tx: Tx, keys: Keyring) -> Sequence[str]:
     return done
 
 
-def _seal(keys: Keyring, name: str, secret: str) -> Secret:
+def _seal(keys: Keyring, name: str, secret: str) -> SealedSecret:
     sealed = keys.seal(name, secret)
-    return Secret(sealed.ciphertext, sealed.key_id)
+    return SealedSecret(sealed.ciphertext, sealed.key_id)
 
 
-def _open(keys: Keyring, name: str, secret: Secret) -> str:
+def _open(keys: Keyring, name: str, secret: SealedSecret) -> str:
     try:
         opened = keys.open(name, Sealed(secret.ciphertext, secret.key_id))
     except FleetError as error:

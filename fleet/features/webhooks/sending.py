@@ -29,7 +29,7 @@ _ALWAYS: Headers = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """What a receiver said: its status, the beginning of its words without secrets, its wish (Retry-After)."""
 
     status: int
@@ -54,7 +54,7 @@ def check(url: str, rules: Rules, network: Network | None = None) -> None:
 
 def post(
     url: str, body: bytes, headers: Headers, *, rules: Rules, within_s: float, network: Network | None = None
-) -> Answer:
+) -> ReceiverAnswer:
     """Send a body and return the answer. Raises ForbiddenAddress, OutOfReach."""
     place = addresses.read(url, rules)
     started_s = clock.monotonic_s()
@@ -64,7 +64,7 @@ def post(
         words = _beginning(response)
         wish = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
     took_ms = round((clock.monotonic_s() - started_s) * 1000)
-    return Answer(response.status, words, wish.decode("latin-1")[:60], took_ms)
+    return ReceiverAnswer(response.status, words, wish.decode("latin-1")[:60], took_ms)
 
 
 def _beginning(response: Response) -> str:

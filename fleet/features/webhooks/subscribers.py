@@ -31,7 +31,7 @@ from fleet.engine.work import Work
 from fleet.features.webhooks import delivery
 from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.states import Received
+from fleet.features.webhooks.inbound.states import ReceivedState
 
 GROUP = "fleet.events"
 MOST_HANDLED = 500
@@ -164,7 +164,7 @@ def _try(work: Work, subscriber: Installed, event: Event) -> str | None:
     """Have an event handled, outside of any transaction; return why it was not."""
     with work.deps.db.transaction() as tx:
         event = _with_body(tx, event)
-        _mark(tx, event, Received.PROCESSING)
+        _mark(tx, event, ReceivedState.PROCESSING)
     try:
         subscriber.handle(event)
     except Exception as error:  # noqa: BLE001 - whatever it is, the event was not handled
@@ -186,7 +186,7 @@ def _received(event: Event) -> uuid.UUID | None:
     return uuid.UUID(str(event.payload["received"])) if event.subject == "hook.received" else None
 
 
-def _mark(tx: Tx, event: Event, state: Received, why: str | None = None) -> None:
+def _mark(tx: Tx, event: Event, state: ReceivedState, why: str | None = None) -> None:
     received = _received(event)
     if received is not None:
         sources.move(tx, received, state, why=why)
@@ -197,11 +197,11 @@ def _settle(work: Work, subscriber: Installed, at: Position, event: Event, failu
     name = webhook_positions.of_code(subscriber.name)
     with work.deps.db.transaction() as tx:
         if failure is None:
-            _mark(tx, event, Received.PROCESSED)
+            _mark(tx, event, ReceivedState.PROCESSED)
             return positions.advance(tx, name, at, event.position)
         if not positions.park(tx, name, at, event.position, failure):
             return False
-        _mark(tx, event, Received.FAILED, failure)
+        _mark(tx, event, ReceivedState.FAILED, failure)
         where = positions.written(event.position)
         events.emit(tx, "event.parked", agent_id=work.claim.agent_id, job_id=work.claim.job_id,
                     subscriber=subscriber.name, position=where, about=event.subject, why=failure)  # fmt: skip
@@ -232,7 +232,7 @@ def replay(deps: Deps, name: str, to: Position, *, by: str) -> Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSubscriber:
     """A subscriber as people see it: what it wants where it is installed, and where it stands if it has read."""
 
     name: str
@@ -240,12 +240,12 @@ class Listed:
     reader: Reader | None
 
 
-def listed(deps: Deps) -> list[Listed]:
+def listed(deps: Deps) -> list[ListedSubscriber]:
     """Return the subscribers that are installed here or have read before, by name."""
     here = {one.name: one for one in subscribers()}
     with deps.db.transaction() as tx:
         readers = {one.name.partition(":")[2]: one for one in positions.listed(tx) if one.name.startswith("code:")}
     return [
-        Listed(name, here[name].subjects if name in here else None, readers.get(name))
+        ListedSubscriber(name, here[name].subjects if name in here else None, readers.get(name))
         for name in sorted(here.keys() | readers.keys())
     ]

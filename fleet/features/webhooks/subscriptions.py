@@ -29,7 +29,7 @@ _RESTING = {"failures": 0, "failing_since": None, "last_failure_at": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SealedSecret:
     """A sealed secret."""
 
     ciphertext: bytes
@@ -46,8 +46,8 @@ class Subscription:
     description: str
     active: bool
     active_since: datetime
-    secret: Secret
-    previous: Secret | None
+    secret: SealedSecret
+    previous: SealedSecret | None
     previous_until: datetime | None
     created_by: str
     created_at: datetime
@@ -70,7 +70,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SubscriptionFields:
     """What a person may choose about a subscription."""
 
     url: str
@@ -78,7 +78,7 @@ class Wanted:
     description: str = ""
 
 
-def checked(wanted: Wanted) -> Wanted:
+def checked(wanted: SubscriptionFields) -> SubscriptionFields:
     """Return it tidied: each pattern once, one line of description. Raises InvalidInput. The URL is not judged here."""
     chosen = tuple(dict.fromkeys(one.strip() for one in wanted.subjects if one.strip()))
     wrong = [one for one in chosen if not patterns.is_pattern(one)]
@@ -88,10 +88,12 @@ def checked(wanted: Wanted) -> Wanted:
         )
     if not 1 <= len(chosen) <= MOST_SUBJECTS:
         raise InvalidInput(f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="The star alone stands for all.")
-    return Wanted(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
+    return SubscriptionFields(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
 
 
-def create(tx: Tx, subscription_id: uuid.UUID, wanted: Wanted, secret: Secret, *, by: str, most: int) -> Subscription:
+def create(
+    tx: Tx, subscription_id: uuid.UUID, wanted: SubscriptionFields, secret: SealedSecret, *, by: str, most: int
+) -> Subscription:
     """Add a subscription, switched on from now. Raises Conflict where there are as many as there may be."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATING)))  # or two at once take the last place
     there = tx.scalar(sa.select(sa.func.count()).select_from(SubscriptionRow))
@@ -137,7 +139,7 @@ def listed(tx: Tx) -> list[Subscription]:
     return [_subscription(row) for row in tx.session.scalars(query.execution_options(populate_existing=True))]
 
 
-def change(tx: Tx, subscription_id: uuid.UUID, wanted: Wanted) -> None:
+def change(tx: Tx, subscription_id: uuid.UUID, wanted: SubscriptionFields) -> None:
     """Change what a person may choose. Raises NotFound."""
     _update(tx, subscription_id, url=wanted.url, subjects=list(wanted.subjects), description=wanted.description)
 
@@ -158,7 +160,7 @@ def switch_off(tx: Tx, subscription_id: uuid.UUID, why: str) -> bool:
     return True
 
 
-def rotate(tx: Tx, subscription_id: uuid.UUID, fresh: Secret, older: Secret) -> None:
+def rotate(tx: Tx, subscription_id: uuid.UUID, fresh: SealedSecret, older: SealedSecret) -> None:
     """Sign with a fresh secret, and for a day with the older one too. Raises NotFound, Conflict."""
     found = get(tx, subscription_id, lock=True)
     if found.previous is not None and found.previous_until is not None and found.previous_until > tx.now():
@@ -172,7 +174,7 @@ def rotate(tx: Tx, subscription_id: uuid.UUID, fresh: Secret, older: Secret) -> 
     )  # fmt: skip
 
 
-def reseal(tx: Tx, subscription_id: uuid.UUID, secret: Secret, previous: Secret | None) -> None:
+def reseal(tx: Tx, subscription_id: uuid.UUID, secret: SealedSecret, previous: SealedSecret | None) -> None:
     """Keep the same secrets under another key."""
     older = {"previous_secret": previous.ciphertext, "previous_key_id": previous.key_id} if previous else {}
     _update(tx, subscription_id, secret=secret.ciphertext, secret_key_id=secret.key_id, **older)
@@ -223,9 +225,9 @@ def _update(tx: Tx, subscription_id: uuid.UUID, **values: object) -> None:
 
 
 def _subscription(row: SubscriptionRow) -> Subscription:
-    older = None if row.previous_secret is None else Secret(row.previous_secret, str(row.previous_key_id))
+    older = None if row.previous_secret is None else SealedSecret(row.previous_secret, str(row.previous_key_id))
     return Subscription(
         row.id, row.url, tuple(row.subjects), row.description, row.active, row.active_since,
-        Secret(row.secret, row.secret_key_id), older, row.previous_until, row.created_by, row.created_at,
+        SealedSecret(row.secret, row.secret_key_id), older, row.previous_until, row.created_by, row.created_at,
         row.updated_at, row.failures, row.failing_since, row.last_failure_at, row.disabled_at, row.disabled_reason,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleet.cli.app import cli as root
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
@@ -232,7 +232,7 @@ def test_all_agents_or_those_of_a_persona(cli: Cli, fleet: Fleet) -> None:
     assert "Paused 1 agent." in cli("agents", "pause-all", "--persona", "data_viz").stdout
     assert "Resumed 1 agent." in cli("agents", "resume-all").stdout
     assert "--yes" in cli("agents", "stop-all", code=2).stderr
-    assert fleet.row(ids[0]).status == Status.RUNNING
+    assert fleet.row(ids[0]).status == AgentStatus.RUNNING
     assert "Stopped 3 agents." in cli("agents", "stop-all", "-y").stdout
     assert "nobody" in cli("agents", "start-all", "--persona", "nobody", code=3).stderr
 

@@ -19,10 +19,10 @@ from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import ticks
 from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs.queries import Filter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.perform import perform
 from fleet.features.activity import queries as activity_queries
@@ -144,7 +144,7 @@ def test_whoever_wakes_an_agent_that_is_being_stopped_does_not_wait_for_who_wait
             assert isinstance(woken.exception(60), Conflict)
         else:
             assert woken.result(60).tick_no == 2
-    assert fleet.row(agent).status == Status.IDLE
+    assert fleet.row(agent).status == AgentStatus.IDLE
 
 
 def until_done_or_behind_us(tx: Tx, task: Future[Any]) -> None:
@@ -224,8 +224,8 @@ def dead_letter(fleet: Fleet, error: Exception | None = None) -> uuid.UUID:
 
 def test_replay_brings_a_dead_letter_back_with_its_id_and_new_attempts(fleet: Fleet) -> None:
     job = dead_letter(fleet)
-    assert job_commands.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 1
-    assert job_commands.replay_dead(fleet.deps, Filter(ids=(job,)), by="ada") == 0
+    assert job_commands.replay_dead(fleet.deps, JobFilter(ids=(job,)), by="ada") == 1
+    assert job_commands.replay_dead(fleet.deps, JobFilter(ids=(job,)), by="ada") == 0
     perform(fleet.deps, job)
     row = fleet.job(job)
     assert (row.state, row.dead_reason, row.attempts) == ("done", None, 0)
@@ -244,7 +244,7 @@ def test_replaying_an_unknown_outcome_looks_before_it_sends(fleet: Fleet) -> Non
     fleet.surface.probe_faults = [base.Unreachable("down") for _ in range(20)]
     assert settle(fleet, job) == "dead"
     fleet.surface.probe_faults = []
-    job_commands.replay_dead(fleet.deps, Filter(reason=DeadReason.UNKNOWN_OUTCOME), by="ada")
+    job_commands.replay_dead(fleet.deps, JobFilter(reason=DeadReason.UNKNOWN_OUTCOME), by="ada")
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
 
@@ -252,18 +252,18 @@ def test_replaying_an_unknown_outcome_looks_before_it_sends(fleet: Fleet) -> Non
 def test_stale_dead_letters_come_back_only_if_allowed(fleet: Fleet) -> None:
     job = dead_letter(fleet)
     fleet.sql("UPDATE jobs SET expires_at = clock_timestamp() - interval '1 h'")
-    assert job_commands.replay_dead(fleet.deps, Filter(), by="ada") == 0
-    assert job_commands.replay_dead(fleet.deps, Filter(), by="ada", allow_stale=True) == 1
+    assert job_commands.replay_dead(fleet.deps, JobFilter(), by="ada") == 0
+    assert job_commands.replay_dead(fleet.deps, JobFilter(), by="ada", allow_stale=True) == 1
     perform(fleet.deps, job)
     assert fleet.job(job).state == "done"
 
 
 def test_discard_keeps_the_row(fleet: Fleet) -> None:
     job = dead_letter(fleet)
-    assert job_commands.discard_dead(fleet.deps, Filter(kinds=(POST,)), by="ada") == 0
-    assert job_commands.discard_dead(fleet.deps, Filter(), by="ada") == 1
+    assert job_commands.discard_dead(fleet.deps, JobFilter(kinds=(POST,)), by="ada") == 0
+    assert job_commands.discard_dead(fleet.deps, JobFilter(), by="ada") == 1
     assert fleet.job(job).state == "cancelled"
-    assert job_commands.list_jobs(fleet.deps, Filter(states=(JobState.DEAD,)))[1] == 0
+    assert job_commands.list_jobs(fleet.deps, JobFilter(states=(JobState.DEAD,)))[1] == 0
 
 
 def test_jobs_are_retried_and_cancelled_only_while_they_wait(fleet: Fleet) -> None:
@@ -328,8 +328,8 @@ def test_status_counts(fleet: Fleet) -> None:
     fleet.agent(running=False)
     dead_letter(fleet)
     status = fleet_status.read(fleet.deps)
-    assert status.agents[("ai_artist", Status.RUNNING)] == 1
-    assert status.agents[("-", Status.IDLE)] == 1
+    assert status.agents[("ai_artist", AgentStatus.RUNNING)] == 1
+    assert status.agents[("-", AgentStatus.IDLE)] == 1
     assert status.dead == {"permanent": 1}
     assert status.most_overdue_agent_s is not None and status.most_overdue_agent_s >= 0
 

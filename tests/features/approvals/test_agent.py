@@ -28,7 +28,7 @@ from fleet.features.agents import decisions
 from fleet.features.approvals import effects, maintenance, moves, queries
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effect import Effect
-from fleet.features.approvals.queries import Filter
+from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import NotYours, Proposal, Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
@@ -271,7 +271,7 @@ def test_a_dead_letter_asks_once_and_comes_back_to_life_when_that_is_approved(fl
     job = dead_comment(fleet)
     wake(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, Filter(resource="job"))
+    (request,) = approving.page(fleet.deps, RequestFilter(resource="job"))
     assert (request.resource_id, request.before and request.before["state"]) == (str(job.id), "dead")
     assert "comment of ben_1" in request.summary
     fleet.bell.take()
@@ -286,23 +286,23 @@ def test_a_dead_letter_asks_once_and_comes_back_to_life_when_that_is_approved(fl
 def test_a_letter_that_dies_again_asks_again_and_a_refusal_is_final(fleet: Fleet) -> None:
     job = dead_comment(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, Filter(resource="job"))
+    (request,) = approving.page(fleet.deps, RequestFilter(resource="job"))
     approving.approve(fleet.deps, [request.id], OWNER)
     fleet.surface.faults.append(raises(base.Refused("still banned")))
     perform(fleet.deps, job.id)
     wake(fleet)
-    again = approving.page(fleet.deps, Filter(resource="job", states=(RequestState.PENDING,)))
+    again = approving.page(fleet.deps, RequestFilter(resource="job", states=(RequestState.PENDING,)))
     assert len(again) == 1
     approving.reject(fleet.deps, [again[0].id], OWNER, "leave it")
     wake(fleet)
-    assert approving.page(fleet.deps, Filter(states=(RequestState.PENDING,))) == []
+    assert approving.page(fleet.deps, RequestFilter(states=(RequestState.PENDING,))) == []
 
 
 def test_a_request_about_a_letter_that_lives_again_is_taken_back(fleet: Fleet) -> None:
     job = dead_comment(fleet)
     wake(fleet)
-    (request,) = approving.page(fleet.deps, queries.Filter(resource="job"))
-    job_commands.replay_dead(fleet.deps, job_queries.Filter(states=(JobState.DEAD,)), by="test")
+    (request,) = approving.page(fleet.deps, queries.RequestFilter(resource="job"))
+    job_commands.replay_dead(fleet.deps, job_queries.JobFilter(states=(JobState.DEAD,)), by="test")
     (answer,) = approving.approve(fleet.deps, [request.id], OWNER)
     assert isinstance(answer.error, Conflict)
     wake(fleet)
@@ -316,7 +316,7 @@ def test_dead_letters_of_other_kinds_and_old_ones_ask_nobody(fleet: Fleet) -> No
     wake(fleet)
     fleet.sql("UPDATE jobs SET finished_at = clock_timestamp(), kind = 'post' WHERE id = :id", id=job.id)
     wake(fleet)
-    assert approving.page(fleet.deps, Filter()) == []
+    assert approving.page(fleet.deps, RequestFilter()) == []
 
 
 def test_the_agent_is_made_once_and_stays_as_people_left_it(fleet: Fleet) -> None:

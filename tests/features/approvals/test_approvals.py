@@ -16,7 +16,7 @@ from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
 from fleet.features.approvals import maintenance, moves, queries
-from fleet.features.approvals.queries import Filter, newest_about, pending_by_resource, resolve_prefix
+from fleet.features.approvals.queries import RequestFilter, newest_about, pending_by_resource, resolve_prefix
 from fleet.features.approvals.request import (
     AlreadySettled,
     Changed,
@@ -28,7 +28,7 @@ from fleet.features.approvals.request import (
     Request,
 )
 from fleet.features.approvals.rules import Condition, Op, Person, Rule, Step
-from fleet.features.approvals.states import RequestState, Verdict
+from fleet.features.approvals.states import DecisionKind, RequestState
 from tests.database_roles import as_owner
 from tests.factories import Fleet
 
@@ -67,7 +67,7 @@ def stands(fleet: Fleet, request: Request) -> Request:
         return queries.get(tx, request.id)
 
 
-def record_of(fleet: Fleet, request: Request) -> list[tuple[Verdict, str, int]]:
+def record_of(fleet: Fleet, request: Request) -> list[tuple[DecisionKind, str, int]]:
     with fleet.deps.db.transaction() as tx:
         return [(one.verdict, one.by, one.revision) for one in queries.decisions_of(tx, request.id)]
 
@@ -109,7 +109,7 @@ def test_a_rule_may_approve_at_once_and_the_record_says_so(fleet: Fleet) -> None
     unsure = opened(fleet, facts={"kind": "like", "confidence": 0.5})
     assert (sure.state, sure.settled_by) == (RequestState.APPROVED, "rule:sure")
     assert unsure.state is RequestState.PENDING
-    assert record_of(fleet, sure) == [(Verdict.APPROVE, "rule:sure", 1)]
+    assert record_of(fleet, sure) == [(DecisionKind.APPROVE, "rule:sure", 1)]
     assert told(fleet) == ["approval.requested", "approval.approved", "approval.requested"]
 
 
@@ -134,7 +134,7 @@ def test_deciding_twice_settles_once_and_otherwise_is_refused(fleet: Fleet) -> N
     assert (again.settled, again.state) == (False, RequestState.APPROVED)
     with pytest.raises(AlreadySettled, match="by ann"):
         decide(fleet, request, "reject", OTHER)
-    assert record_of(fleet, request) == [(Verdict.APPROVE, "ann", 1)]
+    assert record_of(fleet, request) == [(DecisionKind.APPROVE, "ann", 1)]
 
 
 def test_of_decisions_at_once_exactly_one_settles(fleet: Fleet) -> None:
@@ -296,7 +296,7 @@ def test_pages_go_down_by_key_and_filter(fleet: Fleet) -> None:
         while True:
             with fleet.deps.db.transaction() as tx:
                 last = found[-1] if found else None
-                more = queries.page(tx, Filter(**which), limit=2, before=last)
+                more = queries.page(tx, RequestFilter(**which), limit=2, before=last)
             if not more:
                 return found
             found += [request.id for request in more]

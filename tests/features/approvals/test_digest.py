@@ -9,7 +9,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.features.approvals.digest import Line, Moment, Waiting, decide, digests, from_data, to_data
+from fleet.features.approvals.digest import (
+    ApprovalObservation,
+    NoticeLine,
+    OpenRequest,
+    decide,
+    digests,
+    from_data,
+    to_data,
+)
 from fleet.features.approvals.rules import Step, Times, step_due
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -20,26 +28,28 @@ TIMES = st.builds(
     st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=9)), st.tuples(*[st.booleans()] * 3),
 )  # fmt: skip
 IDS = st.lists(st.uuids(), max_size=3).map(tuple)
-SEEN = st.builds(Moment, MOMENTS, st.lists(st.builds(Waiting, st.uuids(), TIMES), max_size=5).map(tuple), IDS, IDS)
+SEEN = st.builds(
+    ApprovalObservation, MOMENTS, st.lists(st.builds(OpenRequest, st.uuids(), TIMES), max_size=5).map(tuple), IDS, IDS
+)
 
 
 @given(SEEN)
-def test_a_moment_that_was_written_down_is_decided_the_same(moment: Moment) -> None:
+def test_a_moment_that_was_written_down_is_decided_the_same(moment: ApprovalObservation) -> None:
     decision = decide(moment, random.Random(1))
     assert decide(from_data(to_data(moment)), random.Random(2)) == decision
     assert (decision.action is None) == (decision.thought == "")
 
 
 @given(SEEN)
-def test_each_request_takes_the_step_that_is_due_and_one_that_is_taken_back_none(moment: Moment) -> None:
+def test_each_request_takes_the_step_that_is_due_and_one_that_is_taken_back_none(moment: ApprovalObservation) -> None:
     steps = dict(decide(moment, random.Random(1)).steps)
     for one in moment.waiting:
         due = None if one.id in moment.moot else step_due(one.times, moment.now)
         assert steps.get(one.id) is due
 
 
-def line(summary: str = "A comment") -> Line:
-    return Line(uuid.uuid4(), summary, "agent:ann_1", NOW)
+def line(summary: str = "A comment") -> NoticeLine:
+    return NoticeLine(uuid.uuid4(), summary, "agent:ann_1", NOW)
 
 
 def test_everything_of_one_sort_is_one_notice() -> None:

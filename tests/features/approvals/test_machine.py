@@ -51,7 +51,7 @@ from fleet.features.approvals.request import (
     as_request,
 )
 from fleet.features.approvals.rules import Person, Rule
-from fleet.features.approvals.states import MOVES, SETTLED, RequestState, Verdict
+from fleet.features.approvals.states import MOVES, SETTLED, DecisionKind, RequestState
 from tests.factories import Fleet, make_fleet
 
 OWNERS = frozenset({"owner"})
@@ -137,7 +137,7 @@ class Requests(RuleBasedStateMachine):
             if expected is None:
                 self._vote(model, by, yes=yes)
 
-    def _click(self, one: uuid.UUID, by: Person, *, yes: bool, revision: int | None = None) -> approving.Answer:
+    def _click(self, one: uuid.UUID, by: Person, *, yes: bool, revision: int | None = None) -> approving.DecisionResult:
         deps = self.fleet.deps
         answers = (
             approving.approve(deps, [one], by, revision=revision) if yes
@@ -166,7 +166,7 @@ class Requests(RuleBasedStateMachine):
         elif len(model.voices) >= model.needed:
             model.state = RequestState.APPROVED
 
-    def _agrees(self, answer: approving.Answer, expected: type[FleetError] | None) -> None:
+    def _agrees(self, answer: approving.DecisionResult, expected: type[FleetError] | None) -> None:
         assert type(answer.error) is (expected or type(None)), answer
 
     @rule(one=requests, by=PEOPLE, other=PEOPLE, yes=st.booleans(), other_yes=st.booleans())
@@ -269,9 +269,13 @@ class Requests(RuleBasedStateMachine):
         known = self.records.get(request.id, [])
         assert record[: len(known)] == known
         self.records[request.id] = record
-        ends = [one for one in record if one.verdict in (Verdict.REJECT, Verdict.EXPIRE, Verdict.WITHDRAW)]
+        ends = [
+            one for one in record if one.verdict in (DecisionKind.REJECT, DecisionKind.EXPIRE, DecisionKind.WITHDRAW)
+        ]
         assert len(ends) == (request.state in (RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN))
-        yes = {one.by_name for one in record if one.verdict == Verdict.APPROVE and one.revision == request.revision}
+        yes = {
+            one.by_name for one in record if one.verdict == DecisionKind.APPROVE and one.revision == request.revision
+        }
         assert (len(yes) >= request.min_approvals) == (request.state is RequestState.APPROVED)
         assert request.requested_by not in yes
 

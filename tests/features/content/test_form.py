@@ -10,7 +10,7 @@ from fleet.features.content.checks import form as rules
 from fleet.features.content.checks.findings import Severity
 from fleet.features.content.checks.lexicon import Lexicon
 from fleet.features.content.checks.privacy import private_data
-from fleet.features.content.surfaces import STRICTEST, SURFACES, Form, Kind, surface
+from fleet.features.content.surfaces import STRICTEST, SURFACES, Kind, TextForm, surface
 
 CAPTION = STRICTEST.caption
 
@@ -113,7 +113,7 @@ def test_links_to_the_owners_hosts_pass_where_the_surface_has_links() -> None:
 
 
 def test_hashtags_beyond_the_limit_go_from_the_end_and_handles_go_too() -> None:
-    words, mended = rules.fit("Dawn #one #two #three by @zoe and @tom", Form(200, hashtags=2, handles=1))
+    words, mended = rules.fit("Dawn #one #two #three by @zoe and @tom", TextForm(200, hashtags=2, handles=1))
     assert words == "Dawn #one #two by @zoe and"
     assert {finding.rule for finding in mended} == {"hashtags", "handles"}
     assert {finding.severity for finding in mended} == {Severity.MEND}
@@ -128,7 +128,7 @@ def test_a_long_text_is_cut_at_a_sentence_and_a_long_sentence_at_a_word() -> Non
 
 def test_line_breaks_beyond_the_limit_become_blanks() -> None:
     assert rules.fit("a\n\nb\r\nc", CAPTION)[0] == "a b c"
-    assert rules.fit("a\n\nb\r\nc", Form(200, line_breaks=1))[0] == "a\nb c"
+    assert rules.fit("a\n\nb\r\nc", TextForm(200, line_breaks=1))[0] == "a\nb c"
 
 
 @given(st.text(max_size=900), st.sampled_from(sorted(SURFACES)), st.sampled_from(list(Kind)))

@@ -10,7 +10,7 @@ from fleet.features.content import review
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.findings import Severity
 from fleet.features.content.checks.moderation import LocalRules
-from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.review import Said, Standards
 from fleet.features.content.surfaces import Kind
 from fleet.features.personas.library import load
@@ -138,7 +138,7 @@ def test_what_can_be_mended_is_mended_and_told() -> None:
 
 
 def test_only_published_texts_are_compared() -> None:
-    recent = Recent(10)
+    recent = RecentTexts(10)
     recent.add("1", "ada", "A harbour.")
     for kind, ok in ((Kind.CAPTION, False), (Kind.COMMENT, False), (Kind.ALT_TEXT, True), (Kind.PROMPT, True)):
         assert review.review("A harbour!", kind, "floimg", SHIPPED, Said("ada", recent, "2")).ok is ok
@@ -147,7 +147,11 @@ def test_only_published_texts_are_compared() -> None:
 def test_a_text_far_out_of_character_is_told_and_not_refused() -> None:
     voice = tone.voice_of(speaker("ux_designer"))
     verdict = review.review(
-        "OMG!!! BEST DAY EVER!!! 🔥🔥🔥 SO HAPPY!!!", Kind.CAPTION, "floimg", SHIPPED, Said("ada", Recent(0), "", voice)
+        "OMG!!! BEST DAY EVER!!! 🔥🔥🔥 SO HAPPY!!!",
+        Kind.CAPTION,
+        "floimg",
+        SHIPPED,
+        Said("ada", RecentTexts(0), "", voice),
     )
     assert verdict.ok
     assert [(finding.rule, finding.severity) for finding in verdict.findings] == [("tone", Severity.DOUBT)]

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.features.content.checks.similar import FLEET_LIKENESS, OWN_LIKENESS, Recent, pieces, repeats
+from fleet.features.content.checks.similar import FLEET_LIKENESS, OWN_LIKENESS, RecentTexts, pieces, repeats
 
 _KNOWN = ("harbour", "dawn", "quiet", "fog", "λάμψη", "рассвет", "夕焼け", "गाँव", "नदी", "ضوء", "저녁", "lamp", "é")
 WORDS = st.lists(st.sampled_from(_KNOWN), min_size=1, max_size=25)
 
 
-def index(*texts: str, author: str = "ada", capacity: int = 100) -> Recent:
-    recent = Recent(capacity)
+def index(*texts: str, author: str = "ada", capacity: int = 100) -> RecentTexts:
+    recent = RecentTexts(capacity)
     for number, text in enumerate(texts):
         recent.add(f"job-{number}", author, text)
     return recent
@@ -94,7 +94,7 @@ def test_emoji_alone_are_compared_as_they_stand() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), WORDS), max_size=40))
 def test_memory_is_bounded_and_the_oldest_is_forgotten(added: list[tuple[str, list[str]]]) -> None:
-    recent = Recent(3)
+    recent = RecentTexts(3)
     for key, words in added:
         recent.add(key, "ada", " ".join(words))
     newest = list(dict.fromkeys(key for key, _ in reversed(added)))[:3]
@@ -103,13 +103,13 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten(added: list[tuple[str, li
 
 
 def test_no_capacity_means_no_memory() -> None:
-    recent = Recent(0)
+    recent = RecentTexts(0)
     recent.add("k", "ada", "A harbour.")
     assert (len(recent), repeats("A harbour.", "ada", recent)) == (0, [])
 
 
 def test_many_threads_may_add_and_look() -> None:
-    recent = Recent(50)
+    recent = RecentTexts(50)
 
     def live(seed: int) -> None:
         dice = random.Random(seed)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fleet.core.errors import Unavailable
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.features.costs import budget_guard
@@ -132,7 +132,7 @@ def test_a_provider_whose_budget_is_spent_is_passed_over_and_that_is_told_once(
     assert {path for path, _, _ in server.asked} == {"/v1/chat/completions"}
     [said] = told(fleet, "budget.spent")
     assert (said["scope"], said["key"], datetime.fromisoformat(said["until"])) == ("provider", "anthropic", midnight())
-    assert fleet.row(agent).status == Status.RUNNING
+    assert fleet.row(agent).status == AgentStatus.RUNNING
 
 
 CHILD = """

@@ -16,7 +16,7 @@ from fleet.core import events
 from fleet.engine import controls, ticks
 from fleet.engine import perform as perform_module
 from fleet.engine.agents import commands
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
@@ -127,7 +127,7 @@ def test_the_grammar_writes_when_a_budget_is_spent_and_nobody_rests(
     assert [fleet.job(job).state for job in jobs] == ["done", "done"]
     assert all(by(fleet, job).startswith("offline/") for job in jobs)
     assert server.asked == []
-    assert (fleet.row(agent).status, fleetwide.holds(fleet.deps)) == (Status.RUNNING, [])
+    assert (fleet.row(agent).status, fleetwide.holds(fleet.deps)) == (AgentStatus.RUNNING, [])
     [said] = told(fleet, "budget.spent")
     assert (said["scope"], said["until"]) == (who, midnight().isoformat())
 
@@ -150,7 +150,7 @@ def test_words_wait_for_a_spent_budget_where_that_is_set_and_nothing_else_waits(
     assert server.asked == []
     like = add(fleet, agent, LIKE, target="p1", author="zoe", caption="A lamp.", tick_no=2)
     perform(fleet.deps, like)
-    assert (fleet.job(like).state, fleet.row(agent).status) == ("done", Status.RUNNING)
+    assert (fleet.job(like).state, fleet.row(agent).status) == ("done", AgentStatus.RUNNING)
     assert fleetwide.holds(fleet.deps) == []
 
 
@@ -305,9 +305,9 @@ def test_pauses_that_an_earlier_version_set_for_a_budget_end_too(
         controls.pause(tx, "kind", "like", by="ada", reason="too many")
         commands.pause(tx, other, reason="ada wants it so")
     more(fleet, scope, name(fleet, agent))
-    assert fleet.row(agent).status == Status.RUNNING
+    assert fleet.row(agent).status == AgentStatus.RUNNING
     assert [(hold.scope, hold.set_by) for hold in fleetwide.holds(fleet.deps)] == [("kind", "ada")]
-    assert fleet.row(other).status == Status.PAUSED
+    assert fleet.row(other).status == AgentStatus.PAUSED
 
 
 def test_a_pause_of_a_person_stays_when_more_is_allowed(make: Callable[..., Fleet]) -> None:

@@ -34,7 +34,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, LessonRow
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media
 from fleet.images.placeholder import render_jpeg
@@ -67,7 +67,7 @@ def proposed(fleet: Fleet, *ideas: Idea, agent: uuid.UUID | None = None) -> list
     return [made[idea.kind] for idea in ideas]
 
 
-def approve(fleet: Fleet, *made: DraftRow, by: Person = ANN) -> list[approving.Answer]:
+def approve(fleet: Fleet, *made: DraftRow, by: Person = ANN) -> list[approving.DecisionResult]:
     return drafting.approve(fleet.deps, [str(draft.id) for draft in made], by)
 
 
@@ -156,9 +156,9 @@ def test_of_a_yes_and_a_no_at_once_the_first_counts(fleet: Fleet) -> None:
 def test_many_are_decided_at_once_and_each_has_its_own_answer(fleet: Fleet) -> None:
     made = proposed(fleet, COMMENT, POST, LOVE)
     drafting.reject(fleet.deps, [str(made[1].id)], BEN, "dull")
-    answers = approving.approve(fleet.deps, list(drafting.open_revisions(fleet.deps, Filter())), ANN)
+    answers = approving.approve(fleet.deps, list(drafting.open_revisions(fleet.deps, DraftFilter())), ANN)
     assert sorted(answer.error is None for answer in answers) == [False, True, True]
-    assert drafting.open_revisions(fleet.deps, Filter(status=DraftStatus.PENDING)) == {}
+    assert drafting.open_revisions(fleet.deps, DraftFilter(status=DraftStatus.PENDING)) == {}
     assert sorted(job.kind for job in fleet.jobs() if job.kind != "scan_feed") == ["comment", "react"]
 
 

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from fleet.features.drafts import learning
-from fleet.features.drafts.learning import ALL, HALF_LIFE, REWARDS, Decision, Lesson
+from fleet.features.drafts.learning import ALL, HALF_LIFE, REWARDS, Lesson, OwnerAnswer
 from fleet.llm.base import Speaker
 from fleet.llm.lexicon.topics import topic_of
 from fleet.llm.offline.provider import OfflineProvider
@@ -24,7 +24,7 @@ CAPTIONS = {
 }  # fmt: skip
 
 
-def lesson(decision: Decision, *, kind: str = "comment", topic: str = "bread", age: timedelta = timedelta(0),
+def lesson(decision: OwnerAnswer, *, kind: str = "comment", topic: str = "bread", age: timedelta = timedelta(0),
            text: str = "") -> Lesson:  # fmt: skip
     return Lesson(kind, topic, decision, REWARDS[decision], NOW - age, text)
 
@@ -32,7 +32,7 @@ def lesson(decision: Decision, *, kind: str = "comment", topic: str = "bread", a
 lessons = st.lists(
     st.builds(
         lambda decision, kind, topic: lesson(decision, kind=kind, topic=topic),
-        st.sampled_from(list(Decision)), st.sampled_from(["comment", "post"]), st.sampled_from(TOPICS),
+        st.sampled_from(list(OwnerAnswer)), st.sampled_from(["comment", "post"]), st.sampled_from(TOPICS),
     ),
     max_size=40,
 )  # fmt: skip
@@ -55,36 +55,38 @@ def test_a_lesson_that_is_undone_is_as_if_it_had_never_been(taught: list[Lesson]
 
 
 def test_a_yes_raises_and_a_no_lowers_what_it_is_about_and_nothing_else() -> None:
-    weights = learning.weights([lesson(Decision.APPROVED), lesson(Decision.REJECTED, topic="kites")], NOW)
+    weights = learning.weights([lesson(OwnerAnswer.APPROVED), lesson(OwnerAnswer.REJECTED, topic="kites")], NOW)
     assert weights["comment", "bread"] > 0 > weights["comment", "kites"]
     assert ("post", "bread") not in weights
-    edited = learning.weights([lesson(Decision.EDITED)], NOW)
+    edited = learning.weights([lesson(OwnerAnswer.EDITED)], NOW)
     assert 0 < edited["comment", "bread"] < weights["comment", "bread"]
 
 
 def test_lessons_fade_by_half_in_their_half_life() -> None:
-    fresh = learning.weights([lesson(Decision.REJECTED)], NOW)["comment", "bread"]
-    old = learning.weights([lesson(Decision.REJECTED, age=HALF_LIFE)], NOW)["comment", "bread"]
+    fresh = learning.weights([lesson(OwnerAnswer.REJECTED)], NOW)["comment", "bread"]
+    old = learning.weights([lesson(OwnerAnswer.REJECTED, age=HALF_LIFE)], NOW)["comment", "bread"]
     assert abs(old - fresh / 2) < 1e-9
 
 
 def test_the_strongest_leanings_are_told_first_and_faint_ones_not_at_all() -> None:
-    taught = [lesson(Decision.APPROVED, topic="slate", age=10 * HALF_LIFE), lesson(Decision.APPROVED),
-              *[lesson(Decision.REJECTED, topic="kites")] * 3]  # fmt: skip
+    taught = [lesson(OwnerAnswer.APPROVED, topic="slate", age=10 * HALF_LIFE), lesson(OwnerAnswer.APPROVED),
+              *[lesson(OwnerAnswer.REJECTED, topic="kites")] * 3]  # fmt: skip
     told = learning.leanings(taught, NOW)
     assert (told[0].topic, told[0].weight < -0.8) == ("kites", True)
     assert "slate" not in {one.topic for one in told}
 
 
 def test_examples_are_the_newest_of_each_sort_that_have_words() -> None:
-    taught = [lesson(Decision.REJECTED, text=f"no {n}") for n in range(9)] + [lesson(Decision.APPROVED, text="yes")]
-    accepted, refused = learning.examples([*taught, lesson(Decision.APPROVED)])
+    taught = [lesson(OwnerAnswer.REJECTED, text=f"no {n}") for n in range(9)] + [
+        lesson(OwnerAnswer.APPROVED, text="yes")
+    ]
+    accepted, refused = learning.examples([*taught, lesson(OwnerAnswer.APPROVED)])
     assert [one.text for one in accepted] == ["yes"]
     assert [one.text for one in refused] == ["no 8", "no 7", "no 6", "no 5"]
 
 
 def test_a_lesson_explains_itself() -> None:
-    said = learning.explain(lesson(Decision.REJECTED), 0.25, -0.05)
+    said = learning.explain(lesson(OwnerAnswer.REJECTED), 0.25, -0.05)
     assert "comment about bread was rejected" in said
     assert "+0.25 to -0.05" in said
 
@@ -116,7 +118,7 @@ def approvals(seed: int, *, learns: bool, drafts: int = 200) -> list[bool]:
             topic = _topic(idea, items)
             yes = owner.says_yes(idea.kind, topic)
             said.append(yes)
-            taught.append(lesson(Decision.APPROVED if yes else Decision.REJECTED, kind=idea.kind, topic=topic))
+            taught.append(lesson(OwnerAnswer.APPROVED if yes else OwnerAnswer.REJECTED, kind=idea.kind, topic=topic))
     return said[:drafts]
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from fleet.core import ids
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.queries import Filter as Jobs
+from fleet.engine.jobs.queries import JobFilter as Jobs
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.tick import tick
@@ -21,7 +21,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
-from fleet.features.drafts.queries import Filter
+from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.jobs import commands as job_commands
 from tests.e2e.world import World, make_world
@@ -85,14 +85,16 @@ def test_a_visitors_post_becomes_a_comment_that_a_person_approved(world: World) 
     guest_posts(world, 4)
     look(deps, "ann_1")  # its account
     look(deps, "ann_1")
-    found = drafting.page(deps, Filter(status=DraftStatus.PENDING), limit=100)
+    found = drafting.page(deps, DraftFilter(status=DraftStatus.PENDING), limit=100)
     kinds = {one.row.kind for one in found}
     assert {"post", "comment", "reaction"} <= kinds
     assert world.rows("SELECT count(*) FROM comments", gallery=True)[0][0] == 0
-    answers = approving.approve(deps, list(drafting.open_revisions(deps, Filter(status=DraftStatus.PENDING))), OWNER)
+    answers = approving.approve(
+        deps, list(drafting.open_revisions(deps, DraftFilter(status=DraftStatus.PENDING))), OWNER
+    )
     assert all(answer.error is None for answer in answers)
     do(deps)
-    became = {one.row.id: one for one in drafting.page(deps, Filter(), limit=100)}
+    became = {one.row.id: one for one in drafting.page(deps, DraftFilter(), limit=100)}
     assert {one.outcome for one in became.values()} == {"published"}
     for one in became.values():
         assert one.job is not None
@@ -105,7 +107,7 @@ def test_a_visitors_post_becomes_a_comment_that_a_person_approved(world: World) 
         if one.row.kind in ("comment", "post"):
             assert witnessed[0].content == one.row.content["text"]
     look(deps, "ann_1")
-    assert len(drafting.page(deps, Filter(), limit=100)) == len(found)  # nothing new, so nothing more
+    assert len(drafting.page(deps, DraftFilter(), limit=100)) == len(found)  # nothing new, so nothing more
 
 
 def test_a_post_that_was_removed_meanwhile_ends_as_a_skipped_job(world: World) -> None:
@@ -114,13 +116,15 @@ def test_a_post_that_was_removed_meanwhile_ends_as_a_skipped_job(world: World) -
     guest_posts(world, 3)
     look(deps, "ann_1")
     look(deps, "ann_1")
-    comments = drafting.page(deps, Filter(status=DraftStatus.PENDING), limit=100)
+    comments = drafting.page(deps, DraftFilter(status=DraftStatus.PENDING), limit=100)
     answers = drafting.approve(deps, [str(one.row.id) for one in comments if one.row.target], OWNER)
     assert answers
     _in_the_gallery(world, "UPDATE posts SET hidden_at = now()")
     do(deps)
     ended = [
-        one for one in drafting.page(deps, Filter(), limit=100) if one.job is not None and one.row.kind != "connection"
+        one
+        for one in drafting.page(deps, DraftFilter(), limit=100)
+        if one.job is not None and one.row.kind != "connection"
     ]
     assert ended
     for one in ended:

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts import content
-from fleet.features.drafts.scanning.sifting import Known, Offered, Shown, sift
+from fleet.features.drafts.scanning.sifting import Known, Offered, ShownPost, sift
 from fleet.features.drafts.states import MOVES, DraftStatus
 from fleet.llm import scan_request as scanning
 from fleet.llm.answers import ShapeProblem
@@ -44,7 +44,7 @@ TEXTS = ("A brass lamp on wet slate.", "Two harbours at dawn.", "Bread, again.",
 ITEMS = tuple(
     ScanItem(f"p{n}", f"u{n % 3}", f"Zoe {n}", text, topic_of(text, SPEAKER.interests)) for n, text in enumerate(TEXTS)
 )
-BATCH = [Shown(item.ref, item.author_ref, f"post-{n}", f"id-{item.author_ref}", f"zoe_{n % 3}", n)
+BATCH = [ShownPost(item.ref, item.author_ref, f"post-{n}", f"id-{item.author_ref}", f"zoe_{n % 3}", n)
          for n, item in enumerate(ITEMS)]  # fmt: skip
 REQUEST = ScanRequest(SPEAKER, ITEMS)
 
@@ -178,7 +178,7 @@ def test_what_falls_is_counted_by_its_reason(idea: Idea, known: Known, reason: s
 
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_ai_comments_never_exceed_the_human_ones_plus_three(humans: int, ours: int) -> None:
-    batch = [Shown("p1", "u1", "post-1", "id-1", "zoe", humans)]
+    batch = [ShownPost("p1", "u1", "post-1", "id-1", "zoe", humans)]
     answer = ScanAnswer((Idea("comment", "p1", "Yes."),))
     proposed = sift(answer, batch, EVERYTHING, Known(comments={"post-1": ours}), Caps()).proposed
     assert bool(proposed) == (ours + 1 <= humans + 3)

@@ -13,7 +13,7 @@ from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.queries import Stats
 from fleet.features.drafts.stats.scans import Scans
-from fleet.features.drafts.stats.tally import By, Tally
+from fleet.features.drafts.stats.tally import DraftsBy, DraftTally
 from tests.factories import Fleet
 from tests.features.drafts.test_drafts import ANN, approve, proposed
 from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, post, proposing, scan, supervised
@@ -21,7 +21,9 @@ from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, post, prop
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def counted(fleet: Fleet, by: By = By.AGENT, *, since: datetime = LONG_AGO, agent: str | None = None) -> Stats:
+def counted(
+    fleet: Fleet, by: DraftsBy = DraftsBy.AGENT, *, since: datetime = LONG_AGO, agent: str | None = None
+) -> Stats:
     return draft_stats.stats(fleet.deps, by, since=since, agent=agent)
 
 
@@ -41,27 +43,28 @@ def test_drafts_are_counted_by_what_became_of_them(fleet: Fleet, two: tuple[uuid
     ada, bob = map(str, two)
     found = counted(fleet)
     assert list(found.items) == [
-        Tally(ada, proposed=4, waiting=1, approved=2, edited=1, rejected=1), Tally(bob, proposed=1, waiting=1),
-    ]  # fmt: skip
-    assert found.total == Tally(None, proposed=5, waiting=2, approved=2, edited=1, rejected=1)
+        DraftTally(ada, proposed=4, waiting=1, approved=2, edited=1, rejected=1),
+        DraftTally(bob, proposed=1, waiting=1),
+    ]
+    assert found.total == DraftTally(None, proposed=5, waiting=2, approved=2, edited=1, rejected=1)
     assert [one.agreed for one in found.items] == [pytest.approx(2 / 3), None]
 
 
 def test_they_are_counted_by_kind_topic_and_day(fleet: Fleet, two: tuple[uuid.UUID, uuid.UUID]) -> None:
-    assert {one.key: one.proposed for one in counted(fleet, By.KIND).items} == {
+    assert {one.key: one.proposed for one in counted(fleet, DraftsBy.KIND).items} == {
         "reaction": 2, "comment": 1, "post": 1, "connection": 1
     }  # fmt: skip
     fleet.sql("UPDATE drafts SET topic = 'lamps' WHERE kind = 'reaction'")
     fleet.sql("UPDATE drafts SET topic = '' WHERE kind <> 'reaction'")
-    assert {one.key: one.proposed for one in counted(fleet, By.TOPIC).items} == {None: 3, "lamps": 2}
+    assert {one.key: one.proposed for one in counted(fleet, DraftsBy.TOPIC).items} == {None: 3, "lamps": 2}
     fleet.sql("UPDATE drafts SET created_at = '2026-03-01T23:30:00-05:00' WHERE kind = 'post'")
-    days = counted(fleet, By.DAY).items
+    days = counted(fleet, DraftsBy.DAY).items
     assert [one.proposed for one in days] == [1, 4]
     assert days[0].key == "2026-03-02"  # of UTC
 
 
 def test_of_one_agent_nothing_of_others_counts(fleet: Fleet, two: tuple[uuid.UUID, uuid.UUID]) -> None:
-    found = counted(fleet, By.KIND, agent="bob_1")
+    found = counted(fleet, DraftsBy.KIND, agent="bob_1")
     assert (found.total.proposed, found.scans.done) == (1, 1)
     assert [one.key for one in found.items] == ["reaction"]
     with pytest.raises(NotFound):
@@ -89,7 +92,7 @@ def test_looks_at_feeds_are_counted_with_what_fell(fleet: Fleet) -> None:
 
 def test_an_empty_fleet_has_counts_too(fleet: Fleet) -> None:
     found = counted(fleet)
-    assert (list(found.items), found.total, found.scans) == ([], Tally(None), Scans())
+    assert (list(found.items), found.total, found.scans) == ([], DraftTally(None), Scans())
 
 
 def test_an_agent_knows_how_it_fares_and_when_it_last_looked(fleet: Fleet, two: tuple[uuid.UUID, uuid.UUID]) -> None:

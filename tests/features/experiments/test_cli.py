@@ -10,7 +10,7 @@ import pytest
 
 from fleet.core import clock
 from fleet.features.experiments import effect_strip, engagement
-from fleet.features.experiments.effect_size import Interval
+from fleet.features.experiments.effect_size import EffectInterval
 from fleet.features.experiments.engagement import Assignment, Reading
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
@@ -132,11 +132,11 @@ def test_results_outlive_their_file(cli: Cli, fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("interval", "drawn"),
     [
-        (Interval(1.0, 0.5, 1.5), "············│···├───●───┤"),
-        (Interval(0.0, -1.5, 1.5), "├───────────●───────────┤"),
-        (Interval(-0.02, -0.03, -0.01), "···········●│············"),
-        (Interval(0.5, -0.5, 1.5), "········├───┼───●───────┤"),
+        (EffectInterval(1.0, 0.5, 1.5), "············│···├───●───┤"),
+        (EffectInterval(0.0, -1.5, 1.5), "├───────────●───────────┤"),
+        (EffectInterval(-0.02, -0.03, -0.01), "···········●│············"),
+        (EffectInterval(0.5, -0.5, 1.5), "········├───┼───●───────┤"),
     ],
 )
-def test_a_strip_shows_on_which_side_of_zero_an_interval_lies(interval: Interval, drawn: str) -> None:
+def test_a_strip_shows_on_which_side_of_zero_an_interval_lies(interval: EffectInterval, drawn: str) -> None:
     assert effect_strip.draw(interval, 1.5).plain == drawn

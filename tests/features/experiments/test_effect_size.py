@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.features.experiments.effect_size import LEAST_FOR_AN_INTERVAL, Sample, Verdict, compare, student_t, welch
+from fleet.features.experiments.effect_size import (
+    LEAST_FOR_AN_INTERVAL,
+    EffectVerdict,
+    Sample,
+    compare,
+    student_t,
+    welch,
+)
 from fleet.features.experiments.variants import Dimension, Experiment, Variant, pick, unit_of_tick
 
 SAMPLES = st.builds(
@@ -59,25 +66,25 @@ def test_intervals_hold_the_difference_turn_with_the_question_and_widen_with_con
 @given(st.lists(SAMPLES, min_size=2, max_size=6), st.integers(LEAST_FOR_AN_INTERVAL, 20_000))
 def test_more_comparisons_ask_for_more_and_verdicts_agree_with_intervals(samples: list[Sample], enough: int) -> None:
     together, alone = compare(samples, enough=enough), compare(samples[:2], enough=enough)
-    assert together[0].verdict is Verdict.REFERENCE
+    assert together[0].verdict is EffectVerdict.REFERENCE
     assert together[1].interval is not None
     assert alone[1].interval is not None
     assert together[1].interval.low <= alone[1].interval.low + 1e-9
     for sample, one in zip(samples[1:], together[1:], strict=True):
         assert one.interval is not None
-        assert (one.verdict is Verdict.NOT_ENOUGH) == (min(sample.units, samples[0].units) < enough)
-        assert one.verdict is not Verdict.MORE or one.interval.low > 0
-        assert one.verdict is not Verdict.LESS or one.interval.high < 0
+        assert (one.verdict is EffectVerdict.NOT_ENOUGH) == (min(sample.units, samples[0].units) < enough)
+        assert one.verdict is not EffectVerdict.MORE or one.interval.low > 0
+        assert one.verdict is not EffectVerdict.LESS or one.interval.high < 0
 
 
 def test_little_data_says_nothing_however_large_the_difference() -> None:
     few, many = Sample(LEAST_FOR_AN_INTERVAL - 1, 0.0, 1.0), Sample(500, 9.0, 1.0)
     assert [one.interval for one in compare([few, many], enough=30)] == [None, None]
     (_, early) = compare([Sample(60, 0.0, 1.0), Sample(60, 9.0, 1.0)], enough=100)
-    assert early.verdict is Verdict.NOT_ENOUGH, "an interval is shown, and no verdict before the planned number"
+    assert early.verdict is EffectVerdict.NOT_ENOUGH, "an interval is shown, and no verdict before the planned number"
     assert early.interval is not None
     nobody = Sample(500, 0.0, 0.0)
-    assert compare([nobody, nobody], enough=30)[1].verdict is Verdict.NOT_ENOUGH
+    assert compare([nobody, nobody], enough=30)[1].verdict is EffectVerdict.NOT_ENOUGH
     assert compare([], enough=30) == []
 
 
@@ -105,7 +112,7 @@ def test_a_planted_effect_is_found_and_its_interval_holds_it() -> None:
         _, same, better = compare(samples, enough=300)
         assert better.interval is not None
         assert same.interval is not None
-        found += better.verdict is Verdict.MORE
+        found += better.verdict is EffectVerdict.MORE
         held += (
             better.interval.low <= 1.25 * 0.8 <= better.interval.high and same.interval.low <= 0 <= same.interval.high
         )
@@ -117,5 +124,5 @@ def test_where_there_is_no_effect_hardly_one_is_found() -> None:
     dice, found = random.Random(12), 0
     for _ in range(300):
         verdicts = {one.verdict for one in compare(simulated(dice, 120, lambda _: 1.0), enough=60)}
-        found += bool(verdicts & {Verdict.MORE, Verdict.LESS})
+        found += bool(verdicts & {EffectVerdict.MORE, EffectVerdict.LESS})
     assert found <= 24, "15 of 300 expected: that is what 95 % mean"

@@ -17,7 +17,7 @@ from fleet.core.errors import InvalidInput
 from fleet.core.yaml_file import read
 from fleet.engine.schedule import week
 from fleet.features.content import review
-from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.review import Said
 from fleet.features.content.surfaces import Kind
 from fleet.features.experiments import experiment_file
@@ -197,7 +197,7 @@ def test_models_are_told_the_style_after_everything_that_others_wrote() -> None:
 @pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_follows_the_shipped_styles_and_is_let_pass(persona_id: str) -> None:
     both = styles("caption_question", "prompt_light")
-    by, recent = review.standards(), Recent(500)
+    by, recent = review.standards(), RecentTexts(500)
     said: list[str] = []
     for number in range(60):
         request = PostRequest(speaker(persona_id), tuple(said[::-1][:12]), styles=both)

@@ -19,7 +19,7 @@ from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.features.media import records
 from fleet.features.media import service as media
-from fleet.features.media.records import Claim, Facts, Kept, NotHad, UnderWay
+from fleet.features.media.records import FetchClaim, FetchUnderWay, NotHad, PictureFacts, StoredPicture
 from fleet.features.media.service import KeptPicture, keep_picture
 from fleet.features.media.states import MOVES, MediaState
 from fleet.images.addresses import read
@@ -30,7 +30,7 @@ from tests.factories import Fleet, a_picture, make_fleet
 from tests.picture_server import PictureServer
 
 URL = "https://pictures.example/a.png"
-FACTS = Facts("ab/ab.png", "ab", "image/png", 80, 60, 999, "")
+FACTS = PictureFacts("ab/ab.png", "ab", "image/png", 80, 60, 999, "")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_many_at_once_fetch_once_and_all_have_it(fleet: Fleet, server: PictureSe
 
 def test_who_waits_for_somebody_elses_fetch_gives_up_in_time(fleet: Fleet, server: PictureServer) -> None:
     with fleet.deps.db.transaction() as tx:
-        assert isinstance(records.claim(tx, address(server), lease_s=60), Claim)
+        assert isinstance(records.claim(tx, address(server), lease_s=60), FetchClaim)
     with pytest.raises(OutOfReach, match="another process"):
         keep_picture(fleet.deps, address(server), within_s=0.1)
     assert server.asked == []
@@ -135,7 +135,7 @@ def test_the_fetch_of_a_process_that_died_is_taken_over(fleet: Fleet, server: Pi
         dead = records.claim(tx, address(server), lease_s=-1)
     kept = keep_picture(fleet.deps, address(server))
     assert server.asked == ["/a.jpg"]
-    assert isinstance(dead, Claim)
+    assert isinstance(dead, FetchClaim)
     with fleet.deps.db.transaction() as tx:
         assert records.remember(tx, dead, FACTS) is None  # it was alive after all, and changes nothing
         assert not records.give_up(tx, dead, "late", lasting=True)
@@ -238,25 +238,25 @@ def test_no_transaction_is_open_while_the_network_is_asked(fleet: Fleet, server:
 def test_an_object_lost_is_claimed_again_by_one_only(db: Database) -> None:
     with db.transaction() as tx:
         claim = records.claim(tx, URL, lease_s=60)
-        assert isinstance(claim, Claim)
+        assert isinstance(claim, FetchClaim)
         kept = records.remember(tx, claim, FACTS)
-        assert isinstance(kept, Kept) and records.find(tx, URL) == kept
+        assert isinstance(kept, StoredPicture) and records.find(tx, URL) == kept
     with db.transaction() as tx:
         again = records.claim(tx, URL, lease_s=60, gone=kept.token)
-        assert isinstance(again, Claim) and again.token > kept.token
-        assert isinstance(records.claim(tx, URL, lease_s=60, gone=kept.token), UnderWay)
+        assert isinstance(again, FetchClaim) and again.token > kept.token
+        assert isinstance(records.claim(tx, URL, lease_s=60, gone=kept.token), FetchUnderWay)
         assert records.remember(tx, again, FACTS)
-        assert isinstance(records.claim(tx, URL, lease_s=60, gone=kept.token), Kept)
+        assert isinstance(records.claim(tx, URL, lease_s=60, gone=kept.token), StoredPicture)
 
 
 def test_who_lost_a_claim_writes_nothing_while_the_next_one_fetches(db: Database) -> None:
     with db.transaction() as tx:
         lost = records.claim(tx, URL, lease_s=-1)
         held = records.claim(tx, URL, lease_s=60)
-        assert isinstance(lost, Claim) and isinstance(held, Claim) and held.token > lost.token
+        assert isinstance(lost, FetchClaim) and isinstance(held, FetchClaim) and held.token > lost.token
         assert records.remember(tx, lost, FACTS) is None
         assert not records.give_up(tx, lost, "late", lasting=True)
-        assert isinstance(records.find(tx, URL), UnderWay)
+        assert isinstance(records.find(tx, URL), FetchUnderWay)
         assert records.remember(tx, held, FACTS)
 
 
@@ -270,16 +270,16 @@ def test_racing_claims_have_one_winner(db: Database) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(race, range(6)))
-    assert sum(isinstance(one, Claim) for one in found) == 1
-    assert sum(isinstance(one, UnderWay) for one in found) == 5
+    assert sum(isinstance(one, FetchClaim) for one in found) == 1
+    assert sum(isinstance(one, FetchUnderWay) for one in found) == 5
 
 
-def put_in(db: Database, state: MediaState) -> Claim:
+def put_in(db: Database, state: MediaState) -> FetchClaim:
     """Bring an address into a state; return the claim that brought it there."""
     with db.transaction() as tx:
         tx.execute(sa.text("DELETE FROM media"))
         claim = records.claim(tx, URL, lease_s=60)
-        assert isinstance(claim, Claim)
+        assert isinstance(claim, FetchClaim)
         if state is MediaState.KEPT:
             records.remember(tx, claim, FACTS)
         elif state is not MediaState.FETCHING:

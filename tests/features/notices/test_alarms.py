@@ -12,7 +12,7 @@ import pytest
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.engine import controls, registry
-from fleet.engine.agents.models import Status
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
@@ -28,7 +28,7 @@ from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import subscribers
 from fleet.features.webhooks.kinds import DELIVER, HANDLE
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver
@@ -99,7 +99,7 @@ def live(fleet: Fleet) -> None:
 @pytest.mark.parametrize("hold", HOLDS)
 def test_operators_hear_of_a_hold_while_it_lasts(fleet: Fleet, receiver: Receiver, heard: list[str], hold: str) -> None:
     agent = fleet.row(fleet.agent(persona_id="ai_artist"))
-    hooks.create(fleet.deps, Wanted(receiver.url, ["control.*", "agent.paused"]), by="ada")
+    hooks.create(fleet.deps, SubscriptionFields(receiver.url, ["control.*", "agent.paused"]), by="ada")
     live(fleet)
     receiver.got.clear()
     HOLDS[hold](fleet, agent.username)
@@ -127,12 +127,12 @@ def test_operators_hear_of_a_hold_while_it_lasts(fleet: Fleet, receiver: Receive
         if job.id not in done and not registry.current().job(job.kind).is_notice
     ]
     assert [job for job in new if job.agent_id == agent.id] == []
-    assert fleet.row(agent.id).status in (Status.RUNNING, Status.PAUSED)
+    assert fleet.row(agent.id).status in (AgentStatus.RUNNING, AgentStatus.PAUSED)
 
 
 @pytest.mark.parametrize("kind", [DELIVER, NOTIFY, HANDLE])
 def test_a_pause_of_their_own_kind_holds_notices(fleet: Fleet, receiver: Receiver, heard: list[str], kind: str) -> None:
-    hooks.create(fleet.deps, Wanted(receiver.url, ["control.*"]), by="ada")
+    hooks.create(fleet.deps, SubscriptionFields(receiver.url, ["control.*"]), by="ada")
     live(fleet)
     receiver.got.clear()
     fleetwide.pause(fleet.deps, "kind", kind, by="ada")
@@ -148,7 +148,7 @@ def test_a_pause_of_their_own_kind_holds_notices(fleet: Fleet, receiver: Receive
 
 
 def test_a_pause_of_the_agent_that_delivers_holds_the_position(fleet: Fleet, receiver: Receiver) -> None:
-    hooks.create(fleet.deps, Wanted(receiver.url, ["control.*"]), by="ada")
+    hooks.create(fleet.deps, SubscriptionFields(receiver.url, ["control.*"]), by="ada")
     live(fleet)
     fleetwide.pause(fleet.deps, "agent", "fleet_hooks", by="ada")
     live(fleet)

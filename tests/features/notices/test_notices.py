@@ -25,7 +25,7 @@ from fleet.engine.agents import lookup
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep

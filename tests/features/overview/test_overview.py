@@ -15,7 +15,7 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
 from fleet.features.controls import commands as fleetwide
 from fleet.features.monitoring import health
-from fleet.features.monitoring.health import Asked
+from fleet.features.monitoring.health import BrokerAnswers
 from fleet.features.overview import cards, figures, hours
 from fleet.features.overview.queries import Hour, Watch
 from fleet.features.publishing.kinds import LIKE, POST
@@ -109,7 +109,7 @@ def test_what_takes_long_to_read_is_read_seldom(monkeypatch: pytest.MonkeyPatch)
 
 def test_everybody_who_looks_shares_one_reading(fleet: Fleet) -> None:
     read: list[int] = []
-    kept = cached_stats.Kept(lambda: read.append(1) or len(read), for_s=3600.0)
+    kept = cached_stats.Cached(lambda: read.append(1) or len(read), for_s=3600.0)
     assert [kept.get() for _ in range(5)] == [1] * 5
     kept.forget()
     assert (kept.last, kept.get()) == (1, 2)
@@ -144,13 +144,13 @@ def test_who_does_something_sees_at_once_what_came_of_it(web: Web) -> None:
 @pytest.mark.parametrize(
     ("asked", "level", "words"),
     [
-        (Asked(), "unknown", "asked"),
-        (Asked({"normal": 3}, ["w1@host", "w2@host"]), "ok", "2: w1@host, w2@host"),
-        (Asked({"normal": 0}, []), "bad", "none answers"),
-        (Asked(problem="The broker cannot be reached."), "unknown", "cannot be asked"),
+        (BrokerAnswers(), "unknown", "asked"),
+        (BrokerAnswers({"normal": 3}, ["w1@host", "w2@host"]), "ok", "2: w1@host, w2@host"),
+        (BrokerAnswers({"normal": 0}, []), "bad", "none answers"),
+        (BrokerAnswers(problem="The broker cannot be reached."), "unknown", "cannot be asked"),
     ],
 )
-def test_workers_are_as_they_said_last(fleet: Fleet, asked: Asked, level: str, words: str) -> None:
+def test_workers_are_as_they_said_last(fleet: Fleet, asked: BrokerAnswers, level: str, words: str) -> None:
     part = next(one for one in Watch(fleet.deps).look(asked).parts if one.name == "Workers")
     assert (part.level, words in part.words) == (level, True)
 
@@ -159,7 +159,7 @@ def test_beat_and_surface_are_judged_by_what_happens(fleet: Fleet) -> None:
     fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")
     fail(fleet, LIKE, "the gallery answered 503")
-    found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
+    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
     assert found["Beat"].level == health.Level.BAD
     assert found["Surface floimg"].level == health.Level.BAD
     assert "the gallery answered 503" in found["Surface floimg"].words
@@ -179,10 +179,10 @@ def fail(fleet: Fleet, kind: str, why: str) -> None:
 def test_a_surface_is_not_judged_by_what_never_called_it(fleet: Fleet) -> None:
     for kind in sorted(registry.current().kinds(lambda job: not job.uses_surface)):
         fail(fleet, kind, "the receiver answered 500")
-    found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
+    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
     assert (found["Surface floimg"].level, found["Surface floimg"].words) == ("unknown", "nothing was sent yet")
     fail(fleet, POST, "the gallery answered 503")
-    found = {part.name: part for part in Watch(fleet.deps).look(Asked()).parts}
+    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
     assert found["Surface floimg"].words == "3 tries failed lately: the gallery answered 503"
 
 
@@ -198,7 +198,7 @@ def test_providers_are_judged_by_their_newest_calls(fleet: Fleet) -> None:
         " FROM (VALUES ('anthropic', 'answered', 20), ('openai', 'answered', 1), ('openai', 'unavailable', 3))"
         " AS given (provider, outcome, number), generate_series(1, number)"
     )
-    found = {part.name: part.level for part in Watch(fleet.deps).look(Asked()).parts}
+    found = {part.name: part.level for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
     assert (found["Provider anthropic"], found["Provider openai"]) == ("ok", "bad")
 
 
@@ -208,11 +208,11 @@ def test_a_slow_broker_delays_no_page(fleet: Fleet, monkeypatch: pytest.MonkeyPa
 
     release, begun, calls = threading.Event(), threading.Event(), []
 
-    def ask(_: object) -> Asked:
+    def ask(_: object) -> BrokerAnswers:
         calls.append(1)
         begun.set()
         release.wait(WITHIN_S)
-        return Asked({}, ["w1@host"])
+        return BrokerAnswers({}, ["w1@host"])
 
     monkeypatch.setattr(cards.health, "ask", ask)
     monkeypatch.setattr(cards, "_ASKED_S", 3600.0)

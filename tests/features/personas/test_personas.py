@@ -14,7 +14,7 @@ import yaml
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine.schedule import Schedule
 from fleet.features.personas import library as personas
-from fleet.features.personas.library import Interval, Weights
+from fleet.features.personas.library import ActionWeights, TickInterval
 
 MON_TO_FRI = frozenset({1, 2, 3, 4, 5})
 ALL_DAYS = frozenset(range(7))
@@ -86,7 +86,7 @@ def test_shipped_persona_has_the_values_of_the_facts(persona_id: str) -> None:
     persona = personas.load().get(persona_id)
     assert (persona.username_prefix, persona.vibe, persona.tier, persona.share) == (prefix, vibe, tier, share)
     assert (persona.weights.post, persona.weights.comment, persona.weights.like) == weights
-    assert persona.interval == Interval(*interval)
+    assert persona.interval == TickInterval(*interval)
     assert persona.schedule == schedule
     assert persona.workflow_types == types
     assert persona.name_templates == templates
@@ -288,7 +288,7 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
 def test_weights_and_personas_cannot_be_changed_after_loading() -> None:
     library = personas.load()
     persona = library.get("ai_artist")
-    assert isinstance(persona.weights, Weights)
+    assert isinstance(persona.weights, ActionWeights)
     with pytest.raises(AttributeError):
         persona.share = 9.0  # type: ignore[misc]
     with pytest.raises(TypeError):

@@ -13,24 +13,24 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.adapters.gateway import Caps, Usage
-from fleet.features.publishing.rules import ACTIONS, Moment, Plan, Seen, decide, from_data, to_data
+from fleet.adapters.gateway import Caps, WriteUsage
+from fleet.features.publishing.rules import ACTIONS, FeedObservation, Plan, SeenItem, decide, from_data, to_data
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ME = uuid.UUID(int=7)
-FEED = tuple(Seen(f"p{n}", f"user_{n}", f"User {n}", f"Picture {n}") for n in range(5))
+FEED = tuple(SeenItem(f"p{n}", f"user_{n}", f"User {n}", f"Picture {n}") for n in range(5))
 WEIGHTS = {"post": 0.7, "comment": 0.4, "like": 0.8, "browse": 0.6}
 
 
-def moment(**changes: Any) -> Moment:
+def moment(**changes: Any) -> FeedObservation:
     values: dict[str, Any] = {
         "now": NOW, "agent_id": ME, "username": "me", "has_account": True, "weights": WEIGHTS, "interests": ("light",),
-        "feed": FEED, "usage": Usage(), "caps": Caps(),
+        "feed": FEED, "usage": WriteUsage(), "caps": Caps(),
     }  # fmt: skip
-    return Moment(**{**values, **changes})
+    return FeedObservation(**{**values, **changes})
 
 
-def shares(when: Moment, throws: int = 4000) -> dict[str | None, float]:
+def shares(when: FeedObservation, throws: int = 4000) -> dict[str | None, float]:
     counted = Counter(decide(when, random.Random(n)).action for n in range(throws))
     return {action: number / throws for action, number in counted.items()}
 
@@ -42,7 +42,7 @@ def test_every_action_has_the_share_that_its_weight_gives() -> None:
 
 
 def test_what_is_capped_now_leaves_its_share_to_the_others() -> None:
-    usage = Usage({"post": 1}, {"post": NOW - timedelta(minutes=1)})
+    usage = WriteUsage({"post": 1}, {"post": NOW - timedelta(minutes=1)})
     found = shares(moment(usage=usage))
     assert "post" not in found
     assert found["like"] == pytest.approx(0.8 / 1.8, abs=0.03)
@@ -61,9 +61,9 @@ def test_an_agent_without_an_account_asks_for_one_first() -> None:
 
 def test_nobody_reacts_to_themselves_or_twice() -> None:
     feed = (
-        Seen("mine", "me", "Me", ""),
-        Seen("done", "zoe", "Zoe", "", liked=True, commented=True),
-        Seen("new", "zoe", "Zoe", ""),
+        SeenItem("mine", "me", "Me", ""),
+        SeenItem("done", "zoe", "Zoe", "", liked=True, commented=True),
+        SeenItem("new", "zoe", "Zoe", ""),
     )
     for n in range(300):
         decision = decide(moment(feed=feed), random.Random(n))
@@ -78,7 +78,7 @@ def about(plan: Plan) -> list[str | None]:
 
 def test_a_comment_may_choose_from_eight_posts_those_of_shared_interests_first() -> None:
     feed = tuple(
-        Seen(f"p{n}", "zoe", "Zoe", f"Light {n}" if n == 7 else "x" * 5000, likes=1, liked=True) for n in range(30)
+        SeenItem(f"p{n}", "zoe", "Zoe", f"Light {n}" if n == 7 else "x" * 5000, likes=1, liked=True) for n in range(30)
     )
     first = Counter()  # type: ignore[var-annotated]
     for n in range(300):
@@ -95,9 +95,9 @@ def test_an_empty_gallery_is_posted_to_or_looked_at() -> None:
 
 
 def test_a_crowded_post_gets_no_further_comment() -> None:
-    feed = (Seen("p", "zoe", "Zoe", "", comments=3, ours=3),)
+    feed = (SeenItem("p", "zoe", "Zoe", "", comments=3, ours=3),)
     assert "comment" not in shares(moment(feed=feed), 300)
-    assert "comment" in shares(moment(feed=(Seen("p", "zoe", "Zoe", "", comments=4, ours=3),)), 300)
+    assert "comment" in shares(moment(feed=(SeenItem("p", "zoe", "Zoe", "", comments=4, ours=3),)), 300)
 
 
 def test_what_a_person_asks_for_is_done_even_if_its_weight_is_zero() -> None:
@@ -110,7 +110,7 @@ def test_what_a_person_asks_for_is_done_even_if_its_weight_is_zero() -> None:
     [
         ({"feed": ()}, "nothing new"),
         ({"held_kinds": ("like",)}, "paused"),
-        ({"usage": Usage({"like": 500}, {})}, "cap"),
+        ({"usage": WriteUsage({"like": 500}, {})}, "cap"),
     ],
 )
 def test_what_a_person_asks_for_in_vain_is_explained(changes: dict[str, Any], words: str) -> None:
@@ -120,7 +120,10 @@ def test_what_a_person_asks_for_in_vain_is_explained(changes: dict[str, Any], wo
 
 
 def test_shared_interests_draw() -> None:
-    feed = (Seen("a", "zoe", "Zoe", "Morning light on stone", likes=1), Seen("b", "max", "Max", "A chart", likes=1))
+    feed = (
+        SeenItem("a", "zoe", "Zoe", "Morning light on stone", likes=1),
+        SeenItem("b", "max", "Max", "A chart", likes=1),
+    )
     when = moment(feed=feed, asked_for="like", interests=("soft light",))
     picked = Counter(decide(when, random.Random(n)).plans[0].target for n in range(600))
     assert picked["a"] > 1.6 * picked["b"]
@@ -129,7 +132,7 @@ def test_shared_interests_draw() -> None:
 _TEXT = st.text(max_size=30)
 _FEED = st.lists(
     st.builds(
-        Seen, id=st.uuids().map(str), author=st.sampled_from(["me", "zoe", ""]), author_name=_TEXT, caption=_TEXT,
+        SeenItem, id=st.uuids().map(str), author=st.sampled_from(["me", "zoe", ""]), author_name=_TEXT, caption=_TEXT,
         likes=st.integers(0, 9), comments=st.integers(0, 9), ours=st.integers(0, 9), liked=st.booleans(),
         commented=st.booleans(),
     ),
@@ -142,7 +145,7 @@ _MOMENTS = st.builds(
     held_kinds=st.lists(st.sampled_from(ACTIONS), unique=True).map(tuple),
     asked_for=st.none() | st.sampled_from(ACTIONS),
     usage=st.builds(
-        Usage,
+        WriteUsage,
         st.dictionaries(st.sampled_from(["post", "comment", "like"]), st.integers(0, 600)),
         st.dictionaries(st.sampled_from(["post", "comment"]), st.just(NOW - timedelta(seconds=10))),
     ),
@@ -150,7 +153,7 @@ _MOMENTS = st.builds(
 
 
 @given(_MOMENTS, st.integers())
-def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when: Moment, seed: int) -> None:
+def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when: FeedObservation, seed: int) -> None:
     decision = decide(when, random.Random(seed))
     written = json.loads(json.dumps(to_data(when)))
     assert from_data(written) == when

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fleet.core.settings import SECRETS, Settings
-from fleet.features.settings.configuration import HIDDEN, Setting, Source, Value, effective
+from fleet.features.settings.configuration import HIDDEN, Setting, SettingSource, Value, effective
 
 
 def settings(**given: object) -> Settings:
@@ -23,7 +23,7 @@ def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytes
     given = settings(dry_run=True)
     assert [setting.name for setting in effective(given)] == list(Settings.model_fields)
     posts = one("posts_per_day", given)
-    assert (posts.value, posts.source, posts.variable) == (7, Source.ENVIRONMENT, "FLEET_POSTS_PER_DAY")
+    assert (posts.value, posts.source, posts.variable) == (7, SettingSource.ENVIRONMENT, "FLEET_POSTS_PER_DAY")
     assert posts.description == "most posts of one agent in 24 hours"
     assert one("dry_run", given).source == "environment"
     assert one("tempo", given).source == "default"
@@ -32,12 +32,12 @@ def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytes
 def test_what_the_environment_sets_stands_before_the_key_store() -> None:
     given = settings(openai_api_key="sk-from-the-environment")
     stored = ("openai_api_key", "service_token")
-    assert one("openai_api_key", given, stored).source == Source.ENVIRONMENT
+    assert one("openai_api_key", given, stored).source == SettingSource.ENVIRONMENT
     assert (one("service_token", given, stored).value, one("service_token", given, stored).source) == (
-        HIDDEN, Source.KEY_STORE,
+        HIDDEN, SettingSource.KEY_STORE,
     )  # fmt: skip
     assert (one("anthropic_api_key", given, stored).value, one("anthropic_api_key", given, stored).source) == (
-        "", Source.DEFAULT,
+        "", SettingSource.DEFAULT,
     )  # fmt: skip
 
 
@@ -61,4 +61,4 @@ def test_a_password_in_an_addresss_query_is_taken_out_though_nobody_said_that_it
 
 @pytest.mark.parametrize(("value", "words"), [(True, "yes"), (None, ""), (["a", "b"], "a, b"), (1.5, "1.5")])
 def test_pages_show_a_value_in_words(value: Value, words: str) -> None:
-    assert Setting("x", value, Source.DEFAULT, "").shown == words
+    assert Setting("x", value, SettingSource.DEFAULT, "").shown == words

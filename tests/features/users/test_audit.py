@@ -18,7 +18,7 @@ from fleet.core.errors import Conflict, FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.queries import Filter as JobFilter
+from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
@@ -44,13 +44,13 @@ def fleet(database_url: str) -> Iterator[Fleet]:
     made.deps.close()
 
 
-def lines(fleet: Fleet, **which: Any) -> list[audit.Line]:
+def lines(fleet: Fleet, **which: Any) -> list[audit.AuditLine]:
     """Return the log, oldest first."""
     with fleet.deps.db.transaction() as tx:
-        return [*reversed(audit.page(tx, audit.Filter(**which), limit=500))]
+        return [*reversed(audit.page(tx, audit.AuditFilter(**which), limit=500))]
 
 
-def of(fleet: Fleet, act: Callable[[], object]) -> list[audit.Line]:
+def of(fleet: Fleet, act: Callable[[], object]) -> list[audit.AuditLine]:
     """Return the lines that an act of Ana's writes."""
     known = len(lines(fleet))
     with acting(ANA):
@@ -250,5 +250,5 @@ def test_lines_are_found_by_who_what_whom_and_when(fleet: Fleet) -> None:
     third = lines(fleet)[2]
     assert lines(fleet, since=third.at)[0].id == third.id
     with fleet.deps.db.transaction() as tx:
-        older = audit.page(tx, audit.Filter(), limit=2, before=third.id)
+        older = audit.page(tx, audit.AuditFilter(), limit=2, before=third.id)
     assert [one.target for one in older] == ["agent:ada_1", "agent:ada_0"]

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from fleet.access import audit, sessions
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.cli.app import cli as root
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
@@ -46,7 +46,7 @@ def test_users_are_made_changed_and_removed(cli: Cli, fleet: Fleet) -> None:
     accounts.log_in(fleet.deps, "ben", "another horse battery", accounts.Visit())
     cli("users", "remove", "ben", "-y")
     assert [one["name"] for one in cli.json("users", "list")["items"]] == ["ann"]
-    lines = accounts.audit_page(fleet.deps, Filter(action="user.*"))
+    lines = accounts.audit_page(fleet.deps, AuditFilter(action="user.*"))
     assert {(line.actor, line.via) for line in lines} == {(getpass.getuser(), "cli")}
     assert {line.action for line in lines} == {
         "user.created", "user.role_changed", "user.logged_out", "user.password_changed", "user.removed"
@@ -76,7 +76,7 @@ def test_a_token_is_printed_once_and_revoked(cli: Cli, fleet: Fleet) -> None:
 
 def test_what_is_done_at_the_terminal_stands_in_the_log_and_ends_with_the_command(cli: Cli, fleet: Fleet) -> None:
     cli("kill-switch", "on", "--reason", "fire")
-    (line,) = accounts.audit_page(fleet.deps, Filter())
+    (line,) = accounts.audit_page(fleet.deps, AuditFilter())
     assert (line.action, line.actor, line.via, line.after) == (
         "kill_switch.thrown", getpass.getuser(), "cli", {"reason": "fire"}
     )  # fmt: skip

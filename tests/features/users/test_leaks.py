@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.core import logs, masking
 from fleet.core.db import Base
 from fleet.engine.agents import lookup
@@ -122,5 +122,5 @@ def test_a_reason_with_a_key_in_it_is_kept_without_the_key(web: Web) -> None:
     token = accounts.issue_token(web.deps, "ana", "t", [Permission.AGENTS_VIEW], None)
     owner.post("/agents/ada_1/pause", reason=f"see {token}")
     assert lookup.agent(web.deps.db, "ada_1").status == "paused"
-    (line,) = accounts.audit_page(web.deps, Filter(action="agent.paused"))
+    (line,) = accounts.audit_page(web.deps, AuditFilter(action="agent.paused"))
     assert line.after == {"reason": "see flt_***"}

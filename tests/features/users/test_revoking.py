@@ -7,7 +7,7 @@ import html
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.cli.app import cli
 from fleet.features.users import invite
 from fleet.features.users import service as accounts
@@ -40,7 +40,7 @@ def test_a_new_password_revokes_ones_tokens_if_asked_to(web: Web, revoke: bool) 
     assert ("Tokens revoked: 1." in said, "Your tokens stay valid." in said) == (revoke, not revoke)
     assert (stands(web, token), stands(web, others)) == (not revoke, True)
     assert bool(invite.list_invitations(web.deps)) != revoke
-    (line,) = accounts.audit_page(web.deps, Filter(action="user.password_changed"))
+    (line,) = accounts.audit_page(web.deps, AuditFilter(action="user.password_changed"))
     assert line.after == ({"tokens_revoked": 1} if revoke else None)
 
 

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from fleet.access import Role, secret, throttle
-from fleet.access.audit import Filter
+from fleet.access.audit import AuditFilter
 from fleet.access.errors import LoginRefused, TooManyTries
 from fleet.access.models import UserRow
 from fleet.access.sessions import GRACE, IDLE, LIFETIME, ROTATED_EVERY, Visit
@@ -57,7 +57,7 @@ def key_of(browser: Browser) -> str:
 
 
 def actions(web: Web) -> list[str]:
-    return [line.action for line in accounts.audit_page(web.deps, Filter(), limit=500)]
+    return [line.action for line in accounts.audit_page(web.deps, AuditFilter(), limit=500)]
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.access import Permission, Role, tokens, users
-from fleet.access.audit import Filter
-from fleet.access.errors import NotAllowed
+from fleet.access.audit import AuditFilter
+from fleet.access.errors import NotPermitted
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
@@ -68,7 +68,7 @@ def test_an_invitation_makes_one_user_of_its_role_and_logs_them_in(web: Web) -> 
     bo = join(web, where, "Bo")
     assert bo.get("/").status_code == 200 and roles(web)["bo"] == "operator"
     assert where.rpartition("/")[2] not in admin.get("/users").text
-    (joined,) = accounts.audit_page(web.deps, Filter(action="user.joined"))
+    (joined,) = accounts.audit_page(web.deps, AuditFilter(action="user.joined"))
     assert (joined.actor, joined.after) == ("bo", {"role": "operator", "invited_by": "web:ana"})
 
 
@@ -304,7 +304,7 @@ def test_a_revoked_token_takes_with_it_what_it_made(web: Web) -> None:
     one, two, three = (known[at] for at in sorted(known))
     ana.post(f"/account/tokens/{one}/revoke")
     assert [each.get("/api/v1/me").status_code for each in (first, second, third, stays)] == [401, 401, 401, 200]
-    lines = accounts.audit_page(web.deps, Filter(action="token.revoked"))
+    lines = accounts.audit_page(web.deps, AuditFilter(action="token.revoked"))
     assert {line.target: line.after for line in lines} == {
         f"token:{one}": None, f"token:{two}": {"with": f"token:{one}"}, f"token:{three}": {"with": f"token:{two}"},
     }  # fmt: skip
@@ -385,7 +385,7 @@ def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: 
             tokens.issue(tx, asks.user_id, "late", scopes, None, made_by=asks.key_id)
         revoking.result(WITHIN_S)
     assert all(one.revoked_at for one in accounts.list_tokens(web.deps))
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         accounts.issue_token(web.deps, "ana", "later", scopes, None, by=asks)
 
 
@@ -432,7 +432,7 @@ def test_who_may_not_be_given(web: Web) -> None:
     web.user("owner", "ana")
     token = accounts.issue_token(web.deps, "ana", "t", [Permission.AGENTS_VIEW], None)
     by = by_token(web.deps, token)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotPermitted):
         accounts.issue_token(web.deps, "ana", "t2", [Permission.AGENTS_EDIT], None, by=by)
     for name, scopes in (("", ["agents.view"]), ("x" * 61, ["agents.view"]), ("a\nb", ["agents.view"]), ("t", []),
                          ("t", ["agents.everything"])):  # fmt: skip
@@ -449,7 +449,7 @@ def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
             inviting_now = pool.submit(invite.invite, web.deps, Role.OPERATOR, by=by)
             with pytest.raises(TimeoutError):
                 inviting_now.result(0.5)
-        with pytest.raises(NotAllowed):
+        with pytest.raises(NotPermitted):
             inviting_now.result(WITHIN_S)
     assert not invite.list_invitations(web.deps)
     accounts.remove_user(web.deps, "ana")

@@ -25,7 +25,7 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import sweep
 from fleet.features.webhooks import signatures
 from fleet.features.webhooks.inbound import service as receiving
-from fleet.features.webhooks.inbound.service import Wanted
+from fleet.features.webhooks.inbound.service import SourceFields
 from fleet.features.webhooks.signatures import Scheme
 from tests.factories import Fleet, make_fleet
 from tests.web_client import Web
@@ -48,7 +48,7 @@ def shop(web: Web) -> TestClient:
 
 
 def source(web: Web, scheme: Scheme = SHOP, **more: Any) -> str:
-    return receiving.create(web.deps, Wanted("shop", scheme, **{"id_path": "id", **more}), by="test")
+    return receiving.create(web.deps, SourceFields("shop", scheme, **{"id_path": "id", **more}), by="test")
 
 
 def mac(secret: str, text: bytes) -> bytes:
@@ -89,9 +89,9 @@ def test_ten_at_once_are_stored_once(web: Web, shop: TestClient) -> None:
 
 def test_whoever_cannot_prove_it_learns_nothing(web: Web, shop: TestClient) -> None:
     secret = source(web)
-    receiving.create(web.deps, Wanted("asleep", SHOP, secret=secret + "x"), by="test")
+    receiving.create(web.deps, SourceFields("asleep", SHOP, secret=secret + "x"), by="test")
     receiving.switch(web.deps, "asleep", on=False, by="test")
-    receiving.create(web.deps, Wanted("lost", SHOP, secret=secret + "y"), by="test")
+    receiving.create(web.deps, SourceFields("lost", SHOP, secret=secret + "y"), by="test")
     web.fleet.sql("UPDATE hook_sources SET secret_key_id = 'gone' WHERE name = 'lost'")
     wrong = mac("another", BODY).hex()
     tries = [
@@ -176,15 +176,21 @@ def test_a_page_of_another_site_cannot_speak_for_a_source(web: Web, shop: TestCl
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted("Shop", SHOP), Wanted("", SHOP), Wanted("a/b", SHOP), Wanted("shop", Scheme("plain", "")),
-        Wanted("shop", Scheme("plain", "a b")), Wanted("shop", Scheme("stamped", "X", "base64")),
-        Wanted("shop", Scheme("plain", "X", tolerance_s=0)), Wanted("shop", SHOP, id_header="X", id_path="id"),
-        Wanted("shop", SHOP, id_path="a..b"), Wanted("shop", SHOP, secret="short"),
-        Wanted("shop", SHOP, secret="two\nlines of it"),
+        SourceFields("Shop", SHOP),
+        SourceFields("", SHOP),
+        SourceFields("a/b", SHOP),
+        SourceFields("shop", Scheme("plain", "")),
+        SourceFields("shop", Scheme("plain", "a b")),
+        SourceFields("shop", Scheme("stamped", "X", "base64")),
+        SourceFields("shop", Scheme("plain", "X", tolerance_s=0)),
+        SourceFields("shop", SHOP, id_header="X", id_path="id"),
+        SourceFields("shop", SHOP, id_path="a..b"),
+        SourceFields("shop", SHOP, secret="short"),
+        SourceFields("shop", SHOP, secret="two\nlines of it"),
     ],
     ids=repr,
-)  # fmt: skip
-def test_a_source_that_cannot_work_is_refused(web: Web, wanted: Wanted) -> None:
+)
+def test_a_source_that_cannot_work_is_refused(web: Web, wanted: SourceFields) -> None:
     with pytest.raises(InvalidInput):
         receiving.create(web.deps, wanted, by="test")
 

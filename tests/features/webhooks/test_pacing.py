@@ -28,7 +28,7 @@ from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.publishing.kinds import BROWSE, COMMENT
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import pacing, positions
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.features.drafts.test_scan import supervised
@@ -79,7 +79,7 @@ class Worker:
 
 
 def subscribe(fleet: Fleet, where: str, *subjects: str) -> uuid.UUID:
-    return hooks.create(fleet.deps, Wanted(where, subjects or ("thing.*",)), by="test").subscription.id
+    return hooks.create(fleet.deps, SubscriptionFields(where, subjects or ("thing.*",)), by="test").subscription.id
 
 
 def happen(fleet: Fleet, number: int, *, first: int = 0) -> None:

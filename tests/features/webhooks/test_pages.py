@@ -279,6 +279,6 @@ def test_programs_keep_sources_too(web: Web) -> None:
     assert api.put("/api/v1/hooks/sources/shop/active", json={"active": False}).json() == {"changed": True}
     assert api.delete("/api/v1/hooks/sources/shop").status_code == 204
     with web.deps.db.transaction() as tx:
-        lines = audit.page(tx, audit.Filter(target="source:shop"))
+        lines = audit.page(tx, audit.AuditFilter(target="source:shop"))
     assert {line.actor for line in lines} == {"admin-api"}
     assert "hunter2" not in str(lines)

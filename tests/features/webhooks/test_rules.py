@@ -15,9 +15,18 @@ from fleet.core.subjects import is_pattern, matches
 from fleet.features.webhooks import answers, signatures
 from fleet.features.webhooks import rules as deciding
 from fleet.features.webhooks.answers import Later, Never, Taken
-from fleet.features.webhooks.inbound.states import MOVES, Received, before
+from fleet.features.webhooks.inbound.states import MOVES, ReceivedState, before
 from fleet.features.webhooks.lanes import Lane, choose, room_to_wait, rooms
-from fleet.features.webhooks.rules import Happened, Laggard, Listener, Moment, Waiting, decide, from_data, to_data
+from fleet.features.webhooks.rules import (
+    ActiveSubscription,
+    EventObservation,
+    Happened,
+    Laggard,
+    WaitingSubscriber,
+    decide,
+    from_data,
+    to_data,
+)
 from fleet.features.webhooks.signatures import Scheme, is_genuine
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -122,9 +131,12 @@ def test_only_who_failed_long_and_often_is_given_up() -> None:
 
 
 LISTENER = st.builds(
-    Listener, st.uuids(), st.lists(SUBJECT | SUBJECT.map(lambda one: f"{one}.*"), min_size=1, max_size=3).map(tuple),
-    st.just(NOW) | st.just(NOW + timedelta(hours=1)), st.integers(0, 8),
-)  # fmt: skip
+    ActiveSubscription,
+    st.uuids(),
+    st.lists(SUBJECT | SUBJECT.map(lambda one: f"{one}.*"), min_size=1, max_size=3).map(tuple),
+    st.just(NOW) | st.just(NOW + timedelta(hours=1)),
+    st.integers(0, 8),
+)
 EVENTS = st.lists(st.tuples(SUBJECT, st.integers(0, 120)), max_size=12).map(
     lambda found: tuple(
         Happened((1, number + 1), subject, NOW + timedelta(minutes=late))
@@ -135,9 +147,9 @@ EVENTS = st.lists(st.tuples(SUBJECT, st.integers(0, 120)), max_size=12).map(
 
 @given(EVENTS, st.lists(LISTENER, max_size=4, unique_by=lambda one: one.id).map(tuple))
 def test_everybody_is_told_of_what_they_want_and_of_nothing_else(
-    found: tuple[Happened, ...], listeners: tuple[Listener, ...]
+    found: tuple[Happened, ...], listeners: tuple[ActiveSubscription, ...]
 ) -> None:
-    moment = Moment((0, 0), (1, 99), False, found, listeners)
+    moment = EventObservation((0, 0), (1, 99), False, found, listeners)
     decision = decide(moment, DICE)
     behind = dict(decision.behind)
     for one in listeners:
@@ -156,13 +168,13 @@ def test_everybody_is_told_of_what_they_want_and_of_nothing_else(
 
 def test_a_flood_is_taken_in_parts_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "MOST_DELIVERIES", 5)
-    listeners = tuple(Listener(uuid.UUID(int=number), ("*",), NOW, 99) for number in range(2))
+    listeners = tuple(ActiveSubscription(uuid.UUID(int=number), ("*",), NOW, 99) for number in range(2))
     found = tuple(Happened((1, number), "a.b", NOW) for number in range(1, 10))
     told: list[tuple[uuid.UUID, tuple[int, int]]] = []
     at, more = (0, 0), True
     while more:
         rest = tuple(event for event in found if event.at > at)
-        decision = decide(Moment(at, (1, 50), False, rest, listeners), DICE)
+        decision = decide(EventObservation(at, (1, 50), False, rest, listeners), DICE)
         assert len(decision.deliveries) <= 5
         told += decision.deliveries
         at, more = decision.reached, decision.more
@@ -172,13 +184,13 @@ def test_a_flood_is_taken_in_parts_without_a_gap(monkeypatch: pytest.MonkeyPatch
 
 def test_a_webhook_that_has_caught_up_is_told_with_the_others_and_may_fall_behind_again() -> None:
     quick, slow, late = (uuid.UUID(int=number) for number in range(3))
-    listeners = (Listener(quick, ("*",), NOW, 3), Listener(slow, ("*",), NOW, 2))
+    listeners = (ActiveSubscription(quick, ("*",), NOW, 3), ActiveSubscription(slow, ("*",), NOW, 2))
     laggards = (
         Laggard(quick, ((1, 1),), (1, 5), caught_up=True), Laggard(slow, ((1, 2), (1, 3)), (1, 5), caught_up=True),
         Laggard(late, ((1, 1),), (1, 1), caught_up=False),
     )  # fmt: skip
     found = (Happened((1, 6), "a.b", NOW), Happened((1, 7), "a.b", NOW))
-    moment = Moment((1, 5), (1, 7), False, found, listeners, (), laggards)
+    moment = EventObservation((1, 5), (1, 7), False, found, listeners, (), laggards)
     decision = decide(moment, DICE)
     assert decision.deliveries == (
         (quick, (1, 1)), (slow, (1, 2)), (slow, (1, 3)), (late, (1, 1)), (quick, (1, 6)), (quick, (1, 7)),
@@ -226,14 +238,16 @@ def test_a_receiver_that_fails_has_less_room(failures: int, waiting: int) -> Non
 
 def test_subscribers_get_work_or_move_on_unless_they_are_at_work() -> None:
     waiting = (
-        Waiting("a", (1, 1), (1, 9), wanted=True, busy=False), Waiting("b", (1, 1), (1, 9), wanted=False, busy=False),
-        Waiting("c", (1, 1), (1, 1), wanted=False, busy=True), Waiting("d", (1, 1), (1, 1), wanted=False, busy=False),
-    )  # fmt: skip
-    decision = decide(Moment((0, 0), (0, 0), False, subscribers=waiting), DICE)
+        WaitingSubscriber("a", (1, 1), (1, 9), wanted=True, busy=False),
+        WaitingSubscriber("b", (1, 1), (1, 9), wanted=False, busy=False),
+        WaitingSubscriber("c", (1, 1), (1, 1), wanted=False, busy=True),
+        WaitingSubscriber("d", (1, 1), (1, 1), wanted=False, busy=False),
+    )
+    decision = decide(EventObservation((0, 0), (0, 0), False, subscribers=waiting), DICE)
     assert (decision.calls, decision.moves) == (("a",), (("b", (1, 1), (1, 9)),))
 
 
 def test_the_states_of_what_was_received_lead_where_they_should() -> None:
-    assert set(MOVES) == set(Received)
-    assert before(Received.PROCESSED) == {Received.PROCESSING, Received.PROCESSED}
-    assert Received.RECEIVED not in before(Received.FAILED)
+    assert set(MOVES) == set(ReceivedState)
+    assert before(ReceivedState.PROCESSED) == {ReceivedState.PROCESSING, ReceivedState.PROCESSED}
+    assert ReceivedState.RECEIVED not in before(ReceivedState.FAILED)

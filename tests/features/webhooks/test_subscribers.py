@@ -266,7 +266,7 @@ def test_a_replay_while_events_are_handled_is_not_lost(fleet: Fleet, ledger: Dis
 
 def test_what_a_source_says_comes_with_its_words_and_its_state_follows(fleet: Fleet, ledger: Distribution) -> None:
     scheme = Scheme("stamped", "X-Sign")
-    secret = receiving.create(fleet.deps, receiving.Wanted("shop", scheme, id_path="id"), by="test")
+    secret = receiving.create(fleet.deps, receiving.SourceFields("shop", scheme, id_path="id"), by="test")
     body = json.dumps({"id": "1", "words": "an order"}).encode()
     from fleet.features.webhooks import signatures
 

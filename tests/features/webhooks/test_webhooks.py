@@ -36,7 +36,7 @@ from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks import sending
 from fleet.features.webhooks.commands import Made
 from fleet.features.webhooks.kinds import DELIVER
-from fleet.features.webhooks.subscriptions import Wanted
+from fleet.features.webhooks.subscriptions import SubscriptionFields
 from fleet.images.errors import ForbiddenAddress
 from tests import ROOT, TESTS
 from tests import receiver as receivers
@@ -84,7 +84,7 @@ def look(fleet: Fleet) -> None:
 
 
 def subscribe(fleet: Fleet, receiver: Receiver, *subjects: str) -> Made:
-    return hooks.create(fleet.deps, Wanted(receiver.url, subjects or ("thing.*",)), by="test")
+    return hooks.create(fleet.deps, SubscriptionFields(receiver.url, subjects or ("thing.*",)), by="test")
 
 
 def happens(fleet: Fleet, subject: str = "thing.done", **payload: Any) -> None:
@@ -449,7 +449,7 @@ def test_a_name_that_leads_elsewhere_by_the_time_of_a_delivery_is_refused_then(
 ) -> None:
     internet = Internet(receiver.port, {"hooks.example": [[PUBLIC], ["127.0.0.1"]]})
     monkeypatch.setattr(sending, "SYSTEM", internet.network)
-    made = hooks.create(fleet.deps, Wanted("https://hooks.example/in", ["thing.*"]), by="test")
+    made = hooks.create(fleet.deps, SubscriptionFields("https://hooks.example/in", ["thing.*"]), by="test")
     happens(fleet)
     look(fleet)
     (job,) = deliver(fleet)
@@ -462,13 +462,13 @@ def test_a_name_that_leads_elsewhere_by_the_time_of_a_delivery_is_refused_then(
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest/", "https://localhost/", "ftp://a.example/", "x", ""])
 def test_the_verb_refuses_what_must_not_be_called(fleet: Fleet, url: str) -> None:
     with pytest.raises(InvalidInput):
-        hooks.create(fleet.deps, Wanted(url, ["job.*"]), by="test")
+        hooks.create(fleet.deps, SubscriptionFields(url, ["job.*"]), by="test")
 
 
 @pytest.mark.parametrize("subjects", [[], [""], ["Job.*"], ["job*"], ["job..done"], ["*.done"], ["a\nb"], ["x" * 81]])
 def test_what_is_no_subject_is_refused(fleet: Fleet, receiver: Receiver, subjects: list[str]) -> None:
     with pytest.raises(InvalidInput):
-        hooks.create(fleet.deps, Wanted(receiver.url, subjects), by="test")
+        hooks.create(fleet.deps, SubscriptionFields(receiver.url, subjects), by="test")
 
 
 def test_a_subject_of_a_feature_that_is_left_out_is_refused(
@@ -486,7 +486,7 @@ def test_no_secret_and_no_address_is_told_anywhere(
 ) -> None:
     url = f"{receiver.url}/T0KEN-in-the-path"
     with audit.acting(audit.Actor("ana", "owner", Via.SESSION)):
-        made = hooks.create(fleet.deps, Wanted(url, ["thing.*"]), by="web:ana")
+        made = hooks.create(fleet.deps, SubscriptionFields(url, ["thing.*"]), by="web:ana")
         fresh = hooks.rotate(fleet.deps, made.subscription.id, by="web:ana")
     happens(fleet, words=f"somebody quotes {made.secret}")
     look(fleet)
@@ -508,14 +508,14 @@ def test_no_secret_and_no_address_is_told_anywhere(
 def test_every_change_is_a_line_of_the_audit_log(fleet: Fleet, receiver: Receiver) -> None:
     with audit.acting(audit.Actor("ana", "owner", Via.SESSION)):
         made = subscribe(fleet, receiver).subscription
-        hooks.change(fleet.deps, made.id, Wanted(receiver.url, ["job.*"], "Ledger"), by="web:ana")
+        hooks.change(fleet.deps, made.id, SubscriptionFields(receiver.url, ["job.*"], "Ledger"), by="web:ana")
         hooks.test(fleet.deps, made.id, by="web:ana")
         hooks.rotate(fleet.deps, made.id, by="web:ana")
         hooks.switch(fleet.deps, made.id, on=False, by="web:ana")
         hooks.switch(fleet.deps, made.id, on=True, by="web:ana")
         hooks.remove(fleet.deps, made.id, by="web:ana")
     with fleet.deps.db.transaction() as tx:
-        lines = audit.page(tx, audit.Filter(target=f"hook:{made.id}"))
+        lines = audit.page(tx, audit.AuditFilter(target=f"hook:{made.id}"))
     assert [line.action for line in reversed(lines)] == [
         "hook.created", "hook.changed", "hook.tested", "hook.rotated", "hook.disabled", "hook.enabled", "hook.removed",
     ]  # fmt: skip

@@ -17,7 +17,7 @@ from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.engine import registry
 from fleet.engine.agents import lookup
-from fleet.engine.agents.models import AgentRow, Status
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.jobs.models import TickRow
 from fleet.features.agents import commands as agent_commands
@@ -55,7 +55,7 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
         columns=("username", "name", "persona", "status", "last_action_at", "next_tick_at"),
     ),
 )
-@click.option("--status", type=click.Choice([str(status) for status in Status]), help="Only with this status.")
+@click.option("--status", type=click.Choice([str(status) for status in AgentStatus]), help="Only with this status.")
 @click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
 @click.option("--kind", type=_KINDS, help="Only of this kind.")
 @click.option("--find", "text", help="Only those whose name or username holds this.")
@@ -67,8 +67,12 @@ def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: st
           deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
     """List agents by username; those of the kinds approval and hooks run the fleet itself."""
     which = AgentFilter(
-        status=Status(status) if status else None, persona_id=persona_id, kind=kind, text=text, include_deleted=deleted
-    )  # fmt: skip
+        status=AgentStatus(status) if status else None,
+        persona_id=persona_id,
+        kind=kind,
+        text=text,
+        include_deleted=deleted,
+    )
     rows, total = agent_commands.list_agents(door.deps, which, limit=limit, offset=offset)
     if as_json:
         door.json(json_output.page([agent_data(row) for row in rows], total=total, limit=limit, offset=offset))
@@ -114,7 +118,7 @@ def _status(row: AgentRow) -> Text:
 def _next(row: AgentRow, now: datetime) -> str:
     if row.current_action:
         return row.current_action
-    return render.when(row.next_tick_at, now) if row.status in (Status.RUNNING, Status.PAUSED) else "–"
+    return render.when(row.next_tick_at, now) if row.status in (AgentStatus.RUNNING, AgentStatus.PAUSED) else "–"
 
 
 @agents.command(remote=Call("GET", "/agents/{name}"))
@@ -141,7 +145,7 @@ def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -
         ("Id", row.id),
         ("Persona", row.persona_id),
         ("Status", _status(row)),
-        ("Because", pause if row.status in (Status.PAUSED, Status.ERROR) else None),
+        ("Because", pause if row.status in (AgentStatus.PAUSED, AgentStatus.ERROR) else None),
         ("Doing", row.current_action),
         ("Thought last", row.last_thought),
         ("Acted last", render.when(row.last_action_at, now)),

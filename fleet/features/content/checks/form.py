@@ -13,7 +13,7 @@ from fleet.core import text
 from fleet.core.text import links as addresses
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.sanitise import READ_TIMES, tidy, unquoted
-from fleet.features.content.surfaces import Form
+from fleet.features.content.surfaces import TextForm
 
 _HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
 _HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
@@ -24,7 +24,7 @@ _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|
 _USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
 
 
-def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
+def fit(words: str, form: TextForm) -> tuple[str, list[Finding]]:
     """Return the words in the form of their surface, and what had to be mended."""
     found: list[Finding] = []
     lines = _lines(words[: READ_TIMES * form.limit_chars])
@@ -39,7 +39,7 @@ def fit(words: str, form: Form) -> tuple[str, list[Finding]]:
     return _finish(words, form), found
 
 
-def links(words: str, form: Form, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
+def links(words: str, form: TextForm, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
     """Return a finding for each link but those to allowed hosts, on a surface that has links.
 
     What may as well be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
@@ -80,7 +80,7 @@ def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: li
     return words
 
 
-def _finish(words: str, form: Form) -> str:
+def _finish(words: str, form: TextForm) -> str:
     """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves.
 
     What looks like a key goes in silence: whole ones have been refused, and of the rest nobody needs to hear.

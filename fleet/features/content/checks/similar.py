@@ -39,7 +39,7 @@ class _Entry:
     pieces: array[int]  # sorted: the first ones are the prefix under which it is found
 
 
-class Recent:
+class RecentTexts:
     """The newest texts, at most `capacity`; the oldest is forgotten. Safe to use from many threads.
 
     Two sets of likeness t share at least t of either's pieces, so the first (1 - t) of both, in one order of all
@@ -94,7 +94,7 @@ class Recent:
                 del self._found_under[piece]
 
 
-def repeats(words: str, author: str, recent: Recent, *, but: str = "") -> list[Finding]:
+def repeats(words: str, author: str, recent: RecentTexts, *, but: str = "") -> list[Finding]:
     """Return a refusal when a text is much like one of the author's, or the same as anybody's. `but` is its own key."""
     own, others = recent.closest(words, author, but=but)
     if own >= OWN_LIKENESS:

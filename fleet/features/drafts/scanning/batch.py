@@ -21,7 +21,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.work import Work
 from fleet.features.drafts import learning, lessons, queries
 from fleet.features.drafts.scanning import queue, seen
-from fleet.features.drafts.scanning.sifting import Offered, Shown
+from fleet.features.drafts.scanning.sifting import Offered, ShownPost
 from fleet.features.publishing import comment_targets
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.words import published_texts
@@ -182,6 +182,6 @@ def offers(work: Work) -> Offered:
     return Offered(kinds, reactions, tuple(one for one in VISIBILITIES if one in has.visibilities))
 
 
-def shown(batch: Batch) -> list[Shown]:
+def shown(batch: Batch) -> list[ShownPost]:
     """Return a batch as the sieve wants it."""
-    return [Shown(*(item[name] for name in Shown.__slots__)) for item in batch["items"]]
+    return [ShownPost(*(item[name] for name in ShownPost.__slots__)) for item in batch["items"]]

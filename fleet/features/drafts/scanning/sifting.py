@@ -16,7 +16,7 @@ from fleet.llm.scan_request import MOST, Idea, ScanAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPost:
     """A post of the batch, with the surface's own ids. `humans` counts the comments that are not the fleet's."""
 
     ref: str
@@ -53,7 +53,7 @@ class Proposed:
     kind: DraftKind
     target: str | None
     idea: Idea
-    about: Shown | None
+    about: ShownPost | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Sifted:
     dropped: Mapping[str, int]
 
 
-def sift(answer: ScanAnswer, batch: Sequence[Shown], offered: Offered, known: Known, caps: Caps) -> Sifted:
+def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known: Known, caps: Caps) -> Sifted:
     """Return the drafts that an answer amounts to. Whatever goes in, every part is kept or counted once."""
     sieve = _Sieve(batch, offered, known, caps)
     for idea in answer.ideas:
@@ -76,7 +76,7 @@ def sift(answer: ScanAnswer, batch: Sequence[Shown], offered: Offered, known: Kn
 class _Sieve:
     """Remembers what it kept, so that of two alike the first stays."""
 
-    def __init__(self, batch: Sequence[Shown], offered: Offered, known: Known, caps: Caps) -> None:
+    def __init__(self, batch: Sequence[ShownPost], offered: Offered, known: Known, caps: Caps) -> None:
         self._posts = {shown.ref: shown for shown in batch}
         self._people = {shown.author_ref: shown for shown in batch if shown.author_id}
         self._offered, self._known, self._caps = offered, known, caps
@@ -127,7 +127,7 @@ class _Sieve:
             return idea.type in self._offered.reactions
         return idea.kind != DraftKind.POST or idea.visibility in self._offered.visibilities
 
-    def _would_crowd(self, about: Shown) -> bool:
+    def _would_crowd(self, about: ShownPost) -> bool:
         ours = self._comments[about.post_id]
         return comment_would_crowd(about.humans + ours, ours, self._caps)
 

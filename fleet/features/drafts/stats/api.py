@@ -14,8 +14,8 @@ from fleet.core import clock
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
 from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import By
-from fleet.features.drafts.stats.tally import Tally as Counted
+from fleet.features.drafts.stats.tally import DraftsBy
+from fleet.features.drafts.stats.tally import DraftTally as Counted
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import MOST
 from fleet.web.fields import Body, Moment, line, taken
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/drafts", tags=["drafts"])
 _USUALLY = timedelta(days=7)
 
 
-class Tally(BaseModel):
+class DraftTallyOut(BaseModel):
     """Drafts that have something in common, by what became of them."""
 
     key: str | None = Field(description="what they have in common; null for drafts without it")
@@ -39,7 +39,7 @@ class Tally(BaseModel):
     agreed: float | None = Field(description="the share of the decided ones that were approved")
 
 
-class Scans(BaseModel):
+class ScansOut(BaseModel):
     """What looks at feeds came to."""
 
     done: int
@@ -55,15 +55,15 @@ class DraftStats(BaseModel):
     """What happened since a moment."""
 
     since: datetime
-    items: list[Tally]
-    total: Tally
-    scans: Scans
+    items: list[DraftTallyOut]
+    total: DraftTallyOut
+    scans: ScansOut
 
 
 class StatsQuery(Body):
     """Counted by what, of whom, since when; a week if nothing is said."""
 
-    by: By = By.AGENT
+    by: DraftsBy = DraftsBy.AGENT
     since: Moment | None = None
     agent: Annotated[str, line(60), Field(description="username or id")] | None = None
     limit: Annotated[int, Field(ge=1, le=MOST)] = 100
@@ -74,12 +74,16 @@ def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats
     """Return how drafts fare, counted; days in order, anything else the most first."""
     since = which.since or clock.now() - _USUALLY
     found = draft_stats.stats(deps, which.by, since=since, agent=which.agent, limit=which.limit)
-    known = lookup.names(deps.db, [UUID(one.key) for one in found.items if one.key]) if which.by is By.AGENT else {}
+    known = (
+        lookup.names(deps.db, [UUID(one.key) for one in found.items if one.key]) if which.by is DraftsBy.AGENT else {}
+    )
     return DraftStats(
         since=found.since, items=[_view(one, known) for one in found.items], total=_view(found.total, {}),
-        scans=taken(Scans, found.scans),
+        scans=taken(ScansOut, found.scans),
     )  # fmt: skip
 
 
-def _view(one: Counted, known: Names) -> Tally:
-    return taken(Tally, one, name=(lookup.username(known, UUID(one.key)) if known and one.key else None) or one.key)
+def _view(one: Counted, known: Names) -> DraftTallyOut:
+    return taken(
+        DraftTallyOut, one, name=(lookup.username(known, UUID(one.key)) if known and one.key else None) or one.key
+    )

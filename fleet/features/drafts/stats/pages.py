@@ -15,7 +15,7 @@ from fleet.core import clock
 from fleet.engine.agents import lookup
 from fleet.features.drafts.limits import LEFT_OUT
 from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import By
+from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.form_types import Maybe, Name
 from fleet.web.rendering import render
@@ -24,7 +24,7 @@ router = APIRouter()
 _ROWS = 100
 
 
-class Window(StrEnum):
+class DraftWindow(StrEnum):
     """How far back."""
 
     DAY = "1d"
@@ -39,18 +39,28 @@ class Window(StrEnum):
     @property
     def words(self) -> str:
         """What it is called."""
-        return "the last day" if self is Window.DAY else f"the last {self.span.days} days"
+        return "the last day" if self is DraftWindow.DAY else f"the last {self.span.days} days"
 
 
 @router.get("/drafts/stats", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def stats(request: Request, deps: TheDeps, *, by: Maybe[By] = None, since: Maybe[Window] = None,
+def stats(request: Request, deps: TheDeps, *, by: Maybe[DraftsBy] = None, since: Maybe[DraftWindow] = None,
           agent: Annotated[Name, Query()] = "") -> Response:  # fmt: skip
     """Show how drafts fare, of all agents or of one."""
-    by, since = by or By.AGENT, since or Window.WEEK
+    by, since = by or DraftsBy.AGENT, since or DraftWindow.WEEK
     found = draft_stats.stats(deps, by, since=clock.now() - since.span, agent=agent or None, limit=_ROWS)
-    known = lookup.names(deps.db, [uuid.UUID(one.key) for one in found.items if one.key]) if by is By.AGENT else {}
+    known = (
+        lookup.names(deps.db, [uuid.UUID(one.key) for one in found.items if one.key]) if by is DraftsBy.AGENT else {}
+    )
     return render(
-        request, "drafts/draft_stats.html", found=found, by=by, since=since, agent=agent, bys=By, windows=Window,
+        request,
+        "drafts/draft_stats.html",
+        found=found,
+        by=by,
+        since=since,
+        agent=agent,
+        bys=DraftsBy,
+        windows=DraftWindow,
         rows=_ROWS,
-        names={str(agent_id): named for agent_id, named in known.items()}, left_out=LEFT_OUT,
-    )  # fmt: skip
+        names={str(agent_id): named for agent_id, named in known.items()},
+        left_out=LEFT_OUT,
+    )

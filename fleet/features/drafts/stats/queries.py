@@ -15,7 +15,7 @@ from fleet.engine.deps import Deps
 from fleet.features.drafts.scanning import queue
 from fleet.features.drafts.stats import scans, tally
 from fleet.features.drafts.stats.scans import Scans
-from fleet.features.drafts.stats.tally import By, Tally
+from fleet.features.drafts.stats.tally import DraftsBy, DraftTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Stats:
     """What happened since a moment: drafts counted one way and in all, and the looks at feeds that they came from."""
 
     since: datetime
-    items: Sequence[Tally]
-    total: Tally
+    items: Sequence[DraftTally]
+    total: DraftTally
     scans: Scans
 
 
-def stats(deps: Deps, by: By, *, since: datetime, agent: str | None = None, limit: int = 100) -> Stats:
+def stats(deps: Deps, by: DraftsBy, *, since: datetime, agent: str | None = None, limit: int = 100) -> Stats:
     """Return how drafts fare, of all agents or of one, a deleted one too. Raises NotFound."""
     with deps.db.transaction() as tx:
         of = None if agent is None else agents.named(tx, agent, include_deleted=True).id
@@ -43,7 +43,7 @@ class Faring:
     """How one agent fares: its drafts of the last `days`, and when it last looked at its feed, if that is known."""
 
     days: int
-    total: Tally
+    total: DraftTally
     scans: Scans
     looked_at: datetime | None
 

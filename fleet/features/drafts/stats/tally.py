@@ -15,12 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
-from fleet.features.drafts.learning import Decision
+from fleet.features.drafts.learning import OwnerAnswer
 from fleet.features.drafts.models import DraftRow, LessonRow
 from fleet.features.drafts.states import DraftStatus
 
 
-class By(StrEnum):
+class DraftsBy(StrEnum):
     """What drafts are counted by."""
 
     AGENT = "agent"
@@ -30,7 +30,7 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class DraftTally:
     """Drafts that have something in common, by what became of them. `key` is None for drafts without it.
 
     `edited` are those of the approved that people had put words of their own into.
@@ -55,29 +55,31 @@ class Tally:
 # Written out: a placeholder in the SELECT would be another one than that in the GROUP BY.
 _UTC, _NO_TOPIC = sa.literal_column("'UTC'", sa.Text), sa.literal_column("''", sa.Text)
 _DAY = sa.cast(sa.func.timezone(_UTC, DraftRow.created_at), sa.Date)
-_KEYS: dict[By, sa.ColumnElement[Any]] = {
-    By.AGENT: sa.cast(DraftRow.agent_id, sa.Text), By.KIND: DraftRow.kind.expression,
-    By.TOPIC: sa.func.nullif(DraftRow.topic, _NO_TOPIC), By.DAY: sa.cast(_DAY, sa.Text),
+_KEYS: dict[DraftsBy, sa.ColumnElement[Any]] = {
+    DraftsBy.AGENT: sa.cast(DraftRow.agent_id, sa.Text), DraftsBy.KIND: DraftRow.kind.expression,
+    DraftsBy.TOPIC: sa.func.nullif(DraftRow.topic, _NO_TOPIC), DraftsBy.DAY: sa.cast(_DAY, sa.Text),
 }  # fmt: skip
 _ENDS = (DraftStatus.REJECTED, DraftStatus.EXPIRED, DraftStatus.WITHDRAWN)
 
 
-def tallies(tx: Tx, by: By, *, since: datetime, agent_id: uuid.UUID | None = None, limit: int = 100) -> list[Tally]:
+def tallies(
+    tx: Tx, by: DraftsBy, *, since: datetime, agent_id: uuid.UUID | None = None, limit: int = 100
+) -> list[DraftTally]:
     """Return the drafts that were proposed since a moment, counted: the newest days in order, else most first."""
     key = _KEYS[by]
-    order = (key.desc(),) if by is By.DAY else (sa.func.count().desc(), key)
+    order = (key.desc(),) if by is DraftsBy.DAY else (sa.func.count().desc(), key)
     query = _counted(key, since, agent_id).group_by(key).order_by(*order).limit(limit)
-    found = [Tally(*row) for row in tx.execute(query)]
-    return found[::-1] if by is By.DAY else found
+    found = [DraftTally(*row) for row in tx.execute(query)]
+    return found[::-1] if by is DraftsBy.DAY else found
 
 
-def total(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Tally:
+def total(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> DraftTally:
     """Return all of them together."""
-    return Tally(*tx.execute(_counted(sa.null(), since, agent_id)).one())
+    return DraftTally(*tx.execute(_counted(sa.null(), since, agent_id)).one())
 
 
 def _counted(key: sa.ColumnElement[Any], since: datetime, agent_id: uuid.UUID | None) -> sa.Select[Any]:
-    edited = sa.and_(LessonRow.draft_id == DraftRow.id, LessonRow.decision == Decision.EDITED)
+    edited = sa.and_(LessonRow.draft_id == DraftRow.id, LessonRow.decision == OwnerAnswer.EDITED)
     where = [DraftRow.created_at >= since] + ([] if agent_id is None else [DraftRow.agent_id == agent_id])
     return (
         sa.select(

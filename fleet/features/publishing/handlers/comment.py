@@ -11,7 +11,7 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
-from fleet.features.publishing.words.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline.provider import OfflineProvider
@@ -36,7 +36,7 @@ def prepare(work: Work) -> Action | Skipped | Held:
     return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=target, text=words["text"])
 
 
-def _write(work: Work, turn: Turn) -> Draft | Skipped:
+def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:
     seen = tuple(SeenPost(one.id, one.author, one.caption) for one in comment_candidates.still_open(work))
     if not seen:
         return Skipped("nothing that was offered is open for a comment any more")
@@ -46,4 +46,4 @@ def _write(work: Work, turn: Turn) -> Draft | Skipped:
     words, usage = budget_guard.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
     if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
         words, usage = OfflineProvider().write_comment(request, turn.dice)
-    return Draft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)
+    return WrittenDraft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)

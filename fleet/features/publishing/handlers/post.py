@@ -18,7 +18,7 @@ from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.pictures import picture
 from fleet.features.publishing.words import batching, published_texts
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
-from fleet.features.publishing.words.review_words import Draft, Turn, reviewed, reviewed_once
+from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostRequest
 
@@ -61,7 +61,7 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
     )  # fmt: skip
 
 
-def _write(work: Work, turn: Turn) -> Draft | Held:
+def _write(work: Work, turn: Turn) -> WrittenDraft | Held:
     with work.deps.db.transaction() as tx:
         recent = published_texts.recent_results(tx, work.agent.id, POST, "caption")
     memories = memory_of(work.deps).recall(work.agent.id, (), limit=MOST_RECALLED)
@@ -80,4 +80,4 @@ def _write(work: Work, turn: Turn) -> Draft | Held:
         "caption": (Kind.CAPTION, words.caption),
         "alt_text": (Kind.ALT_TEXT, words.alt_text),
     }
-    return Draft(texts, usage, words.reason)
+    return WrittenDraft(texts, usage, words.reason)

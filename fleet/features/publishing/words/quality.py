@@ -14,7 +14,7 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.content import review
 from fleet.features.content.checks import tone
-from fleet.features.content.checks.similar import Recent
+from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.review import Standards
 from fleet.features.publishing.words import published_texts
@@ -28,15 +28,15 @@ class Quality:
         self.standards: Standards = review.standards(settings.banned_words, settings.link_hosts)
         self._db = db
         self._capacity = settings.recent_texts
-        self._recent: dict[str, Recent] = {}
+        self._recent: dict[str, RecentTexts] = {}
         self._read_to: dict[str, datetime] = {}
         self._voices: dict[str, Voice | None] = {}
         self._lock = threading.Lock()
 
-    def recent(self, surface: str) -> Recent:
+    def recent(self, surface: str) -> RecentTexts:
         """Return the newest texts of a surface, brought up to date from the ledger."""
         with self._lock:
-            texts = self._recent.setdefault(surface, Recent(self._capacity))
+            texts = self._recent.setdefault(surface, RecentTexts(self._capacity))
             if self._capacity:
                 self._catch_up(surface, texts)
             return texts
@@ -49,7 +49,7 @@ class Quality:
             self._voices[speaker.persona_id] = tone.voice_of(speaker)
         return self._voices[speaker.persona_id]
 
-    def _catch_up(self, surface: str, texts: Recent) -> None:
+    def _catch_up(self, surface: str, texts: RecentTexts) -> None:
         read_to = self._read_to.get(surface)
         since = read_to - published_texts.SLOWEST_COMMIT if read_to else None
         with self._db.transaction() as tx:

@@ -21,7 +21,7 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.work import Work
 from fleet.features.content import review
 from fleet.features.content.checks.findings import Finding, Severity
-from fleet.features.content.review import Said, Verdict
+from fleet.features.content.review import ReviewResult, Said
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import comment_targets
@@ -47,7 +47,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class WrittenDraft:
     """What a writer gave back: each text by the name under which the checkpoint keeps it, and why it is this one.
 
     `target` is the post that was chosen, where there was a choice.
@@ -59,7 +59,7 @@ class Draft:
     target: str | None = None
 
 
-Write = Callable[[Turn], Draft | Skipped | Held]
+Write = Callable[[Turn], WrittenDraft | Skipped | Held]
 
 
 def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
@@ -72,7 +72,7 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
     for number, step in enumerate(_STEPS, start=1):
         if work.known(step) is None:
             draft = write(Turn(work.dice(step), tuple(words.get("why", ()))))
-            if not isinstance(draft, Draft):
+            if not isinstance(draft, WrittenDraft):
                 return draft
             last = number == len(_STEPS)
             work.step(step, partial(_looked_at, work, draft, last=last), also=partial(_told, work, number))
@@ -104,7 +104,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
     They are not written anew: what was approved is published, or nothing. A doubt is settled by a person's approval; a
     draft that a rule approved by itself is refused for it.
     """
-    draft = Draft(texts, Usage("draft", "approved"))
+    draft = WrittenDraft(texts, Usage("draft", "approved"))
     words: dict[str, Any] = work.step(
         "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
     )  # fmt: skip
@@ -126,7 +126,7 @@ def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
     return None
 
 
-def _looked_at(work: Work, draft: Draft, *, last: bool) -> dict[str, Any]:
+def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]:
     """Return what is kept of a draft: its words, or why it is refused."""
     by = f"{draft.usage.provider}/{draft.usage.model}"
     quality, surface = quality_of(work.deps), work.claim.surface
@@ -205,7 +205,7 @@ def _kept(work: Work, words: Mapping[str, Any], by: str, judgements: Iterable[Ju
     }  # fmt: skip
 
 
-def _remarks(verdicts: Mapping[str, Verdict]) -> dict[str, list[str]]:
+def _remarks(verdicts: Mapping[str, ReviewResult]) -> dict[str, list[str]]:
     """Return what was mended and noted, to be kept with the words."""
     found = [
         f"{name}: {finding}"

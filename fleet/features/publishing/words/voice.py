@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fleet.engine.agents.loop import Actor
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.deps import Deps
 from fleet.features.personas.service import personas_of
 from fleet.llm.base import Speaker
 
 
-def speaker_of(deps: Deps, agent: Actor) -> Speaker:
+def speaker_of(deps: Deps, agent: ActingAgent) -> Speaker:
     """Return an agent as a writer of words sees it. Raises NotFound for a persona that is gone."""
     persona = personas_of(deps).get(agent.persona_id) if agent.persona_id else None
     return Speaker(

@@ -12,19 +12,19 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.features.webhooks.api import Editor, Secret, Switched
+from fleet.features.webhooks.api import Editor, SecretOut, Switched
 from fleet.features.webhooks.inbound import service as receiving
-from fleet.features.webhooks.inbound.sources import Source as Teller
+from fleet.features.webhooks.inbound.sources import InboundSource as Teller
 from fleet.features.webhooks.signatures import Scheme
 from fleet.web.auth import TheDeps, needs
 from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Body, Moved, taken
+from fleet.web.fields import Body, MovedOut, taken
 
 router = APIRouter(prefix="/hooks/sources", tags=["hooks"])
 Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
 
 
-class Source(BaseModel):
+class SourceOut(BaseModel):
     """Who may tell the fleet something, and how its signature is made."""
 
     name: str
@@ -57,13 +57,13 @@ class NewSource(Body):
     id_path: str = Field("", max_length=200)
     secret: str = Field("", max_length=1000)
 
-    def wanted(self) -> receiving.Wanted:
+    def wanted(self) -> receiving.SourceFields:
         """Return it as the verbs take it."""
         scheme = Scheme(self.form, self.header, self.encoding, self.prefix, self.timestamp_header, self.tolerance_s)
-        return receiving.Wanted(self.name, scheme, self.description, self.id_header, self.id_path, self.secret)
+        return receiving.SourceFields(self.name, scheme, self.description, self.id_header, self.id_path, self.secret)
 
 
-class Received(BaseModel):
+class ReceivedOut(BaseModel):
     """Something that a source told."""
 
     id: uuid.UUID
@@ -79,14 +79,14 @@ class Received(BaseModel):
 class SourceList(BaseModel):
     """All sources by name."""
 
-    items: list[Source]
+    items: list[SourceOut]
 
 
 class ReceivedQuery(Paging):
     """Which page of what a source told."""
 
 
-class ReceivedPage(Page[Received]):
+class ReceivedPage(Page[ReceivedOut]):
     """A page of what a source told, newest first."""
 
 
@@ -103,13 +103,13 @@ def list_sources(deps: TheDeps) -> SourceList:
 
 
 @router.post("", status_code=201)
-def create_source(body: NewSource, deps: TheDeps, who: Editor) -> Secret:
+def create_source(body: NewSource, deps: TheDeps, who: Editor) -> SecretOut:
     """Make a source; its secret is in this answer and in no other."""
-    return Secret(secret=receiving.create(deps, body.wanted(), by=who.by))
+    return SecretOut(secret=receiving.create(deps, body.wanted(), by=who.by))
 
 
 @router.get("/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])
-def show_source(name: Name, deps: TheDeps) -> Source:
+def show_source(name: Name, deps: TheDeps) -> SourceOut:
     """Return one source."""
     return _source(receiving.get(deps, name))
 
@@ -121,15 +121,15 @@ def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
 
 
 @router.put("/{name}/active")
-def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> Moved:
+def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
     """Listen to a source, or no more."""
-    return Moved(changed=receiving.switch(deps, name, on=body.active, by=who.by))
+    return MovedOut(changed=receiving.switch(deps, name, on=body.active, by=who.by))
 
 
 @router.post("/{name}/rotate")
-def change_secret(name: Name, deps: TheDeps, who: Editor) -> Secret:
+def change_secret(name: Name, deps: TheDeps, who: Editor) -> SecretOut:
     """Give a source another secret; what is signed with the one before is refused at once."""
-    return Secret(secret=receiving.change_secret(deps, name, by=who.by))
+    return SecretOut(secret=receiving.change_secret(deps, name, by=who.by))
 
 
 @router.get("/{name}/received", dependencies=[needs(Permission.HOOKS_VIEW)])
@@ -138,7 +138,7 @@ def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, 
     before = which.place(uuid.UUID, of=name)
     found = receiving.history(deps, name, before=before, limit=which.one_more)
     items, following = which.page(found, lambda one: one.id, of=name)
-    return ReceivedPage(items=[taken(Received, one, bytes=one.size_bytes) for one in items], next=following)
+    return ReceivedPage(items=[taken(ReceivedOut, one, bytes=one.size_bytes) for one in items], next=following)
 
 
 @router.get("/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
@@ -148,5 +148,5 @@ def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Content:
     return Content(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
 
 
-def _source(found: Teller) -> Source:
-    return taken(Source, found, **asdict(found.scheme))
+def _source(found: Teller) -> SourceOut:
+    return taken(SourceOut, found, **asdict(found.scheme))

@@ -16,7 +16,7 @@ from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving
 
 if TYPE_CHECKING:
-    from fleet.features.webhooks.inbound.sources import Item, Source
+    from fleet.features.webhooks.inbound.sources import InboundSource, ReceivedItem
 
 _SHOWN = 20
 _MOST_BYTES = 5_000
@@ -75,7 +75,7 @@ def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stampe
     from fleet.features.webhooks.signatures import Scheme
 
     scheme = Scheme(form, header, encoding, prefix, timestamp_header, tolerance_s)
-    wanted = receiving.Wanted(name, scheme, description, id_header, id_path, _secret(door, secret_stdin))
+    wanted = receiving.SourceFields(name, scheme, description, id_header, id_path, _secret(door, secret_stdin))
     _tell(door, receiving.create(door.deps, wanted, by=door.by), f"{name} may call /hooks/in/{name}.", secret_stdin)
 
 
@@ -170,11 +170,11 @@ def _switch(door: Door, name: str, *, on: bool) -> None:
     door.say(f"{name} is {word}." if changed else f"{name} was {word} already.")
 
 
-def _state(one: Source) -> str:
+def _state(one: InboundSource) -> str:
     return "on" if one.active else "off"
 
 
-def _data(one: Source) -> dict[str, Any]:
+def _data(one: InboundSource) -> dict[str, Any]:
     scheme = one.scheme
     return {
         "name": one.name, "description": one.description, "active": one.active, "form": scheme.form,
@@ -184,7 +184,7 @@ def _data(one: Source) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _received(one: Item) -> dict[str, Any]:
+def _received(one: ReceivedItem) -> dict[str, Any]:
     return {
         "id": one.id, "external_id": one.external_id, "state": one.state, "content_type": one.content_type,
         "bytes": one.size_bytes, "received_at": one.received_at, "processed_at": one.processed_at, "error": one.error,

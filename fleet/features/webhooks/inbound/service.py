@@ -21,9 +21,9 @@ from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine.deps import Deps
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.sources import Item, Source
+from fleet.features.webhooks.inbound.sources import InboundSource, ReceivedItem
 from fleet.features.webhooks.signatures import Scheme, is_genuine
-from fleet.features.webhooks.subscriptions import Secret
+from fleet.features.webhooks.subscriptions import SealedSecret
 
 MOST_BYTES = 262_144
 """What a source may say at once."""
@@ -77,7 +77,7 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
     return Given(received)
 
 
-def _opened(ring: Keyring, source: Source) -> str:
+def _opened(ring: Keyring, source: InboundSource) -> str:
     """Return a source's secret; where it is lost, one that nobody has: another answer would tell of the source."""
     try:
         return hook_secrets.of_source(ring, source)
@@ -87,7 +87,7 @@ def _opened(ring: Keyring, source: Source) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SourceFields:
     """A source as a person describes it. Without a `secret` one is made."""
 
     name: str
@@ -98,13 +98,13 @@ class Wanted:
     secret: str = ""
 
 
-def create(deps: Deps, wanted: Wanted, *, by: str) -> str:
+def create(deps: Deps, wanted: SourceFields, *, by: str) -> str:
     """Add a source and return its secret. Raises InvalidInput, Conflict."""
     secret = _secret(wanted.secret)
     scheme = _checked(wanted)
-    source = Source(
+    source = InboundSource(
         ids.new(), wanted.name, text.clean(wanted.description)[:200], True, scheme, wanted.id_header, wanted.id_path,
-        Secret(b"", ""), by, deps.now(),
+        SealedSecret(b"", ""), by, deps.now(),
     )  # fmt: skip
     sealed = hook_secrets.seal_sources(keys.ring(deps.settings), source.id, secret)
     with deps.db.transaction() as tx:
@@ -113,13 +113,13 @@ def create(deps: Deps, wanted: Wanted, *, by: str) -> str:
     return secret
 
 
-def listed(deps: Deps) -> list[Source]:
+def listed(deps: Deps) -> list[InboundSource]:
     """Return all sources by name."""
     with deps.db.transaction() as tx:
         return sources.listed(tx)
 
 
-def get(deps: Deps, name: str) -> Source:
+def get(deps: Deps, name: str) -> InboundSource:
     """Return a source. Raises NotFound."""
     with deps.db.transaction() as tx:
         return sources.get(tx, name)
@@ -152,7 +152,7 @@ def remove(deps: Deps, name: str, *, by: str) -> None:
         _tell(tx, "hook.source.removed", name, by, before=before)
 
 
-def history(deps: Deps, name: str, *, limit: int = 50, before: uuid.UUID | None = None) -> Sequence[Item]:
+def history(deps: Deps, name: str, *, limit: int = 50, before: uuid.UUID | None = None) -> Sequence[ReceivedItem]:
     """Return what a source told us, newest first. Raises NotFound."""
     with deps.db.transaction() as tx:
         return sources.page(tx, sources.get(tx, name).id, limit=limit, before_id=before)
@@ -178,7 +178,7 @@ def _secret(given: str) -> str:
     return given
 
 
-def _checked(wanted: Wanted) -> Scheme:
+def _checked(wanted: SourceFields) -> Scheme:
     """Return the scheme of a source that can work. Raises InvalidInput."""
     scheme = wanted.scheme
     if not _NAME.fullmatch(wanted.name):
@@ -202,7 +202,7 @@ def _checked(wanted: Wanted) -> Scheme:
     return scheme
 
 
-def _shown(source: Source) -> dict[str, object]:
+def _shown(source: InboundSource) -> dict[str, object]:
     scheme = source.scheme
     return {
         "form": scheme.form, "header": scheme.header, "encoding": scheme.encoding, "prefix": scheme.prefix,

@@ -16,17 +16,17 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import ids, text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
-from fleet.features.webhooks.inbound.states import Received, before
+from fleet.features.webhooks.inbound.states import ReceivedState, before
 from fleet.features.webhooks.models import ReceivedRow, SourceRow
 from fleet.features.webhooks.signatures import Scheme
-from fleet.features.webhooks.subscriptions import Secret
+from fleet.features.webhooks.subscriptions import SealedSecret
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class InboundSource:
     """A source as it stands; its secret is sealed. Its ids stand in a header, or at a path of its JSON."""
 
     id: uuid.UUID
@@ -36,13 +36,13 @@ class Source:
     scheme: Scheme
     id_header: str
     id_path: str
-    secret: Secret
+    secret: SealedSecret
     created_by: str
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ReceivedItem:
     """Something that was received, without its body."""
 
     id: uuid.UUID
@@ -55,7 +55,7 @@ class Item:
     error: str | None
 
 
-def create(tx: Tx, source: Source) -> None:
+def create(tx: Tx, source: InboundSource) -> None:
     """Add a source. Raises Conflict for a name that is taken."""
     scheme = source.scheme
     new = insert(SourceRow).values(
@@ -69,13 +69,13 @@ def create(tx: Tx, source: Source) -> None:
         raise Conflict(f"There is a source {source.name} already.", fix="Remove it first, or take another name.")
 
 
-def named(tx: Tx, name: str) -> Source | None:
+def named(tx: Tx, name: str) -> InboundSource | None:
     """Return a source by name; None if there is none."""
     row = tx.session.scalars(sa.select(SourceRow).where(SourceRow.name == name)).one_or_none()
     return None if row is None else _source(row)
 
 
-def get(tx: Tx, name: str) -> Source:
+def get(tx: Tx, name: str) -> InboundSource:
     """Return a source by name. Raises NotFound."""
     found = named(tx, name)
     if found is None:
@@ -87,7 +87,7 @@ def _unknown(name: str) -> NotFound:
     return NotFound(f"There is no source {text.clean(name)[:60]!r}.", fix="`fleet hooks sources list` shows them.")
 
 
-def listed(tx: Tx) -> list[Source]:
+def listed(tx: Tx) -> list[InboundSource]:
     """Return all sources by name."""
     return [_source(row) for row in tx.session.scalars(sa.select(SourceRow).order_by(SourceRow.name))]
 
@@ -100,7 +100,7 @@ def switch(tx: Tx, name: str, *, on: bool) -> bool:
     return True
 
 
-def seal(tx: Tx, name: str, secret: Secret) -> None:
+def seal(tx: Tx, name: str, secret: SealedSecret) -> None:
     """Keep another secret, or the same one under another key. Raises NotFound."""
     values = {"secret": secret.ciphertext, "secret_key_id": secret.key_id, "updated_at": _CLOCK}
     if not tx.execute(sa.update(SourceRow).where(SourceRow.name == name).values(**values)).rowcount:
@@ -113,7 +113,7 @@ def remove(tx: Tx, name: str) -> None:
         raise _unknown(name)
 
 
-def external_id(source: Source, headers: Mapping[str, str], body: bytes) -> str:
+def external_id(source: InboundSource, headers: Mapping[str, str], body: bytes) -> str:
     """Return the sender's id of what it says; the body's digest where it gives none. Long ones are digested too."""
     given = headers.get(source.id_header.lower(), "") if source.id_header else _at(source.id_path, body)
     if not given:
@@ -140,7 +140,7 @@ def _at(path: str, body: bytes) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def store(tx: Tx, source: Source, external: str, body: bytes, content_type: str) -> uuid.UUID | None:
+def store(tx: Tx, source: InboundSource, external: str, body: bytes, content_type: str) -> uuid.UUID | None:
     """Keep what a source says; return its id, or None if this was known."""
     new = insert(ReceivedRow).values(
         id=ids.new(), source_id=source.id, external_id=external, body=body, content_type=content_type[:100]
@@ -149,9 +149,9 @@ def store(tx: Tx, source: Source, external: str, body: bytes, content_type: str)
     return cast("uuid.UUID | None", tx.scalar(made))
 
 
-def move(tx: Tx, received_id: uuid.UUID, to: Received, *, why: str | None = None) -> bool:
+def move(tx: Tx, received_id: uuid.UUID, to: ReceivedState, *, why: str | None = None) -> bool:
     """Let what was received come to a state; return whether it could."""
-    ended = to in (Received.PROCESSED, Received.FAILED)
+    ended = to in (ReceivedState.PROCESSED, ReceivedState.FAILED)
     moved = (
         sa.update(ReceivedRow)
         .where(ReceivedRow.id == received_id, ReceivedRow.state.in_(before(to)))
@@ -165,7 +165,9 @@ def body_of(tx: Tx, received_id: uuid.UUID) -> bytes | None:
     return cast("bytes | None", tx.scalar(sa.select(ReceivedRow.body).where(ReceivedRow.id == received_id)))
 
 
-def page(tx: Tx, source_id: uuid.UUID, *, limit: int = 50, before_id: uuid.UUID | None = None) -> Sequence[Item]:
+def page(
+    tx: Tx, source_id: uuid.UUID, *, limit: int = 50, before_id: uuid.UUID | None = None
+) -> Sequence[ReceivedItem]:
     """Return what a source told us, newest first; `before_id` is the last of the page above."""
     where = [ReceivedRow.source_id == source_id]
     if before_id is not None:
@@ -180,7 +182,7 @@ def page(tx: Tx, source_id: uuid.UUID, *, limit: int = 50, before_id: uuid.UUID 
         .order_by(ReceivedRow.received_at.desc(), ReceivedRow.id.desc())
         .limit(limit)
     )  # fmt: skip
-    return [Item(*row) for row in tx.execute(query)]
+    return [ReceivedItem(*row) for row in tx.execute(query)]
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
@@ -191,12 +193,12 @@ def prune(tx: Tx, *, days: int, limit: int) -> int:
     return tx.execute(gone.execution_options(synchronize_session=False)).rowcount
 
 
-def _source(row: SourceRow) -> Source:
+def _source(row: SourceRow) -> InboundSource:
     scheme = Scheme(
         cast('Literal["plain", "stamped"]', row.form), row.header, cast('Literal["hex", "base64"]', row.encoding),
         row.prefix, row.timestamp_header, row.tolerance_s,
     )  # fmt: skip
-    return Source(
+    return InboundSource(
         row.id, row.name, row.description, row.active, scheme, row.id_header, row.id_path,
-        Secret(row.secret, row.secret_key_id), row.created_by, row.created_at,
+        SealedSecret(row.secret, row.secret_key_id), row.created_by, row.created_at,
     )  # fmt: skip
