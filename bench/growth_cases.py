@@ -19,10 +19,11 @@ import sqlalchemy as sa
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.engine import dispatch, perform, registry, sweep, tick, ticks
+from fleet.engine import dispatch, registry, sweep, tick, ticks
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.attempts import perform
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from fleet.engine.jobs.policy import Priority

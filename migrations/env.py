@@ -7,8 +7,8 @@ import fleet.access.models
 import fleet.accounts.models
 import fleet.core.events
 import fleet.engine.agents.models
+import fleet.engine.events.positions
 import fleet.engine.jobs.models
-import fleet.engine.positions
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet import app
 from fleet.core.db import Base

@@ -11,7 +11,8 @@ from typing import Any
 from fleet.core import logs
 from fleet.core.errors import NotFound
 from fleet.engine import dispatch as dispatching
-from fleet.engine import perform, registry, sweep, tick
+from fleet.engine import registry, sweep, tick
+from fleet.engine.attempts import perform
 from fleet.engine.registry import MESSAGE
 from fleet.engine.ticks import TickKey
 from workers.app import app, deps, keep

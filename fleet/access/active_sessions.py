@@ -1,4 +1,4 @@
-"""What many sessions and tokens still open. Asked about open streams, by `fleet.web.hub`.
+"""What many sessions and tokens still open. Asked about open streams, by `fleet.web.live.hub`.
 
 Looking is no use of them: a page that is left open does not keep its session alive.
 """

@@ -1,8 +1,8 @@
 """Writes that a program may send again: what it asked for under a key of its own, and what it was answered.
 
-Called by `fleet.web.idempotency_keys` inside its transactions. A key belongs to one session or token, so that nobody
-reads another's answers. One that was claimed by a process that died is free again after a while, unless the audit log
-has a line of its request: that line is of the transaction that wrote.
+Called by `fleet.web.middleware.idempotency_keys` inside its transactions. A key belongs to one session or token, so
+that nobody reads another's answers. One that was claimed by a process that died is free again after a while, unless
+the audit log has a line of its request: that line is of the transaction that wrote.
 """
 
 from __future__ import annotations

@@ -287,9 +287,9 @@ class Feature:
     """Routers outside /api/v1 that are open to anybody and answer programs, such as health checks."""
     pages: tuple[Ref, ...] = ()
     live_feed: Ref | None = None
-    """Builds the lines of the feed for the live stream; see `fleet.web.ports.Feed`. One feature has it."""
+    """Builds the lines of the feed for the live stream; see `fleet.web.live.ports.Feed`. One feature has it."""
     live_cards: Ref | None = None
-    """Builds the cards of the first page for the live stream; see `fleet.web.ports.Cards`. One feature has it."""
+    """Builds the cards of the first page for the live stream; see `fleet.web.live.ports.Cards`. One feature has it."""
     templates: Ref = ""
     """The package whose folder `templates` holds the templates of its pages; they are named NAME/page.html."""
     nav: tuple[NavItem, ...] = ()

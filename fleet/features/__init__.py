@@ -1,1 +1,1 @@
-"""Features."""
+"""Capabilities, one folder each. `fleet.app` names them."""

@@ -16,10 +16,14 @@ from fleet.core.net.hosts import Hosts, hosts_of
 from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.registry import Ref, Registry
-from fleet.web import etags, fields, headers, idempotency, live, middleware, openapi, problems
+from fleet.web import openapi, problems
 from fleet.web.cached_stats import CachedStats
-from fleet.web.hub import Hub
+from fleet.web.live import stream as live
+from fleet.web.live.hub import Hub
+from fleet.web.middleware import etags, headers, idempotency
+from fleet.web.middleware import request_limits as middleware
 from fleet.web.rendering import frame
+from fleet.web.requests import fields
 
 _NOT_OURS = (
     "This dashboard does not answer to that name.\n"

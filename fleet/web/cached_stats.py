@@ -13,7 +13,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.web import pulse
-from fleet.web.ports import Cards
+from fleet.web.live.ports import Cards
 from fleet.web.pulse import Pulse
 
 _FOR_S = 2.0

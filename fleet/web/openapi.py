@@ -14,8 +14,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.web import idempotency
 from fleet.web.auth import SAFE, Needs
+from fleet.web.middleware import idempotency
 
 _API = "/api/v1/"
 _SCHEME = "token"

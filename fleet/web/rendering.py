@@ -22,9 +22,10 @@ from fleet.access import Permission
 from fleet.core import clock
 from fleet.engine import registry
 from fleet.engine.registry import NavItem
-from fleet.web import bars, charts, filters
+from fleet.web import filters
 from fleet.web.auth import address_of_ours, csrf_word, is_secure
 from fleet.web.cached_stats import CachedStats
+from fleet.web.drawing import bars, charts
 from fleet.web.pulse import Pulse
 
 _HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from fleet.core.net import serving
 from fleet.core.net.connections import ConnectionLimits
 from fleet.engine.deps import Deps
 from fleet.web.app import create_app
-from fleet.web.hub import MOST_STREAMS
+from fleet.web.live.hub import MOST_STREAMS
 
 log = logs.get(__name__)
 

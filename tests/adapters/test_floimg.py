@@ -23,7 +23,7 @@ from fleet.adapters.base import Account, Action, ImageOrder, Verb
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.adapters.http import HttpClient
 from fleet.core.errors import InvalidInput
-from fleet.engine import error_policy
+from fleet.engine.attempts import error_policy
 from fleet.engine.jobs.outcomes import Retry, Unknown
 from tests.factories import WITHIN_S
 

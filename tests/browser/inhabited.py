@@ -26,7 +26,7 @@ from fleet.core.db import Base
 from fleet.core.errors import FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
@@ -39,8 +39,8 @@ from fleet.features.experiments.service import experiments_of
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.features.webhooks.signatures import Scheme
-from fleet.features.webhooks.subscriptions import SubscriptionFields
 from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet, raises
 from tests.features.drafts.test_drafts import proposed

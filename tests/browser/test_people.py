@@ -13,7 +13,7 @@ from fleet.core import events, ids
 from fleet.core.queue import Message
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting

@@ -20,9 +20,9 @@ from fleet.cli.app import cli
 from fleet.core import db, events
 from fleet.core.db import Database
 from fleet.core.events import Position
-from fleet.engine import positions
-from fleet.engine import restore_check as runtime_restored
-from fleet.engine.restore_check import settle
+from fleet.engine.events import positions
+from fleet.engine.events import restore_check as runtime_restored
+from fleet.engine.events.restore_check import settle
 from fleet.features.jobs import commands as job_commands
 from fleet.sandbox.servers import binaries
 from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres

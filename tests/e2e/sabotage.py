@@ -14,7 +14,8 @@ from fleet import app
 from fleet.adapters import gateway
 from fleet.adapters.base import ImageOrder, Resolution, Verb
 from fleet.adapters.floimg.adapter import FloImg
-from fleet.engine import perform, registry, reserve
+from fleet.engine import registry
+from fleet.engine.attempts import perform, reserve
 from fleet.engine.jobs import ledger
 
 

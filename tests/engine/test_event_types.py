@@ -14,7 +14,8 @@ import pytest
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Event, Position
 from fleet.core.subjects import is_pattern
-from fleet.engine import event_text, registry
+from fleet.engine import registry
+from fleet.engine.events import event_text
 from fleet.engine.registry import EventType, Feature, Registry
 from tests import ROOT
 

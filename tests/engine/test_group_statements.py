@@ -17,16 +17,16 @@ from fleet.adapters.base import Action, Verb
 from fleet.core import ids
 from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Unavailable
-from fleet.engine import perform as perform_module
-from fleet.engine import reserve
 from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import ClaimedAgent, behaviour_of
+from fleet.engine.attempts import perform as perform_module
+from fleet.engine.attempts import reserve
+from fleet.engine.attempts.error_policy import AttemptResult
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
-from fleet.engine.error_policy import AttemptResult
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.perform import perform
 from fleet.engine.ticks import TickKey
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.factories import Fleet, at_once, make_fleet, until_somebody_waits

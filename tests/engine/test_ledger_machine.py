@@ -20,11 +20,11 @@ from fleet.adapters import base
 from fleet.adapters.base import Action
 from fleet.core import ids
 from fleet.core.errors import Conflict
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import FINAL, MOVES, JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
 from fleet.features.jobs import commands as job_commands

@@ -19,10 +19,10 @@ from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import AgentStatus
+from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch, drawn
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey

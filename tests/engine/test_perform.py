@@ -14,13 +14,13 @@ from fleet.adapters import gateway as guard
 from fleet.adapters.base import Action, Resolution, Verb
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
-from fleet.engine import perform as perform_module
-from fleet.engine import reserve
 from fleet.engine.agents.models import AgentStatus
+from fleet.engine.attempts import perform as perform_module
+from fleet.engine.attempts import reserve
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.queries import JobFilter
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
 from fleet.features.jobs import commands as job_commands

@@ -11,7 +11,7 @@ import pytest
 from fleet import app
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.engine.registry import Feature, JobHandler, Registry
 from tests.engine.test_perform import add
 from tests.factories import Fleet

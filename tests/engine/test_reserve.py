@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from fleet.adapters.base import Action, Verb
 from fleet.core.db import Tx
-from fleet.engine import perform as perform_module
-from fleet.engine import reserve
+from fleet.engine.attempts import perform as perform_module
+from fleet.engine.attempts import reserve
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
-from fleet.engine.work import Work
 from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing.kinds import POST

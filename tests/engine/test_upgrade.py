@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from fleet.adapters.base import Verb
 from fleet.core import db
 from fleet.core.db import Database
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import FINAL
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from tests import TESTS
 from tests.factories import Effect, Fleet, make_fleet

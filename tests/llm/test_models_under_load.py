@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.features.personas.library import load
 from fleet.features.publishing.kinds import COMMENT
 from fleet.llm import chain as chain_module

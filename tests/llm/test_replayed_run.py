@@ -18,8 +18,8 @@ import pytest
 from fleet.adapters.base import FeedItem
 from fleet.core import settings
 from fleet.core.errors import FleetError
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
-from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.personas.library import load

@@ -17,7 +17,7 @@ from fleet.core.net import rate_limit
 from fleet.engine.sweep import prune
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.web import idempotency_keys as repeating
+from fleet.web.middleware import idempotency_keys as repeating
 from fleet.web.problems import problem
 from tests.factories import WITHIN_S, Fleet, make_fleet
 from tests.web_client import Web
@@ -157,7 +157,7 @@ def test_what_broke_leaves_the_key_free(web: Web, fleet: Fleet, monkeypatch: pyt
 
 
 def test_an_answer_with_a_secret_is_not_kept(api: TestClient, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fleet.web import idempotency
+    from fleet.web.middleware import idempotency
 
     monkeypatch.setattr(idempotency, "_SHOWN_ONCE", frozenset({"username"}))
     assert api.post("/api/v1/agents", json=ADA, headers=KEY).status_code == 201

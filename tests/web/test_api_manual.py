@@ -14,9 +14,10 @@ from fleet.core.settings import Settings
 from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.features.users import service as accounts
-from fleet.web import cursors, middleware
-from fleet.web.cursors import Paging
+from fleet.web.middleware import request_limits as middleware
 from fleet.web.openapi import guarded
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Paging
 from fleet.web.server import running
 from tests import ROOT
 from tests.web_client import Web

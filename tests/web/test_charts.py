@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.web import charts
-from fleet.web.charts import Column
+from fleet.web.drawing import charts
+from fleet.web.drawing.charts import Column
 
 HOSTILE = '"><script>alert(1)</script>{0}{label}&'
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 10**12))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from fleet.core.errors import InvalidInput
-from fleet.web import cursors
-from fleet.web.cursors import Paging
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Paging
 
 
 class Query(Paging):

@@ -15,7 +15,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import Message
 
 from fleet.access import Role
-from fleet.web import fields, problems
+from fleet.web import problems
+from fleet.web.requests import fields
 from tests.browser import rounds
 from tests.browser.inhabited import lived
 from tests.factories import Fleet

@@ -15,7 +15,7 @@ from fleet.core.net import hosts
 from fleet.web import server
 from fleet.web.app import create_app
 from fleet.web.auth import Open
-from fleet.web.hub import MOST_STREAMS
+from fleet.web.live.hub import MOST_STREAMS
 from tests.factories import make_fleet
 from tests.web_client import Web
 

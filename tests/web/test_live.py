@@ -19,9 +19,10 @@ from fleet.core import events
 from fleet.features.activity.feed import Scribe
 from fleet.features.controls import commands as fleetwide
 from fleet.features.users import service as accounts
-from fleet.web import hub, server
-from fleet.web.live import EventStream
-from fleet.web.rounds import Round, Wants
+from fleet.web import server
+from fleet.web.live import hub
+from fleet.web.live.rounds import Round, Wants
+from fleet.web.live.stream import EventStream
 from tests.factories import WITHIN_S, Fleet
 from tests.web_client import PASSWORD
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleet.core import clock
 from fleet.core.events import Event, Position
-from fleet.web.rounds import MOST_LINES, Round, Wants
+from fleet.web.live.rounds import MOST_LINES, Round, Wants
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""Floimg."""
+"""The adapter of the FloImg gallery."""

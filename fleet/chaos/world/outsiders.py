@@ -17,7 +17,7 @@ from fleet.chaos.world.reviewer import Reviewer, ReviewerAnswer
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks.subscriptions import SubscriptionFields
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 
 HEARS = ("agent.draft.*", "control.*")
 """What the service is told of: little beside all that happens, so that telling it does not starve the rest."""

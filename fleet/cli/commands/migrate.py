@@ -24,7 +24,7 @@ def migrate(door: Door, /, *, dry_run: bool) -> None:
     and again.
     """
     from fleet.core import db
-    from fleet.engine import restore_check
+    from fleet.engine.events import restore_check
     from fleet.engine.system_agents import staff
 
     settings = door.settings

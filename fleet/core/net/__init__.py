@@ -1,1 +1,1 @@
-"""Net."""
+"""HTTP servers and clients: limits, deadlines, host names."""

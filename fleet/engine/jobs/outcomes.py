@@ -1,6 +1,6 @@
 """How an attempt at a job can end: one union, matched once. Pure.
 
-`fleet.engine.perform` produces one, `fleet.engine.jobs.ledger.finish` records it.
+`fleet.engine.attempts.perform` produces one, `fleet.engine.jobs.ledger.finish` records it.
 """
 
 from __future__ import annotations

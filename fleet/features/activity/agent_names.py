@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fleet.core.events import Event
-from fleet.engine import event_text
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
-from fleet.engine.event_text import Description
+from fleet.engine.events import event_text
+from fleet.engine.events.event_text import Description
 from fleet.features.personas.service import personas_of
 
 

@@ -11,14 +11,15 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.core.events import Event as Fact
-from fleet.engine import positions, registry
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
+from fleet.engine.events import positions
 from fleet.features.activity import queries as activity_queries
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs, withheld
-from fleet.web.cursors import MOST, Page, Paging
-from fleet.web.fields import AgentFilter, Body, Moment, Told
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import MOST, Page, Paging
+from fleet.web.requests.fields import AgentFilter, Body, Moment, Told
 
 router = APIRouter(prefix="/activity", tags=["activity"])
 

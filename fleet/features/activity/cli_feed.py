@@ -6,7 +6,7 @@ from rich.text import Text
 
 from fleet.cli.frame import render
 from fleet.core.events import Event
-from fleet.engine import event_text
+from fleet.engine.events import event_text
 from fleet.features.activity.agent_names import AgentNames
 
 

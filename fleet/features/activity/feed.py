@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from fleet.core.events import Event, Position
-from fleet.engine import event_text, registry
+from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.events import event_text
 from fleet.features.activity.agent_names import AgentNames
 from fleet.web.rendering import pages
 

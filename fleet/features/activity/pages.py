@@ -13,17 +13,18 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.events import Event
 from fleet.core.text import storable
-from fleet.engine import event_text, positions, registry
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
+from fleet.engine.events import event_text, positions
 from fleet.features.activity import feed
 from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.feed import ActivityLine, Family, Scribe
 from fleet.web.auth import TheDeps, needs, withheld
-from fleet.web.form_types import Maybe, place
 from fleet.web.problems import status_of
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe, place
 
 router = APIRouter()
 _PAGE = 60

@@ -17,10 +17,11 @@ from fleet.engine.agents.queries import AgentFilter
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import queries as agent_views
 from fleet.features.personas.api import TickIntervalOut, WeightsOut
-from fleet.web import cursors, etags
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import AgentName, Body, Said, Weight, line, prose, taken, whole
+from fleet.web.middleware import etags
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import AgentName, Body, Said, Weight, line, prose, taken, whole
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 

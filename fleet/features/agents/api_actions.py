@@ -13,7 +13,7 @@ from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
+from fleet.web.requests.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.features.agents import decisions
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, decided_for, needs
-from fleet.web.cursors import LARGEST_ID, Page, Paging
-from fleet.web.fields import AgentName, Said, Told, taken
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import LARGEST_ID, Page, Paging
+from fleet.web.requests.fields import AgentName, Said, Told, taken
 
 router = APIRouter(prefix="/agents/{name}/decisions", tags=["decisions"])
 

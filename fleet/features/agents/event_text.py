@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.core.events import Event
-from fleet.engine.event_text import Payload, actor, clip
+from fleet.engine.events.event_text import Payload, actor, clip
 
 
 def triggered(payload: Payload, _: Event) -> str:

@@ -27,10 +27,10 @@ from fleet.features.agents.bulk import BulkAction, Selection
 from fleet.features.agents.form import AUTONOMY
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe
 from fleet.web.links import agent_address
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
+from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 PAGE = 50

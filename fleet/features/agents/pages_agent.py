@@ -31,9 +31,9 @@ from fleet.features.agents import queries as agent_views
 from fleet.features.personas import heat
 from fleet.features.personas.service import personas_of, schedule_of
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
-from fleet.web.form_types import place
 from fleet.web.links import agent_address
 from fleet.web.rendering import back, go, render
+from fleet.web.requests.form_types import place
 
 router = APIRouter()
 _ENTRIES = 20

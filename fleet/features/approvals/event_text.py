@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.core.events import Event
-from fleet.engine.event_text import Payload, actor, clip, quoted, reason
+from fleet.engine.events.event_text import Payload, actor, clip, quoted, reason
 
 _VERBS = {
     "requested": "asks for approval",

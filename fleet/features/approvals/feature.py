@@ -12,7 +12,7 @@ FEATURE = Feature(
     is_optional=False,
     api=("fleet.features.approvals.api:router",),
     pages=(
-        "fleet.features.approvals.pages_decisions:router",
+        "fleet.features.approvals.pages.decisions:router",
         "fleet.features.approvals.pages:router",
     ),
     agent_deleting="fleet.features.approvals.service:withdraw_of_agent",
@@ -54,11 +54,11 @@ FEATURE = Feature(
             ),
         ),
     ),
-    pruners=("fleet.features.approvals.maintenance:prune",),
+    pruners=("fleet.features.approvals.requests.maintenance:prune",),
     tables=("fleet.features.approvals.models",),
     checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
-    extends={"approvals.effects": ("fleet.features.approvals.retry:EFFECTS",)},
+    extends={"approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",)},
     events=(
         EventType(
             subject="approval.requested", describe=_DESCRIBE, sign="🙋", tone="yellow", icon="hand", family="drafts"

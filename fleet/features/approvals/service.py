@@ -1,8 +1,8 @@
 """Approvals as doors and handlers use them: propose, approve, reject, edit, revise, withdraw, with what follows.
 
-What follows from a decision (`fleet.features.approvals.effects`) happens in the transaction that settles it: both, or
-neither. Each decision is a transaction of its own, so that of many at once each is settled or has its own reason why
-not.
+What follows from a decision (`fleet.features.approvals.effects.registered`) happens in the transaction that settles
+it: both, or neither. Each decision is a transaction of its own, so that of many at once each is settled or has its
+own reason why not.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.features.approvals import effects, moves, queries, rule_file, rules
-from fleet.features.approvals.effect import Effect
+from fleet.features.approvals import queries, rule_file, rules
+from fleet.features.approvals.effects import registered as effects
+from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Decided, Proposal, Request
+from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.states import RequestState
 

@@ -1,6 +1,6 @@
 """The states of a request for approval and the moves between them: the one table for code and database.
 
-Pure. `fleet.features.approvals.moves` makes each move with one guarded UPDATE.
+Pure. `fleet.features.approvals.requests.moves` makes each move with one guarded UPDATE.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from fleet.access import Permission, Principal
 from fleet.engine.controls import ALL
 from fleet.features.controls import commands as control_commands
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import Body, MovedOut, line, prose, taken, whole
+from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/controls", tags=["controls"])
 

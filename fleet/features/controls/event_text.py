@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.core.events import Event
-from fleet.engine.event_text import Payload, actor, duration, reason, scope
+from fleet.engine.events.event_text import Payload, actor, duration, reason, scope
 
 
 def paused(payload: Payload, event: Event) -> str:

@@ -18,11 +18,11 @@ from fleet.features.personas.service import personas_of
 from fleet.features.settings import configuration
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope
-from fleet.web import scopes
 from fleet.web.auth import TheDeps, needs
 from fleet.web.filters import span
-from fleet.web.form_types import Maybe, Name, Words
 from fleet.web.rendering import go, render
+from fleet.web.requests import scopes
+from fleet.web.requests.form_types import Maybe, Name, Words
 
 router = APIRouter()
 _HERE = "/controls"

@@ -13,8 +13,8 @@ from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import ALL, Period, Scope
 from fleet.spending.queries import SpendingBy
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import MOST
-from fleet.web.fields import Body, prose, taken, whole
+from fleet.web.requests.cursors import MOST
+from fleet.web.requests.fields import Body, prose, taken, whole
 
 router = APIRouter(prefix="/costs", tags=["costs"])
 budgets = APIRouter(prefix="/budgets", tags=["budgets"])

@@ -16,10 +16,10 @@ from fleet.core.db import Tx
 from fleet.core.errors import Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine.agents import queries as agents
+from fleet.engine.attempts.error_policy import AttemptResult
+from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
-from fleet.engine.error_policy import AttemptResult
 from fleet.engine.jobs.outcomes import Held
-from fleet.engine.work import Work
 from fleet.features.notices import service as operator_notices
 from fleet.llm.base import Usage
 from fleet.llm.errors import NotPaidFor

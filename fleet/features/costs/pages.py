@@ -16,8 +16,8 @@ from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import Scope
 from fleet.spending.queries import SpendingBy
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 _ROWS = 100

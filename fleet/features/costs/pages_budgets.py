@@ -11,10 +11,10 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import ALL, Period, Scope, dollars, microusd
-from fleet.web import scopes
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Name, Words
 from fleet.web.rendering import go
+from fleet.web.requests import scopes
+from fleet.web.requests.form_types import Name, Words
 
 router = APIRouter()
 _CONTROLS = "/controls"

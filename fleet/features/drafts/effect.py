@@ -19,13 +19,13 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.approvals import queries as approval_queries
-from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import content, lessons, queries, service
 from fleet.features.drafts.kinds import REVISE_DRAFT
-from fleet.features.drafts.learning import OwnerAnswer
+from fleet.features.drafts.lesson_rules import OwnerAnswer
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT

@@ -14,14 +14,14 @@ FEATURE = Feature(
     is_optional=False,
     needs=("approvals", "publishing"),
     api=(
-        "fleet.features.drafts.api_lessons:router",
+        "fleet.features.drafts.api.lessons:router",
         "fleet.features.drafts.stats.api:router",
         "fleet.features.drafts.api:router",
     ),
     pages=(
         "fleet.features.drafts.pages:router",
         "fleet.features.drafts.stats.pages:router",
-        "fleet.features.drafts.pages_draft:router",
+        "fleet.features.drafts.pages.draft:router",
     ),
     agent_tabs=(
         AgentTab(
@@ -72,7 +72,7 @@ FEATURE = Feature(
         JobHandler(
             kind="revise_draft",
             noun="another draft",
-            prepare="fleet.features.drafts.revise:prepare",
+            prepare="fleet.features.drafts.handlers.revise:prepare",
             priority=Priority.HIGH,
             asks_model=True,
         ),
@@ -91,9 +91,9 @@ FEATURE = Feature(
     ),
     extends={
         "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
-        "publishing.approved": ("fleet.features.drafts.approved:why_not",),
+        "publishing.approved": ("fleet.features.drafts.handlers.approved:why_not",),
         "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),
-        "publishing.doubtful": ("fleet.features.drafts.hand_over:hand_over",),
+        "publishing.doubtful": ("fleet.features.drafts.handlers.hand_over:hand_over",),
     },
     events=(
         EventType(
@@ -176,5 +176,5 @@ FEATURE = Feature(
             icon="pen",
         ),
     ),
-    metrics=("fleet.features.drafts.metrics:METRICS",),
+    metrics=("fleet.features.drafts.stats.metrics:METRICS",),
 )

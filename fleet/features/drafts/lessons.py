@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
-from fleet.features.drafts import learning
+from fleet.features.drafts import lesson_rules as learning
 from fleet.features.drafts.content import gist
-from fleet.features.drafts.learning import REWARDS, Lesson, OwnerAnswer
+from fleet.features.drafts.lesson_rules import REWARDS, Lesson, OwnerAnswer
 from fleet.features.drafts.models import DraftRow, LessonRow
 
 _CLOCK = sa.func.clock_timestamp()

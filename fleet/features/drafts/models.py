@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.features.drafts.learning import OwnerAnswer
+from fleet.features.drafts.lesson_rules import OwnerAnswer
 from fleet.features.drafts.states import DraftKind, DraftStatus
 
 _TIME = sa.DateTime(timezone=True)

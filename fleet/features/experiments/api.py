@@ -14,8 +14,8 @@ from fleet.features.experiments.effect_size import EffectVerdict
 from fleet.features.experiments.service import ExperimentSummary, VariantFigures, Whose
 from fleet.features.experiments.variants import Dimension
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Body, taken
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import Body, taken
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done, Skipped
-from fleet.engine.work import Work
 from fleet.features.experiments import measure
 
 

@@ -1,7 +1,7 @@
 """What a post got after 1, 24 and 72 hours: planned when it is done, read by jobs of their own, written down once.
 
-Called by `fleet.engine.perform` in the transaction that finishes a job, so that a post that is done has its readings
-planned and a reading that is done stands in the table. Reads from a surface and never writes to one.
+Called by `fleet.engine.attempts.perform` in the transaction that finishes a job, so that a post that is done has its
+readings planned and a reading that is done stands in the table. Reads from a surface and never writes to one.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from fleet.adapters.base import FeedItem
 from fleet.core import ids
 from fleet.core.db import Tx
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.work import Work
 from fleet.features.experiments import engagement
 from fleet.features.experiments.engagement import Reading
 from fleet.features.experiments.kinds import MEASURE

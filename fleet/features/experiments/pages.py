@@ -13,8 +13,8 @@ from fleet.features.experiments.effect_size import CONFIDENCE
 from fleet.features.experiments.measure import AGES_H
 from fleet.features.experiments.service import Whose
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe, Name
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe, Name
 
 router = APIRouter()
 

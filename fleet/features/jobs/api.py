@@ -17,11 +17,11 @@ from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, carried_for, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import AgentFilter, Moment, Said, Told, taken
-from fleet.web.kinds import Kind
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import AgentFilter, Moment, Said, Told, taken
+from fleet.web.requests.kinds import Kind
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

@@ -16,11 +16,11 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.api import JobPage, age_of, views
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Paging
-from fleet.web.fields import AgentFilter, Body, Count, Moment, whole
-from fleet.web.kinds import Kind
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Paging
+from fleet.web.requests.fields import AgentFilter, Body, Count, Moment, whole
+from fleet.web.requests.kinds import Kind
 
 router = APIRouter(prefix="/dead", tags=["dead letters"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.core.events import Event
-from fleet.engine.event_text import Payload, clip, noun, reason
+from fleet.engine.events.event_text import Payload, clip, noun, reason
 
 
 def dead(payload: Payload, _: Event) -> str:

@@ -22,10 +22,10 @@ from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.commands import BulkResult
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import JobId, Maybe, Name, Since
-from fleet.web.kinds import Kind
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
+from fleet.web.requests.form_types import JobId, Maybe, Name, Since
+from fleet.web.requests.kinds import Kind
 
 router = APIRouter()
 _PAGE = 50

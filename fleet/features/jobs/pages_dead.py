@@ -25,10 +25,10 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Age, JobId, Maybe, Name
-from fleet.web.kinds import Kind
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
+from fleet.web.requests.form_types import Age, JobId, Maybe, Name
+from fleet.web.requests.kinds import Kind
 
 router = APIRouter()
 _PAGE = 50

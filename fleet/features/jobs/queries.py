@@ -13,14 +13,15 @@ from fleet.core.events import Event
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, lists, queries, stats, timings
+from fleet.engine.jobs import ledger, lists, queries, stats
 from fleet.engine.jobs.allowed_actions import Choice, choices
 from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import LEASED, JobState
-from fleet.engine.jobs.timings import Timing
 from fleet.features.jobs import commands as job_commands
+from fleet.features.jobs import timings
+from fleet.features.jobs.timings import Timing
 
 _EVENTS_SHOWN = 50
 MOST_AT_ONCE = 1000

@@ -10,7 +10,7 @@ from typing import Any
 
 from fleet.core import logs
 from fleet.core.errors import FleetError, Unavailable
-from fleet.engine.work import Work
+from fleet.engine.attempts.work import Work
 from fleet.features.media import service as media
 from fleet.images.placeholder import data_url
 

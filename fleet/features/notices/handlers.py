@@ -6,8 +6,8 @@ No agent writes here, so no surface's gateway is passed, and the kill switch doe
 from __future__ import annotations
 
 from fleet import notify
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done, Skipped
-from fleet.engine.work import Work
 from fleet.notify import Notice
 
 

@@ -13,7 +13,7 @@ from fleet.engine.agents.models import AgentStatus
 from fleet.features.controls.api import HoldOut
 from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import Said, taken
+from fleet.web.requests.fields import Said, taken
 
 router = APIRouter(prefix="/status", tags=["status"])
 

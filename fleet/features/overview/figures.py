@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleet.features.overview.queries import Hour, Overview
 from fleet.spending.budgets import Period
-from fleet.web.charts import Column
+from fleet.web.drawing.charts import Column
 
 _TITLES = {
     "post": "Posts", "comment": "Comments", "like": "Likes", "react": "Reactions", "connect": "Requests",

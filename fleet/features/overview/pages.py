@@ -13,8 +13,8 @@ from fleet.features.activity.pages import newest
 from fleet.features.overview import figures
 from fleet.features.overview.cards import OverviewCards
 from fleet.web.auth import TheDeps, needs, withheld
-from fleet.web.form_types import Maybe
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 _LINES = 30

@@ -11,10 +11,10 @@ from fleet.access import Permission
 from fleet.engine import schedule
 from fleet.features.personas.library import Persona as Archetype
 from fleet.features.personas.service import personas_of
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import taken
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import taken
 
 router = APIRouter(prefix="/personas", tags=["personas"])
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.engine import registry
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Skipped
-from fleet.engine.work import Work
 
 
 def content_of(work: Work) -> Mapping[str, Any] | None:

@@ -1,6 +1,6 @@
 """What else must hold before words, likes and comments go out: turns to take, and obstacles besides the caps.
 
-Called by `fleet.engine.reserve` in the transaction that commits to the write.
+Called by `fleet.engine.attempts.reserve` in the transaction that commits to the write.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from fleet.adapters.base import Action, Verb
 from fleet.core.db import Tx
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Skipped
-from fleet.engine.work import Work
 from fleet.features.publishing import comment_candidates, surroundings
 from fleet.features.publishing.words.review_words import said_meanwhile
 

@@ -1,7 +1,7 @@
 """The posts that a comment may answer: offered by the tick, looked at again before words are paid for.
 
-Called by the comment handler and by `fleet.engine.reserve`, which counts once more before the write. What is told
-of a post is somebody else's text: data, never instructions.
+Called by the comment handler and by `fleet.engine.attempts.reserve`, which counts once more before the write. What is
+told of a post is somebody else's text: data, never instructions.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.engine import registry
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import Claim
-from fleet.engine.work import Work
 from fleet.features.publishing import comment_targets
 
 

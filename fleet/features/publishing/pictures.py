@@ -14,7 +14,7 @@ from fleet.adapters import base, gateway
 from fleet.adapters.base import ImageOrder, PictureFile
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.engine.work import Work
+from fleet.engine.attempts.work import Work
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.images import Marks, PictureSource, checks, read_marks
 from fleet.images.placeholder import data_url, render_jpeg

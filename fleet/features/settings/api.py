@@ -9,7 +9,7 @@ from fleet.access import Permission
 from fleet.features.settings import configuration
 from fleet.features.settings.configuration import SettingSource
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import taken
+from fleet.web.requests.fields import taken
 
 router = APIRouter(prefix="/settings", tags=["settings"])
 

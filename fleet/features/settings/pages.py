@@ -10,8 +10,8 @@ from fleet.features.settings import configuration
 from fleet.features.settings.configuration import SettingSource
 from fleet.features.settings.versions import versions
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe, Name
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe, Name
 
 router = APIRouter()
 

@@ -13,7 +13,7 @@ from fleet.access import Permission, Principal, Role
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
-from fleet.web.fields import Body, Count, MovedOut, taken
+from fleet.web.requests.fields import Body, Count, MovedOut, taken
 
 router = APIRouter(tags=["access"])
 Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the user's name")]

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission
 from fleet.access.audit import AuditFilter
 from fleet.features.users import service as accounts
-from fleet.web import cursors
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Moment, prose, taken
+from fleet.web.requests import cursors
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import Moment, prose, taken
 
 router = APIRouter(prefix="/audit", tags=["access"])
 

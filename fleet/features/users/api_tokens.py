@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, needs
-from fleet.web.fields import Body, taken
+from fleet.web.requests.fields import Body, taken
 
 router = APIRouter(prefix="/tokens", tags=["access"])
 Own = Annotated[Principal, needs(Permission.OWN_ACCOUNT)]

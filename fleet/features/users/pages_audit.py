@@ -13,8 +13,8 @@ from fleet.access import Permission
 from fleet.access.audit import AuditFilter
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 _PAGE = 50

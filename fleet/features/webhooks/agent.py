@@ -15,15 +15,16 @@ from fleet.core import events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
-from fleet.engine import positions
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
+from fleet.engine.events import positions
 from fleet.engine.jobs import pacing, usage
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.webhooks import delivery, lanes, subscribers, subscriptions
 from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.kinds import HANDLE
+from fleet.features.webhooks.outbound import delivery, lanes, subscriptions
+from fleet.features.webhooks.outbound.subscriptions import Subscription
 from fleet.features.webhooks.rules import (
     ActiveSubscription,
     DeliveryDecision,
@@ -36,7 +37,7 @@ from fleet.features.webhooks.rules import (
     from_data,
     to_data,
 )
-from fleet.features.webhooks.subscriptions import Subscription
+from fleet.features.webhooks.subscribers import in_code as subscribers
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 MOST_READ = 2000

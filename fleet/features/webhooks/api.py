@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks.subscriptions import Subscription, SubscriptionFields
+from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Body, MovedOut, taken
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import Body, MovedOut, taken
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]

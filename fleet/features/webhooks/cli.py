@@ -17,8 +17,8 @@ from fleet.features.webhooks import commands as verbs
 from fleet.features.webhooks.inbound.cli import sources
 
 if TYPE_CHECKING:
-    from fleet.features.webhooks.deliveries import Delivery
-    from fleet.features.webhooks.subscriptions import Subscription
+    from fleet.features.webhooks.outbound.deliveries import Delivery
+    from fleet.features.webhooks.outbound.subscriptions import Subscription
 
 _SHOWN = 20
 _NOT_AGAIN = "It is kept sealed, and shown to nobody again."
@@ -61,7 +61,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @pass_door
 def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str) -> None:
     """Make a webhook: an https address, and the subjects that it is told of, e.g. job.done 'agent.*'."""
-    from fleet.features.webhooks.subscriptions import SubscriptionFields
+    from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 
     made = verbs.create(door.deps, SubscriptionFields(url, subjects, description), by=door.by)
     door.note(f"Webhook {str(made.subscription.id)[:8]} is made. This is its secret. {_NOT_AGAIN}")

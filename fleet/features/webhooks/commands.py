@@ -20,10 +20,10 @@ from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
-from fleet.features.webhooks import deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks import secrets as hook_secrets
-from fleet.features.webhooks.deliveries import Delivery
-from fleet.features.webhooks.subscriptions import Subscription, SubscriptionFields
+from fleet.features.webhooks.outbound import deliveries, delivery, sending, subscriptions
+from fleet.features.webhooks.outbound.deliveries import Delivery
+from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.images.errors import ForbiddenAddress
 
 

@@ -37,7 +37,7 @@ FEATURE = Feature(
         ),
         Command(
             name="events",
-            run="fleet.features.webhooks.cli_events:events",
+            run="fleet.features.webhooks.subscribers.cli:events",
             section="Act",
             order=90,
             help="Show which code hears of events, and let it hear again.",
@@ -68,12 +68,12 @@ FEATURE = Feature(
             uses_surface=False,
             # Receivers are down for an evening at times: half a day of tries, the last ones hours apart.
             retry=RetryPolicy(base_s=60.0, cap_s=21_600.0, max_attempts=12),
-            pace="fleet.features.webhooks.pacing:go_on",
+            pace="fleet.features.webhooks.outbound.pacing:go_on",
         ),
         JobHandler(
             kind="handle",
             noun="events for a subscriber",
-            prepare="fleet.features.webhooks.subscriber_handler:prepare",
+            prepare="fleet.features.webhooks.subscribers.handler:prepare",
             expires_after=timedelta(days=7),
             is_act=False,
             is_notice=True,
@@ -81,7 +81,7 @@ FEATURE = Feature(
         ),
     ),
     pruners=("fleet.features.webhooks.inbound.sources:prune",),
-    sweeps=("fleet.features.webhooks.pacing:sweep",),
+    sweeps=("fleet.features.webhooks.outbound.pacing:sweep",),
     tables=("fleet.features.webhooks.models",),
     resealers=("fleet.features.webhooks.secrets:reseal",),
     events=(

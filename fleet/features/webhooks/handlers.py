@@ -21,14 +21,15 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.core.masking import mask_all
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Dead, Done, Held, Retry, Skipped
 from fleet.engine.jobs.states import DeadReason
-from fleet.engine.work import Work
-from fleet.features.webhooks import answers, delivery, sending, signatures, subscriptions
 from fleet.features.webhooks import secrets as hook_secrets
-from fleet.features.webhooks.answers import Later, Meaning, Never, Taken
-from fleet.features.webhooks.deliveries import Tried
-from fleet.features.webhooks.subscriptions import Subscription
+from fleet.features.webhooks import signatures
+from fleet.features.webhooks.outbound import answers, delivery, sending, subscriptions
+from fleet.features.webhooks.outbound.answers import Later, Meaning, Never, Taken
+from fleet.features.webhooks.outbound.deliveries import Tried
+from fleet.features.webhooks.outbound.subscriptions import Subscription
 from fleet.images.errors import ForbiddenAddress, OutOfReach
 
 log = logs.get(__name__)

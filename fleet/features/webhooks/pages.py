@@ -21,11 +21,11 @@ from fleet.features.webhooks.api import Editor
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.inbound.api import Name as Source
 from fleet.features.webhooks.inbound.api import NewSource
-from fleet.features.webhooks.subscriptions import SubscriptionFields
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
+from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 _PAGE = 50

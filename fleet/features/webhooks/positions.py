@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.engine.positions import ReaderRow
+from fleet.engine.events.positions import ReaderRow
 
 WEBHOOKS = "webhooks"
 _OF_WEBHOOK = "webhook:"

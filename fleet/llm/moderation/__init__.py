@@ -1,1 +1,1 @@
-"""Moderation."""
+"""Moderators that are asked over a network."""

@@ -1,1 +1,1 @@
-"""Offline."""
+"""The writer without a model."""

@@ -1,1 +1,1 @@
-"""Providers."""
+"""Vendors of models, one file each."""

@@ -1,1 +1,1 @@
-"""The prompt of a scan, and the parser of its answer; `fleet.llm.scan_request` has the values."""
+"""How a model is asked about a feed, and how its answer is read."""

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from fleet.core import text
 from fleet.core.events import Event, Position
-from fleet.engine import event_text, registry
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
+from fleet.engine.events import event_text
 from fleet.features.activity import cli_feed
 from fleet.features.activity.agent_names import AgentNames
 

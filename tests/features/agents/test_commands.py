@@ -21,10 +21,10 @@ from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.engine.perform import perform
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands

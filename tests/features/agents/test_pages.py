@@ -17,11 +17,12 @@ import sqlalchemy as sa
 
 from fleet.adapters.base import FeedItem
 from fleet.core import clock, ids
-from fleet.engine import dispatch, perform, ticks
+from fleet.engine import dispatch, ticks
 from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.attempts import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey

@@ -10,11 +10,11 @@ import pytest
 from fleet.adapters import base
 from fleet.adapters.base import Action
 from fleet.core import ids
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import bulk

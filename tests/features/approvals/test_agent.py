@@ -15,21 +15,23 @@ from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
-from fleet.features.approvals import effects, maintenance, moves, queries
+from fleet.features.approvals import queries
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.effects import registered as effects
+from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import NotYours, Proposal, Request
+from fleet.features.approvals.requests import maintenance, moves
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
 from fleet.features.jobs import commands as job_commands

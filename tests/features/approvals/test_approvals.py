@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fleet.core import events
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
-from fleet.features.approvals import maintenance, moves, queries
+from fleet.features.approvals import queries
 from fleet.features.approvals.queries import RequestFilter, newest_about, pending_by_resource, resolve_prefix
 from fleet.features.approvals.request import (
     AlreadySettled,
@@ -27,6 +27,7 @@ from fleet.features.approvals.request import (
     Proposal,
     Request,
 )
+from fleet.features.approvals.requests import maintenance, moves
 from fleet.features.approvals.rules import Condition, Op, Person, Rule, Step
 from fleet.features.approvals.states import DecisionKind, RequestState
 from tests.database_roles import as_owner

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.features.approvals.digest import (
+from fleet.features.approvals.agent.digest import (
     ApprovalObservation,
     NoticeLine,
     OpenRequest,

@@ -34,9 +34,9 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.approvals import effects
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.effect import Effect
+from fleet.features.approvals.effects import registered as effects
+from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.models import DecisionRow, RequestRow
 from fleet.features.approvals.queries import voices_of
 from fleet.features.approvals.request import (

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fleet.access import Permission, Principal, Role, Via, allows
 from fleet.core.diff import How, pieces
 from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.permissions import Bar, standing
 from fleet.features.approvals.request import Request
+from fleet.features.approvals.requests.permissions import Bar, standing
 from fleet.features.approvals.rule_file import shipped
 from fleet.features.approvals.rules import Person, may_decide, rule_for
 from fleet.features.approvals.states import RequestState

@@ -16,7 +16,8 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.personas.service import personas_of
 from fleet.spending.budgets import Period, Scope
-from fleet.web import bars, redact
+from fleet.web import redact
+from fleet.web.drawing import bars
 from tests.factories import make_fleet
 from tests.features.jobs.test_pages import HOSTILE, add_job
 from tests.web_client import Browser, Web

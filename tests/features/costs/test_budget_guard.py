@@ -17,7 +17,7 @@ import pytest
 
 from fleet.core.errors import Unavailable
 from fleet.engine.agents.models import AgentStatus
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.features.costs import budget_guard
 from fleet.features.costs import commands as money
@@ -144,7 +144,7 @@ from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.prices import price_list
 from fleet.llm.writer import ModelWriter
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from tests.factories import make_fleet
 database_url, server_url, job_id, point = sys.argv[1:]
 failpoints.arm(lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == Point(point) else None)

@@ -14,12 +14,12 @@ from fleet.accounts.sealing import new_key
 from fleet.adapters.base import FeedItem
 from fleet.core import events
 from fleet.engine import controls, ticks
-from fleet.engine import perform as perform_module
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import AgentStatus
+from fleet.engine.attempts import perform as perform_module
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick

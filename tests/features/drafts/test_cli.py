@@ -9,7 +9,7 @@ import pytest
 
 from fleet.cli.frame.context import Door
 from fleet.core import ids
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.features.drafts import commands as drafting
 from tests import ROOT
 from tests.factories import Fleet

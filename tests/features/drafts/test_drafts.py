@@ -17,11 +17,11 @@ from fleet.core import failpoints, ids
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.failpoints import Point
 from fleet.engine.agents import lookup
+from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick

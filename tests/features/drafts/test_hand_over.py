@@ -10,9 +10,9 @@ import pytest
 
 from fleet.core import events, failpoints, ids
 from fleet.core.failpoints import Point
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals.rule_file import shipped

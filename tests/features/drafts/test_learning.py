@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
-from fleet.features.drafts import learning
-from fleet.features.drafts.learning import ALL, HALF_LIFE, REWARDS, Lesson, OwnerAnswer
+from fleet.features.drafts import lesson_rules as learning
+from fleet.features.drafts.lesson_rules import ALL, HALF_LIFE, REWARDS, Lesson, OwnerAnswer
 from fleet.llm.base import Speaker
 from fleet.llm.lexicon.topics import topic_of
 from fleet.llm.offline.provider import OfflineProvider

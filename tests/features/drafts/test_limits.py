@@ -14,8 +14,8 @@ from fleet.cli.frame import paths
 from fleet.cli.frame.check_result import CheckLevel
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import checks, rule_file, rule_users
 from fleet.features.approvals.service import rules_of

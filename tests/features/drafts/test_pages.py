@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow

@@ -20,9 +20,9 @@ from fleet.core.failpoints import Point
 from fleet.engine import controls
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey

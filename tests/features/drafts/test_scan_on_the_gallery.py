@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.core import ids
+from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter as Jobs
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands

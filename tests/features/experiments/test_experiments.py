@@ -24,11 +24,11 @@ from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey

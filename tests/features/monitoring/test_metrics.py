@@ -25,7 +25,8 @@ from fleet.core.errors import InvalidInput
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
-from fleet.engine import perform, registry, sweep, tick
+from fleet.engine import registry, sweep, tick
+from fleet.engine.attempts import perform
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.states import JobState
 from fleet.engine.metrics import MetricFamily, Metrics

@@ -13,9 +13,9 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.engine import controls, registry
 from fleet.engine.agents.models import AgentStatus
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
@@ -26,9 +26,9 @@ from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as fleetwide
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import subscribers
 from fleet.features.webhooks.kinds import DELIVER, HANDLE
-from fleet.features.webhooks.subscriptions import SubscriptionFields
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
+from fleet.features.webhooks.subscribers import in_code as subscribers
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver

@@ -22,12 +22,12 @@ from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings, load
 from fleet.engine.agents import lookup
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.features.controls import commands as fleetwide
@@ -256,7 +256,7 @@ def test_what_was_noted_as_sent_is_not_sent_again(fleet: Fleet, hook: Hook, monk
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.engine.perform._record", die)
+        patch.setattr("fleet.engine.attempts.perform._record", die)
         with pytest.raises(Killed):
             perform(fleet.deps, job_id)
     fleet.lease_runs_out()

@@ -14,8 +14,8 @@ import pytest
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
 from fleet.core.settings import Settings
-from fleet.engine import work as work_module
-from fleet.engine.perform import perform
+from fleet.engine.attempts import work as work_module
+from fleet.engine.attempts.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.features.publishing.words import batching

@@ -14,12 +14,12 @@ from fleet.adapters import base
 from fleet.adapters.base import FeedItem
 from fleet.core import ids
 from fleet.core.failpoints import Point
-from fleet.engine import work as work_module
+from fleet.engine.attempts import work as work_module
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import TickRow
-from fleet.engine.perform import perform
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
 from fleet.features.publishing.kinds import COMMENT

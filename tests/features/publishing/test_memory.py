@@ -6,7 +6,7 @@ import random
 import re
 from typing import Any
 
-from fleet.engine.perform import perform
+from fleet.engine.attempts.perform import perform
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.words import memory
 from fleet.features.publishing.words.memory import LedgerMemory

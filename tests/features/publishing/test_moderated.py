@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fleet.core import events
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.features.publishing.kinds import COMMENT
 from fleet.llm.moderation.base import Judgement, Unanswered
 from fleet.llm.provider import Till

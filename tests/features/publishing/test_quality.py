@@ -18,11 +18,11 @@ from fleet.adapters.base import Action, ImageOrder
 from fleet.core import events, ids
 from fleet.core.failpoints import Point
 from fleet.engine import surface_pictures
-from fleet.engine import work as work_module
+from fleet.engine.attempts import work as work_module
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.features.personas.service import personas_of
 from fleet.features.publishing.handlers import post
 from fleet.features.publishing.kinds import COMMENT, POST

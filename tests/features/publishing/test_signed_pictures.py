@@ -14,8 +14,8 @@ from PIL import Image
 from fleet.adapters import base
 from fleet.adapters.base import Action
 from fleet.cli.app import cli as root
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.images import Format, Marks, PictureSource, encode, read_marks
 from fleet.images.credentials import Credentials, NotSigned, manifest_of
 from fleet.sandbox.gallery.art import render

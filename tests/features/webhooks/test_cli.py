@@ -12,7 +12,7 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.events import Position
 from fleet.core.settings import Settings
-from fleet.engine import positions
+from fleet.engine.events import positions
 from fleet.engine.system_agents import staff
 from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.inbound import service as receiving

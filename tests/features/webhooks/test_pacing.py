@@ -15,10 +15,10 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict
 from fleet.core.queue import QUEUES, Message
+from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
@@ -27,8 +27,9 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.publishing.kinds import BROWSE, COMMENT
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import pacing, positions
-from fleet.features.webhooks.subscriptions import SubscriptionFields
+from fleet.features.webhooks import positions
+from fleet.features.webhooks.outbound import pacing
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.features.drafts.test_scan import supervised

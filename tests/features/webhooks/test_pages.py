@@ -13,16 +13,16 @@ from fleet.access import Permission, audit
 from fleet.accounts.sealing import new_key
 from fleet.core import clock, events
 from fleet.core.events import Event, Position
+from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import delivery
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.models import SubscriptionRow
+from fleet.features.webhooks.outbound import delivery
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver

@@ -17,19 +17,20 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import Position
-from fleet.engine import positions, registry, ticks
+from fleet.engine import registry, ticks
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.perform import perform
+from fleet.engine.events import positions
 from fleet.engine.jobs.models import TickRow
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.engine.ticks import TickKey
-from fleet.features.webhooks import subscribers
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.signatures import Scheme
+from fleet.features.webhooks.subscribers import in_code as subscribers
 from tests.factories import Fleet, make_fleet
 
 CODE = """
@@ -179,7 +180,7 @@ def test_whoever_dies_while_handling_hands_it_on_again(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.features.webhooks.subscribers._settle", die)
+        patch.setattr("fleet.features.webhooks.subscribers.in_code._settle", die)
         with pytest.raises(Killed):
             handle(fleet)
     fleet.lease_runs_out()

@@ -19,11 +19,12 @@ from fleet.accounts import keys
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine import positions, registry, ticks
+from fleet.engine import registry, ticks
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.perform import perform
+from fleet.engine.events import positions
 from fleet.engine.jobs.models import JobRow, TickRow
 from fleet.engine.jobs.states import JobState
-from fleet.engine.perform import perform
 from fleet.engine.registry import Registry
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
@@ -33,10 +34,10 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks import positions as webhook_positions
-from fleet.features.webhooks import sending
 from fleet.features.webhooks.commands import Made
 from fleet.features.webhooks.kinds import DELIVER
-from fleet.features.webhooks.subscriptions import SubscriptionFields
+from fleet.features.webhooks.outbound import sending
+from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.images.errors import ForbiddenAddress
 from tests import ROOT, TESTS
 from tests import receiver as receivers
@@ -325,7 +326,7 @@ def test_whoever_dies_after_the_answer_sends_again_under_the_same_name(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fleet.engine.perform._record", die)
+        patch.setattr("fleet.engine.attempts.perform._record", die)
         with pytest.raises(Killed):
             deliver(fleet)
     fleet.lease_runs_out()

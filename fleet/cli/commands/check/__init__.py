@@ -1,1 +1,1 @@
-"""Check."""
+"""`fleet check`: what is wrong with an installation, with the fix."""

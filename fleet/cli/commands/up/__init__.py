@@ -1,1 +1,1 @@
-"""Up."""
+"""`fleet up`: a whole fleet in one terminal."""

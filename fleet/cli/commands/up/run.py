@@ -34,9 +34,10 @@ from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
-from fleet.engine import registry, restore_check
+from fleet.engine import registry
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
+from fleet.engine.events import restore_check
 from fleet.engine.system_agents import staff
 from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.agent_names import AgentNames

@@ -1,1 +1,1 @@
-"""Checks."""
+"""The checks of a text."""

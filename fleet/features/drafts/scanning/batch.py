@@ -18,8 +18,9 @@ from fleet.adapters import base
 from fleet.adapters.base import FeedItem, SaidComment, Verb
 from fleet.core.db import Tx
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.work import Work
-from fleet.features.drafts import learning, lessons, queries
+from fleet.engine.attempts.work import Work
+from fleet.features.drafts import lesson_rules as learning
+from fleet.features.drafts import lessons, queries
 from fleet.features.drafts.scanning import queue, seen
 from fleet.features.drafts.scanning.sifting import Offered, ShownPost
 from fleet.features.publishing import comment_targets

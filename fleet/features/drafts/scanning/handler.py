@@ -13,8 +13,8 @@ from typing import Any
 
 from fleet.core import clock, events
 from fleet.core.db import Tx
+from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.jobs.outcomes import Done, Held, Skipped
-from fleet.engine.work import Fenced, Work
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import limits
 from fleet.features.drafts.kinds import SUPERVISED

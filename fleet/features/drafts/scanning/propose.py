@@ -19,9 +19,9 @@ from fleet.adapters.gateway import comment_would_crowd
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
-from fleet.engine import reserve
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.work import Work
+from fleet.engine.attempts import reserve
+from fleet.engine.attempts.work import Work
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
 from fleet.features.content import review

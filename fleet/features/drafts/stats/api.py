@@ -17,8 +17,8 @@ from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.features.drafts.stats.tally import DraftTally as Counted
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import MOST
-from fleet.web.fields import Body, Moment, line, taken
+from fleet.web.requests.cursors import MOST
+from fleet.web.requests.fields import Body, Moment, line, taken
 
 router = APIRouter(prefix="/drafts", tags=["drafts"])
 _USUALLY = timedelta(days=7)

@@ -17,8 +17,8 @@ from fleet.features.drafts.limits import LEFT_OUT
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.web.auth import TheDeps, needs
-from fleet.web.form_types import Maybe, Name
 from fleet.web.rendering import render
+from fleet.web.requests.form_types import Maybe, Name
 
 router = APIRouter()
 _ROWS = 100

@@ -1,1 +1,1 @@
-"""Handlers."""
+"""Job handlers of publishing, one file a kind."""

@@ -10,11 +10,11 @@ from fleet.core.db import Tx
 from fleet.engine import publish
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.work import Work
 from fleet.features.publishing.kinds import DEPROVISION
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.work import Work
 
 
 def prepare(work: Work) -> Done:

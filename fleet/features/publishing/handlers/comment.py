@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.adapters.base import Action, Verb
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
-from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates

@@ -7,9 +7,9 @@ from typing import Any
 
 from fleet.adapters.base import Action, Verb
 from fleet.engine import registry
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
-from fleet.engine.work import Work
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.media import draft_media

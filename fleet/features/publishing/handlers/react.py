@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fleet.adapters.base import Action, Verb
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Skipped
-from fleet.engine.work import Work
 from fleet.features.publishing import approved
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from fleet.core import logs
 from fleet.core.db import Tx
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held
-from fleet.engine.work import Work
 from fleet.features.costs import budget_guard
 from fleet.features.publishing.words.review_words import Turn
 from fleet.llm.base import PostRequest, PostWords, Usage

@@ -16,9 +16,9 @@ from fleet.adapters.base import Action, Verb
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine import registry
+from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
-from fleet.engine.work import Work
 from fleet.features.content import review
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.review import ReviewResult, Said

@@ -1,1 +1,1 @@
-"""Inbound."""
+"""Incoming webhooks: sources, their signatures, what was received."""

@@ -17,8 +17,8 @@ from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.inbound.sources import InboundSource as Teller
 from fleet.features.webhooks.signatures import Scheme
 from fleet.web.auth import TheDeps, needs
-from fleet.web.cursors import Page, Paging
-from fleet.web.fields import Body, MovedOut, taken
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import Body, MovedOut, taken
 
 router = APIRouter(prefix="/hooks/sources", tags=["hooks"])
 Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]

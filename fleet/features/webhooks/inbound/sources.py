@@ -18,8 +18,8 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
 from fleet.features.webhooks.inbound.states import ReceivedState, before
 from fleet.features.webhooks.models import ReceivedRow, SourceRow
+from fleet.features.webhooks.outbound.subscriptions import SealedSecret
 from fleet.features.webhooks.signatures import Scheme
-from fleet.features.webhooks.subscriptions import SealedSecret
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ID = 200

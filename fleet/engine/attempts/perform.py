@@ -1,0 +1,267 @@
+"""One attempt at one job: claim, prepare, announce, write, record. Called by the task of the job's kind.
+
+Each step is one committed transaction or one outside call (J1 to J5 in ARCHITECTURE.md). Whatever ends the process
+between two of them leaves a row from which the sweep and the next attempt go on.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.adapters.base import Action, Resolution
+from fleet.adapters.gateway import Lease
+from fleet.core import clock, events, logs
+from fleet.core.db import Tx
+from fleet.core.db.sql import GroupStatement, given
+from fleet.core.errors import FleetError
+from fleet.core.failpoints import Point, reach
+from fleet.engine import controls, registry
+from fleet.engine.agents import loop
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts import error_policy, reserve
+from fleet.engine.attempts.error_policy import AttemptResult
+from fleet.engine.attempts.work import Fenced, Work
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger, queries, snooze
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
+from fleet.engine.jobs.states import DeadReason, JobState
+
+log = logs.get(__name__)
+
+
+def perform(deps: Deps, job_id: uuid.UUID) -> None:
+    """Make one attempt at a job, if it is due and nobody else has it."""
+    deps.refresh()
+    work = _claim(deps, job_id)
+    if work is None:
+        return
+    reach(Point.JOB_CLAIMED)
+    try:
+        outcome = _resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work)
+        verdict = AttemptResult(outcome, work.also)
+    except Fenced:
+        log.info("job_was_fenced", job_id=str(job_id))
+        return
+    except Exception as error:  # noqa: BLE001 - every end of an attempt is an outcome
+        verdict = _judge(work, error)
+    try:
+        _record(work, verdict)
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:  # the next worker could not write it down either
+        log.exception("outcome_not_recorded", job_id=str(job_id), kind=work.claim.kind)
+        may_be_out = work.sent or work.claim.state is JobState.UNKNOWN
+        _record(work, error_policy.unrecorded(error, may_be_out=may_be_out))
+    reach(Point.JOB_FINISHED)
+    handler = work.handler
+    if handler.pace is not None:
+        registry.load(handler.pace)(deps)
+
+
+def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
+    """J1. A job that something holds back is put aside and costs nothing."""
+    lease = Lease(clock.monotonic_s() + deps.settings.lease_s)
+    rows = deps.db.run(
+        _CLAIM, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s),
+        acts=sorted(registry.current().kinds(lambda job: job.is_act)),
+    )  # fmt: skip
+    if not rows:
+        _suppress(deps, job_id)
+        return None
+    (row,) = rows
+    claim, agent = ledger.claim_of(row), loop.actor(row)
+    held = reserve.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
+    if held is None:
+        return Work(deps, claim, agent, lease)
+    with deps.db.transaction() as tx:
+        held = reserve.look_again(tx, claim, held)
+        snooze.put_aside(tx, claim, why=held.why, until=held.until)
+        loop.end_actions(tx, [(agent.id, claim.kind)])
+    return None
+
+
+def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
+    """Note a message that found nothing to claim: a second delivery, an echo of the sweep's, or one that came early.
+
+    Raises NotFound for a job that is in no ledger.
+    """
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, job_id)
+        events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
+
+
+def _claiming() -> GroupStatement:
+    """Return J1: the claim, the agent, and what holds anybody back, in one statement."""
+    calls = given(**ledger.CLAIM, acts=ARRAY(sa.String()))
+    claimed, begun = ledger.claiming(calls)
+    query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
+    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
+    shown = loop.beginning(of=claimed, acts=calls.c.acts)
+    return GroupStatement(query.add_cte(begun, shown), order="a_job")
+
+
+_CLAIM = _claiming()
+
+
+def _carry_out(work: Work) -> Outcome:
+    """J2 to J4."""
+    called_off = reserve.called_off(work.agent, work.claim)
+    if called_off is not None:
+        return called_off
+    prepared: Action | Outcome = registry.load(work.handler.prepare)(work)
+    if not isinstance(prepared, Action):
+        return prepared
+    reach(Point.JOB_PREPARED)
+    work.gateway.permit(prepared.verb)
+    if not work.gateway.policy.dry_run:
+        obstacle = reserve.announce(work, prepared)
+        if obstacle is not None:
+            return obstacle
+        work.sent = True
+        reach(Point.JOB_ANNOUNCED)
+    receipt = work.gateway.write(prepared, work.lease)
+    reach(Point.JOB_SENT)
+    return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
+
+
+def _resolve(work: Work) -> Outcome:
+    """Find out about a write that may have happened, as the adapter says."""
+    claim, platform = work.claim, work.gateway.platform
+    action = registry.load(work.handler.prepare)(work)
+    if not isinstance(action, Action):
+        return Absent("nothing was to be written")
+    match platform.resolution[action.verb]:
+        case Resolution.NATURAL | Resolution.RESEND:
+            return Absent("repeating it is harmless")
+        case Resolution.ASK:
+            return Dead(DeadReason.UNKNOWN_OUTCOME, "nobody can tell whether it happened")
+        case Resolution.PROBE:
+            since = claim.sending_at or work.deps.now() - timedelta(days=1)
+            receipt = platform.probe(action, since=since, known=_known(work))
+            if receipt is None:
+                return Absent("looked for it: it is not there")
+            return Done(receipt.remote_id, _told(work, action) | dict(receipt.detail))
+
+
+def _known(work: Work) -> frozenset[str]:
+    with work.deps.db.transaction() as tx:
+        return queries.known_remote_ids(tx, work.claim.agent_id, work.claim.kind)
+
+
+def _told(work: Work, action: Action) -> dict[str, Any]:
+    """Return what the job's result tells about an action."""
+    return ({"text": action.text} if action.text else {}) | work.told
+
+
+def _judge(work: Work, error: Exception) -> AttemptResult:
+    if not isinstance(error, FleetError):
+        log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
+    claim = work.claim
+    verdict = error_policy.judge(
+        error, now=work.deps.now(), agent_id=claim.agent_id, surface=claim.surface, sent=work.sent,
+        settle=work.deps.settle,
+    )  # fmt: skip
+    # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
+    if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
+        why = f"nobody could look whether it happened: {verdict.outcome.why}"
+        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+    return verdict
+
+
+def _record(work: Work, verdict: AttemptResult) -> None:
+    """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
+    match verdict.outcome:
+        case Done() as done:
+            _record_success(work, done, verdict.also)
+        case failure:
+            _record_failure(work, failure, verdict)
+
+
+def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None) -> None:
+    told: dict[str, Any] = {
+        **ledger.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
+    }  # fmt: skip
+    follow_ups = registry.current().follow_ups.get(work.claim.kind, ())
+
+    def then(tx: Tx) -> None:
+        if also is not None:
+            also(tx)
+        for follow_up in follow_ups:
+            follow_up(tx, work, outcome)
+
+    reach(Point.JOB_RECORDING)
+    if not work.deps.db.run(_finish(work.claim.kind), then if also or follow_ups else None, **told):
+        with work.deps.db.transaction() as tx:
+            _tell_fenced(tx, work.claim, outcome)
+
+
+@functools.cache
+def _finish(kind: str) -> GroupStatement:
+    """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
+    calls = given(**ledger.FINISH, **events.TOLD)
+    finished, closed = ledger.finishing(calls)
+    query = sa.select(finished.c.n, finished.c.id)
+    query = query.add_cte(closed, events.emitting(calls, of=finished, job_id=finished.c.id))
+    is_act = registry.current().job(kind).is_act
+    return GroupStatement(query.add_cte(loop.counting(kind, of=finished)) if is_act else query, order="a_job")
+
+
+def prepare_statements() -> None:
+    """Make the statement of every kind of job, so that children of this process find them compiled."""
+    for kind in registry.current().jobs:
+        _finish(kind)
+
+
+def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> None:
+    claim, also = work.claim, verdict.also
+    with work.deps.db.transaction() as tx:
+        if isinstance(outcome, Held) and outcome.is_quiet:
+            snooze.put_aside(tx, claim, why=outcome.why, until=outcome.until)
+            return
+        if isinstance(outcome, Held) and outcome.by_people:
+            outcome = reserve.look_again(tx, claim, outcome)
+        if isinstance(outcome, Held) and verdict.still_held is not None:
+            snooze.let_nobody_free(tx)
+            if not verdict.still_held(tx):
+                outcome = Held(outcome.why, tx.now())
+        state = ledger.finish(tx, claim, outcome, dice=work.deps.dice)
+        if state is None:
+            _tell_fenced(tx, claim, outcome)
+            return
+        if also is not None:
+            also(tx)
+        if work.handler.is_act:
+            loop.show_at_nothing(tx, claim.agent_id)
+        events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
+                    **_story(work, outcome))  # fmt: skip
+        reach(Point.JOB_RECORDING)
+
+
+def _tell_fenced(tx: Tx, claim: Claim, outcome: Outcome) -> None:
+    log.warning("outcome_came_too_late", job_id=str(claim.job_id), outcome=type(outcome).__name__)
+    events.emit(tx, "job.fenced", agent_id=claim.agent_id, job_id=claim.job_id, kind=claim.kind,
+                outcome=type(outcome).__name__.lower())  # fmt: skip
+
+
+def _subject(state: JobState, outcome: Failure) -> str:
+    if state in (JobState.READY, JobState.UNKNOWN):
+        word = "held" if isinstance(outcome, Held) else "unknown" if isinstance(outcome, Unknown) else "retrying"
+        return f"job.{word}"
+    return f"job.{state}"
+
+
+def _story(work: Work, outcome: Outcome) -> dict[str, object]:
+    claim = work.claim
+    story: dict[str, object] = {
+        "agent": work.agent.name, "persona": work.agent.persona_id, "kind": str(claim.kind), "target": claim.target,
+        "to": claim.payload.get("author_name"), **work.told, "why": getattr(outcome, "why", None),
+        "reason": getattr(outcome, "reason", None), "remote_id": getattr(outcome, "remote_id", None),
+        "text": getattr(outcome, "result", {}).get("text"),
+    }  # fmt: skip
+    return {name: value for name, value in story.items() if value is not None}

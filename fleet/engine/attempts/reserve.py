@@ -1,0 +1,176 @@
+"""J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
+
+Called by `fleet.engine.attempts.perform`; scans take turns with it (`proposing`). Jobs of several threads that come
+this far at one moment are looked at in one transaction, each as if it were alone: those that could be in each other's
+way never go together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.adapters.base import Action, Verb
+from fleet.adapters.gateway import Lease, wait_for
+from fleet.core import clock
+from fleet.core.db import Tx
+from fleet.core.db.group_commit import NO_END_MS
+from fleet.core.db.sql import GroupStatement, given
+from fleet.engine import controls, registry
+from fleet.engine.agent_type import AUTONOMOUS
+from fleet.engine.agents import loop
+from fleet.engine.agents.loop import ActingAgent
+from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.attempts.work import Fenced, Work
+from fleet.engine.jobs import ledger, snooze, usage
+from fleet.engine.jobs.ledger import Claim
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.usage import BeforeWrite
+
+_HELD_FOR = timedelta(minutes=5)
+_MINUTE = timedelta(minutes=1)
+
+
+def _taking_turns() -> GroupStatement:
+    """Return the locks by which writes take turns; all who wait for several take them in one order."""
+    calls = given(turn=sa.String())
+    return GroupStatement(
+        sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
+    )
+
+
+def _looking(calls: sa.CTE, *more: sa.Label[Any]) -> GroupStatement:
+    """Return the second look at the agent and what holds it back."""
+    now = sa.func.clock_timestamp().label("now")
+    query = sa.select(calls.c.n, now, controls.in_force_column(), *more, *loop.ACTOR)
+    return GroupStatement(query.select_from(calls.join(AgentRow, AgentRow.id == calls.c.agent_id)), order="agent_id")
+
+
+def _looking_and_counting() -> GroupStatement:
+    calls = given(**usage.BEFORE_WRITE)
+    return _looking(calls, *usage.before_write(calls))
+
+
+_TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=sa.Uuid())), _looking_and_counting()
+
+
+def held_back(row: Any, agent: ActingAgent, kind: str) -> Held | None:
+    """Return what keeps an agent's job from being done now, if anything does."""
+    handler = registry.current().job(kind)
+    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=handler.is_notice)
+    if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses):
+        return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
+    if agent.status == AgentStatus.PAUSED and not handler.ignores_agent_pause:
+        until = agent.paused_until or row.now + _HELD_FOR
+        return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
+    return None
+
+
+def called_off(agent: ActingAgent, claim: Claim) -> Skipped | None:
+    """Return why a job is not done any more: its agent was deleted, or its mode forbids it."""
+    handler = registry.current().job(claim.kind)
+    if agent.deleted_at is not None and not handler.outlives_agent:
+        return Skipped("the agent is gone")
+    if agent.autonomy == AUTONOMOUS:
+        return None
+    mode = registry.current().modes.get((agent.kind, agent.autonomy))
+    if mode is None:  # its feature was left out: it must not act as if it were autonomous
+        return Skipped(f"no feature of this fleet knows {agent.autonomy} agents") if handler.is_public else None
+    found: Skipped | None = registry.load(mode.call_off)(agent, claim, handler) if mode.call_off is not None else None
+    return found
+
+
+def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
+    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
+    snooze.let_nobody_free(tx)
+    row: Any = tx.run(_LOOK, agent_id=claim.agent_id).fetchone()
+    still = None if row is None else held_back(row, loop.actor(row), claim.kind)
+    return still or Held(held.why, tx.now())
+
+
+def announce(work: Work, action: Action) -> Held | Skipped | None:
+    """Check the caps where nobody can slip past, and commit to the one write; or return why not.
+
+    Raises Fenced if the lease has gone to somebody else, or has run out.
+    """
+    started_s = clock.monotonic_s()
+    end = work.deps.db.together(_announce_all, (work, action), apart=[*_turns(work.claim, action)])
+    if isinstance(end, Fenced):
+        raise end
+    if end is None:
+        work.lease = Lease(started_s + work.deps.settings.lease_s)
+    return end
+
+
+def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
+    deps = asked[0][0].deps
+    claims = [work.claim for work, _ in asked]
+    caps = asked[0][0].gateway.policy.caps  # a process has one policy
+    full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+    turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
+    if full:  # or each process lets in as many as there is room for
+        turns |= {f"surface:{one.surface}" for one in claims}
+    with deps.db.transaction() as tx:
+        take_turns(tx, turns, patience_ms=patience_ms)
+        # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
+        # not what those wrote who were waited for.
+        looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
+        seen = tx.run_all(_LOOK_AND_COUNT, looks, patience_ms=patience_ms)
+        ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
+        going = Counter[str]()
+        for place, one in enumerate(claims):
+            ends[place] = _obstacle(tx, asked[place], seen[place], going=going[one.surface])
+            going[one.surface] += ends[place] is None
+        clear = [place for place, end in enumerate(ends) if end is None]
+        entered = ledger.enter_sending(
+            tx, [claims[place] for place in clear], lease_s=deps.settings.lease_s, patience_ms=patience_ms
+        )
+        for place, is_mine in zip(clear, entered, strict=True):
+            if not is_mine:
+                ends[place] = Fenced("the lease ran out while preparing")
+    return ends
+
+
+def _turns(claim: Claim, action: Action) -> Iterator[str]:
+    """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
+    and what the job's feature names.
+    """
+    yield f"agent:{claim.agent_id}"
+    turns = registry.current().job(claim.kind).turns
+    if turns is not None:
+        yield from registry.load(turns)(claim, action)
+
+
+def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
+    """Wait until nobody else has any of these turns, and have them until the transaction ends."""
+    tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
+
+
+def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
+    """Return why a job must not write now; `going` is how many others are about to write to its surface."""
+    work, action = asked
+    if not rows:
+        return Skipped("the agent is gone")
+    agent, claim = loop.actor(rows[0]), work.claim
+    obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
+    obstacle = obstacle or _capped(work, action, usage.counted(rows[0]), going)
+    check = work.handler.obstacle
+    return obstacle or (None if check is None else registry.load(check)(tx, work, action))
+
+
+def _capped(work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
+    """Return what the caps say."""
+    if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
+        return None
+    caps = work.gateway.policy.caps
+    wait = wait_for(action.verb, usage.usage_of(counted.writes), caps, counted.now)
+    if wait is not None:
+        return Held(wait.why, wait.until)
+    full = caps.surface_writes_per_minute
+    if full and counted.surface_writes_in_a_minute + going >= full:
+        return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
+    return None

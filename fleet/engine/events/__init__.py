@@ -1,0 +1,1 @@
+"""Events for readers: positions, and their words for people."""

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: subscriptions, deliveries, and their pace."""

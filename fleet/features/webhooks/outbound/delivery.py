@@ -1,0 +1,143 @@
+"""Events as receivers get them, the jobs that bring them there, and what is written down when one was tried.
+
+Called by the agent of the hooks (`minds.hooks`), its handlers, and the verbs of `fleet.features.webhooks.commands`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet import notify
+from fleet.core import events, ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict
+from fleet.core.events import Event
+from fleet.core.subjects import matches
+from fleet.engine import publish
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.engine.events import positions
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs import pacing as paced
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.system_agents import SURFACE
+from fleet.features.notices.kinds import NOTIFY
+from fleet.features.webhooks import positions as webhook_positions
+from fleet.features.webhooks.kinds import DELIVER, HANDLE
+from fleet.features.webhooks.outbound import deliveries, pacing, subscriptions
+from fleet.features.webhooks.outbound.deliveries import Tried
+from fleet.features.webhooks.outbound.subscriptions import Subscription
+
+_TELLING = frozenset({DELIVER, HANDLE})
+
+
+_COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "agent.stopped")
+"""Commands of people. Delivering one of these causes no further event, also where it is about the delivering agent."""
+
+
+def is_own(event: Event, agent_id: uuid.UUID) -> bool:
+    """Say whether an event comes from the delivery of events: delivering it would cause another one, without end."""
+    if event.agent_id == agent_id:
+        return not any(matches(event.subject, one) for one in _COMMANDS)
+    return event.subject.startswith("job.") and event.payload.get("kind") in _TELLING
+
+
+def agent_id(tx: Tx) -> uuid.UUID:
+    """Return the agent that delivers. Raises Conflict if the fleet has none."""
+    query = sa.select(AgentRow.id).where(AgentRow.kind == "hooks", AgentRow.deleted_at.is_(None)).limit(1)
+    found: uuid.UUID | None = tx.scalar(query)
+    if found is None:
+        raise Conflict(
+            "The fleet has no agent that delivers webhooks.", fix="`fleet migrate` makes it where it never was."
+        )
+    return found
+
+
+def told(event: Event) -> dict[str, Any]:
+    """Return an event as a receiver reads it."""
+    return {
+        "id": str(event.position.id),
+        "position": positions.written(event.position),
+        "subject": event.subject,
+        "occurred_at": event.occurred_at.isoformat(),
+        "agent": None if event.agent_id is None else str(event.agent_id),
+        "job": None if event.job_id is None else str(event.job_id),
+        "payload": dict(event.payload),
+    }
+
+
+def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event) -> NewJob:
+    """Return the one job that brings an event to a receiver: its id follows from both."""
+    return NewJob(
+        ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer, DELIVER,
+        SURFACE, payload=_payload(subscription_id, told(event)),
+    )  # fmt: skip
+
+
+def trial(deliverer: uuid.UUID, subscription_id: uuid.UUID, moment: str, *, by: str) -> NewJob:
+    """Return a job that tells a receiver that it is being tried."""
+    job_id = ids.new()
+    said = {
+        "id": f"test-{job_id}", "position": "", "subject": "hook.test", "occurred_at": moment, "agent": None,
+        "job": None, "payload": {"by": by},
+    }  # fmt: skip
+    payload = {**_payload(subscription_id, said), "trial": True}
+    return NewJob(job_id, deliverer, DELIVER, SURFACE, payload=payload, requested_by=by)
+
+
+def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, Any]:
+    return {"subscription": str(subscription_id), "event": dict(said)}
+
+
+def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
+    """Put deliveries into the ledger, and publish once they stand."""
+    rings = ledger.add(tx, jobs)  # of what a person asked for; `pacing` publishes the others
+    rows = [(one.id, uuid.UUID(one.payload["subscription"]), one.payload["event"]["subject"],
+             one.payload["event"]["position"]) for one in jobs]  # fmt: skip
+    deliveries.add(tx, rows)
+    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
+    tx.afterwards(lambda: pacing.go_on(deps))
+
+
+def note(tx: Tx, job_id: uuid.UUID, subscription_id: uuid.UUID, tried: Tried, *, is_taken: bool) -> bool:
+    """Write down what came of a try; return whether the receiver has failed so long that it is given up."""
+    deliveries.note(tx, job_id, tried)
+    if not is_taken:
+        return subscriptions.went_wrong(tx, subscription_id)
+    if subscriptions.went_well(tx, subscription_id):
+        waiting = paced.later(tx, str(subscription_id))
+        # A receiver that asked for time itself gets it: its wish is a promise.
+        paced.make_due(tx, set(waiting) - deliveries.refused_for_now(tx, waiting))
+    return False
+
+
+def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: str) -> None:
+    """Switch a subscription off by ourselves, and tell the people of the fleet."""
+    if not subscriptions.switch_off(tx, found.id, why):
+        return
+    number = let_go(tx, found.id, f"the webhook is off: {why}")
+    events.emit(tx, "hook.disabled", hook=str(found.id), name=found.name, why=why, by="fleet", cancelled=number)
+    body = f"{found.name}: {why}. Nothing is sent there until somebody switches it on again: fleet hooks list"
+    jobs = [
+        NewJob(
+            ids.derived("hook-disabled", found.id, found.active_since, channel), deliverer, NOTIFY, SURFACE,
+            payload={"channel": channel, "subject": "hook.disabled", "title": "A webhook was switched off",
+                     "body": body},
+        )
+        for channel in notify.names(deps.settings.notify)
+    ]  # fmt: skip
+    rings = ledger.add(tx, jobs)
+    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
+
+
+def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:
+    """Cancel what waits for a subscription that is removed or switched off, and forget its position; return how many.
+
+    Deliveries that are added at this moment are cancelled by the sweep.
+    """
+    positions.forget(tx, webhook_positions.of_webhook(subscription_id))
+    return paced.cancel(tx, str(subscription_id), why=why)

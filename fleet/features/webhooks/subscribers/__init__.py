@@ -1,0 +1,1 @@
+"""Subscribers in code: entry points that receive events."""

@@ -1,0 +1,280 @@
+"""The streams of one process: one reader of events for every page that listens.
+
+Made by `app`, one a process; lives on the event loop. Holds no fact of its own: all of it can be lost and read again.
+A page that cannot keep up is let go, and comes back with the position that it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fleet.access import Permission, Principal, active_sessions
+from fleet.core import clock, events, logs
+from fleet.core.errors import FleetError, Unavailable
+from fleet.core.events import Event, Position
+from fleet.engine.deps import Deps
+from fleet.web.auth import withheld
+from fleet.web.live.ports import Feed
+from fleet.web.live.rounds import Round, Wants, parts_of, said
+
+T = TypeVar("T")
+POLL_S = 0.5
+SESSIONS_S = 30.0
+MOST_STREAMS = 2000
+MOST_OF_ONE = 500
+"""How many of them one user may have: nobody can take all, nor the files that a process may open."""
+BACKLOG = 500
+"""Who missed more events than this is told to look at everything anew."""
+ROUNDS = 64
+"""How many rounds a page may lie behind: half a minute of them."""
+_HEARTBEAT_S = 15.0
+_MADE_EVERY_S = 2.0
+_PATIENCE_S = 5.0
+_AWAY_S = 2.0
+_READ = 500
+_STILL_HERE = b": still here\n\n"
+
+log = logs.get(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class StreamListener:
+    """A page that listens. `floor` is what it has seen, `greeting` what it is sent first."""
+
+    user_id: uuid.UUID
+    key_id: uuid.UUID
+    wants: Wants
+    floor: Position
+    greeting: bytes = b""
+    on_drop: Callable[[], object] = lambda: None
+    rounds: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(ROUNDS))
+
+    async def next(self) -> bytes | None:
+        """Return what is to be sent next; None when the stream ends."""
+        if self.greeting:
+            first, self.greeting = self.greeting, b""
+            return first
+        return await self.rounds.get()
+
+
+def _may_go_on(listener: StreamListener, who: Principal | None) -> bool:
+    return who is not None and who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
+
+
+def _too_many() -> Unavailable:
+    return Unavailable("Too many pages listen.", fix="Pages work without it; reload them to see what is new.")
+
+
+class _Changing:
+    """HTML that is made every two seconds at most, and told when it has changed."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+        self._made_at_s = float("-inf")
+        self.last = ""
+
+    def fresh(self) -> str:
+        """Return it if it has changed, else nothing."""
+        now_s = clock.monotonic_s()
+        if now_s - self._made_at_s < _MADE_EVERY_S:
+            return ""
+        self._made_at_s = now_s
+        before, self.last = self.last, self._make()
+        return self.last if self.last != before else ""
+
+
+class Hub:
+    """The streams of one process.
+
+    `frame` makes what every page shows of the fleet, `cards` the figures of the first page; both are asked for HTML
+    every two seconds at most, while somebody looks, and sent when they have changed. `feed` turns events into lines.
+    """
+
+    def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str],
+                 feed: Feed | None = None) -> None:  # fmt: skip
+        self._deps = deps
+        self._frame, self._cards = _Changing(frame), _Changing(cards)
+        self._feed = feed
+        # What was sent of both. What a thread has just made is not: who comes before it is sent would hear it twice.
+        self._shown = ("", "")
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
+        self._listeners: set[StreamListener] = set()
+        self._joining = 0
+        self._position: Position | None = None
+        self._located = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._sent_at_s = self._checked_at_s = 0.0
+        self._closed = False
+
+    @property
+    def number(self) -> int:
+        """How many pages listen."""
+        return len(self._listeners)
+
+    def close(self) -> None:
+        """End all streams; a server cannot stop while a page listens. Call on the event loop."""
+        self._closed = True
+        self._end_all()
+        if self._task is not None:
+            self._task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def join(self, who: Principal, after: Position | None, wants: Wants) -> StreamListener:
+        """Have a page listen, from `after` on or from now. Raises Unavailable when no further one can."""
+        if self._closed or len(self._listeners) + self._joining >= MOST_STREAMS:
+            raise _too_many()
+        self._joining += 1
+        try:
+            reached = await self._reached()
+            if sum(one.user_id == who.user_id for one in self._listeners) >= MOST_OF_ONE:
+                raise _too_many()
+            listener = StreamListener(who.user_id, who.key_id, wants, after or reached)
+            self._listeners.add(listener)  # at once, so that every round after `reached` waits for it
+        finally:
+            self._joining -= 1
+        try:
+            missed = b"" if after is None else await self._in_thread(lambda: self._missed(after, reached, wants))
+        except BaseException:
+            self.leave(listener)
+            raise
+        self._greet(listener, reached, missed)
+        return listener
+
+    def leave(self, listener: StreamListener) -> None:
+        """Forget a page that is gone."""
+        self._listeners.discard(listener)
+
+    async def _reached(self) -> Position:
+        """Return how far the events are read. Begins to read them if nobody listened so far."""
+        if self._task is None or self._task.done():
+            self._position = None
+            self._located.clear()
+            self._task = asyncio.create_task(self._poll())
+        try:
+            await asyncio.wait_for(self._located.wait(), _PATIENCE_S)
+        except TimeoutError:
+            raise Unavailable("Events cannot be read now.", fix="Is the database up? `fleet check` tells.") from None
+        assert self._position is not None  # located
+        return self._position
+
+    def _greet(self, listener: StreamListener, reached: Position, missed: bytes | None) -> None:
+        if missed is None:
+            missed = said("reset", "{}", reached)
+        hello = said("hello", "{}", listener.floor if missed == b"" else None)
+        listener.floor = max(listener.floor, reached) if missed == b"" else reached
+        retry_ms = 1000 + self._deps.dice.randrange(3000)  # after a restart they do not all come back at once
+        now = parts_of(listener.wants, *self._shown)
+        listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + now
+
+    def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
+        """Return what happened between the two; None for too much of it, and for a position of another database."""
+        if after > reached:
+            return b"" if after <= self._tail() else None
+        found = [event for event in self._events_after(after, limit=BACKLOG + 1) if event.position <= reached]
+        if len(found) > BACKLOG:
+            return None
+        return self._round(reached, found).told(wants, after)
+
+    async def _poll(self) -> None:
+        """Read on for as long as anybody listens."""
+        self._sent_at_s = clock.monotonic_s()
+        try:
+            while self._listeners or self._joining:
+                await asyncio.sleep(await self._turn())
+        except Exception:
+            log.exception("live_feed_broke")
+            self._end_all()  # they come back, and it begins anew
+
+    async def _turn(self) -> float:
+        """Read a round and hand it out; return how long to wait until the next."""
+        try:
+            await self._check_sessions()
+            found = await self._in_thread(self._read)
+        except FleetError as error:  # the database is away; pages wait
+            log.warning("live_feed_waits", error=error.message)
+            self._send(lambda _: _STILL_HERE)
+            return _AWAY_S
+        self._position = found.end
+        self._shown = (found.frame or self._shown[0], found.cards or self._shown[1])
+        self._located.set()
+        self._send(lambda listener: found.told(listener.wants, listener.floor))
+        if clock.monotonic_s() - self._sent_at_s > _HEARTBEAT_S:
+            self._send(lambda _: _STILL_HERE)
+        return 0.0 if len(found.events) == _READ else POLL_S
+
+    def _read(self) -> Round:
+        """Return what has happened since the last round."""
+        tail = self._tail()
+        if self._position is None:
+            return Round(tail)
+        found = self._events_after(self._position, limit=_READ)
+        # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
+        reached = [found[-1].position] if found else []
+        end = reached[0] if len(found) == _READ else max(tail, self._position, *reached)
+        looked_at = any(listener.wants.cards for listener in list(self._listeners))
+        cards = self._cards.fresh() if looked_at else ""
+        return self._round(end, found, self._frame.fresh(), cards)
+
+    def _round(self, end: Position, found: Sequence[Event], frame: str = "", cards: str = "") -> Round:
+        lines = self._feed.lines(found) if self._feed is not None else ()
+        return Round(end, found, lines, frame, cards, self._feed)
+
+    def _tail(self) -> Position:
+        """Return the position after which everything is yet to come."""
+        with self._deps.db.transaction() as tx:
+            return events.tail_position(tx)
+
+    def _events_after(self, position: Position, *, limit: int) -> list[Event]:
+        with self._deps.db.transaction() as tx:
+            return events.read_after(tx, position, limit=limit)
+
+    def _send(self, chunk_for: Callable[[StreamListener], bytes]) -> None:
+        for listener in list(self._listeners):
+            chunk = chunk_for(listener)
+            if not chunk:
+                continue
+            self._sent_at_s = clock.monotonic_s()
+            try:
+                listener.rounds.put_nowait(chunk)
+            except asyncio.QueueFull:
+                self._drop(listener)
+
+    async def _check_sessions(self) -> None:
+        """End the streams of those who are logged out, or may hear of less or more than when theirs began: a stream
+        outlives the request that was let in, and a token outlives its user's role."""
+        now_s = clock.monotonic_s()
+        if now_s - self._checked_at_s < SESSIONS_S:
+            return
+        self._checked_at_s = now_s
+        asked = {listener.key_id for listener in self._listeners}
+        stand = await self._in_thread(lambda: self._standing(asked))
+        for listener in [one for one in self._listeners if one.key_id in asked]:
+            if not _may_go_on(listener, stand.get(listener.key_id)):
+                self._end(listener)
+
+    def _standing(self, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
+        with self._deps.db.transaction() as tx:
+            return active_sessions.of(tx, ids)
+
+    def _end_all(self) -> None:
+        for listener in list(self._listeners):
+            self._end(listener)
+
+    def _end(self, listener: StreamListener) -> None:
+        self.leave(listener)
+        try:
+            listener.rounds.put_nowait(None)
+        except asyncio.QueueFull:
+            self._drop(listener)
+
+    def _drop(self, listener: StreamListener) -> None:
+        self.leave(listener)
+        listener.on_drop()
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)

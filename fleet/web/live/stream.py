@@ -1,0 +1,74 @@
+"""GET /live: what happens, as server-sent events, to every page that listens.
+
+One poller a process reads the events while anybody listens, writes each round down once, and hands the same bytes to
+all. A stream is never kept from ending: by its session's end, by a page that cannot keep up, by the server's own stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from fleet.access import Permission, Principal
+from fleet.engine.events import positions
+from fleet.web.auth import needs, withheld
+from fleet.web.live.hub import Hub, StreamListener
+from fleet.web.live.rounds import Wants
+
+router = APIRouter()
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # a proxy that collects would break the stream
+
+
+@router.get("/live")
+async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
+               after: Annotated[str, Query(max_length=45)] = "", feed: bool = False, cards: bool = False,
+               last_event_id: Annotated[str, Header(max_length=45)] = "") -> Response:  # fmt: skip
+    """Stream what changes, with `feed` also each event as a line, with `cards` the overview's figures.
+
+    Goes on after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
+    """
+    hub: Hub = request.app.state.hub
+    since = last_event_id or after
+    position = positions.read(since) if since else None
+    listener = await hub.join(who, position, Wants(feed, cards, withheld(who)))
+    return EventStream(hub, listener)
+
+
+class EventStream(Response):
+    """An answer that goes on until its listener ends, or the page is gone."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, listener: StreamListener) -> None:
+        super().__init__(headers=_HEADERS)
+        del self.headers["content-length"]
+        self._hub, self._listener = hub, listener
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Speak until one side ends."""
+        speaking = asyncio.ensure_future(self._speak(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        self._listener.on_drop = speaking.cancel  # one that hangs in a send hears of nothing else
+        try:
+            await asyncio.wait({speaking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if speaking.done() and not speaking.cancelled():
+                speaking.result()
+        finally:
+            self._hub.leave(self._listener)
+            speaking.cancel()
+            leaving.cancel()
+
+    async def _speak(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        while (chunk := await self._listener.next()) is not None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,1 @@
+"""Types of requests: fields, forms, kinds, scopes, cursors."""
