@@ -19,17 +19,17 @@ import sqlalchemy as sa
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.events import Position
-from fleet.engine import dispatch, registry, sweep, tick, ticks
+from fleet.engine import dispatch, registry, sweep, tick
 from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.attempts import perform
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import queries
-from fleet.engine.jobs.policy import Priority
+from fleet.engine.jobs import queries, ticks
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.policy import Priority
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions

@@ -15,9 +15,9 @@ from psycopg import sql
 
 from bench.growth_load import ATTEMPTS, DAYS
 from fleet.core import events
-from fleet.engine import sweep, ticks
+from fleet.engine import sweep
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import recovery
+from fleet.engine.jobs import recovery, ticks
 from fleet.engine.jobs.models import PRUNABLE
 
 TABLES = ("events", "jobs", "job_attempts", "ticks")

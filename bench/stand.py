@@ -29,12 +29,13 @@ from bench.stub_surface import EFFECTS, NAME, Effects
 from fleet.core import clock, db, queue
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
-from fleet.engine import publish, ticks
+from fleet.engine import publish
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
+from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
 from fleet.features.publishing.kinds import LIKE
 from fleet.sandbox.servers.postgres import EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey

@@ -24,8 +24,8 @@ from fleet.core import db
 from fleet.core.queue import QUEUES
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.controls import SCOPES
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
+from fleet.engine.policy import Priority
 from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.features.drafts.lesson_rules import OwnerAnswer as LessonDecision
 from fleet.features.drafts.states import DraftKind, DraftStatus

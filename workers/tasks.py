@@ -13,8 +13,8 @@ from fleet.core.errors import NotFound
 from fleet.engine import dispatch as dispatching
 from fleet.engine import registry, sweep, tick
 from fleet.engine.attempts import perform
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import MESSAGE
-from fleet.engine.ticks import TickKey
 from workers.app import app, deps, keep
 
 log = logs.get(__name__)

@@ -18,7 +18,7 @@ from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.ticks import ClaimedTick
+from fleet.engine.jobs.ticks import ClaimedTick
 
 AUTONOMOUS = "autonomous"
 """The mode of agents that live as their type says."""

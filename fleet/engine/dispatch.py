@@ -9,12 +9,13 @@ from fleet.core import clock, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
-from fleet.engine import controls, publish, registry, system_agents, ticks
+from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
 from fleet.engine.deps import Deps
+from fleet.engine.jobs import ticks
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.schedule import ALWAYS, next_wake
-from fleet.engine.ticks import TickKey
 
 log = logs.get(__name__)
 _TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns

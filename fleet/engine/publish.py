@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fleet.core.queue import Message, Publisher
 from fleet.engine.jobs.ledger import Ring
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
 
 
 def ring_ticks(publisher: Publisher, keys: Iterable[TickKey], *, queue: str = "ticks") -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from fleet.core.errors import InvalidInput
 from fleet.core.subjects import matches
-from fleet.engine.jobs.policy import Priority, RetryPolicy
+from fleet.engine.policy import Priority, RetryPolicy
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

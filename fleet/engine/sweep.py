@@ -16,10 +16,10 @@ from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
-from fleet.engine import publish, registry, ticks
+from fleet.engine import publish, registry
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import recovery
+from fleet.engine.jobs import recovery, ticks
 from fleet.engine.jobs.recovery import RecoveredJob
 from fleet.engine.jobs.states import FINAL
 from fleet.spending import days, ledger

@@ -19,7 +19,7 @@ from fleet.core.db import Tx
 from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
-from fleet.engine import controls, publish, system_agents, ticks
+from fleet.engine import controls, publish, system_agents
 from fleet.engine.agent_type import AUTONOMOUS, Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
@@ -27,10 +27,10 @@ from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.attempts import error_policy
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger
+from fleet.engine.jobs import ledger, ticks
 from fleet.engine.jobs.ledger import Ring
 from fleet.engine.jobs.outcomes import Held
-from fleet.engine.ticks import ClaimedTick, TickKey
+from fleet.engine.jobs.ticks import ClaimedTick, TickKey
 
 log = logs.get(__name__)
 _MODE = "mode"

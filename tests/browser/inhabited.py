@@ -27,9 +27,9 @@ from fleet.core.errors import FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.attempts.perform import perform
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals.rules import Person
 from fleet.features.controls import commands as fleetwide

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fleet.engine import registry
 from fleet.engine.jobs.allowed_actions import MEANING, Act, choices
 from fleet.engine.jobs.filters import JobFilter
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
+from fleet.engine.policy import Priority
 from fleet.engine.registry import MESSAGE
 from fleet.features.publishing.kinds import LIKE, POST
 

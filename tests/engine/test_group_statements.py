@@ -27,7 +27,7 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST
 from tests.factories import Fleet, at_once, make_fleet, until_somebody_waits
 

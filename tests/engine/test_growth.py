@@ -21,9 +21,9 @@ from fleet.engine import sweep
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import lists
 from fleet.engine.jobs.models import JobRow
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import FINAL, LEASED, DeadReason, JobState
+from fleet.engine.policy import Priority
 from fleet.features.activity import queries as activity_queries
 from fleet.features.jobs import commands as job_commands
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST, PROVISION

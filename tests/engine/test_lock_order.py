@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from fleet.adapters.base import Action, Verb
 from fleet.core.db import Tx
 from fleet.engine import tick as tick_module
-from fleet.engine import ticks
 from fleet.engine.agent_type import behaviour_of
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import AgentStatus
@@ -24,10 +23,10 @@ from fleet.engine.attempts import reserve
 from fleet.engine.attempts.perform import perform
 from fleet.engine.attempts.work import Work
 from fleet.engine.dispatch import dispatch
-from fleet.engine.jobs import ledger, snooze
+from fleet.engine.jobs import ledger, snooze, ticks
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.ledger import Claim
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction, Selection

@@ -23,9 +23,9 @@ from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch, drawn
 from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide

@@ -16,8 +16,8 @@ from fleet.adapters.floimg.adapter import FloImg
 from fleet.engine import tick as tick_of
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from tests.factories import Fleet
 
 ADA = Account("a", "ada", "Ada", None)

@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.core.db.sql import GroupStatement, array
-from fleet.engine import ticks
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ticks
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from tests.factories import Fleet, at_once
 
 _TABLES = "agents|ticks|jobs|job_attempts"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 
 from fleet.engine import registry
-from fleet.engine.jobs.policy import RetryPolicy
 from fleet.engine.jobs.states import FINAL, LEASED, LIVE, MOVES, JobState
+from fleet.engine.policy import RetryPolicy
 from fleet.features.publishing.kinds import BROWSE
 
 

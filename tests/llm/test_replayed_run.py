@@ -20,8 +20,8 @@ from fleet.core import settings
 from fleet.core.errors import FleetError
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.personas.library import load
 from fleet.llm import registry
 from tests.conftest import PostgresForTests

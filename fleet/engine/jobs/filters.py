@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.engine import registry
 from fleet.engine.jobs.models import COMMON_KINDS, IS_RARE_KIND, RARE_PRIORITIES, UNDONE, JobRow
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import LEASED, DeadReason, JobState
+from fleet.engine.policy import Priority
 
 Search = Callable[..., sa.Select[Any]]
 """Given the conditions, what is to be found: so many, in such an order."""

@@ -21,9 +21,9 @@ from fleet.core.db.sql import GroupStatement, Statement, given, unindexed
 from fleet.engine import registry
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import DeadReason, JobState
-from fleet.engine.ticks import seconds
+from fleet.engine.jobs.ticks import seconds
+from fleet.engine.policy import Priority
 
 _CLOCK = sa.func.clock_timestamp()
 

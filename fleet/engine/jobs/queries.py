@@ -22,8 +22,8 @@ from fleet.engine.jobs.filters import JobFilter, matching
 from fleet.engine.jobs.ledger import Ring, locked_in_order, rings
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.jobs.ticks import seconds
 from fleet.engine.registry import MESSAGE
-from fleet.engine.ticks import seconds
 
 __all__ = ["JobFilter"]  # whoever asks for lists has it from here, as all that is defined below
 _CLOCK = sa.func.clock_timestamp()

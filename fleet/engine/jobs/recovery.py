@@ -18,9 +18,9 @@ from fleet.core.db import Tx
 from fleet.engine.jobs import pacing
 from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import PRUNABLE, AttemptRow, JobRow
-from fleet.engine.jobs.policy import MOST_WORKERS_LOST
 from fleet.engine.jobs.states import LEASED, DeadReason, JobState
-from fleet.engine.ticks import overdue, seconds
+from fleet.engine.jobs.ticks import overdue, seconds
+from fleet.engine.policy import MOST_WORKERS_LOST
 
 _CLOCK = sa.func.clock_timestamp()
 _ROUNDS = 3

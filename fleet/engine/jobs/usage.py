@@ -19,7 +19,7 @@ from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE
-from fleet.engine.ticks import seconds
+from fleet.engine.jobs.ticks import seconds
 
 Writes = Mapping[str, tuple[int, datetime]]
 """For each kind how often an agent's writes went out lately, and when the last one did."""

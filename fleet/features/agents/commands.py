@@ -17,15 +17,15 @@ from fleet.adapters import registry as adapters
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine import controls, publish, registry, system_agents, ticks
+from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries as job_queries
-from fleet.engine.jobs import snooze
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs import snooze, ticks
+from fleet.engine.jobs.ticks import TickKey
 from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
 

@@ -12,13 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.engine import ticks
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import history
+from fleet.engine.jobs import history, ticks
 from fleet.engine.jobs.models import JobRow, TickRow
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import decide_again
-from fleet.engine.ticks import TickKey
 
 
 @dataclass(frozen=True, slots=True)

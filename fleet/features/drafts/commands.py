@@ -21,7 +21,7 @@ from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE, JobState
-from fleet.engine.ticks import TickKey
+from fleet.engine.jobs.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import queries as requests
 from fleet.features.approvals import service as approving

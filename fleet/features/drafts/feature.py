@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.jobs.policy import Priority
+from fleet.engine.policy import Priority
 from fleet.engine.registry import AgentMode, AgentTab, Command, EventType, Feature, JobHandler, NavItem
 
 _PROPOSED = "fleet.features.drafts.event_text:proposed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fleet.engine.jobs.policy import Priority
+from fleet.engine.policy import Priority
 from fleet.engine.registry import Command, EventType, Feature, FollowUp, JobHandler, NavItem
 
 FEATURE = Feature(

@@ -13,9 +13,9 @@ from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import ListedJob
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors

@@ -15,9 +15,9 @@ from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.lists import ListedJob
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
+from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.commands import BulkResult

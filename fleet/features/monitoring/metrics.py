@@ -19,9 +19,9 @@ from fleet.engine import controls, registry
 from fleet.engine.agents import queries
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.jobs import stats
-from fleet.engine.jobs.policy import Priority
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.engine.metrics import MetricFamily, Metrics, Reading, SampleKey, Samples, each
+from fleet.engine.policy import Priority
 
 log = logs.get(__name__)
 

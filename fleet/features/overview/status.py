@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleet.core.errors import FleetError
-from fleet.engine import controls, ticks
+from fleet.engine import controls
 from fleet.engine.agents import queries
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, stats
+from fleet.engine.jobs import ledger, stats, ticks
 from fleet.engine.jobs.states import JobState
 
 

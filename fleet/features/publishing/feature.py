@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fleet.engine.jobs.policy import Priority, RetryPolicy
+from fleet.engine.policy import Priority, RetryPolicy
 from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, JobHandler
 
 FEATURE = Feature(

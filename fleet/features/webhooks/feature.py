@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fleet.engine.jobs.policy import RetryPolicy
+from fleet.engine.policy import RetryPolicy
 from fleet.engine.registry import AgentType, Command, EventType, Feature, JobHandler, NavItem, SystemAgent
 
 FEATURE = Feature(

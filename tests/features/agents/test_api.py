@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from fleet.access import Permission
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from tests.factories import Fleet
 from tests.web_client import Web

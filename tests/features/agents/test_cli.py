@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from fleet.cli.app import cli as root
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from tests import ROOT
 from tests.factories import Fleet
 

@@ -16,13 +16,13 @@ from fleet.adapters import base
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.engine import ticks
 from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ticks
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.activity import queries as activity_queries

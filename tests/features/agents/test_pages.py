@@ -17,15 +17,16 @@ import sqlalchemy as sa
 
 from fleet.adapters.base import FeedItem
 from fleet.core import clock, ids
-from fleet.engine import dispatch, ticks
+from fleet.engine import dispatch
 from fleet.engine.agents import lookup, queries
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.attempts import perform
+from fleet.engine.jobs import ticks
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import pages as agents_page

@@ -20,9 +20,9 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.approvals import queries

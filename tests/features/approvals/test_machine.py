@@ -31,9 +31,9 @@ from hypothesis.stateful import (
 from fleet.core.errors import FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects.effect import Effect

@@ -14,8 +14,8 @@ import pytest
 
 from fleet.cli.commands.check import checks_live
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.personas.library import SHIPPED

@@ -13,17 +13,18 @@ import pytest
 from fleet.accounts.sealing import new_key
 from fleet.adapters.base import FeedItem
 from fleet.core import events
-from fleet.engine import controls, ticks
+from fleet.engine import controls
 from fleet.engine.agents import commands
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.attempts import perform as perform_module
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ticks
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money

@@ -22,10 +22,10 @@ from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import AlreadySettled

@@ -23,9 +23,9 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions

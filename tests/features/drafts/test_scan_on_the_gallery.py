@@ -15,8 +15,8 @@ from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter as Jobs
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.rules import Person

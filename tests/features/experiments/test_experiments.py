@@ -29,9 +29,9 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import prune, sweep
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide

@@ -20,8 +20,8 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import TickRow
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.publishing.kinds import COMMENT
 from fleet.features.publishing.words import review_words
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage

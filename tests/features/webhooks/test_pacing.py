@@ -19,10 +19,10 @@ from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.publishing.kinds import BROWSE, COMMENT

@@ -17,16 +17,17 @@ from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import Position
-from fleet.engine import registry, ticks
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
 from fleet.engine.events import positions
+from fleet.engine.jobs import ticks
 from fleet.engine.jobs.models import TickRow
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.signatures import Scheme

@@ -19,17 +19,18 @@ from fleet.accounts import keys
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine import registry, ticks
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
 from fleet.engine.events import positions
+from fleet.engine.jobs import ticks
 from fleet.engine.jobs.models import JobRow, TickRow
 from fleet.engine.jobs.states import JobState
+from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import Registry
 from fleet.engine.sweep import sweep
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
-from fleet.engine.ticks import TickKey
 from fleet.features.controls import commands as fleetwide
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
