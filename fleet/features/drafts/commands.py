@@ -230,3 +230,7 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=limits.fix(agent.username))  # fmt: skip
     return agent_commands.trigger(deps, name, action=SCAN_FEED, by=by)
+
+
+LISTS = {"/drafts": requests_of}
+"""How decisions on the page of drafts find their requests for approval."""

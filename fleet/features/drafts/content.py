@@ -10,7 +10,7 @@ from typing import Any
 
 from fleet.core import text
 from fleet.core.errors import InvalidInput
-from fleet.features.drafts.scanning.sifting import Proposed
+from fleet.features.drafts.sifting import Proposed
 from fleet.features.drafts.states import DraftKind
 from fleet.llm.scan_request import REACTIONS, VISIBILITIES
 

@@ -27,13 +27,13 @@ FEATURE = Feature(
         AgentTab(
             name="drafts",
             template="drafts/agent_drafts.html",
-            facts="fleet.features.drafts.agent_parts:tab",
+            facts="fleet.features.drafts.pages.agent:tab",
             permission="drafts.view",
             order=60,
         ),
     ),
-    agent_facts="fleet.features.drafts.agent_parts:facts",
-    agent_summary="fleet.features.drafts.agent_parts:summary",
+    agent_facts="fleet.features.drafts.pages.agent:facts",
+    agent_summary="fleet.features.drafts.pages.agent:summary",
     templates=__package__,
     nav=(
         NavItem(
@@ -90,6 +90,7 @@ FEATURE = Feature(
         ),
     ),
     extends={
+        "approvals.lists": ("fleet.features.drafts.commands:LISTS",),
         "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
         "publishing.approved": ("fleet.features.drafts.handlers.approved:why_not",),
         "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),

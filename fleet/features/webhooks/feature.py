@@ -80,7 +80,7 @@ FEATURE = Feature(
             uses_surface=False,
         ),
     ),
-    pruners=("fleet.features.webhooks.inbound.sources:prune",),
+    pruners=("fleet.features.webhooks.sources:prune",),
     sweeps=("fleet.features.webhooks.outbound.pacing:sweep",),
     tables=("fleet.features.webhooks.models",),
     resealers=("fleet.features.webhooks.secrets:reseal",),

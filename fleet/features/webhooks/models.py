@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
 from fleet.core.subjects import LONGEST
-from fleet.features.webhooks.inbound.states import ReceivedState
+from fleet.features.webhooks.received_states import ReceivedState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")

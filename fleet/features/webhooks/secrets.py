@@ -14,10 +14,10 @@ from fleet.accounts.sealing import Keyring, LostKey, Sealed
 from fleet.core import masking
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
-from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.sources import InboundSource
+from fleet.features.webhooks import sources
 from fleet.features.webhooks.outbound import subscriptions
 from fleet.features.webhooks.outbound.subscriptions import SealedSecret, Subscription
+from fleet.features.webhooks.sources import InboundSource
 
 _PREFIX = "whsec_"
 _LOST = "Give it another secret, or bring back the key of the key store that sealed it."

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts import content
-from fleet.features.drafts.scanning.sifting import Known, Offered, ShownPost, sift
+from fleet.features.drafts.sifting import Known, Offered, ShownPost, sift
 from fleet.features.drafts.states import MOVES, DraftStatus
 from fleet.llm import scan_request as scanning
 from fleet.llm.answers import ShapeProblem

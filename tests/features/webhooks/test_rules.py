@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from fleet.core.subjects import is_pattern, matches
 from fleet.features.webhooks import rules as deciding
 from fleet.features.webhooks import signatures
-from fleet.features.webhooks.inbound.states import MOVES, ReceivedState, before
 from fleet.features.webhooks.outbound import answers
 from fleet.features.webhooks.outbound.answers import Later, Never, Taken
 from fleet.features.webhooks.outbound.lanes import Lane, choose, room_to_wait, rooms
+from fleet.features.webhooks.received_states import MOVES, ReceivedState, before
 from fleet.features.webhooks.rules import (
     ActiveSubscription,
     EventObservation,

@@ -20,12 +20,12 @@ from pydantic import Field
 from fleet.access import Permission, Principal
 from fleet.core.diff import Change, How, Piece, diff, pieces
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.request import Request as Asked
 from fleet.features.approvals.service import DecisionResult
-from fleet.features.drafts import commands as drafting
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go, render
 from fleet.web.requests.form_types import Maybe
@@ -42,13 +42,20 @@ Reason = Annotated[str, Form(max_length=1000)]
 Revision = Annotated[int | None, Form(ge=1, le=1_000_000)]
 Picked = Annotated[Sequence[str], Form(max_length=MOST_PICKED)]
 
-_REQUESTS_OF: Mapping[str, Callable[[Deps, Sequence[str]], Sequence[uuid.UUID]]] = {
-    "/drafts": drafting.requests_of, "/approvals": approving.find,
-}  # fmt: skip
-"""By list, how the requests for approval are found that decide about what it names."""
 _OURS = re.compile(r"/(?:drafts|approvals)(?:[/?][!-\[\]-~]*)?")
 _PICK = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,6})")
 _NEAR, _VERY_NEAR = timedelta(hours=24), timedelta(hours=2)
+
+
+Finder = Callable[[Deps, Sequence[str]], Sequence[uuid.UUID]]
+
+
+def _finders() -> Mapping[str, Finder]:
+    """Return by list how the requests are found that decide about what it names ("approvals.lists")."""
+    found: dict[str, Finder] = {"/approvals": approving.find}
+    for more in registry.current().extensions("approvals.lists"):
+        found |= more
+    return found
 
 
 def way_back(given: str, otherwise: str) -> str:
@@ -141,7 +148,7 @@ def _settled(request: Request, deps: Deps, name: str, back: str,
     base = _base(request)
     where = back_to(base, name, back)
     try:
-        (answer,) = settle(_REQUESTS_OF[base](deps, [name]))
+        (answer,) = settle(_finders()[base](deps, [name]))
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     return go(request, where, told(answer), wrong=answer.error is not None)
@@ -149,7 +156,7 @@ def _settled(request: Request, deps: Deps, name: str, back: str,
 
 def _base(request: Request) -> str:
     """Return the list to which an address belongs."""
-    return next(base for base in _REQUESTS_OF if request.url.path.startswith(f"{base}/"))
+    return next(base for base in _finders() if request.url.path.startswith(f"{base}/"))
 
 
 def back_to(base: str, name: str, back: str = "") -> str:

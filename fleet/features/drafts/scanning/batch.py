@@ -22,7 +22,7 @@ from fleet.engine.attempts.work import Work
 from fleet.features.drafts import lesson_rules as learning
 from fleet.features.drafts import lessons, queries
 from fleet.features.drafts.scanning import queue, seen
-from fleet.features.drafts.scanning.sifting import Offered, ShownPost
+from fleet.features.drafts.sifting import Offered, ShownPost
 from fleet.features.publishing import comment_targets
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.words import published_texts

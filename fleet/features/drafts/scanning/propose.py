@@ -26,14 +26,13 @@ from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
 from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
-from fleet.features.drafts import content, limits, queries, service
+from fleet.features.drafts import content, limits, queries, service, sifting
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
 from fleet.features.drafts.kinds import SUPERVISED
 from fleet.features.drafts.scanning import batch as scanning
-from fleet.features.drafts.scanning import sifting
 from fleet.features.drafts.scanning.batch import Batch
-from fleet.features.drafts.scanning.sifting import Known, Proposed
 from fleet.features.drafts.service import NewDraft
+from fleet.features.drafts.sifting import Known, Proposed
 from fleet.features.drafts.states import DraftKind
 from fleet.features.media import draft_media
 from fleet.features.publishing import checks, surroundings

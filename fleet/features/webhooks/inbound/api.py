@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission
 from fleet.features.webhooks.api import Editor, SecretOut, Switched
 from fleet.features.webhooks.inbound import service as receiving
-from fleet.features.webhooks.inbound.sources import InboundSource as Teller
 from fleet.features.webhooks.signatures import Scheme
+from fleet.features.webhooks.sources import InboundSource as Teller
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, taken

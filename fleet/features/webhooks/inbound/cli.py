@@ -16,7 +16,7 @@ from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving
 
 if TYPE_CHECKING:
-    from fleet.features.webhooks.inbound.sources import InboundSource, ReceivedItem
+    from fleet.features.webhooks.sources import InboundSource, ReceivedItem
 
 _SHOWN = 20
 _MOST_BYTES = 5_000

@@ -20,10 +20,10 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine.deps import Deps
 from fleet.features.webhooks import secrets as hook_secrets
-from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.sources import InboundSource, ReceivedItem
+from fleet.features.webhooks import sources
 from fleet.features.webhooks.outbound.subscriptions import SealedSecret
 from fleet.features.webhooks.signatures import Scheme, is_genuine
+from fleet.features.webhooks.sources import InboundSource, ReceivedItem
 
 MOST_BYTES = 262_144
 """What a source may say at once."""

@@ -29,9 +29,9 @@ from fleet.engine.events import positions
 from fleet.engine.events.positions import Reader
 from fleet.engine.jobs.outcomes import Done, Retry
 from fleet.features.webhooks import positions as webhook_positions
-from fleet.features.webhooks.inbound import sources
-from fleet.features.webhooks.inbound.states import ReceivedState
+from fleet.features.webhooks import sources
 from fleet.features.webhooks.outbound import delivery
+from fleet.features.webhooks.received_states import ReceivedState
 
 GROUP = "fleet.events"
 MOST_HANDLED = 500

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import ids, text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
-from fleet.features.webhooks.inbound.states import ReceivedState, before
 from fleet.features.webhooks.models import ReceivedRow, SourceRow
 from fleet.features.webhooks.outbound.subscriptions import SealedSecret
+from fleet.features.webhooks.received_states import ReceivedState, before
 from fleet.features.webhooks.signatures import Scheme
 
 _CLOCK = sa.func.clock_timestamp()
