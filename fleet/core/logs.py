@@ -47,6 +47,8 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
         last += [structlog.processors.format_exc_info, _mask_values, structlog.dev.ConsoleRenderer()]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    # Where a line cannot be written (a closed stream, a full disk) the default prints the exception in hand, unmasked.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

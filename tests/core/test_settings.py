@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,3 +140,19 @@ def test_logs_mask_what_looks_like_a_secret(capsys: pytest.CaptureFixture[str]) 
     line = capsys.readouterr().err.strip()
     assert "sesame" not in line
     assert json.loads(line)["lease_token"] == 7
+
+
+def test_a_log_line_that_cannot_be_written_shows_no_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    closed = io.StringIO()
+    closed.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", closed)
+        logs.configure("INFO", json=True)
+    try:
+        raise ValueError("bad key fst_sesame")
+    except ValueError:
+        logs.get("t").exception("key_refused")
+    assert "sesame" not in capsys.readouterr().err

@@ -137,6 +137,7 @@ def test_a_provider_whose_budget_is_spent_is_passed_over_and_that_is_told_once(
 
 CHILD = """
 import os, signal, sys, uuid
+from fleet import app
 from fleet.core import failpoints
 from fleet.core.failpoints import Point
 from fleet.llm.providers.anthropic_provider import AnthropicModel
@@ -146,6 +147,7 @@ from fleet.llm.prices import price_list
 from fleet.llm.writer import ModelWriter
 from fleet.engine.attempts.perform import perform
 from tests.factories import make_fleet
+app.load()
 database_url, server_url, job_id, point = sys.argv[1:]
 failpoints.arm(lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == Point(point) else None)
 fleet = make_fleet(database_url)
