@@ -21,7 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from bench import stub_surface
 from bench.stub_surface import StubSurface
-from fleet.adapters.base import Account, Action, Uncertain, Verb
+from fleet.adapters.base import Account, Action, Uncertain
+from fleet.adapters.social import LIKE, LikePayload
 
 FEED_LENGTH = 20
 ACTIONS = ("post", "comment", "like", "browse")
@@ -96,7 +97,8 @@ def act(self: Task, agent_id: str, kind: str, target: str) -> None:
     with Session(engine()) as session:
         agent = session.get_one(PlainAgent, uuid.UUID(agent_id))
         try:
-            receipt = surface().write(Action(Verb(kind), _account(agent), str(self.request.id), target), timeout_s=30)
+            like = Action(LIKE, _account(agent), str(self.request.id), LikePayload(target))
+            receipt = surface().write(like, timeout_s=30)
         except Uncertain as error:
             raise self.retry(exc=error, countdown=1) from error
         now = datetime.now(UTC)

@@ -12,19 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from fleet.adapters import registry
-from fleet.adapters.base import (
-    Account,
-    Action,
-    FeedItem,
-    ImageOrder,
-    Offers,
-    PictureFile,
-    Platform,
-    Receipt,
-    Resolution,
-    SaidComment,
-    Verb,
-)
+from fleet.adapters.base import Account, Adapter, AnyAction, ImageOrder, PictureFile, Receipt, Resolution
+from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.engine import surface_pictures
@@ -32,8 +21,8 @@ from fleet.images.placeholder import render_jpeg
 
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
 NO_CAPS = {
-    "post_gap_s": 0.0, "comment_gap_s": 0.0, "comments_per_day": 1_000_000, "posts_per_day": 1_000_000,
-    "likes_per_day": 1_000_000, "ai_comment_lead": 1_000_000, "surface_writes_per_minute": 0, "recent_texts": 0,
+    "caps": {name: {"gap_s": 0, "per_day": 1_000_000} for name in ("post", "comment", "like")},
+    "ai_comment_lead": 1_000_000, "surface_writes_per_minute": 0, "recent_texts": 0,
 }  # fmt: skip
 """Settings under which no write waits, and none is skipped: who always sees the same caption repeats itself."""
 
@@ -44,8 +33,7 @@ class QuietSurface:
     name = "floimg"
     scheme, host, port = "http", "127.0.0.1", 80
     third_party = False
-    capabilities = frozenset(Verb)
-    resolution: Mapping[Verb, Resolution] = dict.fromkeys(Verb, Resolution.NATURAL)
+    actions: Mapping[str, Resolution] = {one.name: Resolution.NATURAL for one in ACTIONS}
 
     def __init__(self) -> None:
         self._prefix, self._numbers = os.urandom(4).hex(), itertools.count()
@@ -68,10 +56,10 @@ class QuietSurface:
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         return f"http://127.0.0.1/images/{order.key}.jpg"
 
-    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         return Receipt(self._name())
 
-    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         return None
 
 
@@ -101,7 +89,7 @@ class Bell:
 def register() -> None:
     """Put the quiet surface in the gallery's place, in this process."""
 
-    def connect(_: Settings) -> Platform:
+    def connect(_: Settings) -> Adapter:
         return QuietSurface()
 
     registry.ADAPTERS[QuietSurface.name] = connect

@@ -18,19 +18,8 @@ from pathlib import Path
 
 from bench.quiet_surface import a_picture
 from fleet.adapters import registry
-from fleet.adapters.base import (
-    Account,
-    Action,
-    FeedItem,
-    ImageOrder,
-    Offers,
-    Platform,
-    Receipt,
-    Resolution,
-    SaidComment,
-    Uncertain,
-    Verb,
-)
+from fleet.adapters.base import Account, Adapter, AnyAction, ImageOrder, Receipt, Resolution, Uncertain
+from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
 from fleet.core.settings import Settings
 from fleet.engine import surface_pictures
 
@@ -47,8 +36,7 @@ class StubSurface:
     name = NAME
     scheme, host, port = "http", "127.0.0.1", 80
     third_party = False
-    capabilities = frozenset(Verb)
-    resolution: Mapping[Verb, Resolution] = dict.fromkeys(Verb, Resolution.PROBE)
+    actions: Mapping[str, Resolution] = {one.name: Resolution.PROBE for one in ACTIONS}
 
     def __init__(self, effects: Path, *, replies_lost: float = 0.0, wait_s: float = 0.0) -> None:
         self._path = effects
@@ -77,10 +65,10 @@ class StubSurface:
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         return f"http://127.0.0.1/images/{order.key}.jpg"
 
-    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         if self._wait_s:
             time.sleep(self._wait_s)
-        remote_id = self._show(action.verb, action.account.username, action.target or "", action.text)
+        remote_id = self._show(action.type.name, action.account.username, _target(action), action.payload.words)
         if self._replies_lost and self._dice.random() < self._replies_lost:
             raise Uncertain("no answer")
         return Receipt(remote_id)
@@ -90,14 +78,18 @@ class StubSurface:
         os.write(self._file, f"{username}\t{verb}\t{target}\t{_digest(text)}\t{remote_id}\n".encode())
         return remote_id
 
-    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for the effect as one would on a profile page: by who, what, where and the words."""
-        wanted = [action.account.username, str(action.verb), action.target or "", _digest(action.text)]
+        wanted = [action.account.username, action.type.name, _target(action), _digest(action.payload.words)]
         for line in self._path.read_text().splitlines():
             *told, remote_id = line.split("\t")
             if told == wanted and remote_id not in known:
                 return Receipt(remote_id)
         return None
+
+
+def _target(action: AnyAction) -> str:
+    return str(getattr(action.payload, "target", ""))
 
 
 def _digest(text: str) -> str:
@@ -107,7 +99,7 @@ def _digest(text: str) -> str:
 def register() -> None:
     """Make the surface known to this process, as the environment describes it."""
 
-    def connect(_: Settings) -> Platform:
+    def connect(_: Settings) -> Adapter:
         return StubSurface(
             Path(os.environ[EFFECTS]), replies_lost=float(os.environ.get(REPLIES_LOST, "0")),
             wait_s=float(os.environ.get(WAIT_S, "0")),

@@ -20,16 +20,27 @@ from fleet.adapters import base
 from fleet.adapters.base import (
     Account,
     Action,
-    FeedItem,
+    ActionType,
+    AnyAction,
     ImageOrder,
-    Offers,
+    P,
     PictureFile,
     Receipt,
     Resolution,
-    SaidComment,
-    Verb,
 )
 from fleet.adapters.gateway import Gateway
+from fleet.adapters.social import (
+    COMMENT,
+    CONNECT,
+    DEPROVISION,
+    LIKE,
+    POST,
+    PROVISION,
+    REACT,
+    FeedItem,
+    Offers,
+    SaidComment,
+)
 from fleet.core.db import Database, Tx
 from fleet.core.db.group_commit import GroupCommit
 from fleet.core.queue import Message
@@ -56,7 +67,7 @@ class Effect:
     """What the surface shows."""
 
     id: str
-    verb: Verb
+    action: str
     username: str
     target: str | None
     text: str
@@ -72,7 +83,6 @@ class Surface:
     name = "floimg"
     scheme, host, port = "http", "127.0.0.1", 8640
     third_party = False
-    capabilities = frozenset(Verb)
 
     def __init__(self) -> None:
         self.effects: list[Effect] = []
@@ -83,9 +93,9 @@ class Surface:
         self.posts: list[FeedItem] = []
         self.said: dict[str, list[SaidComment]] = {}
         self.audiences: list[str] = []
-        self.offered = Offers(frozenset({Verb.REACT, Verb.CONNECT}), frozenset({"public", "friends", "private"}))
+        self.offered = Offers(frozenset({REACT.name, CONNECT.name}), frozenset({"public", "friends", "private"}))
         self.social: dict[tuple[str, str, str], str] = {}
-        self.faults: list[Callable[[Action], Callable[[], None] | None]] = []
+        self.faults: list[Callable[[AnyAction], Callable[[], None] | None]] = []
         self.image_faults: list[Exception] = []
         self.fetch_faults: list[Exception] = []
         self.images_fetched: list[str] = []
@@ -93,10 +103,10 @@ class Surface:
         self.feed_faults: list[Exception] = []
         self.probe_faults: list[Exception] = []
         self.probes = 0
-        self.resolution: Mapping[Verb, Resolution] = {
-            Verb.POST: Resolution.PROBE, Verb.COMMENT: Resolution.PROBE, Verb.LIKE: Resolution.NATURAL,
-            Verb.PROVISION: Resolution.NATURAL, Verb.DEPROVISION: Resolution.NATURAL,
-            Verb.REACT: Resolution.NATURAL, Verb.CONNECT: Resolution.NATURAL,
+        self.actions: Mapping[str, Resolution] = {
+            POST.name: Resolution.PROBE, COMMENT.name: Resolution.PROBE, LIKE.name: Resolution.NATURAL,
+            PROVISION.name: Resolution.NATURAL, DEPROVISION.name: Resolution.NATURAL,
+            REACT.name: Resolution.NATURAL, CONNECT.name: Resolution.NATURAL,
         }  # fmt: skip
         self._lock = threading.Lock()
 
@@ -130,7 +140,7 @@ class Surface:
             raise self.fetch_faults.pop(0)
         return PictureFile(self.picture, self.picture_type)
 
-    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         self.writes_begun += 1
         after = self.faults.pop(0)(action) if self.faults else None
         receipt = self._apply(action)
@@ -138,60 +148,70 @@ class Surface:
             after()
         return receipt
 
-    def _apply(self, action: Action) -> Receipt:
+    def _apply(self, action: AnyAction) -> Receipt:
         with self._lock:
-            if action.verb is Verb.LIKE:
+            name, target, words = action.type.name, target_of(action), action.payload.words
+            if name == LIKE.name:
                 return self._toggle(action)
-            if action.verb in (Verb.REACT, Verb.CONNECT):
-                said = action.reaction or action.text
-                self.social[str(action.verb), action.account.username, action.target or ""] = said
-                return Receipt(action.target)
-            if action.verb is Verb.PROVISION:
+            if name in (REACT.name, CONNECT.name):
+                said = getattr(action.payload, "reaction", words)
+                self.social[name, action.account.username, target or ""] = said
+                return Receipt(target)
+            if name == PROVISION.name:
                 self.accounts.add(action.account.username)
                 return Receipt(f"u-{action.account.username}")
-            if action.verb is Verb.DEPROVISION:
+            if name == DEPROVISION.name:
                 self.accounts.discard(action.account.username)
                 return Receipt(action.account.remote_id)
             effect = Effect(
-                f"e{len(self.effects) + 1}", action.verb, action.account.username, action.target, action.text,
-                action.key,
+                f"e{len(self.effects) + 1}", name, action.account.username, target, words, action.key
             )  # fmt: skip
             self.effects.append(effect)
             return Receipt(effect.id)
 
-    def _toggle(self, action: Action) -> Receipt:
-        pair = (action.account.username, action.target or "")
+    def _toggle(self, action: AnyAction) -> Receipt:
+        pair = (action.account.username, target_of(action) or "")
         if pair in self.liked:
             self.liked.discard(pair)
             return self._toggle(action)
         self.liked.add(pair)
-        return Receipt(action.target)
+        return Receipt(target_of(action))
 
-    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         self.probes += 1
         if self.probe_faults:
             raise self.probe_faults.pop(0)
         for effect in self.effects:
-            mine = (effect.username, effect.verb, effect.target) == (
-                action.account.username, action.verb, action.target
+            mine = (effect.username, effect.action, effect.target) == (
+                action.account.username, action.type.name, target_of(action)
             )  # fmt: skip
-            if mine and effect.text == action.text and effect.id not in known:
+            if mine and effect.text == action.payload.words and effect.id not in known:
                 return Receipt(effect.id, {"adopted": True})
         return None
 
     def close(self) -> None: ...
 
 
-def raises(error: Exception) -> Callable[[Action], None]:
+def act(one: ActionType[P], account: Account, key: str = "k", **payload: Any) -> Action[P]:
+    """Return an action with a payload of its type."""
+    return Action(one, account, key, one.payload(**payload))
+
+
+def target_of(action: AnyAction) -> str | None:
+    """Return what an action is about, if it is about something."""
+    return getattr(action.payload, "target", None)
+
+
+def raises(error: Exception) -> Callable[[AnyAction], None]:
     """Return a fault: the write is refused and nothing happens."""
 
-    def fault(_: Action) -> None:
+    def fault(_: AnyAction) -> None:
         raise error
 
     return fault
 
 
-def reply_lost(_: Action) -> Callable[[], None]:
+def reply_lost(_: AnyAction) -> Callable[[], None]:
     """A fault: the write happens, and its answer never arrives."""
 
     def lose() -> None:
@@ -374,10 +394,10 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     """Build the loop on a database, with a surface, a writer and a bell that tests hold in their hands."""
     surface, words, bell = Surface(), Words(), Bell()
     values = {
-        "database_url": database_url, "broker_url": "memory://", "settle_s": 0.0, "post_gap_s": 0.0,
-        "comment_gap_s": 0.0, "surface_writes_per_minute": 10_000,
+        "database_url": database_url, "broker_url": "memory://", "settle_s": 0.0, "surface_writes_per_minute": 10_000,
     }  # fmt: skip
-    config = Settings(**{**values, **settings})  # type: ignore[arg-type]
+    caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
+    config = Settings(**{**values, **settings, "caps": caps})  # type: ignore[arg-type]
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
         parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),

@@ -66,6 +66,8 @@ def _configure_logs(**_: Any) -> None:
 @signals.worker_init.connect
 def _before_fork(**_: Any) -> None:
     """Make once what every child of a prefork pool would make again, and again after each thousands of tasks."""
+    for name in settings.current().replaced:
+        log.warning("setting_replaced", setting=f"FLEET_{name.upper()}", by="FLEET_CAPS")
     runtime_deps.preload(settings.current())
 
 

@@ -61,7 +61,11 @@ def living(home: Path, minutes: float) -> Iterator[None]:
         "--tempo",
         "60",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FLEET_POST_GAP_S": "0", "FLEET_COMMENT_GAP_S": "0"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "FLEET_CAPS": '{"post": {"gap_s": 0}, "comment": {"gap_s": 0}}',
+    }
     with (home.parent / "up.log").open("ab") as log:
         process = subprocess.Popen(call, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

@@ -1,33 +1,22 @@
-"""What a surface can do, what it is asked to do, and how it can fail.
+"""Outside systems: what an adapter declares, actions with typed payloads, and how a call can fail.
 
 Pure values. Adapters translate their vendor's answers into these errors at the wall; the class of an error says
-whether the write certainly did not happen, may have happened, or must wait.
+whether the write certainly did not happen, may have happened, or must wait. `fleet.adapters.social` has the types of
+action of social platforms; a feature registers the types that its jobs use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from fleet.core.errors import FleetError
 
 LONGEST_ID = 200
 """What the ledger keeps of a surface's ids, in characters. What has a longer one cannot be acted on."""
-
-
-class Verb(StrEnum):
-    """What can be written to a surface."""
-
-    POST = "post"
-    COMMENT = "comment"
-    LIKE = "like"
-    REACT = "react"  # with something else than a like
-    CONNECT = "connect"  # ask somebody to be friends
-    PROVISION = "provision"
-    DEPROVISION = "deprovision"
 
 
 class Resolution(StrEnum):
@@ -52,29 +41,66 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """One outside write. `key` is the job's id: sent as idempotency key where the surface honours one."""
+class Payload:
+    """What one action says. Subclasses are frozen dataclasses; they hold no secret, since dry runs show them."""
 
-    verb: Verb
-    account: Account
-    key: str
-    target: str | None = None
-    text: str = ""
-    title: str = ""
-    image_url: str = ""
-    workflow_id: str | None = None
-    alt_text: str = ""
-    labelled: bool = True
-    reaction: str = ""
-    visibility: str = "public"
+    @property
+    def words(self) -> str:
+        """The text that others will read; empty for an action without one."""
+        return ""
 
     def draft(self) -> dict[str, Any]:
         """Return what would be sent, as data for people."""
-        content = {
-            "verb": str(self.verb), "as": self.account.username, "target": self.target, "text": self.text,
-            "image_url": self.image_url[:200], "alt_text": self.alt_text, "reaction": self.reaction,
-        }  # fmt: skip
-        return {name: value for name, value in content.items() if value}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+P = TypeVar("P", bound=Payload)
+P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """How much one agent may do of one type of action: the least time between two, and the most in a day."""
+
+    gap: timedelta = timedelta(0)
+    per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionType(Generic[P_co]):
+    """Something that can be written to an outside system. A feature registers it; adapters say which ones they do."""
+
+    name: str
+    noun: str
+    """For sentences, without an article: "post", "stock level"."""
+    payload: type[P_co]
+    cap: Cap = field(default_factory=Cap)
+    """The default; `FLEET_CAPS` sets another."""
+    is_counted: bool = True
+    """Whether its cap and the surface's writes a minute hold it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[P_co]):
+    """One outside write. `key` is the job's id: sent as idempotency key where the surface honours one."""
+
+    type: ActionType[P_co]
+    account: Account
+    key: str
+    payload: P_co
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.payload, self.type.payload):
+            expected, found = self.type.payload.__name__, type(self.payload).__name__
+            raise TypeError(f"the payload of the action {self.type.name} is a {found}, not a {expected}")
+
+    def draft(self) -> dict[str, Any]:
+        """Return what would be sent, as data for people."""
+        content = {"verb": self.type.name, "as": self.account.username, **self.payload.draft()}
+        return {name: value for name, value in content.items() if value is not None and value != ""}
+
+
+AnyAction = Action[Payload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,95 +132,43 @@ class PictureFile:
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedItem:
-    """One post as agents see it. All text is somebody else's: data, never instructions.
-
-    What came `..._by_agents` is part of the counts; None where the surface does not tell who is one.
-    """
-
-    id: str
-    author: str
-    author_name: str
-    caption: str
-    created_at: datetime | None
-    likes: int = 0
-    comments: int = 0
-    likes_by_agents: int | None = None
-    comments_by_agents: int | None = None
-    author_id: str = ""
-    by_agent: bool = False
-    reactions: Mapping[str, int] = field(default_factory=dict)  # other than likes, by their type
-    image_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SaidComment:
-    """One comment as agents see it: somebody else's words, data, never instructions."""
-
-    id: str
-    author: str
-    author_name: str
-    text: str
-    by_agent: bool = False
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """What one server of a surface has beyond posts, comments and likes, and to whom posts may be shown there."""
-
-    verbs: frozenset[Verb] = frozenset()
-    visibilities: frozenset[str] = frozenset({"public"})
-
-
-class Platform(Protocol):
-    """An adapter to one surface. Every call has a deadline of its own."""
+class Adapter(Protocol):
+    """An adapter to one outside system. Every call has a deadline of its own."""
 
     name: str
     scheme: str
     host: str
     port: int
     third_party: bool
-    capabilities: frozenset[Verb]
-    resolution: Mapping[Verb, Resolution]
+    actions: Mapping[str, Resolution]
+    """The types of action that it does, by name, and for each how an unknown outcome is resolved."""
 
-    def offers(self) -> Offers: ...
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt: ...
 
-    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]: ...
-
-    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]: ...
-
-    def item(self, account: Account, item_id: str) -> FeedItem: ...
-
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
-
-    def write(self, action: Action, *, timeout_s: float) -> Receipt: ...
-
-    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None: ...
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None: ...
 
 
-class PlatformError(FleetError):
-    """A surface did not do what was asked. Base class; the subclass says what follows."""
+class AdapterError(FleetError):
+    """An outside system did not do what was asked. Base class; the subclass says what follows."""
 
 
-class Refused(PlatformError):
+class Refused(AdapterError):
     """A definite no that will stay one (validation, forbidden content)."""
 
 
-class Vanished(PlatformError):
+class Vanished(AdapterError):
     """What the action is about is not there any more."""
 
 
-class AccountMissing(PlatformError):
+class AccountMissing(AdapterError):
     """The surface does not know the account; it has to be provisioned again."""
 
 
-class TokenRefused(PlatformError):
+class TokenRefused(AdapterError):
     """The surface refuses our credentials: no job of ours can succeed until a person mends that."""
 
 
-class Throttled(PlatformError):
+class Throttled(AdapterError):
     """Too fast. Definitely not done; `retry_after_s` is the surface's wish, if it has one."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -202,7 +176,7 @@ class Throttled(PlatformError):
         self.retry_after_s = retry_after_s
 
 
-class SurfaceBudgetSpent(PlatformError):
+class SurfaceBudgetSpent(AdapterError):
     """The surface's budget for one agent, or for the whole fleet, is used up. Definitely not done."""
 
     def __init__(self, message: str, *, whole_fleet: bool, reset_at: datetime | None) -> None:
@@ -211,13 +185,13 @@ class SurfaceBudgetSpent(PlatformError):
         self.reset_at = reset_at
 
 
-class SurfacePaused(PlatformError):
+class SurfacePaused(AdapterError):
     """The surface's own kill switch is on. Definitely not done; only a person lifts it."""
 
 
-class Unreachable(PlatformError):
+class Unreachable(AdapterError):
     """No connection came about: definitely not done."""
 
 
-class Uncertain(PlatformError):
+class Uncertain(AdapterError):
     """Timeout, reset or server error after sending began: it may have been done."""

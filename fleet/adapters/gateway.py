@@ -1,16 +1,17 @@
 """The gateway: every write to an outside system passes it, and the rules about writing are here and nowhere else.
 
-It checks dry run, the allow-list of hosts, labels, capabilities, caps, the kill switch and the lease that ends soon.
-Pure but for the calls that it is handed. `fleet.features.publishing.rules` asks the same caps before it chooses.
+It checks dry run, the allow-list of hosts, labels, what the adapter does, caps, the kill switch and the lease that ends
+soon. Pure but for the calls that it is handed. It knows no type of action but by what features registered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from fleet.adapters.base import Action, ImageOrder, PictureFile, Platform, Receipt, Verb
+from fleet.adapters.base import ActionType, Adapter, AnyAction, Cap, ImageOrder, Payload, PictureFile, Receipt
+from fleet.adapters.social import POST, social
 from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
@@ -42,34 +43,25 @@ class LeaseEnding(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How much is enough. Zero gaps and very large counts switch a cap off."""
+    """The caps in force, by the name of the type of action; one for each type that a feature registered."""
 
-    post_gap: timedelta = timedelta(minutes=30)
-    comment_gap: timedelta = timedelta(seconds=20)
-    posts_per_day: int = 48
-    comments_per_day: int = 50
-    likes_per_day: int = 500
-    connects_per_day: int = 10
-    ai_comment_lead: int = 3
-    surface_writes_per_minute: int = 100
+    actions: Mapping[str, Cap] = field(default_factory=dict)
     day: timedelta = timedelta(days=1)
 
-    def gap(self, verb: Verb) -> timedelta:
-        """Return the least time between two writes of this kind by one agent."""
-        return {Verb.POST: self.post_gap, Verb.COMMENT: self.comment_gap}.get(verb, timedelta(0))
+    @classmethod
+    def of(cls, types: Iterable[ActionType[Payload]]) -> Caps:
+        """Return the caps that types of action have by default."""
+        return cls({one.name: one.cap for one in types})
 
-    def daily(self, verb: Verb) -> int | None:
-        """Return the most writes of this kind by one agent in a day; None where there is no cap."""
-        counts = {
-            Verb.POST: self.posts_per_day, Verb.COMMENT: self.comments_per_day, Verb.LIKE: self.likes_per_day,
-            Verb.REACT: self.likes_per_day, Verb.CONNECT: self.connects_per_day,
-        }  # fmt: skip
-        return counts.get(verb)
+    @property
+    def window(self) -> timedelta:
+        """How far back an agent's writes count: a day, or the longest gap."""
+        return max((self.day, *(cap.gap for cap in self.actions.values())))
 
 
 @dataclass(frozen=True, slots=True)
 class WriteUsage:
-    """What an agent has written lately: for each kind how often within `Caps.day`, and when last."""
+    """What an agent has written lately: for each type of action how often within `Caps.day`, and when last."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     last_at: Mapping[str, datetime] = field(default_factory=dict)
@@ -83,24 +75,15 @@ class Wait:
     why: str
 
 
-def wait_for(verb: Verb, usage: WriteUsage, caps: Caps, now: datetime) -> Wait | None:
-    """Return how long an agent's own caps make it wait with a kind of write; None if it may go ahead."""
-    last = usage.last_at.get(verb)
-    if last is not None and now < last + caps.gap(verb):
-        return Wait(last + caps.gap(verb), f"cap: one {verb} in {_span(caps.gap(verb))}")
-    most = caps.daily(verb)
-    if most is not None and usage.counts.get(verb, 0) >= most:
-        return Wait(now + caps.day / 24, f"cap: {most} {verb}s a day")
+def wait_for(one: ActionType[Payload], usage: WriteUsage, caps: Caps, now: datetime) -> Wait | None:
+    """Return how long an agent's own caps make it wait with an action; None if it may go ahead."""
+    cap = caps.actions.get(one.name, one.cap)
+    last = usage.last_at.get(one.name)
+    if last is not None and now < last + cap.gap:
+        return Wait(last + cap.gap, f"cap: one {one.noun} in {_span(cap.gap)}")
+    if cap.per_day is not None and usage.counts.get(one.name, 0) >= cap.per_day:
+        return Wait(now + caps.day / 24, f"cap: {cap.per_day} {one.noun}s a day")
     return None
-
-
-def comment_would_crowd(comments: int, ours: int, caps: Caps) -> bool:
-    """Say whether one more AI comment would put them beyond the human ones plus the lead.
-
-    `comments` counts all on the post, `ours` the fleet's (some perhaps not shown yet).
-    """
-    human = max(0, comments - ours)
-    return ours + 1 > human + caps.ai_comment_lead
 
 
 def _span(gap: timedelta) -> str:
@@ -116,6 +99,8 @@ class Policy:
     dry_run: bool = False
     label: bool = True
     caps: Caps = field(default_factory=Caps)
+    writes_per_minute: int = 100
+    """Of the whole fleet to one surface; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +122,9 @@ class Gateway:
     """
 
     def __init__(
-        self, platform: Platform, policy: Policy, stopped: Callable[[], str | None], *, fetch: FetchPicture
+        self, adapter: Adapter, policy: Policy, stopped: Callable[[], str | None], *, fetch: FetchPicture
     ) -> None:
-        self.platform = platform
+        self.adapter = adapter
         self.policy = policy
         self._stopped = stopped
         self._fetch = fetch
@@ -147,45 +132,49 @@ class Gateway:
     @property
     def is_allowed_host(self) -> bool:
         """Whether this fleet may write to the surface's host; an entry with a port opens that port alone."""
-        allowed, platform = self.policy.allowed_hosts, self.platform
-        host = f"[{platform.host}]" if ":" in platform.host else platform.host
-        return bool(allowed & {platform.host, host, f"{host}:{platform.port}"})
+        allowed, adapter = self.policy.allowed_hosts, self.adapter
+        host = f"[{adapter.host}]" if ":" in adapter.host else adapter.host
+        return bool(allowed & {adapter.host, host, f"{host}:{adapter.port}"})
 
-    def permit(self, verb: Verb) -> None:
+    def permit(self, one: ActionType[Payload]) -> None:
         """Raise NotAllowed where the rules forbid such a write whatever it says."""
-        platform = self.platform
+        adapter = self.adapter
         if not self.is_allowed_host:
             raise NotAllowed(
-                f"{platform.host}:{platform.port} is not among the hosts that this fleet may write to.",
+                f"{adapter.host}:{adapter.port} is not among the hosts that this fleet may write to.",
                 fix="If it is yours, add it to FLEET_ALLOWED_HOSTS.",
             )
-        if verb not in platform.capabilities:
-            raise NotAllowed(f"The surface {platform.name} has no {verb}.")
-        if not self.policy.label and platform.third_party:
+        if one.name not in self.policy.caps.actions:
             raise NotAllowed(
-                f"Agents on {platform.name} must be labelled: it belongs to somebody else.",
+                f"No feature of this fleet registers the action {one.name}.", fix="Register it in `Feature.actions`."
+            )
+        if one.name not in adapter.actions:
+            raise NotAllowed(f"The surface {adapter.name} has no action {one.name}.")
+        if not self.policy.label and adapter.third_party:
+            raise NotAllowed(
+                f"Agents on {adapter.name} must be labelled: it belongs to somebody else.",
                 fix="Remove FLEET_LABEL_AGENTS=false.",
             )
 
-    def write(self, action: Action, lease: Lease) -> Receipt:
-        """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or a PlatformError.
+    def write(self, action: AnyAction, lease: Lease) -> Receipt:
+        """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.
 
         The kill switch and the lease are read last, with nothing but the call itself after them.
         """
-        self.permit(action.verb)
+        self.permit(action.type)
         if self.policy.dry_run:
             raise DryRun(action.draft())
-        return self.platform.write(action, timeout_s=self._clear_to_send(lease))
+        return self.adapter.write(action, timeout_s=self._clear_to_send(lease))
 
     def make_image(self, order: ImageOrder, lease: Lease) -> str:
         """Have a picture made, which costs; under the same rules as a post. Returns its address."""
-        self.permit(Verb.POST)
+        self.permit(POST)
         if self.policy.dry_run:
             raise DryRun({"verb": "image", "as": order.account.username, "prompt": order.prompt})
-        return self.platform.make_image(order, timeout_s=self._clear_to_send(lease))
+        return social(self.adapter).make_image(order, timeout_s=self._clear_to_send(lease))
 
     def fetch_image(self, url: str, lease: Lease) -> PictureFile:
-        """Fetch a picture that a workflow made, to look at it. Raises NotAllowed, LeaseEnding or a PlatformError.
+        """Fetch a picture that a workflow made, to look at it. Raises NotAllowed, LeaseEnding or an AdapterError.
 
         The surface chose the address, so `fetch` judges it; it never sends our token.
         """

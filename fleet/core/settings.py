@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
@@ -42,6 +45,25 @@ def _split(value: object) -> object:
 _AtCommas = BeforeValidator(_split)
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
 CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
+
+
+class CapSetting(BaseModel):
+    """What `FLEET_CAPS` says of one action; None leaves the action's own cap."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gap_s: float | None = Field(None, ge=0, le=31_536_000, allow_inf_nan=False)
+    per_day: int | None = Field(None, ge=0, le=1_000_000)
+
+
+def _from_json(value: object) -> object:
+    """Read an object from JSON; an empty variable is an empty object."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.strip() else {}
+    except ValueError:
+        raise ValueError('write it as JSON, such as {"post": {"gap_s": 1800, "per_day": 48}}') from None
 
 
 def _vendors(name: str, default: object, description: str) -> Any:
@@ -137,14 +159,17 @@ class Settings(BaseSettings):
     )
     scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")
 
-    post_gap_s: float = Field(1800.0, ge=0, le=31_536_000, description="least time between two posts of one agent")
-    comment_gap_s: float = Field(20.0, ge=0, le=31_536_000, description="least time between two comments of one agent")
-    comments_per_day: int = Field(50, ge=0, le=1_000_000, description="most comments of one agent in 24 hours")
-    posts_per_day: int = Field(48, ge=0, le=1_000_000, description="most posts of one agent in 24 hours")
-    likes_per_day: int = Field(500, ge=0, le=1_000_000, description="most likes of one agent in 24 hours")
-    connects_per_day: int = Field(
-        10, ge=0, le=1_000_000, description="most requests to be friends of one agent in 24 hours"
+    caps: Annotated[dict[str, CapSetting], NoDecode, BeforeValidator(_from_json)] = Field(
+        {}, description="caps of one agent's actions, as JSON; an action that is not named keeps its own"
     )
+    post_gap_s: float | None = Field(None, ge=0, le=31_536_000, description="now in FLEET_CAPS: post.gap_s")
+    comment_gap_s: float | None = Field(None, ge=0, le=31_536_000, description="now in FLEET_CAPS: comment.gap_s")
+    comments_per_day: int | None = Field(None, ge=0, le=1_000_000, description="now in FLEET_CAPS: comment.per_day")
+    posts_per_day: int | None = Field(None, ge=0, le=1_000_000, description="now in FLEET_CAPS: post.per_day")
+    likes_per_day: int | None = Field(
+        None, ge=0, le=1_000_000, description="now in FLEET_CAPS: like.per_day and react.per_day"
+    )
+    connects_per_day: int | None = Field(None, ge=0, le=1_000_000, description="now in FLEET_CAPS: connect.per_day")
     ai_comment_lead: int = Field(
         3, ge=0, le=1_000_000, description="AI comments on a post beyond the human ones, at most"
     )
@@ -317,6 +342,20 @@ class Settings(BaseSettings):
             raise ValueError("say why FLEET_LABEL_AGENTS is off")
         return value
 
+    def caps_given(self) -> dict[str, CapSetting]:
+        """Return the caps that are set, by action: `caps`, and what the settings that it replaced say beside it."""
+        given = {action: cap.model_dump(exclude_none=True) for action, cap in self.caps.items()}
+        for name, places in REPLACED.items():
+            value = getattr(self, name)
+            for action, part in places if value is not None else ():
+                given.setdefault(action, {}).setdefault(part, value)
+        return {action: CapSetting(**parts) for action, parts in given.items()}
+
+    @property
+    def replaced(self) -> list[str]:
+        """The settings that are set and that `caps` has replaced."""
+        return [name for name in REPLACED if getattr(self, name) is not None]
+
     @model_validator(mode="after")
     def _conceal_secrets(self) -> Self:
         for name in SECRETS:
@@ -329,9 +368,23 @@ class Settings(BaseSettings):
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 """The settings that are secrets. The key store can hold any of them but its own keys."""
+REPLACED: dict[str, tuple[tuple[str, str], ...]] = {
+    "post_gap_s": (("post", "gap_s"),),
+    "comment_gap_s": (("comment", "gap_s"),),
+    "comments_per_day": (("comment", "per_day"),),
+    "posts_per_day": (("post", "per_day"),),
+    "likes_per_day": (("like", "per_day"), ("react", "per_day")),
+    "connects_per_day": (("connect", "per_day"),),
+}
+"""Settings of earlier versions, and the places in `caps` that they set. They are accepted with a warning."""
 FORMS = {"web_url": "https://fleet.example.org", "media_allow": "HOST:PORT", "hooks_allow": "HOST:PORT",
          "log_level": "debug, info, warning or error", "llm_effort": "none, low, medium, high, xhigh, max"}  # fmt: skip
 """How the settings are written that a pattern holds: nobody is told a regular expression."""
+
+
+def caps_as_json(caps: dict[str, CapSetting]) -> str:
+    """Return caps as `FLEET_CAPS` is written; empty for none."""
+    return json.dumps({action: cap.model_dump(exclude_none=True) for action, cap in caps.items()}) if caps else ""
 
 
 def load(**overrides: object) -> Settings:
@@ -354,6 +407,8 @@ def _in_words(item: ErrorDetails) -> str:
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:
+    if loc[0] == "caps" and len(loc) > 1:
+        return f"FLEET_CAPS {'.'.join(str(part) for part in loc[1:])}"
     name = "_".join(part for part in loc if isinstance(part, str)).upper()  # parts of lists have numbers
     return f"FLEET_{name.removeprefix('FLEET_')}"
 

@@ -8,13 +8,13 @@ import random
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.accounts.keys import Keys
 from fleet.adapters import registry as adapters
-from fleet.adapters.base import Account, TokenRefused
+from fleet.adapters.base import Account, Cap, TokenRefused
 from fleet.adapters.gateway import Caps, Gateway, Policy
 from fleet.core import clock, queue
 from fleet.core.db import Database, sql
@@ -60,9 +60,9 @@ class Deps:
         """Return the door to a surface. Raises NotFound for an unknown one, TokenRefused for a lost token."""
         with self._lock:
             if surface not in self._gateways:
-                platform = adapters.connect(surface, self._keyed(surface))
-                fetch = surface_pictures.fetcher(platform, self.settings)
-                self._gateways[surface] = Gateway(platform, policy(self.settings), self._kill_reason, fetch=fetch)
+                adapter = adapters.connect(surface, self._keyed(surface))
+                fetch = surface_pictures.fetcher(adapter, self.settings)
+                self._gateways[surface] = Gateway(adapter, policy(self.settings), self._kill_reason, fetch=fetch)
             return self._gateways[surface]
 
     @property
@@ -181,19 +181,31 @@ def policy(settings: Settings) -> Policy:
     A fleet that lives faster than life keeps its gaps in its own time, but what it owes the surface (writes a minute)
     in everybody's.
     """
-    caps = Caps(
-        post_gap=timedelta(seconds=settings.post_gap_s / settings.tempo),
-        comment_gap=timedelta(seconds=settings.comment_gap_s / settings.tempo),
-        posts_per_day=settings.posts_per_day,
-        comments_per_day=settings.comments_per_day,
-        likes_per_day=settings.likes_per_day,
-        connects_per_day=settings.connects_per_day,
-        ai_comment_lead=settings.ai_comment_lead,
-        surface_writes_per_minute=settings.surface_writes_per_minute,
-        day=timedelta(days=1 / settings.tempo),
-    )
+    caps = {name: replace(cap, gap=cap.gap / settings.tempo) for name, cap in caps_of(settings).items()}
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-    return Policy(hosts, settings.dry_run, settings.label_agents, caps)
+    return Policy(
+        hosts, settings.dry_run, settings.label_agents, Caps(caps, timedelta(days=1 / settings.tempo)),
+        settings.surface_writes_per_minute,
+    )  # fmt: skip
+
+
+def caps_of(settings: Settings) -> dict[str, Cap]:
+    """Return the cap of each registered type of action: its own, or what the settings say.
+
+    Raises InvalidInput for a cap of an action that no feature registers.
+    """
+    types, given = registry.current().action_types, settings.caps_given()
+    unknown = [name for name in given if name not in types]
+    if unknown:
+        raise InvalidInput(
+            f"FLEET_CAPS names actions that no feature registers: {', '.join(unknown)}.",
+            fix=f"Actions: {', '.join(types)}.",
+        )
+    caps = {name: one.cap for name, one in types.items()}
+    for name, cap in given.items():
+        gap = caps[name].gap if cap.gap_s is None else timedelta(seconds=cap.gap_s)
+        caps[name] = Cap(gap=gap, per_day=caps[name].per_day if cap.per_day is None else cap.per_day)
+    return caps
 
 
 def preload(settings: Settings) -> None:
@@ -207,6 +219,7 @@ def build(settings: Settings) -> Deps:
     """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
     models.check(settings)
     signing.check(settings)
+    caps_of(settings)
     deps = Deps(
         settings=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size),

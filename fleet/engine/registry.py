@@ -15,6 +15,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
+from fleet.adapters.base import ActionType, Payload
 from fleet.core.errors import InvalidInput
 from fleet.core.subjects import matches
 from fleet.engine.policy import Priority, RetryPolicy
@@ -56,6 +57,8 @@ class JobHandler:
     noun: str
     """As sentences have it: "a post"."""
     prepare: Ref | Callable[..., Any]
+    action: str = ""
+    """The name of the type of action that `prepare` returns; by default the kind. Caps count jobs by it."""
     priority: Priority = Priority.NORMAL
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     expires_after: timedelta = timedelta(hours=24)
@@ -254,6 +257,8 @@ class Feature:
     """Whether `FLEET_FEATURES` may leave it out."""
     agents: tuple[AgentType, ...] = ()
     modes: tuple[AgentMode, ...] = ()
+    actions: tuple[ActionType[Payload], ...] = ()
+    """The types of action that its jobs write. The gateway refuses a type that no feature registers."""
     jobs: tuple[JobHandler, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
     events: tuple[EventType, ...] = ()
@@ -333,6 +338,15 @@ class Registry:
         """Handlers by kind of job, the ledger's own kind last."""
         registered = [job for one in self for job in one.jobs]
         return _by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
+
+    @cached_property
+    def action_types(self) -> Mapping[str, ActionType[Payload]]:
+        """Types of action by name."""
+        return _by_name((action for one in self for action in one.actions), lambda action: action.name, "action")
+
+    def action_of(self, kind: str) -> str:
+        """Return the name of the type of action that jobs of a kind write; of an unknown kind it is the kind."""
+        return (kind in self.jobs and self.jobs[kind].action) or kind
 
     @cached_property
     def follow_ups(self) -> Mapping[str, tuple[Callable[..., Any], ...]]:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from fleet.adapters import base
-from fleet.adapters.base import Account, Action, ImageOrder, Verb
+from fleet.adapters import base, social
+from fleet.adapters.base import Account, Action, ImageOrder
 from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.social import PostPayload
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.e2e.world import TOKEN, World, make_world
+from tests.factories import act
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -50,7 +52,7 @@ def surface(world: World) -> Iterator[FloImg]:
 def account(surface: FloImg) -> Account:
     name = f"ada_{uuid.uuid4().hex[:8]}"
     made = Account(str(uuid.uuid4()), name, "Ada 画室 🎨", "ux_designer", bio="Automated account: an AI agent.")
-    receipt = surface.write(Action(Verb.PROVISION, made, "k"), timeout_s=10)
+    receipt = surface.write(act(social.PROVISION, made, "k"), timeout_s=10)
     return replace(made, remote_id=receipt.remote_id)
 
 
@@ -58,16 +60,16 @@ def picture(surface: FloImg, account: Account, key: str = "k:image") -> str:
     return surface.make_image(ImageOrder(account, "a quiet harbour at dawn, teal and amber", key), timeout_s=10)
 
 
-def posted(surface: FloImg, account: Account, text: str = "A harbour at dawn.") -> tuple[Action, str]:
+def posted(surface: FloImg, account: Account, text: str = "A harbour at dawn.") -> tuple[Action[PostPayload], str]:
     image = data_url(render_jpeg(text, "ai_artist"))
-    action = Action(Verb.POST, account, str(uuid.uuid4()), text=text, image_url=image, alt_text="A harbour.")
+    action = act(social.POST, account, str(uuid.uuid4()), text=text, image_url=image, alt_text="A harbour.")
     receipt = surface.write(action, timeout_s=10)
     assert receipt.remote_id is not None
     return action, receipt.remote_id
 
 
 def test_an_account_is_made_once_and_says_that_it_is_an_agents(surface: FloImg, world: World, account: Account) -> None:
-    again = surface.write(Action(Verb.PROVISION, account, "k"), timeout_s=10)
+    again = surface.write(act(social.PROVISION, account, "k"), timeout_s=10)
     assert again.remote_id == account.remote_id
     assert again.detail["created"] is False
     _, post = posted(surface, account)
@@ -78,7 +80,7 @@ def test_an_account_is_made_once_and_says_that_it_is_an_agents(surface: FloImg, 
 
 def test_an_account_is_removed_as_often_as_asked(surface: FloImg, account: Account) -> None:
     for _ in range(2):
-        surface.write(Action(Verb.DEPROVISION, account, "k"), timeout_s=10)
+        surface.write(act(social.DEPROVISION, account, "k"), timeout_s=10)
     with pytest.raises(base.AccountMissing):
         posted(surface, account)
 
@@ -113,7 +115,7 @@ def test_what_is_not_there_is_said_to_be_gone(surface: FloImg, account: Account)
         with pytest.raises((base.Vanished, base.Refused)):
             surface.item(account, target)
         with pytest.raises((base.Vanished, base.Refused)):
-            surface.write(Action(Verb.LIKE, account, "k", target=target), timeout_s=10)
+            surface.write(act(social.LIKE, account, "k", target=target), timeout_s=10)
 
 
 def test_reading_needs_no_account(surface: FloImg, account: Account) -> None:
@@ -126,7 +128,7 @@ def test_reading_needs_no_account(surface: FloImg, account: Account) -> None:
 def test_liking_twice_leaves_it_liked_once(surface: FloImg, account: Account) -> None:
     _, post = posted(surface, account)
     for key in ("first", "second"):
-        surface.write(Action(Verb.LIKE, account, key, target=post), timeout_s=10)
+        surface.write(act(social.LIKE, account, key, target=post), timeout_s=10)
         assert surface.item(account, post).likes == 1
 
 
@@ -136,8 +138,9 @@ def test_a_probe_finds_what_was_written_and_nothing_else(surface: FloImg, accoun
     found = surface.probe(action, since=since, known=NOBODY)
     assert found is not None and found.remote_id == post
     assert surface.probe(action, since=since, known=frozenset({post})) is None
-    assert surface.probe(replace(action, text="Something else."), since=since, known=NOBODY) is None
-    comment = Action(Verb.COMMENT, account, "k", target=post, text="Well seen.")
+    other = replace(action.payload, text="Something else.")
+    assert surface.probe(replace(action, payload=other), since=since, known=NOBODY) is None
+    comment = act(social.COMMENT, account, "k", target=post, text="Well seen.")
     assert surface.probe(comment, since=since, known=NOBODY) is None
     receipt = surface.write(comment, timeout_s=10)
     assert surface.probe(comment, since=since, known=NOBODY) == base.Receipt(receipt.remote_id, {"adopted": True})
@@ -147,8 +150,8 @@ def test_a_reply_that_is_lost_after_the_write_is_uncertain_and_can_be_found(
     surface: FloImg, world: World, account: Account
 ) -> None:
     world.faults(drop_rate=1.0, limit=1, methods=["POST"])
-    action = Action(
-        Verb.POST, account, "k", text=f"Lost {uuid.uuid4()}", image_url=data_url(render_jpeg("x", "ai_artist"))
+    action = act(
+        social.POST, account, "k", text=f"Lost {uuid.uuid4()}", image_url=data_url(render_jpeg("x", "ai_artist"))
     )
     with pytest.raises(base.Uncertain):
         surface.write(action, timeout_s=10)
@@ -158,7 +161,7 @@ def test_a_reply_that_is_lost_after_the_write_is_uncertain_and_can_be_found(
 def test_a_like_delivered_twice_by_a_proxy_ends_up_liked(surface: FloImg, world: World, account: Account) -> None:
     _, post = posted(surface, account)
     world.faults(duplicate_rate=1.0, limit=1, match="/api/showcase/*/like")
-    receipt = surface.write(Action(Verb.LIKE, account, "k", target=post), timeout_s=10)
+    receipt = surface.write(act(social.LIKE, account, "k", target=post), timeout_s=10)
     assert receipt.detail["restored"] is True
     assert surface.item(account, post).likes == 1
 
@@ -182,7 +185,7 @@ def test_a_server_slower_than_the_deadline_is_uncertain(surface: FloImg, world: 
     # What has arrived is carried out when its time has come, under the faults of that moment: not while tests go on.
     world.faults(latency_ms=120_000)
     with pytest.raises(base.Uncertain):
-        surface.write(Action(Verb.LIKE, account, "k", target=post), timeout_s=2)  # to connect anew would be part of it
+        surface.write(act(social.LIKE, account, "k", target=post), timeout_s=2)  # to connect anew would be part of it
 
 
 @pytest.mark.parametrize(
@@ -221,20 +224,20 @@ def test_a_surface_that_is_not_there_cannot_have_been_written_to(
         free.bind(("127.0.0.1", 0))
         gone = FloImg(f"http://127.0.0.1:{free.getsockname()[1]}", TOKEN, timeout_s=2)
         with pytest.raises(base.Unreachable):
-            gone.write(Action(Verb.LIKE, account, "k", target="p"), timeout_s=2)
+            gone.write(act(social.LIKE, account, "k", target="p"), timeout_s=2)
         gone.close()
 
 
 def somebody_else(surface: FloImg) -> Account:
     name = f"bea_{uuid.uuid4().hex[:8]}"
     made = Account(str(uuid.uuid4()), name, "Bea", "ux_designer", bio="Automated account: an AI agent.")
-    receipt = surface.write(Action(Verb.PROVISION, made, "k"), timeout_s=10)
+    receipt = surface.write(act(social.PROVISION, made, "k"), timeout_s=10)
     return replace(made, remote_id=receipt.remote_id)
 
 
 def test_a_server_says_what_it_has_beyond_the_api(surface: FloImg) -> None:
     offers = surface.offers()
-    assert offers.verbs == {Verb.REACT, Verb.CONNECT}
+    assert offers.actions == {"react", "connect"}
     assert offers.visibilities == {"public", "friends", "private"}
 
 
@@ -243,7 +246,7 @@ def test_a_reaction_is_one_a_post_and_doing_it_twice_is_doing_it_once(
 ) -> None:
     _, post = posted(surface, account)
     for key, reaction in (("a", "love"), ("a", "love"), ("b", "haha")):
-        receipt = surface.write(Action(Verb.REACT, account, key, target=post, reaction=reaction), timeout_s=10)
+        receipt = surface.write(act(social.REACT, account, key, target=post, reaction=reaction), timeout_s=10)
         assert receipt.remote_id == post
     item = world.gallery("GET", f"/api/showcase/{post}")["item"]
     assert item["reactionsSummary"] == [{"type": "haha", "count": 1}]
@@ -253,27 +256,28 @@ def test_a_reaction_is_one_a_post_and_doing_it_twice_is_doing_it_once(
 
 def test_two_who_ask_one_another_are_friends(surface: FloImg, account: Account) -> None:
     other = somebody_else(surface)
-    ask = Action(Verb.CONNECT, account, "k", target=other.remote_id, text="May I follow your lamps?")
+    ask = act(social.CONNECT, account, "k", target=other.remote_id, text="May I follow your lamps?")
     states = [surface.write(ask, timeout_s=10).detail["state"] for _ in range(2)]
     assert states == ["requested", "requested"]
-    back = Action(Verb.CONNECT, other, "k", target=account.remote_id)
+    back = act(social.CONNECT, other, "k", target=account.remote_id)
     assert surface.write(back, timeout_s=10).detail["state"] == "friends"
 
 
-@pytest.mark.parametrize("verb", [Verb.REACT, Verb.CONNECT])
-def test_what_is_reacted_to_or_asked_has_to_be_there(surface: FloImg, account: Account, verb: Verb) -> None:
+@pytest.mark.parametrize("one", [social.REACT, social.CONNECT])
+def test_what_is_reacted_to_or_asked_has_to_be_there(surface: FloImg, account: Account, one: Any) -> None:
+    said = {"reaction": "love"} if one is social.REACT else {}
     with pytest.raises(base.Vanished):
-        surface.write(Action(verb, account, "k", target=str(uuid.uuid4()), reaction="love"), timeout_s=10)
+        surface.write(act(one, account, target=str(uuid.uuid4()), **said), timeout_s=10)
 
 
 def test_a_post_is_shown_to_those_whom_it_is_for(surface: FloImg, account: Account) -> None:
     friend, stranger = somebody_else(surface), somebody_else(surface)
     for one, other in ((account, friend), (friend, account)):
-        surface.write(Action(Verb.CONNECT, one, "k", target=other.remote_id), timeout_s=10)
+        surface.write(act(social.CONNECT, one, "k", target=other.remote_id), timeout_s=10)
     shown = {}
     for visibility in ("public", "friends", "private"):
         image = data_url(render_jpeg(visibility, "ai_artist"))
-        action = Action(Verb.POST, account, str(uuid.uuid4()), text=visibility, image_url=image, visibility=visibility)
+        action = act(social.POST, account, str(uuid.uuid4()), text=visibility, image_url=image, visibility=visibility)
         shown[surface.write(action, timeout_s=10).remote_id] = visibility
 
     def sees(who: Account, audience: str) -> set[str]:
@@ -284,14 +288,14 @@ def test_a_post_is_shown_to_those_whom_it_is_for(surface: FloImg, account: Accou
     assert sees(account, "public") == {"public", "friends", "private"}
     hidden = next(post for post, visibility in shown.items() if visibility == "private")
     with pytest.raises(base.Vanished):
-        surface.write(Action(Verb.LIKE, friend, "k", target=hidden), timeout_s=10)
-    assert surface.probe(Action(Verb.POST, account, "k", text="private"), since=datetime.now(UTC), known=NOBODY)
+        surface.write(act(social.LIKE, friend, "k", target=hidden), timeout_s=10)
+    assert surface.probe(act(social.POST, account, text="private", image_url=""), since=datetime.now(UTC), known=NOBODY)
 
 
 def test_comments_are_read_with_who_said_them(surface: FloImg, account: Account) -> None:
     _, post = posted(surface, account)
     for number in range(3):
-        surface.write(Action(Verb.COMMENT, account, f"k{number}", target=post, text=f"Word {number}."), timeout_s=10)
+        surface.write(act(social.COMMENT, account, f"k{number}", target=post, text=f"Word {number}."), timeout_s=10)
     said = surface.comments(account, post, limit=2)
     assert [(one.text, one.author, one.by_agent) for one in said] == [
         ("Word 0.", account.username, True), ("Word 1.", account.username, True)
@@ -301,7 +305,7 @@ def test_comments_are_read_with_who_said_them(surface: FloImg, account: Account)
 
 
 def test_a_comment_on_a_post_that_is_gone_is_surely_not_there(surface: FloImg, account: Account) -> None:
-    comment = Action(Verb.COMMENT, account, "k", target=str(uuid.uuid4()), text="Well seen.")
+    comment = act(social.COMMENT, account, "k", target=str(uuid.uuid4()), text="Well seen.")
     assert surface.probe(comment, since=datetime.now(UTC), known=NOBODY) is None
 
 
@@ -309,6 +313,6 @@ def test_a_comment_on_a_post_that_is_gone_is_surely_not_there(surface: FloImg, a
 def test_a_probe_finds_a_post_whoever_may_see_it(surface: FloImg, account: Account, visibility: str) -> None:
     since, text = datetime.now(UTC), f"For some {uuid.uuid4()}"
     image = data_url(render_jpeg("x", "ai_artist"))
-    action = Action(Verb.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)
+    action = act(social.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)
     post = surface.write(action, timeout_s=10).remote_id
     assert surface.probe(action, since=since, known=NOBODY) == base.Receipt(post, {"adopted": True})

@@ -18,14 +18,14 @@ import httpx
 import pytest
 import respx
 
-from fleet.adapters import base
-from fleet.adapters.base import Account, Action, ImageOrder, Verb
+from fleet.adapters import base, social
+from fleet.adapters.base import Account, Action, ImageOrder
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.adapters.http import HttpClient
 from fleet.core.errors import InvalidInput
 from fleet.engine.attempts import error_policy
 from fleet.engine.jobs.outcomes import Retry, Unknown
-from tests.factories import WITHIN_S
+from tests.factories import WITHIN_S, act
 
 URL = "http://127.0.0.1:9"
 TOKEN = "fst_sesame_sesame"
@@ -46,9 +46,8 @@ def wire() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def post(**changes: Any) -> Action:
-    values = {"verb": Verb.POST, "account": ADA, "key": "job-1", "text": "Dawn", "image_url": "http://x/1.png"}
-    return Action(**{**values, **changes})  # type: ignore[arg-type]
+def post(text: str = "Dawn") -> Action[social.PostPayload]:
+    return act(social.POST, ADA, "job-1", text=text, image_url="http://x/1.png")
 
 
 def sent(route: respx.Route, call: int = -1) -> Any:
@@ -67,7 +66,7 @@ def test_a_post_carries_the_headers_and_omits_what_it_does_not_know(surface: Flo
 
 def test_an_account_is_asked_for_without_an_agents_name(surface: FloImg, wire: respx.MockRouter) -> None:
     route = wire.post("/api/admin/users/invite").respond(200, json={"id": "u1", "username": "ada_1", "created": True})
-    receipt = surface.write(Action(Verb.PROVISION, ADA, "job-1"), timeout_s=2)
+    receipt = surface.write(act(social.PROVISION, ADA, "job-1"), timeout_s=2)
     assert receipt.remote_id == "u1"
     assert "x-agent-id" not in route.calls[0].request.headers
     body = sent(route)
@@ -77,20 +76,20 @@ def test_an_account_is_asked_for_without_an_agents_name(surface: FloImg, wire: r
 @pytest.mark.parametrize("status", [200, 204, 404])
 def test_removing_an_account_that_is_gone_counts_as_done(surface: FloImg, wire: respx.MockRouter, status: int) -> None:
     wire.delete("/api/admin/users/u1").respond(status)
-    assert surface.write(Action(Verb.DEPROVISION, ADA, "job-1"), timeout_s=2).remote_id == "u1"
+    assert surface.write(act(social.DEPROVISION, ADA, "job-1"), timeout_s=2).remote_id == "u1"
 
 
 def test_a_like_that_turns_out_to_be_an_unlike_is_put_back(surface: FloImg, wire: respx.MockRouter) -> None:
     answers = [httpx.Response(200, json={"success": True, "liked": liked}) for liked in (False, True)]
     route = wire.post("/api/showcase/p1/like").mock(side_effect=answers)
-    receipt = surface.write(Action(Verb.LIKE, ADA, "job-1", target="p1"), timeout_s=2)
+    receipt = surface.write(act(social.LIKE, ADA, "job-1", target="p1"), timeout_s=2)
     assert route.call_count == 2
     assert receipt.detail["restored"] is True
 
 
 def test_ids_from_outside_cannot_change_the_path(surface: FloImg, wire: respx.MockRouter) -> None:
     route = wire.post(path__regex=".*").respond(200, json={"liked": True})
-    surface.write(Action(Verb.LIKE, ADA, "k", target="../admin/users/1?x=#"), timeout_s=2)
+    surface.write(act(social.LIKE, ADA, "k", target="../admin/users/1?x=#"), timeout_s=2)
     assert route.calls[0].request.url.raw_path == b"/api/showcase/..%2Fadmin%2Fusers%2F1%3Fx%3D%23/like"
 
 
@@ -131,11 +130,11 @@ def test_of_a_feed_without_measure_no_more_is_taken_than_was_asked_for(surface: 
 def test_what_a_surface_says_of_a_like_can_be_kept(surface: FloImg, wire: respx.MockRouter, number: str) -> None:
     """Symptom: one NaN in an answer, and a like that had happened was a dead letter."""
     wire.post("/api/showcase/p/like").respond(200, content=f'{{"liked": true, "likeCount": {number}}}')
-    detail = surface.write(Action(Verb.LIKE, ADA, "k", target="p"), timeout_s=2).detail
+    detail = surface.write(act(social.LIKE, ADA, "k", target="p"), timeout_s=2).detail
     assert detail == {"likes": None, "restored": False}
     told = f'{{"connection": {{"state": {number}}}}}'
     wire.post("/api/users/p/connect").respond(200, content=told)
-    state = surface.write(Action(Verb.CONNECT, ADA, "k", target="p"), timeout_s=2).detail["state"]
+    state = surface.write(act(social.CONNECT, ADA, "k", target="p"), timeout_s=2).detail["state"]
     assert state in (None, "x" * 60)
 
 
@@ -397,7 +396,7 @@ def test_a_probe_finds_our_comment_by_its_author(surface: FloImg, wire: respx.Mo
     comments = [{"id": "c1", "content": "x", "user": {"username": "zoe"}},
                 {"id": "c2", "content": "y", "user": {"username": "ada_1"}}]  # fmt: skip
     wire.get("/api/showcase/p1/comments").respond(200, json={"comments": comments})
-    action = Action(Verb.COMMENT, ADA, "k", target="p1", text="y")
+    action = act(social.COMMENT, ADA, "k", target="p1", text="y")
     found = surface.probe(action, since=NOW, known=frozenset())
     assert found is not None and found.remote_id == "c2"
     assert surface.probe(action, since=NOW, known=frozenset({"c2"})) is None

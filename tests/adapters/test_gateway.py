@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import given
 
-from fleet.adapters.base import Account, Action, ImageOrder, PictureFile, Receipt, Verb
+from fleet.adapters.base import Account, Action, AnyAction, ImageOrder, PictureFile, Receipt, Resolution
 from fleet.adapters.gateway import (
     Caps,
     DryRun,
@@ -20,23 +18,26 @@ from fleet.adapters.gateway import (
     Policy,
     Stopped,
     WriteUsage,
-    comment_would_crowd,
     wait_for,
 )
+from fleet.adapters.social import ACTIONS, COMMENT, LIKE, POST, FeedItem, Offers, SaidComment
 from fleet.core import clock
+from tests.factories import act
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACCOUNT = Account("a", "ada_1", "Ada", None)
-POST = Action(Verb.POST, ACCOUNT, "key", text="Hello", image_url="http://x")
+CAPS = Caps.of(ACTIONS)
+HELLO = act(POST, ACCOUNT, text="Hello", image_url="http://x")
 
 
 class Surface:
-    name, host, port, third_party, capabilities = "test", "127.0.0.1", 8000, False, frozenset(Verb)
+    name, scheme, host, port, third_party = "test", "http", "127.0.0.1", 8000, False
+    actions = dict.fromkeys((one.name for one in ACTIONS), Resolution.NATURAL)
 
     def __init__(self) -> None:
         self.timeouts: list[float] = []
 
-    def write(self, action: Action, *, timeout_s: float) -> Receipt:
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         self.timeouts.append(timeout_s)
         return Receipt("r1")
 
@@ -44,13 +45,28 @@ class Surface:
         self.timeouts.append(timeout_s)
         return "http://x/1.png"
 
+    def offers(self) -> Offers:
+        return Offers()
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        return []
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]:
+        return []
+
+    def item(self, account: Account, item_id: str) -> FeedItem:
+        raise AssertionError(item_id)
+
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        return None
+
 
 def no_picture(url: str, within_s: float) -> PictureFile:
     raise AssertionError(f"{url} was fetched within {within_s} s")
 
 
 def gateway(surface: Any, *, stopped: str | None = None, **policy: Any) -> Gateway:
-    return Gateway(surface, Policy(**policy), lambda: stopped, fetch=no_picture)
+    return Gateway(surface, Policy(**{"caps": CAPS, **policy}), lambda: stopped, fetch=no_picture)
 
 
 def lease(seconds: float = 60) -> Lease:
@@ -58,7 +74,7 @@ def lease(seconds: float = 60) -> Lease:
 
 
 ORDER = ImageOrder(ACCOUNT, "a harbour", "key")
-EVERY_WAY = [lambda door: door.write(POST, lease()), lambda door: door.make_image(ORDER, lease())]
+EVERY_WAY = [lambda door: door.write(HELLO, lease()), lambda door: door.make_image(ORDER, lease())]
 
 
 @pytest.mark.parametrize("way", EVERY_WAY)
@@ -97,13 +113,13 @@ def test_an_allowed_host_may_be_held_to_its_port(allowed: str, host: str, port: 
 
 def test_a_dry_run_returns_the_draft_as_data() -> None:
     with pytest.raises(DryRun) as caught:
-        gateway(Surface(), dry_run=True).write(POST, lease())
+        gateway(Surface(), dry_run=True).write(HELLO, lease())
     assert caught.value.draft == {"verb": "post", "as": "ada_1", "text": "Hello", "image_url": "http://x"}
 
 
 def test_the_call_ends_before_the_lease_does() -> None:
     surface = Surface()
-    gateway(surface).write(POST, lease(30))
+    gateway(surface).write(HELLO, lease(30))
     assert 0 < surface.timeouts[0] * 2 <= 28
 
 
@@ -111,7 +127,7 @@ def test_the_call_ends_before_the_lease_does() -> None:
 def test_a_lease_that_is_about_to_end_forbids_the_write(left_s: float) -> None:
     surface = Surface()
     with pytest.raises(LeaseEnding):
-        gateway(surface).write(POST, lease(left_s))
+        gateway(surface).write(HELLO, lease(left_s))
     assert surface.timeouts == []
 
 
@@ -122,52 +138,51 @@ def test_the_kill_switch_is_read_after_every_other_rule() -> None:
         read.append("kill switch")
 
     surface = Surface()
-    Gateway(surface, Policy(), stopped, fetch=no_picture).write(POST, lease())  # type: ignore[arg-type]
+    Gateway(surface, Policy(caps=CAPS), stopped, fetch=no_picture).write(HELLO, lease())  # type: ignore[arg-type]
     assert read == ["kill switch"]
     with pytest.raises(NotAllowed):
-        Gateway(surface, Policy(frozenset()), stopped, fetch=no_picture).write(  # type: ignore[arg-type]
-            POST, lease()
+        Gateway(surface, Policy(frozenset(), caps=CAPS), stopped, fetch=no_picture).write(  # type: ignore[arg-type]
+            HELLO, lease()
         )
     assert read == ["kill switch"]
 
 
 def test_what_a_surface_cannot_do_is_not_tried() -> None:
     surface = Surface()
-    surface.capabilities = frozenset({Verb.LIKE})  # type: ignore[misc]
-    with pytest.raises(NotAllowed, match="no post"):
-        gateway(surface).write(POST, lease())
+    surface.actions = {LIKE.name: Resolution.NATURAL}  # type: ignore[misc]
+    with pytest.raises(NotAllowed, match="no action post"):
+        gateway(surface).write(HELLO, lease())
+
+
+def test_an_action_that_no_feature_registers_is_not_written() -> None:
+    surface = Surface()
+    with pytest.raises(NotAllowed, match="No feature of this fleet registers the action post"):
+        gateway(surface, caps=Caps.of((LIKE,))).write(HELLO, lease())
+    assert surface.timeouts == []
+
+
+def test_a_payload_of_another_action_is_a_mistake() -> None:
+    with pytest.raises(TypeError, match="the action like is a PostPayload, not a LikePayload"):
+        Action(LIKE, ACCOUNT, "key", HELLO.payload)  # type: ignore[arg-type]
 
 
 def test_labels_stay_on_where_others_live() -> None:
     surface = Surface()
-    gateway(surface, label=False).write(POST, lease())
+    gateway(surface, label=False).write(HELLO, lease())
     surface.third_party = True  # type: ignore[misc]
     with pytest.raises(NotAllowed, match="label"):
-        gateway(surface, label=False).write(POST, lease())
+        gateway(surface, label=False).write(HELLO, lease())
 
 
 def test_a_gap_is_kept_to_the_second() -> None:
-    caps = Caps()
     last = WriteUsage({"post": 1}, {"post": NOW})
-    wait = wait_for(Verb.POST, last, caps, NOW + timedelta(minutes=29, seconds=59))
+    wait = wait_for(POST, last, CAPS, NOW + timedelta(minutes=29, seconds=59))
     assert wait is not None and wait.until == NOW + timedelta(minutes=30)
-    assert wait_for(Verb.POST, last, caps, NOW + timedelta(minutes=30)) is None
-    assert wait_for(Verb.LIKE, last, caps, NOW) is None
+    assert wait_for(POST, last, CAPS, NOW + timedelta(minutes=30)) is None
+    assert wait_for(LIKE, last, CAPS, NOW) is None
 
 
 def test_a_daily_cap_waits_and_looks_again() -> None:
-    wait = wait_for(Verb.COMMENT, WriteUsage({"comment": 50}, {}), Caps(), NOW)
+    wait = wait_for(COMMENT, WriteUsage({"comment": 50}, {}), CAPS, NOW)
     assert wait is not None and NOW < wait.until <= NOW + timedelta(hours=1)
-    assert wait_for(Verb.COMMENT, WriteUsage({"comment": 49}, {}), Caps(), NOW) is None
-
-
-@given(st.integers(0, 30), st.integers(0, 10))
-def test_ai_comments_never_exceed_the_human_ones_by_more_than_the_lead(human: int, lead: int) -> None:
-    caps, ours = Caps(ai_comment_lead=lead), 0
-    while not comment_would_crowd(human + ours, ours, caps):
-        ours += 1
-    assert ours == human + lead
-
-
-def test_a_count_that_the_surface_shows_late_does_not_let_us_in() -> None:
-    assert comment_would_crowd(comments=0, ours=3, caps=Caps())
+    assert wait_for(COMMENT, WriteUsage({"comment": 49}, {}), CAPS, NOW) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.cli.commands.check import env_check
+from fleet.core.settings import REPLACED
 from tests import ROOT
 
 _TELL_OF_VARIABLES = ("docs/settings.md", ".env.example", "docker-compose.yml")
@@ -21,10 +22,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_misspelt_setting_is_told_with_the_one_that_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_DRYRUN", "true")
-    (folder / ".env").write_text("FLEET_POST_PER_DAY=1\nELSE=2\n")
+    (folder / ".env").write_text("FLEET_SCAN_ITEM=1\nELSE=2\n")
     assert env_check.found() == [
         "FLEET_DRYRUN is set, and nothing reads it; FLEET_DRY_RUN is meant?",
-        "FLEET_POST_PER_DAY is set, and nothing reads it; FLEET_POSTS_PER_DAY is meant?",
+        "FLEET_SCAN_ITEM is set, and nothing reads it; FLEET_SCAN_ITEMS is meant?",
+    ]
+
+
+def test_an_old_setting_is_told_with_the_one_that_replaced_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_LIKES_PER_DAY", "5")
+    assert env_check.found() == [
+        "FLEET_LIKES_PER_DAY is an old setting; set like.per_day and react.per_day in FLEET_CAPS."
     ]
 
 
@@ -40,7 +48,7 @@ def test_what_resembles_nothing_is_told_without_a_guess(folder: Path, monkeypatc
 
 def test_whatever_the_docs_and_the_compose_file_name_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = " ".join((ROOT / path).read_text() for path in _TELL_OF_VARIABLES)
-    named = set(re.findall(r"\bFLEET_[A-Z0-9_]*[A-Z0-9]\b", words))
+    named = set(re.findall(r"\bFLEET_[A-Z0-9_]*[A-Z0-9]\b", words)) - {f"FLEET_{name.upper()}" for name in REPLACED}
     assert {"FLEET_DRY_RUN", "FLEET_WORKER_CONCURRENCY", "FLEET_GALLERY_AGENT_DAILY"} <= named
     for name in named:
         monkeypatch.setenv(name, "" if name == "FLEET_FEATURES" else "1")  # it is read when tests collect commands, too

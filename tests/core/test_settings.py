@@ -20,14 +20,29 @@ from fleet.core.errors import InvalidInput
     [
         ("FLEET_TEMPO", "0"), ("FLEET_TEMPO", "fast"), ("FLEET_LEASE_S", "-1"), ("FLEET_LOG_LEVEL", "loud"),
         ("FLEET_POOL_SIZE", "0"), ("FLEET_LABEL_AGENTS", "false"), ("FLEET_POST_GAP_S", "inf"),
+        ("FLEET_CAPS", "{"), ("FLEET_CAPS", "7"), ("FLEET_CAPS post.gap_s", '{"post": {"gap_s": -1}}'),
+        ("FLEET_CAPS post.gap_s", '{"post": {"gap_s": NaN}}'), ("FLEET_CAPS post.gap", '{"post": {"gap": 1}}'),
         ("FLEET_RETENTION_DAYS", "9999999999"), ("FLEET_POSTS_PER_DAY", "99999999999999999999"),
         ("FLEET_WEB_PROXIES", "*"), ("FLEET_WEB_PROXIES", "10.0.0.5, caddy"), ("FLEET_WEB_PROXIES", "10.0.0.5/8"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(name, value)
+    monkeypatch.setenv(name.split()[0], value)
     with pytest.raises(InvalidInput, match=name):
         settings.load()
+
+
+def test_old_caps_count_where_the_new_setting_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_POST_GAP_S", "60")
+    monkeypatch.setenv("FLEET_POSTS_PER_DAY", "3")
+    monkeypatch.setenv("FLEET_LIKES_PER_DAY", "4")
+    monkeypatch.setenv("FLEET_CAPS", '{"post": {"per_day": 2}, "follow": {"per_day": 1}}')
+    found = settings.load()
+    assert found.replaced == ["post_gap_s", "posts_per_day", "likes_per_day"]
+    assert {name: (cap.gap_s, cap.per_day) for name, cap in found.caps_given().items()} == {
+        "post": (60.0, 2), "follow": (None, 1), "like": (None, 4), "react": (None, 4),
+    }  # fmt: skip
+    assert settings.load(caps=settings.caps_as_json(found.caps)).caps == found.caps
 
 
 FREE = (str, str | None, Path, Path | None, SecretStr, tuple[str, ...])

@@ -12,7 +12,7 @@ from typing import Any
 
 from fleet import app
 from fleet.adapters import gateway
-from fleet.adapters.base import ImageOrder, Resolution, Verb
+from fleet.adapters.base import ImageOrder, Resolution
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.engine import registry
 from fleet.engine.attempts import perform, reserve
@@ -36,7 +36,7 @@ def without_fencing() -> None:
 
 def without_probe() -> None:
     """What may have happened is simply sent again."""
-    FloImg.resolution = {**FloImg.resolution, Verb.POST: Resolution.RESEND, Verb.COMMENT: Resolution.RESEND}
+    FloImg.actions = {**FloImg.actions, "post": Resolution.RESEND, "comment": Resolution.RESEND}
 
 
 def without_checkpoints() -> None:

@@ -24,7 +24,7 @@ from fleet.sandbox.processes.runfile import RunFile, RunInfo
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 # Beyond the tempo: a visitor's minute would be a long one.
-HASTE = {"FLEET_POST_GAP_S": "0", "FLEET_COMMENT_GAP_S": "0"}
+HASTE = {"FLEET_CAPS": '{"post": {"gap_s": 0}, "comment": {"gap_s": 0}}'}
 
 
 class Up:

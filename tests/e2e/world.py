@@ -17,7 +17,8 @@ import httpx
 import redis
 import sqlalchemy as sa
 
-from fleet.adapters.base import Account, Action, Verb
+from fleet.adapters.base import Account
+from fleet.adapters.social import PROVISION
 from fleet.core import ids
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
@@ -26,6 +27,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.agents import commands as agent_commands
+from tests.factories import act
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "fst_for_tests_only"
@@ -63,8 +65,7 @@ class World:
             "FLEET_LEASE_S": "10",
             "FLEET_SETTLE_S": "1",
             "FLEET_REPUBLISH_S": "2",
-            "FLEET_POST_GAP_S": "0",
-            "FLEET_COMMENT_GAP_S": "0",
+            "FLEET_CAPS": '{"post": {"gap_s": 0}, "comment": {"gap_s": 0}}',
             "FLEET_SURFACE_WRITES_PER_MINUTE": "100000",
             "FLEET_HTTP_TIMEOUT_S": "10",
             "FLEET_POOL_SIZE": "8",
@@ -162,10 +163,10 @@ class World:
         agent_commands.seed(self.deps, count=count, by="tests")
         rows = self.rows("SELECT id, username, name FROM agents ORDER BY created_at")
         if accounts:
-            door = self.deps.gateway("floimg").platform
+            door = self.deps.gateway("floimg").adapter
             for row in rows:
                 account = Account(str(row.id), row.username, row.name, None)
-                receipt = door.write(Action(Verb.PROVISION, account, "k"), timeout_s=5)
+                receipt = door.write(act(PROVISION, account), timeout_s=5)
                 self.sql("UPDATE agents SET remote_account = :r WHERE id = :id", r=receipt.remote_id, id=row.id)
         return [row.id for row in rows]
 

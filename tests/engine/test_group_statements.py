@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters import social
 from fleet.core import ids
 from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Unavailable
@@ -29,7 +29,7 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.engine.jobs.ticks import TickKey
 from fleet.features.publishing.kinds import COMMENT, LIKE, POST
-from tests.factories import Fleet, at_once, make_fleet, until_somebody_waits
+from tests.factories import Fleet, act, at_once, make_fleet, until_somebody_waits
 
 
 def _dividing() -> GroupStatement:
@@ -231,20 +231,22 @@ def test_jobs_at_once_write_once_each_and_the_surfaces_cap_holds_between_them(da
 def test_of_two_that_are_in_each_others_way_one_goes(
     database_url: str, kind: str, of_one_agent: bool, words: tuple[str, str], why: str
 ) -> None:
-    fleet = make_fleet(database_url, post_gap_s=1800, ai_comment_lead=1)
+    fleet = make_fleet(database_url, caps={"post": {"gap_s": 1800}}, ai_comment_lead=1)
     one = fleet.agent()
     agents = (one, one if of_one_agent else fleet.agent())
     target = "p1" if kind == COMMENT else None
     new = [NewJob(ids.new(), agent, kind, "floimg", number, target) for number, agent in enumerate(agents)]
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, new)
-    verb = Verb(kind)
     announcements = []
     for job, text in zip(new, words, strict=True):
         work = perform_module._claim(fleet.deps, job.id)
         assert work is not None
         work.save("words", {"caption" if kind == POST else "text": text})
-        action = Action(verb, work.account, str(job.id), target=target, text=text)
+        if kind == POST:
+            action = act(social.POST, work.account, str(job.id), text=text, image_url="")
+        else:
+            action = act(social.COMMENT, work.account, str(job.id), target=target, text=text)
         announcements.append(functools.partial(reserve.announce, work, action))
     ends = together(fleet, *announcements)
     assert [getattr(end, "why", end) for end in ends] == [None, why]

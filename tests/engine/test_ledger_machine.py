@@ -17,7 +17,7 @@ import pytest
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from fleet.adapters import base
-from fleet.adapters.base import Action
+from fleet.adapters.base import AnyAction
 from fleet.core import ids
 from fleet.core.errors import Conflict
 from fleet.engine.attempts.perform import perform
@@ -39,17 +39,17 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours may catch it."""
 
 
-def killed_after(_: Action) -> Callable[[], None]:
+def killed_after(_: AnyAction) -> Callable[[], None]:
     def die() -> None:
         raise Killed
 
     return die
 
 
-def fenced_after(fleet: Fleet) -> Callable[[Action], Callable[[], None]]:
+def fenced_after(fleet: Fleet) -> Callable[[AnyAction], Callable[[], None]]:
     """A fault: the write takes longer than the lease, and somebody has swept meanwhile."""
 
-    def fault(_: Action) -> Callable[[], None]:
+    def fault(_: AnyAction) -> Callable[[], None]:
         def after() -> None:
             fleet.lease_runs_out()
             sweep(fleet.deps)
@@ -163,7 +163,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def nobody_comments_twice_on_one_post_nor_elsewhere_than_the_ledger_says(self) -> None:
-        comments = [effect for effect in self.fleet.surface.effects if effect.verb == "comment"]
+        comments = [effect for effect in self.fleet.surface.effects if effect.action == "comment"]
         on = Counter((effect.username, effect.target) for effect in comments)
         assert all(number == 1 for number in on.values()), on
         targets = {str(job.id): job.target for job in self.fleet.jobs(kind="comment")}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters import social
 from fleet.core.db import Tx
 from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import behaviour_of
@@ -32,7 +32,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction, Selection
 from fleet.features.publishing.kinds import DEPROVISION, LIKE
 from tests.engine.test_perform import add, waits_s
-from tests.factories import Fleet, make_fleet
+from tests.factories import Fleet, act, make_fleet
 from tests.features.agents.test_commands import until_done_or_behind_us
 
 
@@ -198,7 +198,7 @@ def _likes(fleet: Fleet, target: str) -> Work:
 
 
 def _announce(work: Work) -> Any:
-    return reserve.announce(work, Action(Verb.LIKE, work.account, str(uuid.uuid4()), target=work.claim.target))
+    return reserve.announce(work, act(social.LIKE, work.account, str(uuid.uuid4()), target=work.target))
 
 
 def _until(is_so: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import failpoints
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
@@ -261,7 +261,7 @@ def test_the_whole_loop_runs_from_account_to_reactions(fleet: Fleet) -> None:
     assert {job.state for job in fleet.jobs()} <= {"done", "skipped"}
     assert {("provision", agent) for agent in agents} <= done
     assert {kind for kind, _ in done} == every_kind
-    shown = [e for e in fleet.surface.effects if e.verb == "comment"]
+    shown = [e for e in fleet.surface.effects if e.action == "comment"]
     assert len({(e.username, e.target) for e in shown}) == len(shown)
 
 
@@ -414,7 +414,7 @@ def test_a_trigger_takes_over_a_tick_that_is_due_already(fleet: Fleet) -> None:
 
 
 def test_a_trigger_that_caps_forbid_says_so(database_url: str) -> None:
-    fleet = make_fleet(database_url, post_gap_s=1800)
+    fleet = make_fleet(database_url, caps={"post": {"gap_s": 1800}})
     agent = fleet.agent()
     for number in (1, 2):
         key = agent_commands.trigger(fleet.deps, str(agent), action="post", by="ada")

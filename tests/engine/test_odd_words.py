@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import Account, FeedItem
+from fleet.adapters.base import Account
 from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.social import FeedItem
 from fleet.engine import tick as tick_of
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.models import TickRow

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fleet.adapters import base
 from fleet.adapters import gateway as guard
-from fleet.adapters.base import Action, Resolution, Verb
+from fleet.adapters.base import AnyAction, Resolution
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
 from fleet.engine.agents.models import AgentStatus
@@ -129,7 +129,7 @@ def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> No
 
 
 def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> None:
-    fleet.surface.resolution = {**fleet.surface.resolution, Verb.POST: Resolution.ASK}
+    fleet.surface.actions = {**fleet.surface.actions, POST: Resolution.ASK}
     job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [reply_lost]
     assert settle(fleet, job) == "dead"
@@ -261,13 +261,13 @@ def test_what_only_a_person_can_mend_pauses_the_surface_until_one_resumes_it(fle
 
 
 def test_a_failed_workflow_leads_to_a_picture_of_our_own(fleet: Fleet) -> None:
-    sent: list[Action] = []
+    sent: list[AnyAction] = []
     fleet.surface.faults = [sent.append]  # type: ignore[list-item]
     fleet.surface.image_faults = [base.Refused("the workflow made no picture")]
     job = add(fleet, fleet.agent(), POST)
     perform(fleet.deps, job)
     assert fleet.job(job).state == "done"
-    assert sent[0].image_url.startswith("data:image/jpeg;base64,")
+    assert sent[0].payload.draft()["image_url"].startswith("data:image/jpeg;base64,")
     assert fleet.job(job).checkpoint["image"]["by"] == "placeholder"
 
 
@@ -463,7 +463,7 @@ def test_a_pause_for_a_while_lifts_itself(fleet: Fleet) -> None:
 
 
 def test_posts_keep_their_distance_even_when_two_are_ready_at_once(database_url: str) -> None:
-    fleet = make_fleet(database_url, post_gap_s=1800)
+    fleet = make_fleet(database_url, caps={"post": {"gap_s": 1800}})
     agent = fleet.agent()
     jobs = [add(fleet, agent, POST, tick_no=n) for n in (1, 2)]
     threads = [threading.Thread(target=perform, args=(fleet.deps, job)) for job in jobs]
@@ -489,7 +489,7 @@ def test_a_message_that_comes_too_early_claims_nothing(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("error", [base.Refused("422"), base.Vanished("404")])
 def test_a_write_that_ended_in_a_definite_no_counts_toward_no_cap(database_url: str, error: Exception) -> None:
-    fleet = make_fleet(database_url, post_gap_s=1800)
+    fleet = make_fleet(database_url, caps={"post": {"gap_s": 1800}})
     agent = fleet.agent()
     refused, next_one = (add(fleet, agent, POST, tick_no=n) for n in (1, 2))
     fleet.surface.faults = [raises(error)]
@@ -500,7 +500,7 @@ def test_a_write_that_ended_in_a_definite_no_counts_toward_no_cap(database_url: 
 
 
 def test_a_daily_cap_counts_what_went_out(database_url: str) -> None:
-    fleet = make_fleet(database_url, likes_per_day=2)
+    fleet = make_fleet(database_url, caps={"like": {"per_day": 2}})
     agent = fleet.agent()
     jobs = [add(fleet, agent, LIKE, target=f"p{n}", tick_no=n) for n in range(3)]
     for job in jobs:
@@ -510,7 +510,7 @@ def test_a_daily_cap_counts_what_went_out(database_url: str) -> None:
 
 
 def test_a_refused_write_counts_toward_no_cap(database_url: str) -> None:
-    fleet = make_fleet(database_url, post_gap_s=1800)
+    fleet = make_fleet(database_url, caps={"post": {"gap_s": 1800}})
     job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [raises(base.Throttled("429"))]
     perform(fleet.deps, job)
@@ -551,7 +551,7 @@ def test_a_worker_that_dies_while_preparing_costs_nothing_but_time(fleet: Fleet)
 def test_a_worker_that_dies_after_the_write_is_found_out_by_looking(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), POST)
 
-    def die(_: Action):  # type: ignore[no-untyped-def]
+    def die(_: AnyAction):  # type: ignore[no-untyped-def]
         def after() -> None:
             raise _Killed
 
@@ -679,7 +679,7 @@ def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> N
 def test_an_outcome_that_comes_after_the_lease_is_told_but_changes_nothing(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), POST)
 
-    def lose_the_lease(_: Action):  # type: ignore[no-untyped-def]
+    def lose_the_lease(_: AnyAction):  # type: ignore[no-untyped-def]
         def after() -> None:
             fleet.lease_runs_out()
             sweep(fleet.deps)

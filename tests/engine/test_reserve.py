@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters import social
 from fleet.core.db import Tx
 from fleet.engine.attempts import perform as perform_module
 from fleet.engine.attempts import reserve
@@ -32,9 +32,8 @@ def claimed(fleet: Fleet, agent: uuid.UUID, kind: str, **more: Any) -> Work:
     return work
 
 
-def announced(work: Work, verb: Verb, text: str = "") -> Held | Skipped | None:
-    action = Action(verb, work.account, str(work.claim.job_id), target=work.claim.target, text=text)
-    return reserve.announce(work, action)
+def announced(work: Work, text: str) -> Held | Skipped | None:
+    return reserve.announce(work, work.action(social.POST, social.PostPayload(text, "")))
 
 
 def until_it_waits_alone(fleet: Fleet, tx: Tx, waiting: Future[Any]) -> None:
@@ -59,7 +58,7 @@ def test_a_pause_that_is_set_while_a_write_waits_for_its_turn_holds_it_back(
         with fleet.deps.db.transaction() as tx:
             lock = sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(names[turn], 0))
             tx.execute(sa.select(lock))
-            end = other.submit(announced, work, Verb.POST, "Hello.")
+            end = other.submit(announced, work, "Hello.")
             until_it_waits_alone(fleet, tx, end)
             if who_is_paused == "fleet":
                 assert fleetwide.pause(fleet.deps, "fleet", by="ada")
@@ -79,7 +78,7 @@ def test_of_two_processes_that_announce_the_same_words_one_goes(
         work.save("words", {"caption": "Hello."})
     monkeypatch.setattr(ledger, "enter_sending", both_have_looked(ledger.enter_sending))
     with ThreadPoolExecutor(2) as threads:
-        ends = list(threads.map(lambda work: announced(work, Verb.POST, "Hello."), works))
+        ends = list(threads.map(lambda work: announced(work, "Hello."), works))
     whys = sorted(getattr(end, "why", "goes") for end in ends)
     assert whys == ["goes", "the same words have been published meanwhile"]
     for process in processes:

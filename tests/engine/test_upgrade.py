@@ -17,7 +17,6 @@ import alembic.command
 import pytest
 import sqlalchemy as sa
 
-from fleet.adapters.base import Verb
 from fleet.core import db
 from fleet.core.db import Database
 from fleet.engine.attempts.perform import perform
@@ -86,7 +85,7 @@ def test_open_jobs_of_an_older_version_end_once_and_under_their_own_keys(upgrade
     sent = the_only(rows, kind="comment", state="sending")
     words = sent["checkpoint"]["words"]["text"]
     upgraded.surface.effects.append(
-        Effect("before", Verb.COMMENT, names[sent["agent_id"]], sent["target"], words, sent["id"])
+        Effect("before", "comment", names[sent["agent_id"]], sent["target"], words, sent["id"])
     )
     for _ in range(6):
         upgraded.lease_runs_out()

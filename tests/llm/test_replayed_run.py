@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import settings
 from fleet.core.errors import FleetError
 from fleet.engine.attempts.perform import perform
@@ -66,7 +66,7 @@ def _story(fleet: Fleet) -> list[str]:
     decided = fleet.sql("SELECT agent_id, tick_no, state, outcome FROM ticks ORDER BY agent_id, tick_no")
     done = fleet.sql("SELECT id, agent_id, kind, target, state, error, checkpoint, remote_id FROM jobs ORDER BY id")
     rows = [*(tuple(row) for row in decided), *(tuple(row) for row in done)]
-    shown = [(one.id, one.verb, one.username, one.target, one.text, one.key) for one in fleet.surface.effects]
+    shown = [(one.id, one.action, one.username, one.target, one.text, one.key) for one in fleet.surface.effects]
     return [json.dumps(row, default=str, sort_keys=True) for row in (*rows, *shown)]
 
 

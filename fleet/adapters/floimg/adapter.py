@@ -13,22 +13,30 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.base import (
-    LONGEST_ID,
-    Account,
-    Action,
-    FeedItem,
-    ImageOrder,
-    Offers,
-    Receipt,
-    Resolution,
-    SaidComment,
-    Verb,
-)
+from fleet.adapters.base import LONGEST_ID, Account, AnyAction, ImageOrder, Receipt, Resolution
 from fleet.adapters.floimg import workflows
 from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
 from fleet.adapters.floimg.wire import Capabilities, Comment, WirePost, WireUser
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
+from fleet.adapters.social import (
+    COMMENT,
+    CONNECT,
+    DEPROVISION,
+    LIKE,
+    POST,
+    PROVISION,
+    REACT,
+    CommentPayload,
+    ConnectPayload,
+    DeprovisionPayload,
+    FeedItem,
+    LikePayload,
+    Offers,
+    PostPayload,
+    ProvisionPayload,
+    ReactionPayload,
+    SaidComment,
+)
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
 
@@ -44,15 +52,14 @@ class FloImg:
     """The adapter. One a process; safe to use from many threads."""
 
     name = "floimg"
-    capabilities = frozenset(Verb)
-    resolution: Mapping[Verb, Resolution] = {
-        Verb.POST: Resolution.PROBE,
-        Verb.COMMENT: Resolution.PROBE,
-        Verb.LIKE: Resolution.NATURAL,
-        Verb.REACT: Resolution.NATURAL,
-        Verb.CONNECT: Resolution.NATURAL,
-        Verb.PROVISION: Resolution.NATURAL,
-        Verb.DEPROVISION: Resolution.NATURAL,
+    actions: Mapping[str, Resolution] = {
+        POST.name: Resolution.PROBE,
+        COMMENT.name: Resolution.PROBE,
+        LIKE.name: Resolution.NATURAL,
+        REACT.name: Resolution.NATURAL,
+        CONNECT.name: Resolution.NATURAL,
+        PROVISION.name: Resolution.NATURAL,
+        DEPROVISION.name: Resolution.NATURAL,
     }
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 30.0) -> None:
@@ -72,7 +79,7 @@ class FloImg:
         self._offers: Offers | None = None
 
     def offers(self) -> Offers:
-        """Return what this server has beyond the FSC API; asked once. Raises a PlatformError while it is away."""
+        """Return what this server has beyond the FSC API; asked once. Raises an AdapterError while it is away."""
         if self._offers is None:
             try:
                 body = self._call("GET", "/api/capabilities", None)
@@ -104,7 +111,7 @@ class FloImg:
     def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
 
-        Raises a PlatformError; a workflow that ends in failure is Refused.
+        Raises an AdapterError; a workflow that ends in failure is Refused.
         """
         persona = order.account.persona_id or "default"
         request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt, order.workflow_type)}
@@ -116,41 +123,43 @@ class FloImg:
             raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
         return urls[0]
 
-    def write(self, action: Action, *, timeout_s: float) -> Receipt:
-        """Make one write. Raises a PlatformError."""
-        match action.verb:
-            case Verb.POST:
-                return self._post(action, timeout_s)
-            case Verb.COMMENT:
-                return self._comment(action, timeout_s)
-            case Verb.LIKE:
-                return self._like(action, timeout_s)
-            case Verb.REACT:
-                return self._react(action, timeout_s)
-            case Verb.CONNECT:
-                return self._connect(action, timeout_s)
-            case Verb.PROVISION:
-                return self._invite(action, timeout_s)
-            case Verb.DEPROVISION:
-                return self._remove(action, timeout_s)
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises an AdapterError."""
+        match action.payload:
+            case PostPayload() as post:
+                return self._post(action, post, timeout_s)
+            case CommentPayload() as comment:
+                return self._comment(action, comment, timeout_s)
+            case LikePayload(target):
+                return self._like(action, target, timeout_s)
+            case ReactionPayload() as reaction:
+                return self._react(action, reaction, timeout_s)
+            case ConnectPayload() as request:
+                return self._connect(action, request, timeout_s)
+            case ProvisionPayload():
+                return self._invite(action.account, timeout_s)
+            case DeprovisionPayload():
+                return self._remove(action.account, timeout_s)
+        raise base.Refused(f"FloImg's API has no {action.type.noun}")
 
-    def probe(self, action: Action, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for the effect of a write sent at or after `since`; None if it is surely not there.
 
         Effects in `known` belong to other jobs. The surface's clock may differ from ours by ten minutes.
         """
-        if action.verb is Verb.POST:
-            found = (i for i in self._own_items(action.account, since - _CLOCK_SKEW)
-                     if i.id not in known and _same(i.description, action.text))  # fmt: skip
-            item = next(found, None)
-            return None if item is None else Receipt(item.id, {"adopted": True})
-        if action.verb is Verb.COMMENT:
-            own = (c for c in self._comments(action) if c.user.username == action.account.username)
-            try:
-                comment = next((c for c in own if c.id not in known), None)
-            except base.Vanished:  # the post, and with it whatever was said there
-                return None
-            return None if comment is None else Receipt(comment.id, {"adopted": True})
+        match action.payload:
+            case PostPayload(text):
+                found = (i for i in self._own_items(action.account, since - _CLOCK_SKEW)
+                         if i.id not in known and _same(i.description, text))  # fmt: skip
+                item = next(found, None)
+                return None if item is None else Receipt(item.id, {"adopted": True})
+            case CommentPayload(target):
+                own = (c for c in self._comments(action.account, target) if c.user.username == action.account.username)
+                try:
+                    comment = next((c for c in own if c.id not in known), None)
+                except base.Vanished:  # the post, and with it whatever was said there
+                    return None
+                return None if comment is None else Receipt(comment.id, {"adopted": True})
         return None
 
     def close(self) -> None:
@@ -159,52 +168,50 @@ class FloImg:
 
     # Writes
 
-    def _post(self, action: Action, timeout_s: float) -> Receipt:
-        request = {
-            "imageUrl": action.image_url, "title": action.text[:TITLE_CHARS], "description": action.text,
-            "workflowId": action.workflow_id, "altText": action.alt_text or None,
-            "visibility": None if action.visibility == "public" else action.visibility,
-        }  # fmt: skip
+    def _post(self, action: AnyAction, post: PostPayload, timeout_s: float) -> Receipt:
+        request = {"imageUrl": post.image_url, "title": post.text[:TITLE_CHARS], "description": post.text}
         # The surface's validator refuses nulls: what we do not know is left out.
-        request = {name: value for name, value in request.items() if value is not None}
+        if post.alt_text:
+            request["altText"] = post.alt_text
+        if post.visibility != "public":
+            request["visibility"] = post.visibility
         body = self._call("POST", "/api/showcase", action.account, json=request, key=action.key, timeout_s=timeout_s)
         return Receipt(parsed(WirePost, body.get("showcaseItem")).id)
 
-    def _comment(self, action: Action, timeout_s: float) -> Receipt:
+    def _comment(self, action: AnyAction, comment: CommentPayload, timeout_s: float) -> Receipt:
         body = self._call(
-            "POST", _comments_path(action), action.account, json={"content": action.text}, key=action.key,
+            "POST", _comments_path(comment.target), action.account, json={"content": comment.text}, key=action.key,
             timeout_s=timeout_s,
         )  # fmt: skip
         return Receipt(parsed(Comment, body.get("comment")).id)
 
-    def _like(self, action: Action, timeout_s: float) -> Receipt:
+    def _like(self, action: AnyAction, target: str, timeout_s: float) -> Receipt:
         """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
-        path = f"/api/showcase/{quote(action.target or '', safe='')}/like"
+        path = f"/api/showcase/{quote(target, safe='')}/like"
         for turn in range(3):
             body = self._call("POST", path, action.account, json={}, key=f"{action.key}:{turn}", timeout_s=timeout_s)
             if body.get("liked") is True:
                 likes = body.get("likeCount")
-                return Receipt(action.target, {"likes": likes if type(likes) is int else None, "restored": turn > 0})
+                return Receipt(target, {"likes": likes if type(likes) is int else None, "restored": turn > 0})
             log.info("like_was_there_already", job_id=action.key)
         raise base.Uncertain("the surface does not say that the post is liked")
 
-    def _react(self, action: Action, timeout_s: float) -> Receipt:
-        path = f"/api/showcase/{quote(action.target or '', safe='')}/reaction"
+    def _react(self, action: AnyAction, reaction: ReactionPayload, timeout_s: float) -> Receipt:
+        path = f"/api/showcase/{quote(reaction.target, safe='')}/reaction"
         self._call(
-            "POST", path, action.account, json={"type": action.reaction}, key=action.key, timeout_s=timeout_s
+            "POST", path, action.account, json={"type": reaction.reaction}, key=action.key, timeout_s=timeout_s
         )  # fmt: skip
-        return Receipt(action.target, {"reaction": action.reaction})
+        return Receipt(reaction.target, {"reaction": reaction.reaction})
 
-    def _connect(self, action: Action, timeout_s: float) -> Receipt:
-        path = f"/api/users/{quote(action.target or '', safe='')}/connect"
-        request = {"message": action.text} if action.text else {}
+    def _connect(self, action: AnyAction, wish: ConnectPayload, timeout_s: float) -> Receipt:
+        path = f"/api/users/{quote(wish.target, safe='')}/connect"
+        request = {"message": wish.text} if wish.text else {}
         body = self._call("POST", path, action.account, json=request, key=action.key, timeout_s=timeout_s)
         told = body.get("connection")
         state = told.get("state") if isinstance(told, dict) else None
-        return Receipt(action.target, {"state": state[:60] if isinstance(state, str) else None})
+        return Receipt(wish.target, {"state": state[:60] if isinstance(state, str) else None})
 
-    def _invite(self, action: Action, timeout_s: float) -> Receipt:
-        account = action.account
+    def _invite(self, account: Account, timeout_s: float) -> Receipt:
         request = {
             "agentId": account.agent_id, "name": account.name, "username": account.username, "isAgent": True,
             "agentPersonaId": account.persona_id, "bio": account.bio or None,
@@ -214,8 +221,8 @@ class FloImg:
         user = body.get("user", body)
         return Receipt(parsed(WireUser, user).id or account.username, {"created": bool(user.get("created"))})
 
-    def _remove(self, action: Action, timeout_s: float) -> Receipt:
-        remote_id = action.account.remote_id
+    def _remove(self, account: Account, timeout_s: float) -> Receipt:
+        remote_id = account.remote_id
         if remote_id is None:
             return Receipt(None, {"was": "never provisioned"})
         try:
@@ -244,10 +251,10 @@ class FloImg:
                 return
         raise base.Uncertain("the feed is too long to say that a post is not in it")
 
-    def _comments(self, action: Action) -> Iterator[Comment]:
+    def _comments(self, account: Account, target: str) -> Iterator[Comment]:
         for page in range(_PROBE_PAGES):
             query = {"limit": _PAGE, "offset": page * _PAGE}
-            body = self._call("GET", _comments_path(action), action.account, params=query)
+            body = self._call("GET", _comments_path(target), account, params=query)
             comments = [parsed(Comment, comment) for comment in comments_of(body)]
             yield from comments
             if len(comments) < _PAGE:
@@ -271,8 +278,8 @@ def _reader(account: Account) -> Account | None:
     return account if account.remote_id is not None else None
 
 
-def _comments_path(action: Action) -> str:
-    return f"/api/showcase/{quote(action.target or '', safe='')}/comments"
+def _comments_path(post_id: str) -> str:
+    return f"/api/showcase/{quote(post_id, safe='')}/comments"
 
 
 def _same(remote: str | None, ours: str) -> bool:

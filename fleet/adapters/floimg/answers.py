@@ -64,7 +64,7 @@ def comments_of(body: dict[str, Any]) -> list[Any]:
     return found
 
 
-def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.PlatformError:
+def error_of(response: Response, body: dict[str, Any], *, as_agent: bool) -> base.AdapterError:
     """Translate a refusal by its code. Whatever is new to us and not 4xx may have happened."""
     nested = body.get("error")
     detail = {**body, **nested} if isinstance(nested, dict) else body

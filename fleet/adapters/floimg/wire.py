@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fleet.adapters.base import LONGEST_ID, FeedItem, Offers, SaidComment, Verb
+from fleet.adapters.base import LONGEST_ID
 from fleet.adapters.floimg.answers import Count, Name, Text, image_url_of, moment_of, reactions_of
+from fleet.adapters.social import CONNECT, REACT, FeedItem, Offers, SaidComment
 
 
 class Wire(BaseModel):
@@ -73,7 +74,9 @@ class Capabilities(Wire):
 
     def offers(self) -> Offers:
         """Return it as the engine asks for it."""
-        return Offers(frozenset(v for name, v in _EXTRAS.items() if name in self.capabilities), self.visibilities)
+        return Offers(
+            frozenset(action for name, action in _EXTRAS.items() if name in self.capabilities), self.visibilities
+        )
 
 
-_EXTRAS = {"reactions": Verb.REACT, "connections": Verb.CONNECT}
+_EXTRAS = {"reactions": REACT.name, "connections": CONNECT.name}

@@ -28,7 +28,7 @@ from fleet.chaos.world.proxy import CommitProxy
 from fleet.chaos.world.servers import Servers
 from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
-from fleet.core.settings import Settings
+from fleet.core.settings import CapSetting, Settings, caps_as_json
 from fleet.engine import deps as runtime_deps
 from fleet.engine import system_agents
 from fleet.engine.agents.models import AgentRow
@@ -44,6 +44,7 @@ LEASE_S, SETTLE_S, REPUBLISH_S = 8.0, 3.0, 3.0
 BY = "the fault harness"
 _LOOK_EVERY_S = 0.05
 _TEMPO = 1000
+_NO_CAPS = dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))
 _READY_S = 120.0
 _WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
 _SUPERVISED = 5  # one in so many agents looks at its feed and proposes
@@ -136,8 +137,7 @@ class World:
         return Settings(
             _env_file=None, database_url=self.ledger_url, broker_url=self.servers.valkey.url(), home=self.home,
             gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
-            lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, post_gap_s=0, comment_gap_s=0,
-            comments_per_day=1_000_000, posts_per_day=1_000_000, likes_per_day=1_000_000, ai_comment_lead=1_000_000,
+            lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, caps=_NO_CAPS, ai_comment_lead=1_000_000,
             surface_writes_per_minute=0, pool_size=5, log_json=True, approval_rules=self._rules,
             hooks_allow=(self.outsiders.receiver.place,),
         )  # fmt: skip
@@ -154,6 +154,7 @@ class World:
         for name in settings.model_fields_set:
             value = getattr(settings, name)
             plain = ",".join(value) if isinstance(value, tuple) else str(value)
+            plain = caps_as_json(value) if name == "caps" else plain
             found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else plain
         return {**found, "PYTHONPATH": programs.python_path()}
 

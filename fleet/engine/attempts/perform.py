@@ -15,12 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from fleet.adapters.base import Action, Resolution
+from fleet.adapters.base import Action, AnyAction, Resolution
 from fleet.adapters.gateway import Lease
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
 from fleet.core.db.sql import GroupStatement, given
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, registry
 from fleet.engine.agents import loop
@@ -114,11 +114,11 @@ def _carry_out(work: Work) -> Outcome:
     called_off = reserve.called_off(work.agent, work.claim)
     if called_off is not None:
         return called_off
-    prepared: Action | Outcome = registry.load(work.handler.prepare)(work)
+    prepared = _prepare(work)
     if not isinstance(prepared, Action):
         return prepared
     reach(Point.JOB_PREPARED)
-    work.gateway.permit(prepared.verb)
+    work.gateway.permit(prepared.type)
     if not work.gateway.policy.dry_run:
         obstacle = reserve.announce(work, prepared)
         if obstacle is not None:
@@ -130,20 +130,32 @@ def _carry_out(work: Work) -> Outcome:
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 
 
+def _prepare(work: Work) -> AnyAction | Outcome:
+    """Return what the job's handler prepares. Raises InvalidInput for an action that its kind does not declare."""
+    prepared: AnyAction | Outcome = registry.load(work.handler.prepare)(work)
+    declared = registry.current().action_of(work.claim.kind)
+    if isinstance(prepared, Action) and prepared.type.name != declared:
+        raise InvalidInput(
+            f"A job of the kind {work.claim.kind} prepared the action {prepared.type.name}; it declares {declared}.",
+            fix="Name the action in its `JobHandler`: caps are counted by it.",
+        )
+    return prepared
+
+
 def _resolve(work: Work) -> Outcome:
     """Find out about a write that may have happened, as the adapter says."""
-    claim, platform = work.claim, work.gateway.platform
-    action = registry.load(work.handler.prepare)(work)
+    claim, adapter = work.claim, work.gateway.adapter
+    action = _prepare(work)
     if not isinstance(action, Action):
         return Absent("nothing was to be written")
-    match platform.resolution[action.verb]:
+    match adapter.actions.get(action.type.name, Resolution.ASK):
         case Resolution.NATURAL | Resolution.RESEND:
             return Absent("repeating it is harmless")
         case Resolution.ASK:
             return Dead(DeadReason.UNKNOWN_OUTCOME, "nobody can tell whether it happened")
         case Resolution.PROBE:
             since = claim.sending_at or work.deps.now() - timedelta(days=1)
-            receipt = platform.probe(action, since=since, known=_known(work))
+            receipt = adapter.probe(action, since=since, known=_known(work))
             if receipt is None:
                 return Absent("looked for it: it is not there")
             return Done(receipt.remote_id, _told(work, action) | dict(receipt.detail))
@@ -154,9 +166,10 @@ def _known(work: Work) -> frozenset[str]:
         return queries.known_remote_ids(tx, work.claim.agent_id, work.claim.kind)
 
 
-def _told(work: Work, action: Action) -> dict[str, Any]:
+def _told(work: Work, action: AnyAction) -> dict[str, Any]:
     """Return what the job's result tells about an action."""
-    return ({"text": action.text} if action.text else {}) | work.told
+    words = action.payload.words
+    return ({"text": words} if words else {}) | work.told
 
 
 def _judge(work: Work, error: Exception) -> AttemptResult:

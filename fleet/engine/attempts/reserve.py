@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
 from fleet.adapters.gateway import Lease, wait_for
 from fleet.core import clock
 from fleet.core.db import Tx
@@ -92,7 +92,7 @@ def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
     return still or Held(held.why, tx.now())
 
 
-def announce(work: Work, action: Action) -> Held | Skipped | None:
+def announce(work: Work, action: AnyAction) -> Held | Skipped | None:
     """Check the caps where nobody can slip past, and commit to the one write; or return why not.
 
     Raises Fenced if the lease has gone to somebody else, or has run out.
@@ -106,11 +106,11 @@ def announce(work: Work, action: Action) -> Held | Skipped | None:
     return end
 
 
-def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
+def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
-    caps = asked[0][0].gateway.policy.caps  # a process has one policy
-    full, within = caps.surface_writes_per_minute, max(caps.day, caps.post_gap)
+    policy = asked[0][0].gateway.policy  # a process has one policy
+    full, within = policy.writes_per_minute, policy.caps.window
     turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
     if full:  # or each process lets in as many as there is room for
         turns |= {f"surface:{one.surface}" for one in claims}
@@ -135,7 +135,7 @@ def _announce_all(asked: list[tuple[Work, Action]], patience_ms: int) -> Sequenc
     return ends
 
 
-def _turns(claim: Claim, action: Action) -> Iterator[str]:
+def _turns(claim: Claim, action: AnyAction) -> Iterator[str]:
     """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
     and what the job's feature names.
     """
@@ -150,7 +150,7 @@ def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) 
     tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
 
 
-def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
+def _obstacle(tx: Tx, asked: tuple[Work, AnyAction], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
     """Return why a job must not write now; `going` is how many others are about to write to its surface."""
     work, action = asked
     if not rows:
@@ -162,15 +162,15 @@ def _obstacle(tx: Tx, asked: tuple[Work, Action], rows: Sequence[Any], *, going:
     return obstacle or (None if check is None else registry.load(check)(tx, work, action))
 
 
-def _capped(work: Work, action: Action, counted: BeforeWrite, going: int) -> Held | Skipped | None:
+def _capped(work: Work, action: AnyAction, counted: BeforeWrite, going: int) -> Held | Skipped | None:
     """Return what the caps say."""
-    if action.verb in (Verb.PROVISION, Verb.DEPROVISION):
+    if not action.type.is_counted:
         return None
-    caps = work.gateway.policy.caps
-    wait = wait_for(action.verb, usage.usage_of(counted.writes), caps, counted.now)
+    policy = work.gateway.policy
+    wait = wait_for(action.type, usage.usage_of(counted.writes), policy.caps, counted.now)
     if wait is not None:
         return Held(wait.why, wait.until)
-    full = caps.surface_writes_per_minute
+    full = policy.writes_per_minute
     if full and counted.surface_writes_in_a_minute + going >= full:
         return Held(f"cap: {full} writes a minute", counted.now + _MINUTE / 4)
     return None

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.adapters.base import Account
+from fleet.adapters.base import Account, Action, ActionType, P
 from fleet.adapters.gateway import Gateway, Lease
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
 from fleet.engine import registry
 from fleet.engine.agents.loop import ActingAgent
@@ -57,6 +57,17 @@ class Work:
     def account(self) -> Account:
         """The account to act with."""
         return self.deps.account(self.agent)
+
+    @property
+    def target(self) -> str:
+        """What the job is about. Raises InvalidInput for a job about nothing."""
+        if self.claim.target is None:
+            raise InvalidInput(f"A job of the kind {self.claim.kind} needs a target.")
+        return self.claim.target
+
+    def action(self, one: ActionType[P], payload: P) -> Action[P]:
+        """Return an action of the job's agent, with the job's id as its key."""
+        return Action(one, self.account, str(self.claim.job_id), payload)
 
     @property
     def words_within_s(self) -> float:

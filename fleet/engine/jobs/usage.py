@@ -52,10 +52,14 @@ def counted(row: Any) -> BeforeWrite:
 
 
 def usage_of(writes: Writes) -> WriteUsage:
-    """Return what the ledger counted in the form that the caps want."""
-    return WriteUsage(
-        {kind: number for kind, (number, _) in writes.items()}, {kind: at for kind, (_, at) in writes.items()}
-    )
+    """Return what the ledger counted by kinds of job, by types of action."""
+    counts: dict[str, int] = {}
+    last_at: dict[str, datetime] = {}
+    for kind, (number, at) in writes.items():
+        action = registry.current().action_of(kind)
+        counts[action] = counts.get(action, 0) + number
+        last_at[action] = max(at, last_at.get(action, at))
+    return WriteUsage(counts, last_at)
 
 
 def open_targets(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts.states import DraftKind
+from fleet.features.publishing.rules import comment_would_crowd
 from fleet.llm.scan_request import MOST, Idea, ScanAnswer
 
 
@@ -64,9 +64,9 @@ class Sifted:
     dropped: Mapping[str, int]
 
 
-def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known: Known, caps: Caps) -> Sifted:
+def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known: Known, lead: int) -> Sifted:
     """Return the drafts that an answer amounts to. Whatever goes in, every part is kept or counted once."""
-    sieve = _Sieve(batch, offered, known, caps)
+    sieve = _Sieve(batch, offered, known, lead)
     for idea in answer.ideas:
         sieve.take(idea)
     counted = Counter({"malformed": answer.malformed, "unfit": answer.unfit})
@@ -76,10 +76,10 @@ def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known
 class _Sieve:
     """Remembers what it kept, so that of two alike the first stays."""
 
-    def __init__(self, batch: Sequence[ShownPost], offered: Offered, known: Known, caps: Caps) -> None:
+    def __init__(self, batch: Sequence[ShownPost], offered: Offered, known: Known, lead: int) -> None:
         self._posts = {shown.ref: shown for shown in batch}
         self._people = {shown.author_ref: shown for shown in batch if shown.author_id}
-        self._offered, self._known, self._caps = offered, known, caps
+        self._offered, self._known, self._lead = offered, known, lead
         self._taken = set(known.taken)
         self._captions = {_plain(caption) for caption in known.captions}
         self._comments = Counter(known.comments)
@@ -129,7 +129,7 @@ class _Sieve:
 
     def _would_crowd(self, about: ShownPost) -> bool:
         ours = self._comments[about.post_id]
-        return comment_would_crowd(about.humans + ours, ours, self._caps)
+        return comment_would_crowd(about.humans + ours, ours, self._lead)
 
 
 def _plain(words: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work

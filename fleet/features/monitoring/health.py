@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fleet.adapters.registry import ADAPTERS
+from fleet.adapters import registry as adapters
 from fleet.core import clock, queue, text
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
@@ -110,7 +110,7 @@ def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
 
 def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:
     troubles = stats.trouble(tx, since=now - _LATELY)
-    for name in ADAPTERS:
+    for name in adapters.names():
         title = f"Surface {name}"
         held = next((hold for hold in holds if hold.scope == "surface" and hold.key == name), None)
         sent_at = stats.last_sent_at(tx, name)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from fleet.adapters.social import social
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.engine import dispatch, registry
@@ -20,7 +22,15 @@ from fleet.engine.jobs import usage
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.schedule import next_wake
 from fleet.features.personas.service import schedule_of
-from fleet.features.publishing.rules import FeedObservation, PublishingDecision, SeenItem, decide, from_data, to_data
+from fleet.features.publishing.rules import (
+    CAPPED,
+    FeedObservation,
+    PublishingDecision,
+    SeenItem,
+    decide,
+    from_data,
+    to_data,
+)
 from fleet.features.publishing.surroundings import surroundings
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
@@ -42,11 +52,9 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     agent = claimed.agent
     has_account = agent.remote_account is not None or deps.settings.dry_run
     gateway = deps.gateway(agent.surface)
-    feed = gateway.platform.feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
+    feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
-    known = surroundings(
-        deps.db, agent.id, [item.id for item in feed], since=claimed.now - max(caps.day, caps.post_gap)
-    )
+    known = surroundings(deps.db, agent.id, [item.id for item in feed], since=claimed.now - caps.window)
     return FeedObservation(
         now=claimed.now,
         agent_id=agent.id,
@@ -63,7 +71,8 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
             for item in feed
         ),
         usage=usage.usage_of(known.writes),
-        caps=caps,
+        caps=replace(caps, actions={name: caps.actions[name] for name in CAPPED}),
+        comment_lead=deps.settings.ai_comment_lead,
         held_kinds=tuple(hold.key for hold in claimed.holds if hold.scope == "kind"),
         asked_for=claimed.tick.asked_for,
         waits=_waits(deps, agent, claimed.now),

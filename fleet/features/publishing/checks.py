@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
+from fleet.adapters.social import CommentPayload
 from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import Claim
@@ -16,12 +17,12 @@ from fleet.features.publishing import comment_candidates, surroundings
 from fleet.features.publishing.words.review_words import said_meanwhile
 
 
-def turns(claim: Claim, action: Action) -> Iterator[str]:
+def turns(claim: Claim, action: AnyAction) -> Iterator[str]:
     """Give the locks that a write takes: comments on its post are counted, and its text is compared with others."""
-    if action.verb is Verb.COMMENT:
-        yield post_turn(claim.surface, action.target)
-    if action.text:
-        yield f"text:{claim.surface}:{action.text}"
+    if isinstance(action.payload, CommentPayload):
+        yield post_turn(claim.surface, action.payload.target)
+    if action.payload.words:
+        yield f"text:{claim.surface}:{action.payload.words}"
 
 
 def post_turn(surface: str, post: str | None) -> str:
@@ -29,11 +30,11 @@ def post_turn(surface: str, post: str | None) -> str:
     return f"post:{surface}:{post}"
 
 
-def obstacle(tx: Tx, work: Work, action: Action) -> Skipped | None:
+def obstacle(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     """Return why a write must not happen: the fleet crowds its post, or its words have been published meanwhile."""
-    if action.verb is Verb.COMMENT and action.target is not None:
-        offer = comment_candidates.chosen(work.claim, action.target)
-        ours = surroundings.comments_on(tx, action.target)
-        if comment_candidates.crowded(offer, ours, work.gateway.policy.caps):
+    if isinstance(action.payload, CommentPayload):
+        offer = comment_candidates.chosen(work.claim, action.payload.target)
+        ours = surroundings.comments_on(tx, action.payload.target)
+        if comment_candidates.crowded(offer, ours, work.deps.settings.ai_comment_lead):
             return Skipped("enough of us have commented on this post")
     return said_meanwhile(tx, work, action)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.engine import registry
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import Claim
 from fleet.features.publishing import comment_targets
+from fleet.features.publishing.rules import comment_would_crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def offered(claim: Claim) -> tuple[Offer, ...]:
 def still_open(work: Work) -> tuple[Offer, ...]:
     """Return what may be answered now: not what this agent's other jobs or waiting drafts are about, nor what the fleet
     crowds."""
-    claim, caps = work.claim, work.gateway.policy.caps
+    claim, lead = work.claim, work.deps.settings.ai_comment_lead
     offers = offered(claim)
     standing = comment_targets.look(work.deps.db, claim, [one.id for one in offers])
     with work.deps.db.transaction() as tx:
@@ -50,13 +50,13 @@ def still_open(work: Work) -> tuple[Offer, ...]:
     return tuple(
         one
         for one in offers
-        if one.id not in standing.answered | waiting and not crowded(one, standing.ours.get(one.id, 0), caps)
+        if one.id not in standing.answered | waiting and not crowded(one, standing.ours.get(one.id, 0), lead)
     )
 
 
-def crowded(offer: Offer, ours: int, caps: Caps) -> bool:
+def crowded(offer: Offer, ours: int, lead: int) -> bool:
     """Say whether one more of the fleet's comments, of which so many stand there, would be one too many."""
-    return comment_would_crowd(offer.human + ours, ours, caps)
+    return comment_would_crowd(offer.human + ours, ours, lead)
 
 
 def chosen(claim: Claim, target: str) -> Offer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from fleet.adapters import social
 from fleet.engine.policy import Priority, RetryPolicy
 from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, JobHandler
 
@@ -19,6 +20,7 @@ FEATURE = Feature(
             actions=("post", "comment", "like", "browse"),
         ),
     ),
+    actions=social.ACTIONS,
     agent_deleted="fleet.features.publishing.handlers.account:remove_account",
     jobs=(
         JobHandler(

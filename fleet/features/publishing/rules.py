@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from fleet.adapters.base import Verb
-from fleet.adapters.gateway import Caps, WriteUsage, comment_would_crowd, wait_for
+from fleet.adapters.base import Cap
+from fleet.adapters.gateway import Caps, WriteUsage, wait_for
+from fleet.adapters.social import COMMENT, LIKE, POST
 
 ACTIONS = ("post", "comment", "like", "browse")
 MOST_OFFERED = 8
@@ -22,7 +23,8 @@ MOST_OFFERED = 8
 LONGEST_CAPTION_CHARS = 600
 """Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
 
-_CAPPED = {"post": Verb.POST, "comment": Verb.COMMENT, "like": Verb.LIKE}
+CAPPED = {one.name: one for one in (POST, COMMENT, LIKE)}
+"""The actions among them that are written to the surface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class FeedObservation:
     feed: tuple[SeenItem, ...]
     usage: WriteUsage
     caps: Caps
+    comment_lead: int
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
     waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
@@ -136,8 +139,8 @@ def _obstacle(name: str, moment: FeedObservation, candidates: Mapping[str, list[
         return "a post of mine is on its way"
     if name == "comment" and moment.commenting:
         return "a comment of mine is waiting"
-    if name in _CAPPED:
-        wait = wait_for(_CAPPED[name], moment.usage, moment.caps, moment.now)
+    if name in CAPPED:
+        wait = wait_for(CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:
             return wait.why
     if name in ("comment", "like") and not candidates[name]:
@@ -155,8 +158,17 @@ def _to_comment(moment: FeedObservation) -> list[SeenItem]:
         for post in moment.feed
         if post.author != moment.username
         and not post.commented
-        and not comment_would_crowd(post.comments, post.ours, moment.caps)
+        and not comment_would_crowd(post.comments, post.ours, moment.comment_lead)
     ]
+
+
+def comment_would_crowd(comments: int, ours: int, lead: int) -> bool:
+    """Say whether one more AI comment would put them beyond the human ones plus the lead.
+
+    `comments` counts all on the post, `ours` the fleet's (some perhaps not shown yet).
+    """
+    human = max(0, comments - ours)
+    return ours + 1 > human + lead
 
 
 def _react(action: str, posts: list[SeenItem], moment: FeedObservation, weights: Mapping[str, float],
@@ -208,13 +220,15 @@ def _appeal(post: SeenItem, interests: tuple[str, ...]) -> float:
 def to_data(moment: FeedObservation) -> dict[str, Any]:
     """Return a moment as JSON-ready data for the decision log."""
     last_at = {name: at.isoformat() for name, at in moment.usage.last_at.items()}
-    caps = {n: v.total_seconds() if isinstance(v, timedelta) else v for n, v in _columns(moment.caps).items()}
+    caps = {
+        name: {"gap_s": cap.gap.total_seconds(), "per_day": cap.per_day} for name, cap in moment.caps.actions.items()
+    }
     return _columns(moment) | {
         "now": moment.now.isoformat(),
         "agent_id": str(moment.agent_id),
         "feed": [_columns(seen) for seen in moment.feed],
         "usage": {"counts": dict(moment.usage.counts), "last_at": last_at},
-        "caps": caps,
+        "caps": {"actions": caps, "day_s": moment.caps.day.total_seconds()},
     }
 
 
@@ -232,8 +246,8 @@ def from_data(data: Mapping[str, Any]) -> FeedObservation:
         dict(data["usage"]["counts"]),
         {name: datetime.fromisoformat(at) for name, at in data["usage"]["last_at"].items()},
     )
-    spans = ("post_gap", "comment_gap", "day")
-    numbers: dict[str, Any] = {n: timedelta(seconds=v) if n in spans else v for n, v in data["caps"].items()}
+    if "comment_lead" not in recorded:  # an earlier version kept it among the caps
+        recorded["comment_lead"] = int(data["caps"]["ai_comment_lead"])
     rest = {
         "now": datetime.fromisoformat(data["now"]),
         "agent_id": uuid.UUID(data["agent_id"]),
@@ -241,6 +255,23 @@ def from_data(data: Mapping[str, Any]) -> FeedObservation:
         "feed": tuple(SeenItem(**post) for post in data["feed"]),
         "held_kinds": tuple(data["held_kinds"]),
         "usage": usage,
-        "caps": Caps(**numbers),
+        "caps": _caps_from(data["caps"]),
     }
     return FeedObservation(**{**recorded, **rest})
+
+
+def _caps_from(data: Mapping[str, Any]) -> Caps:
+    """Return recorded caps."""
+    if "actions" not in data:  # an earlier version had a field for each
+        data = {
+            "actions": {
+                "post": {"gap_s": data["post_gap"], "per_day": data["posts_per_day"]},
+                "comment": {"gap_s": data["comment_gap"], "per_day": data["comments_per_day"]},
+                "like": {"gap_s": 0.0, "per_day": data["likes_per_day"]},
+            },
+            "day_s": data["day"],
+        }
+    caps = {
+        name: Cap(gap=timedelta(seconds=cap["gap_s"]), per_day=cap["per_day"]) for name, cap in data["actions"].items()
+    }
+    return Caps(caps, timedelta(seconds=data["day_s"]))

@@ -17,8 +17,8 @@ router = APIRouter(prefix="/settings", tags=["settings"])
 class SettingOut(BaseModel):
     """One setting as it counts now."""
 
-    name: str = Field(examples=["posts_per_day"])
-    variable: str = Field(examples=["FLEET_POSTS_PER_DAY"])
+    name: str = Field(examples=["recent_texts"])
+    variable: str = Field(examples=["FLEET_RECENT_TEXTS"])
     value: str | int | float | bool | list[str] | None = Field(description="*** stands for a secret that is set")
     source: SettingSource
     description: str

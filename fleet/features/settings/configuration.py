@@ -6,7 +6,7 @@ Nothing here tells a secret: of one it is said that it is set, and passwords wit
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from fleet.accounts import keystore
 from fleet.core.masking import mask
-from fleet.core.settings import SECRETS, Settings
-from fleet.engine.deps import Deps
+from fleet.core.settings import REPLACED, SECRETS, Settings, caps_as_json
+from fleet.engine import registry
+from fleet.engine.deps import Deps, caps_of
 
 HIDDEN = "***"
 """Stands for a secret that is set."""
@@ -36,7 +37,7 @@ class SettingSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as it counts now. `variable` is what sets it."""
+    """One setting as it counts now, or a part of one ("caps.post.gap_s"). `variable` is what sets it."""
 
     name: str
     value: Value
@@ -46,8 +47,9 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The name of its variable."""
-        return f"FLEET_{self.name.upper()}"
+        """The name of its variable, and of the part within."""
+        name, _, part = self.name.partition(".")
+        return f"FLEET_{name.upper()} {part}".rstrip()
 
     @property
     def shown(self) -> str:
@@ -76,23 +78,39 @@ def look(deps: Deps) -> list[Setting]:
 def effective(settings: Settings, stored: Collection[str] = ()) -> list[Setting]:
     """Return every setting in the order of their definition; `stored` are the secrets that the key store holds.
 
-    `.env` and what a command was told count as environment: they stand before the key store.
+    `.env` and what a command was told count as environment: they stand before the key store. Settings that others
+    have replaced are left out unless they are set.
     """
     return [
         Setting(name, *_value_of(settings, name, stored), field.description or "", name in SECRETS)
         for name, field in Settings.model_fields.items()
+        if name not in REPLACED or name in settings.replaced
     ]
 
 
-CAPS = ("dry_run", "post_gap_s", "comment_gap_s", "posts_per_day", "comments_per_day", "likes_per_day",
-        "connects_per_day", "ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")  # fmt: skip
-"""The settings that cap what agents do."""
+CAPS = ("ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")
+"""The settings that cap what agents do, beside those of single actions."""
 
 
 def caps(settings: Settings) -> list[Setting]:
-    """Return the caps in force, and the source of each."""
+    """Return the caps in force, and the source of each. Raises InvalidInput for caps of unknown actions."""
     by_name = {one.name: one for one in effective(settings)}
-    return [by_name[name] for name in CAPS]
+    return [by_name["dry_run"], *_action_caps(settings), *(by_name[name] for name in CAPS)]
+
+
+def _action_caps(settings: Settings) -> Iterator[Setting]:
+    given = settings.caps_given()
+    for name, cap in caps_of(settings).items():
+        noun = registry.current().action_types[name].noun
+        set_here = given[name].model_fields_set if name in given else set()
+        parts: tuple[tuple[str, float | int | None, str], ...] = (
+            ("gap_s", cap.gap.total_seconds() or None, f"least time between two {noun}s of one agent"),
+            ("per_day", cap.per_day, f"most {noun}s of one agent in 24 hours"),
+        )
+        for part, value, description in parts:
+            source = SettingSource.ENVIRONMENT if part in set_here else SettingSource.DEFAULT
+            if value is not None or part in set_here:
+                yield Setting(f"caps.{name}.{part}", value or 0, source, description)
 
 
 def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, SettingSource]:
@@ -113,4 +131,6 @@ def _plain(value: object) -> Value:
             return [str(_plain(one)) for one in value]
         case Path():
             return str(value)
+        case dict():
+            return caps_as_json(value)
     return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", mask(str(value)))

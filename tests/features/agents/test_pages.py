@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import pytest
 import sqlalchemy as sa
 
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import clock, ids
 from fleet.engine import dispatch
 from fleet.engine.agents import lookup, queries

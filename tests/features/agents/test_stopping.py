@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from fleet.adapters import base
-from fleet.adapters.base import Action
+from fleet.adapters.base import AnyAction
 from fleet.core import ids
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
@@ -102,7 +102,7 @@ def test_what_a_deleted_agent_is_to_try_again_is_not_tried(fleet: Fleet) -> None
     agent = fleet.agent()
     job = add(fleet, agent, POST)
 
-    def deleted(_: Action) -> None:
+    def deleted(_: AnyAction) -> None:
         agent_commands.delete(fleet.deps, fleet.row(agent).username, by="mia")
         raise base.Unreachable("nobody answers")
 

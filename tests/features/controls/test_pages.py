@@ -239,9 +239,9 @@ def row_of(page: str, variable: str) -> str:
 
 
 def test_caps_say_where_they_come_from(database_url: str) -> None:
-    web = Web(make_fleet(database_url, posts_per_day=7))
+    web = Web(make_fleet(database_url, caps={"post": {"per_day": 7}}))
     page = web.browser("viewer").get("/controls").text
-    posts, likes = row_of(page, "FLEET_POSTS_PER_DAY"), row_of(page, "FLEET_LIKES_PER_DAY")
+    posts, likes = row_of(page, "FLEET_CAPS post.per_day"), row_of(page, "FLEET_CAPS like.per_day")
     assert ">7<" in posts and "environment" in posts and "default" in likes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.accounts.sealing import new_key
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import events
 from fleet.engine import controls
 from fleet.engine.agents import commands

@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import Verb
 from fleet.core import failpoints, ids
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.failpoints import Point
@@ -92,7 +91,7 @@ def test_an_approved_comment_is_published_in_the_words_that_were_approved(fleet:
     assert answer.decided is not None and answer.decided.settled
     assert publish(fleet, draft).state == JobState.DONE
     (effect,) = fleet.surface.effects
-    assert (effect.verb, effect.target, effect.text) == (Verb.COMMENT, draft.target, COMMENT.text)
+    assert (effect.action, effect.target, effect.text) == ("comment", draft.target, COMMENT.text)
     assert fleet.words.calls == calls
     assert drafting.show(fleet.deps, str(draft.id))[0].outcome == "published"
 
@@ -102,7 +101,7 @@ def test_every_kind_of_draft_is_published_as_what_it_is(fleet: Fleet) -> None:
     approve(fleet, *made)
     assert [publish(fleet, draft).state for draft in made] == [JobState.DONE] * 3
     (shown,) = fleet.surface.effects
-    assert (shown.verb, shown.text) == (Verb.POST, POST.text)
+    assert (shown.action, shown.text) == ("post", POST.text)
     agent = fleet.row(made[0].agent_id).username
     assert fleet.surface.social == {("react", agent, made[1].target): "love", ("connect", agent, "id-zoe"): ASK.text}
     assert fleet.surface.images_paid == [f"{job_of(fleet, made[0]).id}:image"]

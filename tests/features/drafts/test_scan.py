@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import FeedItem, Offers, SaidComment
+from fleet.adapters.social import FeedItem, Offers, SaidComment
 from fleet.core import failpoints, ids
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point

@@ -11,10 +11,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from fleet.adapters.gateway import Caps, comment_would_crowd
 from fleet.features.drafts import content
 from fleet.features.drafts.sifting import Known, Offered, ShownPost, sift
 from fleet.features.drafts.states import MOVES, DraftStatus
+from fleet.features.publishing.rules import comment_would_crowd
 from fleet.llm import scan_request as scanning
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import Speaker
@@ -47,6 +47,7 @@ ITEMS = tuple(
 BATCH = [ShownPost(item.ref, item.author_ref, f"post-{n}", f"id-{item.author_ref}", f"zoe_{n % 3}", n)
          for n, item in enumerate(ITEMS)]  # fmt: skip
 REQUEST = ScanRequest(SPEAKER, ITEMS)
+LEAD = 3
 
 refs = st.sampled_from([item.ref for item in ITEMS] + [item.author_ref for item in ITEMS] + ["p99", "", "post-1"])
 words = st.text(max_size=60) | st.sampled_from(
@@ -79,7 +80,7 @@ ANSWERS = st.fixed_dictionaries(
 
 
 def kept(answer: ScanAnswer, known: Known | None = None, offered: Offered = EVERYTHING) -> tuple[Any, Counter[str]]:
-    sifted = sift(answer, BATCH, offered, known or Known(), Caps())
+    sifted = sift(answer, BATCH, offered, known or Known(), LEAD)
     return sifted.proposed, Counter(sifted.dropped)
 
 
@@ -180,9 +181,9 @@ def test_what_falls_is_counted_by_its_reason(idea: Idea, known: Known, reason: s
 def test_ai_comments_never_exceed_the_human_ones_plus_three(humans: int, ours: int) -> None:
     batch = [ShownPost("p1", "u1", "post-1", "id-1", "zoe", humans)]
     answer = ScanAnswer((Idea("comment", "p1", "Yes."),))
-    proposed = sift(answer, batch, EVERYTHING, Known(comments={"post-1": ours}), Caps()).proposed
+    proposed = sift(answer, batch, EVERYTHING, Known(comments={"post-1": ours}), LEAD).proposed
     assert bool(proposed) == (ours + 1 <= humans + 3)
-    assert bool(proposed) == (not comment_would_crowd(humans + ours, ours, Caps()))
+    assert bool(proposed) == (not comment_would_crowd(humans + ours, ours, LEAD))
 
 
 @given(st.integers(0, 2**32), st.sets(st.sampled_from(KINDS), min_size=1))

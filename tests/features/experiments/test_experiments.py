@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import clock, db, failpoints, ids
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput

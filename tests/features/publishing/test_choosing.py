@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.adapters import base
-from fleet.adapters.base import FeedItem
+from fleet.adapters.social import FeedItem
 from fleet.core import ids
 from fleet.core.failpoints import Point
 from fleet.engine.attempts import work as work_module

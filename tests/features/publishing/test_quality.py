@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from fleet.adapters import base
-from fleet.adapters.base import Action, ImageOrder
+from fleet.adapters.base import AnyAction, ImageOrder
 from fleet.core import events, ids
 from fleet.core.failpoints import Point
 from fleet.engine import surface_pictures
@@ -293,10 +293,10 @@ def test_a_crash_between_drafts_pays_for_none_twice(fleet: Fleet, monkeypatch: p
 
 
 def sent_picture(fleet: Fleet, job: uuid.UUID) -> str:
-    sent: list[Action] = []
+    sent: list[AnyAction] = []
     fleet.surface.faults = [sent.append]  # type: ignore[list-item]
     perform(fleet.deps, job)
-    return sent[0].image_url if sent else ""
+    return str(getattr(sent[0].payload, "image_url", "")) if sent else ""
 
 
 def picture(image: Image.Image, format: Format = Format.PNG) -> bytes:

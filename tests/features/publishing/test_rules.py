@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given
 
 from fleet.adapters.gateway import Caps, WriteUsage
-from fleet.features.publishing.rules import ACTIONS, FeedObservation, Plan, SeenItem, decide, from_data, to_data
+from fleet.adapters.social import COMMENT, LIKE, POST
+from fleet.features.publishing.rules import (
+    ACTIONS,
+    FeedObservation,
+    Plan,
+    SeenItem,
+    comment_would_crowd,
+    decide,
+    from_data,
+    to_data,
+)
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ME = uuid.UUID(int=7)
@@ -25,7 +35,7 @@ WEIGHTS = {"post": 0.7, "comment": 0.4, "like": 0.8, "browse": 0.6}
 def moment(**changes: Any) -> FeedObservation:
     values: dict[str, Any] = {
         "now": NOW, "agent_id": ME, "username": "me", "has_account": True, "weights": WEIGHTS, "interests": ("light",),
-        "feed": FEED, "usage": WriteUsage(), "caps": Caps(),
+        "feed": FEED, "usage": WriteUsage(), "caps": Caps.of((POST, COMMENT, LIKE)), "comment_lead": 3,
     }  # fmt: skip
     return FeedObservation(**{**values, **changes})
 
@@ -170,3 +180,25 @@ def test_whatever_the_moment_a_decision_keeps_the_rules_and_can_be_repeated(when
                 assert not (plan.kind == "comment" and seen[target or ""].commented)
     if decision.action is None:
         assert decision.thought
+
+
+def test_a_moment_that_an_earlier_version_recorded_is_read() -> None:
+    recorded = to_data(moment())
+    del recorded["comment_lead"]
+    recorded["caps"] = {
+        "post_gap": 1800.0, "comment_gap": 20.0, "posts_per_day": 48, "comments_per_day": 50, "likes_per_day": 500,
+        "connects_per_day": 10, "ai_comment_lead": 3, "surface_writes_per_minute": 100, "day": 86400.0,
+    }  # fmt: skip
+    assert from_data(json.loads(json.dumps(recorded))) == moment()
+
+
+@given(st.integers(0, 30), st.integers(0, 10))
+def test_ai_comments_never_exceed_the_human_ones_by_more_than_the_lead(human: int, lead: int) -> None:
+    ours = 0
+    while not comment_would_crowd(human + ours, ours, lead):
+        ours += 1
+    assert ours == human + lead
+
+
+def test_a_count_that_the_surface_shows_late_does_not_let_us_in() -> None:
+    assert comment_would_crowd(comments=0, ours=3, lead=3)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fleet.adapters import base
 from fleet.adapters.base import Action
+from fleet.adapters.social import PostPayload
 from fleet.cli.app import cli as root
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
@@ -34,8 +35,8 @@ def signing_fleet(database_url: str, **settings: Any) -> tuple[Fleet, list[str]]
     """A fleet and the addresses of the pictures that it posts."""
     fleet, sent = make_fleet(database_url, **settings), []
 
-    def note(action: Action) -> None:
-        sent.append(action.image_url)
+    def note(action: Action[PostPayload]) -> None:
+        sent.append(action.payload.image_url)
 
     fleet.surface.faults = [note]
     says(fleet, POEMS[0])

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from fleet.core.settings import SECRETS, Settings
-from fleet.features.settings.configuration import HIDDEN, Setting, SettingSource, Value, effective
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import REPLACED, SECRETS, Settings
+from fleet.features.settings.configuration import HIDDEN, Setting, SettingSource, Value, caps, effective
 
 
 def settings(**given: object) -> Settings:
@@ -19,14 +20,35 @@ def one(name: str, given: Settings, stored: tuple[str, ...] = ()) -> Setting:
 
 
 def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEET_POSTS_PER_DAY", "7")
+    monkeypatch.setenv("FLEET_RECENT_TEXTS", "7")
     given = settings(dry_run=True)
-    assert [setting.name for setting in effective(given)] == list(Settings.model_fields)
-    posts = one("posts_per_day", given)
-    assert (posts.value, posts.source, posts.variable) == (7, SettingSource.ENVIRONMENT, "FLEET_POSTS_PER_DAY")
-    assert posts.description == "most posts of one agent in 24 hours"
+    assert [setting.name for setting in effective(given)] == [n for n in Settings.model_fields if n not in REPLACED]
+    texts = one("recent_texts", given)
+    assert (texts.value, texts.source, texts.variable) == (7, SettingSource.ENVIRONMENT, "FLEET_RECENT_TEXTS")
+    assert texts.description == "newest texts that a new one must not repeat"
     assert one("dry_run", given).source == "environment"
     assert one("tempo", given).source == "default"
+
+
+def test_a_setting_that_was_replaced_is_shown_where_it_is_set() -> None:
+    given = settings(posts_per_day=7, caps={"post": {"gap_s": 60}})
+    assert (one("posts_per_day", given).value, one("posts_per_day", given).description) == (
+        7, "now in FLEET_CAPS: post.per_day",
+    )  # fmt: skip
+    assert one("caps", given).value == '{"post": {"gap_s": 60.0}}'
+
+
+def test_caps_in_force_are_those_of_every_action_and_say_where_they_come_from() -> None:
+    given = settings(posts_per_day=7, caps={"comment": {"gap_s": 0}})
+    found = {cap.variable: (cap.shown, cap.source.value) for cap in caps(given) if cap.name.startswith("caps.")}
+    assert found == {
+        "FLEET_CAPS post.gap_s": ("1,800 s", "default"), "FLEET_CAPS post.per_day": ("7", "environment"),
+        "FLEET_CAPS comment.gap_s": ("0 s", "environment"), "FLEET_CAPS comment.per_day": ("50", "default"),
+        "FLEET_CAPS like.per_day": ("500", "default"), "FLEET_CAPS react.per_day": ("500", "default"),
+        "FLEET_CAPS connect.per_day": ("10", "default"),
+    }  # fmt: skip
+    with pytest.raises(InvalidInput, match="FLEET_CAPS names actions that no feature registers: pots"):
+        caps(settings(caps={"pots": {"per_day": 1}}))
 
 
 def test_what_the_environment_sets_stands_before_the_key_store() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from fleet.adapters.base import Account, AccountMissing, TokenRefused
+from fleet.adapters.social import social
 from fleet.cli.frame import render
 from fleet.cli.frame.check_result import CheckLevel, CheckResult, fail, ok, warn
 from fleet.cli.frame.context import Door
@@ -78,7 +79,7 @@ def _rate(microusd: int) -> str:
 def gallery(door: Door) -> CheckResult:
     """Ask the surface for its feed with our token, as nobody in particular."""
     gateway = door.deps.gateway(_SURFACE)
-    platform = gateway.platform
+    platform = social(gateway.adapter)
     if not gateway.is_allowed_host:
         message = f"agents may not write to {platform.host}:{platform.port}: it is not among FLEET_ALLOWED_HOSTS"
         return fail("gallery", message, "Add it there if its owner agrees to automated accounts.")

@@ -1,4 +1,5 @@
 """Variables that are called like Fleet's and that nothing reads: a misspelt FLEET_DRY_RUN would let agents write.
+Variables that another one has replaced are told too.
 
 Called by `fleet check` and `fleet up`, which tell of them; nothing is refused, since others have variables of that name
 too. Commands are looked through only when a name is neither a setting nor one of those below.
@@ -14,7 +15,7 @@ from pathlib import Path
 import click
 from dotenv import dotenv_values
 
-from fleet.core.settings import Settings
+from fleet.core.settings import REPLACED, Settings
 
 _PREFIX = "FLEET_"
 _OTHERS = frozenset(
@@ -27,6 +28,15 @@ _OF_TESTS = "FLEET_TEST_"
 def found() -> list[str]:
     """Return a sentence for each such variable of the environment and of `.env`."""
     given = {*os.environ, *_dotted()}
+    return [*_unread(given), *(_replaced(name) for name in REPLACED if f"{_PREFIX}{name.upper()}" in given)]
+
+
+def _replaced(name: str) -> str:
+    places = " and ".join(f"{action}.{part}" for action, part in REPLACED[name])
+    return f"{_PREFIX}{name.upper()} is an old setting; set {places} in FLEET_CAPS."
+
+
+def _unread(given: set[str]) -> list[str]:
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHERS
     unknown = sorted(one for one in given - known if one.startswith(_PREFIX) and not one.startswith(_OF_TESTS))
     if not unknown:

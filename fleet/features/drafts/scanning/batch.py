@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.adapters import base
-from fleet.adapters.base import FeedItem, SaidComment, Verb
+from fleet.adapters.social import CONNECT, REACT, FeedItem, SaidComment, social
 from fleet.core.db import Tx
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.work import Work
@@ -58,10 +58,10 @@ def habits(tx: Tx, agent_id: uuid.UUID) -> Habits:
 
 
 def look(work: Work) -> dict[str, Any]:
-    """Read what is new in the agent's own feed. Raises a PlatformError while the surface is away."""
+    """Read what is new in the agent's own feed. Raises an AdapterError while the surface is away."""
     with work.deps.db.transaction() as tx:
         how = habits(tx, work.agent.id)
-    platform = work.gateway.platform
+    platform = social(work.gateway.adapter)
     feed = platform.feed(work.account, limit=work.deps.settings.scan_items, audience=how.audience)
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
@@ -110,7 +110,7 @@ def _comments(work: Work, items: Sequence[FeedItem], agents: set[str], *,
     left = MOST_COMMENTS
     for item in [item for item in items if item.comments][:MOST_COMMENTS]:
         try:
-            said = work.gateway.platform.comments(work.account, item.id, limit=MOST_COMMENTS_A_POST)
+            said = social(work.gateway.adapter).comments(work.account, item.id, limit=MOST_COMMENTS_A_POST)
         except base.Vanished:
             continue
         mine = [one for one in said if heeds_agents or not (one.by_agent or one.author in agents)]
@@ -176,10 +176,10 @@ def _told(work: Work, item: Mapping[str, Any]) -> ScanItem:
 
 
 def offers(work: Work) -> Offered:
-    """Return what the agent's surface takes. Raises a PlatformError while it cannot be asked."""
-    has = work.gateway.platform.offers()
-    kinds = ("post", "comment", "reaction", *(("connection",) if Verb.CONNECT in has.verbs else ()))
-    reactions = REACTIONS if Verb.REACT in has.verbs else ("like",)
+    """Return what the agent's surface takes. Raises an AdapterError while it cannot be asked."""
+    has = social(work.gateway.adapter).offers()
+    kinds = ("post", "comment", "reaction", *(("connection",) if CONNECT.name in has.actions else ()))
+    reactions = REACTIONS if REACT.name in has.actions else ("like",)
     return Offered(kinds, reactions, tuple(one for one in VISIBILITIES if one in has.visibilities))
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.adapters.gateway import comment_would_crowd
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
@@ -36,6 +35,7 @@ from fleet.features.drafts.sifting import Known, Proposed
 from fleet.features.drafts.states import DraftKind
 from fleet.features.media import draft_media
 from fleet.features.publishing import checks, surroundings
+from fleet.features.publishing.rules import comment_would_crowd
 from fleet.features.publishing.words.quality import quality_of
 from fleet.llm import scan_request as asking
 from fleet.llm.lexicon.topics import topic_of
@@ -56,7 +56,11 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
     """Return the drafts that an answer amounts to, as data, and what fell for which reason."""
     known = _known(work, batch)
     sifted = sifting.sift(
-        asking.from_data(answer), scanning.shown(batch), scanning.offers(work), known, work.gateway.policy.caps
+        asking.from_data(answer),
+        scanning.shown(batch),
+        scanning.offers(work),
+        known,
+        work.deps.settings.ai_comment_lead,
     )
     dropped = Counter(sifted.dropped)
     items = {item["post_id"]: item for item in batch["items"]}
@@ -167,7 +171,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
     if new.kind is not DraftKind.COMMENT or target is None:
         return True
     ours = surroundings.comments_on(tx, target) + queries.open_comments(tx, new.surface, [target]).get(target, 0)
-    return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.gateway.policy.caps)
+    return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.deps.settings.ai_comment_lead)
 
 
 def _facts(work: Work, draft: Mapping[str, Any]) -> dict[str, Any]:

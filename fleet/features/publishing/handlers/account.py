@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters import social
+from fleet.adapters.base import AnyAction
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.engine import publish
@@ -18,14 +19,14 @@ from fleet.engine.jobs.outcomes import Done
 from fleet.features.publishing.kinds import DEPROVISION
 
 
-def provision(work: Work) -> Action:
+def provision(work: Work) -> AnyAction:
     """Return the request for an account, labelled as an agent's."""
-    return Action(Verb.PROVISION, work.account, str(work.claim.job_id))
+    return work.action(social.PROVISION, social.ProvisionPayload())
 
 
-def deprovision(work: Work) -> Action:
+def deprovision(work: Work) -> AnyAction:
     """Return the request to remove the account."""
-    return Action(Verb.DEPROVISION, work.account, str(work.claim.job_id))
+    return work.action(social.DEPROVISION, social.DeprovisionPayload())
 
 
 def removal(agent: AgentRow, job_id: uuid.UUID, *, by: str) -> NewJob:

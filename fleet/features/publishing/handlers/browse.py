@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from fleet.adapters.social import social
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done
 
 
 def prepare(work: Work) -> Done:
     """Read the post, or the feed when it was empty."""
-    platform = work.gateway.platform
+    platform = social(work.gateway.adapter)
     if work.claim.target is None:
         return Done(result={"posts_seen": len(platform.feed(work.account, limit=20))})
     item = platform.item(work.account, work.claim.target)

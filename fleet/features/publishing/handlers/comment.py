@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
+from fleet.adapters.social import COMMENT, CommentPayload
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.features.content.surfaces import Kind
@@ -17,7 +18,7 @@ from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline.provider import OfflineProvider
 
 
-def prepare(work: Work) -> Action | Skipped | Held:
+def prepare(work: Work) -> AnyAction | Skipped | Held:
     """Return the comment: choice and words made once for all attempts, or as they were approved."""
     said = approved.content_of(work)
     stale = approved.why_not(work)
@@ -30,10 +31,10 @@ def prepare(work: Work) -> Action | Skipped | Held:
         words = reviewed(work, lambda turn: _write(work, turn))
     if isinstance(words, Skipped | Held):
         return words
-    target = str(words.get("post", work.claim.target))
+    target = str(words.get("post") or work.target)
     told = {"target": target, "to": comment_candidates.chosen(work.claim, target).author, "reason": words.get("reason")}
     work.told = {name: value for name, value in told.items() if value}
-    return Action(Verb.COMMENT, work.account, str(work.claim.job_id), target=target, text=words["text"])
+    return work.action(COMMENT, CommentPayload(target, words["text"]))
 
 
 def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
+from fleet.adapters.social import CONNECT, ConnectPayload
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.features.content.surfaces import Kind
@@ -10,7 +11,7 @@ from fleet.features.publishing import approved
 from fleet.features.publishing.words.review_words import reviewed_once
 
 
-def prepare(work: Work) -> Action | Skipped:
+def prepare(work: Work) -> AnyAction | Skipped:
     """Return the request."""
     said = approved.content_of(work)
     if said is None:
@@ -21,6 +22,4 @@ def prepare(work: Work) -> Action | Skipped:
     words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}) if said["text"] else {}
     if isinstance(words, Skipped):
         return words
-    return Action(
-        Verb.CONNECT, work.account, str(work.claim.job_id), target=work.claim.target, text=words.get("text", "")
-    )  # fmt: skip
+    return work.action(CONNECT, ConnectPayload(work.target, words.get("text", "")))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters import social
+from fleet.adapters.base import AnyAction
 from fleet.engine import registry
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
@@ -23,7 +24,7 @@ from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostRequest
 
 
-def prepare(work: Work) -> Action | Skipped | Held:
+def prepare(work: Work) -> AnyAction | Skipped | Held:
     """Return the post, with a caption and a picture that are the same in every attempt."""
     said = approved.content_of(work)
     if said is not None:
@@ -34,13 +35,10 @@ def prepare(work: Work) -> Action | Skipped | Held:
     work.told = {"reason": words["reason"]} if "reason" in words else {}
     # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
     url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
-    return Action(
-        Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
-        alt_text=words["alt_text"],
-    )  # fmt: skip
+    return work.action(social.POST, social.PostPayload(words["caption"], url, words["alt_text"]))
 
 
-def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
+def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
     """Return the post of an approved draft, with its kept picture or one that the workflow makes now."""
     stale = approved.why_not(work)
     if stale is not None:
@@ -55,10 +53,8 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> Action | Skipped:
     url = ""
     if work.claim.state is not JobState.UNKNOWN:
         url = draft_media.shown(work, said["media"]) or picture(work, words["image_prompt"])
-    return Action(
-        Verb.POST, work.account, str(work.claim.job_id), text=words["caption"], image_url=url,
-        alt_text=words.get("alt_text", ""), visibility=said["visibility"],
-    )  # fmt: skip
+    post = social.PostPayload(words["caption"], url, words.get("alt_text", ""), said["visibility"])
+    return work.action(social.POST, post)
 
 
 def _write(work: Work, turn: Turn) -> WrittenDraft | Held:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
+from fleet.adapters.social import REACT, ReactionPayload
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Skipped
 from fleet.features.publishing import approved
 
 
-def prepare(work: Work) -> Action | Skipped:
+def prepare(work: Work) -> AnyAction | Skipped:
     """Return the reaction."""
     said = approved.content_of(work)
     if said is None:
@@ -16,6 +17,4 @@ def prepare(work: Work) -> Action | Skipped:
     stale = approved.why_not(work)
     if stale is not None:
         return stale
-    return Action(
-        Verb.REACT, work.account, str(work.claim.job_id), target=work.claim.target, reaction=str(said["type"])
-    )  # fmt: skip
+    return work.action(REACT, ReactionPayload(work.target, str(said["type"])))

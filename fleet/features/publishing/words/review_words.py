@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fleet.adapters.base import Action, Verb
+from fleet.adapters.base import AnyAction
+from fleet.adapters.social import CommentPayload, PostPayload
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine import registry
@@ -115,13 +116,13 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
     return words
 
 
-def said_meanwhile(tx: Tx, work: Work, action: Action) -> Skipped | None:
+def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     """Return that these very words have gone out since they were looked at: a job may wait with them for hours."""
-    claim = work.claim
+    claim, payload = work.claim, action.payload
     most = work.deps.settings.recent_texts
-    if action.verb not in (Verb.POST, Verb.COMMENT) or not most:
+    if not isinstance(payload, PostPayload | CommentPayload) or not most:
         return None
-    if published_texts.was_sent(tx, claim.surface, action.text, since=claim.created_at, but=claim.job_id, most=most):
+    if published_texts.was_sent(tx, claim.surface, payload.text, since=claim.created_at, but=claim.job_id, most=most):
         return Skipped("the same words have been published meanwhile")
     return None
 

@@ -1,0 +1,166 @@
+"""Social platforms: the types of action that their adapters do, what agents read there, and what an adapter offers.
+
+Pure values. A post, a comment or a like is an `ActionType` with a payload of its own; `fleet.features.publishing`
+registers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, runtime_checkable
+
+from fleet.adapters.base import Account, ActionType, Adapter, Cap, ImageOrder, Payload
+from fleet.core.errors import InvalidInput
+
+_SHOWN_CHARS = 200
+"""Of a picture's address in a draft: it may be a data URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostPayload(Payload):
+    """A post: its caption, the address of its picture and who may see it."""
+
+    text: str
+    image_url: str
+    alt_text: str = ""
+    visibility: str = "public"
+
+    @property
+    def words(self) -> str:
+        """Its caption."""
+        return self.text
+
+    def draft(self) -> dict[str, Any]:
+        """Return what would be sent, as data for people."""
+        return {"text": self.text, "image_url": self.image_url[:_SHOWN_CHARS], "alt_text": self.alt_text}
+
+
+@dataclass(frozen=True, slots=True)
+class CommentPayload(Payload):
+    """A comment on a post."""
+
+    target: str
+    text: str
+
+    @property
+    def words(self) -> str:
+        """Its text."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class LikePayload(Payload):
+    """A like of a post."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionPayload(Payload):
+    """A reaction to a post other than a like."""
+
+    target: str
+    reaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectPayload(Payload):
+    """A request to be somebody's friend, perhaps with a message."""
+
+    target: str
+    text: str = ""
+
+    @property
+    def words(self) -> str:
+        """Its message."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionPayload(Payload):
+    """The request for an account: the action's own account says for whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeprovisionPayload(Payload):
+    """The removal of the action's own account."""
+
+
+POST = ActionType(name="post", noun="post", payload=PostPayload, cap=Cap(gap=timedelta(minutes=30), per_day=48))
+COMMENT = ActionType(
+    name="comment", noun="comment", payload=CommentPayload, cap=Cap(gap=timedelta(seconds=20), per_day=50)
+)
+LIKE = ActionType(name="like", noun="like", payload=LikePayload, cap=Cap(per_day=500))
+REACT = ActionType(name="react", noun="reaction", payload=ReactionPayload, cap=Cap(per_day=500))
+CONNECT = ActionType(name="connect", noun="friend request", payload=ConnectPayload, cap=Cap(per_day=10))
+PROVISION = ActionType(name="provision", noun="account", payload=ProvisionPayload, is_counted=False)
+DEPROVISION = ActionType(name="deprovision", noun="removal of an account", payload=DeprovisionPayload, is_counted=False)
+ACTIONS: tuple[ActionType[Payload], ...] = (POST, COMMENT, LIKE, REACT, CONNECT, PROVISION, DEPROVISION)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One post as agents see it. All text is somebody else's: data, never instructions.
+
+    What came `..._by_agents` is part of the counts; None where the surface does not tell who is one.
+    """
+
+    id: str
+    author: str
+    author_name: str
+    caption: str
+    created_at: datetime | None
+    likes: int = 0
+    comments: int = 0
+    likes_by_agents: int | None = None
+    comments_by_agents: int | None = None
+    author_id: str = ""
+    by_agent: bool = False
+    reactions: Mapping[str, int] = field(default_factory=dict)  # other than likes, by their type
+    image_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidComment:
+    """One comment as agents see it: somebody else's words, data, never instructions."""
+
+    id: str
+    author: str
+    author_name: str
+    text: str
+    by_agent: bool = False
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What one server of a surface has beyond posts, comments and likes, and to whom posts may be shown there."""
+
+    actions: frozenset[str] = frozenset()
+    visibilities: frozenset[str] = frozenset({"public"})
+
+
+@runtime_checkable
+class SocialAdapter(Adapter, Protocol):
+    """An adapter to a platform with a feed."""
+
+    def offers(self) -> Offers: ...
+
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]: ...
+
+    def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]: ...
+
+    def item(self, account: Account, item_id: str) -> FeedItem: ...
+
+    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
+
+
+def social(adapter: Adapter) -> SocialAdapter:
+    """Return an adapter as that of a social platform. Raises InvalidInput for another system."""
+    if not isinstance(adapter, SocialAdapter):
+        raise InvalidInput(
+            f"{adapter.name} has no feed: it is no social platform.", fix="Give the agent a social surface."
+        )
+    return adapter

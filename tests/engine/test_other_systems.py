@@ -1,0 +1,210 @@
+"""A system that is no social platform goes through the same gateway and ledger: a shop whose stock levels are set."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from fleet.adapters import base
+from fleet.adapters.base import ActionType, AnyAction, Cap, Payload, Receipt, Resolution
+from fleet.adapters.gateway import Gateway
+from fleet.adapters.social import LIKE, LikePayload
+from fleet.core import ids
+from fleet.engine import deps as engine_deps
+from fleet.engine import registry
+from fleet.engine.attempts.perform import perform
+from fleet.engine.attempts.work import Work
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.registry import Feature, JobHandler, Registry
+from fleet.features.controls import commands as controls
+from tests.factories import Fleet, make_fleet
+
+
+@dataclass(frozen=True, slots=True)
+class StockLevel(Payload):
+    sku: str
+    quantity: int
+
+
+STOCK_LEVEL = ActionType(
+    name="stock_level", noun="stock level", payload=StockLevel, cap=Cap(gap=timedelta(seconds=30), per_day=100)
+)
+
+
+def prepare(work: Work) -> AnyAction:
+    return work.action(STOCK_LEVEL, StockLevel(work.target, int(work.claim.payload["quantity"])))
+
+
+def prepare_like(work: Work) -> AnyAction:
+    return work.action(LIKE, LikePayload(work.target))
+
+
+FEATURE = Feature(
+    name="shop",
+    actions=(STOCK_LEVEL,),
+    jobs=(
+        JobHandler(kind="restock", noun="a stock level", prepare=prepare, action="stock_level", is_act=False),
+        JobHandler(kind="correct", noun="a correction", prepare=prepare, action="stock_level", is_act=False),
+        JobHandler(kind="stray", noun="a stray", prepare=prepare_like, is_act=False),
+    ),
+)
+
+
+class Shop:
+    """Stock by SKU. A fault is called with the action before the write; it may return what happens after it."""
+
+    name, scheme, host, port, third_party = "shop", "http", "127.0.0.1", 8099, False
+
+    def __init__(self) -> None:
+        self.stock: dict[str, int] = {}
+        self.written: list[str] = []
+        self.faults: list[Callable[[], None]] = []
+        self.actions: Mapping[str, Resolution] = {"stock_level": Resolution.NATURAL}
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        match action.payload:
+            case StockLevel(sku, quantity):
+                self.stock[sku] = quantity
+                self.written.append(action.key)
+                for fault in self.faults:
+                    self.faults = []
+                    fault()
+                return Receipt(sku, {"quantity": quantity})
+        raise AssertionError(action)
+
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        match action.payload:
+            case StockLevel(sku, quantity) if self.stock.get(sku) == quantity:
+                return Receipt(sku, {"adopted": True})
+        return None
+
+
+def timeout() -> None:
+    raise base.Uncertain("no answer in time")
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def opened(database_url: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Fleet]]:
+    """Builds a fleet that acts at the shop, too."""
+    monkeypatch.setattr(registry, "_active", Registry([*registry.current(), FEATURE]))
+    fleets: list[Fleet] = []
+
+    def make(**settings: object) -> Fleet:
+        fleet = make_fleet(database_url, **settings)
+        policy = engine_deps.policy(fleet.deps.settings)
+        gateway = Gateway(shop, policy, fleet.deps._kill_reason, fetch=fleet.surface.fetch_image)
+        fleet.deps._gateways["shop"] = gateway
+        fleets.append(fleet)
+        return fleet
+
+    yield make
+    for fleet in fleets:
+        fleet.deps.close()
+
+
+def restock(fleet: Fleet, agent: uuid.UUID, quantity: int, *, kind: str = "restock", sku: str = "LAMP-1") -> uuid.UUID:
+    job = NewJob(ids.new(), agent, kind, "shop", target=sku, payload={"quantity": quantity})
+    with fleet.deps.db.transaction() as tx:
+        ledger.add(tx, [job])
+    return job.id
+
+
+def until_it_ends(fleet: Fleet, job: uuid.UUID) -> str:
+    for _ in range(3):
+        fleet.time_passes()
+        perform(fleet.deps, job)
+    return fleet.job(job).state
+
+
+@pytest.mark.parametrize(
+    ("resolution", "state", "writes", "result"),
+    [
+        (Resolution.NATURAL, "done", 2, {"quantity": 7}),
+        (Resolution.RESEND, "done", 2, {"quantity": 7}),
+        (Resolution.PROBE, "done", 1, {"adopted": True}),
+        (Resolution.ASK, "dead", 1, None),
+    ],
+)
+def test_a_write_without_an_answer_is_resolved_as_the_adapter_says(
+    opened: Callable[..., Fleet], shop: Shop, resolution: Resolution, state: str, writes: int, result: object
+) -> None:
+    fleet = opened()
+    shop.actions = {"stock_level": resolution}
+    shop.faults = [timeout]
+    job = restock(fleet, fleet.agent(), 7)
+    perform(fleet.deps, job)
+    assert fleet.job(job).state == "unknown"
+    assert until_it_ends(fleet, job) == state
+    assert (shop.stock, shop.written) == ({"LAMP-1": 7}, [str(job)] * writes)
+    assert fleet.job(job).result == result
+    assert fleet.job(job).dead_reason == ("unknown_outcome" if state == "dead" else None)
+
+
+def test_the_kill_switch_stops_it(opened: Callable[..., Fleet], shop: Shop) -> None:
+    fleet = opened()
+    job = restock(fleet, fleet.agent(), 7)
+    controls.throw_kill_switch(fleet.deps, by="ada", reason="enough")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, shop.written) == ("ready", [])
+    controls.lift_kill_switch(fleet.deps, by="ada")
+    assert (until_it_ends(fleet, job), shop.written) == ("done", [str(job)])
+
+
+def test_its_host_has_to_be_allowed(opened: Callable[..., Fleet], shop: Shop) -> None:
+    fleet = opened(allowed_hosts=("gallery.example",))
+    job = restock(fleet, fleet.agent(), 7)
+    perform(fleet.deps, job)
+    assert (fleet.job(job).dead_reason, shop.written) == ("policy", [])
+
+
+def test_a_dry_run_tells_what_would_be_sent_zero_included(opened: Callable[..., Fleet], shop: Shop) -> None:
+    fleet = opened(dry_run=True)
+    agent = fleet.agent()
+    job = restock(fleet, agent, 0)
+    perform(fleet.deps, job)
+    draft = {"verb": "stock_level", "as": fleet.row(agent).username, "sku": "LAMP-1", "quantity": 0}
+    assert (fleet.job(job).state, fleet.job(job).result, shop.written) == ("skipped", {"draft": draft}, [])
+
+
+def test_its_cap_holds_whichever_kind_of_job_writes_it(opened: Callable[..., Fleet], shop: Shop) -> None:
+    fleet = opened(caps={"stock_level": {"gap_s": 3600}})
+    agent = fleet.agent()
+    first, second = restock(fleet, agent, 7), restock(fleet, agent, 8, kind="correct")
+    for job in (first, second):
+        perform(fleet.deps, job)
+    assert (fleet.job(second).state, fleet.job(second).held) == ("ready", "cap: one stock level in 60 min")
+    assert shop.written == [str(first)]
+
+
+def test_a_job_cannot_write_an_action_that_its_kind_does_not_declare(opened: Callable[..., Fleet], shop: Shop) -> None:
+    """Its caps would count nothing."""
+    fleet = opened()
+    job = restock(fleet, fleet.agent(), 7, kind="stray")
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "permanent")
+    assert "prepared the action like; it declares stray" in (fleet.job(job).error or "")
+    assert (shop.written, fleet.surface.liked) == ([], set())
+
+
+def test_a_gallery_is_not_asked_for_stock_levels_nor_a_shop_for_a_feed(opened: Callable[..., Fleet]) -> None:
+    fleet = opened()
+    with fleet.deps.db.transaction() as tx:
+        job = NewJob(ids.new(), fleet.agent(), "restock", "floimg", target="x", payload={"quantity": 1})
+        ledger.add(tx, [job])
+    perform(fleet.deps, job.id)
+    assert (fleet.job(job.id).dead_reason, fleet.surface.writes_begun) == ("policy", 0)
+    browse = NewJob(ids.new(), fleet.agent(), "browse", "shop")
+    with fleet.deps.db.transaction() as tx:
+        ledger.add(tx, [browse])
+    perform(fleet.deps, browse.id)
+    assert "no social platform" in (fleet.job(browse.id).error or "")
