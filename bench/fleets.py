@@ -22,6 +22,7 @@ from fleet.core import db, logs
 from fleet.core.db import link
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.personas.service import personas_of
 from fleet.sandbox.servers.postgres import EmbeddedPostgres
@@ -119,7 +120,7 @@ class Servers:
         """Return the settings of the fleet of this size, and make its database if need be."""
         url = self.postgres.ensure_database(f"fleet_{agents}")
         db.migrate(url)
-        return Settings(database_url=url, broker_url=self.valkey.url())
+        return registry.load_settings(database_url=url, broker_url=self.valkey.url())
 
 
 def cpu_s(pids: Iterable[int]) -> float:

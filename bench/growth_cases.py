@@ -36,6 +36,7 @@ from fleet.features.agents import decisions
 from fleet.features.jobs import commands as job_commands
 from fleet.features.overview import status as fleet_status
 from fleet.features.publishing.kinds import COMMENT, POST, PROVISION
+from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words import published_texts
 
 DEAD = (JobState.DEAD,)
@@ -269,7 +270,8 @@ def _loop(w: World) -> Iterator[Case]:
         deps, lambda tx: published_texts.recent_results(tx, w.agent(d), POST, "caption")))  # fmt: skip
     yield Case("loop", "whether words went out in the last hour", lambda _: in_transaction(
         deps, lambda tx: published_texts.was_sent(tx, "floimg", "said by nobody", since=deps.now() - timedelta(hours=1),
-                                          but=uuid.uuid4(), most=deps.settings.recent_texts)))  # fmt: skip
+                                                  but=uuid.uuid4(),
+                                                  most=deps.settings.of(PublishingSettings).recent_texts)))  # fmt: skip
     yield Case("loop", "remote ids for a probe", lambda d: in_transaction(
         deps, lambda tx: queries.known_remote_ids(tx, w.agent(d), COMMENT)))  # fmt: skip
 

@@ -23,6 +23,7 @@ from fleet.cli.commands.processes import Program
 from fleet.core import db, logs
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.sandbox.servers.postgres import EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey
@@ -45,7 +46,7 @@ class Servers:
         db.migrate(url)
         values = {**quiet_surface.NO_CAPS, "database_url": url, "broker_url": self.valkey.url(),
                   "log_level": "WARNING", **changes}  # fmt: skip
-        return Settings(**values)  # type: ignore[arg-type]
+        return registry.load_settings(**values)
 
     def start_worker(self, settings: Settings, *, name: str, concurrency: int) -> subprocess.Popen[bytes]:
         """Start a worker of so many threads."""

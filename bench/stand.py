@@ -27,9 +27,9 @@ import sqlalchemy as sa
 from bench import plain_fleet
 from bench.stub_surface import EFFECTS, NAME, Effects
 from fleet.core import clock, db, queue
-from fleet.core.settings import CapSetting, Settings, caps_as_json
+from fleet.core.settings import CapSetting, caps_as_json
 from fleet.engine import deps as runtime_deps
-from fleet.engine import publish
+from fleet.engine import publish, registry
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
@@ -111,7 +111,7 @@ class Stand:
         self.database_url = postgres.ensure_database("fleet")
         db.migrate(self.database_url)
         self.settings = {"database_url": self.database_url, "broker_url": valkey.url(), **_NO_CAPS}
-        self.deps: Deps = runtime_deps.build(Settings(_env_file=None, **self.settings))  # type: ignore[arg-type]
+        self.deps: Deps = runtime_deps.build(registry.load_settings(_env_file=None, **self.settings))
         self.plain = queue.Publisher(plain_fleet.app)
         plain_fleet.app.conf.update(broker_url=valkey.url())
         self.engine = sa.create_engine(self.database_url)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import functools
+import os
+from collections.abc import Collection, Mapping
 from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.registry import Feature, Registry
+
+if TYPE_CHECKING:
+    from fleet.core.settings import Settings
 
 BUILT_IN = (
     "fleet.features.users.feature:FEATURE",
@@ -41,9 +47,26 @@ def load(wanted: Collection[str] = ()) -> Registry:
     `wanted` is FLEET_FEATURES: names of optional features to have, or names with a leading minus to leave out; empty
     for all. Required features are always there. Raises InvalidInput for a name that no feature has.
     """
-    found = registry.Registry(_chosen(_all(), wanted))
+    features = _all()
+    chosen = _chosen(features, wanted)
+    found = registry.Registry(chosen, left_out=[one for one in features if one not in chosen])
     registry.use(found)
     return found
+
+
+def chosen() -> tuple[str, ...]:
+    """Return FLEET_FEATURES of the environment, else of `.env`, as `Settings` does, but without loading pydantic.
+
+    The settings follow from the features, so this one has to be known before them.
+    """
+    given = {name.upper(): value for name, value in {**_dotenv(), **os.environ}.items()}.get("FLEET_FEATURES")
+    return tuple(name for part in (given or "").split(",") if (name := part.strip()))
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the settings of this process, read on first use. Call `load` before. For doors only."""
+    return registry.load_settings()
 
 
 def load_tables() -> None:
@@ -57,6 +80,17 @@ def migration_folders() -> list[Path]:
     """Return the folders with the revisions of installed packages' tables, also of features that are left out."""
     packages = (feature.migrations for feature in _all() if feature.migrations)
     return [Path(str(resources.files(package))) for package in packages]
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    if not Path(".env").is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(".env")
+    except (OSError, ValueError):  # the settings report what is wrong with the file
+        return {}
 
 
 def _all() -> list[Feature]:
@@ -76,10 +110,11 @@ def _chosen(features: list[Feature], wanted: Collection[str]) -> list[Feature]:
             f"FLEET_FEATURES names no feature: {', '.join(unknown)}.",
             fix=f"Optional features: {', '.join(sorted(optional))}.",
         )
-    required = sorted(left_out - optional)
+    required = [one for one in features if one.name in left_out and not one.is_optional]
     if required:
         raise InvalidInput(
-            f"FLEET_FEATURES cannot leave out {', '.join(required)}.",
+            f"FLEET_FEATURES cannot leave out {', '.join(one.name for one in required)}: "
+            + " ".join(one.required_because for one in required),
             fix=f"Optional features: {', '.join(sorted(optional))}.",
         )
     return [

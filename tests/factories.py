@@ -44,8 +44,8 @@ from fleet.adapters.social import (
 from fleet.core.db import Database, Tx
 from fleet.core.db.group_commit import GroupCommit
 from fleet.core.queue import Message
-from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
+from fleet.engine import registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
@@ -397,7 +397,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
         "database_url": database_url, "broker_url": "memory://", "settle_s": 0.0, "surface_writes_per_minute": 10_000,
     }  # fmt: skip
     caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
-    config = Settings(**{**values, **settings, "caps": caps})  # type: ignore[arg-type]
+    config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
         parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from fleet.cli.app import cli
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.options import AGENT
-from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.features.agents import bulk
 from fleet.features.personas import generator
@@ -236,7 +236,7 @@ def _noted_acts() -> Iterator[str]:
 
 
 def _default(name: str) -> str:
-    value = Settings.model_fields[name].default
+    value = registry.current().settings_model.model_fields[name].default
     if isinstance(value, SecretStr) or value in ("", None, ()):
         return ""
     if isinstance(value, tuple):
@@ -248,12 +248,12 @@ def test_the_page_of_settings_tells_every_setting_as_it_is() -> None:
     page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     rows = [
         f"| `FLEET_{name.upper()}` | {_default(name)} |" + (f" {field.description} |" if field.description else "")
-        for name, field in Settings.model_fields.items()
+        for name, field in registry.current().settings_model.model_fields.items()
     ]
     lacking = [row for row in rows if row.replace("|  |", "| |") not in page.replace("|  |", "| |")]
     assert not lacking, "docs/settings.md lacks these rows:\n" + "\n".join(lacking)
     told = set(re.findall(r"^\| `FLEET_(\w+)`", page.partition("## Other variables")[0], re.M))
-    assert told == {name.upper() for name in Settings.model_fields}
+    assert told == {name.upper() for name in registry.current().settings_model.model_fields}
 
 
 def test_the_page_of_settings_names_the_gallerys_too() -> None:

@@ -27,8 +27,8 @@ from fleet.engine.controls import SCOPES
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 from fleet.engine.policy import Priority
 from fleet.features.approvals.states import DecisionKind, RequestState
-from fleet.features.drafts.lesson_rules import OwnerAnswer as LessonDecision
 from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.features.drafts.states import OwnerAnswer as LessonDecision
 from fleet.features.media.states import MediaState
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,14 +7,16 @@ is kept as a dead letter instead of vanishing, which is all that a Redis broker 
 from __future__ import annotations
 
 import gc
+import json
 import threading
+import uuid
 from typing import Any
 
 from celery import Celery, signals
 
 from beat_schedule import BEAT_SCHEDULE
 from fleet import app as features
-from fleet.core import failpoints, logs, queue, settings
+from fleet.core import failpoints, logs, queue
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
@@ -24,8 +26,8 @@ log = logs.get(__name__)
 
 
 def _make_app() -> Celery:
-    config = settings.current()
-    features.load(config.features)
+    features.load(features.chosen())
+    config = features.settings()
     made = queue.make_app(config.broker_url)
     made.conf.update(
         include=["workers.tasks"],
@@ -53,22 +55,23 @@ def deps() -> Deps:
     global _deps
     with _lock:
         if _deps is None:
-            _deps = runtime_deps.build(settings.current())
+            _deps = runtime_deps.build(features.settings())
         return _deps
 
 
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
-    config = settings.current()
+    config = features.settings()
     logs.configure(config.log_level, json=config.log_json)
 
 
 @signals.worker_init.connect
 def _before_fork(**_: Any) -> None:
     """Make once what every child of a prefork pool would make again, and again after each thousands of tasks."""
-    for name in settings.current().replaced:
+    settings = features.settings()
+    for name in settings.replaced:
         log.warning("setting_replaced", setting=f"FLEET_{name.upper()}", by="FLEET_CAPS")
-    runtime_deps.preload(settings.current())
+    runtime_deps.preload(settings)
 
 
 @signals.worker_process_init.connect
@@ -99,7 +102,20 @@ def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
 
 @signals.task_unknown.connect
 def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
-    keep(name or "?", _body_of(message), f"unknown task: {exc}")
+    """Keep a message of no task. That of a job in the ledger can go: the job waits there for its feature."""
+    if _is_in_ledger(name, message):
+        log.warning("job_waits_for_its_feature", task_name=name)
+    else:
+        keep(name or "?", _body_of(message), f"unknown task: {exc}")
+
+
+def _is_in_ledger(name: str, message: Any) -> bool:
+    try:
+        job_id = uuid.UUID(json.loads(_body_of(message))[0][0])
+        with deps().db.transaction() as tx:
+            return f"fleet.{queries.get(tx, job_id).kind}" == name
+    except Exception:  # noqa: BLE001 - of another form, or the database is away: it is kept
+        return False
 
 
 @signals.task_rejected.connect

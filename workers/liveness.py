@@ -17,7 +17,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
-from fleet.core import clock, logs, queue, settings
+from fleet import app as features
+from fleet.core import clock, logs, queue
 
 EXIT_CODE = os.EX_TEMPFAIL
 """75: what made no progress may do so after a restart."""
@@ -133,7 +134,7 @@ class Watch(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        config = settings.current()
+        config = features.settings()
         self.enabled = config.liveness_s > 0
         self._after_s, self._lease_s = config.liveness_s, config.lease_s
         self._every_s = min(_LOOK_EVERY_S, config.liveness_s / 10)

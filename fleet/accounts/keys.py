@@ -21,15 +21,13 @@ from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
 from fleet.core.db import Database, Tx
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.core.settings import SECRETS, Settings
+from fleet.core.settings import Settings, secrets_of
 from fleet.llm import registry as models
 
 Reseal = Callable[[Tx, Keyring], Sequence[str]]
 
 log = logs.get(__name__)
 
-NAMES = tuple(name for name in SECRETS if name != "secret_keys")
-"""What the store can hold: every setting that is a secret, under the setting's name."""
 
 LOOK_EVERY_S = 30.0
 _MOST_CHARS = 32_768
@@ -42,7 +40,7 @@ class Keys:
         self.lost: Mapping[str, FleetError] = {}
         """Secrets that are needed and cannot be opened, and why."""
         self._db, self._given, self._clock_s = db, given, clock_s
-        self._open = frozenset(name for name in NAMES if name not in given.model_fields_set)
+        self._open = frozenset(name for name in names(given) if name not in given.model_fields_set)
         self._opened: dict[str, tuple[datetime, str]] = {}
         self._filled: Settings | None = None
         self._next_s = 0.0
@@ -185,7 +183,7 @@ def _listed(settings: Settings, secret: StoredSecret) -> ListedSecret:
 
 def put(db: Database, settings: Settings, name: str, value: str, *, by: str) -> str:
     """Keep a secret; return the name under which. Raises InvalidInput for an unknown name and what is no secret."""
-    name, value = name_of(name), _fit(value)
+    name, value = name_of(settings, name), _fit(value)
     masking.conceal(value)
     models.check(settings.model_copy(update={name: SecretStr(value)}))
     keys = ring(settings)
@@ -216,11 +214,16 @@ def rotate(db: Database, settings: Settings, *, by: str, resealers: Iterable[Res
         return names
 
 
-def name_of(written: str) -> str:
+def names(settings: Settings) -> tuple[str, ...]:
+    """Return what the store can hold: every setting that is a secret, under the setting's name."""
+    return tuple(name for name in secrets_of(type(settings)) if name != "secret_keys")
+
+
+def name_of(settings: Settings, written: str) -> str:
     """Return a secret's name, however it is written: `OPENAI_API_KEY`, `fleet_openai_api_key`. Raises InvalidInput."""
     name = _plain(written)
-    if name not in NAMES:
-        raise InvalidInput(f"No setting {written[:60]!r} is a secret.", fix=f"Known: {', '.join(NAMES)}.")
+    if name not in (known := names(settings)):
+        raise InvalidInput(f"No setting {written[:60]!r} is a secret.", fix=f"Known: {', '.join(known)}.")
     return name
 
 

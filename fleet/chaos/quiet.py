@@ -21,7 +21,7 @@ from fleet.engine.events import positions
 from fleet.features.agents import bulk
 from fleet.features.agents.bulk import BulkAction
 from fleet.features.controls import commands as fleetwide
-from fleet.features.webhooks import positions as webhook_positions
+from fleet.features.webhooks.outbound import positions as webhook_positions
 
 _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0

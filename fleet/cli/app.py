@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -17,7 +14,6 @@ from fleet.engine.registry import Command
 
 SECTIONS = ("Run", "Look", "Act", "Shell")
 """In the order of `fleet --help`; sections that only features of other packages have come after them."""
-_FEATURES = "FLEET_FEATURES"
 
 
 def _own(name: str, run: str, order: int, help_: str, *, section: str = "Run") -> Command:
@@ -49,26 +45,9 @@ def commands() -> list[Command]:
 
     Raises InvalidInput for a name that no feature has.
     """
-    found = [*OWN, *fleet.app.load(chosen_features()).commands.values()]
+    found = [*OWN, *fleet.app.load(fleet.app.chosen()).commands.values()]
     sections = [*SECTIONS, *(command.section for command in found)]
     return sorted(found, key=lambda command: (sections.index(command.section), command.order))
-
-
-def chosen_features() -> tuple[str, ...]:
-    """Return FLEET_FEATURES of the environment, else of `.env`, as `Settings` does, but without loading pydantic."""
-    given = {name.upper(): value for name, value in {**_dotenv(), **os.environ}.items()}.get(_FEATURES)
-    return tuple(name for part in (given or "").split(",") if (name := part.strip()))
-
-
-def _dotenv() -> Mapping[str, str | None]:
-    if not Path(".env").is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        return dotenv_values(".env")
-    except (OSError, ValueError):  # the settings report what is wrong with the file
-        return {}
 
 
 @click.group(

@@ -1,17 +1,17 @@
 """Settings: read once at a door, from FLEET_* variables and an optional .env, and passed down as a value.
 
-Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings shows none, and whatever
-this process is given as one is taken out of all that it tells.
+`Settings` has what the fleet as a whole needs; features add models of their own (`composed`), which their code reads
+through `Settings.of`. Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings
+shows none, and whatever this process is given as one is taken out of all that it tells.
 """
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import json
-import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import (
     AliasChoices,
@@ -23,6 +23,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -33,8 +34,7 @@ from fleet.core import masking
 from fleet.core.errors import InvalidInput
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
-PICTURE_HOSTS = ("upload.wikimedia.org", "images.unsplash.com", "images.pexels.com", "live.staticflickr.com")
-"""Libraries of pictures: whoever talks a model into an address there does not get to read what the address says."""
+P = TypeVar("P", bound=BaseModel)
 HostAndPort = Annotated[str, StringConstraints(pattern=r"^(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$")]
 
 
@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     llm_effort: str = Field(
         "low",
         pattern="^(none|low|medium|high|xhigh|max|)$",
+        examples=["none, low, medium, high, xhigh, max"],
         description="how long models may think; empty: as they like",
     )
     llm_timeout_s: float = Field(45.0, ge=1, le=600, description="how long one text may take over all tries and models")
@@ -136,7 +137,6 @@ class Settings(BaseSettings):
     llm_replay: Path | None = Field(None, description="such a file, to be used instead of any model")
 
     tempo: float = Field(1.0, gt=0, le=1000, description="how much faster than life the fleet lives")
-    personas_dir: Path | None = Field(None, description="folder of persona files; the shipped ones if empty")
 
     http_timeout_s: float = Field(30.0, gt=0, le=300, description="deadline of one call to a surface")
     lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")
@@ -151,13 +151,6 @@ class Settings(BaseSettings):
         description="how long decided ticks, finished jobs, events, calls to models and settled requests are kept",
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
-
-    scan_feeds: bool = Field(True, description="whether supervised agents look at their feeds")
-    scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")
-    undecided_drafts: int = Field(
-        20, ge=0, le=10_000, description="undecided drafts of one agent, at most; then it is not scanned. 0: no limit"
-    )
-    scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")
 
     caps: Annotated[dict[str, CapSetting], NoDecode, BeforeValidator(_from_json)] = Field(
         {}, description="caps of one agent's actions, as JSON; an action that is not named keeps its own"
@@ -177,10 +170,6 @@ class Settings(BaseSettings):
         100, ge=0, le=1_000_000, description="writes of the whole fleet to one surface; 0: no limit"
     )
 
-    banned_words: CommaSeparated = Field(
-        (), description="words that agents never publish, beside the shipped ones, separated by commas"
-    )
-    link_hosts: CommaSeparated = Field((), description="hosts that texts may link to, where the surface has links")
     moderation: Literal["local", "openai", "model"] = Field(
         "local", description="moderator after the local rules: none, OpenAI's moderation, or the model that writes"
     )
@@ -191,8 +180,6 @@ class Settings(BaseSettings):
         SecretStr(""), description="key of OpenAI's moderation, if not that of OpenAI's models"
     )
     moderation_base_url: str = Field("", description="address of OpenAI's moderation, if not that of OpenAI's models")
-    recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
-    check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
     image_hosts: CommaSeparated = Field(
         (), description="hosts of the surface's pictures beside its own, as HOST or HOST:PORT, separated by commas"
     )
@@ -200,50 +187,10 @@ class Settings(BaseSettings):
     c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
     c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")
 
-    experiments: CommaSeparated = Field(
-        (), description="experiments that are on: names of shipped ones or paths to files, separated by commas"
-    )
-    measure_posts: bool = Field(
-        False, description="read back likes and comments of every post after 1, 24 and 72 h, also without an experiment"
-    )
-    objects: str = Field(
-        "", description="where fetched pictures are kept: a folder or s3://bucket/prefix; in the home if empty"
-    )
-    objects_endpoint: str = Field("", description="address of a server that speaks S3, if it is not Amazon's")
-    objects_region: str = Field("us-east-1", min_length=1, description="region of the bucket")
-    objects_key_id: SecretStr = Field(SecretStr(""), description="id of the bucket's key; the platform's own if empty")
-    objects_secret: SecretStr = Field(SecretStr(""), description="the bucket's key")
-    objects_url: str = Field("", description="what kept pictures' addresses begin with, if a server hands them out")
-    media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
-    media_http: bool = Field(False, description="fetch pictures by plain http too")
-    media_hosts: CommaSeparated = Field(
-        PICTURE_HOSTS,
-        description="hosts that drafts' pictures may come from, separated by commas; * for any public one",
-    )
-    media_allow: CommaSeparatedHosts = Field(
-        (), description="HOST:PORT of this machine that pictures may come from; for tests and sandboxes only"
-    )
-
-    hooks_allow: CommaSeparatedHosts = Field(
-        (), description="HOST:PORT of this machine that webhooks may be sent to; for tests and sandboxes only"
-    )
-
-    hooks_limit: int = Field(50, ge=1, le=1000, description="most webhooks that there may be, on or off")
-    hooks_waiting: int = Field(500, ge=10, le=100_000, description="deliveries of one webhook that wait at most")
-    hooks_at_once: int = Field(8, ge=2, le=1000, description="deliveries under way at a time, of all webhooks together")
-
-    approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
-    roles_of: CommaSeparated = Field((), description="who has which roles, NAME=ROLE+ROLE, separated by commas")
-    retry_by_approval: CommaSeparated = Field(
-        (), description="kinds of dead letters that ask a person for a retry, separated by commas"
-    )
-    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
-    )
-
     web_url: str = Field(
         "",
         pattern="^(https?://[^/?#]+)?$",
+        examples=["https://fleet.example.org"],
         description="address under which people reach the dashboard, if a proxy serves it",
     )
     web_proxies: CommaSeparated = Field(
@@ -259,26 +206,18 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
-    log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$")
+    log_level: str = Field(
+        "INFO", pattern="(?i)^(debug|info|warning|error)$", examples=["debug, info, warning or error"]
+    )
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
 
-    @field_validator(
-        "home",
-        "personas_dir",
-        "approval_rules",
-        "llm_record",
-        "llm_replay",
-        "c2pa_cert",
-        "c2pa_key",
-        "failpoints_dir",
-        "log_json",
-        mode="before",
-    )
+    @field_validator("*", mode="before")
     @classmethod
     def _nothing_is_the_default(cls, value: object, info: ValidationInfo) -> object:
         """Read a variable that is set to nothing as the page of settings does; as a path it would be this folder."""
-        is_empty = isinstance(value, str) and not value.strip()
-        return cls.model_fields[str(info.field_name)].default if is_empty else value
+        field = cls.model_fields[str(info.field_name)]
+        has_default = field.annotation in (Path, Path | None, bool | None)
+        return field.default if has_default and isinstance(value, str) and not value.strip() else value
 
     @field_validator("*")
     @classmethod
@@ -292,14 +231,6 @@ class Settings(BaseSettings):
         bare = value.get_secret_value().strip()
         return value if "\n" in bare else SecretStr(bare)
 
-    @field_validator("roles_of")
-    @classmethod
-    def _name_and_roles(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [entry for entry in entries if not re.fullmatch(r"[^=\s]{1,100}=[a-z_]+(\+[a-z_]+)*", entry)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not of the form NAME=ROLE+ROLE")
-        return entries
-
     @field_validator("web_proxies")
     @classmethod
     def _addresses_of_proxies(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
@@ -310,19 +241,6 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{entry[:60]!r} is no address and no network of a proxy") from None
         return entries
-
-    @field_validator("notify", mode="before")
-    @classmethod
-    def _addresses(cls, value: object) -> object:
-        """Take addresses apart where the next one begins: a comma may also stand within one."""
-        if not isinstance(value, str):
-            return value
-        kind = r"[A-Za-z][\w+.-]*://"
-        parts = re.split(rf"[\s,]+(?={kind})", value.strip())
-        # What stands before the first :// is how people are told of a channel: there must be no password in it.
-        if value.strip() and not all(re.match(kind, part) for part in parts):
-            raise ValueError("an address begins with its kind, as in mailto:// or slack://")
-        return tuple(part.strip(", ") for part in parts if part)
 
     @field_validator("database_url", "database_owner_url")
     @classmethod
@@ -358,16 +276,38 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _conceal_secrets(self) -> Self:
-        for name in SECRETS:
+        for name in secrets_of(type(self)):
             value = getattr(self, name).get_secret_value()
             masking.conceal(*(value.split(",") if name == "secret_keys" else [value]))
-        for address in self.notify:
-            masking.conceal_address(address.get_secret_value())
         return self
 
+    def of(self, model: type[P]) -> P:
+        """Return these settings as those that a feature registers. Raises LookupError if the feature is left out."""
+        if isinstance(self, model):
+            return self
+        raise LookupError(f"These settings have no {model.__name__}: its feature is left out.")
 
-SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
-"""The settings that are secrets. The key store can hold any of them but its own keys."""
+
+def composed(models: Mapping[str, type[BaseModel]]) -> type[Settings]:
+    """Return the settings of a fleet with these features, each with the model of its own settings.
+
+    Raises InvalidInput for a setting that two of them have.
+    """
+    owners = dict.fromkeys(Settings.model_fields, "the fleet")
+    for feature, model in models.items():
+        for name in model.model_fields:
+            if name in owners:
+                raise InvalidInput(f"The feature {feature} registers the setting {name}, which {owners[name]} has.")
+            owners[name] = f"the feature {feature}"
+    bases: Any = (*reversed(tuple(models.values())), Settings)  # pydantic takes the fields of the last base first
+    return cast(type[Settings], create_model("FleetSettings", __base__=bases))
+
+
+def secrets_of(model: type[Settings]) -> tuple[str, ...]:
+    """Return the names of the settings that are secrets. The key store can hold any of them but its own keys."""
+    return tuple(name for name, field in model.model_fields.items() if field.annotation is SecretStr)
+
+
 REPLACED: dict[str, tuple[tuple[str, str], ...]] = {
     "post_gap_s": (("post", "gap_s"),),
     "comment_gap_s": (("comment", "gap_s"),),
@@ -377,9 +317,6 @@ REPLACED: dict[str, tuple[tuple[str, str], ...]] = {
     "connects_per_day": (("connect", "per_day"),),
 }
 """Settings of earlier versions, and the places in `caps` that they set. They are accepted with a warning."""
-FORMS = {"web_url": "https://fleet.example.org", "media_allow": "HOST:PORT", "hooks_allow": "HOST:PORT",
-         "log_level": "debug, info, warning or error", "llm_effort": "none, low, medium, high, xhigh, max"}  # fmt: skip
-"""How the settings are written that a pattern holds: nobody is told a regular expression."""
 
 
 def caps_as_json(caps: dict[str, CapSetting]) -> str:
@@ -387,22 +324,24 @@ def caps_as_json(caps: dict[str, CapSetting]) -> str:
     return json.dumps({action: cap.model_dump(exclude_none=True) for action, cap in caps.items()}) if caps else ""
 
 
-def load(**overrides: object) -> Settings:
+def load(model: type[Settings] = Settings, /, **overrides: object) -> Settings:
     """Read the settings; `overrides` win over the environment. Raises InvalidInput naming each variable."""
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return model(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        problems = "; ".join(f"{_variable(item['loc'])}: {_in_words(item)}" for item in found)
+        problems = "; ".join(f"{_variable(item['loc'])}: {_in_words(model, item)}" for item in found)
         raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
 
 
-def _in_words(item: ErrorDetails) -> str:
+def _in_words(model: type[Settings], item: ErrorDetails) -> str:
     """Return what is wrong with a value: in our own words where we have said it, never as a regular expression."""
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
     if item["type"] in ("string_pattern_mismatch", "bool_parsing"):
-        return f"write it as {FORMS.get(str(item['loc'][0]), 'true or false')}"
+        field = model.model_fields.get(str(item["loc"][0]))
+        examples = field.examples if field is not None else None
+        return f"write it as {' or '.join(map(str, examples or ['true or false']))}"
     return item["msg"]
 
 
@@ -411,9 +350,3 @@ def _variable(loc: tuple[int | str, ...]) -> str:
         return f"FLEET_CAPS {'.'.join(str(part) for part in loc[1:])}"
     name = "_".join(part for part in loc if isinstance(part, str)).upper()  # parts of lists have numbers
     return f"FLEET_{name.removeprefix('FLEET_')}"
-
-
-@functools.cache
-def current() -> Settings:
-    """Return the settings of this process, read on first use. For doors only."""
-    return load()

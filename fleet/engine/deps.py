@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fleet.accounts.keys import Keys
 from fleet.adapters import registry as adapters
@@ -28,9 +28,6 @@ from fleet.llm import registry as models
 from fleet.llm.moderation.base import RemoteModerator
 from fleet.llm.provider import Words
 from fleet.llm.writer import BatchWriter
-
-if TYPE_CHECKING:
-    from fleet.images.objects import Objects
 
 T = TypeVar("T")
 
@@ -123,13 +120,6 @@ class Deps:
             if not self._batches:
                 self._batches.append(models.connect_batches(self.keys.settings))
             return self._batches[0]
-
-    @functools.cached_property
-    def objects(self) -> Objects:
-        """Where fetched pictures are kept. Opened on first use: few processes need its library. Raises InvalidInput."""
-        from fleet.images import objects
-
-        return objects.connect(self.settings)
 
     def part(self, name: str, make: Callable[[Deps], T]) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.

@@ -59,6 +59,9 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
             return 0, 0
         # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
         late = ticks.with_open_tick(tx, [TickKey(agent.agent_id, agent.tick_no) for agent in due])
+        # Agents of a feature that is left out sleep until it is back: nobody could decide their ticks.
+        known = registry.current().agents
+        late |= {agent.agent_id for agent in due if agent.kind not in known}
         nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, [n for _, n in nexts])
         earliest = due[0].claimed_at - _LATEST

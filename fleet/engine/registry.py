@@ -13,12 +13,17 @@ from datetime import timedelta
 from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.adapters.base import ActionType, Payload
 from fleet.core.errors import InvalidInput
 from fleet.core.subjects import matches
 from fleet.engine.policy import Priority, RetryPolicy
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from fleet.core.settings import Settings
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -253,8 +258,11 @@ class Feature:
     name: str
     help: str = ""
     needs: tuple[str, ...] = ()
-    is_optional: bool = True
-    """Whether `FLEET_FEATURES` may leave it out."""
+    required_because: str = ""
+    """Why no fleet can be without it, as a sentence. A feature without one can be left out by `FLEET_FEATURES`."""
+    settings: Ref | type[BaseModel] | None = None
+    """A pydantic model of its settings: a field `dance_days` is FLEET_DANCE_DAYS. `deps.settings.of(Model)` returns
+    them to its code."""
     agents: tuple[AgentType, ...] = ()
     modes: tuple[AgentMode, ...] = ()
     actions: tuple[ActionType[Payload], ...] = ()
@@ -318,20 +326,42 @@ class Feature:
     """`complete(context, beginning)` by what an option names ("agent"): pairs of a name and a line of help."""
     checks: tuple[Check, ...] = ()
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether `FLEET_FEATURES` may leave it out."""
+        return not self.required_because
+
 
 class Registry:
-    """The features of this process, and what they registered, by kind. Raises InvalidInput for two of one name."""
+    """The features of this process, and what they registered, by kind. Raises InvalidInput for two of one name.
 
-    def __init__(self, features: Iterable[Feature]) -> None:
+    `left_out` are features that are installed and not in this process.
+    """
+
+    def __init__(self, features: Iterable[Feature], *, left_out: Iterable[Feature] = ()) -> None:
         self.features: Mapping[str, Feature] = _by_name(features, lambda one: one.name, "feature")
+        self.left_out: Mapping[str, Feature] = _by_name(left_out, lambda one: one.name, "feature")
         self._extensions: dict[str, tuple[Any, ...]] = {}
         for one in self.features.values():
             missing = [name for name in one.needs if name not in self.features]
             if missing:
                 raise InvalidInput(
-                    f"The feature {one.name} needs {', '.join(missing)}.",
-                    fix=f"Add {'it' if len(missing) == 1 else 'them'} to FLEET_FEATURES, or leave out {one.name}.",
+                    f"The feature {one.name} needs {', '.join(missing)}, which FLEET_FEATURES leaves out.",
+                    fix=f"Leave out {one.name} too (-{one.name}), or have {', '.join(missing)}.",
                 )
+
+    @cached_property
+    def settings_model(self) -> type[Settings]:
+        """The settings of this process: the fleet's own, then those of each feature, in order."""
+        from fleet.core.settings import composed
+
+        return composed({one.name: load(one.settings) for one in self if one.settings is not None})
+
+    @cached_property
+    def settings_left_out(self) -> Mapping[str, str]:
+        """The features that are left out, by the names of their settings."""
+        left_out = [one for one in self.left_out.values() if one.settings is not None]
+        return {name: one.name for one in left_out for name in load(one.settings).model_fields}
 
     @cached_property
     def jobs(self) -> Mapping[str, JobHandler]:
@@ -525,3 +555,10 @@ def current() -> Registry:
     if _active is None:
         raise RuntimeError("No features are loaded: call fleet.app.load() first.")
     return _active
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings of the fleet and of its features; `overrides` win. Raises InvalidInput naming each variable."""
+    from fleet.core import settings
+
+    return settings.load(current().settings_model, **overrides)

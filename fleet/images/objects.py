@@ -19,6 +19,7 @@ from obstore.store import LocalStore, S3Store
 
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.core.settings import Settings
+from fleet.images.object_settings import ObjectSettings
 
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 _LONGEST_SIGNED = timedelta(days=7)
@@ -124,18 +125,19 @@ def _digest(key: str) -> str:
 
 def connect(settings: Settings) -> Objects:
     """Open the store that the settings name. Raises InvalidInput for one that cannot be."""
-    parts = urlsplit(settings.objects)
+    chosen = settings.of(ObjectSettings)
+    parts = urlsplit(chosen.objects)
     if parts.scheme == "s3":
-        return _bucket(settings, parts.netloc, parts.path.strip("/"))
+        return _bucket(chosen, parts.netloc, parts.path.strip("/"))
     if parts.scheme == "file":
         folder = Path(parts.path)
-    elif "://" in settings.objects:
+    elif "://" in chosen.objects:
         raise InvalidInput(
             f"FLEET_OBJECTS is {parts.scheme}://...; pictures are kept in a folder or in s3://bucket/prefix."
         )
     else:
-        folder = Path(settings.objects) if settings.objects else settings.home / "objects"
-    return _local(folder.absolute(), settings.objects_url)
+        folder = Path(chosen.objects) if chosen.objects else settings.home / "objects"
+    return _local(folder.absolute(), chosen.objects_url)
 
 
 def _local(folder: Path, public_url: str) -> Objects:
@@ -151,7 +153,7 @@ def _local(folder: Path, public_url: str) -> Objects:
         ) from error
 
 
-def _bucket(settings: Settings, bucket: str, prefix: str) -> Objects:
+def _bucket(settings: ObjectSettings, bucket: str, prefix: str) -> Objects:
     """Open a bucket. Without a key of ours the platform's own credentials are used (environment, instance role)."""
     if not bucket:
         raise InvalidInput("FLEET_OBJECTS names no bucket.", fix="Write it as s3://bucket/prefix.")

@@ -6,7 +6,7 @@ import os
 import sys
 
 from fleet import app
-from fleet.core import logs, settings
+from fleet.core import logs
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine import deps
 from fleet.web import server
@@ -15,9 +15,9 @@ from fleet.web import server
 def main() -> int:
     """Serve until told to stop; returns the exit code."""
     try:
-        given = settings.current()
+        features = app.load(app.chosen())
+        given = app.settings()
         logs.configure(given.log_level, json=given.log_json)
-        features = app.load(given.features)
         built = deps.build(given)
         try:
             for check in features.checks_before_serving:

@@ -21,8 +21,9 @@ from fleet.cli.commands.up import run as run_module
 from fleet.core import events
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
-from fleet.core.settings import Settings, load
+from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
+from fleet.engine import registry
 from fleet.llm.chain import Chain
 from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import make_fleet
@@ -40,7 +41,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 def settings(*ring: str, **more: Any) -> Settings:
-    return load(secret_keys=",".join(ring), **more)
+    return registry.load_settings(secret_keys=",".join(ring), **more)
 
 
 class Clock:

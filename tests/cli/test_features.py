@@ -13,11 +13,11 @@ from click.testing import CliRunner
 import fleet.app
 from fleet.cli.app import OWN, SECTIONS, cli, commands
 from fleet.engine import registry
-from fleet.engine.registry import Command, Feature
+from fleet.engine.registry import Command
+from tests.optional_features import OPTIONAL, gone_with, without
 
 FEATURES = list(fleet.app.load())
 COMMANDS = [command for feature in FEATURES for command in feature.commands]
-OPTIONAL = [feature for feature in FEATURES if feature.is_optional]
 IN_ORDER = {
     "Run": "up check migrate roles secrets seed worker beat flower web users tokens metrics gallery dispatch sweep"
     " chaos",
@@ -53,16 +53,20 @@ def test_two_commands_of_a_section_never_share_a_place() -> None:
     assert sorted(places) == sorted(set(places))
 
 
-@pytest.mark.parametrize("feature", OPTIONAL, ids=lambda feature: feature.name)
-def test_a_fleet_without_a_feature_has_none_of_its_commands(feature: Feature, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEET_FEATURES", f"-{feature.name}")
-    assert _names() == {command.name for command in [*OWN, *COMMANDS] if command not in feature.commands}
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_fleet_without_a_feature_has_none_of_its_commands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = [command for feature in gone_with(name) for command in feature.commands]
+    monkeypatch.setenv("FLEET_FEATURES", ",".join(without(name)))
+    left = _names()
+    assert left == {command.name for command in [*OWN, *COMMANDS] if command not in gone}
     shown = CliRunner().invoke(cli, ["--help"], prog_name="fleet")
     assert shown.exit_code == 0
-    for command in feature.commands:
+    for command in gone:
         assert f"  {command.name} " not in shown.output
         refused = CliRunner().invoke(cli, [command.name, "--help"], prog_name="fleet")
         assert refused.exit_code == 2 and f"There is no command '{command.name}'." in refused.stderr
+    for command in left:
+        assert CliRunner().invoke(cli, [command, "--help"], prog_name="fleet").exit_code == 0, command
 
 
 def test_features_are_chosen_in_the_environment_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,10 +78,14 @@ def test_features_are_chosen_in_the_environment_before_dotenv(tmp_path: Path, mo
 
 
 def test_a_feature_that_is_not_there_or_needed_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    for wanted, said in (("-nothing", "names no feature: nothing"), ("-agents", "cannot leave out agents")):
+    for wanted, said, fix in (
+        ("-nothing", "names no feature: nothing", "Optional features"),
+        ("-agents", "cannot leave out agents: A fleet is its agents", "Optional features"),
+        ("-approvals", "The feature drafts needs approvals", "Leave out drafts too (-drafts)"),
+    ):
         monkeypatch.setenv("FLEET_FEATURES", wanted)
         refused = CliRunner().invoke(cli, ["status"], prog_name="fleet")
-        assert refused.exit_code == 2 and said in refused.stderr and "Fix: Optional features" in refused.stderr
+        assert refused.exit_code == 2 and said in refused.stderr and f"Fix: {fix}" in refused.stderr
 
 
 def _names() -> set[str]:

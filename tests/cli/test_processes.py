@@ -17,7 +17,8 @@ from fleet.cli.commands.up.process_list import UpOptions
 from fleet.cli.frame.context import Door
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
-from fleet.core.settings import Settings, load
+from fleet.core.settings import Settings
+from fleet.engine import registry
 
 SECRETS = {
     "database_url": "postgresql+psycopg://fleet:hush-db@127.0.0.1:1/fleet",
@@ -27,7 +28,7 @@ SECRETS = {
 
 
 def settings(**more: Any) -> Settings:
-    return load(**{**SECRETS, **more})
+    return registry.load_settings(**{**SECRETS, **more})
 
 
 def test_a_worker_takes_every_queue_in_order_with_threads() -> None:
@@ -84,7 +85,7 @@ def test_a_child_sees_the_settings_that_we_saw(tmp_path: Path, monkeypatch: pyte
     for name, value in processes.environment(ours).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    assert load() == ours
+    assert registry.load_settings() == ours
 
 
 @pytest.mark.parametrize("concurrency", [4, 400])

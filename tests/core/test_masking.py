@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fleet.core import masking
 from fleet.core.errors import FleetError
-from fleet.core.settings import SECRETS, Settings
+from fleet.core.settings import secrets_of
+from fleet.engine import registry
 
 KEY = "plain/Key+of no=pattern"
 _SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60)
@@ -68,7 +69,7 @@ def test_a_password_that_holds_an_at_is_taken_out_whole() -> None:
 
 def test_the_keys_within_the_addresses_of_notices_are_concealed_and_their_hosts_are_told() -> None:
     slack, bot, word = "xYzAbCdEfGhIjKlMnOpQrStU", "123456789:AAbbCCddEEffGGhhII-JJkkLLmm", "correct%20horse"
-    Settings(notify=f"slack://T0123/B0456/{slack},tgram://{bot}/42,mailto://ann:{word}@mail.example.org")
+    registry.load_settings(notify=f"slack://T0123/B0456/{slack},tgram://{bot}/42,mailto://ann:{word}@mail.example.org")
     for told in (
         f"https://hooks.slack.com/services/T0123/B0456/{slack}",
         f"/bot{bot}/sendMessage",
@@ -101,8 +102,8 @@ def test_everything_inside_a_payload_is_masked_and_nothing_else_is_touched() -> 
     assert told == {"a": [1, None, {"***": ["x", "***"]}], "b": True}
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("name", secrets_of(registry.current().settings_model))
 def test_every_secret_setting_is_taken_out_of_errors(name: str) -> None:
-    Settings(**{name: KEY})  # type: ignore[arg-type]
+    registry.load_settings(**{name: KEY})
     error = FleetError(f"The server said: {KEY} is wrong.", fix=f"Use another than {KEY}.")
     assert KEY not in f"{error}{error.message}{error.fix}{error.args}"

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from fleet.core import logs, settings
+from fleet.core import logs
 from fleet.core.errors import InvalidInput
+from fleet.core.settings import caps_as_json
+from fleet.engine import registry
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ from fleet.core.errors import InvalidInput
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name.split()[0], value)
     with pytest.raises(InvalidInput, match=name):
-        settings.load()
+        registry.load_settings()
 
 
 def test_old_caps_count_where_the_new_setting_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,19 +39,19 @@ def test_old_caps_count_where_the_new_setting_is_silent(monkeypatch: pytest.Monk
     monkeypatch.setenv("FLEET_POSTS_PER_DAY", "3")
     monkeypatch.setenv("FLEET_LIKES_PER_DAY", "4")
     monkeypatch.setenv("FLEET_CAPS", '{"post": {"per_day": 2}, "follow": {"per_day": 1}}')
-    found = settings.load()
+    found = registry.load_settings()
     assert found.replaced == ["post_gap_s", "posts_per_day", "likes_per_day"]
     assert {name: (cap.gap_s, cap.per_day) for name, cap in found.caps_given().items()} == {
         "post": (60.0, 2), "follow": (None, 1), "like": (None, 4), "react": (None, 4),
     }  # fmt: skip
-    assert settings.load(caps=settings.caps_as_json(found.caps)).caps == found.caps
+    assert registry.load_settings(caps=caps_as_json(found.caps)).caps == found.caps
 
 
 FREE = (str, str | None, Path, Path | None, SecretStr, tuple[str, ...])
 """What takes any text, and so has nothing to be wrong."""
 STRICT = [
-    name for name, field in settings.Settings.model_fields.items()
-    if field.annotation not in FREE or name in {**settings.FORMS, "database_url": "", "roles_of": "", "web_proxies": ""}
+    name for name, field in registry.current().settings_model.model_fields.items()
+    if field.annotation not in FREE or field.examples or name in ("database_url", "roles_of", "web_proxies")
 ]  # fmt: skip
 
 
@@ -61,7 +63,7 @@ def test_every_wrong_value_is_told_with_the_name_of_its_variable_and_of_no_other
         with monkeypatch.context() as patch:
             patch.setenv(f"FLEET_{name.upper()}", "not-that")
             with pytest.raises(InvalidInput) as refused:
-                settings.load()
+                registry.load_settings()
         assert refused.value.message.startswith(f"Settings are wrong: FLEET_{name.upper()}: "), name
         assert refused.value.message.count("FLEET_") == 1, name
 
@@ -69,9 +71,9 @@ def test_every_wrong_value_is_told_with_the_name_of_its_variable_and_of_no_other
 def test_labels_that_are_off_without_a_reason_ask_for_it_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_LABEL_AGENTS", "false")
     with pytest.raises(InvalidInput, match="FLEET_LABEL_OFF_REASON: say why FLEET_LABEL_AGENTS is off"):
-        settings.load()
+        registry.load_settings()
     monkeypatch.setenv("FLEET_LABEL_OFF_REASON", "our own surface")
-    assert settings.load().label_agents is False
+    assert registry.load_settings().label_agents is False
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_labels_that_are_off_without_a_reason_ask_for_it_by_its_variable(monkeyp
 def test_what_is_wrong_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
     monkeypatch.setenv(f"FLEET_{name}", value)
     with pytest.raises(InvalidInput) as refused:
-        settings.load()
+        registry.load_settings()
     assert said in refused.value.message and "pattern" not in refused.value.message
     assert "Value error" not in refused.value.message
 
@@ -99,20 +101,20 @@ def test_values_come_from_the_environment_and_overrides_win(monkeypatch: pytest.
     monkeypatch.setenv("FLEET_ALLOWED_HOSTS", "a.example, b.example,")
     monkeypatch.setenv("FLEET_DATABASE_URL", "postgres://me@host/db")
     monkeypatch.setenv("FLEET_WEB_PROXIES", "10.0.0.5, ::1, 172.16.0.0/12")
-    assert settings.load().web_proxies == ("10.0.0.5", "::1", "172.16.0.0/12")
-    assert settings.load().tempo == 20
-    assert settings.load().allowed_hosts == ("a.example", "b.example")
-    assert settings.load().database_url == "postgresql+psycopg://me@host/db"
-    assert settings.load(tempo=3).tempo == 3
+    assert registry.load_settings().web_proxies == ("10.0.0.5", "::1", "172.16.0.0/12")
+    assert registry.load_settings().tempo == 20
+    assert registry.load_settings().allowed_hosts == ("a.example", "b.example")
+    assert registry.load_settings().database_url == "postgresql+psycopg://me@host/db"
+    assert registry.load_settings(tempo=3).tempo == 3
 
 
 def test_what_is_set_to_nothing_is_the_default_and_never_the_folder_one_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("home", "personas_dir", "approval_rules", "llm_record", "llm_replay", "c2pa_cert", "c2pa_key", "log_json")
     for name in names:
         monkeypatch.setenv(f"FLEET_{name.upper()}", "")
-    found = settings.load()
+    found = registry.load_settings()
     assert {name: getattr(found, name) for name in names} == {
-        name: settings.Settings.model_fields[name].default for name in names
+        name: registry.current().settings_model.model_fields[name].default for name in names
     }
 
 
@@ -123,17 +125,17 @@ def test_another_database_than_postgres_is_refused_before_anything_else(
     """It was told "No broker is set" first, and what SQLite does not know of connecting afterwards."""
     monkeypatch.setenv("FLEET_DATABASE_URL", url)
     with pytest.raises(InvalidInput, match=r"FLEET_DATABASE_URL.*postgresql://user"):
-        settings.load()
+        registry.load_settings()
 
 
 def test_false_means_false(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_DRY_RUN", "false")
-    assert settings.load().dry_run is False
+    assert registry.load_settings().dry_run is False
 
 
 def test_printing_settings_shows_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_SERVICE_TOKEN", "fst_sesame")
-    assert "sesame" not in repr(settings.load())
+    assert "sesame" not in repr(registry.load_settings())
 
 
 @pytest.mark.parametrize(

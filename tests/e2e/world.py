@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from fleet.adapters.base import Account
 from fleet.adapters.social import PROVISION
 from fleet.core import ids
-from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine import publish, registry
 from fleet.engine.deps import Deps
@@ -79,7 +78,7 @@ class World:
         if self._deps is None:
             names = {name.removeprefix("FLEET_").lower(): value for name, value in self.environment().items()
                      if name.startswith("FLEET_") and not name.startswith("FLEET_TEST_")}  # fmt: skip
-            self._deps = runtime_deps.build(Settings(**names))  # type: ignore[arg-type]
+            self._deps = runtime_deps.build(registry.load_settings(**names))
         return self._deps
 
     def start(self, name: str, *argv: str, **environment: str) -> subprocess.Popen[bytes]:

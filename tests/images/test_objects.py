@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from obstore.exceptions import GenericError, PermissionDeniedError
 
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
-from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.images import objects
 from fleet.images.objects import Objects
 
@@ -42,7 +42,7 @@ def s3() -> Iterator[str]:
 
 def bucket(endpoint: str, name: str = "pictures", **more: Any) -> Objects:
     return objects.connect(
-        Settings(
+        registry.load_settings(
             objects=f"s3://{name}/fleet/kept", objects_endpoint=endpoint, objects_key_id="id", objects_secret="sesame",
             **more,
         )
@@ -52,7 +52,7 @@ def bucket(endpoint: str, name: str = "pictures", **more: Any) -> Objects:
 @pytest.fixture(params=["folder", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
     if request.param == "folder":
-        return objects.connect(Settings(objects=str(tmp_path / "kept pictures")))
+        return objects.connect(registry.load_settings(objects=str(tmp_path / "kept pictures")))
     return bucket(request.getfixturevalue("s3"))
 
 
@@ -106,13 +106,13 @@ def test_a_bucket_gives_a_signed_address_that_anybody_can_use_for_a_while(s3: st
 def test_a_public_address_is_given_where_there_is_one(s3: str, tmp_path: Path) -> None:
     key = bucket(s3).put(PICTURE, "image/png")
     assert bucket(s3, objects_url="https://cdn.example/p/").url_of(key) == f"https://cdn.example/p/{key}"
-    local = objects.connect(Settings(objects=f"file://{tmp_path}/kept"))
+    local = objects.connect(registry.load_settings(objects=f"file://{tmp_path}/kept"))
     assert local.url_of(local.put(PICTURE, "image/png")) == (tmp_path / "kept" / key).as_uri()
     assert Path(httpx.URL(local.url_of(key)).path).read_bytes() == PICTURE
 
 
 def test_pictures_are_kept_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
-    key = objects.connect(Settings(home=tmp_path)).put(PICTURE, "image/png")
+    key = objects.connect(registry.load_settings(home=tmp_path)).put(PICTURE, "image/png")
     assert (tmp_path / "objects" / key).read_bytes() == PICTURE
 
 
@@ -155,12 +155,12 @@ def test_each_failure_says_what_to_do(
 def test_a_folder_that_cannot_be_is_a_matter_of_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InvalidInput, match="Pictures cannot be kept in"):
-        objects.connect(Settings(objects=str(tmp_path / "file" / "below")))
+        objects.connect(registry.load_settings(objects=str(tmp_path / "file" / "below")))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_a_matter_of_settings(tmp_path: Path) -> None:
-    store = objects.connect(Settings(objects=str(tmp_path)))
+    store = objects.connect(registry.load_settings(objects=str(tmp_path)))
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
         with pytest.raises(InvalidInput, match="may not keep"):
@@ -172,4 +172,4 @@ def test_a_folder_that_may_not_be_written_is_a_matter_of_settings(tmp_path: Path
 @pytest.mark.parametrize("place", ["s3://", "gs://bucket", "ftp://x", "https://bucket.example"])
 def test_a_store_that_is_not_known_is_refused(place: str) -> None:
     with pytest.raises(InvalidInput, match="FLEET_OBJECTS"):
-        objects.connect(Settings(objects=place))
+        objects.connect(registry.load_settings(objects=place))

@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from fleet.cli.app import cli
 from fleet.cli.commands import roles
 from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.sandbox import ports
 from fleet.sandbox.gallery import config as gallery
 from fleet.sandbox.servers import binaries
@@ -181,7 +182,7 @@ def test_a_worker_has_longer_to_stop_than_a_lease_lasts() -> None:
 
 
 def test_every_variable_of_ours_is_one_that_fleet_reads() -> None:
-    known = {f"FLEET_{name.upper()}" for name in Settings.model_fields}
+    known = {f"FLEET_{name.upper()}" for name in registry.current().settings_model.model_fields}
     known |= {f"FLEET_GALLERY_{name.upper()}" for name in gallery._Environment.model_fields}
     for name in ("worker", "flower", "gallery", "metrics", "web"):
         command = cli.get_command(click.Context(cli), name)

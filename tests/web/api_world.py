@@ -13,6 +13,7 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import LessonRow
+from fleet.features.media.service import objects_of
 from fleet.llm.base import Usage
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope, Spender
@@ -59,7 +60,7 @@ def world(fleet: Fleet) -> World:
         ledger.record(tx, Spender(ada, "ai_artist", None, "post"), [Usage("test", "1", input_tokens=5, microusd=70)])
         lessons = list(tx.session.scalars(sa.select(LessonRow.id)))
     fleetwide.pause(fleet.deps, "persona", "data_viz", by="test", reason="a test")
-    picture = fleet.deps.objects.put(a_picture(), "image/jpeg").split("/")
+    picture = objects_of(fleet.deps).put(a_picture(), "image/jpeg").split("/")
     requests = [one.id for one in approving.page(fleet.deps, approving.RequestFilter(), limit=50)]
     return World({
         "name": ["ada_1", "bob_1", "eve_1", str(ada)], "tick_no": ["1", "2", "3"],

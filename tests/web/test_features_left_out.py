@@ -14,10 +14,9 @@ from fleet.engine.registry import Registry
 from tests.browser import rounds
 from tests.browser.inhabited import lived
 from tests.factories import Fleet
+from tests.optional_features import OPTIONAL, gone_with, without
 from tests.web.test_hostile_words import MAY_MISS
 from tests.web_client import PASSWORD, Web
-
-OPTIONAL = sorted(one.name for one in registry.current() if one.is_optional)
 
 
 def places(page: str, path: str, *attributes: str) -> set[str]:
@@ -36,8 +35,8 @@ def test_without_a_feature_pages_answer_and_lead_nowhere_that_is_not_there(
     fleet: Fleet, features: Callable[..., Registry], name: str
 ) -> None:
     world = lived(fleet)
-    own = [item.path for item in registry.current().features[name].nav]
-    features(f"-{name}")
+    own = [item.path for one in gone_with(name) for item in one.nav]
+    features(*without(name))
     web = Web(fleet)
     client = web.anonymous()
     assert client.post("/login", data={"name": "owner", "password": PASSWORD}).status_code == 303
@@ -72,11 +71,10 @@ def test_without_a_feature_the_api_has_none_of_its_routes(
 ) -> None:
     everything = set(Web(fleet).app.openapi()["paths"])
     own = {
-        route.path if ref in registry.current().features[name].routes else f"/api/v1{route.path}"
-        for ref in (*registry.current().features[name].api, *registry.current().features[name].routes)
+        route.path if ref in one.routes else f"/api/v1{route.path}"
+        for one in gone_with(name)
+        for ref in (*one.api, *one.routes)
         for route in registry.load(ref).routes
     }
-    features(f"-{name}")
-    without = Web(fleet).app.openapi()["paths"]
-    assert set(without) == everything - own
-    assert own
+    features(*without(name))
+    assert set(Web(fleet).app.openapi()["paths"]) == everything - own

@@ -30,7 +30,7 @@ from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.settings import CapSetting, Settings, caps_as_json
 from fleet.engine import deps as runtime_deps
-from fleet.engine import system_agents
+from fleet.engine import registry, system_agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.agents import commands as agent_commands
@@ -134,7 +134,7 @@ class World:
 
     def _settings(self) -> Settings:
         """Return the settings of every process: short leases, so that a lost one costs seconds; caps wide open."""
-        return Settings(
+        return registry.load_settings(
             _env_file=None, database_url=self.ledger_url, broker_url=self.servers.valkey.url(), home=self.home,
             gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, caps=_NO_CAPS, ai_comment_lead=1_000_000,

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fleet.core import settings as core_settings
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.sandbox import disk
 from fleet.sandbox.processes.runfile import RunFile, RunInfo
 
@@ -55,7 +55,7 @@ def service_token(home: Path) -> str:
 def given(home: Path | None, /, **overrides: object) -> Settings:
     """Read the settings of the environment; a home named on the command line wins. Raises InvalidInput."""
     named = {} if home is None else {"home": home}
-    return core_settings.load(**named, **overrides)
+    return registry.load_settings(**named, **overrides)
 
 
 def connected(home: Path | None) -> Settings:

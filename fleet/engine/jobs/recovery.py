@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.jobs import pacing
 from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import PRUNABLE, AttemptRow, JobRow
@@ -79,6 +80,8 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Recove
 
 def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
     """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
+    known = JobRow.kind.in_(registry.current().jobs)
+    why = sa.case((known, "too late to be worth doing"), else_="no feature of this fleet does jobs of this kind")
     victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _NOW, limit=limit)
     tried = JobRow.attempts > 0
     return _moved(
@@ -86,7 +89,7 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
         victims,
         state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
         dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
-        error=sa.func.coalesce(JobRow.error, JobRow.held, "too late to be worth doing"),
+        error=sa.func.coalesce(JobRow.error, JobRow.held, why),
         finished_at=_CLOCK,
     )
 
@@ -96,7 +99,8 @@ def republish_due(
 ) -> list[Ring]:
     """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent.
 
-    At most `limit` of the kinds that crowd the others out, then as many of the other kinds. In `long_queues` messages
+    Jobs of a feature that is left out wait until it is back, or until they expire. At most `limit` of the kinds that
+    crowd the others out, then as many of the other kinds. In `long_queues` messages
     wait longer, so they count as lost only `patience` times later: an echo would make a long queue longer.
     """
     found: list[Ring] = []
@@ -111,7 +115,7 @@ def republish_due(
 
 
 def _republish(
-    tx: Tx, *, after_s: float, limit: int, long_queues: Collection[str], patience: int, but: Collection[str]
+    tx: Tx, *, after_s: float, limit: int, long_queues: Collection[str], patience: int, but: set[str]
 ) -> list[Ring]:
     wait_s = sa.case((JobRow.priority.in_(long_queues), after_s * patience), else_=after_s)
     victims = _victims(
@@ -120,7 +124,7 @@ def _republish(
         JobRow.lease_until.is_(None),
         overdue(JobRow.published_at, JobRow.publishes, wait_s),
         sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
-        JobRow.kind.not_in(but),
+        JobRow.kind.in_(registry.current().jobs.keys() - but),
         limit=limit,
     )
     rows = tx.execute(

@@ -7,7 +7,7 @@ from fleet.engine.registry import AgentTab, Command, Feature, NavItem
 FEATURE = Feature(
     name="activity",
     help="What happened, in words.",
-    is_optional=False,
+    required_because="`fleet up`, the overview and the live stream show it.",
     api=("fleet.features.activity.api:router",),
     pages=("fleet.features.activity.pages:router",),
     agent_tabs=(

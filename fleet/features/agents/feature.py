@@ -7,7 +7,7 @@ from fleet.engine.registry import AgentTab, Command, EventType, Feature, NavItem
 FEATURE = Feature(
     name="agents",
     help="Create, edit, start, pause and stop agents; their decisions.",
-    is_optional=False,
+    required_because="A fleet is its agents: people create, start and stop them here.",
     api=(
         "fleet.features.agents.api_actions:router",
         "fleet.features.agents.api:router",

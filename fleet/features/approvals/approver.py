@@ -9,13 +9,14 @@ from __future__ import annotations
 from fleet.access import Principal, Via, at_least
 from fleet.core.settings import Settings
 from fleet.features.approvals.rules import Person
+from fleet.features.approvals.settings import ApprovalsSettings
 
 OWNER = "owner"
 
 
 def person(settings: Settings, name: str, *, is_local: bool) -> Person:
     """Return a person with their roles; `is_local` for the one who is logged in at this machine."""
-    roles = dict(entry.split("=", 1) for entry in settings.roles_of)
+    roles = dict(entry.split("=", 1) for entry in settings.of(ApprovalsSettings).roles_of)
     if name in roles:
         return Person(name, frozenset(roles[name].split("+")))
     return Person(name, frozenset({OWNER}) if is_local else frozenset())

@@ -12,6 +12,9 @@ from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.features.approvals import rule_file, rule_users
 from fleet.features.approvals.rules import Rule
+from fleet.features.approvals.settings import ApprovalsSettings
+from fleet.features.notices.service import channels
+from fleet.features.notices.settings import NoticesSettings
 
 _ABOUT = "approvals"
 
@@ -19,9 +22,10 @@ _ABOUT = "approvals"
 def rules(settings: Settings) -> Iterator[CheckResult]:
     """Check the rules, and the addresses of FLEET_NOTIFY without a message to them."""
     found = _rules(settings)
-    notify.check(settings.notify)
-    told = ", ".join(notify.names(settings.notify))
-    yield ok(_ABOUT, f"{len(found)} rules; people are told by {told}")
+    if isinstance(settings, NoticesSettings):
+        notify.check(settings.notify)
+    told = ", ".join(channels(settings))
+    yield ok(_ABOUT, f"{len(found)} rules; people are told by {told or 'nothing but pages and commands'}")
 
 
 def users(settings: Settings) -> Iterator[CheckResult]:
@@ -36,4 +40,5 @@ def users(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _rules(settings: Settings) -> tuple[Rule, ...]:
-    return rule_file.shipped() if settings.approval_rules is None else rule_file.load(settings.approval_rules)
+    path = settings.of(ApprovalsSettings).approval_rules
+    return rule_file.shipped() if path is None else rule_file.load(path)

@@ -9,7 +9,7 @@ _DESCRIBE = "fleet.features.approvals.event_text:describe"
 FEATURE = Feature(
     name="approvals",
     help="Requests for approval, rules and decisions.",
-    is_optional=False,
+    settings="fleet.features.approvals.settings:ApprovalsSettings",
     api=("fleet.features.approvals.api:router",),
     pages=(
         "fleet.features.approvals.pages.decisions:router",

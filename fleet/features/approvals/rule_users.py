@@ -18,6 +18,7 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.approvals.rules import Rule, are_about, users_of
 from fleet.features.approvals.service import rules_of
+from fleet.features.approvals.settings import ApprovalsSettings
 
 log = logs.get(__name__)
 
@@ -36,7 +37,7 @@ def problems(db: Database, settings: Settings, rules: Sequence[Rule]) -> list[Ru
     named = [(rule.name, name) for rule in rules for name in users_of(rule)]
     if not named:
         return []
-    at_terminal = {entry.partition("=")[0] for entry in settings.roles_of}
+    at_terminal = {entry.partition("=")[0] for entry in settings.of(ApprovalsSettings).roles_of}
     with db.transaction() as tx:
         return [found for rule, name in named if name not in at_terminal for found in _problem(tx, rule, name)]
 

@@ -25,6 +25,7 @@ from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Decided, Proposal, Request
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person, Rule
+from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
 
 Revisions = int | Mapping[uuid.UUID, int] | None
@@ -243,14 +244,14 @@ def rules_of(deps: Deps) -> tuple[Rule, ...]:
 
 
 def _load_rules(deps: Deps) -> tuple[Rule, ...]:
-    path = deps.settings.approval_rules
+    path = deps.settings.of(ApprovalsSettings).approval_rules
     return rule_file.shipped() if path is None else rule_file.load(path)
 
 
 def check(deps: Deps) -> None:
     """Refuse wrong rules at the start, and not when the first agent asks. Raises InvalidInput."""
     kinds = registry.current().jobs
-    unknown = sorted(set(deps.settings.retry_by_approval) - set(kinds))
+    unknown = sorted(set(deps.settings.of(ApprovalsSettings).retry_by_approval) - set(kinds))
     if unknown:
         raise InvalidInput(
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."

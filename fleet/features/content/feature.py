@@ -7,6 +7,6 @@ from fleet.engine.registry import Feature
 FEATURE = Feature(
     name="content",
     help="The review of a text before it is published.",
-    is_optional=False,
+    required_because="Nothing is published without a review.",
     preloads=("fleet.features.content.review:preload",),
 )

@@ -7,7 +7,7 @@ from fleet.engine.registry import Command, EventType, Feature, NavItem
 FEATURE = Feature(
     name="controls",
     help="Kill switch and pauses.",
-    is_optional=False,
+    required_because="Nothing may write to the outside without a kill switch.",
     api=("fleet.features.controls.api:router",),
     pages=("fleet.features.controls.pages:router",),
     templates=__package__,

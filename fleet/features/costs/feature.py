@@ -9,7 +9,7 @@ _BUDGET = "fleet.features.costs.event_text:budget"
 FEATURE = Feature(
     name="costs",
     help="What calls to models cost, and budgets.",
-    is_optional=False,
+    required_because="Calls to models are paid through its budgets, and a spent budget needs a person who raises it.",
     api=(
         "fleet.features.costs.api:router",
         "fleet.features.costs.api:budgets",

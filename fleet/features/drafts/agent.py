@@ -22,6 +22,7 @@ from fleet.engine.schedule import SHORTEST_GAP_S
 from fleet.features.drafts import limits
 from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.drafts.scanning import queue
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.publishing import agent as publishing
 from fleet.features.publishing.rules import Plan, PublishingDecision
 
@@ -57,7 +58,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
 
 
 def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
-    if not deps.settings.scan_feeds:
+    if not deps.settings.of(DraftsSettings).scan_feeds:
         return "looking at feeds is switched off for all"
     if not agent.scans:
         return "I am not to look at my feed"

@@ -33,6 +33,7 @@ from fleet.features.drafts import content, lessons, limits, queries
 from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.features.drafts.queries import DraftFilter
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media_store
 from fleet.images.objects import ENDINGS
@@ -226,7 +227,7 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
             fix=f"`fleet agents edit {agent.username} --autonomy supervised` changes that.",
         )
     if limits.why_full(deps, agent) is not None:
-        most = deps.settings.undecided_drafts
+        most = deps.settings.of(DraftsSettings).undecided_drafts
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=limits.fix(agent.username))  # fmt: skip
     return agent_commands.trigger(deps, name, action=SCAN_FEED, by=by)

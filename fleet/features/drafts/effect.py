@@ -25,9 +25,8 @@ from fleet.features.approvals.rules import Person
 from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import content, lessons, queries, service
 from fleet.features.drafts.kinds import REVISE_DRAFT
-from fleet.features.drafts.lesson_rules import OwnerAnswer
 from fleet.features.drafts.models import DraftRow
-from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.features.drafts.states import DraftKind, DraftStatus, OwnerAnswer
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 
 RESOURCE, ACTION = "draft", "publish"

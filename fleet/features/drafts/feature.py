@@ -11,7 +11,7 @@ _DECIDED = "fleet.features.drafts.event_text:decided"
 FEATURE = Feature(
     name="drafts",
     help="Supervised agents: drafts for a person to decide on.",
-    is_optional=False,
+    settings="fleet.features.drafts.settings:DraftsSettings",
     needs=("approvals", "publishing"),
     api=(
         "fleet.features.drafts.api.lessons:router",

@@ -22,6 +22,7 @@ from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.queries import DraftFilter
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftStatus
 
 LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agents"}
@@ -30,7 +31,7 @@ LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agent
 
 def room(deps: Deps, agent_id: uuid.UUID) -> int | None:
     """Return how many more undecided drafts an agent may have; None without a limit."""
-    most = deps.settings.undecided_drafts
+    most = deps.settings.of(DraftsSettings).undecided_drafts
     if not most:
         return None
     with deps.db.transaction() as tx:
@@ -45,7 +46,7 @@ def why_full(deps: Deps, agent: ActingAgent | AgentRow) -> str | None:
     """Return why an agent must not scan its feed until people have decided, and what they can do; or None."""
     if room(deps, agent.id) != 0:
         return None
-    most, way_out = deps.settings.undecided_drafts, fix(agent.username).removesuffix(".")
+    most, way_out = deps.settings.of(DraftsSettings).undecided_drafts, fix(agent.username).removesuffix(".")
     return f"{most} drafts of mine wait for a decision, and that is the limit. {way_out}"
 
 
@@ -83,7 +84,7 @@ class Limits:
 def limits(deps: Deps, agent: AgentRow) -> Limits:
     """Return the limits of an agent. The time to decide is the agent's own or an approval rule's, if shorter."""
     wish = timedelta(days=agent.draft_days)
-    most = deps.settings.undecided_drafts
+    most = deps.settings.of(DraftsSettings).undecided_drafts
     with deps.db.transaction() as tx:
         undecided = _undecided(tx, agent.id, max(most, 1000))
     return Limits(undecided, most, *rules.times_to_decide(rules_of(deps), RESOURCE, ACTION, wish))
@@ -91,7 +92,7 @@ def limits(deps: Deps, agent: AgentRow) -> Limits:
 
 def full(deps: Deps, agent_id: uuid.UUID | None = None) -> list[str]:
     """Return the usernames of agents that make no scan since too many of their drafts are undecided."""
-    most = deps.settings.undecided_drafts
+    most = deps.settings.of(DraftsSettings).undecided_drafts
     if not most:
         return []
     with deps.db.transaction() as tx:

@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.features.drafts.lesson_rules import OwnerAnswer
-from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.features.drafts.states import DraftKind, DraftStatus, OwnerAnswer
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")

@@ -27,6 +27,14 @@ class DraftStatus(StrEnum):
     WITHDRAWN = "withdrawn"  # taken back before anybody decided
 
 
+class OwnerAnswer(StrEnum):
+    """How an owner answered."""
+
+    APPROVED = "approved"
+    EDITED = "edited"  # approved, in the owner's own words
+    REJECTED = "rejected"
+
+
 MOVES: dict[DraftStatus, frozenset[DraftStatus]] = {
     DraftStatus.PENDING: frozenset(
         {DraftStatus.APPROVED, DraftStatus.REJECTED, DraftStatus.EXPIRED, DraftStatus.WITHDRAWN}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.features.experiments import service as experiments
-from fleet.features.experiments.effect_size import EffectVerdict
+from fleet.features.experiments.effect.size import EffectVerdict
 from fleet.features.experiments.service import ExperimentSummary, VariantFigures, Whose
 from fleet.features.experiments.variants import Dimension
 from fleet.web.auth import TheDeps, needs

@@ -12,9 +12,9 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import json_option
 from fleet.core import clock
-from fleet.features.experiments import effect_strip
 from fleet.features.experiments import service as trials
-from fleet.features.experiments.effect_size import CONFIDENCE, EffectVerdict
+from fleet.features.experiments.effect import strip as effect_strip
+from fleet.features.experiments.effect.size import CONFIDENCE, EffectVerdict
 from fleet.features.experiments.measure import AGES_H
 from fleet.features.experiments.service import ExperimentResults, ExperimentSummary, VariantFigures, Whose
 from fleet.features.experiments.variants import Dimension, Variant

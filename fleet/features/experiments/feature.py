@@ -10,6 +10,7 @@ from fleet.engine.registry import Command, EventType, Feature, FollowUp, JobHand
 FEATURE = Feature(
     name="experiments",
     help="Variants of posts, and what came of them.",
+    settings="fleet.features.experiments.settings:ExperimentsSettings",
     api=("fleet.features.experiments.api:router",),
     pages=("fleet.features.experiments.pages:router",),
     templates=__package__,

@@ -19,6 +19,7 @@ from fleet.engine.jobs.outcomes import Done
 from fleet.features.experiments import engagement
 from fleet.features.experiments.engagement import Reading
 from fleet.features.experiments.kinds import MEASURE
+from fleet.features.experiments.settings import ExperimentsSettings
 
 AGES_H = (1, 24, 72)
 LATE = 1.5
@@ -30,7 +31,8 @@ _SOON = timedelta(milliseconds=1)
 
 def plan(tx: Tx, work: Work, done: Done) -> None:
     """Plan the readings of a post that is done, where any are wanted."""
-    if done.remote_id is not None and (work.deps.settings.measure_posts or work.claim.payload.get("variants")):
+    measures_all = work.deps.settings.of(ExperimentsSettings).measure_posts
+    if done.remote_id is not None and (measures_all or work.claim.payload.get("variants")):
         # The sweep rings for them, each when its time has come.
         service.add(tx, _readings(work, done.remote_id, tx.now()))
 

@@ -1,7 +1,7 @@
 """What people ask about experiments: which there are, and what came of one so far. Called by the doors.
 
 The loop's own dealings with them are in `trying` and `measuring`, the arithmetic is
-`fleet.features.experiments.effect_size`.
+`fleet.features.experiments.effect.size`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from enum import StrEnum
 
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
-from fleet.features.experiments import effect_size, engagement, experiment_file
-from fleet.features.experiments.effect_size import Compared, Sample
+from fleet.features.experiments import engagement, experiment_file
+from fleet.features.experiments.effect import size as effect_size
+from fleet.features.experiments.effect.size import Compared, Sample
 from fleet.features.experiments.engagement import Engagement, Sums, VariantTally
+from fleet.features.experiments.settings import ExperimentsSettings
 from fleet.features.experiments.variants import Experiment
 
 
@@ -123,7 +125,8 @@ def _got(sums: Sums | None) -> dict[Whose, Engagement]:
 
 def experiments_of(deps: Deps) -> tuple[Experiment, ...]:
     """Return the experiments that are on. Raises InvalidInput for a name that no file has."""
-    return deps.part("experiments", lambda deps: experiment_file.chosen(deps.settings.experiments))
+    names = deps.settings.of(ExperimentsSettings).experiments
+    return deps.part("experiments", lambda _: experiment_file.chosen(names))
 
 
 def check(deps: Deps) -> None:

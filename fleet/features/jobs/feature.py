@@ -9,7 +9,7 @@ _WHY = ("why", "error")
 FEATURE = Feature(
     name="jobs",
     help="The ledger for people: jobs, attempts and dead letters.",
-    is_optional=False,
+    required_because="A person decides about dead letters and unknown outcomes here.",
     api=(
         "fleet.features.jobs.api:router",
         "fleet.features.jobs.api_dead:router",

@@ -18,11 +18,13 @@ log = logs.get(__name__)
 
 
 def kept(work: Work, addresses: Sequence[str]) -> list[dict[str, str]]:
-    """Return the pictures behind public addresses, each by key and source.
+    """Return the pictures behind public addresses, each by key and source; none in a fleet without this feature.
 
     What cannot be had is left out, also if it could be later: no scan waits for it. Raises Unavailable.
     """
     found: list[dict[str, str]] = []
+    if not media.keeps_pictures(work.deps):
+        return found
     for url in addresses:
         try:
             picture = media.keep_picture(work.deps, url, within_s=work.words_within_s)

@@ -7,10 +7,11 @@ from fleet.engine.registry import EventType, Feature
 FEATURE = Feature(
     name="media",
     help="Pictures from public addresses, fetched once and kept.",
-    is_optional=False,
+    settings="fleet.features.media.settings:MediaSettings",
     api=("fleet.features.media.api:router",),
     pruners=("fleet.features.media.records:prune_not_had",),
     tables=("fleet.features.media.models",),
+    extends={"publishing.kept_pictures": ("fleet.features.media.draft_media:shown",)},
     events=(
         EventType(subject="media.kept", icon="picture"),
         EventType(subject="media.refused", icon="picture", family="trouble"),

@@ -9,19 +9,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, NotFound
 from fleet.engine.deps import Deps
 from fleet.features.media import records
 from fleet.features.media.records import FetchClaim, FetchUnderWay, NotHad, PictureFacts, StoredPicture
+from fleet.features.media.settings import MediaSettings
 from fleet.images import addresses
 from fleet.images.addresses import Rules
 from fleet.images.errors import FetchError, OutOfReach, Unusable
 from fleet.images.fetch import FetchLimits, fetch_picture
+
+if TYPE_CHECKING:
+    from fleet.images.objects import Objects
 
 log = logs.get(__name__)
 _BEYOND_S = 60.0
@@ -50,7 +54,7 @@ def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> Kept
     failed lately.
     """
     place = addresses.read(url, rules_of(deps))
-    limit_s = min(deps.settings.media_timeout_s, within_s if within_s is not None else float("inf"))
+    limit_s = min(deps.settings.of(MediaSettings).media_timeout_s, within_s if within_s is not None else float("inf"))
     if limit_s <= 0:  # to fetch now would hold our haste against the address
         raise OutOfReach(f"There is no time left to fetch the picture of {place.host}.")
     until_s = clock.monotonic_s() + limit_s
@@ -62,7 +66,7 @@ def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> Kept
             case FetchClaim():
                 return _fetch(deps, found, limit_s)
             case StoredPicture():
-                if deps.objects.has(found.key, size_bytes=found.size_bytes):
+                if objects_of(deps).has(found.key, size_bytes=found.size_bytes):
                     return _picture(found)
                 gone = found.token
             case NotHad():
@@ -75,22 +79,40 @@ def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> Kept
                 assert_never(found)
 
 
+def keeps_pictures(deps: Deps) -> bool:
+    """Say whether this fleet has this feature. Others may call it without: they show no pictures then."""
+    return isinstance(deps.settings, MediaSettings)
+
+
 def picture_bytes(deps: Deps, key: str) -> bytes:
     """Return a kept picture's file. Raises NotFound, Unavailable."""
-    return deps.objects.get(key)
+    if not keeps_pictures(deps):
+        raise NotFound("Pictures are not shown: FLEET_FEATURES leaves media out.")
+    return objects_of(deps).get(key)
 
 
 def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
     """Return an address under which a kept picture can be had now; of a private bucket, for as long as `expires`."""
-    return deps.objects.url_of(key, expires=expires)
+    return objects_of(deps).url_of(key, expires=expires)
+
+
+def objects_of(deps: Deps) -> Objects:
+    """Return the store of pictures, opened on first use: few processes need its library. Raises InvalidInput."""
+    return deps.part("objects", _open)
 
 
 def rules_of(deps: Deps) -> Rules:
     """Return which addresses the owner lets be fetched."""
-    known = deps.settings
+    known = deps.settings.of(MediaSettings)
     return Rules.of(
         known.media_allow, plain_http=known.media_http, http_setting="FLEET_MEDIA_HTTP", hosts=known.media_hosts
     )
+
+
+def _open(deps: Deps) -> Objects:
+    from fleet.images import objects
+
+    return objects.connect(deps.settings)
 
 
 def _fetch(deps: Deps, claim: FetchClaim, limit_s: float) -> KeptPicture:
@@ -111,7 +133,7 @@ def _fetch(deps: Deps, claim: FetchClaim, limit_s: float) -> KeptPicture:
 def _bring(deps: Deps, url: str, limit_s: float) -> PictureFacts:
     """Fetch a picture and put it into the store."""
     picture = fetch_picture(url, rules=rules_of(deps), limits=FetchLimits(total_s=limit_s))
-    key = deps.objects.put(picture.data, picture.content_type)
+    key = objects_of(deps).put(picture.data, picture.content_type)
     return PictureFacts(
         key, picture.sha256, picture.content_type, picture.width, picture.height, len(picture.data), picture.source
     )

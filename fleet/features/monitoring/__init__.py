@@ -1,1 +1,1 @@
-"""Health and metrics."""
+"""Metrics for Prometheus."""

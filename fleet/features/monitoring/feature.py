@@ -1,4 +1,4 @@
-"""The feature monitoring: health and metrics."""
+"""The feature monitoring: metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from fleet.engine.registry import Command, Feature
 
 FEATURE = Feature(
     name="monitoring",
-    help="Health and metrics.",
-    is_optional=False,
-    routes=("fleet.features.monitoring.api:router",),
+    help="Metrics for Prometheus.",
     metrics=("fleet.features.monitoring.metrics:METRICS",),
     commands=(
         Command(

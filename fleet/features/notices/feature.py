@@ -7,7 +7,8 @@ from fleet.engine.registry import EventType, Feature, JobHandler
 FEATURE = Feature(
     name="notices",
     help="Messages to operators through FLEET_NOTIFY.",
-    is_optional=False,
+    settings="fleet.features.notices.settings:NoticesSettings",
+    checks_at_start=("fleet.features.notices.service:check",),
     jobs=(
         JobHandler(
             kind="notify",

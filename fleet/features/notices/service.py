@@ -1,44 +1,67 @@
 """Notices to operators that must not wait for a tick: one job for each channel of FLEET_NOTIFY.
 
 Called in the transaction in which the fleet reports something about itself, such as a spent budget. The jobs belong to
-the approval agent, which sends all notices, and are published as soon as it commits. Never write as an agent here.
+an agent that runs the fleet, and are published as soon as it commits. Never write as an agent here.
 """
 
 from __future__ import annotations
+
+import uuid
 
 import sqlalchemy as sa
 
 from fleet import notify
 from fleet.core import ids, logs
 from fleet.core.db import Tx
-from fleet.engine import publish
+from fleet.core.errors import InvalidInput
+from fleet.core.settings import Settings
+from fleet.engine import publish, system_agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.notices.kinds import NOTIFY
+from fleet.features.notices.settings import NoticesSettings
 
 log = logs.get(__name__)
-SENDER_KIND = "approval"
-"""The kind of agent whose jobs notices are."""
 
 
-def add(deps: Deps, tx: Tx, subject: str, title: str, body: str) -> None:
-    """Add one job for each channel and publish them after COMMIT; without the approval agent only log a warning."""
-    sender = tx.execute(
-        sa.select(AgentRow.id, AgentRow.surface)
-        .where(AgentRow.kind == SENDER_KIND, AgentRow.deleted_at.is_(None))
-        .limit(1)
-    ).one_or_none()
-    if sender is None:
-        log.warning("notice_not_sent", subject=subject, title=title, reason="there is no approval agent")
+def channels(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the channels; none in a fleet without this feature."""
+    return notify.names(settings.notify) if isinstance(settings, NoticesSettings) else ()
+
+
+def add(deps: Deps, tx: Tx, subject: str, title: str, body: str, *, sender: uuid.UUID | None = None) -> None:
+    """Add one job for each channel and publish them after COMMIT; without an agent that sends only log a warning."""
+    names = channels(deps.settings)
+    if not names:
+        return
+    agent_id = sender or _sender(tx)
+    if agent_id is None:
+        log.warning("notice_not_sent", subject=subject, title=title, reason="there is no agent that sends notices")
         return
     jobs = [
         NewJob(
-            id=ids.new(), agent_id=sender.id, kind=NOTIFY, surface=sender.surface,
+            id=ids.new(), agent_id=agent_id, kind=NOTIFY, surface=system_agents.SURFACE,
             payload={"channel": channel, "subject": subject, "title": title, "body": body},
         )
-        for channel in notify.names(deps.settings.notify)
+        for channel in names
     ]  # fmt: skip
     added = ledger.add(tx, jobs)
     tx.afterwards(lambda: publish.ring_jobs(deps.publisher, added))
+
+
+def check(deps: Deps) -> None:
+    """Raise InvalidInput for channels that nobody can send to."""
+    if deps.settings.of(NoticesSettings).notify and not system_agents.kinds():
+        raise InvalidInput(
+            "FLEET_NOTIFY is set, but no feature of this fleet has an agent that sends notices.",
+            fix="Have approvals or webhooks (FLEET_FEATURES), or leave FLEET_NOTIFY empty.",
+        )
+
+
+def _sender(tx: Tx) -> uuid.UUID | None:
+    """Return one of the agents that run the fleet: the approval agent, if there is one."""
+    query = sa.select(AgentRow.id).where(AgentRow.kind.in_(system_agents.kinds()), AgentRow.deleted_at.is_(None))
+    found: uuid.UUID | None = tx.scalar(query.order_by(AgentRow.kind).limit(1))
+    return found

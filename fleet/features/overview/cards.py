@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.engine.deps import Deps
-from fleet.features.monitoring import health
-from fleet.features.monitoring.health import BrokerAnswers
-from fleet.features.overview import figures
+from fleet.features.overview import figures, health
+from fleet.features.overview.health import BrokerAnswers
 from fleet.features.overview.queries import Overview, Watch
 from fleet.web.cached_stats import Background, Cached
 from fleet.web.rendering import pages

@@ -7,9 +7,9 @@ from fleet.engine.registry import Command, Feature, NavItem
 FEATURE = Feature(
     name="overview",
     help="The fleet at a glance.",
-    is_optional=False,
-    needs=("monitoring",),
+    required_because="The dashboard opens with it, and `fleet up` shows its status.",
     api=("fleet.features.overview.api:router",),
+    routes=("fleet.features.overview.api_health:router",),
     pages=("fleet.features.overview.pages:router",),
     live_cards="fleet.features.overview.cards:OverviewCards",
     templates=__package__,

@@ -17,7 +17,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import JobState
-from fleet.features.monitoring.health import BrokerAnswers, Part, parts
+from fleet.features.overview.health import BrokerAnswers, Part, parts
 from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
 from fleet.spending import ledger
 from fleet.spending import queries as spending

@@ -17,6 +17,7 @@ from fleet.core.errors import InvalidInput
 from fleet.features.personas import heat_strip
 from fleet.features.personas import library as personas
 from fleet.features.personas.library import Library, Persona
+from fleet.features.personas.settings import PersonasSettings
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
@@ -31,7 +32,7 @@ def persona() -> None:
 
 
 def _library(door: Door) -> Library:
-    return personas.load(paths.given(door.home).personas_dir)
+    return personas.load(paths.given(door.home).of(PersonasSettings).personas_dir)
 
 
 def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
@@ -118,7 +119,9 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 @pass_door
 def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:
     """Say what is wrong with the persona files of FOLDER, or of the fleet."""
-    problems = personas.check(folder if folder is not None else paths.given(door.home).personas_dir)
+    problems = personas.check(
+        folder if folder is not None else paths.given(door.home).of(PersonasSettings).personas_dir
+    )
     if as_json:
         door.json({"ok": not problems, "problems": problems})
     elif not problems:

@@ -7,7 +7,8 @@ from fleet.engine.registry import Check, CheckStage, Command, Feature, NavItem
 FEATURE = Feature(
     name="personas",
     help="Characters and schedules, read from files.",
-    is_optional=False,
+    required_because="Agents take their character and their hours from a persona.",
+    settings="fleet.features.personas.settings:PersonasSettings",
     api=("fleet.features.personas.api:router",),
     pages=("fleet.features.personas.pages:router",),
     templates=__package__,

@@ -19,6 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.features.personas import heat
 from fleet.features.personas.library import Persona
 from fleet.features.personas.service import personas_of
+from fleet.features.personas.settings import PersonasSettings
 from fleet.llm.offline import grammar
 from fleet.web.auth import TheDeps, needs
 from fleet.web.links import agent_address
@@ -84,7 +85,7 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 
 def _source(deps: Deps) -> str | None:
     """Return the folder that the personas were read from; None for those that came with Fleet."""
-    folder = deps.settings.personas_dir
+    folder = deps.settings.of(PersonasSettings).personas_dir
     return None if folder is None else str(folder)
 
 

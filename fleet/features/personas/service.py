@@ -8,13 +8,14 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.engine.schedule import ALWAYS, Schedule
 from fleet.features.personas.library import Library, load
+from fleet.features.personas.settings import PersonasSettings
 
 _load = functools.lru_cache(maxsize=4)(load)
 
 
 def personas_of(deps: Deps) -> Library:
     """Return the personas of this process. Raises InvalidInput for files that are wrong."""
-    return deps.part("personas", lambda deps: _load(deps.settings.personas_dir))
+    return deps.part("personas", lambda deps: _load(deps.settings.of(PersonasSettings).personas_dir))
 
 
 def schedule_of(deps: Deps, persona_id: str | None) -> Schedule:
@@ -24,7 +25,7 @@ def schedule_of(deps: Deps, persona_id: str | None) -> Schedule:
 
 def preload(settings: Settings) -> None:
     """Read the files before a fork, so that child processes share them."""
-    _load(settings.personas_dir)
+    _load(settings.of(PersonasSettings).personas_dir)
 
 
 def check(deps: Deps) -> None:

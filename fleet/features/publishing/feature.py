@@ -11,7 +11,8 @@ from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, JobHa
 FEATURE = Feature(
     name="publishing",
     help="Agents that post, comment, like and browse on a surface.",
-    is_optional=False,
+    required_because="`fleet seed` creates agents of its type, and its jobs open and close their accounts.",
+    settings="fleet.features.publishing.settings:PublishingSettings",
     agents=(
         AgentType(
             kind="gallery",
@@ -109,7 +110,7 @@ FEATURE = Feature(
         FollowUp(kind="provision", run="fleet.features.publishing.handlers.account:has_come"),
         FollowUp(kind="deprovision", run="fleet.features.publishing.handlers.account:has_gone"),
     ),
-    needs=("personas", "content", "media"),
+    needs=("personas", "content", "costs"),
     events=(
         EventType(
             subject="job.done",

@@ -15,6 +15,7 @@ from fleet.adapters.base import ImageOrder, PictureFile
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work
+from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.images import Marks, PictureSource, checks, read_marks
 from fleet.images.placeholder import data_url, render_jpeg
@@ -52,7 +53,7 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
 def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     """Look at the picture once: it is paid and kept, so that looking again never pays again. None if it is unfit."""
     signed = work.deps.signer is not None
-    if not work.deps.settings.check_images and not signed:
+    if not work.deps.settings.of(PublishingSettings).check_images and not signed:
         return url
     fetched: list[PictureFile] = []
     looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work))

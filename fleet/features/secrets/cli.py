@@ -50,7 +50,7 @@ def init(door: Door, /) -> None:
 @pass_door
 def set_(door: Door, /, *, name: str) -> None:
     """Keep a secret, e.g. anthropic_api_key. Its value is asked for, or read from standard input."""
-    name = keys.name_of(name)
+    name = keys.name_of(door.settings, name)
     value = _value(door, name)
     keys.put(_database(door), door.settings, name, value, by=door.by)
     door.say(f"{name} is kept.")

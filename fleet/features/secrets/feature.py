@@ -7,7 +7,7 @@ from fleet.engine.registry import Command, EventType, Feature
 FEATURE = Feature(
     name="secrets",
     help="Keys of models and surfaces, sealed.",
-    is_optional=False,
+    required_because="The engine reads keys from the key store, and people put, rotate and remove them here.",
     commands=(
         Command(
             name="secrets",

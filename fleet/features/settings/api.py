@@ -26,7 +26,7 @@ class SettingOut(BaseModel):
 
 
 class SettingsOut(BaseModel):
-    """Every setting, in the order of docs/settings.md."""
+    """Every setting: the fleet's own, then those of each feature."""
 
     items: list[SettingOut]
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from fleet.accounts import keystore
 from fleet.core.masking import mask
-from fleet.core.settings import REPLACED, SECRETS, Settings, caps_as_json
+from fleet.core.settings import REPLACED, Settings, caps_as_json, secrets_of
 from fleet.engine import registry
 from fleet.engine.deps import Deps, caps_of
 
@@ -76,14 +76,15 @@ def look(deps: Deps) -> list[Setting]:
 
 
 def effective(settings: Settings, stored: Collection[str] = ()) -> list[Setting]:
-    """Return every setting in the order of their definition; `stored` are the secrets that the key store holds.
+    """Return every setting: the fleet's own, then those of each feature. `stored`: the secrets in the key store.
 
     `.env` and what a command was told count as environment: they stand before the key store. Settings that others
     have replaced are left out unless they are set.
     """
+    model, secrets = type(settings), secrets_of(type(settings))
     return [
-        Setting(name, *_value_of(settings, name, stored), field.description or "", name in SECRETS)
-        for name, field in Settings.model_fields.items()
+        Setting(name, *_value_of(settings, name, stored), field.description or "", name in secrets)
+        for name, field in model.model_fields.items()
         if name not in REPLACED or name in settings.replaced
     ]
 
@@ -95,7 +96,7 @@ CAPS = ("ai_comment_lead", "surface_writes_per_minute", "scan_concurrency")
 def caps(settings: Settings) -> list[Setting]:
     """Return the caps in force, and the source of each. Raises InvalidInput for caps of unknown actions."""
     by_name = {one.name: one for one in effective(settings)}
-    return [by_name["dry_run"], *_action_caps(settings), *(by_name[name] for name in CAPS)]
+    return [by_name["dry_run"], *_action_caps(settings), *(by_name[name] for name in CAPS if name in by_name)]
 
 
 def _action_caps(settings: Settings) -> Iterator[Setting]:
@@ -116,7 +117,7 @@ def _action_caps(settings: Settings) -> Iterator[Setting]:
 def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, SettingSource]:
     if name in settings.model_fields_set:
         return _plain(getattr(settings, name)), SettingSource.ENVIRONMENT
-    if name in SECRETS and name in stored:
+    if name in stored and name in secrets_of(type(settings)):
         return HIDDEN, SettingSource.KEY_STORE
     return _plain(getattr(settings, name)), SettingSource.DEFAULT
 

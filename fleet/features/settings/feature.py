@@ -7,7 +7,7 @@ from fleet.engine.registry import Feature, NavItem
 FEATURE = Feature(
     name="settings",
     help="Settings and versions of a process.",
-    is_optional=False,
+    required_because="People see here which limits are in force; the page of controls shows some of them.",
     api=("fleet.features.settings.api:router",),
     pages=("fleet.features.settings.pages:router",),
     templates=__package__,

@@ -7,7 +7,7 @@ from fleet.engine.registry import Command, Feature, NavItem
 FEATURE = Feature(
     name="users",
     help="Users, sessions, tokens, invitations and the audit log.",
-    is_optional=False,
+    required_because="Nobody signs in to the dashboard or the API without users.",
     api=(
         "fleet.features.users.api_me:router",
         "fleet.features.users.api:router",

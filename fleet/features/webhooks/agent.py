@@ -21,9 +21,9 @@ from fleet.engine.deps import Deps
 from fleet.engine.events import positions
 from fleet.engine.jobs import pacing, usage
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.kinds import HANDLE
 from fleet.features.webhooks.outbound import delivery, lanes, subscriptions
+from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 from fleet.features.webhooks.rules import (
     ActiveSubscription,
@@ -37,6 +37,7 @@ from fleet.features.webhooks.rules import (
     from_data,
     to_data,
 )
+from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.features.webhooks.subscribers import in_code as subscribers
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
@@ -78,7 +79,8 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> EventObservation:
 
 
 def _listener(deps: Deps, one: Subscription, live: Mapping[str, int]) -> ActiveSubscription:
-    room = lanes.room_to_wait(one.failures, live.get(str(one.id), 0), most=deps.settings.hooks_waiting)
+    most = deps.settings.of(WebhooksSettings).hooks_waiting
+    room = lanes.room_to_wait(one.failures, live.get(str(one.id), 0), most=most)
     return ActiveSubscription(one.id, tuple(one.subjects), one.active_since, room)
 
 

@@ -24,6 +24,7 @@ from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.outbound import deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks.outbound.deliveries import Delivery
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
+from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.images.errors import ForbiddenAddress
 
 
@@ -44,8 +45,9 @@ def create(deps: Deps, wanted: SubscriptionFields, *, by: str) -> Made:
     wanted = _checked(deps, wanted)
     subscription_id, secret = ids.new(), hook_secrets.fresh()
     sealed = hook_secrets.seal_subscriptions(keys.ring(deps.settings), subscription_id, secret)
+    most = deps.settings.of(WebhooksSettings).hooks_limit
     with deps.db.transaction() as tx:
-        made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=deps.settings.hooks_limit)
+        made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=most)
         _tell(tx, "hook.created", made, by, after=_shown(made))
     return Made(made, secret)
 
@@ -153,7 +155,7 @@ def _checked(deps: Deps, wanted: SubscriptionFields) -> SubscriptionFields:
     known = registry.current().subjects
     _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in known])
     try:
-        sending.check(wanted.url, sending.rules(deps.settings.hooks_allow))
+        sending.check(wanted.url, sending.rules(deps.settings.of(WebhooksSettings).hooks_allow))
     except ForbiddenAddress as error:
         raise InvalidInput(error.message, fix=error.fix) from error
     return wanted

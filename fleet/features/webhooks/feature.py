@@ -10,6 +10,7 @@ from fleet.engine.registry import AgentType, Command, EventType, Feature, JobHan
 FEATURE = Feature(
     name="webhooks",
     help="Webhooks out and in, and subscribers in code.",
+    settings="fleet.features.webhooks.settings:WebhooksSettings",
     api=(
         "fleet.features.webhooks.inbound.api:router",
         "fleet.features.webhooks.api:router",

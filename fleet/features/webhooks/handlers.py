@@ -30,6 +30,7 @@ from fleet.features.webhooks.outbound import answers, delivery, sending, subscri
 from fleet.features.webhooks.outbound.answers import Later, Meaning, Never, Taken
 from fleet.features.webhooks.outbound.deliveries import Tried
 from fleet.features.webhooks.outbound.subscriptions import Subscription
+from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.images.errors import ForbiddenAddress, OutOfReach
 
 log = logs.get(__name__)
@@ -104,7 +105,7 @@ def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> t
         (b"Fleet-Event-Subject", str(event["subject"]).encode()),
         (b"Fleet-Delivery", str(work.claim.job_id).encode()),
     ]
-    rules = sending.rules(work.deps.settings.hooks_allow)
+    rules = sending.rules(work.deps.settings.of(WebhooksSettings).hooks_allow)
     try:
         answer = sending.post(found.url, body, headers, rules=rules, within_s=_clear_to_send(work))
     except ForbiddenAddress as error:

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from fleet.engine.jobs.states import JobState
 from fleet.features.drafts.models import DraftRow
+from fleet.features.media.service import objects_of
 from tests.factories import Fleet, a_picture
 from tests.features.drafts.test_drafts import job_of, proposed
 from tests.features.drafts.test_scan import COMMENT, LOVE, POST, supervised
@@ -137,7 +138,7 @@ def test_a_viewer_looks_and_does_not_decide(web: Web, fleet: Fleet) -> None:
 
 def test_a_drafts_picture_is_handed_out_under_its_key(api: TestClient, fleet: Fleet, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
-    key = fleet.deps.objects.put(a_picture(), "image/jpeg")
+    key = objects_of(fleet.deps).put(a_picture(), "image/jpeg")
     found = api.get(f"/api/v1/media/{key}")
     assert (found.status_code, found.headers["content-type"], found.content) == (200, "image/jpeg", a_picture())
     assert api.get(f"/api/v1/media/{key}", headers={"if-none-match": found.headers["etag"]}).status_code == 304

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
-from fleet.features.drafts import lesson_rules as learning
-from fleet.features.drafts.lesson_rules import ALL, HALF_LIFE, REWARDS, Lesson, OwnerAnswer
+from fleet.features.drafts.lessons import rules as learning
+from fleet.features.drafts.lessons.rules import ALL, HALF_LIFE, REWARDS, Lesson
+from fleet.features.drafts.states import OwnerAnswer
 from fleet.llm.base import Speaker
 from fleet.llm.lexicon.topics import topic_of
 from fleet.llm.offline.provider import OfflineProvider

@@ -18,6 +18,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow
 from fleet.features.drafts.states import DraftKind
+from fleet.features.media.service import objects_of
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.scan_request import Idea
 from tests.features.drafts.test_drafts import proposed
@@ -381,7 +382,7 @@ def assert_inert(page: str) -> None:
 def test_a_picture_is_our_own_copy_and_its_source_only_words(web: Web) -> None:
     (draft,) = proposed(web.fleet, dataclasses.replace(POST, image_prompt=""))
     picture = render_jpeg("a lamp", "ai_artist")
-    key = web.deps.objects.put(picture, "image/jpeg")
+    key = objects_of(web.deps).put(picture, "image/jpeg")
     media = [{"key": key, "source": "https://evil.example/track.png?who=ana"}]
     web.fleet.sql("UPDATE drafts SET content = content || CAST(:media AS jsonb)", media=json.dumps({"media": media}))
     ana = web.browser("viewer", "ana")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.features.monitoring import metrics as registered
 from tests import ROOT
 from tests.test_docs import IN_WORDS, _unknown_command
@@ -69,7 +69,8 @@ def test_an_annotation_names_labels_commands_and_settings_that_exist(rule: dict[
     assert set(re.findall(r"\$labels\.(\w+)", text)) <= asked
     assert not re.findall(r"\{\{(?! (?:\$value(?: \| humanize(?:Duration)?)?|\$labels\.\w+) \}\})", text)
     assert not [span for span in IN_WORDS.findall(text) if _unknown_command(span.split())]
-    assert set(re.findall(r"FLEET_(\w+)", text)) <= {name.upper() for name in Settings.model_fields}
+    settings = {name.upper() for name in registry.current().settings_model.model_fields}
+    assert set(re.findall(r"FLEET_(\w+)", text)) <= settings
 
 
 def test_the_docs_tell_every_metric_and_every_alert() -> None:

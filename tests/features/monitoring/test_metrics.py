@@ -23,7 +23,6 @@ from fleet.core import events, queue
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import Message
-from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
 from fleet.engine import registry, sweep, tick
 from fleet.engine.attempts import perform
@@ -58,7 +57,9 @@ def parsed(text: str) -> Told:
 @pytest.fixture
 def deps(database_url: str, broker_url: str) -> Iterator[Deps]:
     made = runtime_deps.build(
-        Settings(database_url=database_url, broker_url=broker_url, gallery_url="http://127.0.0.1:9", service_token="t")
+        registry.load_settings(
+            database_url=database_url, broker_url=broker_url, gallery_url="http://127.0.0.1:9", service_token="t"
+        )
     )
     yield made
     made.close()

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from fleet import notify as notices
 from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
-from fleet.core.settings import Settings, load
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
@@ -33,6 +33,7 @@ from fleet.engine.system_agents import staff
 from fleet.features.controls import commands as fleetwide
 from fleet.features.jobs import commands as job_commands
 from fleet.features.notices.kinds import NOTIFY
+from fleet.features.notices.settings import NoticesSettings
 from fleet.notify import Notice
 from tests.factories import Fleet, make_fleet
 
@@ -191,13 +192,13 @@ def test_what_is_refused_or_not_understood_is_said_without_the_address(
 
 def test_addresses_are_taken_apart_where_the_next_one_begins() -> None:
     two = "mailto://u@h?to=a@b.c,d@e.f, slack://T/A/B\n json://h"
-    found = Settings(notify=two).notify
+    found = registry.load_settings(notify=two).of(NoticesSettings).notify
     assert [one.get_secret_value() for one in found] == ["mailto://u@h?to=a@b.c,d@e.f", "slack://T/A/B", "json://h"]
-    assert Settings(notify="").notify == ()
-    assert "slack://" not in repr(Settings(notify=two))
+    assert registry.load_settings(notify="").of(NoticesSettings).notify == ()
+    assert "slack://" not in repr(registry.load_settings(notify=two))
     for none in ("ann@example.org", "mailto:ann:q7z@example.org?from=http://example.org"):
         with pytest.raises(InvalidInput, match="begins with its kind") as raised:
-            load(notify=none)
+            registry.load_settings(notify=none)
         assert "q7z" not in str(raised.value)
 
 

@@ -14,9 +14,8 @@ from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
 from fleet.features.controls import commands as fleetwide
-from fleet.features.monitoring import health
-from fleet.features.monitoring.health import BrokerAnswers
-from fleet.features.overview import cards, figures, hours
+from fleet.features.overview import cards, figures, health, hours
+from fleet.features.overview.health import BrokerAnswers
 from fleet.features.overview.queries import Hour, Watch
 from fleet.features.publishing.kinds import LIKE, POST
 from fleet.web import cached_stats

@@ -7,12 +7,13 @@ import json
 import pytest
 
 from fleet.core.errors import InvalidInput
-from fleet.core.settings import REPLACED, SECRETS, Settings
+from fleet.core.settings import REPLACED, Settings, secrets_of
+from fleet.engine import registry
 from fleet.features.settings.configuration import HIDDEN, Setting, SettingSource, Value, caps, effective
 
 
 def settings(**given: object) -> Settings:
-    return Settings(_env_file=None, **given)  # type: ignore[arg-type]
+    return registry.load_settings(_env_file=None, **given)
 
 
 def one(name: str, given: Settings, stored: tuple[str, ...] = ()) -> Setting:
@@ -22,7 +23,8 @@ def one(name: str, given: Settings, stored: tuple[str, ...] = ()) -> Setting:
 def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_RECENT_TEXTS", "7")
     given = settings(dry_run=True)
-    assert [setting.name for setting in effective(given)] == [n for n in Settings.model_fields if n not in REPLACED]
+    names = registry.current().settings_model.model_fields
+    assert [setting.name for setting in effective(given)] == [name for name in names if name not in REPLACED]
     texts = one("recent_texts", given)
     assert (texts.value, texts.source, texts.variable) == (7, SettingSource.ENVIRONMENT, "FLEET_RECENT_TEXTS")
     assert texts.description == "newest texts that a new one must not repeat"
@@ -68,7 +70,7 @@ def test_no_secret_is_told_wherever_it_stands() -> None:
     given = settings(
         database_url=f"postgresql+psycopg://fleet:{word}@db:5432/fleet", broker_url=f"redis://:{word}@broker:6379/0",
         openai_base_url=f"https://gateway.example/v1?api_key={word}&model=x", notify=f"mailto://me:{word}@mail.example",
-        **dict.fromkeys(SECRETS, word),
+        **dict.fromkeys(secrets_of(registry.current().settings_model), word),
     )  # fmt: skip
     told = json.dumps([(setting.value, setting.shown) for setting in effective(given)])
     assert word not in told

@@ -14,8 +14,8 @@ from fleet.core.events import Position
 from fleet.core.settings import Settings
 from fleet.engine.events import positions
 from fleet.engine.system_agents import staff
-from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.inbound import service as receiving
+from fleet.features.webhooks.outbound import positions as webhook_positions
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
 

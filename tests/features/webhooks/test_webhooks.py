@@ -34,9 +34,9 @@ from fleet.engine.tick import tick
 from fleet.features.controls import commands as fleetwide
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks.commands import Made
 from fleet.features.webhooks.kinds import DELIVER
+from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.outbound import sending
 from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.images.errors import ForbiddenAddress

@@ -23,6 +23,7 @@ from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
 from fleet.engine import registry
 from fleet.engine.registry import CheckStage
+from fleet.images.object_settings import ObjectSettings
 from fleet.sandbox.processes.runfile import RunFile
 
 _OLDEST_POSTGRES = 14
@@ -120,7 +121,8 @@ def _home(settings: Settings) -> Iterator[CheckResult]:
         probe.unlink()
     except OSError as error:
         said = f"{home} cannot be written ({error.strerror})"
-        if settings.database_url and settings.objects and RunFile.last(home) is None:  # as in a container
+        keeps_pictures = isinstance(settings, ObjectSettings) and not settings.objects
+        if settings.database_url and not keeps_pictures and RunFile.last(home) is None:  # as in a container
             yield ok("home", f"{said} and nothing needs to: servers and pictures are elsewhere")
         else:
             yield fail("home", said, "Choose a folder of your own with --home or FLEET_HOME.")

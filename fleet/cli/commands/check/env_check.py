@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 from dotenv import dotenv_values
 
-from fleet.core.settings import REPLACED, Settings
+from fleet.core.settings import REPLACED
+from fleet.engine import registry
 
 _PREFIX = "FLEET_"
 _OTHERS = frozenset(
@@ -28,24 +29,32 @@ _OF_TESTS = "FLEET_TEST_"
 def found() -> list[str]:
     """Return a sentence for each such variable of the environment and of `.env`."""
     given = {*os.environ, *_dotted()}
-    return [*_unread(given), *(_replaced(name) for name in REPLACED if f"{_PREFIX}{name.upper()}" in given)]
+    return [*_unread(given), *(_replaced(name) for name in REPLACED if _variable(name) in given)]
 
 
 def _replaced(name: str) -> str:
     places = " and ".join(f"{action}.{part}" for action, part in REPLACED[name])
-    return f"{_PREFIX}{name.upper()} is an old setting; set {places} in FLEET_CAPS."
+    return f"{_variable(name)} is an old setting; set {places} in FLEET_CAPS."
 
 
 def _unread(given: set[str]) -> list[str]:
-    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHERS
+    features = registry.current()
+    known = {_variable(name) for name in features.settings_model.model_fields} | _OTHERS
+    left_out = {_variable(name): feature for name, feature in features.settings_left_out.items()}
     unknown = sorted(one for one in given - known if one.startswith(_PREFIX) and not one.startswith(_OF_TESTS))
     if not unknown:
         return []
     known |= set(_of_commands()) | _of_gallery()
-    return [_sentence(one, known) for one in unknown if one not in known]
+    return [_sentence(one, known, left_out.get(one)) for one in unknown if one not in known]
 
 
-def _sentence(name: str, known: set[str]) -> str:
+def _variable(setting: str) -> str:
+    return f"{_PREFIX}{setting.upper()}"
+
+
+def _sentence(name: str, known: set[str], feature: str | None) -> str:
+    if feature is not None:
+        return f"{name} is set, but belongs to the feature {feature}, which FLEET_FEATURES leaves out."
     close = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
     return f"{name} is set, and nothing reads it{f'; {close[0]} is meant?' if close else '.'}"
 

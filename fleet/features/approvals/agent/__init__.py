@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from fleet import notify
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
@@ -34,6 +33,7 @@ from fleet.features.approvals.request import Request
 from fleet.features.approvals.requests import maintenance
 from fleet.features.approvals.rules import Step
 from fleet.features.notices.kinds import NOTIFY
+from fleet.features.notices.service import channels
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 log = logs.get(__name__)
@@ -60,7 +60,7 @@ def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -
         _ask(deps, tx, job_id)
     taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, claimed.now))]
     lines = [(NoticeLine(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
-    return _jobs(claimed, digest.digests(lines), notify.names(deps.settings.notify)[:_MOST_CHANNELS])
+    return _jobs(claimed, digest.digests(lines), channels(deps.settings)[:_MOST_CHANNELS])
 
 
 def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:

@@ -282,8 +282,9 @@ def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
     """
     from fleet.cli.frame import paths
     from fleet.features.approvals import rule_file
+    from fleet.features.approvals.settings import ApprovalsSettings
 
-    named = path or paths.given(door.home).approval_rules
+    named = path or paths.given(door.home).of(ApprovalsSettings).approval_rules
     found = rule_file.shipped() if named is None else rule_file.load(named)
     _check_users(door, found)
     if as_json:

@@ -23,6 +23,7 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Proposal, Request
+from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
 
 RESOURCE, ACTION = "job", "retry"
@@ -50,7 +51,7 @@ EFFECTS = {(RESOURCE, ACTION): RETRY}
 
 def unasked(deps: Deps, tx: Tx) -> list[uuid.UUID]:
     """Return dead letters that ask for a retry and have not done so since they died, the oldest first."""
-    kinds = deps.settings.retry_by_approval
+    kinds = deps.settings.of(ApprovalsSettings).retry_by_approval
     if not kinds:
         return []
     asked = sa.exists().where(

@@ -13,8 +13,8 @@ from fleet.access import Permission
 from fleet.features.approvals.api.decisions import Decider
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import lessons
-from fleet.features.drafts.lesson_rules import OwnerAnswer
 from fleet.features.drafts.models import LessonRow
+from fleet.features.drafts.states import OwnerAnswer
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import LARGEST_ID, Page, Paging

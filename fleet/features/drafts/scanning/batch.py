@@ -19,9 +19,10 @@ from fleet.adapters.social import CONNECT, REACT, FeedItem, SaidComment, social
 from fleet.core.db import Tx
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.work import Work
-from fleet.features.drafts import lesson_rules as learning
 from fleet.features.drafts import lessons, queries
+from fleet.features.drafts.lessons import rules as learning
 from fleet.features.drafts.scanning import queue, seen
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.sifting import Offered, ShownPost
 from fleet.features.publishing import comment_targets
 from fleet.features.publishing.kinds import POST
@@ -62,7 +63,7 @@ def look(work: Work) -> dict[str, Any]:
     with work.deps.db.transaction() as tx:
         how = habits(tx, work.agent.id)
     platform = social(work.gateway.adapter)
-    feed = platform.feed(work.account, limit=work.deps.settings.scan_items, audience=how.audience)
+    feed = platform.feed(work.account, limit=work.deps.settings.of(DraftsSettings).scan_items, audience=how.audience)
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])

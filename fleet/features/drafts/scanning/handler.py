@@ -21,6 +21,7 @@ from fleet.features.drafts.kinds import SUPERVISED
 from fleet.features.drafts.scanning import batch as scanning
 from fleet.features.drafts.scanning import propose, queue, seen
 from fleet.features.drafts.scanning.batch import Batch
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.llm import scan_request as asking
 from fleet.llm.errors import NotPaidFor
 
@@ -35,8 +36,9 @@ def prepare(work: Work) -> Done | Held | Skipped:
     """Make drafts of what is new; where nothing is, no model is asked."""
     if work.agent.autonomy != SUPERVISED:
         return Skipped("the agent decides for itself now")
-    if queue.scans_ahead(work.deps.db, work.claim.job_id) >= work.deps.settings.scan_concurrency:
-        return Held(f"{work.deps.settings.scan_concurrency} scans are under way", work.deps.now() + _behind(work))
+    most = work.deps.settings.of(DraftsSettings).scan_concurrency
+    if queue.scans_ahead(work.deps.db, work.claim.job_id) >= most:
+        return Held(f"{most} scans are under way", work.deps.now() + _behind(work))
     if work.known("batch") is None and (why := limits.why_full(work.deps, work.agent)) is not None:
         return Skipped(why)
     batch = work.step("batch", partial(scanning.look, work), also=partial(_scanned, work))
@@ -61,7 +63,7 @@ def _done(batch: Batch, **counted: Any) -> Done:
 
 def _behind(work: Work) -> timedelta:
     """Return how long to wait for a turn: the more wait, the longer each, or asking costs more than scanning."""
-    crowd = queue.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.scan_concurrency)
+    crowd = queue.scans_waiting(work.deps.db) / (_FEW * work.deps.settings.of(DraftsSettings).scan_concurrency)
     return timedelta(seconds=work.deps.dice.uniform(*_BEHIND_S) * max(1.0, crowd))
 
 

@@ -15,9 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
-from fleet.features.drafts.lesson_rules import OwnerAnswer
 from fleet.features.drafts.models import DraftRow, LessonRow
-from fleet.features.drafts.states import DraftStatus
+from fleet.features.drafts.states import DraftStatus, OwnerAnswer
 
 
 class DraftsBy(StrEnum):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.adapters import social
 from fleet.adapters.base import AnyAction
+from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.media import draft_media
 from fleet.features.publishing import approved
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.pictures import picture
@@ -52,9 +52,26 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
         return words
     url = ""
     if work.claim.state is not JobState.UNKNOWN:
-        url = draft_media.shown(work, said["media"]) or picture(work, words["image_prompt"])
+        url = _kept_picture(work, said["media"]) or picture(work, words["image_prompt"])
     post = social.PostPayload(words["caption"], url, words.get("alt_text", ""), said["visibility"])
     return work.action(social.POST, post)
+
+
+def _kept_picture(work: Work, kept: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the picture that a person approved; None for a draft without one.
+
+    Raises InvalidInput, so that the job becomes a dead letter, in a fleet without a feature that keeps pictures:
+    another picture is not the approved one.
+    """
+    if not kept:
+        return None
+    for show in registry.current().extensions("publishing.kept_pictures"):
+        found: str | None = show(work, kept)
+        return found
+    raise InvalidInput(
+        "The approved picture is kept by a feature that this fleet leaves out.",
+        fix="Have media (FLEET_FEATURES), then replay the job.",
+    )
 
 
 def _write(work: Work, turn: Turn) -> WrittenDraft | Held:

@@ -17,6 +17,7 @@ from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.review import Standards
+from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words import published_texts
 from fleet.llm.base import Speaker
 
@@ -25,9 +26,10 @@ class Quality:
     """One a process; safe to use from many threads."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self.standards: Standards = review.standards(settings.banned_words, settings.link_hosts)
+        chosen = settings.of(PublishingSettings)
+        self.standards: Standards = review.standards(chosen.banned_words, chosen.link_hosts)
         self._db = db
-        self._capacity = settings.recent_texts
+        self._capacity = chosen.recent_texts
         self._recent: dict[str, RecentTexts] = {}
         self._read_to: dict[str, datetime] = {}
         self._voices: dict[str, Voice | None] = {}

@@ -26,6 +26,7 @@ from fleet.features.content.review import ReviewResult, Said
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import comment_targets
+from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words import published_texts
 from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.voice import speaker_of
@@ -119,7 +120,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
 def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     """Return that these very words have gone out since they were looked at: a job may wait with them for hours."""
     claim, payload = work.claim, action.payload
-    most = work.deps.settings.recent_texts
+    most = work.deps.settings.of(PublishingSettings).recent_texts
     if not isinstance(payload, PostPayload | CommentPayload) or not most:
         return None
     if published_texts.was_sent(tx, claim.surface, payload.text, since=claim.created_at, but=claim.job_id, most=most):

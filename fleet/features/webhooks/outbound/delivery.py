@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet import notify
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
@@ -25,10 +24,10 @@ from fleet.engine.jobs import ledger
 from fleet.engine.jobs import pacing as paced
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
-from fleet.features.notices.kinds import NOTIFY
-from fleet.features.webhooks import positions as webhook_positions
+from fleet.features.notices import service as operator_notices
 from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from fleet.features.webhooks.outbound import deliveries, pacing, subscriptions
+from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.outbound.deliveries import Tried
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 
@@ -122,16 +121,7 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
     number = let_go(tx, found.id, f"the webhook is off: {why}")
     events.emit(tx, "hook.disabled", hook=str(found.id), name=found.name, why=why, by="fleet", cancelled=number)
     body = f"{found.name}: {why}. Nothing is sent there until somebody switches it on again: fleet hooks list"
-    jobs = [
-        NewJob(
-            ids.derived("hook-disabled", found.id, found.active_since, channel), deliverer, NOTIFY, SURFACE,
-            payload={"channel": channel, "subject": "hook.disabled", "title": "A webhook was switched off",
-                     "body": body},
-        )
-        for channel in notify.names(deps.settings.notify)
-    ]  # fmt: skip
-    rings = ledger.add(tx, jobs)
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
+    operator_notices.add(deps, tx, "hook.disabled", "A webhook was switched off", body, sender=deliverer)
 
 
 def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:

@@ -21,6 +21,7 @@ from fleet.engine.jobs import pacing
 from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.outbound import lanes, subscriptions
 from fleet.features.webhooks.outbound.lanes import Lane
+from fleet.features.webhooks.settings import WebhooksSettings
 
 log = logs.get(__name__)
 _STRAY = "its webhook was removed or switched off"
@@ -32,7 +33,7 @@ def publish(deps: Deps) -> int:
         if not pacing.is_anything_waiting(tx) or _is_paused(tx):
             return 0
         pacing.lock(tx)
-        most = deps.settings.hooks_at_once
+        most = deps.settings.of(WebhooksSettings).hooks_at_once
         active = [one for one in subscriptions.listed(tx) if one.active]
         now, out = tx.now(), pacing.published(tx)
         found = [

@@ -28,9 +28,9 @@ from fleet.engine.deps import Deps
 from fleet.engine.events import positions
 from fleet.engine.events.positions import Reader
 from fleet.engine.jobs.outcomes import Done, Retry
-from fleet.features.webhooks import positions as webhook_positions
 from fleet.features.webhooks import sources
 from fleet.features.webhooks.outbound import delivery
+from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.received_states import ReceivedState
 
 GROUP = "fleet.events"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from fleet.features.drafts.states import OwnerAnswer
 from fleet.llm.scan_request import Example, Leaning
 
 ALL = "*"
@@ -23,14 +23,6 @@ RATE = 0.3
 _RATE_OF_ALL, _MOST_OF_ALL = 0.05, 0.35
 _LEAST_TOLD = 0.05
 _MOST_EXAMPLES = 4
-
-
-class OwnerAnswer(StrEnum):
-    """How an owner answered."""
-
-    APPROVED = "approved"
-    EDITED = "edited"  # approved, in the owner's own words
-    REJECTED = "rejected"
 
 
 REWARDS = {OwnerAnswer.APPROVED: 0.8, OwnerAnswer.EDITED: 0.3, OwnerAnswer.REJECTED: -1.0}

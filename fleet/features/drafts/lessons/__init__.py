@@ -13,10 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
-from fleet.features.drafts import lesson_rules as learning
 from fleet.features.drafts.content import gist
-from fleet.features.drafts.lesson_rules import REWARDS, Lesson, OwnerAnswer
+from fleet.features.drafts.lessons import rules as learning
+from fleet.features.drafts.lessons.rules import REWARDS, Lesson
 from fleet.features.drafts.models import DraftRow, LessonRow
+from fleet.features.drafts.states import OwnerAnswer
 
 _CLOCK = sa.func.clock_timestamp()
 _MOST_HEEDED = 500

@@ -1,0 +1,16 @@
+"""Settings of this feature: what supervised agents look at, and how many drafts may wait."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class DraftsSettings(BaseModel):
+    """How supervised agents look at their feeds."""
+
+    scan_feeds: bool = Field(True, description="whether supervised agents look at their feeds")
+    scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")
+    undecided_drafts: int = Field(
+        20, ge=0, le=10_000, description="undecided drafts of one agent, at most; then it is not scanned. 0: no limit"
+    )
+    scan_concurrency: int = Field(5, ge=1, le=1000, description="scans of the whole fleet at a time")

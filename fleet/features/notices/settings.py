@@ -1,0 +1,38 @@
+"""Settings of this feature: the channels to operators."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from fleet.core import masking
+
+
+class NoticesSettings(BaseModel):
+    """Where operators are told."""
+
+    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
+    )
+
+    @field_validator("notify", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        """Take addresses apart where the next one begins: a comma may also stand within one."""
+        if not isinstance(value, str):
+            return value
+        kind = r"[A-Za-z][\w+.-]*://"
+        parts = re.split(rf"[\s,]+(?={kind})", value.strip())
+        # What stands before the first :// is how people are told of a channel: there must be no password in it.
+        if value.strip() and not all(re.match(kind, part) for part in parts):
+            raise ValueError("an address begins with its kind, as in mailto:// or slack://")
+        return tuple(part.strip(", ") for part in parts if part)
+
+    @model_validator(mode="after")
+    def _conceal_addresses(self) -> Self:
+        for address in self.notify:
+            masking.conceal_address(address.get_secret_value())
+        return self

@@ -1,0 +1,18 @@
+"""Settings of this feature: what texts and pictures are held to before they are published."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from fleet.core.settings import CommaSeparated
+
+
+class PublishingSettings(BaseModel):
+    """What is looked at before anything is published."""
+
+    banned_words: CommaSeparated = Field(
+        (), description="words that agents never publish, beside the shipped ones, separated by commas"
+    )
+    link_hosts: CommaSeparated = Field((), description="hosts that texts may link to, where the surface has links")
+    recent_texts: int = Field(5000, ge=0, le=100_000, description="newest texts that a new one must not repeat")
+    check_images: bool = Field(True, description="look at each picture of a workflow before it is posted")
