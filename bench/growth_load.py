@@ -87,7 +87,7 @@ SELECT {_AGENT_ID}, n, 'decided', {_AT}, {_AT}, 1, {_AT} + interval '400 ms',
 _JOBS = f"""
 INSERT INTO jobs (id, agent_id, tick_no, kind, priority, target, payload, state, attempts, max_attempts, claims,
                   next_attempt_at, published_at, lease_token, lease_until, checkpoint, sending_at, remote_id, result,
-                  dead_reason, error, created_at, expires_at, finished_at)
+                  dead_reason, error, created_at, expires_at, finished_at, once, rare)
 SELECT md5('job' || n)::uuid, agent_id, n, kind,
        CASE kind WHEN 'like' THEN 'low' WHEN 'browse' THEN 'low' WHEN 'provision' THEN 'high' ELSE 'normal' END,
        CASE WHEN kind IN ('like', 'comment', 'browse') THEN 'p' || n / 8 END,
@@ -102,7 +102,8 @@ SELECT md5('job' || n)::uuid, agent_id, n, kind,
        CASE WHEN state = 'done' THEN jsonb_build_object('text', 'Well seen, number ' || n) END,
        CASE WHEN state = 'dead' THEN {_REASON} END, CASE WHEN state = 'dead' THEN 'the surface said no' END,
        at, at + interval '24 h',
-       CASE WHEN state IN ('done', 'skipped', 'cancelled', 'dead') THEN at + interval '2 s' END
+       CASE WHEN state IN ('done', 'skipped', 'cancelled', 'dead') THEN at + interval '2 s' END,
+       kind IN ('like', 'comment'), kind = 'provision'
 FROM (SELECT n, {_AGENT_ID} AS agent_id, {_KIND} AS kind, {_STATE} AS state,
              clock_timestamp() - interval '{DAYS} days' * (({{count}} - n)::float8 / {{count}}) AS at
       FROM generate_series(1, {{count}}) AS n) AS made, (SELECT clock_timestamp() AS now) AS clock

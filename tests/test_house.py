@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.queue import QUEUES
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.controls import SCOPES
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
@@ -37,6 +38,19 @@ LONGEST_FUNCTION = 60
 LONGEST_FILE = 600  # no file is torn to fit
 MOST_MODULES = 15
 LONGEST_PREAMBLE = 7  # six lines, and the blank one below the first
+BELOW_FEATURES = ("engine", "core", "access", "spending", "accounts")
+ORDINARY = {"connect", "handle", "hooks"}  # kinds of jobs and agents, but common words of programs as well
+NAMES_KINDS = {
+    "fleet/core/settings.py": "names of settings from before FLEET_CAPS, and settings that several features read",
+    "fleet/core/db/roles.py": "a table that the app's role may only add to",
+    # Weights, totals and the default type of an agent are columns until they are data.
+    "fleet/engine/agents/commands.py": "weights",
+    "fleet/engine/agents/loop.py": "weights",
+    "fleet/engine/agents/models.py": "weights and totals",
+    "fleet/engine/agents/queries.py": "totals",
+    "fleet/engine/system_agents.py": "weights",
+}
+"""Why a file below the features may name a kind."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -318,3 +332,75 @@ def test_a_public_class_name_means_one_class() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(_named(path))
     assert not {name: found for name, found in places.items() if len(found) > 1}
+
+
+@cache
+def _kinds() -> frozenset[str]:
+    """Return the names of kinds of jobs, types of actions and types of agents that features register."""
+    features = registry.current().features.values()
+    return frozenset(
+        name
+        for one in features
+        for name in (*(job.kind for job in one.jobs), *(agent.kind for agent in one.agents),
+                     *(action.name for action in one.actions))
+    )  # fmt: skip
+
+
+def _kinds_in_name(name: str) -> set[str]:
+    """Return the kinds of which a name speaks, as `post_weight` does."""
+    if name.startswith("__"):
+        return set()
+    return {part for part in name.lower().split("_") if {part, part.removesuffix("s")} & (_kinds() - ORDINARY)}
+
+
+def _kinds_in_text(text: str) -> set[str]:
+    """Return the kinds that a string or a statement in SQL names: the string itself, quoted, or in a longer name."""
+    quoted = {word for word in re.findall(r"'(\w+)'", text) if word in _kinds()}
+    longer = [_kinds_in_name(name) for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)]
+    return quoted.union({text} & _kinds(), *longer)
+
+
+def _names_in(tree: ast.Module) -> Iterator[tuple[int, set[str]]]:
+    """Return line by line the kinds that code names; docstrings may tell of them."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str() as text) if id(node) not in prose:
+                yield node.lineno, _kinds_in_text(text)
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str() as name):
+                yield node.lineno, _kinds_in_name(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, _kinds_in_name(name)
+
+
+def test_code_below_the_features_names_no_kind_that_they_register() -> None:
+    roots = [f"fleet/{folder}" for folder in BELOW_FEATURES]
+    found = [
+        (path, line, kinds)
+        for path in _modules(*roots, "fleet/web/auth.py")
+        if _named(path) not in NAMES_KINDS
+        for line, kinds in _names_in(_tree(path))
+    ]
+    found += [(path, 0, _kinds_in_text(_text(path))) for root in roots for path in (ROOT / root).rglob("*.sql")]
+    assert not [_named(path, f"line {line}: {sorted(kinds)}") for path, line, kinds in found if kinds]
+
+
+def _ddl(made: sa.schema.ExecutableDDLElement) -> str:
+    return str(made.compile(dialect=sa.make_url("postgresql://").get_dialect()()))
+
+
+def test_tables_below_the_features_name_no_kind_that_they_register() -> None:
+    names: dict[str, set[str]] = {}
+    for path in _modules(*(f"fleet/{folder}" for folder in BELOW_FEATURES)):
+        if "__tablename__" not in _text(path):
+            continue
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for table in (value.__table__ for value in vars(module).values() if hasattr(value, "__table__")):
+            made: list[sa.schema.ExecutableDDLElement] = [
+                sa.schema.CreateTable(table),
+                *map(sa.schema.CreateIndex, table.indexes),
+            ]
+            names[table.name] = _kinds_in_text("\n".join(_ddl(one) for one in made))
+    assert names["jobs"] == set()
+    # Weights, totals and the default type of an agent are columns until they are data.
+    assert not {table for table, kinds in names.items() if kinds} - {"agents"}

@@ -13,6 +13,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.adapters.base import ActionType, Payload
@@ -79,26 +80,25 @@ class JobHandler:
     asks_model: bool = False
     """Whether it may wait for a budget."""
     is_frequent: bool = False
-    """Whether most jobs are of kinds like this one; rare kinds have an index of their own."""
+    """Whether most jobs are of kinds like this one; rare kinds have an index of their own. Each job keeps what this
+    said when it was added, so a change needs a migration."""
     pace: Ref | Callable[..., Any] | None = None
-    """`pace(deps)` publishes waiting jobs, few at a time; without it a job is published when it is added."""
+    """`pace(deps)` publishes waiting jobs that were added with a lane, few at a time; called after one has ended."""
     turns: Ref | Callable[..., Any] | None = None
     """`turns(claim, action)` names locks, held while caps are checked, so that no two jobs count at the same time."""
     obstacle: Ref | Callable[..., Any] | None = None
     """`obstacle(tx, work, action)` returns Held or Skipped for a write that must not happen now, else None."""
     once_per_target: bool = False
-    """At most one of an agent on one target, for as long as the agent is there."""
+    """At most one of an agent on one target, for as long as the agent is there. Each job keeps what this said when it
+    was added, so a change needs a migration."""
     ignores_pauses: bool = False
     """Only the kill switch holds it: the removal of an account."""
     ignores_agent_pause: bool = False
     """The pause of its agent does not hold it."""
     outlives_agent: bool = False
     """Whether it is carried out for a deleted agent."""
-
-    @property
-    def is_paced(self) -> bool:
-        """Whether its feature decides when it is published."""
-        return self.pace is not None
+    about: str = ""
+    """A subject of events: only who may see events of this subject may see the payload of a job (`Feature.private`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +137,8 @@ class AgentType:
     system: SystemAgent | None = None
     actions: tuple[str, ...] = ()
     """The actions that a person can ask of an agent of this type."""
+    about: str = ""
+    """A subject of events: only who may see events of this subject may see what these agents decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,9 @@ class Feature:
     follow_ups: tuple[FollowUp, ...] = ()
     events: tuple[EventType, ...] = ()
     """The subjects that its code emits. Nobody can subscribe to a subject that no feature registers."""
+    private: Mapping[str, str] = field(default_factory=dict)
+    """The permission of `fleet.access` that it takes to see events, by subject or family ("hook.*"). Without one, an
+    event is shown to everybody who sees the fleet."""
     metrics: tuple[Ref | Any, ...] = ()
     """Objects of `engine.metrics.Metrics`, for Prometheus."""
     tables: tuple[Ref, ...] = ()
@@ -335,7 +340,8 @@ class Feature:
 class Registry:
     """The features of this process, and what they registered, by kind. Raises InvalidInput for two of one name.
 
-    `left_out` are features that are installed and not in this process.
+    `left_out` are features that are installed and not in this process. What they register as private stays private:
+    their jobs and events are still in the database.
     """
 
     def __init__(self, features: Iterable[Feature], *, left_out: Iterable[Feature] = ()) -> None:
@@ -487,6 +493,25 @@ class Registry:
     def subjects(self) -> frozenset[str]:
         """All subjects that events of this fleet can have."""
         return frozenset(event.subject for event in self.events.values())
+
+    @cached_property
+    def private(self) -> Mapping[str, str]:
+        """The permission that it takes to see events, by subject or family."""
+        return {subject: permission for one in self._installed for subject, permission in one.private.items()}
+
+    @cached_property
+    def subjects_of_jobs(self) -> Mapping[str, str]:
+        """The subject of events that says who may see the payload of a job, by kind of job."""
+        return {job.kind: job.about for one in self._installed for job in one.jobs if job.about}
+
+    @cached_property
+    def subjects_of_agents(self) -> Mapping[str, str]:
+        """The subject of events that says who may see the decisions of an agent, by kind of agent."""
+        return {agent.kind: agent.about for one in self._installed for agent in one.agents if agent.about}
+
+    @property
+    def _installed(self) -> Iterator[Feature]:
+        return chain(self.features.values(), self.left_out.values())
 
     def event(self, subject: str, kind: str = "") -> EventType | None:
         """Return the type of an event by its subject and the kind in its payload; None if no feature registers it."""

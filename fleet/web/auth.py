@@ -20,6 +20,7 @@ from fleet.access import Actor, Permission, Principal, Via, audit, authenticate,
 from fleet.access.sessions import LIFETIME
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
@@ -28,8 +29,6 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
 """Answers that last for hours: they change no session's key, since a browser may never come back for another."""
 _PORTS = {"http": 80, "https": 443}
-_TOLD_TO = {"hook.*": Permission.HOOKS_VIEW, "secret.*": Permission.SETTINGS_VIEW}
-"""The events that not everybody who sees the fleet hears of, by what one has to be allowed."""
 _OF_ANY_DECISION = ("action", "thought", "skipped")
 """What everybody who sees agents is told of a decision, whatever it is about."""
 CSRF_FIELD = "csrf"
@@ -84,21 +83,18 @@ Open = Depends(anybody)
 
 def withheld(who: Principal) -> tuple[str, ...]:
     """Return the subjects of events that somebody who sees the fleet does not hear of."""
-    return tuple(subject for subject, permission in _TOLD_TO.items() if not who.may(permission))
+    return tuple(subject for subject, needed in registry.current().private.items() if not who.may(Permission(needed)))
 
 
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
     """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
-    subject = "hook.delivery" if job.kind == "deliver" else str(job.payload.get("subject", ""))
+    subject = registry.current().subjects_of_jobs.get(job.kind) or str(job.payload.get("subject", ""))
     return {} if _is_withheld(who, subject) else job.payload
 
 
 def decided_for(who: Principal, agent: AgentRow, data: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return inputs or outcome of an agent's decision, as far as somebody may know them.
-
-    The agent of the hooks sees every webhook, and what it decides names them.
-    """
-    if data is None or agent.kind != "hooks" or not _is_withheld(who, "hook.delivery"):
+    """Return inputs or outcome of an agent's decision, as far as somebody may know them."""
+    if data is None or not _is_withheld(who, registry.current().subjects_of_agents.get(agent.kind, "")):
         return data
     return {name: data[name] for name in _OF_ANY_DECISION if name in data}
 

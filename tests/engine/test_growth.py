@@ -141,7 +141,7 @@ def test_every_filter_finds_what_it_says(fleet: Fleet) -> None:
     ("which", "index"),
     [
         (JobFilter(states=(JobState.SKIPPED,)), "ix_jobs_undone"),
-        (JobFilter(priority=Priority.NORMAL), "ix_jobs_rare_kinds"),
+        (JobFilter(priority=Priority.NORMAL), "ix_jobs_rare"),
         (JobFilter(agent_id=uuid.UUID(int=7)), "ix_jobs_agent"),
     ],
 )
@@ -304,7 +304,9 @@ def test_the_indexes_of_the_models_are_those_of_the_migrations(database_url: str
                 index.name: [one.name if isinstance(one, sa.Column) else None for one in index.expressions]
                 for index in table.indexes
             }
-            assert made == asked, name
+            retired = {"ix_jobs_comments", "ix_jobs_paced_out"}  # for workers of the version before (migrations/env.py)
+            assert made.keys() - asked.keys() <= retired, name
+            assert {index: columns for index, columns in made.items() if index not in retired} == asked, name
     database.close()
 
 

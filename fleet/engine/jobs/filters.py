@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.engine import registry
-from fleet.engine.jobs.models import COMMON_KINDS, IS_RARE_KIND, RARE_PRIORITIES, UNDONE, JobRow
+from fleet.engine.jobs.models import RARE_PRIORITIES, UNDONE, JobRow
 from fleet.engine.jobs.states import LEASED, DeadReason, JobState
 from fleet.engine.policy import Priority
 
@@ -79,7 +79,8 @@ class JobFilter:
         if self.agent_id is not None:
             return [self] if kinds else []
         if self._has_common_priority:
-            groups = [[kind for kind in kinds if (kind in COMMON_KINDS) is common] for common in (True, False)]
+            common = _frequent_kinds()
+            groups = [[kind for kind in kinds if (kind in common) is wanted] for wanted in (True, False)]
             return [replace(self, kinds=tuple(group)) for group in groups if group]
         return [replace(self, states=(state,)) for state in self.states] or [self]
 
@@ -90,7 +91,7 @@ class JobFilter:
             return ()
         kinds = tuple(self._possible_kinds)
         is_undone = bool(self.states) and set(self.states) <= set(UNDONE)
-        is_rare = self._has_common_priority and not set(kinds) & set(COMMON_KINDS)
+        is_rare = self._has_common_priority and _frequent_kinds().isdisjoint(kinds)
         return kinds if self.agent_id is not None or is_undone or is_rare else ()
 
     @property
@@ -122,9 +123,14 @@ def searching(part: JobFilter, one: Search) -> sa.Select[Any]:
     if len(part.apart) < 2:
         return one(*_conditions(part, _named))
     kinds = sa.func.unnest(sa.literal([*part.apart], ARRAY(sa.String))).table_valued("kind").render_derived()
-    rare = [] if set(part.apart) & set(COMMON_KINDS) else [IS_RARE_KIND]
+    rare = [JobRow.rare] if _frequent_kinds().isdisjoint(part.apart) else []
     found = one(JobRow.kind == kinds.c.kind, *rare, *_conditions(replace(part, kinds=()), _named)).lateral()
     return sa.select(found).select_from(kinds.join(found, sa.true()))
+
+
+def _frequent_kinds() -> frozenset[str]:
+    """Return the kinds that most jobs are."""
+    return registry.current().kinds(lambda job: job.is_frequent)
 
 
 def _named(name: str) -> sa.ColumnElement[Any]:

@@ -42,6 +42,7 @@ class NewJob:
     requested_by: str | None = None
     due_in: timedelta = timedelta(0)
     worth_doing: timedelta | None = None  # where it is not what the kind says
+    lane: str | None = None  # of a paced job: `pacing` publishes it, unless a person asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class Claim:
 def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     """Insert jobs, marked as published; return those that are new, for the caller to publish after COMMIT.
 
-    A job that exists already, or a second like or comment of an agent on one post, is left out; so is one that is due
-    later, for which the sweep rings, and one that is paced (`pacing`).
+    A job that exists already, or the second of an agent on one target of a kind that is done once per target, is left
+    out; so is one that is due later, for which the sweep rings, and one that is paced (`pacing`).
     """
     return new_rings(tx.run(_ADD, **add_parameters(jobs)).fetchall()) if jobs else []
 
@@ -93,7 +94,7 @@ def adding(wanted: sa.FromClause) -> sa.CTE:
     `new_rings` reads its rows.
     """
     due_at = _CLOCK + seconds(wanted.c.due_in_s)
-    now = sa.and_(wanted.c.due_in_s == 0, sa.not_(wanted.c.is_paced))
+    now = sa.and_(wanted.c.due_in_s == 0, wanted.c.lane.is_(None))
     published = (sa.case((now, _CLOCK)), sa.case((now, 1), else_=0))
     made = sa.select(
         *(wanted.c[name] for name in _GIVEN), due_at, due_at + seconds(wanted.c.worth_doing_s), *published
@@ -110,7 +111,7 @@ def adding(wanted: sa.FromClause) -> sa.CTE:
 def wanting(jobs: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
     """Return the jobs of a document (`add_parameters`) as a table."""
     # A foreign key has no type before its table is known, and that one is another room's.
-    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double(), "is_paced": sa.Boolean()}
+    types = {"agent_id": sa.Uuid(), "worth_doing_s": sa.Double(), "due_in_s": sa.Double()}
     kinds = {name: getattr(JobRow, name).type for name in _GIVEN} | types
     columns = (sa.column(name, kind) for name, kind in kinds.items())
     return sa.func.jsonb_to_recordset(jobs).table_valued(*columns, name="job").render_derived(with_types=True)
@@ -153,12 +154,14 @@ def _values(job: NewJob) -> dict[str, Any]:
         "max_attempts": handler.retry.max_attempts,
         "worth_doing_s": (job.worth_doing or handler.expires_after).total_seconds(),
         "due_in_s": job.due_in.total_seconds(),
-        "is_paced": handler.is_paced and not job.requested_by,
+        "once": handler.once_per_target,
+        "rare": not handler.is_frequent,
+        "lane": None if job.requested_by else job.lane,
     }
 
 
 _GIVEN = ("id", "agent_id", "tick_no", "kind", "priority", "surface", "target", "payload", "requested_by",
-          "max_attempts")  # fmt: skip
+          "max_attempts", "once", "rare", "lane")  # fmt: skip
 _ADD = Statement(sa.select(adding(wanting(sa.bindparam("jobs", type_=JSONB)))))
 
 

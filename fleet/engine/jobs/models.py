@@ -17,20 +17,13 @@ from fleet.engine.policy import Priority
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _SENT = sa.text("sending_at IS NOT NULL")
-_PACED = "kind = 'deliver' AND requested_by IS NULL"
 UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
 # In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
-PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND kind NOT IN ('like', 'comment')))")
-"""Likes and comments stay as long as their agent: they are the memory that forbids a second one."""
+PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND NOT once))")
+"""Jobs that are done once per target stay as long as their agent: they are the memory that forbids a second one."""
 
 RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
 """What people ask for, and what few kinds are born with; the others are what most jobs have."""
-
-COMMON_KINDS = ("post", "comment", "like", "browse")
-"""What most jobs are."""
-_RARE = "kind NOT IN ('post', 'comment', 'like', 'browse')"
-IS_RARE_KIND = sa.text(f"jobs.{_RARE}")
-"""In the words of their index, as the planner compares them."""
 
 
 class TickRow(Base):
@@ -97,6 +90,10 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     finished_at: Mapped[datetime | None] = mapped_column(_TIME)
+    # What the indexes need to know of the kind, as its JobHandler said when the job was added.
+    once: Mapped[bool]  # at most one of its agent on its target
+    rare: Mapped[bool]  # of a kind that is not `is_frequent`
+    lane: Mapped[str | None] = mapped_column(sa.String(200))  # only of jobs that wait until `pacing` publishes them
 
     __table_args__ = (
         sa.CheckConstraint(one_of("state", JobState), name="state"),
@@ -107,53 +104,36 @@ class JobRow(Base):
         sa.CheckConstraint(
             "(state IN ('done', 'dead', 'skipped', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"
         ),
-        # One like and one comment of an agent on a post, whatever decides, retries or races.
+        # One like of an agent on a post, whatever decides, retries or races; what the surface forgets when it is taken
+        # back, we do not. The target comes first, so that all jobs of a kind on one target are found as well.
         sa.Index(
-            "uq_jobs_one_reaction",
-            "agent_id",
-            "kind",
+            "uq_jobs_once",
             "target",
-            unique=True,
-            postgresql_where=sa.text("kind IN ('like', 'comment') AND state NOT IN ('skipped', 'cancelled')"),
-        ),
-        # One reaction to a post, one request to a person; what the surface forgets when it is taken back, we do not.
-        sa.Index(
-            "uq_jobs_one_social",
-            "agent_id",
             "kind",
-            "target",
-            unique=True,
-            postgresql_where=sa.text("kind IN ('react', 'connect') AND state NOT IN ('skipped', 'cancelled')"),
-        ),
-        # Who looks at a feed at this moment, and whether an agent has not come round to it yet.
-        sa.Index(
-            "ix_jobs_scans",
             "agent_id",
-            postgresql_where=sa.text("kind = 'scan_feed' AND state IN ('ready', 'running')"),
+            unique=True,
+            postgresql_where=sa.text("once AND state NOT IN ('skipped', 'cancelled')"),
         ),
         # The sweep: what is due, whose lease has run out, what waits for a pause or a cap.
         sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
         sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_jobs_held", "surface", postgresql_where=sa.text("held IS NOT NULL")),
-        # The caps: what an agent, and the fleet on one surface, wrote lately; whose comments stand on a post.
+        # The caps: what an agent, and the fleet on one surface, wrote lately.
         sa.Index("ix_jobs_agent_sent", "agent_id", "sending_at", "kind", postgresql_where=_SENT),
         sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=_SENT),
+        # Paced jobs by lane: those that wait to be published, and those that are (`fleet.engine.jobs.pacing`).
         sa.Index(
-            "ix_jobs_comments",
-            "target",
-            postgresql_where=sa.text("kind = 'comment' AND state IN ('sending', 'unknown', 'done')"),
-        ),
-        # Deliveries by receiver: those that wait to be published, and those that are (`fleet.engine.jobs.pacing`).
-        sa.Index(
-            "ix_jobs_paced_waiting",
-            sa.text("(payload->>'subscription')"),
+            "ix_jobs_lane_waiting",
+            "kind",
+            "lane",
             "next_attempt_at",
-            postgresql_where=sa.text(f"{_PACED} AND state = 'ready' AND published_at IS NULL"),
+            postgresql_where=sa.text("lane IS NOT NULL AND state = 'ready' AND published_at IS NULL"),
         ),
         sa.Index(
-            "ix_jobs_paced_out",
-            sa.text("(payload->>'subscription')"),
-            postgresql_where=sa.text(f"{_PACED} AND state IN ('ready', 'running') AND published_at IS NOT NULL"),
+            "ix_jobs_lane_published",
+            "kind",
+            "lane",
+            postgresql_where=sa.text("lane IS NOT NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL"),
         ),
         # Lists, newest first; what is rare has small indexes of its own, what is common is met soon on the way down.
         sa.Index("ix_jobs_created_at", "created_at"),
@@ -166,12 +146,7 @@ class JobRow(Base):
             "created_at",
             postgresql_where=sa.text("state IN ('skipped', 'cancelled')"),
         ),
-        sa.Index(
-            "ix_jobs_rare_kinds",
-            "kind",
-            "created_at",
-            postgresql_where=sa.text(_RARE),
-        ),
+        sa.Index("ix_jobs_rare", "kind", "created_at", postgresql_where=sa.text("rare")),
         sa.Index(
             "ix_jobs_urgent", "priority", "created_at", postgresql_where=sa.text("priority IN ('critical', 'high')")
         ),
@@ -183,10 +158,14 @@ class JobRow(Base):
             postgresql_where=sa.text("state = 'dead'"),
             postgresql_include=["dead_reason", "kind", "agent_id"],
         ),
-        # Exactly what prune may delete: likes and comments that stand are kept for good and would be in its way.
+        # Exactly what prune may delete: jobs that are done once per target are kept for good and would be in its way.
         sa.Index("ix_jobs_prunable", "finished_at", postgresql_where=PRUNABLE),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
+
+
+STANDING = (JobRow.once, JobRow.state.not_in(UNDONE))
+"""The jobs in uq_jobs_once, for queries by target."""
 
 
 class AttemptRow(Base):

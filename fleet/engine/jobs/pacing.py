@@ -1,7 +1,8 @@
-"""Paced jobs: deliveries wait in the ledger, and few of them are published at a time, by lane.
+"""Paced jobs: they wait in the ledger, and their feature publishes few of them at a time, by lane.
 
-A lane is one receiver: the jobs with the same subscription. Called by `fleet.engine` inside its transactions. Must
-never publish more than it is told to: a receiver that is down must not fill the queues of other kinds of jobs.
+A lane is a part of the jobs of one kind, such as the deliveries to one receiver. Called by features inside their
+transactions. Must never publish more than it is told to: a receiver that is down must not fill the queues of other
+kinds of jobs.
 """
 
 from __future__ import annotations
@@ -16,24 +17,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core.db import Tx
-from fleet.engine import registry
 from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 
 _PACING = 0x70616365  # "pace": any constant does, as long as all who publish paced jobs take the same
 # In the words of the partial indexes: a placeholder would hide them from the planner.
-_WAITS = sa.text("(kind = 'deliver' AND requested_by IS NULL AND state = 'ready' AND published_at IS NULL)")
-_IS_OUT = sa.text(
-    "(kind = 'deliver' AND requested_by IS NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL)"
-)
-_lane: sa.ColumnElement[str] = sa.literal_column("(payload->>'subscription')", sa.Text())
+_WAITS = sa.text("(lane IS NOT NULL AND state = 'ready' AND published_at IS NULL)")
+_IS_OUT = sa.text("(lane IS NOT NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL)")
 _CLOCK = sa.func.clock_timestamp()
 
 
 def is_paced() -> sa.ColumnElement[bool]:
-    """Say in SQL that a job is published by lane. What a person asks for is published at once."""
-    return sa.and_(JobRow.kind.in_(registry.current().kinds(lambda job: job.is_paced)), JobRow.requested_by.is_(None))
+    """Say in SQL that a job is published by lane. What a person asks for has none and is published at once."""
+    return JobRow.lane.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +47,34 @@ def lock(tx: Tx) -> None:
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_PACING)))
 
 
-def is_anything_waiting(tx: Tx) -> bool:
-    """Say whether any paced job waits and is due."""
+def is_anything_waiting(tx: Tx, kind: str) -> bool:
+    """Say whether any paced job of a kind waits and is due."""
     now = sa.select(_CLOCK).scalar_subquery()
-    return bool(tx.scalar(sa.select(sa.exists(sa.select(JobRow.id).where(_WAITS, JobRow.next_attempt_at <= now)))))
+    due = sa.select(JobRow.id).where(_WAITS, JobRow.kind == kind, JobRow.next_attempt_at <= now)
+    return bool(tx.scalar(sa.select(sa.exists(due))))
 
 
-def published(tx: Tx) -> Mapping[str, int]:
-    """Return by lane how many jobs are published or running."""
-    return _counts(tx, _IS_OUT)
+def published(tx: Tx, kind: str) -> Mapping[str, int]:
+    """Return by lane how many jobs of a kind are published or running."""
+    return _counts(tx, _IS_OUT, kind)
 
 
-def live(tx: Tx) -> Mapping[str, int]:
-    """Return by lane how many jobs have not ended."""
-    waiting, out = _counts(tx, _WAITS), published(tx)
+def live(tx: Tx, kind: str) -> Mapping[str, int]:
+    """Return by lane how many jobs of a kind have not ended."""
+    waiting, out = _counts(tx, _WAITS, kind), published(tx, kind)
     return {lane: waiting.get(lane, 0) + out.get(lane, 0) for lane in waiting.keys() | out.keys()}
 
 
-def _counts(tx: Tx, which: sa.ColumnElement[bool] | sa.TextClause) -> dict[str, int]:
-    query = sa.select(_lane, sa.func.count()).select_from(JobRow).where(which).group_by(_lane)
-    return dict(tx.execute(query).tuples().all())
+def _counts(tx: Tx, which: sa.TextClause, kind: str) -> dict[str, int]:
+    query = sa.select(JobRow.lane, sa.func.count()).where(which, JobRow.kind == kind).group_by(JobRow.lane)
+    return {str(lane): number for lane, number in tx.execute(query)}
 
 
-def candidates(tx: Tx, lanes: Collection[str], *, each: int) -> list[Candidate]:
+def candidates(tx: Tx, kind: str, lanes: Collection[str], *, each: int) -> list[Candidate]:
     """Return the first due jobs of each lane, at most `each` of one."""
-    lane = sa.func.unnest(sa.literal(list(lanes), ARRAY(sa.Text()))).table_valued("key", name="lane").render_derived()
-    due = (_WAITS, lane.c.key == _lane, JobRow.lease_until.is_(None), JobRow.next_attempt_at <= _CLOCK)
+    lane = sa.func.unnest(sa.literal(list(lanes), ARRAY(sa.String))).table_valued("key", name="lanes").render_derived()
+    is_due = (JobRow.lease_until.is_(None), JobRow.next_attempt_at <= _CLOCK)
+    due = (_WAITS, JobRow.kind == kind, JobRow.lane == lane.c.key, *is_due)
     first = sa.select(JobRow.id, JobRow.next_attempt_at).where(*due).order_by(JobRow.next_attempt_at).limit(each)
     job = first.lateral("job")
     rows = tx.execute(sa.select(lane.c.key, job.c.id, job.c.next_attempt_at).select_from(lane.join(job, sa.true())))
@@ -88,9 +87,9 @@ def mark_published(tx: Tx, job_ids: Collection[uuid.UUID]) -> list[Ring]:
     return rings(tx.execute(marked.returning(JobRow.id, JobRow.kind, JobRow.priority)))
 
 
-def later(tx: Tx, lane: str) -> list[uuid.UUID]:
+def later(tx: Tx, kind: str, lane: str) -> list[uuid.UUID]:
     """Return the jobs of a lane that wait for a later time."""
-    not_yet = (_WAITS, _lane == sa.literal(lane), JobRow.next_attempt_at > _CLOCK)
+    not_yet = (_WAITS, JobRow.kind == kind, JobRow.lane == lane, JobRow.next_attempt_at > _CLOCK)
     return list(tx.session.scalars(sa.select(JobRow.id).where(*not_yet)))
 
 
@@ -105,20 +104,22 @@ def _free(job_ids: Collection[uuid.UUID]) -> sa.ColumnElement[Any]:
     return free.subquery("free").c.id
 
 
-def cancel(tx: Tx, lane: str, *, why: str, limit: int = 1000) -> int:
+def cancel(tx: Tx, kind: str, lane: str, *, why: str, limit: int = 1000) -> int:
     """Cancel the jobs of a lane that nobody has begun; return how many."""
-    return _cancel(tx, _lane == sa.literal(lane), why, limit)
+    return _cancel(tx, kind, JobRow.lane == lane, why, limit)
 
 
-def cancel_strays(tx: Tx, lanes: Collection[str], *, why: str, limit: int = 500) -> int:
-    """Cancel waiting jobs of all lanes but these; return how many."""
-    return _cancel(tx, sa.not_(_lane.in_(lanes)), why, limit)
+def cancel_strays(tx: Tx, kind: str, lanes: Collection[str], *, why: str, limit: int = 500) -> int:
+    """Cancel waiting jobs of a kind in all lanes but these; return how many."""
+    return _cancel(tx, kind, JobRow.lane.not_in(lanes), why, limit)
 
 
-def _cancel(tx: Tx, which: sa.ColumnElement[bool], why: str, limit: int) -> int:
-    # Rows that are held are left to the sweep: whoever ends an attempt has its job first, then the subscription.
+def _cancel(tx: Tx, kind: str, which: sa.ColumnElement[bool], why: str, limit: int) -> int:
+    # Rows that are held are left to the sweep: whoever ends an attempt has its job first, then what the lane is about.
     begun = JobRow.lease_until.is_not(None)
-    found = sa.select(JobRow.id).where(sa.or_(_WAITS, _IS_OUT), JobRow.state == JobState.READY, ~begun, which)
+    found = sa.select(JobRow.id).where(
+        sa.or_(_WAITS, _IS_OUT), JobRow.kind == kind, JobRow.state == JobState.READY, ~begun, which
+    )
     free = found.order_by(JobRow.id).limit(limit).with_for_update(skip_locked=True).subquery("free")
     ended = sa.update(JobRow).where(JobRow.id == free.c.id)
     return tx.execute(

@@ -175,7 +175,7 @@ def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
             id=job_id, kind=MESSAGE.kind, priority="low", state=JobState.DEAD, max_attempts=1,
             payload={"task": task[:200], "body": body[:16_000].replace("\x00", "")},
             dead_reason=DeadReason.UNREADABLE, error=why[:1000], finished_at=_CLOCK,
-            expires_at=_CLOCK + MESSAGE.expires_after,
+            expires_at=_CLOCK + MESSAGE.expires_after, once=False, rare=True,
         )
     )  # fmt: skip
     return job_id

@@ -139,7 +139,7 @@ def _republish(
 def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
     """Delete jobs that ended well and long ago; dead letters stay until a person discards them.
 
-    Likes and comments that stand are kept as long as their agent.
+    Those that are done once per target are kept as long as their agent.
     """
     victims = (
         sa.select(JobRow.id)

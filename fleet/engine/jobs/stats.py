@@ -24,7 +24,7 @@ SELECT kind, 'dead', count(*) FROM jobs WHERE state = 'dead' GROUP BY kind
 _DUE = """
 SELECT priority, count(*), extract(epoch FROM clock_timestamp() - min(next_attempt_at))
 FROM jobs WHERE state IN ('ready', 'unknown') AND next_attempt_at <= clock_timestamp() AND lease_until IS NULL
-AND NOT (kind = 'deliver' AND requested_by IS NULL AND published_at IS NULL)
+AND NOT (lane IS NOT NULL AND published_at IS NULL)
 GROUP BY priority
 """
 _DEAD = "SELECT dead_reason, count(*) AS number FROM jobs WHERE state = 'dead' GROUP BY dead_reason"

@@ -21,7 +21,7 @@ from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import AgentFilter, Moment, Said, Told, taken
-from fleet.web.requests.kinds import Kind
+from fleet.web.requests.kinds import Kind, StoredKind
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -30,7 +30,7 @@ class Job(BaseModel):
     """One thing to do, from birth to its end."""
 
     id: uuid.UUID
-    kind: Kind
+    kind: StoredKind
     state: JobState
     priority: Priority
     agent_id: uuid.UUID | None

@@ -15,13 +15,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement
 from fleet.engine.jobs.ledger import Claim, guarded
-from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.models import STANDING, JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.features.publishing.kinds import COMMENT
 
 _ON_TARGETS = (
     JobRow.target == sa.func.any(sa.bindparam("targets", type_=ARRAY(sa.String))),
     JobRow.kind == COMMENT,
+    *STANDING,
 )
 
 
@@ -44,18 +45,17 @@ def aim(tx: Tx, claimed: Claim, target: str) -> bool:
     try:
         with tx.session.begin_nested():
             return guarded(tx, claimed, {JobState.RUNNING}, target=target)
-    except sa.exc.IntegrityError:  # uq_jobs_one_reaction
+    except sa.exc.IntegrityError:  # uq_jobs_once
         return False
 
 
 def _looking() -> Statement:
-    """Return both questions as one statement, each served by its index (uq_jobs_one_reaction, ix_jobs_comments)."""
+    """Return both questions as one statement, both served by one index (uq_jobs_once)."""
     mine = (
         sa.select(JobRow.target)
         .where(
             *_ON_TARGETS,
             JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid),
-            JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
             JobRow.id != sa.bindparam("a_job", type_=sa.Uuid),
         )
         .subquery("mine")

@@ -16,13 +16,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import GroupStatement, Statement, given
-from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.models import STANDING, JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.jobs.usage import Writes, as_object, writes_after, writes_of
 from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 
 _NOW = sa.func.statement_timestamp()
-_STANDS = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
+_IS_OUT = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
 _OLDEST_POST, _OLDEST_COMMENT = timedelta(hours=24), timedelta(hours=6)  # older jobs have expired (ix_jobs_agent)
 
 
@@ -59,7 +59,7 @@ def comments_on(tx: Tx, target: str) -> int:
 def _ours(targets: Any, *, calls: sa.CTE) -> sa.ScalarSelect[Any]:
     counted = (
         sa.select(JobRow.target, sa.func.count().label("number"))
-        .where(JobRow.target == sa.func.any(targets), JobRow.kind == COMMENT, _STANDS)
+        .where(JobRow.target == sa.func.any(targets), JobRow.kind == COMMENT, *STANDING, _IS_OUT)
         .group_by(JobRow.target)
         .correlate(calls)
         .subquery()
@@ -75,7 +75,7 @@ def _reactions(targets: Any, *, of: Any) -> sa.ScalarSelect[Any]:
             JobRow.agent_id == of,
             JobRow.target == sa.func.any(targets),
             JobRow.kind.in_((LIKE, COMMENT, REACT, CONNECT)),
-            JobRow.state.not_in((JobState.SKIPPED, JobState.CANCELLED)),
+            *STANDING,
         )
         .scalar_subquery()
     )
@@ -111,6 +111,6 @@ def _surroundings() -> GroupStatement:
 _SURROUNDINGS = _surroundings()
 _COMMENTS_ON = Statement(
     sa.select(sa.func.count().label("number")).where(
-        JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == COMMENT, _STANDS
+        JobRow.target == sa.bindparam("target", type_=sa.String), JobRow.kind == COMMENT, *STANDING, _IS_OUT
     )
 )

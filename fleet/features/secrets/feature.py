@@ -17,6 +17,7 @@ FEATURE = Feature(
             help="Keep keys of models and surfaces, encrypted.",
         ),
     ),
+    private={"secret.*": "settings.view"},
     events=(
         EventType(subject="secret.set", family="people"),
         EventType(subject="secret.removed", family="people"),

@@ -21,7 +21,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.events import positions
 from fleet.engine.jobs import pacing, usage
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.webhooks.kinds import HANDLE
+from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from fleet.features.webhooks.outbound import delivery, lanes, subscriptions
 from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.outbound.subscriptions import Subscription
@@ -51,7 +51,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> EventObservation:
     """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
     with deps.db.transaction() as tx:
         at = positions.standing(tx, webhook_positions.WEBHOOKS)
-        active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx)]
+        active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx, DELIVER)]
                   for one in subscriptions.listed(tx) if one.active}  # fmt: skip
         behind = {one: place for one, place in webhook_positions.behind(tx).items() if one in active}
         late = [one for one in behind if active[one].room > 0][:_MOST_LAGGARDS]

@@ -48,6 +48,7 @@ FEATURE = Feature(
         AgentType(
             kind="hooks",
             behaviour="fleet.features.webhooks.agent",
+            about="hook.delivery",  # what it decides names webhooks
             system=SystemAgent(
                 username="fleet_hooks",
                 name="Webhooks",
@@ -70,6 +71,7 @@ FEATURE = Feature(
             # Receivers are down for an evening at times: half a day of tries, the last ones hours apart.
             retry=RetryPolicy(base_s=60.0, cap_s=21_600.0, max_attempts=12),
             pace="fleet.features.webhooks.outbound.pacing:go_on",
+            about="hook.delivery",
         ),
         JobHandler(
             kind="handle",
@@ -85,6 +87,7 @@ FEATURE = Feature(
     sweeps=("fleet.features.webhooks.outbound.pacing:sweep",),
     tables=("fleet.features.webhooks.models",),
     resealers=("fleet.features.webhooks.secrets:reseal",),
+    private={"hook.*": "hooks.view"},
     events=(
         EventType(subject="job.done", kind="deliver", words="told a webhook{quote}", sign="📡", icon="tick"),
         EventType(subject="job.done", kind="handle", words="handed on events{quote}", sign="📬", icon="tick"),

@@ -27,8 +27,7 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts.kinds import SCAN_FEED
 from fleet.features.publishing.kinds import BROWSE, COMMENT
 from fleet.features.webhooks import commands as hooks
-from fleet.features.webhooks import positions
-from fleet.features.webhooks.outbound import pacing
+from fleet.features.webhooks.outbound import pacing, positions
 from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from tests import receiver as receivers
 from tests.factories import Fleet, make_fleet

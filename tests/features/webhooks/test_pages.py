@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,9 @@ from fleet.accounts.sealing import new_key
 from fleet.core import clock, events
 from fleet.core.events import Event, Position
 from fleet.engine.attempts.perform import perform
+from fleet.engine.jobs import ledger
 from fleet.engine.jobs.states import JobState
+from fleet.engine.registry import Registry
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
@@ -170,6 +172,25 @@ def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks
     assert "order-7" in web.program("operator", name="cy").get(f"/api/v1/jobs/{jobs[0]}").text
     assert "127.0.0.1 cannot be reached" in owner.get(f"/hooks/{hook.id}").text
     assert "10.0.0.1" in owner.get(f"/hooks/{hook.id}").text
+
+
+def test_what_webhooks_left_behind_stays_private_where_they_are_left_out(
+    fleet: Fleet, features: Callable[..., Registry]
+) -> None:
+    event = Event(Position(1, 1), clock.now(), "parcel.sent", None, None, {"order": "order-7"})
+    with fleet.deps.db.transaction() as tx:
+        one = delivery.job(delivery.agent_id(tx), uuid.uuid4(), event)
+        ledger.add(tx, [one])
+        events.emit(tx, "hook.received", name="order-7")
+    features("-webhooks")
+    web = Web(fleet)
+    apis = (f"/api/v1/jobs/{one.id}", "/api/v1/activity")
+    pages = ("/jobs", f"/jobs/{one.id}", "/activity")
+    viewer, operator = web.program("viewer", name="val"), web.program("operator", name="cy")
+    assert ["order-7" in operator.get(path).text for path in apis] == [True, True]
+    person = web.browser("viewer", "vic")
+    for answer in (*map(viewer.get, (*apis, "/api/v1/jobs")), *map(person.get, pages)):
+        assert (answer.status_code, "order-7" in answer.text) == (200, False), answer.url
 
 
 def test_decisions_name_webhooks_only_to_those_who_may_see_them(web: Web, receiver: Receiver) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.drafts.kinds import SCAN_FEED
 
 _NOW = sa.func.statement_timestamp()
+_OLDEST_SCAN = timedelta(hours=48)  # older ones have ended: a scan is worth doing for half as long (ix_jobs_agent)
 _AGENT = JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid)
 
 
@@ -50,7 +51,12 @@ def scans_waiting(db: Database) -> int:
 
 _OPEN_SCAN = Statement(
     sa.select(sa.literal_column("1"))
-    .where(_AGENT, JobRow.kind == SCAN_FEED, JobRow.state.in_((JobState.READY, JobState.RUNNING)))
+    .where(
+        _AGENT,
+        JobRow.kind == SCAN_FEED,
+        JobRow.created_at > _NOW - _OLDEST_SCAN,
+        JobRow.state.in_((JobState.READY, JobState.RUNNING)),
+    )
     .limit(1)
 )
 

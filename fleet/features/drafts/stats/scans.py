@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
-from fleet.engine.jobs.models import IS_RARE_KIND, JobRow
+from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.features.drafts.kinds import SCAN_FEED
 
@@ -35,7 +35,7 @@ class Scans:
 def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Scans:
     """Return what the looks that began since a moment came to, of all agents or of one."""
     mine = sa.true() if agent_id is None else JobRow.agent_id == agent_id
-    where = (JobRow.kind == SCAN_FEED, IS_RARE_KIND, JobRow.created_at >= since, mine)
+    where = (JobRow.kind == SCAN_FEED, JobRow.rare, JobRow.created_at >= since, mine)
     new, drafts = (sa.cast(JobRow.result[name].astext, sa.Integer) for name in ("new", "drafts"))
     done = JobRow.state == JobState.DONE
     numbers = sa.select(
@@ -49,7 +49,7 @@ def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Sc
     )
 
 
-def _summed(tx: Tx, name: str, where: Sequence[sa.ColumnElement[bool] | sa.TextClause]) -> dict[str, int]:
+def _summed(tx: Tx, name: str, where: Sequence[sa.SQLColumnExpression[bool]]) -> dict[str, int]:
     """Return the sums of a part of the results that counts by reason, the most first."""
     fell = sa.func.jsonb_each_text(JobRow.result[name]).table_valued("key", "value").render_derived()
     number = sa.func.sum(sa.cast(fell.c.value, sa.Integer))

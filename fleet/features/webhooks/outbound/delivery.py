@@ -73,7 +73,7 @@ def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event) -> NewJo
     """Return the one job that brings an event to a receiver: its id follows from both."""
     return NewJob(
         ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer, DELIVER,
-        SURFACE, payload=_payload(subscription_id, told(event)),
+        SURFACE, payload=_payload(subscription_id, told(event)), lane=str(subscription_id),
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def note(tx: Tx, job_id: uuid.UUID, subscription_id: uuid.UUID, tried: Tried, *,
     if not is_taken:
         return subscriptions.went_wrong(tx, subscription_id)
     if subscriptions.went_well(tx, subscription_id):
-        waiting = paced.later(tx, str(subscription_id))
+        waiting = paced.later(tx, DELIVER, str(subscription_id))
         # A receiver that asked for time itself gets it: its wish is a promise.
         paced.make_due(tx, set(waiting) - deliveries.refused_for_now(tx, waiting))
     return False
@@ -130,4 +130,4 @@ def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:
     Deliveries that are added at this moment are cancelled by the sweep.
     """
     positions.forget(tx, webhook_positions.of_webhook(subscription_id))
-    return paced.cancel(tx, str(subscription_id), why=why)
+    return paced.cancel(tx, DELIVER, str(subscription_id), why=why)

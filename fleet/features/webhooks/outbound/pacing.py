@@ -30,17 +30,17 @@ _STRAY = "its webhook was removed or switched off"
 def publish(deps: Deps) -> int:
     """Publish the deliveries that may go out now; return how many."""
     with deps.db.transaction() as tx:
-        if not pacing.is_anything_waiting(tx) or _is_paused(tx):
+        if not pacing.is_anything_waiting(tx, DELIVER) or _is_paused(tx):
             return 0
         pacing.lock(tx)
         most = deps.settings.of(WebhooksSettings).hooks_at_once
         active = [one for one in subscriptions.listed(tx) if one.active]
-        now, out = tx.now(), pacing.published(tx)
+        now, out = tx.now(), pacing.published(tx, DELIVER)
         found = [
             Lane(str(one.id), one.failures, one.last_failure_at, out.get(str(one.id), 0)) for one in active
         ]  # fmt: skip
         room = lanes.rooms(found, now, most=most)
-        waiting = pacing.candidates(tx, room.keys(), each=most)
+        waiting = pacing.candidates(tx, DELIVER, room.keys(), each=most)
         chosen = lanes.choose([(one.lane, one.job_id) for one in waiting], found, room, most=most - sum(out.values()))
         rings = pacing.mark_published(tx, chosen)
         tx.afterwards(lambda: doorbell.ring_jobs(deps.publisher, rings))
@@ -58,9 +58,10 @@ def go_on(deps: Deps) -> None:
 def sweep(deps: Deps) -> int:
     """Cancel deliveries whose webhook is gone or off, and publish those that may go out; return how many."""
     with deps.db.transaction() as tx:
-        if not pacing.is_anything_waiting(tx):
+        if not pacing.is_anything_waiting(tx, DELIVER):
             return 0
-        pacing.cancel_strays(tx, [str(one.id) for one in subscriptions.listed(tx) if one.active], why=_STRAY)
+        active = [str(one.id) for one in subscriptions.listed(tx) if one.active]
+        pacing.cancel_strays(tx, DELIVER, active, why=_STRAY)
     return publish(deps)
 
 

@@ -1,0 +1,3 @@
+SELECT count(*) AS number
+FROM jobs
+WHERE jobs.kind = 'scan_feed' AND jobs.state = 'ready'
