@@ -22,13 +22,15 @@ from fleet.cli.frame.context import Door
 from fleet.cli.frame.options import AGENT
 from fleet.engine import registry
 from fleet.engine.jobs.allowed_actions import MEANING
+from fleet.engine.registry import Feature
 from fleet.features.agents import bulk
 from fleet.features.personas import generator
 from fleet.features.personas import library as personas
 from fleet.sandbox.gallery import config as gallery
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FEATURES = ROOT / "fleet/features"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *FEATURES.rglob("*.md")])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 SHELLS = {"", "console", "bash", "sh"}
 CALLED = re.compile(r"(?:[A-Z_]+=\S* +)*(?:fleet|make)\b")
@@ -205,6 +207,40 @@ def test_the_table_of_rooms_names_every_package_and_no_other() -> None:
     assert sorted(named) == sorted([*there, "migrations", "personas", "workers"])
 
 
+@pytest.mark.parametrize("feature", list(registry.current()), ids=lambda feature: feature.name)
+def test_the_page_of_a_feature_names_what_it_registers(feature: Feature) -> None:
+    page = (FEATURES / feature.name / "README.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) <= 20
+    must = f"**Required.** {feature.required_because}" if feature.required_because else "**Optional.** Without it "
+    assert must in " ".join(page.split())
+    assert _named_in_row(page, "Needs") == set(feature.needs)
+    assert _named_in_row(page, "Tables") == set(_tables(feature))
+    fields = registry.load(feature.settings).model_fields if feature.settings else ()
+    assert _named_in_row(page, "Settings") == {f"FLEET_{name.upper()}" for name in fields}
+    registered = {
+        *(kind.kind for kind in feature.agents), *(mode.name for mode in feature.modes),
+        *(job.kind for job in feature.jobs), *(item.path for item in feature.nav),
+        *(f"fleet {command.name}" for command in feature.commands),
+        *(f"/api/v1{router.prefix.partition('/{')[0]}" for router in registry.load_all(feature.api) if router.prefix),
+    }  # fmt: skip
+    assert not registered - set(re.findall(r"`([^`]+)`", page))
+
+
+def _named_in_row(page: str, title: str) -> set[str]:
+    """Return the words of code in the items of a list that begin with a title, up to a semicolon."""
+    rows = re.findall(rf"^- (?:.*\. )?{title}: ([^;]*?)(?=;|\n- |\n\n|\Z)", page, re.M | re.S)
+    return {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+
+
+def _tables(feature: Feature) -> Iterator[str]:
+    for module in registry.load_all(feature.tables):
+        yield from (
+            one.__tablename__
+            for one in vars(module).values()
+            if isinstance(one, type) and one.__module__ == module.__name__ and hasattr(one, "__tablename__")
+        )
+
+
 def test_operations_tells_of_every_reason_of_a_dead_letter_what_the_dashboard_does() -> None:
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     section = page.partition("### Dead letters")[2].partition("\n### ")[0]
@@ -267,3 +303,12 @@ def test_the_example_environment_names_what_compose_asks_for() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     told = set(re.findall(r"^#? ?(\w+)=", example, re.M))
     assert asked <= told
+
+
+def test_the_page_of_settings_names_every_feature_that_can_be_left_out() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    section = page.partition("## Features that can be left out")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*)\|", section, re.M)
+    required = {one.name for one in registry.current() if one.required_because}
+    optional = {one.name: set(one.needs) - required for one in registry.current() if one.is_optional}
+    assert {name: set(re.findall(r"`(\w+)`", needs)) for name, needs in rows} == optional

@@ -10,6 +10,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, registry, system_agents
+from fleet.engine.agent_type import AUTONOMOUS
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
 from fleet.engine.deps import Deps
@@ -59,9 +60,9 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
             return 0, 0
         # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
         late = ticks.with_open_tick(tx, [TickKey(agent.agent_id, agent.tick_no) for agent in due])
-        # Agents of a feature that is left out sleep until it is back: nobody could decide their ticks.
-        known = registry.current().agents
-        late |= {agent.agent_id for agent in due if agent.kind not in known}
+        # Agents whose type or mode is left out sleep until it is back: nobody could decide their ticks.
+        known = {*((kind, AUTONOMOUS) for kind in registry.current().agents), *registry.current().modes}
+        late |= {agent.agent_id for agent in due if (agent.kind, agent.autonomy) not in known}
         nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
         loop.reschedule(tx, [n for _, n in nexts])
         earliest = due[0].claimed_at - _LATEST

@@ -24,6 +24,7 @@ from fleet.adapters import base
 from fleet.core import events
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.attempts.perform import perform
@@ -62,7 +63,7 @@ class Inhabited:
 
 
 def lived(fleet: Fleet) -> Inhabited:
-    """Let agents live for a little while."""
+    """Let agents live for a little while, with the features that this process has."""
     deps = fleet.deps
     for role in Role:
         accounts.create_user(deps, str(role), role, PASSWORD)
@@ -74,10 +75,6 @@ def lived(fleet: Fleet) -> Inhabited:
     dead = act(fleet, _agent(deps, "Ben Still", "ben_2", None), "post")
     _agent(deps, "Cleo Late", "cleo_3", "ai_artist")
     agent_commands.pause(deps, "cleo_3", by="web:owner", reason="too eager")
-    drafts = proposed(fleet, COMMENT, POST, LOVE, ASK, agent=supervised(fleet))
-    old = proposed(fleet, COMMENT)
-    drafting.reject(deps, [str(old[0].id)], ANN, "too clever")
-    drafting.edit(deps, str(drafts[0].id), {"text": "Wet slate, warm lamp."}, ANN)
     money.set_budget(deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="ann")
     fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
     with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")), deps.db.transaction() as tx:
@@ -88,12 +85,27 @@ def lived(fleet: Fleet) -> Inhabited:
             id=uuid.uuid4(), key_hash=secret.digest(key), role="viewer", invited_by="owner",
             expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
         ))  # fmt: skip
+    names = {"agent": "ada_1", "job": str(done[0]), "dead": str(dead), "persona": "ai_artist", "user": "viewer",
+             "tick": "1", "invitation": key}  # fmt: skip
+    features = registry.current()
+    if "experiments" in features:
+        names["experiment"] = next((one.name for one in experiments_of(deps)), "none")
+    if "drafts" in features:
+        names |= _drafted(fleet)
+    if "webhooks" in features:
+        names |= _hooked(fleet)
+    return Inhabited(fleet, names)
+
+
+def _drafted(fleet: Fleet) -> dict[str, str]:
+    """Have a supervised agent propose, and people decide about some of it."""
+    deps = fleet.deps
+    drafts = proposed(fleet, COMMENT, POST, LOVE, ASK, agent=supervised(fleet))
+    old = proposed(fleet, COMMENT)
+    drafting.reject(deps, [str(old[0].id)], ANN, "too clever")
+    drafting.edit(deps, str(drafts[0].id), {"text": "Wet slate, warm lamp."}, ANN)
     request = drafting.show(deps, str(drafts[0].id))[0].row.request_id
-    return Inhabited(fleet, {
-        "agent": "ada_1", "job": str(done[0]), "dead": str(dead), "draft": str(drafts[0].id), "request": str(request),
-        "persona": "ai_artist", "user": "viewer", "tick": "1",
-        "invitation": key, "experiment": next((one.name for one in experiments_of(deps)), "none"), **_hooked(fleet),
-    })  # fmt: skip
+    return {"draft": str(drafts[0].id), "request": str(request)}
 
 
 def _hooked(fleet: Fleet) -> dict[str, str]:

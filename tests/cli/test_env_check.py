@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleet.cli.commands.check import env_check
 from fleet.core.settings import REPLACED
+from fleet.engine.registry import Registry
 from tests import ROOT
 
 _TELL_OF_VARIABLES = ("docs/settings.md", ".env.example", "docker-compose.yml")
@@ -33,6 +35,18 @@ def test_an_old_setting_is_told_with_the_one_that_replaced_it(folder: Path, monk
     monkeypatch.setenv("FLEET_LIKES_PER_DAY", "5")
     assert env_check.found() == [
         "FLEET_LIKES_PER_DAY is an old setting; set like.per_day and react.per_day in FLEET_CAPS."
+    ]
+
+
+def test_a_setting_of_a_feature_that_is_left_out_is_told_with_the_feature(
+    folder: Path, features: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features("-webhooks", "-media")
+    monkeypatch.setenv("FLEET_HOOKS_LIMIT", "5")
+    (folder / ".env").write_text("FLEET_MEDIA_HOSTS=pictures.example\nFLEET_SCAN_ITEMS=1\n")
+    assert env_check.found() == [
+        "FLEET_HOOKS_LIMIT is set, but belongs to the feature webhooks, which FLEET_FEATURES leaves out.",
+        "FLEET_MEDIA_HOSTS is set, but belongs to the feature media, which FLEET_FEATURES leaves out.",
     ]
 
 

@@ -30,7 +30,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.controls import commands as fleetwide
 from fleet.features.publishing import agent as gallery
-from fleet.features.publishing.handlers import browse
+from fleet.features.publishing.handlers import social
 from fleet.features.publishing.kinds import BROWSE
 from tests.engine.test_perform import add
 from tests.factories import Fleet, make_fleet
@@ -334,7 +334,7 @@ def test_an_error_of_the_database_does_not_tell_the_rows_that_it_is_about(
         fleet.sql("INSERT INTO agents (id, name, username, vibe) VALUES (gen_random_uuid(), 'whispered', 'a', 'b')")
 
     monkeypatch.setattr(gallery, "gather", gather)
-    monkeypatch.setattr(browse, "prepare", gather)
+    monkeypatch.setattr(social, "browse", gather)
     tick(fleet.deps, TickKey(agent, 1))
     perform(fleet.deps, job)
     row = tick_row(fleet, TickKey(agent, 1))

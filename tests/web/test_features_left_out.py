@@ -35,7 +35,8 @@ def test_without_a_feature_pages_answer_and_lead_nowhere_that_is_not_there(
     fleet: Fleet, features: Callable[..., Registry], name: str
 ) -> None:
     world = lived(fleet)
-    own = [item.path for one in gone_with(name) for item in one.nav]
+    gone = gone_with(name)
+    own = [item.path for one in gone for item in one.nav]
     features(*without(name))
     web = Web(fleet)
     client = web.anonymous()
@@ -63,6 +64,11 @@ def test_without_a_feature_pages_answer_and_lead_nowhere_that_is_not_there(
     assert len(answers) > 50
     assert [client.get(path).status_code for path in own] == [404] * len(own)
     assert not [path for path in linked if path.startswith(tuple(own))]
+    words = {f"fleet {command.name}" for one in gone for command in one.commands}
+    words |= {f"FLEET_{setting.upper()}" for setting in registry.current().settings_left_out}
+    assert not {
+        (path, word) for path, page in answers.items() for word in words if re.search(rf"\b{word}\b", page.text)
+    }
 
 
 @pytest.mark.parametrize("name", OPTIONAL)

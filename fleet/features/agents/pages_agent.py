@@ -129,7 +129,7 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
         both = [json.loads(json.dumps(one)) for one in decisions.replay_decision(deps, str(row.id), tick_no)]
         then, now = (decided_for(who, row, one) for one in both)
         replay = {"then": then, "now": now, "same": both[0] == both[1], "changes": _changes(then, now)}
-    except Conflict as error:
+    except (Conflict, InvalidInput) as error:  # InvalidInput: its mode went with a feature
         replay = {"problem": error}
     inputs = decided_for(who, row, found[0].tick.inputs)
     return render(request, "agents/decision.html", agent=row, at=agent_address(row), one=found[0], replay=replay,

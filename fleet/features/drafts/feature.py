@@ -19,6 +19,7 @@ FEATURE = Feature(
         "fleet.features.drafts.api:router",
     ),
     pages=(
+        "fleet.features.drafts.pages:decisions",
         "fleet.features.drafts.pages:router",
         "fleet.features.drafts.stats.pages:router",
         "fleet.features.drafts.pages.draft:router",

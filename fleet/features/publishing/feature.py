@@ -37,7 +37,7 @@ FEATURE = Feature(
         JobHandler(
             kind="comment",
             noun="a comment",
-            prepare="fleet.features.publishing.handlers.comment:prepare",
+            prepare="fleet.features.publishing.handlers.social:comment",
             expires_after=timedelta(hours=6),
             is_public=True,
             asks_model=True,
@@ -49,7 +49,7 @@ FEATURE = Feature(
         JobHandler(
             kind="like",
             noun="a like",
-            prepare="fleet.features.publishing.handlers.like:prepare",
+            prepare="fleet.features.publishing.handlers.social:like",
             priority=Priority.LOW,
             expires_after=timedelta(hours=6),
             is_public=True,
@@ -61,7 +61,7 @@ FEATURE = Feature(
         JobHandler(
             kind="browse",
             noun="a look around",
-            prepare="fleet.features.publishing.handlers.browse:prepare",
+            prepare="fleet.features.publishing.handlers.social:browse",
             priority=Priority.LOW,
             expires_after=timedelta(hours=1),
             retry=RetryPolicy(max_attempts=2),
@@ -87,7 +87,7 @@ FEATURE = Feature(
         JobHandler(
             kind="react",
             noun="a reaction",
-            prepare="fleet.features.publishing.handlers.react:prepare",
+            prepare="fleet.features.publishing.handlers.social:react",
             priority=Priority.LOW,
             expires_after=timedelta(hours=6),
             is_public=True,
@@ -98,7 +98,7 @@ FEATURE = Feature(
         JobHandler(
             kind="connect",
             noun="a request to be friends",
-            prepare="fleet.features.publishing.handlers.connect:prepare",
+            prepare="fleet.features.publishing.handlers.social:connect",
             priority=Priority.LOW,
             is_public=True,
             once_per_target=True,

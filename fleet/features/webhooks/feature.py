@@ -76,7 +76,7 @@ FEATURE = Feature(
         JobHandler(
             kind="handle",
             noun="events for a subscriber",
-            prepare="fleet.features.webhooks.subscribers.handler:prepare",
+            prepare="fleet.features.webhooks.subscribers.in_code:prepare",
             expires_after=timedelta(days=7),
             is_act=False,
             is_notice=True,

@@ -19,7 +19,7 @@ from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.experiments.kinds import MEASURE
+from fleet.features.experiments.measure import MEASURE
 from fleet.features.publishing.kinds import POST, PROVISION
 from fleet.features.webhooks.kinds import DELIVER, HANDLE
 from tests.factories import Fleet, raises

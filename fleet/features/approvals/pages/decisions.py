@@ -1,6 +1,6 @@
 """What the pages of drafts and of approvals share: decisions, about one or many, and what they are shown with.
 
-Each route here has an address below both. Called by `drafts`, `draft` and `approvals`.
+Each feature with such a list includes the routes below its own address.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go, render
 from fleet.web.requests.form_types import Maybe
 
-router = APIRouter()
+_routes = APIRouter()
 MOST_PICKED = 200
 Above = Maybe[Annotated[str, Field(max_length=36)]]
 """The last one of the page above."""
@@ -58,6 +58,13 @@ def _finders() -> Mapping[str, Finder]:
     return found
 
 
+def below(base: str) -> APIRouter:
+    """Return the routes of decisions below the address of a list, which "approvals.lists" has."""
+    found = APIRouter(prefix=base)
+    found.include_router(_routes)
+    return found
+
+
 def way_back(given: str, otherwise: str) -> str:
     """Return where a form wants to lead back to, if that is one of these pages."""
     return given if _OURS.fullmatch(given) else otherwise
@@ -76,8 +83,7 @@ def picked(values: Iterable[str]) -> dict[uuid.UUID, int]:
     return found
 
 
-@router.post("/drafts/decide")
-@router.post("/approvals/decide")
+@_routes.post("/decide")
 def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated[Literal["approve", "reject"], Form()],
            pick: Picked = (), reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Approve or reject all that is selected; where any is refused, show what came of each."""
@@ -95,22 +101,19 @@ def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated
     return render(request, "approvals/decided.html", answers=answers, back=where, told=told, summary=summed_up(answers))
 
 
-@router.get("/drafts/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
-@router.get("/approvals/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
+@_routes.get("/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def decided(request: Request) -> Response:
     """Lead back to the list whoever reloads what came of many decisions."""
     return go(request, _base(request))
 
 
-@router.get("/drafts/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-@router.get("/approvals/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
+@_routes.get("/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
     """Lead back to its page whoever reloads a form that was refused."""
     return go(request, back_to(_base(request), name))
 
 
-@router.post("/drafts/{name}/approve")
-@router.post("/approvals/{name}/approve")
+@_routes.post("/{name}/approve")
 def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
             reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Approve a request as it was seen; what follows happens at once: a draft becomes a job."""
@@ -120,8 +123,7 @@ def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revisi
     )  # fmt: skip
 
 
-@router.post("/drafts/{name}/reject")
-@router.post("/approvals/{name}/reject")
+@_routes.post("/{name}/reject")
 def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
            reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
     """Reject a request, for a reason from which an agent learns."""
@@ -131,8 +133,7 @@ def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revisio
     )  # fmt: skip
 
 
-@router.post("/drafts/{name}/withdraw")
-@router.post("/approvals/{name}/withdraw")
+@_routes.post("/{name}/withdraw")
 def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
              back: Back = "") -> Response:  # fmt: skip
     """Take a request back, for whoever asked and for those who may decide; nothing is learnt from it."""
@@ -226,3 +227,6 @@ def approvers(request: Asked) -> str:
 def lines(words: str) -> str:
     """Return the words of a form with the line ends that they had before a browser sent them."""
     return words.replace("\r\n", "\n")
+
+
+router = below("/approvals")

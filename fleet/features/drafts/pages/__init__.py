@@ -30,6 +30,7 @@ from fleet.web.rendering import go, render
 from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
+decisions = pages_decisions.below("/drafts")
 _PAGE = 20
 _MOST_LESSONS = 5
 Percent = Annotated[int, Field(ge=0, le=100)]

@@ -17,7 +17,8 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.drafts.kinds import SCAN_FEED
 
 _NOW = sa.func.statement_timestamp()
-_OLDEST_SCAN = timedelta(hours=48)  # older ones have ended: a scan is worth doing for half as long (ix_jobs_agent)
+_OLDEST_SCAN = timedelta(hours=48)  # older ones have ended: a scan is worth doing for half as long
+_IS_RECENT = JobRow.created_at > _NOW - _OLDEST_SCAN  # for the indexes ix_jobs_agent and ix_jobs_rare
 _AGENT = JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid)
 
 
@@ -54,7 +55,7 @@ _OPEN_SCAN = Statement(
     .where(
         _AGENT,
         JobRow.kind == SCAN_FEED,
-        JobRow.created_at > _NOW - _OLDEST_SCAN,
+        _IS_RECENT,
         JobRow.state.in_((JobState.READY, JobState.RUNNING)),
     )
     .limit(1)
@@ -62,7 +63,9 @@ _OPEN_SCAN = Statement(
 
 
 _SCANS_WAITING = Statement(
-    sa.select(sa.func.count().label("number")).where(JobRow.kind == SCAN_FEED, JobRow.state == JobState.READY)
+    sa.select(sa.func.count().label("number")).where(
+        JobRow.kind == SCAN_FEED, JobRow.rare, _IS_RECENT, JobRow.state == JobState.READY
+    )
 )
 
 

@@ -1,1 +1,1 @@
-"""Job handlers of publishing, one file a kind."""
+"""Job handlers of publishing: posts, accounts, and what agents do with others' posts."""

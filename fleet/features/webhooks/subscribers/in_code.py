@@ -27,7 +27,7 @@ from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.events import positions
 from fleet.engine.events.positions import Reader
-from fleet.engine.jobs.outcomes import Done, Retry
+from fleet.engine.jobs.outcomes import Done, Retry, Skipped
 from fleet.features.webhooks import sources
 from fleet.features.webhooks.outbound import delivery
 from fleet.features.webhooks.outbound import positions as webhook_positions
@@ -99,6 +99,14 @@ def _checked(loaded: Any) -> Installed:
 def installed(name: str) -> Installed | None:
     """Return a subscriber by name; None if this process has none of that name."""
     return next((one for one in subscribers() if one.name == name), None)
+
+
+def prepare(work: Work) -> Done | Retry | Skipped:
+    """Job handler: hand on what waits, until there is nothing more, an event fails, or half of the lease is over."""
+    subscriber = installed(str(work.claim.target))
+    if subscriber is None:
+        return Skipped("no subscriber of this name is installed here any more")
+    return hand_on(work, subscriber)
 
 
 def hand_on(work: Work, subscriber: Installed) -> Done | Retry:

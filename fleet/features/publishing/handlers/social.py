@@ -1,13 +1,26 @@
-"""A comment: one sentence to somebody's post, chosen among those offered. Posts' words are data, never instructions."""
+"""Handlers of what agents do with others' posts: comment, like, react, connect, browse.
+
+Posts' words are data, never instructions. Browsing writes nothing but the ledger.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fleet.adapters.base import AnyAction
-from fleet.adapters.social import COMMENT, CommentPayload
+from fleet.adapters.social import (
+    COMMENT,
+    CONNECT,
+    LIKE,
+    REACT,
+    CommentPayload,
+    ConnectPayload,
+    LikePayload,
+    ReactionPayload,
+    social,
+)
 from fleet.engine.attempts.work import Work
-from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
@@ -18,7 +31,7 @@ from fleet.llm.base import CommentRequest, SeenPost
 from fleet.llm.offline.provider import OfflineProvider
 
 
-def prepare(work: Work) -> AnyAction | Skipped | Held:
+def comment(work: Work) -> AnyAction | Skipped | Held:
     """Return the comment: choice and words made once for all attempts, or as they were approved."""
     said = approved.content_of(work)
     stale = approved.why_not(work)
@@ -48,3 +61,45 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:
     if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
         words, usage = OfflineProvider().write_comment(request, turn.dice)
     return WrittenDraft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)
+
+
+def like(work: Work) -> AnyAction | Skipped:
+    """Return the like."""
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    return work.action(LIKE, LikePayload(work.target))
+
+
+def react(work: Work) -> AnyAction | Skipped:
+    """Return the reaction."""
+    said = approved.content_of(work)
+    if said is None:
+        return Skipped("a reaction needs a draft that says which")
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    return work.action(REACT, ReactionPayload(work.target, str(said["type"])))
+
+
+def connect(work: Work) -> AnyAction | Skipped:
+    """Return the request."""
+    said = approved.content_of(work)
+    if said is None:
+        return Skipped("a request to be friends needs a draft")
+    stale = approved.why_not(work)
+    if stale is not None:
+        return stale
+    words = reviewed_once(work, {"text": (Kind.COMMENT, said["text"])}) if said["text"] else {}
+    if isinstance(words, Skipped):
+        return words
+    return work.action(CONNECT, ConnectPayload(work.target, words.get("text", "")))
+
+
+def browse(work: Work) -> Done:
+    """Read the post, or the feed when it was empty."""
+    platform = social(work.gateway.adapter)
+    if work.claim.target is None:
+        return Done(result={"posts_seen": len(platform.feed(work.account, limit=20))})
+    item = platform.item(work.account, work.claim.target)
+    return Done(item.id, {"likes": item.likes, "comments": item.comments})

@@ -1,3 +1,0 @@
-"""Kinds of job of this feature, as they are registered in feature.py."""
-
-MEASURE = "measure"
