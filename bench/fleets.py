@@ -31,12 +31,13 @@ from fleet.sandbox.servers.valkey import EmbeddedValkey
 MIN_INTERVAL_S, MAX_INTERVAL_S = 1_800, 14_400
 
 _POPULATE = """
-INSERT INTO agents (id, name, username, status, persona_id, personality, vibe, interests, post_weight, comment_weight,
-                    like_weight, browse_weight, min_interval_s, max_interval_s, remote_account, next_tick_at, tick_no)
+INSERT INTO agents (id, name, username, status, persona_id, personality, vibe, interests, weights, min_interval_s,
+                    max_interval_s, remote_account, next_tick_at, tick_no)
 SELECT gen_random_uuid(), 'Agent ' || n, 'agent_' || n, 'running',
        (CAST(:personas AS text[]))[1 + n % array_length(CAST(:personas AS text[]), 1)],
        'Follows mistakes on purpose and keeps the seeds that went wrong.', 'experimental',
-       ARRAY['latent space walks', 'failed seeds'], 0.9, 0.7, 0.9, 0.5, :min_s, :max_s, 'u-' || n,
+       ARRAY['latent space walks', 'failed seeds'],
+       jsonb_build_object('post', 0.9, 'comment', 0.7, 'like', 0.9, 'browse', 0.5), :min_s, :max_s, 'u-' || n,
        clock_timestamp() + CASE WHEN random() < :late THEN -1 ELSE 1 END
            * (interval '5 min' + random() * interval '2 h'), 1
 FROM generate_series(1, :agents) AS n

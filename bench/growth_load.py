@@ -60,17 +60,17 @@ _REASON = f"""(ARRAY['permanent', 'exhausted', 'poison', 'unknown_outcome', 'exp
               [1 + floor(6 * power({_DICE}, 3))]"""
 
 _AGENTS = """
-INSERT INTO agents (id, name, username, status, persona_id, personality, vibe, interests, post_weight, comment_weight,
-                    like_weight, browse_weight, min_interval_s, max_interval_s, remote_account, next_tick_at, tick_no,
-                    last_action_at, last_thought, total_posts, total_comments, total_likes, total_browses)
+INSERT INTO agents (id, name, username, status, persona_id, personality, vibe, interests, weights, min_interval_s,
+                    max_interval_s, remote_account, next_tick_at, tick_no, last_action_at, last_thought, totals)
 SELECT md5('agent' || n)::uuid, 'Agent ' || n, 'agent_' || n,
        CASE WHEN n % 50 = 0 THEN 'paused' WHEN n % 20 = 0 THEN 'idle' ELSE 'running' END,
        ('{{{personas}}}'::text[])[1 + n % array_length('{{{personas}}}'::text[], 1)],
        'Follows mistakes on purpose and keeps the seeds that went wrong.', 'experimental',
-       ARRAY['latent space walks', 'failed seeds'], 0.9, 0.7, 0.9, 0.5, 1800, 14400, 'u-' || n,
+       ARRAY['latent space walks', 'failed seeds'],
+       jsonb_build_object('post', 0.9, 'comment', 0.7, 'like', 0.9, 'browse', 0.5), 1800, 14400, 'u-' || n,
        clock_timestamp() + interval '1 h' + interval '2 h' * (n * 0.6180339887 - floor(n * 0.6180339887)),
        {ticks} / {agents} * 3, clock_timestamp() - interval '1 h', 'The light on that pier deserves a second look.',
-       5, 12, 20, 12
+       jsonb_build_object('post', 5, 'comment', 12, 'like', 20, 'browse', 12)
 FROM generate_series(0, {agents} - 1) AS n
 """
 

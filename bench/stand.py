@@ -130,13 +130,13 @@ class Stand:
     def fleet_of(self, count: int, *, supervised: bool = False, **weights: float) -> list[uuid.UUID]:
         """Make agents on the stub surface, with those weights and an account."""
         made, autonomy = [uuid.uuid4() for _ in range(count)], "supervised" if supervised else "autonomous"
-        none = dict.fromkeys(("post_weight", "comment_weight", "like_weight", "browse_weight"), 0.0)
+        actions = dict.fromkeys(registry.current().weights("gallery", {}), 0.0)
         rows = [
             {"id": one, "name": f"Agent {one.hex[:6]}", "username": f"a_{one.hex[:20]}", "status": AgentStatus.RUNNING,
              "persona_id": "ai_artist", "personality": "Looks twice.", "interests": ["harbour", "light"],
              "autonomy": autonomy, "min_interval_s": 60, "max_interval_s": 300, "surface": NAME,
              "remote_account": f"u-{one.hex[:8]}",
-             **none, **{f"{name}_weight": weight for name, weight in weights.items()}}
+             "weights": {**actions, **weights}}
             for one in made
         ]  # fmt: skip
         with self.deps.db.transaction() as tx:

@@ -335,12 +335,14 @@ class Fleet:
     personas: list[str] = field(default_factory=list)
 
     def agent(self, *, running: bool = True, account: bool = True, **changes: Any) -> uuid.UUID:
-        """Create an agent, by default running, with an account, and due now."""
+        """Create an agent, by default running, with an account, and due now. Weights that are not named are 0."""
         number = next(_NUMBERS)
-        values: dict[str, Any] = {
-            "name": f"Agent {number}", "username": f"agent_{number}",
-            "weights": {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0},
-        }  # fmt: skip
+        values: dict[str, Any] = {"name": f"Agent {number}", "username": f"agent_{number}", "kind": "gallery"}
+        actions = registry.current().weights(changes.get("kind", "gallery"), {})
+        if "weights" in changes:
+            changes["weights"] = {**dict.fromkeys(actions, 0.0), **changes["weights"]}
+        else:
+            changes["weights"] = dict.fromkeys(actions, 1.0)
         with self.deps.db.transaction() as tx:
             agent_id = commands.create(tx, NewAgent(**{**values, **changes}))
             if running:

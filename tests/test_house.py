@@ -43,12 +43,6 @@ ORDINARY = {"connect", "handle", "hooks"}  # kinds of jobs and agents, but commo
 NAMES_KINDS = {
     "fleet/core/settings.py": "names of settings from before FLEET_CAPS, and settings that several features read",
     "fleet/core/db/roles.py": "a table that the app's role may only add to",
-    # Weights, totals and the default type of an agent are columns until they are data.
-    "fleet/engine/agents/commands.py": "weights",
-    "fleet/engine/agents/loop.py": "weights",
-    "fleet/engine/agents/models.py": "weights and totals",
-    "fleet/engine/agents/queries.py": "totals",
-    "fleet/engine/system_agents.py": "weights",
 }
 """Why a file below the features may name a kind."""
 
@@ -401,6 +395,4 @@ def test_tables_below_the_features_name_no_kind_that_they_register() -> None:
                 *map(sa.schema.CreateIndex, table.indexes),
             ]
             names[table.name] = _kinds_in_text("\n".join(_ddl(one) for one in made))
-    assert names["jobs"] == set()
-    # Weights, totals and the default type of an agent are columns until they are data.
-    assert not {table for table, kinds in names.items() if kinds} - {"agents"}
+    assert not {table for table, kinds in names.items() if kinds}

@@ -99,7 +99,7 @@ def supervise(deps: Deps) -> str:
         agent_commands.update(
             deps, agent.username, {"autonomy": "supervised", "scan_interval_s": 900, "heeds_agents": True}
         )
-    return max(found[SUPERVISED:], key=lambda one: one.total_posts + one.total_comments).username
+    return max(found[SUPERVISED:], key=lambda one: one.totals.get("post", 0) + one.totals.get("comment", 0)).username
 
 
 def take(url: str, key: str, agent: str) -> None:

@@ -19,9 +19,7 @@ from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.ticks import ClaimedTick
-
-AUTONOMOUS = "autonomous"
-"""The mode of agents that live as their type says."""
+from fleet.engine.registry import AUTONOMOUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def caps_of(settings: Settings) -> dict[str, Cap]:
 
 def preload(settings: Settings) -> None:
     """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
-    for load in registry.current().preloads:
+    for load in registry.current().parts("preloads"):
         load(settings)
     sql.compile_all()
 
@@ -216,6 +216,6 @@ def build(settings: Settings) -> Deps:
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )
-    for check in registry.current().checks_at_start:
+    for check in registry.current().parts("checks_at_start"):
         check(deps)
     return deps

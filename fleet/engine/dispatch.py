@@ -10,12 +10,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, registry, system_agents
-from fleet.engine.agent_type import AUTONOMOUS
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.registry import AUTONOMOUS
 from fleet.engine.schedule import ALWAYS, next_wake
 
 log = logs.get(__name__)

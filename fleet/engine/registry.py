@@ -10,7 +10,6 @@ import importlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from difflib import get_close_matches
 from enum import Enum
 from functools import cached_property
 from itertools import chain
@@ -18,13 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleet.adapters.base import ActionType, Payload
 from fleet.core.errors import InvalidInput
-from fleet.core.subjects import matches
 from fleet.engine.policy import Priority, RetryPolicy
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from fleet.core.settings import Settings
+
+AUTONOMOUS = "autonomous"
+"""The mode of agents that live as their type says."""
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -62,6 +63,8 @@ class JobHandler:
     """At most 20 characters. Its Celery task is `fleet.KIND`."""
     noun: str
     """As sentences have it: "a post"."""
+    plural: str = ""
+    """As counts have it, if it is not KIND and an s: "looks around"."""
     prepare: Ref | Callable[..., Any]
     action: str = ""
     """The name of the type of action that `prepare` returns; by default the kind. Caps count jobs by it."""
@@ -139,6 +142,12 @@ class AgentType:
     """The actions that a person can ask of an agent of this type."""
     about: str = ""
     """A subject of events: only who may see events of this subject may see what these agents decide."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Default weights of the actions between which its agents choose. An agent stores only the weights that are its
+    own, so a new action starts with its default."""
+    config: Ref | type[Any] | None = None
+    """A pydantic model: the settings of such agents, stored as JSON in `agents.config`. `engine.agents.config` says how
+    its fields are checked and shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +179,12 @@ class AgentMode:
     call_off: Ref | Callable[..., Any] | None = None
     actions: tuple[str, ...] = ()
     """The actions that a person can ask of an agent in this mode."""
+    label: str = ""
+    """As forms offer it: "Supervised: it proposes, people decide"."""
+    config: Ref | type[Any] | None = None
+    """As `AgentType.config`: settings that matter in this mode. They can be set before the mode is switched on."""
+    first_config: Ref | Callable[..., Mapping[str, Any]] | None = None
+    """`first_config(deps) -> Mapping`: settings of new agents, where they are not the defaults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +362,7 @@ class Registry:
     def __init__(self, features: Iterable[Feature], *, left_out: Iterable[Feature] = ()) -> None:
         self.features: Mapping[str, Feature] = _by_name(features, lambda one: one.name, "feature")
         self.left_out: Mapping[str, Feature] = _by_name(left_out, lambda one: one.name, "feature")
+        self._parts: dict[str, tuple[Any, ...]] = {}
         self._extensions: dict[str, tuple[Any, ...]] = {}
         for one in self.features.values():
             missing = [name for name in one.needs if name not in self.features]
@@ -413,35 +429,11 @@ class Registry:
         """Return the checks of one stage, in the order of features."""
         return (check for one in self for check in one.checks if check.stage is stage)
 
-    @cached_property
-    def error_policies(self) -> tuple[Callable[..., Any], ...]:
-        """What follows from errors of features, in order."""
-        return tuple(load(ref) for one in self for ref in one.error_policies)
-
-    @cached_property
-    def pruners(self) -> tuple[Callable[..., int], ...]:
-        """Pruners of the features' rows."""
-        return tuple(load(ref) for one in self for ref in one.pruners)
-
-    @cached_property
-    def preloads(self) -> tuple[Callable[..., None], ...]:
-        """What is loaded before a fork."""
-        return tuple(load(ref) for one in self for ref in one.preloads)
-
-    @cached_property
-    def checks_at_start(self) -> tuple[Callable[..., None], ...]:
-        """What is checked when a process starts."""
-        return tuple(load(ref) for one in self for ref in one.checks_at_start)
-
-    @cached_property
-    def resealers(self) -> tuple[Callable[..., Any], ...]:
-        """What seals secrets of features anew."""
-        return tuple(load(ref) for one in self for ref in one.resealers)
-
-    @cached_property
-    def sweeps(self) -> tuple[Callable[..., Any], ...]:
-        """What features do at each sweep."""
-        return tuple(load(ref) for one in self for ref in one.sweeps)
+    def parts(self, name: str) -> tuple[Any, ...]:
+        """Return what features named in a field of references, such as "pruners", in order."""
+        if name not in self._parts:
+            self._parts[name] = tuple(load(ref) for one in self for ref in getattr(one, name))
+        return self._parts[name]
 
     @cached_property
     def modes(self) -> Mapping[tuple[str, str], AgentMode]:
@@ -452,6 +444,22 @@ class Registry:
         """Return what a person can ask of an agent of a kind in a mode."""
         one = self.modes.get((kind, mode)) or self.agents.get(kind)
         return () if one is None else one.actions
+
+    def modes_of(self, kind: str) -> tuple[AgentMode, ...]:
+        """Return the modes that agents of a kind can be switched to."""
+        return tuple(mode for mode in self.modes.values() if mode.kind == kind)
+
+    def weights(self, kind: str, own: Mapping[str, float]) -> dict[str, float]:
+        """Return the weights of an agent by action: its own, or else the defaults of its type."""
+        one = self.agents.get(kind)
+        return {} if one is None else {name: own.get(name, default) for name, default in one.weights.items()}
+
+    @cached_property
+    def default_weights(self) -> Mapping[str, float]:
+        """The default weights of all types of agents by action; the first type that has an action decides."""
+        found = [pair for kind in self.agents.values() for pair in kind.weights.items()]
+        first = dict(reversed(found))
+        return {name: first[name] for name, _ in found}
 
     def all_actions(self) -> tuple[str, ...]:
         """Return what a person can ask of any agent."""
@@ -468,11 +476,6 @@ class Registry:
     def nav(self) -> Sequence[NavItem]:
         """Pages in the navigation, in order."""
         return sorted((item for one in self for item in one.nav), key=lambda item: item.order)
-
-    @cached_property
-    def checks_before_serving(self) -> tuple[Callable[..., None], ...]:
-        """What is checked before people are served."""
-        return tuple(load(ref) for one in self for ref in one.checks_before_serving)
 
     @cached_property
     def live_feed(self) -> Ref | None:
@@ -516,16 +519,6 @@ class Registry:
     def event(self, subject: str, kind: str = "") -> EventType | None:
         """Return the type of an event by its subject and the kind in its payload; None if no feature registers it."""
         return self.events.get(f"{subject}/{kind}") or self.events.get(subject)
-
-    def refuse_unknown_subjects(self, patterns: Iterable[str]) -> None:
-        """Raise InvalidInput for a pattern that no subject matches: its reader would wait forever."""
-        for pattern in patterns:
-            if not any(matches(subject, pattern) for subject in self.subjects):
-                near = get_close_matches(pattern, sorted(self.subjects))
-                families = sorted({f"{subject.partition('.')[0]}.*" for subject in self.subjects})
-                other = f"Write one such as job.done, or a family: {', '.join(families)}."
-                fix = f"Did you mean {' or '.join(near)}?" if near else other
-                raise InvalidInput(f"No event has the subject {pattern!r}.", fix=fix)
 
     def __iter__(self) -> Iterator[Feature]:
         return iter(self.features.values())

@@ -81,7 +81,7 @@ def sweep(deps: Deps) -> Swept:
 def _sweep_features(deps: Deps) -> int:
     """Let each feature sweep; return how much they recovered. One that fails does not stop the others."""
     recovered = 0
-    for sweep_feature in registry.current().sweeps:
+    for sweep_feature in registry.current().parts("sweeps"):
         try:
             recovered += sweep_feature(deps) or 0
         except Unavailable:
@@ -143,7 +143,7 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
     jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
     """
-    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().pruners]
+    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().parts("pruners")]
     with deps.db.transaction() as tx:
         days.fold(tx)  # calls go only once their sums are kept
     while left and clock.monotonic_s() < until_s:

@@ -52,8 +52,8 @@ def staff(db: Database) -> list[str]:
 
 
 def _agent(kind: str, system: SystemAgent) -> NewAgent:
-    """Return its row. The weights mean nothing to it; the table wants one above zero."""
+    """Return its row."""
     return NewAgent(
-        kind=kind, name=system.name, username=system.username, personality=system.personality, weights={"browse": 1.0},
+        kind=kind, name=system.name, username=system.username, personality=system.personality,
         min_interval_s=system.every_s, max_interval_s=system.every_s, surface=SURFACE, owner="fleet",
     )  # fmt: skip

@@ -20,7 +20,7 @@ from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, system_agents
-from fleet.engine.agent_type import AUTONOMOUS, Behaviour, ClaimedAgent, Decision, behaviour_of
+from fleet.engine.agent_type import Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow, AgentStatus
@@ -31,6 +31,7 @@ from fleet.engine.jobs import ledger, ticks
 from fleet.engine.jobs.ledger import Ring
 from fleet.engine.jobs.outcomes import Held
 from fleet.engine.jobs.ticks import ClaimedTick, TickKey
+from fleet.engine.registry import AUTONOMOUS
 
 log = logs.get(__name__)
 _MODE = "mode"

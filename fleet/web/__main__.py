@@ -20,7 +20,7 @@ def main() -> int:
         logs.configure(given.log_level, json=given.log_json)
         built = deps.build(given)
         try:
-            for check in features.checks_before_serving:
+            for check in features.parts("checks_before_serving"):
                 check(built)
             server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
         finally:

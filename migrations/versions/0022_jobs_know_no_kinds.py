@@ -1,6 +1,6 @@
 """jobs: columns replace the lists of kinds in indexes
 
-Revision: 0022, after 0020
+Revision: 0022, after 0021
 
 The code that adds a job sets `once`, `rare` and `lane`. Workers of the version before do not know these columns: a
 trigger sets them for the kinds of that version. Two indexes that only those workers need stay (`RETIRED_INDEXES` in
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

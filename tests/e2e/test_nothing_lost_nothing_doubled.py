@@ -145,7 +145,8 @@ def test_two_beats_at_once_wake_nobody_twice(world: World) -> None:
     agents = world.agents(6)
     world.sql(
         "UPDATE agents SET status = 'running', next_tick_at = clock_timestamp(), min_interval_s = 1,"
-        " max_interval_s = 1, post_weight = 0, comment_weight = 0, like_weight = 0, browse_weight = 1"
+        " max_interval_s = 1,"
+        ' weights = \'{"post": 0, "comment": 0, "like": 0, "browse": 1}\''
     )
     for name in ("beat", "second_beat"):
         world.start_beat(name)

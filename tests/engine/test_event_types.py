@@ -13,7 +13,7 @@ import pytest
 
 from fleet.core.errors import InvalidInput
 from fleet.core.events import Event, Position
-from fleet.core.subjects import is_pattern
+from fleet.core.subjects import is_pattern, refuse_unknown
 from fleet.engine import registry
 from fleet.engine.events import event_text
 from fleet.engine.registry import EventType, Feature, Registry
@@ -122,4 +122,4 @@ def test_a_fleet_without_a_feature_does_not_know_its_subjects(name: str) -> None
     assert all(left.event(subject) is None for subject in gone)
     for subject in gone:
         with pytest.raises(InvalidInput, match=f"No event has the subject {subject!r}"):
-            left.refuse_unknown_subjects([subject])
+            refuse_unknown([subject], left.subjects)

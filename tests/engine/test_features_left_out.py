@@ -25,7 +25,7 @@ def test_without_a_feature_the_others_do_their_work(
     features(*without(name))
     made = make_fleet(database_url)
     with closing(made.deps):
-        for check in registry.current().checks_at_start:
+        for check in registry.current().parts("checks_at_start"):
             check(made.deps)
         world = lived(made)  # all that it does has to succeed
         assert made.job(uuid.UUID(world.names["job"])).state == "done"

@@ -193,7 +193,7 @@ def test_two_likes_of_one_agent_that_end_at_once_count_twice(fleet: Fleet) -> No
     works = [perform_module._claim(fleet.deps, job) for job in jobs]
     done = [AttemptResult(Done(remote_id=f"r{place}"), None) for place in range(3)]
     together(fleet, *(functools.partial(perform_module._record, *pair) for pair in zip(works, done, strict=True)))
-    assert (fleet.row(agent).total_likes, fleet.row(other).total_likes) == (2, 1)
+    assert (fleet.row(agent).totals, fleet.row(other).totals) == ({"like": 2}, {"like": 1})
     assert [(fleet.job(job).state, fleet.job(job).remote_id) for job in jobs] == [
         ("done", "r0"), ("done", "r1"), ("done", "r2"),
     ]  # fmt: skip

@@ -55,7 +55,7 @@ def test_a_post_is_shown_once_and_everything_about_it_is_recorded(fleet: Fleet) 
     row = fleet.job(job)
     assert (row.state, row.remote_id, row.attempts, row.claims) == ("done", "e1", 0, 1)
     assert [effect.text for effect in fleet.surface.effects] == ["A harbour, take 1."]
-    assert fleet.row(agent).total_posts == 1
+    assert fleet.row(agent).totals == {"post": 1}
     assert fleet.row(agent).last_action_at is not None
     with fleet.deps.db.transaction() as tx:
         assert [event.subject for event in events.latest(tx, job_id=job)] == ["job.done"]
@@ -125,7 +125,7 @@ def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> No
     fleet.surface.faults = [reply_lost, reply_lost]
     assert settle(fleet, job) == "done"
     assert fleet.surface.liked == {(fleet.row(agent).username, "p1")}
-    assert fleet.row(agent).total_likes == 1
+    assert fleet.row(agent).totals == {"like": 1}
 
 
 def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> None:

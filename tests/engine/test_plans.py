@@ -57,9 +57,9 @@ def _live_once(fleet: Fleet) -> None:
 
 
 _GROW = """
-INSERT INTO agents (id, name, username, persona_id, personality, vibe, interests, post_weight, comment_weight,
-                    like_weight, browse_weight, min_interval_s, max_interval_s)
-SELECT gen_random_uuid(), name, 'resting_' || n, persona_id, personality, vibe, interests, 1, 1, 1, 1, 60, 60
+INSERT INTO agents (id, name, username, persona_id, personality, vibe, interests, weights, min_interval_s,
+                    max_interval_s)
+SELECT gen_random_uuid(), name, 'resting_' || n, persona_id, personality, vibe, interests, weights, 60, 60
 FROM (SELECT * FROM agents LIMIT 1), generate_series(1, 1000) n;
 INSERT INTO ticks (agent_id, tick_no, due_at, state, decided_at)
 SELECT id, -n, now(), 'decided', now() FROM agents, generate_series(1, 3) n;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.db import Database
+from fleet.engine.agents.commands import settings_of
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import FINAL
 from fleet.engine.sweep import sweep
@@ -110,3 +112,18 @@ def test_no_row_is_lost_by_the_upgrade(upgraded: Fleet, rows: Rows) -> None:
     for table, found in rows.items():
         count = upgraded.sql(f'SELECT count(*) FROM "{table}"').scalar()
         assert count >= len(found), table
+
+
+def test_weights_totals_and_settings_of_agents_become_documents(upgraded: Fleet, rows: Rows) -> None:
+    actions = ("post", "comment", "like", "browse")
+    settings = ("scans", "scan_interval_s", "audience", "heeds_agents", "draft_days")
+    gallery = [row for row in rows["agents"] if row["kind"] == "gallery"]
+    assert any(row["autonomy"] == "supervised" for row in gallery) and any(row["total_posts"] for row in gallery)
+    for was in rows["agents"]:
+        row = upgraded.row(uuid.UUID(was["id"]))
+        assert row.totals == {name: was[f"total_{name}s"] for name in actions if was[f"total_{name}s"]}
+        is_gallery = was["kind"] == "gallery"
+        assert row.weights == ({name: was[f"{name}_weight"] for name in actions} if is_gallery else {})
+        if is_gallery:
+            found = settings_of(row)
+            assert {name: found[name] for name in settings} == {name: was[name] for name in settings}

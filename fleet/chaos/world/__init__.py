@@ -46,7 +46,7 @@ _LOOK_EVERY_S = 0.05
 _TEMPO = 1000
 _NO_CAPS = dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))
 _READY_S = 120.0
-_WEIGHTS = {"post_weight": 0.1, "comment_weight": 0.45, "like_weight": 0.6, "browse_weight": 0.1}
+_WEIGHTS = {"post": 0.1, "comment": 0.45, "like": 0.6, "browse": 0.1}
 _SUPERVISED = 5  # one in so many agents looks at its feed and proposes
 _RULES = """# Posts and comments wait for a person; all else that is proposed is approved at once.
 [[rule]]
@@ -170,14 +170,14 @@ class World:
         with self.deps.db.transaction() as tx:
             names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
             some = AgentRow.username.in_(names[::_SUPERVISED])
-            tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", heeds_agents=True))
+            tx.execute(sa.update(AgentRow).where(some).values(autonomy="supervised", config={"heeds_agents": True}))
         system_agents.staff(self.deps.db)
         self._set_pace()
 
     def _set_pace(self) -> None:
         most_s = int(self.pace_s * _TEMPO)
         with self.deps.db.transaction() as tx:
-            tx.execute(sa.update(AgentRow).values(min_interval_s=most_s // 50, max_interval_s=most_s, **_WEIGHTS))
+            tx.execute(sa.update(AgentRow).values(min_interval_s=most_s // 50, max_interval_s=most_s, weights=_WEIGHTS))
 
     def slow_down(self) -> None:
         """Let agents wake more seldom: this machine cannot keep up, and a fleet that starves proves nothing."""

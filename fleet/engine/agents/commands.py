@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,31 +21,33 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine import registry
+from fleet.engine.agents import config as agent_config
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import get
 
 _CLOCK = sa.func.clock_timestamp()
 FIRST_TICK = timedelta(seconds=5)
 """An agent that was just started ticks first after this long."""
-WEIGHT_NAMES = ("post", "comment", "like", "browse")
 AWAKE = (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR)
 """Whoever is not idle."""
 _EDITABLE = frozenset(
-    {
-        "name", "personality", "vibe", "interests", "post_weight", "comment_weight", "like_weight", "browse_weight",
-        "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy", "scans", "scan_interval_s", "audience",
-        "heeds_agents", "draft_days",
-    }
-)  # fmt: skip
+    {"name", "personality", "vibe", "interests", "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy"}
+)
+_WEIGHT = "_weight"
 
 
 @dataclass(frozen=True, slots=True)
 class NewAgent:
-    """An agent to be created. Weights are relative, at least one above zero; intervals are seconds."""
+    """An agent to be created. Intervals are seconds.
+
+    Weights are relative, at least one above zero. Weights and settings (`config`) that are not named take the defaults
+    of the agent's type.
+    """
 
     name: str
     username: str
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict)
     min_interval_s: int = 60
     max_interval_s: int = 300
     persona_id: str | None = None
@@ -54,21 +56,26 @@ class NewAgent:
     interests: tuple[str, ...] = ()
     surface: str = "floimg"
     owner: str = ""
-    kind: str = "gallery"
-    autonomy: str = "autonomous"
-    scans: bool = True
-    scan_interval_s: int = 3600
-    audience: str = "public"
-    heeds_agents: bool = False
-    draft_days: int = 7
+    kind: str = ""  # empty: the first kind that people can create
+    autonomy: str = registry.AUTONOMOUS
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def creatable_kinds() -> tuple[str, ...]:
+    """Return the kinds of agent that people can create: all but those that run the fleet itself."""
+    return tuple(kind for kind, one in registry.current().agents.items() if one.system is None)
 
 
 def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
     agent_id = ids.new()
-    values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "weights"}
-    weights = {f"{name}_weight": float(new.weights.get(name, 0.0)) for name in WEIGHT_NAMES}
-    values |= {"id": agent_id, "interests": list(new.interests), **weights}
+    new = new if new.kind else replace(new, kind=creatable_kinds()[0])
+    agent_config.check_mode(new.kind, new.autonomy)
+    values = {name: getattr(new, name) for name in NewAgent.__slots__}
+    values |= {
+        "id": agent_id, "interests": list(new.interests), "weights": agent_config.check_weights(new.kind, new.weights),
+        "config": agent_config.check(new.kind, new.autonomy, new.config),
+    }  # fmt: skip
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
     events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
     return agent_id
@@ -81,34 +88,66 @@ class Outdated(Conflict):
 def version_of(agent: AgentRow) -> str:
     """Return a word that is another as soon as somebody has changed the agent's settings; its own life leaves it."""
     settings = {name: getattr(agent, name) for name in sorted(_EDITABLE)}
+    settings |= {"weights": sorted(agent.weights.items()), "config": sorted(agent.config.items())}
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 
 def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Change an agent's settings; return the old ones. Raises NotFound, InvalidInput for a wrong field or value."""
-    unknown = sorted(set(changes) - _EDITABLE)
+    """Change an agent's settings; return the old ones. Raises NotFound, InvalidInput for a wrong field or value.
+
+    A weight is named by its action ("like_weight"), a setting of its configuration by its own name. The caller has the
+    agent's row locked: what is checked together must not change meanwhile.
+    """
+    agent = get(tx, agent_id)
+    before = settings_of(agent)
+    unknown = sorted(set(changes) - set(before))
     if unknown:
         raise InvalidInput(
-            f"An agent has no {', '.join(unknown)} to edit.", fix=f"Fields: {', '.join(sorted(_EDITABLE))}."
+            f"An agent has no {', '.join(unknown)} to edit.", fix=f"Fields: {', '.join(sorted(before))}."
         )
-    agent = get(tx, agent_id)
     if not changes:
         return {}
-    before = {name: getattr(agent, name) for name in changes}
-    _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**changes, updated_at=_CLOCK), agent.username)
+    before = {name: before[name] for name in changes}
+    values = _columns(agent, changes)
+    _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**values, updated_at=_CLOCK), agent.username)
     events.emit(tx, "agent.updated", agent_id=agent_id, agent=agent.name, before=before, after=dict(changes))
     return before
 
 
+def settings_of(agent: AgentRow) -> dict[str, Any]:
+    """Return what can be edited of an agent, by the names that `update` takes."""
+    weights = registry.current().weights(agent.kind, agent.weights)
+    return {
+        **dict.fromkeys(agent_config.fields(agent.kind)),
+        **agent_config.values(agent.kind, agent.config),
+        **{f"{name}{_WEIGHT}": weight for name, weight in weights.items()},
+        **{name: getattr(agent, name) for name in sorted(_EDITABLE)},
+    }
+
+
+def _columns(agent: AgentRow, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that changes of settings write. Raises InvalidInput."""
+    columns = {name: value for name, value in changes.items() if name in _EDITABLE}
+    mode = columns.get("autonomy", agent.autonomy)
+    if mode != agent.autonomy:
+        agent_config.check_mode(agent.kind, mode)
+    actions = registry.current().weights(agent.kind, {})
+    weights = {name: changes[f"{name}{_WEIGHT}"] for name in actions if f"{name}{_WEIGHT}" in changes}
+    if weights:
+        known = {name: weight for name, weight in agent.weights.items() if name in actions}
+        columns["weights"] = {**agent.weights, **agent_config.check_weights(agent.kind, {**known, **weights})}
+    fields = agent_config.fields(agent.kind)
+    config = {name: value for name, value in changes.items() if name in fields}
+    if config or mode != agent.autonomy:
+        checked = agent_config.check(agent.kind, mode, config, stored=agent.config)
+        columns["config"] = {**agent.config, **checked}
+    return columns
+
+
 _WRONG = {
-    "weights": "Weights must be zero or more, finite, and at least one above zero.",
     "interval": "The interval must be above zero seconds, its minimum no more than its maximum.",
     "username": "A username is 3 to 30 of a-z, 0-9 and _.",
     "name": "A name has 1 to 100 characters.",
-    "scan_interval": "A feed is scanned every 15 or 30 minutes, 1, 2, 6, 12 or 24 hours (30 seconds for tests).",
-    "audience": "The feed is public or friends.",
-    "draft_days": "A draft waits for 1 to 90 days.",
-    "autonomy": "Autonomy is autonomous or supervised.",
 }
 
 

@@ -19,7 +19,6 @@ from fleet.engine.agents.models import AgentRow, AgentStatus
 
 _CLOCK = sa.func.clock_timestamp()
 _CLAIMED_AT = sa.func.statement_timestamp()  # the same for all rows, which is what lets the index be used
-_TOTALS = {"post": "total_posts", "comment": "total_comments", "like": "total_likes", "browse": "total_browses"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,13 @@ class ActingAgent:
     personality: str
     vibe: str
     interests: Sequence[str]
-    post_weight: float
-    comment_weight: float
-    like_weight: float
-    browse_weight: float
+    weights: Mapping[str, float]
     surface: str
     remote_account: str | None
     paused_until: datetime | None
     pause_reason: str | None
     autonomy: str
-    scans: bool
+    config: Mapping[str, Any]
     deleted_at: datetime | None
 
 
@@ -68,7 +64,7 @@ class Due(NamedTuple):
     min_interval_s: int
     max_interval_s: int
     autonomy: str
-    scan_interval_s: int
+    config: Mapping[str, Any]
     claimed_at: datetime
 
 
@@ -92,7 +88,7 @@ def _claiming_due(*where: sa.ColumnElement[bool]) -> Statement:
         sa.select(
             AgentRow.id, AgentRow.kind, AgentRow.persona_id, AgentRow.tick_no, AgentRow.next_tick_at,
             AgentRow.min_interval_s, AgentRow.max_interval_s,
-            AgentRow.autonomy, AgentRow.scan_interval_s, _CLAIMED_AT.label("claimed_at"),
+            AgentRow.autonomy, AgentRow.config, _CLAIMED_AT.label("claimed_at"),
         )
         .where(*_DUE, *where)
         .order_by(AgentRow.next_tick_at)
@@ -189,13 +185,13 @@ def beginning(*, of: sa.CTE, acts: sa.ColumnElement[Any]) -> sa.CTE:
 
 
 def counting(kind: str, *, of: sa.CTE) -> sa.CTE:
-    """Return the counting of actions that happened; `of` has a row with the agent's id for each of them."""
+    """CTE: count jobs of a kind that are done, in `agents.totals`; `of` has a row with the agent's id for each."""
     number = sa.func.count().label("number")
     times = sa.select(of.c.agent_id, number).group_by(of.c.agent_id).order_by(of.c.agent_id).subquery("times")
-    total = _TOTALS.get(kind)
-    counted = {} if total is None else {total: getattr(AgentRow, total) + times.c.number}
+    total = sa.func.coalesce(sa.cast(AgentRow.totals[kind], sa.BigInteger), 0) + times.c.number
+    totals = AgentRow.totals.concat(sa.func.jsonb_build_object(sa.literal(kind, sa.Text), total))
     done = sa.update(AgentRow).where(AgentRow.id == times.c.agent_id)
-    return done.values(last_action_at=_CLOCK, current_action=None, **counted).cte("counted")
+    return done.values(last_action_at=_CLOCK, current_action=None, totals=totals).cte("counted")
 
 
 def show_at_nothing(tx: Tx, agent_id: uuid.UUID) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
+_EMPTY = sa.text("'{}'")
 
 
 class AgentStatus(StrEnum):
@@ -25,17 +27,13 @@ class AgentStatus(StrEnum):
     ERROR = "error"
 
 
-SCAN_INTERVALS_S = (30, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
-"""How often a supervised agent may look at its feed; the shortest is for tests."""
-
-
 class AgentRow(Base):
     """One agent: who it is, how it behaves, when it wakes next."""
 
     __tablename__ = "agents"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(sa.String(20), server_default="gallery")
+    kind: Mapped[str] = mapped_column(sa.String(20))
     name: Mapped[str] = mapped_column(sa.String(100))
     username: Mapped[str] = mapped_column(sa.String(30), unique=True)
     status: Mapped[str] = mapped_column(sa.String(10), server_default=AgentStatus.IDLE)
@@ -43,18 +41,9 @@ class AgentRow(Base):
     personality: Mapped[str] = mapped_column(sa.Text, server_default="")
     vibe: Mapped[str] = mapped_column(sa.String(60), server_default="")
     interests: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), server_default=sa.text("'{}'"))
-    post_weight: Mapped[float]
-    comment_weight: Mapped[float]
-    like_weight: Mapped[float]
-    browse_weight: Mapped[float]
     min_interval_s: Mapped[int]
     max_interval_s: Mapped[int]
-    autonomy: Mapped[str] = mapped_column(sa.String(12), server_default="autonomous")
-    scans: Mapped[bool] = mapped_column(server_default=sa.true())  # a supervised one; False: it rests
-    scan_interval_s: Mapped[int] = mapped_column(server_default=sa.text("3600"))
-    audience: Mapped[str] = mapped_column(sa.String(10), server_default="public")  # whose posts it scans
-    heeds_agents: Mapped[bool] = mapped_column(server_default=sa.false())  # it scans what agents wrote, too
-    draft_days: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("7"))
+    autonomy: Mapped[str] = mapped_column(sa.String(12), server_default="autonomous")  # its mode
     surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
     remote_account: Mapped[str | None] = mapped_column(sa.String(200))
     owner: Mapped[str] = mapped_column(sa.String(100), server_default="")
@@ -65,28 +54,22 @@ class AgentRow(Base):
     current_action: Mapped[str | None] = mapped_column(sa.String(40))
     last_action_at: Mapped[datetime | None] = mapped_column(_TIME)
     last_thought: Mapped[str | None] = mapped_column(sa.String(1000))
-    total_posts: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
-    total_comments: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
-    total_likes: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
-    total_browses: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
+    # Beside `current_action`: an update writes the bytes between the first that differs and the last to the WAL.
+    totals: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=_EMPTY)  # done jobs by kind
+    weights: Mapped[dict[str, float]] = mapped_column(JSONB)  # its own; other actions have the default of its type
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)  # checked by `agents.config`
 
     __table_args__ = (
         sa.CheckConstraint(one_of("status", AgentStatus), name="status"),
-        sa.CheckConstraint("autonomy IN ('autonomous', 'supervised')", name="autonomy"),
-        sa.CheckConstraint(f"scan_interval_s IN ({', '.join(map(str, SCAN_INTERVALS_S))})", name="scan_interval"),
-        sa.CheckConstraint("audience IN ('public', 'friends')", name="audience"),
-        sa.CheckConstraint("draft_days BETWEEN 1 AND 90", name="draft_days"),
         sa.CheckConstraint("username ~ '^[a-z0-9_]{3,30}$'", name="username"),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name"),
         sa.CheckConstraint("0 < min_interval_s AND min_interval_s <= max_interval_s", name="interval"),
         sa.CheckConstraint(
-            "least(post_weight, comment_weight, like_weight, browse_weight) >= 0 AND"
-            " 0 < post_weight + comment_weight + like_weight + browse_weight AND"
-            " post_weight + comment_weight + like_weight + browse_weight < 'Infinity'",
-            name="weights",
+            "jsonb_typeof(totals) = 'object' AND jsonb_typeof(weights) = 'object' AND jsonb_typeof(config) = 'object'",
+            name="documents",
         ),
         sa.CheckConstraint("deleted_at IS NULL OR status = 'idle'", name="deleted_is_idle"),
         # The metronome reads only this: who is due, oldest first.

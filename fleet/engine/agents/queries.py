@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
+from fleet.engine.agents import config
 from fleet.engine.agents.models import AgentRow, AgentStatus
 
 
@@ -154,13 +155,14 @@ class Census:
 
 def census(tx: Tx) -> Census:
     """Count agents and add up what they did, in one look at each; those without a persona count as "-"."""
-    totals = {kind: sa.func.sum(getattr(AgentRow, f"total_{kind}s")) for kind in ("post", "comment", "like", "browse")}
+    actions = config.counted_actions()
+    totals = {kind: sa.func.sum(sa.cast(AgentRow.totals[kind], sa.BigInteger)) for kind in actions}
     living = sa.func.count().filter(AgentRow.deleted_at.is_(None))
     query = sa.select(AgentRow.persona_id, AgentRow.status, living, *totals.values())
     rows = tx.execute(query.group_by(AgentRow.persona_id, AgentRow.status)).all()
     return Census(
         {(str(persona or "-"), status): number for persona, status, number, *_ in rows if number},
-        {kind: int(sum(row[3 + at] for row in rows)) for at, kind in enumerate(totals)},
+        {kind: int(sum(row[3 + at] or 0 for row in rows)) for at, kind in enumerate(totals)},
     )
 
 

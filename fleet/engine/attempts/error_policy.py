@@ -52,7 +52,7 @@ def judge(
     error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
 ) -> AttemptResult:
     """Return what follows from an error. `sent` says whether the write may have left the house."""
-    for policy in registry.current().error_policies:
+    for policy in registry.current().parts("error_policies"):
         verdict: AttemptResult | None = policy(error)
         if verdict is not None:
             return verdict

@@ -21,7 +21,6 @@ from fleet.core.db import Tx
 from fleet.core.db.group_commit import NO_END_MS
 from fleet.core.db.sql import GroupStatement, given
 from fleet.engine import controls, registry
-from fleet.engine.agent_type import AUTONOMOUS
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow, AgentStatus
@@ -30,6 +29,7 @@ from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.usage import BeforeWrite
+from fleet.engine.registry import AUTONOMOUS
 
 _HELD_FOR = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.core.events import Event as Fact
+from fleet.core.subjects import refuse_unknown
 from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
@@ -84,7 +85,7 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
         exclude=withheld(who), since=which.since, before=which.place(cursors.number), limit=which.one_more,
     )  # fmt: skip
     if not found and which.cursor is None:
-        registry.current().refuse_unknown_subjects(which.subject)
+        refuse_unknown(which.subject, registry.current().subjects)
     rows, following = which.page(found, lambda fact: fact.position.id)
     return EventPage(items=_views(deps, list(rows)), next=following)
 

@@ -19,7 +19,7 @@ from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.core.errors import Unavailable
 from fleet.core.events import Event
-from fleet.core.subjects import matches
+from fleet.core.subjects import matches, refuse_unknown
 from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
@@ -63,7 +63,7 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
         limit=limit, offset=offset,
     )  # fmt: skip
     if not (events or offset or before):
-        registry.current().refuse_unknown_subjects(subjects)
+        refuse_unknown(subjects, registry.current().subjects)
     names = AgentNames(door.deps)
     if position is None:
         _page(door, events, names, limit=limit, offset=offset, before=before, as_json=as_json)

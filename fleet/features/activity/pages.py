@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.events import Event
+from fleet.core.subjects import refuse_unknown
 from fleet.core.text import storable
 from fleet.engine import registry
 from fleet.engine.agents import lookup
@@ -84,7 +85,7 @@ def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = N
     read = _LOOKED_THROUGH if family and not subject and "job.done" in wanted else limit
     found = activity_queries.latest(deps, name=name, subjects=wanted, exclude=but, before=before, limit=read)
     if subject and not found and before is None:
-        registry.current().refuse_unknown_subjects(wanted)
+        refuse_unknown(wanted, registry.current().subjects)
     kept = [event for event in found if not family or feed.family(event) == family][:limit]
     lines = [line for _, line in scribe.lines(kept)]
     return FeedPage(lines, positions.written(position), _below(found, kept, read, limit))

@@ -5,39 +5,33 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fleet.access import Permission, Principal
-from fleet.engine.agents import commands, lookup
-from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow, AgentStatus
+from fleet.engine import registry
+from fleet.engine.agents import commands, config, lookup
+from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.registry import AUTONOMOUS
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import queries as agent_views
+from fleet.features.agents.commands import GALLERY
+from fleet.features.agents.schema import AgentAutonomy, Autonomy, ModeChanges, ModeSettings, NewWeights, Totals
 from fleet.features.personas.api import TickIntervalOut, WeightsOut
 from fleet.web.auth import TheDeps, needs
 from fleet.web.middleware import etags
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import AgentName, Body, Said, Weight, line, prose, taken, whole
+from fleet.web.requests.fields import AgentName, Body, Json, Said, line, prose, taken, whole
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
-Autonomy = Literal["autonomous", "supervised"]
 _LONGEST_S = 2_592_000
 _IF_MATCH = "the `ETag` that you have seen: 412 if its settings were changed since; its own ticks do not count"
 IfMatch = Annotated[str | None, Header(max_length=1000, description=_IF_MATCH)]
-
-
-class NewWeights(Body):
-    """How often an agent is to do what, relative to each other; at least one is above zero."""
-
-    post: Weight = 0.0
-    comment: Weight = 0.0
-    like: Weight = 0.0
-    browse: Weight = 0.0
 
 
 class NewInterval(Body):
@@ -47,16 +41,7 @@ class NewInterval(Body):
     max: Annotated[int, whole(1, _LONGEST_S)] = 300
 
 
-class Totals(BaseModel):
-    """What an agent ever did."""
-
-    posts: int
-    comments: int
-    likes: int
-    browses: int
-
-
-class Agent(BaseModel):
+class Agent(ModeSettings):
     """One agent: who it is, how it behaves, and what it is doing."""
 
     id: uuid.UUID
@@ -65,17 +50,13 @@ class Agent(BaseModel):
     kind: str
     persona: str | None = Field(examples=["ai_artist"])
     status: AgentStatus
-    autonomy: Autonomy
+    autonomy: AgentAutonomy
     personality: str
     vibe: str
     interests: list[str]
     weights: WeightsOut
     interval_s: TickIntervalOut
-    scans: bool = Field(description="supervised: whether it looks at its feed")
-    scan_interval_s: int
-    audience: Literal["public", "friends"]
-    heeds_agents: bool
-    draft_days: int
+    config: dict[str, Any] = Field(description="all settings of its kind, those of its modes included")
     surface: str
     owner: str
     tick_no: int
@@ -104,7 +85,10 @@ class AgentQuery(Paging):
 
 
 class AgentIn(Body):
-    """An agent to be made. With a persona it begins with that one's character, weights and pace."""
+    """An agent to be made. With a persona it begins with that one's character, weights and pace.
+
+    `config` has the settings of its kind; what is left out has the kind's default.
+    """
 
     username: Annotated[str, Field(pattern="^[a-z0-9_]{3,30}$", examples=["ada_lovelace"])]
     name: Annotated[str, line(100, least=1), Field(examples=["Ada"])]
@@ -115,9 +99,11 @@ class AgentIn(Body):
     vibe: Annotated[str, line(60)] | None = None
     interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] | None = None
     surface: Annotated[str, line(40, least=1), Field(examples=["floimg"])] | None = None
+    kind: Annotated[str, line(20, least=1), Field(examples=["gallery"])] = GALLERY
+    config: Json | None = None
 
 
-class AgentChanges(Body):
+class AgentChanges(ModeChanges):
     """What is to be different; what is left out stays."""
 
     # The defaults are never used: only what was sent is taken.
@@ -128,21 +114,18 @@ class AgentChanges(Body):
     interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] = Field(default_factory=list)
     weights: NewWeights = Field(default_factory=NewWeights)
     interval_s: NewInterval = Field(default_factory=NewInterval)
-    autonomy: Autonomy = Field(default_factory=lambda: "autonomous")
-    scans: Annotated[bool, Field(strict=True)] = Field(default_factory=bool)
-    scan_interval_s: Literal[SCAN_INTERVALS_S] = Field(default_factory=lambda: 3600)  # type: ignore[valid-type]
-    audience: Literal["public", "friends"] = Field(default_factory=lambda: "public")
-    heeds_agents: Annotated[bool, Field(strict=True)] = Field(default_factory=bool)
-    draft_days: Annotated[int, whole(1, 90)] = Field(default_factory=lambda: 7)
+    autonomy: Autonomy = Field(default_factory=lambda: AUTONOMOUS)
+    config: Json = Field(default_factory=dict)
 
 
 def view(row: AgentRow) -> Agent:
     """Return an agent as programs see it."""
     return taken(
         Agent, row, persona=row.persona_id,
-        weights=WeightsOut(**{name: getattr(row, f"{name}_weight") for name in commands.WEIGHT_NAMES}),
+        weights=WeightsOut(**agent_views.weights(row)),
         interval_s=TickIntervalOut(min=row.min_interval_s, max=row.max_interval_s),
-        totals=Totals(**{f"{name}s": getattr(row, f"total_{name}s") for name in commands.WEIGHT_NAMES}),
+        totals=Totals(**agent_views.totals(row)), config=config.values(row.kind, row.config),
+        **agent_views.mode_config(row),
     )  # fmt: skip
 
 
@@ -166,10 +149,17 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
 def create(deps: TheDeps, response: Response, *, body: AgentIn,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
     """Make an idle agent; `start` sets it going."""
-    new = agent_commands.draft(deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by)
+    new = agent_commands.draft(
+        deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by, kind=body.kind
+    )
     given = body.model_dump(include={"personality", "vibe", "interests", "surface"}, exclude_none=True)
     if body.weights is not None:
-        given["weights"] = body.weights.model_dump()
+        sent, of_kind = body.weights.model_dump(), registry.current().weights(body.kind, {})
+        given["weights"] = {
+            name: weight for name, weight in sent.items() if name in of_kind or name in body.weights.model_fields_set
+        }
+    if body.config is not None:
+        given["config"] = {**new.config, **body.config}
     if body.interval_s is not None:
         given |= {"min_interval_s": body.interval_s.min, "max_interval_s": body.interval_s.max}
     if "interests" in given:
@@ -192,6 +182,7 @@ def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentCha
     given = body.model_dump(exclude_unset=True)
     if "persona" in given:
         given["persona_id"] = given.pop("persona")
+    given |= given.pop("config", {})
     given |= {f"{action}_weight": weight for action, weight in given.pop("weights", {}).items()}
     given |= {f"{end}_interval_s": seconds for end, seconds in given.pop("interval_s", {}).items()}
     agent_commands.update(deps, name, given, seen=etags.versions(if_match))

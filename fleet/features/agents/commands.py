@@ -29,26 +29,41 @@ from fleet.engine.jobs.ticks import TickKey
 from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
 
-DEFAULT_WEIGHTS = {"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3}
-"""What an agent without a persona does."""
+GALLERY = "gallery"
+"""The kind of agent that is meant where none is named."""
 _STOPPED = "the agent was stopped"
 
 
-def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str) -> NewAgent:
+def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str, kind: str = GALLERY) -> NewAgent:
     """Return an agent to be created: with a persona's character, weights and pace, or with the defaults.
 
-    Raises NotFound for an unknown persona.
+    Raises NotFound for an unknown persona, InvalidInput for a kind of agent that cannot be created.
     """
-    heeds = deps.settings.sandbox  # the gallery in the box holds agents alone
+    kinds = commands.creatable_kinds()
+    if kind not in kinds:
+        raise InvalidInput(f"No agent of the kind {kind!r} can be created.", fix=f"Kinds: {', '.join(kinds)}.")
+    config = first_config(deps, kind)
     if persona_id is None:
-        return NewAgent(name=name, username=username, weights=DEFAULT_WEIGHTS, owner=by, heeds_agents=heeds)
+        return NewAgent(kind=kind, name=name, username=username, config=config, owner=by)
     persona = personas_of(deps).get(persona_id)
     return NewAgent(
-        name=name, username=username, weights={n: getattr(persona.weights, n) for n in commands.WEIGHT_NAMES},
+        kind=kind, name=name, username=username, weights=_weights(kind, persona.weights), config=config,
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
         personality=persona.personality, vibe=persona.vibe, interests=persona.interests, owner=by,
-        heeds_agents=heeds,
     )  # fmt: skip
+
+
+def first_config(deps: Deps, kind: str) -> dict[str, Any]:
+    """Return the settings with which a new agent of a kind starts, where they are not the defaults."""
+    found: dict[str, Any] = {}
+    for hook in registry.load_all(mode.first_config for mode in registry.current().modes_of(kind)):
+        found |= hook(deps)
+    return found
+
+
+def _weights(kind: str, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return those of a persona's weights between which agents of a kind choose."""
+    return {name: weights[name] for name in registry.current().weights(kind, {}) if name in weights}
 
 
 def create(deps: Deps, new: NewAgent) -> uuid.UUID:
@@ -69,10 +84,11 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
     The same seed on an empty database makes the same agents; a second run adds to them and never collides.
     Raises NotFound for an unknown persona.
     """
+    config = first_config(deps, GALLERY)
     with deps.db.transaction() as tx:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
         taken = queries.usernames(tx)
-        there = queries.count(tx, AgentFilter(kind="gallery", include_deleted=True))
+        there = queries.count(tx, AgentFilter(kind=GALLERY, include_deleted=True))
         blueprints = generate(
             personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
             persona_id=persona_id, taken=taken,
@@ -83,9 +99,8 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
                 NewAgent(
                     name=print_.name, username=print_.username, persona_id=print_.persona_id,
                     personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
-                    weights={name: getattr(print_.weights, name) for name in commands.WEIGHT_NAMES},
+                    weights=_weights(GALLERY, print_.weights), config=config,
                     min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
-                    heeds_agents=deps.settings.sandbox,
                 ),
             )  # fmt: skip
             if start:

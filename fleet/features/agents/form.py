@@ -14,9 +14,13 @@ from typing import Any
 
 from fleet.core import text
 from fleet.core.errors import InvalidInput
-from fleet.engine.agents.commands import WEIGHT_NAMES, NewAgent
-from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow
-from fleet.features.agents.commands import DEFAULT_WEIGHTS
+from fleet.engine import registry
+from fleet.engine.agents import config
+from fleet.engine.agents.commands import NewAgent, settings_of
+from fleet.engine.agents.config import ConfigField
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.registry import AUTONOMOUS
+from fleet.features.agents.commands import GALLERY
 from fleet.features.personas.library import Library
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 10, 3600
@@ -24,8 +28,7 @@ STEP_PERCENT = 5
 MOST_PERCENT = 100_000_000
 MOST_INTERESTS, LONGEST_INTEREST = 50, 60
 LONGEST = {"name": 100, "personality": 2000, "vibe": 60}
-AUTONOMY = {"autonomous": "Autonomous: it acts by itself", "supervised": "Supervised: it proposes, people decide"}
-AUDIENCES = {"public": "everybody's posts", "friends": "its friends' posts"}
+_BY_ITSELF = "Autonomous: it acts by itself"
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
 Values = dict[str, str]
@@ -49,24 +52,54 @@ class AgentForm:
         value = _number(self.get(name))
         return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
 
+    @property
+    def kind(self) -> str:
+        """The kind of the agent."""
+        return GALLERY if self.was is None else self.was.kind
 
-def blank(*, heeds_agents: bool = False) -> AgentForm:
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions between which the agent chooses."""
+        return tuple(registry.current().weights(self.kind, {}))
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """The modes of the agent, each with its label."""
+        found = {AUTONOMOUS: _BY_ITSELF}
+        found |= {mode.name: mode.label or mode.name for mode in registry.current().modes_of(self.kind)}
+        if self.was is not None:
+            found.setdefault(self.was.autonomy, self.was.autonomy)  # of a feature that is left out
+        return found
+
+    @property
+    def settings(self) -> list[ConfigField]:
+        """The settings of the agent that a field of a form can hold."""
+        return [one for one in config.fields(self.kind).values() if one.is_flag or one.is_number or one.choices]
+
+
+def blank(first_config: Mapping[str, Any]) -> AgentForm:
     """Return the form of an agent of which nothing is known yet."""
-    values = {name: _percent(weight) for name, weight in DEFAULT_WEIGHTS.items()}
-    return AgentForm({**values, "min_interval_s": "60", "max_interval_s": "300", "autonomy": "autonomous", "scans": "1",
-                 "scan_interval_s": "3600", "audience": "public", "draft_days": "7",
-                 **({"heeds_agents": "1"} if heeds_agents else {})})  # fmt: skip
+    form = AgentForm({"min_interval_s": "60", "max_interval_s": "300", "autonomy": AUTONOMOUS})
+    form.values |= {name: _percent(weight) for name, weight in registry.current().weights(form.kind, {}).items()}
+    form.values |= _typed(form, config.values(form.kind, first_config))
+    return form
+
+
+def _typed(form: AgentForm, settings: Mapping[str, Any]) -> Values:
+    """Return settings as they stand in their fields."""
+    shown = {one.name: one for one in form.settings if settings.get(one.name) is not None}
+    values = {name: str(settings[name]) for name, one in shown.items() if not one.is_flag}
+    return values | {name: "1" for name, one in shown.items() if one.is_flag and settings[name]}
 
 
 def of(agent: AgentRow) -> AgentForm:
     """Return the form of an agent as it is."""
-    same = ("name", "username", "personality", "vibe", "min_interval_s", "max_interval_s", "autonomy",
-            "scan_interval_s", "audience", "draft_days")  # fmt: skip
-    values = {name: str(getattr(agent, name)) for name in same}
-    values |= {name: _percent(getattr(agent, f"{name}_weight")) for name in WEIGHT_NAMES}
-    values |= {name: "1" for name in ("scans", "heeds_agents") if getattr(agent, name)}
-    values |= {"persona": agent.persona_id or "", "interests": ", ".join(agent.interests)}
-    return AgentForm(values, was=agent)
+    same = ("name", "username", "personality", "vibe", "min_interval_s", "max_interval_s", "autonomy")
+    form = AgentForm({name: str(getattr(agent, name)) for name in same}, was=agent)
+    form.values |= {n: _percent(weight) for n, weight in registry.current().weights(agent.kind, agent.weights).items()}
+    form.values |= _typed(form, config.values(agent.kind, agent.config))
+    form.values |= {"persona": agent.persona_id or "", "interests": ", ".join(agent.interests)}
+    return form
 
 
 def with_character(form: AgentForm, personas: Library) -> AgentForm:
@@ -77,7 +110,8 @@ def with_character(form: AgentForm, personas: Library) -> AgentForm:
         form.problems["persona"] = "Choose a persona first, then take over its character."
         return form
     persona = personas.get(name)
-    form.values |= {one: _percent(getattr(persona.weights, one)) for one in WEIGHT_NAMES}
+    weights = registry.current().weights(form.kind, persona.weights)
+    form.values |= {name: _percent(weight) for name, weight in weights.items()}
     form.values |= {
         "personality": persona.personality, "vibe": persona.vibe, "interests": ", ".join(persona.interests),
         "min_interval_s": str(persona.interval.min_s), "max_interval_s": str(persona.interval.max_s),
@@ -90,11 +124,9 @@ def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
     form.problems = {}
     checks: dict[str, Callable[[AgentForm], Any]] = {
         "name": _name, "persona_id": lambda one: _persona(one, personas), "personality": _words("personality"),
-        "vibe": _words("vibe"), "interests": _interests, **{f"{name}_weight": _weight(name) for name in WEIGHT_NAMES},
+        "vibe": _words("vibe"), "interests": _interests, **{f"{name}_weight": _weight(name) for name in form.actions},
         "min_interval_s": _interval("min_interval_s"), "max_interval_s": _interval("max_interval_s"),
-        "autonomy": _choice("autonomy", AUTONOMY), "scans": lambda one: bool(one.get("scans")),
-        "scan_interval_s": _scan_interval, "audience": _choice("audience", AUDIENCES),
-        "heeds_agents": lambda one: bool(one.get("heeds_agents")), "draft_days": _draft_days,
+        "autonomy": _choice("autonomy", form.modes), **{one.name: _setting(one) for one in form.settings},
     }  # fmt: skip
     if form.was is None:
         checks["username"] = _username
@@ -110,15 +142,18 @@ def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
 
 def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
     """Return the agent that a form describes."""
-    weights = {name: made[f"{name}_weight"] for name in WEIGHT_NAMES}
-    plain = {name: value for name, value in made.items() if not name.endswith("_weight")}
+    known, features = config.fields(GALLERY), registry.current()
+    weights = {name: made[f"{name}_weight"] for name in features.weights(GALLERY, {})}
+    settings = {name: value for name, value in made.items() if name in known}
+    plain = {name: made[name] for name in made if name not in known and name.removesuffix("_weight") not in weights}
     plain["interests"] = tuple(plain["interests"])
-    return NewAgent(**plain, weights=weights, owner=owner)
+    return NewAgent(**plain, weights=weights, config=settings, owner=owner)
 
 
 def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a form changes: a field that nobody touched is not written, whatever another has made of it."""
-    return {name: value for name, value in made.items() if value != getattr(agent, name)}
+    was = settings_of(agent)
+    return {name: value for name, value in made.items() if value != was[name]}
 
 
 def refused(form: AgentForm, message: str, where: str = "form") -> None:
@@ -135,9 +170,9 @@ def _check_together(form: AgentForm, made: Mapping[str, Any]) -> None:
     least, most = made.get("min_interval_s"), made.get("max_interval_s")
     if least is not None and most is not None and least > most:
         form.problems["max_interval_s"] = f"The longest pause is shorter than the shortest, {least} s."
-    weights = [made.get(f"{name}_weight") for name in WEIGHT_NAMES]
-    if weights == [0.0] * len(WEIGHT_NAMES):
-        form.problems["post"] = "With all four at 0 there is nothing to do; raise at least one."
+    weights = [made.get(f"{name}_weight") for name in form.actions]
+    if weights and weights == [0.0] * len(weights):
+        form.problems[form.actions[0]] = "With all of them at 0 there is nothing to do; raise at least one."
 
 
 def _name(form: AgentForm) -> str:
@@ -185,9 +220,11 @@ def _interests(form: AgentForm) -> list[str]:
 
 def _weight(name: str) -> Callable[[AgentForm], float]:
     def check(form: AgentForm) -> float:
-        typed, was = form.get(name), form.was
-        if was is not None and typed == _percent(getattr(was, f"{name}_weight")):
-            return float(getattr(was, f"{name}_weight"))  # nobody touched it: no rounding either
+        typed = form.get(name)
+        if form.was is not None:
+            weight = registry.current().weights(form.kind, form.was.weights)[name]
+            if typed == _percent(weight):
+                return weight  # nobody touched it: no rounding either
         value = _number(typed)
         if value is None or not 0 <= value <= MOST_PERCENT:
             raise InvalidInput("Give a percentage of 0 or more, such as 40.")
@@ -217,18 +254,16 @@ def _choice(name: str, choices: Mapping[str, str]) -> Callable[[AgentForm], str]
     return check
 
 
-def _scan_interval(form: AgentForm) -> int:
-    value = _whole(form.get("scan_interval_s"))
-    if value not in SCAN_INTERVALS_S:
-        raise InvalidInput("Choose one of the list.")
-    return value
+def _setting(one: ConfigField) -> Callable[[AgentForm], Any]:
+    def check(form: AgentForm) -> Any:
+        if one.is_flag:
+            return bool(form.get(one.name))
+        if one.choices and form.get(one.name) not in map(str, one.choices):
+            named = all(isinstance(choice, str) for choice in one.choices)
+            raise InvalidInput(f"Choose one of: {', '.join(one.choices)}." if named else "Choose one of the list.")
+        return one.read(form.get(one.name))
 
-
-def _draft_days(form: AgentForm) -> int:
-    value = _whole(form.get("draft_days"))
-    if value is None or not 1 <= value <= 90:
-        raise InvalidInput("A draft waits for 1 to 90 days.")
-    return value
+    return check
 
 
 def _whole(typed: str) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -18,13 +18,14 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import NotFound
 from fleet.engine import registry
+from fleet.engine.agents import config
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
 from fleet.features.agents import queries as agent_views
 from fleet.features.agents.bulk import BulkAction, Selection
-from fleet.features.agents.form import AUTONOMY
+from fleet.features.agents.schema import Autonomy
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.links import agent_address
@@ -53,7 +54,6 @@ def _known(kind: str) -> str:
     return kind
 
 
-Autonomy = Literal["autonomous", "supervised"]
 Kind = Annotated[str, AfterValidator(_known)]
 
 
@@ -107,7 +107,7 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
         request, "agents/agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll,
         asked=asked,
         personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=ListedStatus,
-        autonomies=AUTONOMY, address=agent_address,
+        autonomies=config.mode_names(), counted=config.counted_actions()[:3], address=agent_address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 

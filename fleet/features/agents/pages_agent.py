@@ -21,7 +21,6 @@ from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.masking import mask
 from fleet.engine import registry
 from fleet.engine.agents import lookup
-from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.registry import AgentTab
@@ -94,8 +93,6 @@ def _known(deps: Deps, name: str) -> AgentRow:
 
 def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     """Return what the tab "about" shows."""
-    weights = {name: float(getattr(row, f"{name}_weight")) for name in WEIGHT_NAMES}
-    shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     try:
         now = clock.now()
         week, wakes, problem = (
@@ -106,8 +103,8 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     except (InvalidInput, NotFound) as error:  # its persona's file is gone
         week, wakes, problem = None, [], error
     others = registry.load_all(one.agent_facts for one in registry.current())
-    return {"shares": shares, "weights": weights, "week": week, "wakes": wakes, "problem": problem,
-            "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo,
+    return {"shares": agent_views.shares(row), "done": agent_views.done(row), "week": week, "wakes": wakes,
+            "problem": problem, "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo,
             **{name: value for facts in others for name, value in facts(deps, row).items()}}  # fmt: skip
 
 

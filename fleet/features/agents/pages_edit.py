@@ -11,8 +11,7 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
-from fleet.engine.agents.commands import WEIGHT_NAMES
-from fleet.engine.agents.models import SCAN_INTERVALS_S, AgentRow
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import form as agent_form
@@ -40,7 +39,7 @@ Typed = Annotated[Values, Depends(_typed)]
 @router.get("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
 def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
     """Show the form of a new agent, with a persona's character if one is named."""
-    form = agent_form.blank(heeds_agents=deps.settings.sandbox)
+    form = agent_form.blank(agent_commands.first_config(deps, agent_commands.GALLERY))
     form.values["persona"] = text.clean(persona)
     return _show(request, deps, agent_form.with_character(form, personas_of(deps)) if persona else form)
 
@@ -97,7 +96,6 @@ def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
-        weights=WEIGHT_NAMES, autonomies=agent_form.AUTONOMY, audiences=agent_form.AUDIENCES,
-        scan_intervals=SCAN_INTERVALS_S, longest=agent_form.LONGEST,
+        longest=agent_form.LONGEST,
         least_s=agent_form.LEAST_INTERVAL_S, most_s=agent_form.MOST_INTERVAL_S,
     )  # fmt: skip

@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from fleet.engine import controls, system_agents
-from fleet.engine.agents import lookup, queries
+from fleet.engine import controls, registry, system_agents
+from fleet.engine.agents import config, lookup, queries
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter, AgentTally
@@ -108,7 +109,39 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
     found = [at]
     for ahead in range(1, number):
         due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
-                  agent.max_interval_s, agent.autonomy, agent.scan_interval_s, claimed_at=at)  # fmt: skip
+                  agent.max_interval_s, agent.autonomy, agent.config, claimed_at=at)  # fmt: skip
         at = drawn(deps, due, agent.tick_no + ahead)
         found.append(at)
     return found
+
+
+def weights(agent: AgentRow) -> dict[str, float]:
+    """Return an agent's weights of all actions of this fleet; 0 for those that its type does not have."""
+    features = registry.current()
+    own = features.weights(agent.kind, agent.weights)
+    return {name: own.get(name, 0.0) for name in features.default_weights}
+
+
+def shares(agent: AgentRow) -> dict[str, float]:
+    """Return by action how strongly an agent wants it: parts of 1. Empty for one that does not choose."""
+    own = registry.current().weights(agent.kind, agent.weights)
+    total = sum(own.values())
+    return {name: weight / total for name, weight in own.items()} if total else {}
+
+
+def totals(agent: AgentRow) -> dict[str, int]:
+    """Return how often an agent did what, by the plural of the action ("posts")."""
+    return {f"{name}s": agent.totals.get(name, 0) for name in config.counted_actions()}
+
+
+def done(agent: AgentRow) -> list[tuple[str, int]]:
+    """Return how often an agent did what, in words: ("looks around", 3)."""
+    jobs = registry.current().jobs
+    words = {name: jobs[name].plural or f"{name}s" for name in config.counted_actions() if name in jobs}
+    return [(word, agent.totals.get(name, 0)) for name, word in words.items()]
+
+
+def mode_config(agent: AgentRow) -> dict[str, Any]:
+    """Return an agent's settings for all modes of this fleet; defaults for those that its kind does not have."""
+    own = config.values(agent.kind, agent.config)
+    return {name: own.get(name, one.default) for name, one in config.mode_fields().items()}

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fleet.engine.agent_type import Acts, ClaimedAgent
+from fleet.engine.agents import config
 from fleet.engine.agents.loop import ActingAgent, Due
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim
@@ -20,7 +21,7 @@ from fleet.engine.jobs.outcomes import Skipped
 from fleet.engine.registry import JobHandler
 from fleet.engine.schedule import SHORTEST_GAP_S
 from fleet.features.drafts import limits
-from fleet.features.drafts.kinds import SCAN_FEED
+from fleet.features.drafts.kinds import SCAN_FEED, SupervisedConfig
 from fleet.features.drafts.scanning import queue
 from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.publishing import agent as publishing
@@ -43,7 +44,8 @@ class SupervisedObservation:
 
 def next_tick(deps: Deps, due: Due, _: int) -> datetime:
     """Return when an agent wakes next: at its interval, at all hours, since its owner wants the drafts by morning."""
-    gap_s = max(SHORTEST_GAP_S, due.scan_interval_s / deps.settings.tempo)
+    interval_s = config.read(SupervisedConfig, due.config).scan_interval_s
+    gap_s = max(SHORTEST_GAP_S, interval_s / deps.settings.tempo)
     return due.claimed_at + timedelta(seconds=gap_s)
 
 
@@ -60,7 +62,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
 def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
     if not deps.settings.of(DraftsSettings).scan_feeds:
         return "looking at feeds is switched off for all"
-    if not agent.scans:
+    if not limits.config_of(agent).scans:
         return "I am not to look at my feed"
     if queue.has_open_scan(deps.db, agent.id):
         return "I have not come round to my last look yet"

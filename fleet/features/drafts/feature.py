@@ -84,6 +84,9 @@ FEATURE = Feature(
         AgentMode(
             kind="gallery",
             name="supervised",
+            label="Supervised: it proposes, people decide",
+            config="fleet.features.drafts.kinds:SupervisedConfig",
+            first_config="fleet.features.drafts.limits:first_config",
             actions=("scan_feed",),
             behaviour="fleet.features.drafts.agent",
             next_tick="fleet.features.drafts.agent:next_tick",

@@ -13,6 +13,7 @@ from typing import Any
 
 from fleet.core import text
 from fleet.core.db import Tx
+from fleet.engine.agents import config
 from fleet.engine.agents import queries as agents
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
@@ -21,6 +22,7 @@ from fleet.features.approvals import rules
 from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
+from fleet.features.drafts.kinds import SupervisedConfig
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftStatus
@@ -81,9 +83,19 @@ class Limits:
         return f"{self.undecided} undecided" + (f" of at most {self.most}" if self.most else "")
 
 
+def config_of(agent: AgentRow | ActingAgent) -> SupervisedConfig:
+    """Return how an agent scans its feed when it is supervised. Raises InvalidInput."""
+    return config.read(SupervisedConfig, agent.config)
+
+
+def first_config(deps: Deps) -> dict[str, Any]:
+    """Return the settings of new agents. The gallery of a sandbox holds agents alone, so they look at each other."""
+    return {"heeds_agents": True} if deps.settings.sandbox else {}
+
+
 def limits(deps: Deps, agent: AgentRow) -> Limits:
     """Return the limits of an agent. The time to decide is the agent's own or an approval rule's, if shorter."""
-    wish = timedelta(days=agent.draft_days)
+    wish = timedelta(days=config_of(agent).draft_days)
     most = deps.settings.of(DraftsSettings).undecided_drafts
     with deps.db.transaction() as tx:
         undecided = _undecided(tx, agent.id, max(most, 1000))

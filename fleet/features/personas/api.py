@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from fleet.access import Permission
-from fleet.engine import schedule
+from fleet.engine import registry, schedule
 from fleet.features.personas.library import Persona as Archetype
+from fleet.features.personas.library import weights_of
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
@@ -19,13 +20,11 @@ from fleet.web.requests.fields import taken
 router = APIRouter(prefix="/personas", tags=["personas"])
 
 
-class WeightsOut(BaseModel):
-    """How often an agent does what, relative to each other."""
+_FIELDS: dict[str, Any] = dict.fromkeys(registry.current().default_weights, (float, ...))
 
-    post: float
-    comment: float
-    like: float
-    browse: float
+
+class WeightsOut(create_model("_Registered", **_FIELDS)):  # type: ignore[misc]
+    """How often an agent does what, relative to each other."""
 
 
 class TickIntervalOut(BaseModel):
@@ -101,4 +100,4 @@ def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> W
 
 def _numbers(one: Archetype) -> dict[str, object]:
     interval = TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s)
-    return {"interval_s": interval, "weights": taken(WeightsOut, one.weights)}
+    return {"interval_s": interval, "weights": WeightsOut(**weights_of(one))}

@@ -16,14 +16,11 @@ from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.features.personas import heat_strip
 from fleet.features.personas import library as personas
-from fleet.features.personas.library import Library, Persona
+from fleet.features.personas.library import Library, Persona, weights_of
 from fleet.features.personas.settings import PersonasSettings
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
-
-
-_ACTIONS = ("post", "comment", "like", "browse")
 
 
 @click.group(cls=FleetGroup)
@@ -78,7 +75,7 @@ def persona_data(one: Persona) -> dict[str, Any]:
         "id": one.id, "emoji": one.emoji, "vibe": one.vibe, "personality": one.personality,
         "interests": one.interests, "username_prefix": one.username_prefix, "name_templates": one.name_templates,
         "share": one.share, "tier": one.tier, "interval_s": {"min": one.interval.min_s, "max": one.interval.max_s},
-        "weights": {name: getattr(one.weights, name) for name in _ACTIONS},
+        "weights": weights_of(one),
         "workflow_types": one.workflow_types,
         "schedule": {
             "timezone": schedule.timezone, "active_days": sorted(schedule.active_days), "peak_hours": schedule.peak,

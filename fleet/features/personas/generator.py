@@ -9,12 +9,12 @@ import hashlib
 import random
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from fleet.core.errors import InvalidInput
-from fleet.features.personas.library import ActionWeights, Library, Names, Persona
+from fleet.features.personas.library import Library, Names, Persona
 
 LONGEST_USERNAME = 30
 LONGEST_NAME = 100
@@ -36,7 +36,7 @@ class Blueprint:
     personality: str
     vibe: str
     interests: tuple[str, ...]
-    weights: ActionWeights
+    weights: Mapping[str, float]
     min_interval_s: int
     max_interval_s: int
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine import registry
 from fleet.engine.schedule import Schedule
 from fleet.features.personas import persona_file
 from fleet.features.personas.persona_file import NamesShape, PersonaShape
@@ -25,16 +26,6 @@ Tier = Literal["casual", "regular", "power"]
 
 
 @dataclass(frozen=True, slots=True)
-class ActionWeights:
-    """Relative weights of what an agent may do; what is impossible now counts as 0."""
-
-    post: float
-    comment: float
-    like: float
-    browse: float
-
-
-@dataclass(frozen=True, slots=True)
 class TickInterval:
     """Least and most seconds between two actions at the plain pace of the schedule."""
 
@@ -44,7 +35,10 @@ class TickInterval:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One archetype. `share` is its part of a generated fleet, relative to the other personas' shares."""
+    """One archetype. `share` is its part of a generated fleet, relative to the other personas' shares.
+
+    `weights` are relative, by action; an action that is not named has the default weight of the agent's type.
+    """
 
     id: str
     emoji: str
@@ -56,10 +50,15 @@ class Persona:
     share: float
     tier: Tier
     interval: TickInterval
-    weights: ActionWeights
+    weights: Mapping[str, float]
     workflow_types: tuple[str, ...]
     schedule: Schedule
     grammar: Grammar
+
+
+def weights_of(persona: Persona) -> dict[str, float]:
+    """Return a persona's weights of all actions of this fleet: its own, or else the defaults."""
+    return {name: persona.weights.get(name, default) for name, default in registry.current().default_weights.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,6 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _persona(shape: PersonaShape) -> Persona:
-    weights = shape.weights
     return Persona(
         id=shape.id,
         emoji=shape.emoji,
@@ -167,7 +165,7 @@ def _persona(shape: PersonaShape) -> Persona:
         share=shape.share,
         tier=shape.tier,
         interval=TickInterval(*shape.interval_seconds),
-        weights=ActionWeights(weights.post, weights.comment, weights.like, weights.browse),
+        weights=MappingProxyType(dict(shape.weights)),
         workflow_types=tuple(shape.workflow_types),
         schedule=shape.schedule.schedule(),
         grammar=MappingProxyType(shape.rules()),

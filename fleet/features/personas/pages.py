@@ -13,11 +13,10 @@ from fastapi.responses import Response
 from fleet.access import Permission
 from fleet.core import clock, ids
 from fleet.engine.agents import queries
-from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
 from fleet.features.personas import heat
-from fleet.features.personas.library import Persona
+from fleet.features.personas.library import Persona, weights_of
 from fleet.features.personas.service import personas_of
 from fleet.features.personas.settings import PersonasSettings
 from fleet.llm.offline import grammar
@@ -68,7 +67,7 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
 
 
 def _facts(deps: Deps, one: Persona, tally: AgentTally) -> PersonaFacts:
-    weights = {name: float(getattr(one.weights, name)) for name in WEIGHT_NAMES}
+    weights = weights_of(one)
     schedule = one.schedule
     days = ", ".join(_DAYS[day] for day in sorted(schedule.active_days))
     return PersonaFacts(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from fleet.core import text, yaml_file
 from fleet.core.errors import InvalidInput
 from fleet.core.yaml_file import Shape, named, no_repeats, refusal, tidy
+from fleet.engine import registry
 from fleet.engine.schedule import Schedule
 from fleet.llm.offline import grammar
 
@@ -80,19 +82,17 @@ Words = Annotated[list[Word], Field(min_length=1, max_length=500), AfterValidato
 Alternatives = list[Annotated[str, Field(max_length=2000), AfterValidator(text.clean)]]
 
 
-class WeightsShape(Shape):
-    """Relative weights of the four actions."""
-
-    post: Weight
-    comment: Weight
-    like: Weight
-    browse: Weight
-
-    @model_validator(mode="after")
-    def _some_action(self) -> WeightsShape:
-        if self.post + self.comment + self.like + self.browse == 0:
-            raise refusal("all weights are 0, so there is nothing to do; raise at least one")
-        return self
+def _some_action(weights: dict[str, float]) -> dict[str, float]:
+    """Refuse actions that no type of agent has, and weights that leave nothing to do."""
+    defaults = registry.current().default_weights
+    for name in weights:
+        if name not in defaults:
+            near = get_close_matches(name, defaults, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"actions: {', '.join(defaults)}"
+            raise refusal(f"{name!r} is not an action; {fix}")
+    if not any({**defaults, **weights}.values()):
+        raise refusal("all weights are 0, so there is nothing to do; raise at least one")
+    return weights
 
 
 class ScheduleShape(Shape):
@@ -138,7 +138,7 @@ class PersonaShape(Shape):
     share: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
     tier: Literal["casual", "regular", "power"]
     interval_seconds: Annotated[list[Seconds], Field(min_length=2, max_length=2)]
-    weights: WeightsShape
+    weights: Annotated[dict[str, Weight], AfterValidator(_some_action)]
     workflow_types: Lines
     schedule: ScheduleShape
     grammar: dict[str, Alternatives]

@@ -15,7 +15,6 @@ from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.engine import dispatch, registry
 from fleet.engine.agent_type import Acts, ClaimedAgent
-from fleet.engine.agents import commands
 from fleet.engine.agents.loop import ActingAgent, Due
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import usage
@@ -60,7 +59,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         agent_id=agent.id,
         username=agent.username,
         has_account=has_account,
-        weights=weights_of(agent),
+        weights=registry.current().weights(agent.kind, agent.weights),
         interests=tuple(agent.interests),
         feed=tuple(
             SeenItem(
@@ -79,11 +78,6 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         posting=known.posting,
         commenting=known.commenting,
     )  # fmt: skip
-
-
-def weights_of(agent: ActingAgent) -> dict[str, float]:
-    """Return an agent's weights by action."""
-    return {name: getattr(agent, f"{name}_weight") for name in commands.WEIGHT_NAMES}
 
 
 def _waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:

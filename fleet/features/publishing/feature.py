@@ -19,6 +19,7 @@ FEATURE = Feature(
             behaviour="fleet.features.publishing.agent",
             next_tick="fleet.features.publishing.agent:next_tick",
             actions=("post", "comment", "like", "browse"),
+            weights={"post": 0.3, "comment": 0.4, "like": 0.5, "browse": 0.3},
         ),
     ),
     actions=social.ACTIONS,
@@ -61,6 +62,7 @@ FEATURE = Feature(
         JobHandler(
             kind="browse",
             noun="a look around",
+            plural="looks around",
             prepare="fleet.features.publishing.handlers.social:browse",
             priority=Priority.LOW,
             expires_after=timedelta(hours=1),

@@ -124,7 +124,7 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 @pass_door
 def rotate(door: Door) -> None:
     """Seal everything with the first key. Can be repeated; does all of it or nothing."""
-    done = keys.rotate(_database(door), door.settings, by=door.by, resealers=registry.current().resealers)
+    done = keys.rotate(_database(door), door.settings, by=door.by, resealers=registry.current().parts("resealers"))
     if done:
         door.say(f"Sealed anew: {', '.join(done)}. Older keys are needed for older backups only.")
     else:

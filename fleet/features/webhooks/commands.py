@@ -16,6 +16,7 @@ from fleet.accounts import keys
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
+from fleet.core.subjects import refuse_unknown
 from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter
@@ -167,7 +168,7 @@ def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
         with deps.db.transaction() as tx:
             if events.latest(tx, subjects=(name,), limit=1):
                 continue
-        registry.current().refuse_unknown_subjects([name])
+        refuse_unknown([name], registry.current().subjects)
 
 
 def _shown(found: Subscription) -> dict[str, Any]:

@@ -26,6 +26,7 @@ AGENT_KEYS = {
     "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
     "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
     "remote_account", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
+    "config",
 }  # fmt: skip
 HOSTILE = "[red]Ann[/red] \x1b[31m\x07\u202e:smile:"
 

@@ -46,7 +46,11 @@ WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
         ({"name": "x" * 101}, "too long"),
         ({"username": "No Spaces"}, "3 to 30"),
         ({"weights": {**WEIGHTS, "like": -1.0}}, "Weights"),
-        ({"weights": {"post": 0.0}}, "Weights"),
+        ({"weights": dict.fromkeys(WEIGHTS, 0.0)}, "Weights"),
+        ({"weights": {"dance": 1.0}}, "does not choose dance"),
+        ({"autonomy": "wild"}, "Autonomy is autonomous or supervised"),
+        ({"config": {"draft_days": 91}}, "1 to 90 days"),
+        ({"config": {"colour": "red"}}, "no setting colour"),
         ({"weights": {"post": math.inf}}, "Weights"),
         ({"weights": {"post": math.nan}}, "Weights"),
         ({"min_interval_s": 0}, "interval"),
@@ -191,7 +195,7 @@ def test_every_page_of_agents_says_how_many_match_in_all(fleet: Fleet) -> None:
 def test_edits_are_recorded_with_old_and_new(fleet: Fleet) -> None:
     agent = fleet.agent()
     agent_commands.update(fleet.deps, str(agent), {"name": "New", "like_weight": 0.0})
-    assert lookup.agent(fleet.deps.db, str(agent)).like_weight == 0.0
+    assert lookup.agent(fleet.deps.db, str(agent)).weights["like"] == 0.0
     (event, *_) = activity_queries.latest(fleet.deps, name=str(agent), subjects=["agent.updated"])
     assert event.payload["before"]["like_weight"] == 1.0
     for wrong in ({"id": 1}, {"post_weight": -1.0}, {"autonomy": "wild"}, {"persona_id": "nobody"}):

@@ -19,7 +19,7 @@ from fleet.adapters.social import FeedItem
 from fleet.core import clock, ids
 from fleet.engine import dispatch
 from fleet.engine.agents import lookup, queries
-from fleet.engine.agents.commands import NewAgent
+from fleet.engine.agents.commands import NewAgent, settings_of
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.attempts import perform
@@ -81,7 +81,8 @@ def usernames(page: str) -> list[str]:
 def agent(web: Web, username: str, **changes: Any) -> str:
     """Make an agent and return its username; `running` starts it."""
     running = changes.pop("running", False)
-    agent_commands.create(web.deps, NewAgent(changes.pop("name", username.title()), username, WEIGHTS, **changes))
+    weights = WEIGHTS if changes.get("kind", "gallery") == "gallery" else {}
+    agent_commands.create(web.deps, NewAgent(changes.pop("name", username.title()), username, weights, **changes))
     if running:
         agent_commands.start(web.deps, username)
     return username
@@ -426,10 +427,7 @@ GOOD = {
 
 
 def facts(row: AgentRow) -> dict[str, Any]:
-    names = ("name", "username", "persona_id", "personality", "vibe", "interests", "post_weight", "comment_weight",
-             "like_weight", "browse_weight", "min_interval_s", "max_interval_s", "autonomy", "scans", "scan_interval_s",
-             "audience", "heeds_agents", "draft_days", "status", "owner")  # fmt: skip
-    return {name: getattr(row, name) for name in names}
+    return {**settings_of(row), "username": row.username, "status": row.status}
 
 
 def test_a_new_agent_is_what_the_form_says(web: Web) -> None:
@@ -514,7 +512,7 @@ def test_a_personas_character_is_filled_in_without_saving_anything(web: Web) -> 
     assert ", ".join(persona.interests) in unescape(answer.text)
     assert (filled["name"], filled["username"]) == ("Ada Lens", "ada_lens")
     assert (filled["post"], filled["min_interval_s"]) == (
-        f"{persona.weights.post * 100:g}",
+        f"{persona.weights['post'] * 100:g}",
         str(persona.interval.min_s),
     )
     assert agent_commands.list_agents(web.deps, AgentFilter())[1] == 0
@@ -533,12 +531,13 @@ def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> 
         assert sent.status_code == 303, sent.text
         made = lookup.agent(web.deps.db, f"agent_{number}")
         assert made.personality == personas_of(web.deps).get(persona).personality
-        assert made.post_weight == pytest.approx(personas_of(web.deps).get(persona).weights.post)
+        assert made.weights["post"] == pytest.approx(personas_of(web.deps).get(persona).weights["post"])
 
 
 def test_editing_changes_what_was_touched_and_nothing_else(web: Web) -> None:
     agent(web, "ada_1", name="Ada", persona_id="ai_artist", personality="Calm.")
-    web.fleet.sql("UPDATE agents SET post_weight = 0.123456, min_interval_s = 3, max_interval_s = 90000")
+    web.fleet.sql("UPDATE agents SET weights = weights || :own, min_interval_s = 3, max_interval_s = 90000",
+                  own='{"post": 0.123456}')  # fmt: skip
     before = facts(lookup.agent(web.deps.db, "ada_1"))
     ana = web.browser("admin")
     page = ana.get("/agents/ada_1/edit").text

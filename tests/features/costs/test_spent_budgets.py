@@ -159,7 +159,7 @@ def test_an_agent_whose_comment_waits_plans_no_second_one(make: Callable[..., Fl
     fleet = make("wait")
     agent = spent(fleet)
     perform(fleet.deps, add(fleet, agent, COMMENT, target="p1", author="zoe", caption="A lamp."))
-    fleet.sql("UPDATE agents SET post_weight = 0, like_weight = 0, browse_weight = 0")
+    fleet.sql("UPDATE agents SET weights = :only", only='{"post": 0, "comment": 1, "like": 0, "browse": 0}')
     fleet.surface.posts = [lamp("p2")]
     with fleet.deps.db.transaction() as tx:
         key = TickKey(agent, 7)

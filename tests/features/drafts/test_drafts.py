@@ -178,7 +178,7 @@ def test_a_draft_that_nobody_decided_in_time_expires_with_its_request(fleet: Fle
 
 def test_a_draft_waits_as_long_as_its_agent_says(fleet: Fleet) -> None:
     agent = supervised(fleet)
-    fleet.sql("UPDATE agents SET draft_days = 2")
+    fleet.sql("UPDATE agents SET config = config || '{\"draft_days\": 2}'")
     (draft,) = proposed(fleet, COMMENT, agent=agent)
     (expires,) = fleet.sql("SELECT expires_at - created_at FROM approval_requests").one()
     assert expires == timedelta(days=2)

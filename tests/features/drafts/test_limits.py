@@ -167,7 +167,7 @@ def test_agents_made_for_the_gallery_in_the_box_heed_agents_and_no_others(
             fleet.deps, agent_commands.draft(fleet.deps, username=name, name="A", persona_id=persona, by="t")
         )
     for name in (*seeded, "made_none", "made_ai_artist"):
-        assert lookup.agent(fleet.deps.db, name).heeds_agents is sandbox
+        assert (lookup.agent(fleet.deps.db, name).config == {"heeds_agents": True}) is sandbox
 
 
 def test_commands_in_another_terminal_know_that_the_gallery_is_the_one_in_the_box(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_draft_waits_for_the_shorter_of_its_rules_time_and_its_agents(
 ) -> None:
     path = rules(tmp_path, f"name = 'd'\napprovers = ['role:owner']\nexpiration_minutes = {minutes}")
     fleet = make(approval_rules=path)
-    agent = supervised(fleet, username="ann_1", draft_days=draft_days)
+    agent = supervised(fleet, username="ann_1", config={"draft_days": draft_days})
     fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
     scan(fleet, agent)
     [draft] = drafts(fleet)
@@ -213,7 +213,7 @@ def test_where_the_rule_depends_on_the_draft_both_times_are_shown(make: Callable
 
 def test_the_shipped_rule_leaves_an_agent_the_longest_time_that_it_may_set(make: Callable[..., Fleet]) -> None:
     fleet = make()
-    assert limits.limits(fleet.deps, fleet.row(supervised(fleet, draft_days=90))).waits == "90 d"
+    assert limits.limits(fleet.deps, fleet.row(supervised(fleet, config={"draft_days": 90}))).waits == "90 d"
 
 
 # Users whom rules name

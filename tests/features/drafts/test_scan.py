@@ -93,7 +93,7 @@ def told(fleet: Fleet, subject: str) -> list[dict[str, Any]]:
 
 def test_a_supervised_agent_wakes_by_its_scan_interval_at_every_hour(fleet: Fleet) -> None:
     agent = supervised(fleet, persona_id="ux_designer")
-    fleet.sql("UPDATE agents SET scan_interval_s = 900")
+    fleet.sql("UPDATE agents SET config = config || '{\"scan_interval_s\": 900}'")
     dispatch(fleet.deps)
     wakes = fleet.row(agent).next_tick_at
     assert wakes is not None
@@ -160,7 +160,7 @@ def test_events_tell_the_scan_its_answer_and_each_draft_in_the_words_of_the_seed
 
 def test_a_scan_tells_how_long_ago_the_last_one_was(fleet: Fleet) -> None:
     agent = supervised(fleet)
-    fleet.sql("UPDATE agents SET scan_interval_s = 7200")
+    fleet.sql("UPDATE agents SET config = config || '{\"scan_interval_s\": 7200}'")
     for name in ("a", "b"):
         fleet.surface.posts = [post(name)]
         job = scan(fleet, agent)
@@ -225,7 +225,7 @@ def test_what_agents_wrote_is_left_out_unless_it_is_asked_for_and_is_marked_then
     scan(fleet, agent)
     (item,) = fleet.words.asked[-1].items
     assert [(comment.author, comment.by_agent) for comment in item.comments] == [("Ben", False)]
-    fleet.sql("UPDATE agents SET heeds_agents = true")
+    fleet.sql("UPDATE agents SET config = config || '{\"heeds_agents\": true}'")
     scan(fleet, agent)
     assert [item.by_agent for item in fleet.words.asked[-1].items] == [True, True]
 
@@ -266,10 +266,10 @@ def test_the_model_is_offered_only_what_the_surface_takes(fleet: Fleet) -> None:
 
 def test_scanning_can_be_switched_off_for_all_and_for_one(fleet: Fleet) -> None:
     agent = supervised(fleet)
-    fleet.sql("UPDATE agents SET scans = false")
+    fleet.sql("UPDATE agents SET config = config || '{\"scans\": false}'")
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))
-    fleet.sql("UPDATE agents SET scans = true, next_tick_at = clock_timestamp()")
+    fleet.sql("UPDATE agents SET config = config || '{\"scans\": true}', next_tick_at = clock_timestamp()")
     with fleet.deps.db.transaction() as tx:
         controls.pause(tx, "kind", "scan_feed", by="ada")
     dispatch(fleet.deps)

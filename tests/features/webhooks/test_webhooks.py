@@ -398,7 +398,7 @@ def test_a_secret_that_cannot_be_opened_holds_the_delivery_and_rotating_keys_sea
     both = fleet.deps.settings.model_copy(
         update={"secret_keys": SecretStr(f"{fresh},{fleet.deps.settings.secret_keys.get_secret_value()}")}
     )
-    assert keys.rotate(fleet.deps.db, both, by="test", resealers=registry.current().resealers) == [
+    assert keys.rotate(fleet.deps.db, both, by="test", resealers=registry.current().parts("resealers")) == [
         f"webhook {made.subscription.id}"
     ]
     fleet.time_passes()

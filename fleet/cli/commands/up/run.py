@@ -130,7 +130,7 @@ class Run:
         app.load(self.settings.features)
         deps = self._deps = runtime_deps.build(self.settings)
         self._door.act()
-        for check in registry.current().checks_before_serving:
+        for check in registry.current().parts("checks_before_serving"):
             check(deps)
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
         self._people(deps)

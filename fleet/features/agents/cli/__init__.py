@@ -16,16 +16,16 @@ from fleet.cli.frame.options import AGENT, PERSONA, json_option, page_options
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.engine import registry
-from fleet.engine.agents import lookup
+from fleet.engine.agents import config, lookup
 from fleet.engine.agents.models import AgentRow, AgentStatus
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.jobs.models import TickRow
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions as looking
+from fleet.features.agents import queries as agent_views
 from fleet.features.agents.cli import actions
 
 _KINDS = click.Choice([*registry.current().agents])
-_ACTIONS = ("post", "comment", "like", "browse")
 
 
 @click.group(cls=FleetGroup)
@@ -90,17 +90,18 @@ def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: st
 def agent_data(row: AgentRow) -> dict[str, Any]:
     """Return an agent."""
     same = (
-        "id", "username", "name", "kind", "status", "autonomy", "scans", "scan_interval_s", "audience", "heeds_agents",
-        "draft_days", "surface", "owner", "personality", "vibe", "interests",
+        "id", "username", "name", "kind", "status", "autonomy", "surface", "owner", "personality", "vibe", "interests",
         "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
         "remote_account", "created_at", "updated_at", "deleted_at",
     )  # fmt: skip
     return {
         **{name: getattr(row, name) for name in same},
         "persona": row.persona_id,
-        "weights": {name: getattr(row, f"{name}_weight") for name in _ACTIONS},
+        **agent_views.mode_config(row),
+        "config": config.values(row.kind, row.config),
+        "weights": agent_views.weights(row),
         "interval_s": {"min": row.min_interval_s, "max": row.max_interval_s},
-        "totals": {f"{name}s": getattr(row, f"total_{name}s") for name in _ACTIONS},
+        "totals": agent_views.totals(row),
     }
 
 
@@ -137,7 +138,6 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 
 def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -> list[tuple[str, object]]:
     view = agent_data(row)
-    shares = {name: weight / sum(view["weights"].values()) for name, weight in view["weights"].items()}
     pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
     return [
         ("Name", row.name),
@@ -151,7 +151,7 @@ def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -
         ("Acted last", render.when(row.last_action_at, now)),
         ("Wakes next", _next(row, now)),
         ("Totals", ", ".join(f"{number} {name}" for name, number in view["totals"].items())),
-        ("Wants to", ", ".join(f"{name} {share:.0%}" for name, share in shares.items())),
+        ("Wants to", ", ".join(f"{name} {share:.0%}" for name, share in agent_views.shares(row).items())),
         ("Pause between", f"{row.min_interval_s} to {row.max_interval_s} s at the plain pace"),
         ("Vibe", row.vibe),
         ("Personality", row.personality),

@@ -14,8 +14,10 @@ from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_option
 from fleet.cli.frame.remote_call import Call
+from fleet.engine import registry
+from fleet.engine.agents import commands as engine_commands
+from fleet.engine.agents import config as agent_config
 from fleet.engine.agents import lookup
-from fleet.engine.agents.commands import WEIGHT_NAMES
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction
@@ -43,16 +45,38 @@ def _command(name: str, *, remote: Call | None = None) -> Callable[[Callable[...
     return made
 
 
+def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return KEY=VALUE options as a mapping; fails for one without a key."""
+    pairs = [value.partition("=") for value in values]
+    if any(not key or not equals for key, equals, _ in pairs):
+        raise click.BadParameter("write KEY=VALUE.")
+    return {key.strip(): value for key, _, value in pairs}
+
+
+def _read(kind: str, config: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings that a person typed, as the kind of agent takes them. Raises InvalidInput for a wrong value."""
+    known = agent_config.fields(kind)
+    return {key: known[key].read(text) if key in known else text for key, text in config.items()}
+
+
 def _character(command: F) -> F:
     """Add the options that say what an agent is like."""
     weight = click.FloatRange(0, 1_000_000)
     seconds = click.IntRange(1, 604_800)
     options = [
+        click.option(
+            "--config",
+            "config",
+            metavar="KEY=VALUE",
+            multiple=True,
+            callback=_pairs,
+            help="A setting of its kind; may be repeated.",
+        ),
         click.option("--name", "display_name", type=TextType(100), help="What people see."),
         click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
         *(
             click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
-            for action in WEIGHT_NAMES
+            for action in registry.current().default_weights
         ),
         click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
@@ -70,50 +94,83 @@ def _character(command: F) -> F:
 @_command("create")
 @click.argument("username", type=TextType(30))
 @_character
+@click.option(
+    "--kind",
+    type=click.Choice(engine_commands.creatable_kinds()),
+    default=agent_commands.GALLERY,
+    show_default=True,
+    help="The kind of agent.",
+)
 @click.option("--surface", type=TextType(40), help="Where it acts; floimg if left out.")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
-def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, start: bool,
-           **given: Any) -> None:  # fmt: skip
+def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, kind: str,
+           config: Mapping[str, str], start: bool, **given: Any) -> None:  # fmt: skip
     """Create an agent, idle unless --start.
 
     With a persona it begins with that one's character, weights and pace; the other options change those.
     """
     name = display_name if display_name is not None else username.replace("_", " ").strip().title()
-    new = agent_commands.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by)
-    weights = dict(new.weights)
-    for action in WEIGHT_NAMES:
-        if (weight := given.pop(f"{action}_weight")) is not None:
-            weights[action] = weight
-    new = replace(new, weights=weights, **{field: value for field, value in given.items() if value not in (None, ())})
+    new = agent_commands.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by, kind=kind)
+    named = {action: given.pop(f"{action}_weight") for action in registry.current().default_weights}
+    weights = {**new.weights, **{action: weight for action, weight in named.items() if weight is not None}}
+    new = replace(
+        new,
+        weights=weights,
+        config={**new.config, **_read(kind, config)},
+        **{field: value for field, value in given.items() if value not in (None, ())},
+    )
     agent_commands.create(door.deps, new)
     if start:
         agent_commands.start(door.deps, username)
     door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
 
 
+def _mode_settings(command: F) -> F:
+    """Add an option for each setting that is older than --config, if a mode of this fleet has it."""
+    options = {
+        "scan_interval_s": click.option(
+            "--scan-every", "scan_interval_s", type=SPAN, callback=lambda *given: _seconds(given[-1]),
+            help="Supervised: how often it looks at its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h.",
+        ),
+        "scans": click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it looks at all."),
+        "audience": click.option(
+            "--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees."
+        ),
+        "heeds_agents": click.option(
+            "--heed-agents/--no-heed-agents", "heeds_agents", default=None,
+            help="Supervised: whether it sees what agents wrote.",
+        ),
+        "draft_days": click.option(
+            "--draft-days", type=click.IntRange(1, 90), help="Supervised: how long its drafts wait."
+        ),
+    }  # fmt: skip
+    for setting in reversed([*options]):
+        if setting in agent_config.mode_fields():
+            command = options[setting](command)
+    return command
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else int(span.total_seconds())
+
+
 @_command("edit")
 @_AGENT
 @_character
-@click.option("--autonomy", type=click.Choice(["autonomous", "supervised"]), help="Whether a person approves first.")
-@click.option(
-    "--scan-every", type=SPAN, help="Supervised: how often it looks at its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h."
-)
-@click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it looks at all.")
-@click.option("--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees.")
-@click.option("--heed-agents/--no-heed-agents", "heeds_agents", default=None,
-              help="Supervised: whether it sees what agents wrote.")  # fmt: skip
-@click.option("--draft-days", type=click.IntRange(1, 90), help="Supervised: how long its drafts wait.")
+@click.option("--autonomy", type=click.Choice(agent_config.mode_names()), help="Whether a person approves first.")
+@_mode_settings
 @pass_door
-def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...],
-         scan_every: timedelta | None, **given: Any) -> None:  # fmt: skip
+def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...], config: Mapping[str, str],
+         **given: Any) -> None:  # fmt: skip
     """Change an agent; what is not named stays."""
-    given["scan_interval_s"] = None if scan_every is None else int(scan_every.total_seconds())
     changes = {field: value for field, value in given.items() if value is not None}
     if display_name is not None:
         changes["name"] = display_name
     if interests:
         changes["interests"] = list(interests)
+    if config:
+        changes |= _read(lookup.agent(door.deps.db, name).kind, config)
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
     agent_commands.update(door.deps, name, changes)

@@ -29,7 +29,7 @@ def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
 
 def facts(deps: Deps, agent: AgentRow) -> Mapping[str, Any]:
     """Return what the first tab of an agent's page shows."""
-    return {"limits": _limits(deps, agent)}
+    return {"limits": _limits(deps, agent), "scanning": limits.config_of(agent)}
 
 
 def summary(deps: Deps, agent: AgentRow) -> tuple[Mapping[str, Any], list[tuple[str, object]]]:
@@ -55,8 +55,9 @@ def _drafts(agent: AgentRow, found: Limits) -> Text:
 
 
 def _scanning(agent: AgentRow, found: Limits) -> str:
-    if not agent.scans:
+    how = limits.config_of(agent)
+    if not how.scans:
         return "nothing: it is not to look at its feed"
-    whose = "what everybody sees" if agent.audience == "public" else "what its friends see"
-    agents = ", what agents wrote too" if agent.heeds_agents else ""
-    return f"{whose}{agents}, every {render.span(agent.scan_interval_s)}; drafts wait {found.waits}"
+    whose = "what everybody sees" if how.audience == "public" else "what its friends see"
+    agents = ", what agents wrote too" if how.heeds_agents else ""
+    return f"{whose}{agents}, every {render.span(how.scan_interval_s)}; drafts wait {found.waits}"

@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from fleet.adapters import base
 from fleet.adapters.social import CONNECT, REACT, FeedItem, SaidComment, social
 from fleet.core.db import Tx
+from fleet.engine.agents import config
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.work import Work
 from fleet.features.drafts import lessons, queries
+from fleet.features.drafts.kinds import SupervisedConfig
 from fleet.features.drafts.lessons import rules as learning
 from fleet.features.drafts.scanning import queue, seen
 from fleet.features.drafts.settings import DraftsSettings
@@ -43,19 +45,16 @@ Batch = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How an agent scans."""
+    """How an agent scans, and whose it is."""
 
     owner: str
-    audience: str
-    heeds_agents: bool
-    draft_days: int
-    scan_interval_s: int
+    config: SupervisedConfig
 
 
 def habits(tx: Tx, agent_id: uuid.UUID) -> Habits:
     """Return how an agent scans."""
-    columns = (getattr(AgentRow, name) for name in Habits.__slots__)
-    return Habits(*tx.execute(sa.select(*columns).where(AgentRow.id == agent_id)).one())
+    owner, stored = tx.execute(sa.select(AgentRow.owner, AgentRow.config).where(AgentRow.id == agent_id)).one()
+    return Habits(owner, config.read(SupervisedConfig, stored))
 
 
 def look(work: Work) -> dict[str, Any]:
@@ -63,7 +62,9 @@ def look(work: Work) -> dict[str, Any]:
     with work.deps.db.transaction() as tx:
         how = habits(tx, work.agent.id)
     platform = social(work.gateway.adapter)
-    feed = platform.feed(work.account, limit=work.deps.settings.of(DraftsSettings).scan_items, audience=how.audience)
+    feed = platform.feed(
+        work.account, limit=work.deps.settings.of(DraftsSettings).scan_items, audience=how.config.audience
+    )
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])
@@ -71,13 +72,13 @@ def look(work: Work) -> dict[str, Any]:
     whys = [_why_left_out(work, how, item, agents, unseen) for item in feed]
     new = [item for item, why in zip(feed, whys, strict=True) if why is None]
     ours = comment_targets.look(work.deps.db, work.claim, [item.id for item in new]).ours
-    said = _comments(work, new, agents, heeds_agents=how.heeds_agents)
+    said = _comments(work, new, agents, heeds_agents=how.config.heeds_agents)
     people = {author: f"u{number}" for number, author in enumerate(dict.fromkeys(item.author for item in new), 1)}
     items = [
         _item(f"p{number}", people[item.author], item, said.get(item.id, []), agents=agents, ours=ours.get(item.id, 0))
         for number, item in enumerate(new, 1)
     ]
-    interval_s = how.scan_interval_s if since_last_s is None else since_last_s
+    interval_s = how.config.scan_interval_s if since_last_s is None else since_last_s
     left_out = Counter(why for why in whys if why is not None)
     return {
         "items": items, "interval_min": round(interval_s / 60, 1), "owner": how.owner, "left_out": dict(left_out),
@@ -88,7 +89,7 @@ def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], uns
     """Return why a scan leaves a post out (a key of `supervising.LEFT_OUT`), or None."""
     if item.author == work.agent.username:
         return "own"
-    if not how.heeds_agents and (item.by_agent or item.author in agents):
+    if not how.config.heeds_agents and (item.by_agent or item.author in agents):
         return "agents"
     return None if item.id in unseen else "seen"
 

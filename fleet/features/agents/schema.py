@@ -1,0 +1,56 @@
+"""Parts of the API's models that follow from what features registered: actions, modes and their settings.
+
+Built when the module is imported, so that the API's document names every field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, create_model
+
+from fleet.engine import registry
+from fleet.engine.agents import config
+from fleet.web.requests.fields import Body, Weight
+
+
+def _known_mode(name: str) -> str:
+    if name not in config.mode_names():
+        raise ValueError(f"should be one of {', '.join(config.mode_names())}")
+    return name
+
+
+_MODES = WithJsonSchema({"type": "string", "enum": list(config.mode_names())})
+Autonomy = Annotated[str, AfterValidator(_known_mode), _MODES]
+AgentAutonomy = Annotated[str, _MODES]
+"""The mode of an agent, also one of a feature that is left out."""
+
+
+def _model(fields: Mapping[str, Any], base: type[BaseModel] = BaseModel) -> Any:
+    return create_model("_Registered", __base__=base, **fields)
+
+
+class NewWeights(_model(dict.fromkeys(registry.current().default_weights, (Weight, 0.0)), Body)):  # type: ignore[misc]
+    """How often an agent is to do what, relative to each other; at least one is above zero."""
+
+
+class Totals(_model({f"{name}s": (int, ...) for name in config.counted_actions()})):  # type: ignore[misc]
+    """What an agent ever did."""
+
+
+def _shown(one: config.ConfigField) -> Any:
+    return (Any if one.is_required else one.annotation, Field(description=f"{one.mode}: {one.label}"))
+
+
+class ModeSettings(_model({name: _shown(one) for name, one in config.mode_fields().items()})):  # type: ignore[misc]
+    """Settings of agents that matter in one of their modes."""
+
+
+def _changed(one: config.ConfigField) -> Any:
+    # The default is never used: only what was sent is taken.
+    return (one.annotation, Field(default_factory=lambda: one.default))
+
+
+class ModeChanges(_model({name: _changed(one) for name, one in config.mode_fields().items()}, Body)):  # type: ignore[misc]
+    """Settings of a mode that are to be different."""
