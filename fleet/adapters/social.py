@@ -51,10 +51,15 @@ class CommentPayload(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class LikePayload(Payload):
-    """A like of a post."""
+class TargetPayload(Payload):
+    """An action without words: all that it says is the id of its target."""
 
     target: str
+
+
+@dataclass(frozen=True, slots=True)
+class LikePayload(TargetPayload):
+    """A like of a post."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_flower_knows_the_options_that_we_set() -> None:
 def test_a_child_sees_the_settings_that_we_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = settings(
         tempo=20.0, dry_run=True, home=tmp_path / "a home", allowed_hosts=("localhost", "example.org"), operator="Ann",
-        notify="mailto://ann:hush@example.org, slack://a/b/c,d",
+        notify="mailto://ann:hush@example.org, slack://a/b/c,d", caps={"post": {"gap_s": 0}},
     )  # fmt: skip
     for name, value in processes.environment(ours).items():
         monkeypatch.setenv(name, value)

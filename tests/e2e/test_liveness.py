@@ -15,12 +15,11 @@ import pytest
 
 from fleet.core import queue
 from fleet.features.publishing.kinds import POST
-from tests.e2e.test_up import Up, up
+from tests.e2e.up import Up
 from tests.e2e.world import World, wait_until
 from workers.liveness import EXIT_CODE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-__all__ = ["up"]
 
 AFTER_S = 3.0
 AFTER_S_AT_WORK = 12.0

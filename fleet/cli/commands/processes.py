@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import click
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 import fleet
 from fleet.cli.frame.command import FleetCommand
@@ -69,6 +70,8 @@ def _written(value: object) -> str | None:
             return str(value.absolute())
         case tuple():
             return ",".join(part for one in value if (part := _written(one)) is not None)
+        case dict():
+            return to_json(value, exclude_none=True).decode()
     return str(value)
 
 

@@ -78,7 +78,7 @@ class Request:
     @property
     def times(self) -> Times:
         """Its times, as the rules want them."""
-        marks = (self.announced_at is not None, self.reminded_at is not None, self.escalated_at is not None)
+        marks = (self.announced_at is not None, self.reminded_at, self.escalated_at is not None)
         return Times(self.created_at, self.expires_at, self.escalate_at, *marks)
 
 

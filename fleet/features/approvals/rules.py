@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 DEFAULT_EXPIRATION = timedelta(minutes=1440)
-REMIND_BEFORE = timedelta(hours=24)
+REMINDERS = (timedelta(hours=24),)
+"""How long before the end of a request people are reminded of it; each length of time is one reminder."""
 ANY = "*"
 _DOORS = ("cli:", "web:", "api:")
 _USER = "user:"
@@ -193,9 +194,10 @@ def is_enough(said_yes: Collection[str], min_approvals: int) -> bool:
     return len({_without_door(name) for name in said_yes}) >= min_approvals
 
 
-def remind_at(created_at: datetime, expires_at: datetime) -> datetime:
-    """Return when to remind: 24 hours before the end, or at half time where there is less than two days in all."""
-    return expires_at - min(REMIND_BEFORE, (expires_at - created_at) / 2)
+def remind_at(created_at: datetime, expires_at: datetime) -> list[datetime]:
+    """Return when to remind, earliest first: by REMINDERS before the end, but not before half time."""
+    half = (expires_at - created_at) / 2
+    return sorted({expires_at - min(before, half) for before in REMINDERS})
 
 
 class Step(StrEnum):
@@ -215,7 +217,7 @@ class Times:
     expires_at: datetime
     escalate_at: datetime | None = None
     announced: bool = False
-    reminded: bool = False
+    reminded_at: datetime | None = None
     escalated: bool = False
 
 
@@ -235,8 +237,10 @@ def _steps(times: Times) -> dict[Step, datetime]:
     steps = {Step.EXPIRE: times.expires_at}
     if times.escalate_at is not None and not times.escalated:
         steps[Step.ESCALATE] = times.escalate_at
-    if not times.reminded:
-        steps[Step.REMIND] = remind_at(times.created_at, times.expires_at)
+    reminders = remind_at(times.created_at, times.expires_at)
+    to_come = [at for at in reminders if times.reminded_at is None or times.reminded_at < at]
+    if to_come:
+        steps[Step.REMIND] = to_come[0]
     if not times.announced:
         steps[Step.ANNOUNCE] = times.created_at
     return steps

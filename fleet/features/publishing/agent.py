@@ -23,6 +23,7 @@ from fleet.engine.schedule import next_wake
 from fleet.features.personas.service import schedule_of
 from fleet.features.publishing.rules import (
     CAPPED,
+    TARGETS,
     FeedObservation,
     PublishingDecision,
     SeenItem,
@@ -53,7 +54,9 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     gateway = deps.gateway(agent.surface)
     feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
-    known = surroundings(deps.db, agent.id, [item.id for item in feed], since=claimed.now - caps.window)
+    targets = {item.id: {getattr(item, name) for name in TARGETS} for item in feed}
+    known = surroundings(deps.db, agent.id, sorted(set().union(*targets.values())), since=claimed.now - caps.window)
+    done = {item: tuple(sorted({kind for kind, at in known.reactions if at in targets[item]})) for item in targets}
     return FeedObservation(
         now=claimed.now,
         agent_id=agent.id,
@@ -64,8 +67,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         feed=tuple(
             SeenItem(
                 item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
-                known.ours.get(item.id, 0), ("like", item.id) in known.reactions,
-                ("comment", item.id) in known.reactions,
+                known.ours.get(item.id, 0), done[item.id],
             )
             for item in feed
         ),

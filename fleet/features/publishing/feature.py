@@ -50,7 +50,7 @@ FEATURE = Feature(
         JobHandler(
             kind="like",
             noun="a like",
-            prepare="fleet.features.publishing.handlers.social:like",
+            prepare="fleet.features.publishing.handlers.social:wordless",
             priority=Priority.LOW,
             expires_after=timedelta(hours=6),
             is_public=True,

@@ -11,25 +11,43 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from fleet.adapters.base import Cap
+from fleet.adapters.base import ActionType, Cap
 from fleet.adapters.gateway import Caps, WriteUsage, wait_for
-from fleet.adapters.social import COMMENT, LIKE, POST
+from fleet.adapters.social import COMMENT, LIKE, POST, TargetPayload
 
-ACTIONS = ("post", "comment", "like", "browse")
 MOST_OFFERED = 8
 """Posts that one comment may choose from: as many as its writer is shown (issue 4, one call for one moment)."""
 LONGEST_CAPTION_CHARS = 600
 """Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
 
-CAPPED = {one.name: one for one in (POST, COMMENT, LIKE)}
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An action on a post of the feed, or on its author, without words. An agent does it once to each."""
+
+    type: ActionType[TargetPayload]
+    thought: str
+    nothing_new: str
+    target: Literal["id", "author"] = "id"
+    """The field of a seen post that is the target of the job."""
+
+
+REACTIONS = {one.type.name: one for one in (Reaction(LIKE, "I like what {who} made.", "nothing new to like"),)}
+ACTIONS = ("post", "comment", *REACTIONS, "browse")
+CAPPED = {one.name: one for one in (POST, COMMENT, *(reaction.type for reaction in REACTIONS.values()))}
 """The actions among them that are written to the surface."""
+TARGETS = ("id", *{one.target for one in REACTIONS.values() if one.target != "id"})
+"""The fields of a post in the feed that jobs can have as their target."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenItem:
-    """A post in the feed, as far as a decision needs it. `ours` counts the fleet's own comments on it."""
+    """A post in the feed, as far as a decision needs it. `ours` counts the fleet's own comments on it.
+
+    `done` names what the agent has done to it or to its author.
+    """
 
     id: str
     author: str
@@ -38,8 +56,7 @@ class SeenItem:
     likes: int = 0
     comments: int = 0
     ours: int = 0
-    liked: bool = False
-    commented: bool = False
+    done: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +115,8 @@ def decide(moment: FeedObservation, dice: random.Random) -> PublishingDecision:
     """Choose what to do now. The same moment and dice give the same decision."""
     if not moment.has_account:
         return PublishingDecision("provision", "I need an account here first.", {}, (Plan("provision"),))
-    candidates = {"comment": _to_comment(moment), "like": _to_like(moment), "browse": list(moment.feed)}
+    candidates = {"comment": _to_comment(moment), "browse": list(moment.feed)}
+    candidates |= {name: _open_to(moment, name) for name in REACTIONS}
     weights, obstacles = _weights(moment, candidates)
     if moment.asked_for is not None and moment.asked_for in obstacles:
         return PublishingDecision(
@@ -143,22 +161,22 @@ def _obstacle(name: str, moment: FeedObservation, candidates: Mapping[str, list[
         wait = wait_for(CAPPED[name], moment.usage, moment.caps, moment.now)
         if wait is not None:
             return wait.why
-    if name in ("comment", "like") and not candidates[name]:
-        return f"there is nothing new to {'comment on' if name == 'comment' else 'like'}"
+    if name == "comment" and not candidates[name]:
+        return "there is nothing new to comment on"
+    if name in REACTIONS and not candidates[name]:
+        return f"there is {REACTIONS[name].nothing_new}"
     return None
 
 
-def _to_like(moment: FeedObservation) -> list[SeenItem]:
-    return [post for post in moment.feed if post.author != moment.username and not post.liked]
+def _open_to(moment: FeedObservation, action: str) -> list[SeenItem]:
+    return [post for post in moment.feed if post.author != moment.username and action not in post.done]
 
 
 def _to_comment(moment: FeedObservation) -> list[SeenItem]:
     return [
         post
-        for post in moment.feed
-        if post.author != moment.username
-        and not post.commented
-        and not comment_would_crowd(post.comments, post.ours, moment.comment_lead)
+        for post in _open_to(moment, "comment")
+        if not comment_would_crowd(post.comments, post.ours, moment.comment_lead)
     ]
 
 
@@ -176,10 +194,10 @@ def _react(action: str, posts: list[SeenItem], moment: FeedObservation, weights:
     if not posts:
         return PublishingDecision("browse", "The gallery is still empty; I look around.", weights, (Plan("browse"),))
     post = _draw(posts, moment.interests, dice)
-    plan = Plan(action, post.id, _told(post))
-    who = _who(post)
-    words = {"like": f"I like what {who} made.", "browse": f"I take a closer look at what {who} made."}
-    return PublishingDecision(action, words[action], weights, (plan,))
+    one = REACTIONS.get(action)
+    plan = Plan(action, post.id if one is None else getattr(post, one.target), _told(post))
+    thought = "I take a closer look at what {who} made." if one is None else one.thought
+    return PublishingDecision(action, thought.format(who=_who(post)), weights, (plan,))
 
 
 def _comment(
@@ -252,12 +270,21 @@ def from_data(data: Mapping[str, Any]) -> FeedObservation:
         "now": datetime.fromisoformat(data["now"]),
         "agent_id": uuid.UUID(data["agent_id"]),
         "interests": tuple(data["interests"]),
-        "feed": tuple(SeenItem(**post) for post in data["feed"]),
+        "feed": tuple(_seen(post) for post in data["feed"]),
         "held_kinds": tuple(data["held_kinds"]),
         "usage": usage,
         "caps": _caps_from(data["caps"]),
     }
     return FeedObservation(**{**recorded, **rest})
+
+
+def _seen(data: Mapping[str, Any]) -> SeenItem:
+    """Return a recorded post."""
+    post = dict(data)
+    if "done" not in post:  # an earlier version had a flag for each
+        flags = {"like": post.pop("liked"), "comment": post.pop("commented")}
+        post["done"] = [name for name, is_done in flags.items() if is_done]
+    return SeenItem(**{**post, "done": tuple(post["done"])})
 
 
 def _caps_from(data: Mapping[str, Any]) -> Caps:

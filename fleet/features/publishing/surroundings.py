@@ -19,7 +19,8 @@ from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.engine.jobs.models import STANDING, JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.jobs.usage import Writes, as_object, writes_after, writes_of
-from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
+from fleet.features.publishing.kinds import COMMENT, CONNECT, POST, REACT
+from fleet.features.publishing.rules import REACTIONS
 
 _NOW = sa.func.statement_timestamp()
 _IS_OUT = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
@@ -74,7 +75,7 @@ def _reactions(targets: Any, *, of: Any) -> sa.ScalarSelect[Any]:
         .where(
             JobRow.agent_id == of,
             JobRow.target == sa.func.any(targets),
-            JobRow.kind.in_((LIKE, COMMENT, REACT, CONNECT)),
+            JobRow.kind.in_((*REACTIONS, COMMENT, REACT, CONNECT)),
             *STANDING,
         )
         .scalar_subquery()

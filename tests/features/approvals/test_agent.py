@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.adapters import base
+from fleet.adapters.social import FeedItem
 from fleet.core import events, ids
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
@@ -82,7 +83,8 @@ def later(fleet: Fleet, request: Request, **by: float) -> None:
     """Let time pass for one request."""
     fleet.sql(
         "UPDATE approval_requests SET created_at = created_at - :by, expires_at = expires_at - :by,"
-        " escalate_at = escalate_at - :by, next_step_at = next_step_at - :by WHERE id = :id",
+        " escalate_at = escalate_at - :by, reminded_at = reminded_at - :by, next_step_at = next_step_at - :by"
+        " WHERE id = :id",
         id=request.id, by=timedelta(**by),
     )  # fmt: skip
 
@@ -258,7 +260,7 @@ def test_an_edit_is_told_to_the_room_and_a_revision_needs_somebody_who_can(
 def dead_comment(fleet: Fleet) -> JobRow:
     """Let an agent's comment die."""
     agent = fleet.agent(username="ben_1", name="Ben")
-    fleet.surface.posts = [base.FeedItem("p1", "zoe", "Zoe", "a harbour", 0, 0)]
+    fleet.surface.posts = [FeedItem("p1", "zoe", "Zoe", "a harbour", 0, 0)]
     key = agent_commands.trigger(fleet.deps, "ben_1", action="comment", by="test")
     tick(fleet.deps, key)
     fleet.surface.faults.append(raises(base.Refused("banned here")))

@@ -25,7 +25,8 @@ MOMENTS = st.timedeltas(timedelta(days=-20), timedelta(days=33)).map(lambda sinc
 TIMES = st.builds(
     lambda born, life, escalation, marks: Times(born, born + life, escalation and born + escalation, *marks),
     MOMENTS, st.timedeltas(timedelta(minutes=1), timedelta(days=9)),
-    st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=9)), st.tuples(*[st.booleans()] * 3),
+    st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=9)),
+    st.tuples(st.booleans(), st.none() | MOMENTS, st.booleans()),
 )  # fmt: skip
 IDS = st.lists(st.uuids(), max_size=3).map(tuple)
 SEEN = st.builds(
@@ -38,6 +39,15 @@ def test_a_moment_that_was_written_down_is_decided_the_same(moment: ApprovalObse
     decision = decide(moment, random.Random(1))
     assert decide(from_data(to_data(moment)), random.Random(2)) == decision
     assert (decision.action is None) == (decision.thought == "")
+
+
+def test_a_moment_that_an_earlier_version_recorded_is_read() -> None:
+    times = [Times(NOW, NOW + timedelta(days=7), announced=True, reminded_at=at) for at in (None, NOW)]
+    late = NOW + timedelta(days=6, hours=12)
+    data = to_data(ApprovalObservation(late, tuple(OpenRequest(uuid.uuid4(), one) for one in times)))
+    for one in data["waiting"]:
+        one["times"]["reminded"] = one["times"].pop("reminded_at") is not None
+    assert [step_due(one.times, late) for one in from_data(data).waiting] == [Step.REMIND, None]
 
 
 @given(SEEN)

@@ -17,7 +17,7 @@ from fleet.core.errors import InvalidInput
 from fleet.features.approvals import rule_file
 from fleet.features.approvals.rules import (
     DEFAULT_RULE,
-    REMIND_BEFORE,
+    REMINDERS,
     Condition,
     Op,
     Person,
@@ -124,12 +124,14 @@ def test_one_person_is_one_voice_through_whichever_door() -> None:
     assert not is_enough([], 1)
 
 
-@given(SPANS, st.none() | SPANS, SPANS, st.booleans(), st.booleans(), st.booleans())
+@given(SPANS, st.none() | SPANS, SPANS, st.booleans(), st.none() | SPANS, st.booleans())
 def test_time_asks_for_each_step_once_and_for_the_end_at_last(
-    life: timedelta, escalation: timedelta | None, step: timedelta, announced: bool, reminded: bool, escalated: bool
-) -> None:
+    life: timedelta, escalation: timedelta | None, step: timedelta, announced: bool, reminded: timedelta | None,
+    escalated: bool,
+) -> None:  # fmt: skip
     escalate_at = None if escalation is None else NOW + escalation
-    times = Times(NOW, NOW + life, escalate_at, announced, reminded, escalated)
+    reminded_at = None if reminded is None else NOW + reminded
+    times = Times(NOW, NOW + life, escalate_at, announced, reminded_at, escalated)
     assert NOW <= next_step_at(times) <= times.expires_at
     assert step_due(times, next_step_at(times)) is not None
     assert step_due(times, next_step_at(times) - timedelta(microseconds=1)) is None
@@ -140,7 +142,7 @@ def test_a_reminder_comes_a_day_before_the_end_or_at_half_time() -> None:
     def reminded_at(life: timedelta) -> datetime:
         return next_step_at(Times(NOW, NOW + life, announced=True))
 
-    assert reminded_at(timedelta(days=7)) == NOW + timedelta(days=7) - REMIND_BEFORE
+    assert reminded_at(timedelta(days=7)) == NOW + timedelta(days=7) - REMINDERS[0]
     assert reminded_at(timedelta(minutes=1440)) == NOW + timedelta(hours=12)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from fleet.features.approvals.rules import Step, Times, step_due
 
 _MOST_LISTED = 20
-_INSTANTS = ("created_at", "expires_at", "escalate_at")
+_INSTANTS = ("created_at", "expires_at", "escalate_at", "reminded_at")
 SUBJECTS: Mapping[Step, str] = {
     Step.ANNOUNCE: "approval.requested",
     Step.REMIND: "approval.reminder",
@@ -155,5 +155,8 @@ def from_data(data: Mapping[str, Any]) -> ApprovalObservation:
 
 
 def _read(one: Mapping[str, Any]) -> Times:
-    instants = {name: one[name] and datetime.fromisoformat(one[name]) for name in _INSTANTS}
-    return Times(**{**one, **instants})
+    recorded = dict(one)
+    if "reminded" in recorded:  # an earlier version kept a flag; there was one reminder
+        recorded["reminded_at"] = recorded["expires_at"] if recorded.pop("reminded") else None
+    instants = {name: recorded[name] and datetime.fromisoformat(recorded[name]) for name in _INSTANTS}
+    return Times(**{**recorded, **instants})

@@ -51,12 +51,12 @@ def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | 
 def _marked(tx: Tx, request: Request, step: Step, now: datetime) -> Request:
     """Note what was done, and when the next thing is to be. Whoever is told of the end was told of the beginning."""
     after = replace(
-        request.times, announced=True, reminded=request.times.reminded or step is Step.REMIND,
+        request.times, announced=True, reminded_at=now if step is Step.REMIND else request.reminded_at,
         escalated=request.times.escalated or step is Step.ESCALATE,
     )  # fmt: skip
     values: dict[str, Any] = {
         "announced_at": request.announced_at or now,
-        "reminded_at": request.reminded_at or (now if after.reminded else None),
+        "reminded_at": after.reminded_at,
         "escalated_at": request.escalated_at or (now if after.escalated else None),
         "next_step_at": ruling.next_step_at(after),
     }

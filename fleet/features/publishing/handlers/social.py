@@ -11,11 +11,9 @@ from fleet.adapters.base import AnyAction
 from fleet.adapters.social import (
     COMMENT,
     CONNECT,
-    LIKE,
     REACT,
     CommentPayload,
     ConnectPayload,
-    LikePayload,
     ReactionPayload,
     social,
 )
@@ -24,6 +22,7 @@ from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
+from fleet.features.publishing.rules import REACTIONS
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
@@ -63,12 +62,13 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:
     return WrittenDraft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)
 
 
-def like(work: Work) -> AnyAction | Skipped:
-    """Return the like."""
+def wordless(work: Work) -> AnyAction | Skipped:
+    """Return a like, or another reaction without words: the one that the job's kind names."""
     stale = approved.why_not(work)
     if stale is not None:
         return stale
-    return work.action(LIKE, LikePayload(work.target))
+    action = REACTIONS[work.claim.kind].type
+    return work.action(action, action.payload(work.target))
 
 
 def react(work: Work) -> AnyAction | Skipped:

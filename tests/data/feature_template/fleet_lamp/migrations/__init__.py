@@ -1,0 +1,1 @@
+"""Alembic revisions of the lamp's table, on the branch `lamp`."""
