@@ -41,6 +41,7 @@ from fleet.adapters.social import (
     Offers,
     SaidComment,
 )
+from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, Tx
 from fleet.core.db.group_commit import GroupCommit
 from fleet.core.queue import Message
@@ -355,8 +356,8 @@ class Fleet:
 
     def now(self, tx: Any) -> datetime:
         """Return the database's time."""
-        value: datetime = tx.scalar(sa.select(sa.func.clock_timestamp()))
-        return value
+        now: datetime = tx.now()
+        return now
 
     def job(self, job_id: uuid.UUID) -> JobRow:
         """Return a job as it stands."""
@@ -392,7 +393,7 @@ class Fleet:
         self.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE state IN ('ready', 'unknown')")
 
 
-def make_fleet(database_url: str, **settings: Any) -> Fleet:
+def make_fleet(database_url: str, *, clock: Clock = SYSTEM, **settings: Any) -> Fleet:
     """Build the loop on a database, with a surface, a writer and a bell that tests hold in their hands."""
     surface, words, bell = Surface(), Words(), Bell()
     values = {
@@ -401,7 +402,7 @@ def make_fleet(database_url: str, **settings: Any) -> Fleet:
     caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
     config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
-        settings=config, db=Database(database_url, pool_size=5), publisher=bell,  # type: ignore[arg-type]
+        settings=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
         parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),
     )  # fmt: skip
     deps._gateways["floimg"] = Gateway(

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from fleet.adapters.base import ActionType, Adapter, AnyAction, Cap, ImageOrder, Payload, PictureFile, Receipt
 from fleet.adapters.social import POST, social
-from fleet.core import clock
+from fleet.core.clock import SYSTEM, Clock
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
 
@@ -108,10 +108,11 @@ class Lease:
     """How long this process may act, on its own rising clock."""
 
     ends_at_s: float
+    clock: Clock = SYSTEM
 
     def left_s(self) -> float:
         """Return the seconds left; negative when it has run out."""
-        return self.ends_at_s - clock.monotonic_s()
+        return self.ends_at_s - self.clock.monotonic_s()
 
 
 class Gateway:

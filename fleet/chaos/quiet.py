@@ -27,7 +27,7 @@ _UP_WITHIN_S = 120.0
 _PULL_EVERY_S = 3.0
 _MOST_BEHIND = 10_000
 _LIVE = "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'sending', 'unknown')"
-_OPEN = "SELECT count(*) FROM ticks WHERE state IN ('due', 'deciding')"
+_OPEN = "SELECT count(*) FROM ticks WHERE decided_at IS NULL"
 # What is unknown keeps its settling time: a surface may still be about to show it.
 _PULL = sa.text(
     "UPDATE jobs SET next_attempt_at = CASE state WHEN 'ready' THEN clock_timestamp()"

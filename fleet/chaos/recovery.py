@@ -22,7 +22,7 @@ LAG_S = 5.0
 _ILLS = {
     "agents not woken": "SELECT count(*) FROM agents WHERE status = 'running' AND deleted_at IS NULL"
                         " AND next_tick_at < :since",
-    "ticks undecided": "SELECT count(*) FROM ticks WHERE state IN ('due', 'deciding') AND due_at < :since",
+    "ticks undecided": "SELECT count(*) FROM ticks WHERE decided_at IS NULL AND due_at < :since",
     "leases held": "SELECT count(*) FROM jobs j JOIN job_attempts a ON a.job_id = j.id"
                    " AND a.lease_token = j.lease_token WHERE j.lease_until IS NOT NULL AND a.started_at < :since",
     "outcomes unknown": "SELECT count(*) FROM jobs WHERE state = 'unknown' AND sending_at < :since",

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Tx
-from fleet.core.db.sql import Statement
+from fleet.core.db.sql import NOW, Statement
 from fleet.core.masking import mask_all
 from fleet.core.subjects import matches
 
@@ -77,7 +77,7 @@ class Event:
 _EMIT = Statement(
     sa.insert(EventRow)
     .inline()
-    .values({name: sa.bindparam(name) for name in ("subject", "agent_id", "job_id", "payload")})
+    .values(occurred_at=NOW, **{name: sa.bindparam(name) for name in ("subject", "agent_id", "job_id", "payload")})
 )
 
 
@@ -87,24 +87,10 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
     tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=mask_all(payload))
 
 
-def emitting(calls: sa.CTE, *, of: sa.CTE, job_id: sa.ColumnElement[Any] | None = None) -> sa.CTE:
-    """Return the recording of an event for each row of `of`, in a larger statement whose `calls` have what `TOLD`
-    names: `of` has the number of the call and the agent's id. Nothing is told without a subject.
-    """
-    job_id = sa.null() if job_id is None else job_id
-    query = sa.select(calls.c.subject, calls.c.payload, of.c.agent_id, job_id)
-    query = query.select_from(of.join(calls, of.c.n == calls.c.n)).where(calls.c.subject.is_not(None))
-    return sa.insert(EventRow).inline().from_select(["subject", "payload", "agent_id", "job_id"], query).cte("emitted")
-
-
-TOLD: Mapping[str, sa.types.TypeEngine[Any]] = {"subject": sa.String(), "payload": JSONB()}
-"""The columns of which `emitting` makes events."""
-
-
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Record many events at once; each row has subject, agent_id, job_id and payload."""
     if rows:
-        tx.execute(sa.insert(EventRow), mask_all(rows))
+        tx.execute(sa.insert(EventRow).values(occurred_at=tx.sql_now), mask_all(rows))
 
 
 def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
@@ -263,7 +249,7 @@ def _event(row: Any) -> Event:
 def prune(tx: Tx, *, days: int, limit: int) -> int:
     """Delete the oldest events, if they are past their retention; return how many."""
     oldest = sa.select(EventRow.id).order_by(EventRow.id).limit(limit).scalar_subquery()
-    cutoff = sa.func.clock_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
+    cutoff = tx.sql_now - sa.literal(timedelta(days=days), sa.Interval)
     # The oldest first, then their age: a search by age would step over every young event in the last batch.
     gone = sa.delete(EventRow).where(EventRow.id.in_(oldest), EventRow.occurred_at < cutoff)
     return tx.execute(gone.execution_options(synchronize_session=False)).rowcount

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
 
-from fleet.core.db import Tx
+from fleet.core.db import Also
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents.loop import ActingAgent
@@ -49,13 +49,13 @@ class Decision(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What follows from a decision: jobs, and what is only state, written in the transaction that records it.
+    """What follows from a decision, in the transaction that records it: jobs, and `also` for what is only state.
 
-    `then` returns further jobs, if what it found asks for any. Agent types without it are recorded in one round trip.
+    A decision without `also` is recorded in one round trip.
     """
 
     jobs: Sequence[NewJob]
-    then: Callable[[Tx], Sequence[NewJob]] | None = None
+    also: Also | None = None
 
 
 class Behaviour(Protocol):

@@ -13,22 +13,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core import events
 from fleet.core.db import Database, Tx
-from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow, ControlRow
+from fleet.engine.sql import group_statement, statement
 
 SCOPES = ("fleet", "surface", "persona", "agent", "kind")
 ALL = "*"
 BUDGET = "budget"
 """Who sets a pause for a spent budget."""
-_CLOCK = sa.func.clock_timestamp()
+_READ_HOLDS = statement("read_holds")
+_READ_KILL_SWITCH = group_statement("read_kill_switch")
 _A_MOMENT = timedelta(seconds=3)
-_IN_FORCE = sa.or_(ControlRow.until.is_(None), ControlRow.until > _CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +59,16 @@ class Hold:
 
 def in_force(tx: Tx) -> list[Hold]:
     """Return every hold in force, the kill switch first."""
-    row: Any = tx.run(_ALL_IN_FORCE).fetchone()
+    row: Any = tx.run(_READ_HOLDS).fetchone()
     return read(row.holds)
 
 
-def in_force_column() -> sa.Label[Any]:
-    """Return every hold in force as one column, `holds`, of a larger statement; `read` makes it a list."""
-    row = ControlRow
-    fields = sa.func.jsonb_build_array(row.scope, row.key, row.hold, row.reason, row.until, row.set_by, row.set_at)
-    found = sa.func.jsonb_agg(aggregate_order_by(fields, row.hold, row.set_at))
-    query = sa.select(sa.func.coalesce(found, sa.literal_column("'[]'::jsonb", JSONB))).where(_IN_FORCE)
-    return query.scalar_subquery().label("holds")
-
-
 def read(holds: Sequence[Any]) -> list[Hold]:
-    """Return the holds that stand in the column `holds`."""
+    """Return the holds that stand in the column `holds` (`fleet/engine/sql/_holds.sql`)."""
     return [
         Hold(scope, key, hold, reason, datetime.fromisoformat(until) if until else None, by, datetime.fromisoformat(at))
         for scope, key, hold, reason, until, by, at in holds
     ]
-
-
-_ALL_IN_FORCE = Statement(sa.select(in_force_column()))
 
 
 def covering(
@@ -100,18 +88,8 @@ def covering(
 
 def kill_reason(db: Database) -> str | None:
     """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
-    thrown = db.run(_KILLED, asked=1)
+    thrown = db.run(_READ_KILL_SWITCH, scope="fleet")
     return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
-
-
-def _killing() -> GroupStatement:
-    calls = given(asked=sa.Integer())
-    thrown = (ControlRow.scope == "fleet", ControlRow.key == ALL, ControlRow.hold == "kill")
-    query = sa.select(calls.c.n, ControlRow.reason, ControlRow.set_by).select_from(calls.join(ControlRow, sa.true()))
-    return GroupStatement(query.where(*thrown), order="asked")
-
-
-_KILLED = _killing()
 
 
 def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:
@@ -185,11 +163,11 @@ def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetim
 
     A moment sooner is no sooner: that is somebody's second click.
     """
-    values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": _CLOCK}
+    values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": tx.sql_now}
     ends_sooner = (
         ControlRow.until.is_not(None)
         if until is None
-        else sa.or_(ControlRow.until < until - _A_MOMENT, ControlRow.until <= _CLOCK)
+        else sa.or_(ControlRow.until < until - _A_MOMENT, ControlRow.until <= tx.sql_now)
     )
     statement = (
         insert(ControlRow)

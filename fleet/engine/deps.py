@@ -16,7 +16,8 @@ from fleet.accounts.keys import Keys
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Cap, TokenRefused
 from fleet.adapters.gateway import Caps, Gateway, Policy
-from fleet.core import clock, queue
+from fleet.core import queue
+from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, sql
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
@@ -52,6 +53,11 @@ class Deps:
     _batches: list[BatchWriter | None] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one part may need another
+
+    @property
+    def clock(self) -> Clock:
+        """The time of this process and of its statements."""
+        return self.db.clock
 
     def gateway(self, surface: str) -> Gateway:
         """Return the door to a surface. Raises NotFound for an unknown one, TokenRefused for a lost token."""
@@ -158,7 +164,7 @@ class Deps:
             with self.db.transaction() as tx:
                 return tx.now()
         except Unavailable:
-            return clock.now()
+            return self.clock.now()
 
     def close(self) -> None:
         """Close all connections."""
@@ -205,14 +211,17 @@ def preload(settings: Settings) -> None:
     sql.compile_all()
 
 
-def build(settings: Settings) -> Deps:
-    """Connect everything that the loop needs. Raises InvalidInput for settings that cannot work."""
+def build(settings: Settings, *, clock: Clock = SYSTEM) -> Deps:
+    """Connect everything that the loop needs. `clock` may be virtual, for a simulation.
+
+    Raises InvalidInput for settings that cannot work.
+    """
     models.check(settings)
     signing.check(settings)
     caps_of(settings)
     deps = Deps(
         settings=settings,
-        db=Database(settings.database_url, pool_size=settings.pool_size),
+        db=Database(settings.database_url, pool_size=settings.pool_size, clock=clock),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],
     )

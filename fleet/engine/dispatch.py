@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from fleet.core import clock, ids, logs
+from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.failpoints import Point, reach
@@ -29,7 +29,7 @@ _LATEST = timedelta(minutes=30)
 
 def dispatch(deps: Deps) -> int:
     """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
-    until_s = clock.monotonic_s() + _TURN_S
+    until_s = deps.clock.monotonic_s() + _TURN_S
     if not loop.anybody_due(deps.db):
         return 0
     claimed, opened = _one_batch(deps)
@@ -42,7 +42,7 @@ def dispatch(deps: Deps) -> int:
 def _batches(deps: Deps, until_s: float) -> int:
     """Work through one batch after another, beside others who do; return how many ticks were opened."""
     opened = 0
-    while clock.monotonic_s() < until_s:
+    while deps.clock.monotonic_s() < until_s:
         claimed, new = _one_batch(deps)
         opened += new
         if claimed < deps.settings.dispatch_batch:

@@ -1,11 +1,13 @@
-"""Rings the bell for ticks and jobs: which task, on which queue. Called after COMMIT only."""
+"""Messages for ticks and jobs: which task, on which queue. They are sent after COMMIT only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from fleet.core.db import Tx
 from fleet.core.queue import Message, Publisher
-from fleet.engine.jobs.ledger import Ring
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob, Ring
 from fleet.engine.jobs.ticks import TickKey
 
 
@@ -18,3 +20,11 @@ def ring_jobs(publisher: Publisher, rings: Iterable[Ring]) -> None:
     """Tell the workers that jobs are ready, each in the queue of its priority."""
     due = [ring for ring in rings if ring.is_published]
     publisher.publish([Message(f"fleet.{ring.kind}", (str(ring.job_id),), ring.priority) for ring in due])
+
+
+def add_jobs(tx: Tx, publisher: Publisher, jobs: Sequence[NewJob]) -> list[Ring]:
+    """Add jobs in a transaction, and publish those that are due once it has committed. Return those that are new."""
+    rings = ledger.add(tx, jobs)
+    if rings:
+        tx.afterwards(lambda: ring_jobs(publisher, rings))
+    return rings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fleet.access import idempotency_keys, maintenance
-from fleet.core import clock, events, logs
+from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
@@ -58,7 +58,7 @@ def sweep(deps: Deps) -> Swept:
         _count(tx, ticks_released=released_ticks, ticks_skipped=skipped_ticks, jobs_released=released_jobs,
                jobs_ended=ended_jobs)  # fmt: skip
         reach(Point.SWEEP_RELEASED)
-    _show_at_nothing(deps, [*released_jobs, *ended_jobs])
+    _clear_actions(deps, [*released_jobs, *ended_jobs])
     long_queues = _long_queues(deps)
     patience = recovery.PATIENCE if "ticks" in long_queues else 1
     with deps.db.transaction() as tx:
@@ -99,7 +99,7 @@ def _long_queues(deps: Deps) -> frozenset[str]:
         return frozenset()
 
 
-def _show_at_nothing(deps: Deps, moved: list[RecoveredJob]) -> None:
+def _clear_actions(deps: Deps, moved: list[RecoveredJob]) -> None:
     """Take what has ended off the agents' rows, with no job's row held: who stops an agent has its row, and wants those
     of its jobs.
     """
@@ -143,10 +143,10 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
     Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
     jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
     """
-    until_s, gone, left = clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().parts("pruners")]
+    until_s, gone, left = deps.clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().parts("pruners")]
     with deps.db.transaction() as tx:
         days.fold(tx)  # calls go only once their sums are kept
-    while left and clock.monotonic_s() < until_s:
+    while left and deps.clock.monotonic_s() < until_s:
         numbers = [prune_batch(deps, prune_some) for prune_some in left]
         gone += sum(numbers)
         left = [

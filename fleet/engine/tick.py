@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
-from fleet.core import clock, events, ids, logs
+from fleet.core import events, ids, logs
 from fleet.core.db import Tx
-from fleet.core.db.sql import GroupStatement, given
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, system_agents
@@ -28,12 +26,14 @@ from fleet.engine.attempts import error_policy
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, ticks
-from fleet.engine.jobs.ledger import Ring
 from fleet.engine.jobs.outcomes import Held
 from fleet.engine.jobs.ticks import ClaimedTick, TickKey
 from fleet.engine.registry import AUTONOMOUS
+from fleet.engine.sql import group_statement
 
 log = logs.get(__name__)
+_CLAIM_TICK = group_statement("claim_tick")
+_RECORD_DECISION = group_statement("record_decision")
 _MODE = "mode"
 """The key of recorded inputs that names the mode of the agent."""
 
@@ -41,7 +41,7 @@ _MODE = "mode"
 def tick(deps: Deps, key: TickKey) -> None:
     """Decide one tick, if nobody has yet."""
     deps.refresh()
-    started_s = clock.monotonic_s()
+    started_s = deps.clock.monotonic_s()
     claimed_agent = _claim(deps, key)
     if claimed_agent is None:
         return
@@ -53,7 +53,7 @@ def tick(deps: Deps, key: TickKey) -> None:
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the tick ends and says so
         _give_up(deps, claimed_agent, error)
         return
-    duration_ms = round((clock.monotonic_s() - started_s) * 1000)
+    duration_ms = round((deps.clock.monotonic_s() - started_s) * 1000)
     reach(Point.TICK_DECIDED)
     try:
         _record(deps, claimed_agent, _Thought(behaviour, moment, decision, duration_ms))
@@ -69,7 +69,7 @@ def dice_of(key: TickKey) -> random.Random:
 
 
 def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
-    rows = deps.db.run(_CLAIM, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
+    rows = deps.db.run(_CLAIM_TICK, **ticks.claim_parameters(key, lease_s=deps.settings.lease_s))
     if not rows:  # a second delivery, or an echo of the sweep's
         with deps.db.transaction() as tx:
             events.emit(tx, "tick.duplicate", agent_id=key.agent_id, tick_no=key.tick_no)
@@ -84,19 +84,6 @@ def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
         if ticks.skip_tick(tx, claimed, why=why):
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
     return None
-
-
-def _claiming() -> GroupStatement:
-    """Return T1: the claim, the agent, and what holds anybody back, in one statement."""
-    claimed = ticks.claiming(given(**ticks.CLAIM))
-    told = (claimed.c.n, claimed.c.token, claimed.c.due_at, claimed.c.asked_for, claimed.c.requested_by)
-    now = sa.func.clock_timestamp().label("now")
-    query = sa.select(*told, now, controls.in_force_column(), *loop.ACTOR)
-    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    return GroupStatement(query, order="an_agent")
-
-
-_CLAIM = _claiming()
 
 
 def _why_not(agent: ActingAgent, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
@@ -127,18 +114,16 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
         "agent": agent.name, "persona": agent.persona_id, "tick_no": key.tick_no, "action": decision.action,
         "thought": decision.thought,
     }  # fmt: skip
-    more: list[Ring] = []
-    then = acts.then
     rows = deps.db.run(
-        _RECORD,
-        None if then is None else lambda tx: more.extend(ledger.add(tx, then(tx))),
+        _RECORD_DECISION,
+        acts.also,
         **ticks.record_parameters(
             claimed_agent.tick,
             inputs=_inputs(agent, behaviour.to_data(thought.moment)),
             outcome=decision.outcome(),
             duration_ms=thought.duration_ms,
         ),
-        **ledger.add_parameters(acts.jobs),
+        jobs=ledger.job_documents(acts.jobs),
         thought=decision.thought[:1000],
         action=decision.action,
         subject="agent.thought" if decision.thought else None,
@@ -149,7 +134,7 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
         return
     reach(Point.TICK_RECORDED)
     try:
-        publish.ring_jobs(deps.publisher, [*ledger.new_rings(rows), *more])
+        publish.ring_jobs(deps.publisher, ledger.new_rings(rows))
     except Unavailable as error:
         log.warning("jobs_not_rung", agent_id=str(agent.id), error=str(error))  # the sweep rings
     reach(Point.TICK_PUBLISHED)
@@ -158,22 +143,6 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
 def _inputs(agent: ActingAgent, data: dict[str, Any]) -> dict[str, Any]:
     """Return what a decision rested on, with the mode in which the agent made it."""
     return data if agent.autonomy == AUTONOMOUS else {**data, _MODE: agent.autonomy}
-
-
-def _recording() -> GroupStatement:
-    """Return T3 in one statement: a row for each new job, one without a job if there is none, or none if fenced."""
-    calls = given(**ticks.RECORD, **loop.SHOW, **events.TOLD, jobs=JSONB())
-    recorded = ticks.recording(calls)
-    wanted = ledger.wanted_by(calls, of=recorded)
-    added = ledger.adding(wanted)
-    new = sa.select(wanted.c.n, *added.c).join_from(added, wanted, added.c.id == wanted.c.id).cte("new")
-    query = sa.select(recorded.c.n, *(new.c[name] for name in added.c.keys()))  # noqa: SIM118 - no dictionary
-    query = query.select_from(recorded.outerjoin(new, new.c.n == recorded.c.n))
-    shown = loop.showing(calls, of=recorded, when=new)
-    return GroupStatement(query.add_cte(shown, events.emitting(calls, of=recorded)), order="an_agent")
-
-
-_RECORD = _recording()
 
 
 def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
@@ -188,7 +157,7 @@ def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
     with deps.db.transaction() as tx:
         if not ticks.skip_tick(tx, claimed_agent.tick, why=why, error=not isinstance(verdict.outcome, Held)):
             return
-        loop.show_at_nothing(tx, agent.id)
+        loop.clear_action(tx, agent.id)
         events.emit(
             tx, "agent.tick.skipped", agent_id=agent.id, agent=agent.name, tick_no=key.tick_no, reason=why
         )  # fmt: skip

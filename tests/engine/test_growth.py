@@ -157,9 +157,9 @@ def test_what_is_looked_for_kind_by_kind_is_found_by_its_index(
     plans: list[str] = []
     run = Statement.run
 
-    def explained(self: Statement, connection: Any, values: dict[str, Any]) -> Any:
+    def explained(self: Statement, connection: Any, values: dict[str, Any], **time: Any) -> Any:
         plans.append(" ".join(row[0] for row in connection.execute(b"EXPLAIN " + self._compiled[0], values)))
-        return run(self, connection, values)
+        return run(self, connection, values, **time)
 
     monkeypatch.setattr(Statement, "run", explained)
     with fleet.deps.db.transaction() as tx:

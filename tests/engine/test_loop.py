@@ -7,7 +7,6 @@ import itertools
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from fleet.adapters import base
 from fleet.adapters.social import FeedItem
 from fleet.core import failpoints
+from fleet.core.clock import Clock
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.engine.agents.loop import Due
@@ -90,9 +90,14 @@ def test_dispatch_goes_on_until_nobody_is_due(fleet: Fleet) -> None:
     assert len(fleet.bell.take()) == len(agents)
 
 
-def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet) -> None:
     seconds = itertools.count(step=0.6)
-    monkeypatch.setattr("fleet.engine.dispatch.clock", SimpleNamespace(monotonic_s=lambda: next(seconds)))
+
+    class Hurried(Clock):
+        def monotonic_s(self) -> float:
+            return next(seconds)
+
+    fleet.deps.db.clock = Hurried()
     for _ in range(7):
         fleet.agent()
     assert [dispatch(in_batches_of(2, fleet)) for _ in range(2)] == [4, 3]
@@ -127,7 +132,10 @@ def test_an_agent_with_an_undecided_tick_gets_no_second_one(fleet: Fleet) -> Non
 
 def test_a_tick_that_was_opened_before_is_not_rung_for_again(fleet: Fleet) -> None:
     again, new = fleet.agent(), fleet.agent()
-    fleet.sql("INSERT INTO ticks (agent_id, tick_no, state, due_at) VALUES (:id, 1, 'decided', now())", id=again)
+    fleet.sql(
+        "INSERT INTO ticks (agent_id, tick_no, state, due_at, decided_at) VALUES (:id, 1, 'decided', now(), now())",
+        id=again,
+    )
     assert dispatch(fleet.deps) == 1
     assert [message.args for message in fleet.bell.take()] == [(str(new), 1)]
 
@@ -138,7 +146,7 @@ def test_dispatch_does_not_wait_for_a_decision_that_is_being_recorded(fleet: Fle
     assert dispatch(fleet.deps) == 1
     due_again(fleet)
     with fleet.deps.db.transaction() as tx:
-        tx.execute(sa.text("UPDATE ticks SET state = 'decided'"))
+        tx.execute(sa.text("UPDATE ticks SET state = 'decided', decided_at = now()"))
         assert dispatch(fleet.deps) == 0
         tx.execute(sa.text("UPDATE agents SET last_thought = 'recorded'"))
 

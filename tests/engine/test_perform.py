@@ -13,6 +13,7 @@ from fleet.adapters import base
 from fleet.adapters import gateway as guard
 from fleet.adapters.base import AnyAction, Resolution
 from fleet.core import events, ids
+from fleet.core.clock import Clock
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
 from fleet.engine.agents.models import AgentStatus
 from fleet.engine.attempts import perform as perform_module
@@ -738,7 +739,7 @@ def test_a_job_past_its_time_is_skipped_if_nobody_tried_and_dead_if_somebody_did
 def test_a_worker_whose_clock_is_wrong_waits_by_the_databases(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
 ) -> None:
-    monkeypatch.setattr("fleet.core.clock.now", lambda: datetime.now(UTC) + wrong_by)
+    monkeypatch.setattr(Clock, "now", lambda _: datetime.now(UTC) + wrong_by)
     job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=30))]
     perform(fleet.deps, job)

@@ -28,11 +28,12 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from fleet.core import clock, logs
+from fleet.core.clock import Clock
 from fleet.core.db import link as db_link
 from fleet.core.db import roles
 from fleet.core.db.errors import explained, separating
 from fleet.core.db.group_commit import CarryOut, GroupCommit, Item, Result
-from fleet.core.db.sql import GroupStatement, Statement, as_json
+from fleet.core.db.sql import NOW, GroupStatement, Statement, as_json
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.workarounds.sqlalchemy import wrapped
 
@@ -72,8 +73,9 @@ def one_of(column: str, values: type[StrEnum]) -> str:
 class Tx:
     """One transaction: SQL through `execute` or `run`, and calls to make once it has committed."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
         self._afterwards: list[Callable[[], None]] = []
 
     @functools.cached_property
@@ -92,7 +94,7 @@ class Tx:
     def run(self, statement: Statement, **values: Any) -> psycopg.Cursor[Any]:
         """Run a statement of the hot path. Rows that the session holds already do not see what it changes."""
         with self._as_ours():
-            return statement.run(self._driver, values)
+            return statement.run(self._driver, values, now=self._clock.statement_time())
 
     def run_all(
         self, statement: GroupStatement, calls: Sequence[dict[str, Any]], *, patience_ms: int
@@ -101,7 +103,8 @@ class Tx:
         if not calls:
             return []
         with self._as_ours():
-            return statement.run_all(self._driver, calls, patience_ms=patience_ms)
+            now = self._clock.statement_time()
+            return statement.run_all(self._driver, calls, patience_ms=patience_ms, now=now)
 
     @contextmanager
     def _as_ours(self) -> Iterator[None]:
@@ -120,6 +123,12 @@ class Tx:
         """Return the database's time, by which leases and due times are compared; workers' clocks may be wrong."""
         value: datetime = self.run(_NOW).fetchone()[0]  # type: ignore[index]
         return value
+
+    @property
+    def sql_now(self) -> sa.ColumnElement[datetime]:
+        """The time in an ordinary statement: the database's, or that of a virtual clock."""
+        virtual = self._clock.statement_time()
+        return sa.func.clock_timestamp() if virtual is None else sa.literal(virtual, sa.DateTime(timezone=True))
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call `call` when this transaction has committed; never if it rolls back.
@@ -143,13 +152,18 @@ class Tx:
                 log.warning("after_commit_failed", exc_info=True)
 
 
-_NOW = Statement(sa.select(sa.func.clock_timestamp()))
+Also = Callable[[Tx], None]
+"""Work for a transaction of somebody else, always handed over as `also`: it is called with the transaction once the
+statement that it belongs to has found its row, and before COMMIT. What it raises undoes both."""
+
+_NOW = Statement(sa.select(NOW))
 
 
 class Database:
-    """A pool of connections. Build it after fork; one a process."""
+    """A pool of connections. Build it after fork; one a process. `clock` gives the time of its statements."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, clock: Clock = clock.SYSTEM) -> None:
+        self.clock = clock
         if not url:
             raise InvalidInput(
                 "No database is set.",
@@ -190,27 +204,27 @@ class Database:
         read again (every move is guarded, so asking twice is harmless).
         """
         with explained(), self.engine.connect() as connection, connection.begin():
-            tx = Tx(connection)
+            tx = Tx(connection, self.clock)
             yield tx
             tx.end()
         tx.run_afterwards()
 
-    def run(self, statement: Statement, then: Callable[[Tx], None] | None = None, **values: Any) -> list[Any]:
+    def run(self, statement: Statement, also: Also | None = None, **values: Any) -> list[Any]:
         """Run one statement as a transaction of its own, in one round trip, and return its rows.
 
-        A GroupStatement goes together with what other threads ask of it at this moment. `then` is what follows in the
+        A GroupStatement goes together with what other threads ask of it at this moment. `also` is called in the
         same transaction if there are any rows. Raises as `transaction` does.
         """
-        if then is not None:
+        if also is not None:
             with self.transaction() as tx:
                 rows = tx.run(statement, **values).fetchall()
                 if rows:
-                    then(tx)
+                    also(tx)
             return rows
         if isinstance(statement, GroupStatement):
             return self.together(self._carrying_out(statement), values)
         with self._committing_each() as driver:
-            cursor = statement.run(driver, values)
+            cursor = statement.run(driver, values, now=self.clock.statement_time())
             return cursor.fetchall() if cursor.description else []
 
     def together(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
@@ -224,7 +238,8 @@ class Database:
 
     def _carry_out(self, statement: GroupStatement, calls: list[dict[str, Any]], patience_ms: int) -> list[list[Any]]:
         with self._committing_each() as driver:
-            return statement.run_all(driver, calls, patience_ms=patience_ms)
+            now = self.clock.statement_time()
+            return statement.run_all(driver, calls, patience_ms=patience_ms, now=now)
 
     @contextmanager
     def _committing_each(self) -> Iterator[psycopg.Connection[Any]]:

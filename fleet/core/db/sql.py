@@ -1,18 +1,20 @@
 """SQL for the hot path: statements that are compiled once, and values that come as one table.
 
-Written by the rooms in SQLAlchemy Core, run by `fleet.core.db` alone. Knows no connection of its own. A step of the
-loop (T1, T3, J1, J5) is one GroupStatement, which `fleet.engine` joins from parts of several rooms. To each part
-belong the columns that it reads of `given` (as `CLAIM`), what fills them (`claim_parameters`) and itself (`claiming`).
+A statement is a named `.sql` file (`read`) or an expression of SQLAlchemy Core. `fleet.core.db` alone runs them; this
+module has no connection of its own. A step of the loop (T1, T3, J1, J5) is one GroupStatement in one file
+(`fleet.engine.sql`). Each statement may use the parameter `now`: see `NOW`.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.resources
 import json
 import re
 import uuid
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -47,8 +49,79 @@ def compile_all() -> None:
         _ = statement._compiled
 
 
+NOW = sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.clock_timestamp())
+"""The time in a Statement of SQLAlchemy Core: the database's, or that of a virtual clock (`fleet.core.clock`)."""
+NOW_FOR_INDEX = sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.statement_timestamp())
+"""As NOW, but the same for all rows of a statement: only such a value can be looked up in an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """The text of a named statement, and what its header says.
+
+    The first lines of a file are comments: its name and a sentence; `calls by KEY:` with the columns of a
+    GroupStatement's calls and their types, or `parameters:` with those of a single one; `returns:` with the columns.
+    """
+
+    name: str
+    sentence: str
+    sql: str
+    parameters: Mapping[str, str]
+    order: str | None
+    """The column by which calls are put in order; None for a statement that takes one call."""
+    returns: tuple[str, ...]
+
+
+_HEADER = re.compile(r"(?:--[^\n]*\n)+")
+_FIELD = re.compile(r"(calls by (?P<order>\w+)|parameters|returns):(?P<value>.*)", re.DOTALL)
+_FRAGMENT = re.compile(r"\{(\w+)\}")
+_PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
+# The planner believes in a hundred rows of a function, and reads whole tables rather than look up as many keys. Of
+# what it cannot know, such as `n % 1`, it believes that it holds for one row of them.
+# `lock_timeout` holds for this statement alone, and is set before its first row is seen, let alone locked.
+_CALLS = (
+    "SELECT call.* FROM (SELECT set_config('lock_timeout', :patience::text, true)) AS patience,"
+    " jsonb_to_recordset(:calls::jsonb) AS call(n integer, {columns}) WHERE call.n % 1 = 0"
+)
+
+
+def read(package: str, name: str) -> SqlFile:
+    """Read a statement from the file `name`.sql of a package.
+
+    In its text `:name` is a parameter, `{calls}` the table of calls with the number of each as `n`, and `{name}` the
+    text of the file `_name.sql` beside it.
+    """
+    folder = importlib.resources.files(package)
+    text = (folder / f"{name}.sql").read_text("utf-8")
+    header = _HEADER.match(text)
+    if header is None:
+        raise ValueError(f"{name}.sql does not begin with a comment that says what it does")
+    title, *fields = re.split(r"\n-- (?=calls by|parameters:|returns:)", header[0].strip())
+    order, parameters, returns = None, "", ""
+    for found in map(_FIELD.match, fields):
+        assert found is not None
+        value = " ".join(found["value"].replace("\n--", " ").split())
+        if found[1] == "returns":
+            returns = value
+        else:
+            order, parameters = found["order"], value
+    parts = {"calls": _CALLS.format(columns=parameters)}
+
+    def part(found: re.Match[str]) -> str:
+        return parts.get(found[1]) or _stripped((folder / f"_{found[1]}.sql").read_text("utf-8"))
+
+    sql = _FRAGMENT.sub(part, _stripped(text))
+    named = dict(one.split(" ", 1) for one in parameters.split(", ") if one)
+    sentence = title.replace("\n--", "").removeprefix("-- ")
+    return SqlFile(name, sentence, f"/* {name} */ {sql}", named, order, tuple(filter(None, returns.split(", "))))
+
+
+def _stripped(text: str) -> str:
+    return re.sub(r"--[^\n]*\n", "", text).strip()
+
+
 class Statement:
-    """A statement of the hot path: written in Core, compiled once, run by the driver itself.
+    """A statement of the hot path: a named file or an expression of Core, compiled once, run by the driver itself.
 
     SQLAlchemy's own way through a statement costs three times the driver's (measured), and building one anew costs as
     much again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
@@ -57,23 +130,31 @@ class Statement:
     are common and others rare, a plan for any of them serves the common ones, and for a rare one walks whole tables.
     """
 
-    def __init__(self, statement: sa.ClauseElement, *, prepared: bool = True) -> None:
+    def __init__(self, statement: sa.ClauseElement | SqlFile, *, prepared: bool = True) -> None:
         self._statement, self._prepared = statement, prepared
         _MADE.add(self)
 
     @functools.cached_property
     def _compiled(self) -> tuple[bytes, Sequence[str]]:
         """Return the SQL, and the names of the values that are JSON."""
+        if isinstance(self._statement, SqlFile):
+            sql = _PARAMETER.sub(r"%(\1)s", self._statement.sql.replace("%", "%%")).encode()
+            if self._statement.order is not None:
+                return sql, ["calls"]
+            return sql, [name for name, kind in self._statement.parameters.items() if kind == "jsonb"]
         compiled: Any = self._statement.compile(dialect=LiteralDialect())  # type: ignore[no-untyped-call]
         documents = [name for bind, name in compiled.bind_names.items() if isinstance(bind.type, sa.JSON)]
         return str(compiled).encode(), documents
 
-    def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
-        """Run it and return the driver's cursor; rows have their columns as attributes."""
+    def run(
+        self, connection: psycopg.Connection[Any], values: dict[str, Any], *, now: datetime | None = None
+    ) -> psycopg.Cursor[Any]:
+        """Run it and return the driver's cursor; rows have their columns as attributes. `now` None: the database's."""
         sql, documents = self._compiled
         for name in documents:
             if values.get(name) is not None:
                 values[name] = Jsonb(values[name], dumps=as_json)
+        values["now"] = now
         return connection.cursor(row_factory=namedtuple_row).execute(sql, values, prepare=self._prepared)
 
 
@@ -81,32 +162,42 @@ class GroupStatement(Statement):
     """A statement that carries out many calls at once: its values are the rows of `given`, each with its number `n`.
 
     Its rows say by `n` whose they are. `order` names the value by which calls are put in order, so that two groups take
-    locks in the same one.
+    locks in the same one. A file names it in its header.
     """
 
-    def __init__(self, statement: sa.ClauseElement, *, order: str) -> None:
+    def __init__(self, statement: sa.ClauseElement | SqlFile, *, order: str = "") -> None:
         super().__init__(statement)
         self._order = order
+        self._columns: Set[str] | None = None
+        if isinstance(statement, SqlFile):
+            if statement.order is None:
+                raise ValueError(f"{statement.name}.sql does not say by what its calls are put in order")
+            self._order, self._columns = statement.order, statement.parameters.keys()
 
-    def run(self, connection: psycopg.Connection[Any], values: dict[str, Any]) -> psycopg.Cursor[Any]:
+    def run(
+        self, connection: psycopg.Connection[Any], values: dict[str, Any], *, now: datetime | None = None
+    ) -> psycopg.Cursor[Any]:
         """Carry out one call, however long it waits for locks."""
-        return super().run(connection, {"calls": [_numbered(0, values)], "patience": str(NO_END_MS)})
+        return super().run(connection, {"calls": [self._numbered(0, values)], "patience": str(NO_END_MS)}, now=now)
 
     def run_all(
-        self, connection: psycopg.Connection[Any], calls: Sequence[Mapping[str, Any]], *, patience_ms: int
-    ) -> list[list[Any]]:
+        self, connection: psycopg.Connection[Any], calls: Sequence[Mapping[str, Any]], *, patience_ms: int,
+        now: datetime | None = None,
+    ) -> list[list[Any]]:  # fmt: skip
         """Carry out several calls; return the rows of each. Locks are waited for so long, without an end if 0."""
         places = sorted(range(len(calls)), key=lambda place: str(calls[place][self._order]))
-        numbered = [_numbered(place, calls[place]) for place in places]
+        numbered = [self._numbered(place, calls[place]) for place in places]
         found: list[list[Any]] = [[] for _ in calls]
-        for row in super().run(connection, {"calls": numbered, "patience": str(patience_ms)}):
+        for row in super().run(connection, {"calls": numbered, "patience": str(patience_ms)}, now=now):
             found[row.n].append(row)
         return found
 
-
-def _numbered(number: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: str(value) if isinstance(value, _AS_TEXT) else value for name, value in values.items()}
-    return {"n": number, **plain}
+    def _numbered(self, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of a call. A value that is not given would be NULL without a word, so it is an error."""
+        if self._columns is not None and self._columns != values.keys():
+            raise TypeError(f"a call has {sorted(values)}; the statement takes {sorted(self._columns)}")
+        plain = {name: str(value) if isinstance(value, _AS_TEXT) else value for name, value in values.items()}
+        return {"n": number, **plain}
 
 
 _AS_TEXT = (uuid.UUID, datetime)
@@ -115,41 +206,18 @@ _AS_TEXT = (uuid.UUID, datetime)
 def given(**columns: sa.types.TypeEngine[Any]) -> sa.CTE:
     """Return the values of all calls of a GroupStatement as a table, with the number of the call as `n`.
 
-    Values are what JSON has, uuids and instants as text; documents are columns of type JSONB.
+    For statements in SQLAlchemy Core; a file says `{calls}`. Values are what JSON has, uuids and instants as text;
+    documents are columns of type JSONB.
     """
     call = (
         sa.func.jsonb_to_recordset(sa.bindparam("calls", type_=JSONB))
         .table_valued(sa.column("n", sa.Integer()), *(sa.column(name, kind) for name, kind in columns.items()))
         .render_derived(name="call", with_types=True)
     )
-    # Holds for this statement alone, and is set before its first row is seen, let alone locked.
     set_patience = sa.func.set_config("lock_timeout", sa.bindparam("patience", type_=sa.String), True)
     patience = sa.select(set_patience.label("patience")).subquery("patience")
-    # The planner believes in a hundred rows of a function, and reads whole tables rather than look up as many keys. Of
-    # what it cannot know, such as this, it believes that it holds for one row of them.
     always = call.c.n % 1 == 0
     return sa.select(*call.c).select_from(patience.join(call, sa.true())).where(always).cte("given")
-
-
-def unindexed(state: sa.SQLColumnExpression[str]) -> sa.ColumnElement[str]:
-    """Return a state to guard rows by that are named by their keys: as an expression of which no index knows.
-
-    A plan is kept from when few rows were in that state, or none. By an index of those it would read all of a backlog
-    for every call.
-    """
-    return state.concat("")
-
-
-def table_of(**columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:
-    """Return a table to join with, whose columns are given when the statement is run: each as `given_<name>`, an
-    `array`. A parameter for each value makes a statement that takes longer to read than to run."""
-    given = [array_of(kind, f"given_{name}") for name, kind in columns.items()]
-    return sa.func.unnest(*given).table_valued(*columns, name="given").render_derived()
-
-
-def array_of(kind: sa.types.TypeEngine[Any], name: str) -> sa.BindParameter[Any]:
-    """Return an array that is given when the statement is run."""
-    return sa.bindparam(name, type_=sa.ARRAY(kind))
 
 
 def array(values: Iterable[object]) -> str:

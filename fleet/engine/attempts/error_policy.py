@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fleet.adapters import base, gateway
 from fleet.core import masking
-from fleet.core.db import Tx
+from fleet.core.db import Also, Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine import controls, registry
 from fleet.engine.agents import commands, loop
@@ -36,7 +36,7 @@ class AttemptResult:
     """How the attempt ended, and what else to write in the same transaction."""
 
     outcome: Outcome
-    also: Callable[[Tx], None] | None = None
+    also: Also | None = None
     still_held: Callable[[Tx], bool] | None = None
     """Says whether what the job waits for is still in the way; asked in the transaction that puts the job aside."""
 
@@ -123,7 +123,7 @@ def unrecorded(error: DBAPIError, *, may_be_out: bool) -> AttemptResult:
     return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 
 
-def _sleep(agent_id: uuid.UUID, surface: str, error: base.SurfaceBudgetSpent, until: datetime) -> Callable[[Tx], None]:
+def _sleep(agent_id: uuid.UUID, surface: str, error: base.SurfaceBudgetSpent, until: datetime) -> Also:
     def write(tx: Tx) -> None:
         if error.whole_fleet:
             controls.pause(tx, "surface", surface, by=controls.BUDGET, reason=str(error), until=until)
@@ -133,7 +133,7 @@ def _sleep(agent_id: uuid.UUID, surface: str, error: base.SurfaceBudgetSpent, un
     return write
 
 
-def _pause_surface(surface: str, reason: str) -> Callable[[Tx], None]:
+def _pause_surface(surface: str, reason: str) -> Also:
     def write(tx: Tx) -> None:
         controls.pause(tx, "surface", surface, by="fleet", reason=reason)
 

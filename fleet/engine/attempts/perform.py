@@ -6,25 +6,20 @@ between two of them leaves a row from which the sweep and the next attempt go on
 
 from __future__ import annotations
 
-import functools
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.adapters.base import Action, AnyAction, Resolution
 from fleet.adapters.gateway import Lease
-from fleet.core import clock, events, logs
-from fleet.core.db import Tx
-from fleet.core.db.sql import GroupStatement, given
+from fleet.core import events, logs
+from fleet.core.db import Also, Tx
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
-from fleet.engine import controls, registry
+from fleet.engine import registry
 from fleet.engine.agents import loop
-from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts import error_policy, reserve
 from fleet.engine.attempts.error_policy import AttemptResult
 from fleet.engine.attempts.work import Fenced, Work
@@ -33,8 +28,11 @@ from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
 from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.sql import group_statement
 
 log = logs.get(__name__)
+_CLAIM_JOB = group_statement("claim_job")
+_FINISH_JOB = group_statement("finish_job")
 
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
@@ -66,9 +64,9 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
 
 def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     """J1. A job that something holds back is put aside and costs nothing."""
-    lease = Lease(clock.monotonic_s() + deps.settings.lease_s)
+    lease = Lease(deps.clock.monotonic_s() + deps.settings.lease_s, deps.clock)
     rows = deps.db.run(
-        _CLAIM, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s),
+        _CLAIM_JOB, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s),
         acts=sorted(registry.current().kinds(lambda job: job.is_act)),
     )  # fmt: skip
     if not rows:
@@ -94,19 +92,6 @@ def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
     with deps.db.transaction() as tx:
         row = queries.get(tx, job_id)
         events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
-
-
-def _claiming() -> GroupStatement:
-    """Return J1: the claim, the agent, and what holds anybody back, in one statement."""
-    calls = given(**ledger.CLAIM, acts=ARRAY(sa.String()))
-    claimed, begun = ledger.claiming(calls)
-    query = sa.select(claimed, sa.func.clock_timestamp().label("now"), controls.in_force_column(), *loop.ACTOR)
-    query = query.select_from(claimed.join(AgentRow, AgentRow.id == claimed.c.agent_id))
-    shown = loop.beginning(of=claimed, acts=calls.c.acts)
-    return GroupStatement(query.add_cte(begun, shown), order="a_job")
-
-
-_CLAIM = _claiming()
 
 
 def _carry_out(work: Work) -> Outcome:
@@ -196,39 +181,22 @@ def _record(work: Work, verdict: AttemptResult) -> None:
             _record_failure(work, failure, verdict)
 
 
-def _record_success(work: Work, outcome: Done, also: Callable[[Tx], None] | None) -> None:
+def _record_success(work: Work, outcome: Done, also: Also | None) -> None:
     told: dict[str, Any] = {
         **ledger.finish_parameters(work.claim, outcome), "subject": "job.done", "payload": _story(work, outcome),
     }  # fmt: skip
     follow_ups = registry.current().follow_ups.get(work.claim.kind, ())
 
-    def then(tx: Tx) -> None:
+    def also_follow_ups(tx: Tx) -> None:
         if also is not None:
             also(tx)
         for follow_up in follow_ups:
             follow_up(tx, work, outcome)
 
     reach(Point.JOB_RECORDING)
-    if not work.deps.db.run(_finish(work.claim.kind), then if also or follow_ups else None, **told):
+    if not work.deps.db.run(_FINISH_JOB, also_follow_ups if also or follow_ups else None, **told):
         with work.deps.db.transaction() as tx:
             _tell_fenced(tx, work.claim, outcome)
-
-
-@functools.cache
-def _finish(kind: str) -> GroupStatement:
-    """Return J5 of a success in one statement: a row, or none if the lease has gone elsewhere."""
-    calls = given(**ledger.FINISH, **events.TOLD)
-    finished, closed = ledger.finishing(calls)
-    query = sa.select(finished.c.n, finished.c.id)
-    query = query.add_cte(closed, events.emitting(calls, of=finished, job_id=finished.c.id))
-    is_act = registry.current().job(kind).is_act
-    return GroupStatement(query.add_cte(loop.counting(kind, of=finished)) if is_act else query, order="a_job")
-
-
-def prepare_statements() -> None:
-    """Make the statement of every kind of job, so that children of this process find them compiled."""
-    for kind in registry.current().jobs:
-        _finish(kind)
 
 
 def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> None:
@@ -250,7 +218,7 @@ def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> Non
         if also is not None:
             also(tx)
         if work.handler.is_act:
-            loop.show_at_nothing(tx, claim.agent_id)
+            loop.clear_action(tx, claim.agent_id)
         events.emit(tx, _subject(state, outcome), agent_id=claim.agent_id, job_id=claim.job_id,
                     **_story(work, outcome))  # fmt: skip
         reach(Point.JOB_RECORDING)

@@ -12,50 +12,29 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from fleet.adapters.base import AnyAction
 from fleet.adapters.gateway import Lease, wait_for
-from fleet.core import clock
 from fleet.core.db import Tx
 from fleet.core.db.group_commit import NO_END_MS
-from fleet.core.db.sql import GroupStatement, given
 from fleet.engine import controls, registry
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentStatus
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.usage import BeforeWrite
 from fleet.engine.registry import AUTONOMOUS
+from fleet.engine.sql import group_statement
 
 _HELD_FOR = timedelta(minutes=5)
 _MINUTE = timedelta(minutes=1)
 
 
-def _taking_turns() -> GroupStatement:
-    """Return the locks by which writes take turns; all who wait for several take them in one order."""
-    calls = given(turn=sa.String())
-    return GroupStatement(
-        sa.select(calls.c.n, sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(calls.c.turn, 0))), order="turn"
-    )
-
-
-def _looking(calls: sa.CTE, *more: sa.Label[Any]) -> GroupStatement:
-    """Return the second look at the agent and what holds it back."""
-    now = sa.func.clock_timestamp().label("now")
-    query = sa.select(calls.c.n, now, controls.in_force_column(), *more, *loop.ACTOR)
-    return GroupStatement(query.select_from(calls.join(AgentRow, AgentRow.id == calls.c.agent_id)), order="agent_id")
-
-
-def _looking_and_counting() -> GroupStatement:
-    calls = given(**usage.BEFORE_WRITE)
-    return _looking(calls, *usage.before_write(calls))
-
-
-_TAKE_TURNS, _LOOK, _LOOK_AND_COUNT = _taking_turns(), _looking(given(agent_id=sa.Uuid())), _looking_and_counting()
+_TAKE_TURNS = group_statement("take_turns")
+_LOOK_AT_AGENT = group_statement("look_at_agent")
+_COUNT_WRITES = group_statement("count_writes")
 
 
 def held_back(row: Any, agent: ActingAgent, kind: str) -> Held | None:
@@ -87,7 +66,7 @@ def called_off(agent: ActingAgent, claim: Claim) -> Skipped | None:
 def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
     """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
     snooze.let_nobody_free(tx)
-    row: Any = tx.run(_LOOK, agent_id=claim.agent_id).fetchone()
+    row: Any = tx.run(_LOOK_AT_AGENT, agent_id=claim.agent_id).fetchone()
     still = None if row is None else held_back(row, loop.actor(row), claim.kind)
     return still or Held(held.why, tx.now())
 
@@ -97,12 +76,13 @@ def announce(work: Work, action: AnyAction) -> Held | Skipped | None:
 
     Raises Fenced if the lease has gone to somebody else, or has run out.
     """
+    clock = work.deps.clock
     started_s = clock.monotonic_s()
     end = work.deps.db.together(_announce_all, (work, action), apart=[*_turns(work.claim, action)])
     if isinstance(end, Fenced):
         raise end
     if end is None:
-        work.lease = Lease(started_s + work.deps.settings.lease_s)
+        work.lease = Lease(started_s + work.deps.settings.lease_s, clock)
     return end
 
 
@@ -119,7 +99,7 @@ def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequ
         # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
         # not what those wrote who were waited for.
         looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
-        seen = tx.run_all(_LOOK_AND_COUNT, looks, patience_ms=patience_ms)
+        seen = tx.run_all(_COUNT_WRITES, looks, patience_ms=patience_ms)
         ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
         going = Counter[str]()
         for place, one in enumerate(claims):

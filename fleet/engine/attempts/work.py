@@ -10,7 +10,7 @@ from typing import Any
 from fleet.adapters.base import Account, Action, ActionType, P
 from fleet.adapters.gateway import Gateway, Lease
 from fleet.core import ids
-from fleet.core.db import Tx
+from fleet.core.db import Also
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
 from fleet.engine import registry
@@ -36,8 +36,8 @@ class Work:
     sent: bool = False
     told: dict[str, Any] = field(default_factory=dict)
     """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
-    also: Callable[[Tx], None] | None = None
-    """What to write in the transaction that records how the attempt ended, if the lease is still ours then."""
+    also: Also | None = None
+    """Called in the transaction that records how the attempt ended, if the lease is still ours then."""
     _steps: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,10 +78,11 @@ class Work:
         """Return what a step has given, in whichever attempt; None if it has not been taken."""
         return self._steps.get(name)
 
-    def step(self, name: str, make: Callable[[], Any], *, also: Callable[[Tx, Any], None] | None = None) -> Any:
+    def step(self, name: str, make: Callable[[], Any], *, also: Also | None = None) -> Any:
         """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
 
-        `also` writes in the transaction that saves it. Raises Fenced if the lease has gone to somebody else.
+        `also` is called in the transaction that saves it; `known` gives it the value. Raises Fenced if the lease has
+        gone to somebody else.
         """
         if name not in self._steps:
             value = make()
@@ -90,12 +91,17 @@ class Work:
             reach(Point.JOB_STEP_SAVED)
         return self._steps[name]
 
-    def save(self, name: str, value: Any, *, also: Callable[[Tx, Any], None] | None = None) -> None:
+    def save(self, name: str, value: Any, *, also: Also | None = None) -> None:
         """Keep a step's value, in place of what it had. Raises Fenced if the lease has gone to somebody else."""
-        then = None if also is None else lambda tx: also(tx, value)
-        if not ledger.save_step(self.deps.db, self.claim, name, value, also=then):
+        before, is_saved = self._steps, False
+        self._steps = {**before, name: value}
+        try:
+            is_saved = ledger.save_step(self.deps.db, self.claim, name, value, also=also)
+        finally:
+            if not is_saved:
+                self._steps = before
+        if not is_saved:
             raise Fenced(f"step {name} came too late")
-        self._steps[name] = value
 
     def dice(self, purpose: str) -> random.Random:
         """Return dice that fall the same way in every attempt at this job."""

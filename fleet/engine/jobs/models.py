@@ -49,9 +49,11 @@ class TickRow(Base):
 
     __table_args__ = (
         sa.CheckConstraint("state IN ('due', 'deciding', 'decided', 'skipped')", name="state"),
-        # At most one open tick of an agent: two decisions at once, or a pile of late ones, cannot exist.
-        sa.Index("uq_ticks_open", "agent_id", unique=True, postgresql_where=sa.text("state IN ('due', 'deciding')")),
-        sa.Index("ix_ticks_open_due_at", "due_at", postgresql_where=sa.text("state IN ('due', 'deciding')")),
+        sa.CheckConstraint("(state IN ('due', 'deciding')) = (decided_at IS NULL)", name="undecided"),
+        # At most one undecided tick of an agent: two decisions at once, or a pile of late ones, cannot exist.
+        # No index may name `state` or the lease: a claim changes both, and it is a HOT update.
+        sa.Index("uq_ticks_undecided", "agent_id", unique=True, postgresql_where=sa.text("decided_at IS NULL")),
+        sa.Index("ix_ticks_undecided_due_at", "due_at", postgresql_where=sa.text("decided_at IS NULL")),
         sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )

@@ -23,12 +23,9 @@ from fleet.engine.jobs.states import LEASED, DeadReason, JobState
 from fleet.engine.jobs.ticks import overdue, seconds
 from fleet.engine.policy import MOST_WORKERS_LOST
 
-_CLOCK = sa.func.clock_timestamp()
 _ROUNDS = 3
 PATIENCE = 10
 """How many times longer a message may go unanswered in a queue in which many wait."""
-# Read once and first: no index can be searched for what changes from row to row.
-_NOW = sa.select(_CLOCK).scalar_subquery()
 # A try that failed was a claim that ended, or two: the write, and the look for it.
 _LOST = sa.func.greatest(JobRow.claims - 2 * JobRow.attempts, 1)
 # Jobs that died with one worker are found in the same moment, and would die together again beside the one that kills:
@@ -54,7 +51,7 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Recove
     A job that loses its workers too often kills them, and becomes a dead letter.
     """
     victims = _victims(
-        sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _NOW, limit=limit
+        sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _now(tx), limit=limit
     )
     was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
     poisoned = _LOST >= MOST_WORKERS_LOST
@@ -67,10 +64,10 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Recove
             (poisoned, DeadReason.POISON.value),
             else_=None,
         ),
-        finished_at=sa.case((poisoned, _CLOCK), else_=None),
+        finished_at=sa.case((poisoned, tx.sql_now), else_=None),
         error="the worker was lost",
         lease_until=None,
-        next_attempt_at=_CLOCK + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
+        next_attempt_at=tx.sql_now + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
         published_at=None,
         publishes=0,
     )
@@ -82,7 +79,7 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
     """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
     known = JobRow.kind.in_(registry.current().jobs)
     why = sa.case((known, "too late to be worth doing"), else_="no feature of this fleet does jobs of this kind")
-    victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _NOW, limit=limit)
+    victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _now(tx), limit=limit)
     tried = JobRow.attempts > 0
     return _moved(
         tx,
@@ -90,7 +87,7 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
         state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
         dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
         error=sa.func.coalesce(JobRow.error, JobRow.held, why),
-        finished_at=_CLOCK,
+        finished_at=tx.sql_now,
     )
 
 
@@ -120,9 +117,9 @@ def _republish(
     wait_s = sa.case((JobRow.priority.in_(long_queues), after_s * patience), else_=after_s)
     victims = _victims(
         JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
-        JobRow.next_attempt_at <= _NOW,
+        JobRow.next_attempt_at <= _now(tx),
         JobRow.lease_until.is_(None),
-        overdue(JobRow.published_at, JobRow.publishes, wait_s),
+        overdue(tx, JobRow.published_at, JobRow.publishes, wait_s),
         sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
         JobRow.kind.in_(registry.current().jobs.keys() - but),
         limit=limit,
@@ -130,7 +127,7 @@ def _republish(
     rows = tx.execute(
         sa.update(JobRow)
         .where(JobRow.id == victims.c.id)
-        .values(published_at=_CLOCK, publishes=JobRow.publishes + 1)
+        .values(published_at=tx.sql_now, publishes=JobRow.publishes + 1)
         .returning(JobRow.id, JobRow.kind, JobRow.priority)
     )
     return rings(rows)
@@ -143,7 +140,7 @@ def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
     """
     victims = (
         sa.select(JobRow.id)
-        .where(JobRow.finished_at < _NOW - seconds(days * 86400), PRUNABLE)
+        .where(JobRow.finished_at < _now(tx) - seconds(days * 86400), PRUNABLE)
         .order_by(JobRow.finished_at)
         .limit(limit)
         .subquery()
@@ -152,6 +149,11 @@ def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
 
 
 _MOVED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_reason, JobRow.error)
+
+
+def _now(tx: Tx) -> sa.ScalarSelect[Any]:
+    """Return the time, read once and first: no index can be searched for what changes from row to row."""
+    return sa.select(tx.sql_now).scalar_subquery()
 
 
 def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
@@ -171,4 +173,4 @@ def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[RecoveredJob]:
 def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:
     if job_ids:
         open_ones = sa.and_(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
-        tx.execute(sa.update(AttemptRow).where(open_ones).values(ended_at=_CLOCK, outcome="lost"))
+        tx.execute(sa.update(AttemptRow).where(open_ones).values(ended_at=tx.sql_now, outcome="lost"))

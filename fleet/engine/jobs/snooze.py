@@ -15,8 +15,6 @@ from fleet.engine.jobs.ledger import Claim, guarded, locked_in_order
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.states import JobState
 
-_CLOCK = sa.func.clock_timestamp()
-
 
 def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
     """Undo a claim: something holds the job back until then. It costs nothing and leaves no trace of an attempt."""
@@ -48,4 +46,4 @@ def free_held(tx: Tx, kinds: Collection[str] | None = None) -> int:
     if kinds is not None:
         waiting.append(JobRow.kind.in_(kinds))
     freed = sa.update(JobRow).where(JobRow.id == locked_in_order(*waiting).c.id)
-    return tx.execute(freed.values(held=None, next_attempt_at=_CLOCK, published_at=None, publishes=0)).rowcount
+    return tx.execute(freed.values(held=None, next_attempt_at=tx.sql_now, published_at=None, publishes=0)).rowcount

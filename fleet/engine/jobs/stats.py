@@ -36,7 +36,7 @@ _LAPSED_JOBS = "SELECT count(*) FROM jobs WHERE lease_until IS NOT NULL AND leas
 _TICKS = """
 SELECT state, count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0),
        count(*) FILTER (WHERE lease_until < clock_timestamp())
-FROM ticks WHERE state IN ('due', 'deciding') GROUP BY state
+FROM ticks WHERE decided_at IS NULL GROUP BY state
 """
 _ENDED = """
 SELECT kind, state, count(*) FROM (

@@ -13,15 +13,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core.db import Tx
-from fleet.core.db.sql import GroupStatement, Statement, array, given, table_of, unindexed
+from fleet.core.db.sql import array
 from fleet.core.errors import NotFound
 from fleet.engine.jobs.models import TickRow
+from fleet.engine.sql import group_statement, statement
 
-_CLOCK = sa.func.clock_timestamp()
-_OPEN = TickRow.state.in_(("due", "deciding"))
+_AGENTS_WITH_OPEN_TICK = statement("agents_with_open_tick")
+_OPEN_TICKS = statement("open_ticks")
+_SKIP_TICK = group_statement("skip_tick")
+_UNDECIDED = TickRow.decided_at.is_(None)
+_DUE = (_UNDECIDED, TickRow.state == "due")
 _KEY = (TickRow.agent_id, TickRow.tick_no)
 MAX_TOKENS = 20
 """A tick whose lease changed hands this often kills whoever decides it, and is skipped."""
@@ -53,9 +57,9 @@ def seconds(value: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
 def with_open_tick(tx: Tx, latest: Sequence[TickKey]) -> set[uuid.UUID]:
     """Return those of the agents whose latest tick nobody has decided yet: no other can be open."""
     found = tx.run(
-        _WITH_OPEN_TICK,
-        given_agent_id=array(key.agent_id for key in latest),
-        given_tick_no=array(key.tick_no for key in latest),
+        _AGENTS_WITH_OPEN_TICK,
+        agent_ids=array(key.agent_id for key in latest),
+        tick_nos=array(key.tick_no for key in latest),
     )
     return {row.agent_id for row in found}
 
@@ -67,31 +71,13 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
         return []
     opened = tx.run(
         _OPEN_TICKS,
-        given_agent_id=array(key.agent_id for key, _ in wanted),
-        given_tick_no=array(key.tick_no for key, _ in wanted),
-        given_due_at=array(due_at for _, due_at in wanted),
+        agent_ids=array(key.agent_id for key, _ in wanted),
+        tick_nos=array(key.tick_no for key, _ in wanted),
+        due_ats=array(due_at for _, due_at in wanted),
     )
     if opened.rowcount == len(wanted):  # as ever, and cheaper than to make them anew
         return [key for key, _ in wanted]
     return [TickKey(*row) for row in opened]
-
-
-_LATEST = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger())
-# A value for each row is looked up for each row, whatever the server believes of states; where it may join, it compares
-# each open tick of a backlog.
-_STATE = sa.select(TickRow.state).where(TickRow.agent_id == _LATEST.c.agent_id, TickRow.tick_no == _LATEST.c.tick_no)
-_IS_OPEN = _STATE.correlate(_LATEST).scalar_subquery().in_(("due", "deciding"))
-_WITH_OPEN_TICK = Statement(sa.select(_LATEST.c.agent_id).where(_IS_OPEN))
-_WANTED = table_of(agent_id=sa.Uuid(), tick_no=sa.BigInteger(), due_at=sa.DateTime(timezone=True))
-_OPEN_TICKS = Statement(
-    insert(TickRow)
-    .from_select(
-        ["agent_id", "tick_no", "due_at", "published_at", "publishes"],
-        sa.select(_WANTED.c.agent_id, _WANTED.c.tick_no, _WANTED.c.due_at, _CLOCK, sa.literal(1)),
-    )
-    .on_conflict_do_nothing()
-    .returning(*_KEY)
-)
 
 
 def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:
@@ -99,7 +85,7 @@ def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None,
     values = {"state": "due", "due_at": due_at, "asked_for": asked_for, "requested_by": requested_by}
     inserted = (
         insert(TickRow)
-        .values(agent_id=key.agent_id, tick_no=key.tick_no, published_at=_CLOCK, publishes=1, **values)
+        .values(agent_id=key.agent_id, tick_no=key.tick_no, published_at=tx.sql_now, publishes=1, **values)
         .on_conflict_do_nothing()
         .returning(TickRow.tick_no)
     )
@@ -110,96 +96,31 @@ def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str
     """Turn the agent's open, unclaimed tick into one that a person asked for; None if there is none."""
     row = tx.execute(
         sa.update(TickRow)
-        .where(TickRow.agent_id == agent_id, TickRow.state == "due")
-        .values(asked_for=asked_for, requested_by=requested_by, published_at=_CLOCK, publishes=1)
+        .where(TickRow.agent_id == agent_id, *_DUE)
+        .values(asked_for=asked_for, requested_by=requested_by, published_at=tx.sql_now, publishes=1)
         .returning(*_KEY)
     ).one_or_none()
     return TickKey(*row) if row else None
 
 
-def claiming(calls: sa.CTE) -> sa.CTE:
-    """Return the taking of the right to decide ticks, in a larger statement whose `calls` have what `CLAIM` names.
-
-    No row where the tick is decided, skipped or being decided: a duplicate message.
-    """
-    state = unindexed(TickRow.state)
-    lost = sa.and_(state == "deciding", TickRow.lease_until < _CLOCK)
-    named = (TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no)
-    return (
-        sa.update(TickRow)
-        .where(*named, sa.or_(state == "due", lost))
-        .values(
-            state="deciding", lease_token=TickRow.lease_token + 1, publishes=0,
-            lease_until=_CLOCK + seconds(calls.c.lease_s),
-        )
-        .returning(
-            calls.c.n, TickRow.agent_id, TickRow.tick_no, TickRow.lease_token.label("token"), TickRow.due_at,
-            TickRow.asked_for, TickRow.requested_by,
-        )
-        .cte("claimed")
-    )  # fmt: skip
-
-
-CLAIM: Mapping[str, sa.types.TypeEngine[Any]] = {
-    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "lease_s": sa.Double(),
-}  # fmt: skip
-"""The columns of `claim_parameters`."""
-
-
 def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
-    """Return what `claiming` needs to know."""
-    return {"an_agent": key.agent_id, "a_tick_no": key.tick_no, "lease_s": lease_s}
-
-
-def recording(calls: sa.CTE) -> sa.CTE:
-    """Return the writing down of decisions, in a larger statement whose `calls` have what `RECORD` names.
-
-    No row where the lease has gone to somebody else, and nothing may follow then.
-    """
-    told = {"inputs": calls.c.seen, "outcome": calls.c.decided, "duration_ms": calls.c.took_ms}
-    return _ending(calls, state="decided", **told).returning(calls.c.n, TickRow.agent_id).cte("recorded")
-
-
-def _ending(calls: sa.CTE, **values: Any) -> sa.Update:
-    """Return the end of those ticks whose lease the callers still have."""
-    mine = (
-        TickRow.agent_id == calls.c.an_agent, TickRow.tick_no == calls.c.a_tick_no,
-        unindexed(TickRow.state) == "deciding", TickRow.lease_token == calls.c.a_token,
-    )  # fmt: skip
-    return sa.update(TickRow).where(*mine).values(decided_at=_CLOCK, lease_until=None, **values)
-
-
-_MINE: Mapping[str, sa.types.TypeEngine[Any]] = {
-    "an_agent": sa.Uuid(), "a_tick_no": sa.BigInteger(), "a_token": sa.BigInteger(),
-}  # fmt: skip
-RECORD: Mapping[str, sa.types.TypeEngine[Any]] = {
-    **_MINE, "seen": JSONB(), "decided": JSONB(), "took_ms": sa.Integer(),
-}  # fmt: skip
-"""The columns of `record_parameters`."""
+    """Return a call of `claim_tick.sql`."""
+    return {"agent_id": key.agent_id, "tick_no": key.tick_no, "lease_s": lease_s}
 
 
 def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
                       duration_ms: int) -> dict[str, Any]:  # fmt: skip
-    """Return what `recording` needs to know."""
-    return {**_mine(claimed), "seen": inputs, "decided": outcome, "took_ms": duration_ms}
+    """Return what a call of `record_decision.sql` says of the tick."""
+    return {**_mine(claimed), "inputs": inputs, "outcome": outcome, "duration_ms": duration_ms}
 
 
 def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
     """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
-    return tx.run(_SKIP, **_mine(claimed), decided={"skipped": why}, why=why if error else None).rowcount == 1
+    return tx.run(_SKIP_TICK, **_mine(claimed), outcome={"skipped": why}, error=why if error else None).rowcount == 1
 
 
 def _mine(claimed: ClaimedTick) -> dict[str, Any]:
-    return {"an_agent": claimed.key.agent_id, "a_tick_no": claimed.key.tick_no, "a_token": claimed.token}
-
-
-def _skipping() -> GroupStatement:
-    calls = given(**_MINE, decided=JSONB(), why=sa.Text())
-    ended = _ending(calls, state="skipped", outcome=calls.c.decided, error=calls.c.why)
-    return GroupStatement(ended.returning(calls.c.n), order="an_agent")
-
-
-_SKIP = _skipping()
+    return {"agent_id": claimed.key.agent_id, "tick_no": claimed.key.tick_no, "token": claimed.token}
 
 
 def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = True) -> int:
@@ -209,9 +130,9 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = 
     rows; or else it must not wait, and passes over what is being recorded at this moment.
     """
     theirs = TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid)))
-    found = sa.select(*_KEY).where(_OPEN, theirs).order_by(TickRow.agent_id)
+    found = sa.select(*_KEY).where(_UNDECIDED, theirs).order_by(TickRow.agent_id)
     ended = found.with_for_update(key_share=True, skip_locked=not waits).subquery()
-    called_off = {"state": "skipped", "decided_at": _CLOCK, "lease_until": None, "outcome": {"skipped": why}}
+    called_off = {"state": "skipped", "decided_at": tx.sql_now, "lease_until": None, "outcome": {"skipped": why}}
     return tx.execute(
         sa.update(TickRow)
         .where(*_is_of(ended))
@@ -222,7 +143,8 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = 
 
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
     """Give ticks of dead workers back: due again, with a new token, unpublished."""
-    left = sa.select(*_KEY).where(TickRow.state == "deciding", TickRow.lease_until < _CLOCK).limit(limit)
+    left = sa.select(*_KEY).where(_UNDECIDED, TickRow.state == "deciding", TickRow.lease_until < tx.sql_now)
+    left = left.limit(limit)
     given_back = {"state": "due", "lease_token": TickRow.lease_token + 1, "lease_until": None, "published_at": None}
     return _moved(tx, left, given_back)
 
@@ -230,10 +152,10 @@ def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
 def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKey]:
     """Skip due ticks that came too late to mean anything, and those that nobody survives deciding."""
     poisoned = TickRow.lease_token > MAX_TOKENS
-    hopeless = sa.or_(TickRow.due_at < _CLOCK - seconds(too_old_s), poisoned)
+    hopeless = sa.or_(TickRow.due_at < tx.sql_now - seconds(too_old_s), poisoned)
     why = sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late")
-    query = sa.select(*_KEY).where(TickRow.state == "due", hopeless).limit(limit)
-    return _moved(tx, query, {"state": "skipped", "decided_at": _CLOCK, "error": why})
+    query = sa.select(*_KEY).where(*_DUE, hopeless).limit(limit)
+    return _moved(tx, query, {"state": "skipped", "decided_at": tx.sql_now, "error": why})
 
 
 def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]:
@@ -241,9 +163,9 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]
 
     The wait doubles with each ring, so that a long queue is not made longer by its own echoes.
     """
-    unheard = sa.select(*_KEY).where(TickRow.state == "due", overdue(TickRow.published_at, TickRow.publishes, after_s))
+    unheard = sa.select(*_KEY).where(*_DUE, overdue(tx, TickRow.published_at, TickRow.publishes, after_s))
     query = unheard.order_by(TickRow.due_at).limit(limit)
-    return _moved(tx, query, {"published_at": _CLOCK, "publishes": TickRow.publishes + 1})
+    return _moved(tx, query, {"published_at": tx.sql_now, "publishes": TickRow.publishes + 1})
 
 
 def _moved(tx: Tx, query: sa.Select[uuid.UUID, int], values: Mapping[str, Any]) -> list[TickKey]:
@@ -257,10 +179,12 @@ def _is_of(keys: sa.Subquery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[
     return TickRow.agent_id == keys.c.agent_id, TickRow.tick_no == keys.c.tick_no
 
 
-def overdue(published_at: Any, publishes: Any, after_s: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+def overdue(
+    tx: Tx, published_at: Any, publishes: Any, after_s: float | sa.ColumnElement[float]
+) -> sa.ColumnElement[bool]:
     """Say in SQL that a row's message must be sent: never sent, or sent long ago and not answered."""
     doubled = seconds(after_s) * sa.func.power(2, sa.func.greatest(sa.func.least(publishes, 7) - 1, 0))
-    return sa.or_(published_at.is_(None), published_at < _CLOCK - doubled)
+    return sa.or_(published_at.is_(None), published_at < tx.sql_now - doubled)
 
 
 def get_tick(tx: Tx, key: TickKey) -> TickRow:
@@ -285,7 +209,7 @@ def list_ticks(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, offset: int = 0,
 
 def oldest_open_s(tx: Tx) -> float | None:
     """Return how long the oldest undecided tick has been due, in seconds; None if there is none."""
-    value = tx.scalar(sa.select(sa.extract("epoch", _CLOCK - sa.func.min(TickRow.due_at))).where(_OPEN))
+    value = tx.scalar(sa.select(sa.extract("epoch", tx.sql_now - sa.func.min(TickRow.due_at))).where(_UNDECIDED))
     return None if value is None else max(0.0, float(value))
 
 
@@ -294,7 +218,7 @@ def prune_ticks(tx: Tx, *, days: int, limit: int) -> int:
     victims = (
         sa.select(*_KEY)
         # Read once and first: no index can be searched for what changes from row to row.
-        .where(TickRow.decided_at < sa.select(_CLOCK).scalar_subquery() - seconds(days * 86400))
+        .where(TickRow.decided_at < sa.select(tx.sql_now).scalar_subquery() - seconds(days * 86400))
         .order_by(TickRow.decided_at)
         .limit(limit)
         .subquery()

@@ -19,14 +19,9 @@ from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE
-from fleet.engine.jobs.ticks import seconds
 
 Writes = Mapping[str, tuple[int, datetime]]
 """For each kind how often an agent's writes went out lately, and when the last one did."""
-
-_MINUTE = timedelta(minutes=1)
-# Not clock_timestamp(), which may change from row to row: no index could be asked for what is later than it.
-_NOW = sa.func.statement_timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +34,15 @@ class BeforeWrite:
 
 
 def before_write_parameters(agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> dict[str, Any]:
-    """Return the parameters of `before_write`: it counts an agent's writes within that span.
+    """Return a call of `count_writes.sql`: it counts an agent's writes within that span.
 
     `full` is how many writes a minute fill a surface; 0 when nothing does, and then nothing is counted.
     """
-    return {"agent_id": agent_id, "surface": surface, "within_s": within.total_seconds(), "full": full}
+    return {"agent_id": agent_id, "surface": surface, "within_s": within.total_seconds(), "max_writes": full}
 
 
 def counted(row: Any) -> BeforeWrite:
-    """Return what stands in a row's columns `now` and `before_write`."""
+    """Return what stands in a row of `count_writes.sql`."""
     return BeforeWrite(row.now, writes_of(row.writes), row.surface_writes)
 
 
@@ -67,7 +62,7 @@ def open_targets(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:
     open_ones = (
         JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.state.in_(LIVE),
         # Nothing lives longer (ix_jobs_agent).
-        JobRow.created_at > _NOW - 2 * registry.current().job(kind).expires_after,
+        JobRow.created_at > sa.select(tx.sql_now).scalar_subquery() - 2 * registry.current().job(kind).expires_after,
     )  # fmt: skip
     return frozenset(tx.session.scalars(sa.select(JobRow.target).where(*open_ones, JobRow.target.is_not(None))))
 
@@ -93,23 +88,3 @@ def writes_after(moment: Any, *, of: Any, calls: sa.CTE) -> sa.ScalarSelect[Any]
         .subquery()
     )
     return as_object(counted, "kind", sa.func.jsonb_build_array(counted.c.number, counted.c.last))
-
-
-BEFORE_WRITE: Mapping[str, sa.types.TypeEngine[Any]] = {
-    "agent_id": sa.Uuid(), "surface": sa.String(), "within_s": sa.Double(), "full": sa.Integer(),
-}  # fmt: skip
-"""The columns of `before_write_parameters`."""
-
-
-def before_write(calls: sa.CTE) -> tuple[sa.Label[Any], ...]:
-    """Return what each agent, and the fleet on its surface, have written, as columns of a larger statement."""
-    lately = (
-        sa.select(sa.literal_column("1"))
-        .where(JobRow.surface == calls.c.surface, JobRow.sending_at > _NOW - _MINUTE)
-        .limit(calls.c.full)
-        .correlate(calls)
-        .subquery()
-    )
-    writes = writes_after(_NOW - seconds(calls.c.within_s), of=calls.c.agent_id, calls=calls)
-    number = sa.select(sa.func.count()).select_from(lately).scalar_subquery()
-    return writes.label("writes"), number.label("surface_writes")

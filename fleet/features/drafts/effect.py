@@ -16,7 +16,6 @@ from fleet.core.errors import Conflict
 from fleet.engine import publish, registry
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.effects.effect import Effect
@@ -73,10 +72,8 @@ def _publish(deps: Deps, tx: Tx, row: DraftRow, job_id: uuid.UUID) -> None:
         payload=_payload(row), requested_by=row.decided_by,
         worth_doing=max(registry.current().job(kind).expires_after, row.expires_at - tx.now()),
     )  # fmt: skip
-    rings = ledger.add(tx, [job])
-    if not rings:
+    if not publish.add_jobs(tx, deps.publisher, [job]):
         raise Conflict(f"{agent.name} has done this already, without the draft.", fix="Reject the draft.")
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
 
 
 def kind_of_job(said: Mapping[str, Any]) -> str:
@@ -146,14 +143,12 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
         kind=REVISE_DRAFT, surface=row.surface, requested_by=by.name,
         payload={"draft": str(row.id), "revision": row.revision, "instructions": instructions, "by": by.name},
     )  # fmt: skip
-    rings = ledger.add(tx, [job])
-    if not rings:
+    if not publish.add_jobs(tx, deps.publisher, [job]):
         raise Conflict("The draft has been sent back with these very words.", fix="Say it in another way, or edit it.")
     events.emit(
         tx, "agent.draft.sent_back", agent_id=row.agent_id, job_id=job.id, draft=str(row.id), kind=row.kind,
         by=by.name, instructions=instructions,
     )  # fmt: skip
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
 
 
 PUBLISH = Effect(settled, amended, facts, revise, checked, summary)

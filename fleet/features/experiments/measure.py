@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from fleet.adapters.social import FeedItem
 from fleet.core import ids
 from fleet.core.db import Tx
+from fleet.engine import publish
 from fleet.engine.attempts.work import Work
-from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.experiments import engagement
@@ -34,8 +34,8 @@ def plan(tx: Tx, work: Work, done: Done) -> None:
     """Plan the readings of a post that is done, where any are wanted."""
     measures_all = work.deps.settings.of(ExperimentsSettings).measure_posts
     if done.remote_id is not None and (measures_all or work.claim.payload.get("variants")):
-        # The sweep rings for them, each when its time has come.
-        service.add(tx, _readings(work, done.remote_id, tx.now()))
+        # They are due later: the sweep publishes each when its time has come.
+        publish.add_jobs(tx, work.deps.publisher, _readings(work, done.remote_id, tx.now()))
 
 
 def keep(tx: Tx, work: Work, done: Done) -> None:

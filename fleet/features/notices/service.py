@@ -18,7 +18,6 @@ from fleet.core.settings import Settings
 from fleet.engine import publish, system_agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.notices.settings import NoticesSettings
@@ -47,8 +46,7 @@ def add(deps: Deps, tx: Tx, subject: str, title: str, body: str, *, sender: uuid
         )
         for channel in names
     ]  # fmt: skip
-    added = ledger.add(tx, jobs)
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, added))
+    publish.add_jobs(tx, deps.publisher, jobs)
 
 
 def check(deps: Deps) -> None:

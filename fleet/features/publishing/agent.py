@@ -6,13 +6,13 @@ Other features have a say at two extension points: "publishing.waits" and "publi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from fleet.adapters.social import social
 from fleet.core import ids
-from fleet.core.db import Tx
+from fleet.core.db import Also, Tx
 from fleet.engine import dispatch, registry
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents.loop import ActingAgent, Due
@@ -93,17 +93,16 @@ def _waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
 def act(deps: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:
     """Return the jobs that the decision asks for, as extensions change them ("publishing.plan")."""
     jobs: list[NewJob] = jobs_of(claimed, decision)
-    writes: list[Callable[[Tx], None]] = []
+    writes: list[Also] = []
     for plan in registry.current().extensions("publishing.plan"):
         jobs, write = plan(deps, claimed.agent, claimed.now, jobs)
         writes += [] if write is None else [write]
     return Acts(jobs, functools.partial(_write_all, writes) if writes else None)
 
 
-def _write_all(writes: Sequence[Callable[[Tx], None]], tx: Tx) -> list[NewJob]:
+def _write_all(writes: Sequence[Also], tx: Tx) -> None:
     for write in writes:
         write(tx)
-    return []
 
 
 def jobs_of(claimed: ClaimedAgent, decision: PublishingDecision) -> list[NewJob]:

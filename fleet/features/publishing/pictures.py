@@ -6,7 +6,6 @@ the kill switch and the like are no failures of the workflow and never lead ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -26,7 +25,7 @@ log = logs.get(__name__)
 
 def picture(work: Work, prompt: str) -> str:
     """Return the address of the workflow's picture, or the marked file of one as a data URL."""
-    ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work))
+    ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work, "image"))
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
     # Our own rendering is made anew from its prompt each time rather than kept in the database.
     return made or _as_sent(work, render_jpeg(prompt, work.agent.persona_id or "default"))
@@ -56,7 +55,7 @@ def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     if not work.deps.settings.of(PublishingSettings).check_images and not signed:
         return url
     fetched: list[PictureFile] = []
-    looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work))
+    looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work, "picture"))
     if "why" in looked:
         return None
     if not signed and (looked["marked"] or not work.deps.settings.label_agents):
@@ -106,8 +105,9 @@ def _fetch(work: Work, url: str) -> PictureFile | str:
         return str(error)
 
 
-def _replaced(work: Work, tx: Tx, step: Mapping[str, Any]) -> None:
+def _replaced(work: Work, name: str, tx: Tx) -> None:
     """Record that our own picture takes the place of the workflow's, paid or not, and why."""
+    step = work.known(name)
     if "why" in step:
         events.emit(
             tx, "picture.replaced", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,

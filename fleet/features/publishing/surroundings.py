@@ -15,14 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from fleet.core.db import Database, Tx
-from fleet.core.db.sql import GroupStatement, Statement, given
+from fleet.core.db.sql import NOW_FOR_INDEX, GroupStatement, Statement, given
 from fleet.engine.jobs.models import STANDING, JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.jobs.usage import Writes, as_object, writes_after, writes_of
 from fleet.features.publishing.kinds import COMMENT, CONNECT, POST, REACT
 from fleet.features.publishing.rules import REACTIONS
 
-_NOW = sa.func.statement_timestamp()
 _IS_OUT = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN, JobState.DONE))
 _OLDEST_POST, _OLDEST_COMMENT = timedelta(hours=24), timedelta(hours=6)  # older jobs have expired (ix_jobs_agent)
 
@@ -89,7 +88,7 @@ def _unsent(kind: str, oldest: timedelta, *where: sa.ColumnElement[bool], of: An
             JobRow.agent_id == of,
             JobRow.kind == kind,
             JobRow.state.in_((JobState.READY, JobState.RUNNING)),
-            JobRow.created_at > _NOW - oldest,
+            JobRow.created_at > NOW_FOR_INDEX - oldest,
             *where,
         )
     )

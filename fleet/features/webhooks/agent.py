@@ -15,6 +15,7 @@ from fleet.core import events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.events import Event, Position
 from fleet.core.subjects import matches
+from fleet.engine import publish
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
@@ -129,11 +130,11 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision) -> Acts:
     return Acts((), functools.partial(_written, deps, claimed, decision))
 
 
-def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: Tx) -> list[NewJob]:
+def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: Tx) -> None:
     """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
     if not positions.advance(tx, webhook_positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
         log.warning("position_was_moved", reader=webhook_positions.WEBHOOKS)
-        return []
+        return
     for name, at, reached in decision.moves:
         positions.advance(tx, webhook_positions.of_code(name), Position(*at), Position(*reached))
     found = events.of_ids(tx, sorted({place[1] for _, place in decision.deliveries}))
@@ -148,7 +149,8 @@ def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: 
         webhook_positions.fall_behind(tx, subscription_id, Position(*place))
     if decision.more:
         loop.wake(tx, claimed.agent.id)
-    return [_call(claimed, ordinal, name) for ordinal, name in enumerate(decision.calls)]
+    calls = [_call(claimed, ordinal, name) for ordinal, name in enumerate(decision.calls)]
+    publish.add_jobs(tx, deps.publisher, calls)
 
 
 def _call(claimed: ClaimedAgent, ordinal: int, name: str) -> NewJob:

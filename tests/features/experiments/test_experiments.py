@@ -22,7 +22,7 @@ from fleet.core import clock, db, failpoints, ids
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point
-from fleet.engine.agents import loop
+from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
@@ -394,7 +394,8 @@ def test_who_could_not_keep_every_window_posts_whenever_it_likes(fleet: Fleet) -
     deps = replace(fleet.deps, parts={"personas": library, "experiments": hours((2, 4), (12, 14))})
     fleet.agent(weights=POSTS_ALONE, persona_id=persona.id)
     with fleet.deps.db.transaction() as tx:
-        actor = loop.actor(tx.execute(sa.select(*loop.ACTOR).select_from(AgentRow)).one())
+        columns = (getattr(AgentRow, name) for name in ActingAgent.__slots__)
+        actor = ActingAgent(*tx.execute(sa.select(*columns)).one())
     nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
     assert assign.waits(deps, actor, nine) == {}
     assert assign.waits(replace(deps, parts={"personas": library, "experiments": hours((7, 8), (12, 14))}), actor, nine)

@@ -13,6 +13,7 @@ from datetime import datetime
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
+from fleet.engine import publish
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
@@ -52,15 +53,16 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
     return Acts((), functools.partial(_steps, deps, claimed, decision))
 
 
-def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -> list[NewJob]:
-    """Take the steps; who has decided meanwhile is left alone."""
+def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -> None:
+    """Take the steps, and add the notices about them. A request that is decided by now is left alone."""
     for request_id in decision.moot:
         approving.take_back(deps, tx, request_id, "there is nothing to try again any more")
     for job_id in decision.asks:
         _ask(deps, tx, job_id)
     taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, claimed.now))]
     lines = [(NoticeLine(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
-    return _jobs(claimed, digest.digests(lines), channels(deps.settings)[:_MOST_CHANNELS])
+    jobs = _jobs(claimed, digest.digests(lines), channels(deps.settings)[:_MOST_CHANNELS])
+    publish.add_jobs(tx, deps.publisher, jobs)
 
 
 def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:

@@ -45,7 +45,7 @@ def prepare(work: Work) -> Done | Skipped:
     if made is None:
         return Skipped("the writer had nothing that may be published")
     try:
-        work.step("revised", lambda: made, also=partial(_replace, work, row))
+        work.step("revised", lambda: made, also=partial(_replace, work, row, made))
     except Conflict as error:  # decided or amended between our look and this moment
         return Skipped(str(error))
     return Done(result={"text": gist(made)})
@@ -80,7 +80,7 @@ def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, 
     return None if reviewed is None else reviewed.content
 
 
-def _replace(work: Work, row: DraftRow, tx: Tx, made: Mapping[str, Any]) -> None:
+def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None:
     """Put the new words into draft and request: both, or neither."""
     told = work.claim.payload
     agent = Person(f"agent:{work.agent.username}")

@@ -48,7 +48,7 @@ def prepare(work: Work) -> Done | Held | Skipped:
     try:
         made = work.step(
             "drafts", lambda: propose.worked_out(work, batch, answered["answer"]),
-            also=lambda tx, made: propose.open_all(work, tx, made),
+            also=lambda tx: propose.open_all(work, tx, work.known("drafts")),
         )  # fmt: skip
     except propose.NobodyProposes as error:
         return Skipped(str(error))
@@ -95,8 +95,9 @@ def _ask(work: Work, batch: Batch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _scanned(work: Work, tx: Tx, batch: Batch) -> None:
+def _scanned(work: Work, tx: Tx) -> None:
     """Tell of a scan that found something."""
+    batch = work.known("batch")
     if not batch["items"]:
         return
     events.emit(
@@ -137,8 +138,9 @@ def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> N
     events.emit(tx, "agent.feed.digested", **_who(work), digestedAt=tx.now().isoformat(), **told)
 
 
-def _received(work: Work, batch: Batch, tx: Tx, answered: Mapping[str, Any]) -> None:
+def _received(work: Work, batch: Batch, tx: Tx) -> None:
     """Tell of the answer, and take what it is about as seen: both, or neither."""
+    answered = work.known("answer")
     seen.mark(tx, work.agent.id, work.claim.job_id, [item["post_id"] for item in batch["items"]])
     events.emit(
         tx, "agent.feed.answer.received", **_who(work), ownerUserId=batch["owner"],

@@ -13,7 +13,6 @@ from fleet.engine.agents import loop
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.publishing.kinds import DEPROVISION
@@ -38,8 +37,7 @@ def remove_account(deps: Deps, tx: Tx, agent: AgentRow, *, by: str) -> None:
     """Add the job that removes the account of an agent that this transaction has deleted, if it has one."""
     if agent.remote_account is None:
         return
-    rings = ledger.add(tx, [removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)])
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
+    publish.add_jobs(tx, deps.publisher, [removal(agent, ids.job(agent.id, agent.tick_no, -1), by=by)])
 
 
 def has_come(tx: Tx, work: Work, outcome: Done) -> None:
@@ -49,8 +47,8 @@ def has_come(tx: Tx, work: Work, outcome: Done) -> None:
     if agent is None or agent.deleted_at is None:
         loop.wake(tx, work.claim.agent_id)
         return
-    rings = ledger.add(tx, [removal(agent, ids.derived("account came late", work.claim.job_id), by="fleet")])
-    tx.afterwards(lambda: publish.ring_jobs(work.deps.publisher, rings))
+    job = removal(agent, ids.derived("account came late", work.claim.job_id), by="fleet")
+    publish.add_jobs(tx, work.deps.publisher, [job])
 
 
 def has_gone(tx: Tx, work: Work, _: Done) -> None:

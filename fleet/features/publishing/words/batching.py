@@ -122,7 +122,7 @@ def _collect(work: Work, batches: BatchWriter, request: PostRequest, batch_id: s
     return result[0], usage
 
 
-def _settle(work: Work, usage: Usage | None, tx: Tx, _: Any) -> None:
+def _settle(work: Work, usage: Usage | None, tx: Tx) -> None:
     ledger.settle(tx, _reservation(work), usage.calls if usage else ())
 
 

@@ -77,7 +77,7 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
             if not isinstance(draft, WrittenDraft):
                 return draft
             last = number == len(_STEPS)
-            work.step(step, partial(_looked_at, work, draft, last=last), also=partial(_told, work, number))
+            work.step(step, partial(_looked_at, work, draft, last=last), also=partial(_told, work, step, number))
         words = work.known(step)
         if "refused" not in words:
             words = _moderated(work, step, number, words)
@@ -108,7 +108,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
     """
     draft = WrittenDraft(texts, Usage("draft", "approved"))
     words: dict[str, Any] = work.step(
-        "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, 1)
+        "words", partial(_looked_at, work, draft, last=True), also=partial(_told, work, "words", 1)
     )  # fmt: skip
     if "refused" not in words:
         words = _moderated(work, "words", 1, words)
@@ -186,7 +186,7 @@ def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dic
     purse = budget_guard.purse_of(work, for_what=budget_guard.MODERATION)
     judged = _kept(work, words, moderator.name, moderator.judge(texts, till=purse, within_s=work.words_within_s))
     is_news = "refused" in judged or ("doubtful" in judged and "doubtful" not in words)
-    work.save(step, judged, also=partial(_told, work, number) if is_news else None)
+    work.save(step, judged, also=partial(_told, work, step, number) if is_news else None)
     return judged
 
 
@@ -218,8 +218,9 @@ def _remarks(verdicts: Mapping[str, ReviewResult]) -> dict[str, list[str]]:
     return {"remarks": found} if found else {}
 
 
-def _told(work: Work, number: int, tx: Tx, words: Mapping[str, Any]) -> None:
+def _told(work: Work, step: str, number: int, tx: Tx) -> None:
     """Record a refusal or a doubt: which rules, and never the words."""
+    words = work.known(step)
     rules = words.get("refused") or words.get("rules")
     if not rules:
         return

@@ -20,7 +20,6 @@ from fleet.engine import publish
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.events import positions
-from fleet.engine.jobs import ledger
 from fleet.engine.jobs import pacing as paced
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
@@ -94,11 +93,10 @@ def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, A
 
 def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
     """Put deliveries into the ledger, and publish once they stand."""
-    rings = ledger.add(tx, jobs)  # of what a person asked for; `pacing` publishes the others
+    publish.add_jobs(tx, deps.publisher, jobs)  # what a person asked for; `pacing` publishes the others
     rows = [(one.id, uuid.UUID(one.payload["subscription"]), one.payload["event"]["subject"],
              one.payload["event"]["position"]) for one in jobs]  # fmt: skip
     deliveries.add(tx, rows)
-    tx.afterwards(lambda: publish.ring_jobs(deps.publisher, rings))
     tx.afterwards(lambda: pacing.go_on(deps))
 
 
