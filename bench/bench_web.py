@@ -41,6 +41,7 @@ BUSIEST = {
     "dead": "SELECT id FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 1",
     "draft": "SELECT id FROM drafts WHERE status = 'pending' LIMIT 1",
     "request": "SELECT id FROM approval_requests WHERE state = 'pending' LIMIT 1",
+    "account": "SELECT name FROM accounts ORDER BY created_at LIMIT 1",
     "tick": "SELECT max(tick_no) FROM ticks WHERE agent_id = md5('agent0')::uuid",
 }
 RARE = ("hook", "source", "received", "experiment", "invitation", "shelf", "file")

@@ -8,15 +8,17 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from fleet.adapters import registry
-from fleet.adapters.base import Account, Adapter, AnyAction, ImageOrder, PictureFile, Receipt, Resolution
+from fleet.adapters.base import Account, AnyAction, Receipt, Resolution
+from fleet.adapters.manifest import AccountAccess, AdapterType
+from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
 from fleet.core.queue import Message
-from fleet.core.settings import Settings
-from fleet.engine import surface_pictures
+from fleet.engine import deps, surface_pictures
 from fleet.images.placeholder import render_jpeg
 
 CAPTION = "A quiet harbour at dawn, boats asleep, the first gulls over grey water."
@@ -53,7 +55,7 @@ class QuietSurface:
     def item(self, account: Account, item_id: str) -> FeedItem:
         return FeedItem(item_id, "guest_1", "Guest 1", CAPTION, None, 1)
 
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+    def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         return f"http://127.0.0.1/images/{order.key}.jpg"
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
@@ -89,8 +91,15 @@ class Bell:
 def register() -> None:
     """Put the quiet surface in the gallery's place, in this process."""
 
-    def connect(_: Settings) -> Adapter:
+    def connect(_: AccountAccess) -> QuietSurface:
         return QuietSurface()
 
-    registry.ADAPTERS[QuietSurface.name] = connect
+    put_in_place(connect)
+
+
+def put_in_place(connect: Callable[[AccountAccess], Any]) -> None:
+    """Have every account of this process lead to one surface, which makes pictures, too."""
+    stub = AdapterType(name="floimg", help="", credentials="", connect=connect, connect_pictures=connect)
+    vars(registry)["known"] = lambda: {stub.name: stub}
+    deps.Outside.makes_pictures = lambda *_: True  # type: ignore[method-assign]
     surface_pictures.fetcher = lambda *_: lambda _url, _within_s: a_picture()

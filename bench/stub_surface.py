@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bench.quiet_surface import a_picture
-from fleet.adapters import registry
-from fleet.adapters.base import Account, Adapter, AnyAction, ImageOrder, Receipt, Resolution, Uncertain
+from bench.quiet_surface import put_in_place
+from fleet.adapters.base import Account, AnyAction, Receipt, Resolution, Uncertain
+from fleet.adapters.manifest import AccountAccess
+from fleet.adapters.pictures import PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
-from fleet.core.settings import Settings
-from fleet.engine import surface_pictures
 
 NAME = "stub"
 EFFECTS = "BENCH_EFFECTS"
@@ -62,7 +61,7 @@ class StubSurface:
         self._show("browse", account.username, item_id, "")
         return FeedItem(item_id, "guest_1", "Guest 1", CAPTION, None, 1)
 
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+    def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         return f"http://127.0.0.1/images/{order.key}.jpg"
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
@@ -99,14 +98,13 @@ def _digest(text: str) -> str:
 def register() -> None:
     """Make the surface known to this process, as the environment describes it."""
 
-    def connect(_: Settings) -> Adapter:
+    def connect(_: AccountAccess) -> StubSurface:
         return StubSurface(
             Path(os.environ[EFFECTS]), replies_lost=float(os.environ.get(REPLIES_LOST, "0")),
             wait_s=float(os.environ.get(WAIT_S, "0")),
         )  # fmt: skip
 
-    registry.ADAPTERS[NAME] = connect
-    surface_pictures.fetcher = lambda *_: lambda _url, _within_s: a_picture()
+    put_in_place(connect)
 
 
 @functools.cache

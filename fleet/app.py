@@ -28,6 +28,7 @@ BUILT_IN = (
     "fleet.features.monitoring.feature:FEATURE",
     "fleet.features.settings.feature:FEATURE",
     "fleet.features.secrets.feature:FEATURE",
+    "fleet.features.accounts.feature:FEATURE",
     "fleet.features.notices.feature:FEATURE",
     "fleet.features.content.feature:FEATURE",
     "fleet.features.media.feature:FEATURE",

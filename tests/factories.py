@@ -16,19 +16,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.accounts import service as account_service
+from fleet.accounts.directory import OpenAccount
+from fleet.accounts.keys import ring
+from fleet.accounts.sealing import new_key
+from fleet.accounts.service import NewAccount
 from fleet.adapters import base
 from fleet.adapters.base import (
     Account,
     Action,
     ActionType,
     AnyAction,
-    ImageOrder,
     P,
-    PictureFile,
     Receipt,
     Resolution,
 )
-from fleet.adapters.gateway import Gateway
+from fleet.adapters.gateway import FetchPicture
+from fleet.adapters.pictures import PictureFile, PictureMaker, PictureOrder
 from fleet.adapters.social import (
     COMMENT,
     CONNECT,
@@ -45,12 +49,12 @@ from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, Tx
 from fleet.core.db.group_commit import GroupCommit
 from fleet.core.queue import Message
-from fleet.engine import deps as runtime_deps
+from fleet.core.settings import Settings
 from fleet.engine import registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.deps import Deps
+from fleet.engine.deps import Deps, Outside
 from fleet.engine.jobs.models import JobRow
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
@@ -129,7 +133,7 @@ class Surface:
             raise base.Vanished("404")
         return found[0]
 
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+    def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         if self.image_faults:
             raise self.image_faults.pop(0)
         self.images_paid.append(order.key)
@@ -191,6 +195,25 @@ class Surface:
         return None
 
     def close(self) -> None: ...
+
+
+class InMemory(Outside):
+    """Connects the accounts of a test to systems in memory, by the accounts' names."""
+
+    def __init__(self, systems: Mapping[str, Any]) -> None:
+        self.systems = dict(systems)
+
+    def connect(self, account: OpenAccount) -> Any:
+        return self.systems[account.key.name]
+
+    def makes_pictures(self, account: OpenAccount) -> bool:
+        return isinstance(self.systems.get(account.key.name), Surface)
+
+    connect_pictures = connect
+
+    def fetcher(self, maker: PictureMaker, settings: Settings) -> FetchPicture:
+        assert isinstance(maker, Surface)
+        return maker.fetch_image
 
 
 def act(one: ActionType[P], account: Account, key: str = "k", **payload: Any) -> Action[P]:
@@ -334,6 +357,14 @@ class Fleet:
     words: Words
     bell: Bell
     personas: list[str] = field(default_factory=list)
+    accounts: dict[str, uuid.UUID] = field(default_factory=dict)
+
+    def account(self, name: str, *, adapter: str = "floimg", credentials: str = "fst_another_token") -> uuid.UUID:
+        """Create an account beside that of the settings; it connects to the system of its name."""
+        new = NewAccount(name, adapter, f"http://127.0.0.1/{name}", credentials)
+        with self.deps.db.transaction() as tx:
+            self.accounts[name] = account_service.create(tx, ring(self.deps.settings), new, by="tests").id
+        return self.accounts[name]
 
     def agent(self, *, running: bool = True, account: bool = True, **changes: Any) -> uuid.UUID:
         """Create an agent, by default running, with an account, and due now. Weights that are not named are 0."""
@@ -393,20 +424,25 @@ class Fleet:
         self.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE state IN ('ready', 'unknown')")
 
 
-def make_fleet(database_url: str, *, clock: Clock = SYSTEM, **settings: Any) -> Fleet:
-    """Build the loop on a database, with a surface, a writer and a bell that tests hold in their hands."""
+def make_fleet(
+    database_url: str, *, systems: Mapping[str, Any] | None = None, clock: Clock = SYSTEM, **settings: Any
+) -> Fleet:
+    """Build the loop on a database, with a surface, a writer and a bell that tests hold in their hands.
+
+    `systems`: the systems in memory behind further accounts, by the accounts' names.
+    """
     surface, words, bell = Surface(), Words(), Bell()
     values = {
         "database_url": database_url, "broker_url": "memory://", "settle_s": 0.0, "surface_writes_per_minute": 10_000,
     }  # fmt: skip
+    if systems:
+        values["secret_keys"] = new_key()
     caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
     config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
         settings=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
         parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),
-    )  # fmt: skip
-    deps._gateways["floimg"] = Gateway(
-        surface, runtime_deps.policy(config), deps._kill_reason, fetch=surface.fetch_image
+        outside=InMemory({"gallery": surface, **(systems or {})}),
     )  # fmt: skip
     return Fleet(deps, surface, words, bell)
 

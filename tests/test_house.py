@@ -42,6 +42,7 @@ BELOW_FEATURES = ("engine", "core", "access", "spending", "accounts")
 ORDINARY = {"connect", "handle", "hooks"}  # kinds of jobs and agents, but common words of programs as well
 NAMES_KINDS = {
     "fleet/core/settings.py": "names of settings from before FLEET_CAPS, and settings that several features read",
+    "fleet/accounts/directory.py": "the setting with the address of the settings' account",
     "fleet/core/db/roles.py": "a table that the app's role may only add to",
 }
 """Why a file below the features may name a kind."""

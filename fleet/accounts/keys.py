@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from fleet.access import audit
-from fleet.accounts import keyfile, keystore
+from fleet.accounts import keyfile, keystore, service
 from fleet.accounts.keystore import StoredSecret
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
@@ -59,6 +59,11 @@ class Keys:
             if before is not None and self._clock_s() < self._next_s:
                 return False
             return self._look() is not before and before is not None
+
+    def expire(self) -> None:
+        """Let the next `refresh` look at the store, however short ago the last look was."""
+        with self._lock:
+            self._next_s = 0.0
 
     def _look(self) -> Settings:
         self._next_s = self._clock_s() + LOOK_EVERY_S
@@ -189,6 +194,8 @@ def put(db: Database, settings: Settings, name: str, value: str, *, by: str) -> 
     keys = ring(settings)
     with db.transaction() as tx:
         keystore.put(tx, keys, name, value, by=by)
+        if name == "service_token":
+            service.renew(tx)
         audit.note(tx, "secret.set", f"secret:{name}")
     return name
 
@@ -198,6 +205,8 @@ def remove(db: Database, name: str, *, by: str) -> str:
     name = _plain(name)
     with db.transaction() as tx:
         keystore.remove(tx, name, by=by)
+        if name == "service_token":
+            service.renew(tx)
         audit.note(tx, "secret.removed", f"secret:{name}")
     return name
 
@@ -209,7 +218,8 @@ def rotate(db: Database, settings: Settings, *, by: str, resealers: Iterable[Res
     """
     keys = ring(settings)
     with db.transaction() as tx:
-        names = [*keystore.reseal(tx, keys, by=by), *(name for reseal in resealers for name in reseal(tx, keys))]
+        names = [*keystore.reseal(tx, keys, by=by), *service.reseal(tx, keys)]
+        names += [name for reseal in resealers for name in reseal(tx, keys)]
         audit.noted(tx, len(names), "secret.resealed", names=names)
         return names
 

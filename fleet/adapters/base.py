@@ -111,35 +111,19 @@ class Receipt:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageOrder:
-    """One picture to be made by the surface's workflow. `key` makes it be made, and paid, once where honoured.
-
-    `workflow_type` is one of the persona's ways to work, or empty.
-    """
-
-    account: Account
-    prompt: str
-    key: str
-    workflow_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureFile:
-    """A picture as its address gave it. `content_type` is what the server said; believe the bytes."""
-
-    data: bytes
-    content_type: str = ""
-
-
-class Adapter(Protocol):
-    """An adapter to one outside system. Every call has a deadline of its own."""
+class OutsideSystem(Protocol):
+    """An outside system as the rules see it."""
 
     name: str
     scheme: str
     host: str
     port: int
     third_party: bool
+
+
+class Adapter(OutsideSystem, Protocol):
+    """An adapter to one account at an outside system. Every call has a deadline of its own."""
+
     actions: Mapping[str, Resolution]
     """The types of action that it does, by name, and for each how an unknown outcome is resolved."""
 

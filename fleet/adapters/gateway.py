@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from fleet.adapters.base import ActionType, Adapter, AnyAction, Cap, ImageOrder, Payload, PictureFile, Receipt
-from fleet.adapters.social import POST, social
+from fleet.adapters.base import ActionType, Adapter, AnyAction, Cap, OutsideSystem, Payload, Receipt
+from fleet.adapters.pictures import PictureFile, PictureMaker, PictureOrder
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.errors import FleetError
 from fleet.core.failpoints import Point, reach
@@ -100,7 +100,7 @@ class Policy:
     label: bool = True
     caps: Caps = field(default_factory=Caps)
     writes_per_minute: int = 100
-    """Of the whole fleet to one surface; 0 for no limit."""
+    """Of the whole fleet through one account; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,74 +115,33 @@ class Lease:
         return self.ends_at_s - self.clock.monotonic_s()
 
 
-class Gateway:
-    """The door to one surface.
+class _Guard:
+    """The rules that every write passes, whatever it is. `stopped` returns why nothing may be sent now, or None."""
 
-    `stopped` reads the kill switch and returns why it is on, or None. `fetch` fetches a picture of the surface within
-    seconds, from the addresses that the owner allows.
-    """
-
-    def __init__(
-        self, adapter: Adapter, policy: Policy, stopped: Callable[[], str | None], *, fetch: FetchPicture
-    ) -> None:
-        self.adapter = adapter
+    def __init__(self, system: OutsideSystem, policy: Policy, stopped: Callable[[], str | None]) -> None:
         self.policy = policy
+        self._system = system
         self._stopped = stopped
-        self._fetch = fetch
 
     @property
     def is_allowed_host(self) -> bool:
-        """Whether this fleet may write to the surface's host; an entry with a port opens that port alone."""
-        allowed, adapter = self.policy.allowed_hosts, self.adapter
-        host = f"[{adapter.host}]" if ":" in adapter.host else adapter.host
-        return bool(allowed & {adapter.host, host, f"{host}:{adapter.port}"})
+        """Whether this fleet may write to the system's host; an entry with a port opens that port alone."""
+        allowed, system = self.policy.allowed_hosts, self._system
+        host = f"[{system.host}]" if ":" in system.host else system.host
+        return bool(allowed & {system.host, host, f"{host}:{system.port}"})
 
-    def permit(self, one: ActionType[Payload]) -> None:
-        """Raise NotAllowed where the rules forbid such a write whatever it says."""
-        adapter = self.adapter
+    def _permit_system(self) -> None:
+        system = self._system
         if not self.is_allowed_host:
             raise NotAllowed(
-                f"{adapter.host}:{adapter.port} is not among the hosts that this fleet may write to.",
+                f"{system.host}:{system.port} is not among the hosts that this fleet may write to.",
                 fix="If it is yours, add it to FLEET_ALLOWED_HOSTS.",
             )
-        if one.name not in self.policy.caps.actions:
+        if not self.policy.label and system.third_party:
             raise NotAllowed(
-                f"No feature of this fleet registers the action {one.name}.", fix="Register it in `Feature.actions`."
-            )
-        if one.name not in adapter.actions:
-            raise NotAllowed(f"The surface {adapter.name} has no action {one.name}.")
-        if not self.policy.label and adapter.third_party:
-            raise NotAllowed(
-                f"Agents on {adapter.name} must be labelled: it belongs to somebody else.",
+                f"Agents on {system.name} must be labelled: it belongs to somebody else.",
                 fix="Remove FLEET_LABEL_AGENTS=false.",
             )
-
-    def write(self, action: AnyAction, lease: Lease) -> Receipt:
-        """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.
-
-        The kill switch and the lease are read last, with nothing but the call itself after them.
-        """
-        self.permit(action.type)
-        if self.policy.dry_run:
-            raise DryRun(action.draft())
-        return self.adapter.write(action, timeout_s=self._clear_to_send(lease))
-
-    def make_image(self, order: ImageOrder, lease: Lease) -> str:
-        """Have a picture made, which costs; under the same rules as a post. Returns its address."""
-        self.permit(POST)
-        if self.policy.dry_run:
-            raise DryRun({"verb": "image", "as": order.account.username, "prompt": order.prompt})
-        return social(self.adapter).make_image(order, timeout_s=self._clear_to_send(lease))
-
-    def fetch_image(self, url: str, lease: Lease) -> PictureFile:
-        """Fetch a picture that a workflow made, to look at it. Raises NotAllowed, LeaseEnding or an AdapterError.
-
-        The surface chose the address, so `fetch` judges it; it never sends our token.
-        """
-        left_s = lease.left_s() - MARGIN_S
-        if left_s <= 0:
-            raise LeaseEnding("the lease ends before the picture could be looked at")
-        return self._fetch(url, left_s)
 
     def _clear_to_send(self, lease: Lease) -> float:
         """Return how many seconds the call may take."""
@@ -195,3 +154,63 @@ class Gateway:
         reach(Point.JOB_CLEARED)
         # One limit for the first byte of the answer and one for the rest of it.
         return left_s / 2
+
+
+class Gateway(_Guard):
+    """The gateway of one account. `stopped` reads the kill switch."""
+
+    def __init__(self, adapter: Adapter, policy: Policy, stopped: Callable[[], str | None]) -> None:
+        super().__init__(adapter, policy, stopped)
+        self.adapter = adapter
+
+    def permit(self, one: ActionType[Payload]) -> None:
+        """Raise NotAllowed where the rules forbid such a write whatever it says."""
+        self._permit_system()
+        if one.name not in self.policy.caps.actions:
+            raise NotAllowed(
+                f"No feature of this fleet registers the action {one.name}.", fix="Register it in `Feature.actions`."
+            )
+        if one.name not in self.adapter.actions:
+            raise NotAllowed(f"The surface {self.adapter.name} has no action {one.name}.")
+
+    def write(self, action: AnyAction, lease: Lease) -> Receipt:
+        """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.
+
+        The kill switch and the lease are read last, with nothing but the call itself after them.
+        """
+        self.permit(action.type)
+        if self.policy.dry_run:
+            raise DryRun(action.draft())
+        return self.adapter.write(action, timeout_s=self._clear_to_send(lease))
+
+
+class PictureGateway(_Guard):
+    """The gateway of one account whose system makes pictures. An order costs money, so it passes the rules of a write.
+
+    `stopped` reads the kill switch. `fetch` fetches a picture of the maker within seconds, from the addresses that the
+    owner allows.
+    """
+
+    def __init__(
+        self, maker: PictureMaker, policy: Policy, stopped: Callable[[], str | None], *, fetch: FetchPicture
+    ) -> None:
+        super().__init__(maker, policy, stopped)
+        self._maker = maker
+        self._fetch = fetch
+
+    def make(self, order: PictureOrder, lease: Lease) -> str:
+        """Have a picture made. Returns its address. Raises as `Gateway.write`."""
+        self._permit_system()
+        if self.policy.dry_run:
+            raise DryRun({"verb": "image", "as": order.account.username, "prompt": order.prompt})
+        return self._maker.make(order, timeout_s=self._clear_to_send(lease))
+
+    def fetch(self, url: str, lease: Lease) -> PictureFile:
+        """Fetch a picture that the maker made, to look at it. Raises LeaseEnding, NotAllowed or an AdapterError.
+
+        The maker chose the address, so `fetch` judges it; it never sends our token.
+        """
+        left_s = lease.left_s() - MARGIN_S
+        if left_s <= 0:
+            raise LeaseEnding("the lease ends before the picture could be looked at")
+        return self._fetch(url, left_s)

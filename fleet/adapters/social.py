@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
-from fleet.adapters.base import Account, ActionType, Adapter, Cap, ImageOrder, Payload
+from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload
 from fleet.core.errors import InvalidInput
 
 _SHOWN_CHARS = 200
@@ -158,8 +158,6 @@ class SocialAdapter(Adapter, Protocol):
     def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]: ...
 
     def item(self, account: Account, item_id: str) -> FeedItem: ...
-
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str: ...
 
 
 def social(adapter: Adapter) -> SocialAdapter:

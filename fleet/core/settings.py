@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
     sandbox: bool = Field(False, description="whether the gallery is the one in the box; `fleet up` sets it")
     service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
+    pictures_account: str = Field(
+        "", description="account whose system makes all pictures; by default the poster's own, else the first that can"
+    )
     allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, each perhaps with its port, separated by commas"
     )

@@ -15,17 +15,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from fleet.accounts.models import AccountRow, key_of
 from fleet.core import events
 from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentRow, ControlRow
+from fleet.engine.agents.models import NOWHERE, AgentRow, ControlRow
 from fleet.engine.sql import group_statement, statement
 
-SCOPES = ("fleet", "surface", "persona", "agent", "kind")
+SCOPES = ("fleet", "surface", "account", "persona", "agent", "kind")
 ALL = "*"
 BUDGET = "budget"
 """Who sets a pause for a spent budget."""
+REFUSED = "refusal"
+"""Who sets the pause of an account whose credentials were refused."""
 _READ_HOLDS = statement("read_holds")
 _READ_KILL_SWITCH = group_statement("read_kill_switch")
 _A_MOMENT = timedelta(seconds=3)
@@ -51,8 +54,8 @@ class Hold:
 
     @property
     def _where(self) -> str:
-        """What is held back. Of an agent the key is an id, which is no word for people: they see whom it is about."""
-        if self.scope in ("fleet", "agent") and (self.key == ALL or _id(self.key)):
+        """What is held back. Of an agent or account the key is an id, which is no word for people."""
+        if self.scope in ("fleet", "agent", "account") and (self.key == ALL or _id(self.key)):
             return f"the {self.scope}"
         return f"{self.scope} {self.key}"
 
@@ -82,6 +85,8 @@ def covering(
     keys = {"agent": str(agent.id), "kind": kind}
     if not is_notice:
         keys |= {"fleet": ALL, "surface": agent.surface, "persona": agent.persona_id}
+        if agent.surface != NOWHERE:
+            keys["account"] = str(key_of(agent.account_id))
     hits = [hold for hold in holds if keys.get(hold.scope) == hold.key]
     return min(hits, key=lambda hold: (hold.hold != "kill", hold.until is not None), default=None)
 
@@ -90,6 +95,15 @@ def kill_reason(db: Database) -> str | None:
     """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
     thrown = db.run(_READ_KILL_SWITCH, scope="fleet")
     return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
+
+
+def account_hold(db: Database, account_id: uuid.UUID) -> str | None:
+    """Return why an account is paused, or None. Calls through another agent's account ask this beside the job's own."""
+    which = (ControlRow.scope == "account", ControlRow.key == str(account_id))
+    with db.transaction() as tx:
+        in_force = sa.or_(ControlRow.until.is_(None), ControlRow.until > tx.sql_now)
+        row = tx.execute(sa.select(ControlRow.reason, ControlRow.set_by).where(*which, in_force)).one_or_none()
+    return None if row is None else str(row.reason or f"paused by {row.set_by}")
 
 
 def throw_kill_switch(tx: Tx, *, by: str, reason: str) -> bool:
@@ -129,6 +143,22 @@ def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
     return resumed
 
 
+def resume_accounts(tx: Tx, adapter: str, *, by: str) -> bool:
+    """Let the accounts of an outside system go on that the fleet paused itself; False if there are none."""
+    keys = [str(key) for key in tx.session.scalars(sa.select(AccountRow.id).where(AccountRow.adapter == adapter))]
+    ours = (ControlRow.scope == "account", ControlRow.key.in_(keys), ControlRow.hold == "pause")
+    query = sa.select(ControlRow.key).where(*ours, ControlRow.set_by.in_(("fleet", BUDGET, REFUSED)))
+    resumed = [resume(tx, "account", key, by=by) for key in tx.session.scalars(query).all()]
+    return any(resumed)
+
+
+def resume_refused(tx: Tx, account_id: uuid.UUID, *, by: str) -> bool:
+    """Let an account go on that the fleet stopped for refused credentials, since they have changed; False if not."""
+    which = (ControlRow.scope == "account", ControlRow.key == str(account_id), ControlRow.hold == "pause")
+    set_by = tx.scalar(sa.select(ControlRow.set_by).where(*which))
+    return set_by == REFUSED and resume(tx, "account", str(account_id), by=by)
+
+
 def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
     """Let a scope go on that an earlier version paused for a spent budget of the fleet's own; False if it did not."""
     pause = sa.select(ControlRow.set_by).where(
@@ -138,9 +168,11 @@ def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
 
 
 def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:
-    """Return whom an event about a hold is about, if it is about one agent."""
+    """Return whom an event about a hold is about, if it is about one agent or account."""
     agent_id = _id(key) if scope == "agent" else None
     name = tx.scalar(sa.select(AgentRow.name).where(AgentRow.id == agent_id)) if agent_id else None
+    if scope == "account":
+        return {"account": tx.scalar(sa.select(AccountRow.name).where(AccountRow.id == _id(key)))}
     return {"agent_id": agent_id, "agent": name} if name else {}
 
 

@@ -7,15 +7,21 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from fleet.accounts.directory import Accounts, OpenAccount
 from fleet.accounts.keys import Keys
+from fleet.accounts.models import key_of
+from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
-from fleet.adapters.base import Account, Cap, TokenRefused
-from fleet.adapters.gateway import Caps, Gateway, Policy
+from fleet.adapters.base import Account, Adapter, Cap, TokenRefused
+from fleet.adapters.gateway import Caps, FetchPicture, Gateway, PictureGateway, Policy
+from fleet.adapters.pictures import PictureMaker
 from fleet.core import queue
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, sql
@@ -33,6 +39,33 @@ from fleet.llm.writer import BatchWriter
 T = TypeVar("T")
 
 
+class Outside:
+    """Connects to accounts by their adapters. Tests hand in one of their own."""
+
+    def connect(self, account: OpenAccount) -> Adapter:
+        """Return the adapter of an account. Raises NotFound, InvalidInput."""
+        return adapters.get(account.adapter).connect(account.access)
+
+    def makes_pictures(self, account: OpenAccount) -> bool:
+        """Say whether an account's system makes pictures, as far as this process has its adapter."""
+        if account.adapter not in adapters.names() or not account.access.address:
+            return False
+        return adapters.get(account.adapter).connect_pictures is not None
+
+    def connect_pictures(self, account: OpenAccount) -> PictureMaker:
+        """Return the picture maker of an account. Raises NotFound, InvalidInput."""
+        connect = adapters.get(account.adapter).connect_pictures
+        if connect is None:
+            raise InvalidInput(
+                f"The system of the account {account.key.name} makes no pictures.", fix="Mend FLEET_PICTURES_ACCOUNT."
+            )
+        return connect(account.access)
+
+    def fetcher(self, maker: PictureMaker, settings: Settings) -> FetchPicture:
+        """Return the function that fetches a maker's pictures. Raises InvalidInput."""
+        return surface_pictures.fetcher(maker, settings)
+
+
 @dataclass(frozen=True)
 class Deps:
     """The process's connections and rules. Build it after fork."""
@@ -46,7 +79,10 @@ class Deps:
     """Who writes the words, if not whom the settings name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """What features keep for this process, by name: see `part`."""
-    _gateways: dict[str, Gateway] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
+    """How accounts are connected to."""
+    _gateways: dict[uuid.UUID, Gateway] = field(default_factory=dict)
+    _makers: dict[uuid.UUID, PictureGateway] = field(default_factory=dict)
     _writers: list[Words] = field(default_factory=list)
     _moderators: list[RemoteModerator | None] = field(default_factory=list)
     _signers: list[Credentials | None] = field(default_factory=list)
@@ -59,14 +95,52 @@ class Deps:
         """The time of this process and of its statements."""
         return self.db.clock
 
-    def gateway(self, surface: str) -> Gateway:
-        """Return the door to a surface. Raises NotFound for an unknown one, TokenRefused for a lost token."""
+    def gateway(self, account_id: uuid.UUID | None = None) -> Gateway:
+        """Return the gateway of an account, by default that of the settings.
+
+        Raises NotFound for a removed account or an unknown adapter, TokenRefused for lost credentials, Unavailable.
+        """
+        key = key_of(account_id)
         with self._lock:
-            if surface not in self._gateways:
-                adapter = adapters.connect(surface, self._keyed(surface))
-                fetch = surface_pictures.fetcher(adapter, self.settings)
-                self._gateways[surface] = Gateway(adapter, policy(self.settings), self._kill_reason, fetch=fetch)
-            return self._gateways[surface]
+            if key not in self._gateways:
+                found = self._usable(account_id)
+                adapter = self.outside.connect(found)
+                self._gateways[key] = Gateway(adapter, policy(self.settings, found.limits), self._kill_reason)
+            return self._gateways[key]
+
+    def pictures(self, account_id: uuid.UUID | None = None) -> PictureGateway:
+        """Return the gateway to the picture maker of an account's system. Raises as `gateway`, and InvalidInput."""
+        key = key_of(account_id)
+        with self._lock:
+            if key not in self._makers:
+                found = self._usable(account_id)
+                maker = self.outside.connect_pictures(found)
+                fetch = self.outside.fetcher(maker, self.settings)
+                rules = policy(self.settings, found.limits)
+                self._makers[key] = PictureGateway(maker, rules, self._kill_reason, fetch=fetch)
+            return self._makers[key]
+
+    def picture_account(self, account_id: uuid.UUID | None) -> AccountKey | None:
+        """Return the account whose system makes the pictures of an account's posts; None if there is none.
+
+        That is the account that FLEET_PICTURES_ACCOUNT names, else the posting account if its system makes pictures,
+        else the first account whose system does. Raises InvalidInput for a name without an account, Unavailable.
+        """
+        known, wanted = self.accounts.all(), self.settings.pictures_account
+        if wanted:
+            named = next((one.key for one in known if one.key.name == wanted), None)
+            if named is None:
+                raise InvalidInput(f"There is no account {wanted!r}.", fix="Mend FLEET_PICTURES_ACCOUNT.")
+            return named
+        own_first = sorted(known, key=lambda one: one.key.id != key_of(account_id))
+        return next((one.key for one in own_first if self.outside.makes_pictures(one)), None)
+
+    def _usable(self, account_id: uuid.UUID | None) -> OpenAccount:
+        """Return an account whose credentials are known. Raises NotFound, TokenRefused, Unavailable."""
+        found = self.accounts.get(account_id)
+        if found.lost is not None:
+            raise TokenRefused(f"the token of {found.key.name} cannot be read: {found.lost}")
+        return found
 
     @property
     def words(self) -> Words:
@@ -100,24 +174,25 @@ class Deps:
         """The settings with the keys of the key store in them."""
         return Keys(self.db, self.settings)
 
+    @functools.cached_property
+    def accounts(self) -> Accounts:
+        """The accounts at outside systems, with their credentials opened."""
+        return Accounts(self.db, self.settings, self.keys)
+
     def refresh(self) -> None:
-        """Take in what has changed in the key store, looked at twice a minute. Not to be called in a transaction."""
-        if self.keys.refresh():
+        """Take in changes of the key store and of accounts, at most twice a minute. Not for transactions."""
+        has_accounts, has_keys = self.accounts.refresh(), self.keys.refresh()  # both, in this order
+        if has_accounts or has_keys:
             with self._lock:
                 self._gateways.clear()
+                self._makers.clear()
+        if has_keys:
+            with self._lock:
                 self._moderators.clear()
                 self._signers.clear()
                 self._batches.clear()
                 if self.settings.llm_replay is None:  # a replay would begin anew
                     self._writers.clear()
-
-    def _keyed(self, surface: str) -> Settings:
-        """Return the settings with which to call a surface. Raises TokenRefused while its token cannot be opened."""
-        settings = self.keys.settings
-        lost = self.keys.lost.get("service_token")
-        if lost is not None:
-            raise TokenRefused(f"the token of {surface} cannot be read: {lost}")
-        return settings
 
     @property
     def batches(self) -> BatchWriter | None:
@@ -142,7 +217,7 @@ class Deps:
         return controls.kill_reason(self.db)
 
     def account(self, agent: ActingAgent) -> Account:
-        """Return the account that an agent acts with, and the bio line that says what it is."""
+        """Return an agent as the system of its account knows it, and the bio line that says what it is."""
         return Account(
             str(agent.id), agent.username, agent.name, agent.persona_id, self._bio(agent), agent.remote_account
         )  # fmt: skip
@@ -171,8 +246,8 @@ class Deps:
         self.db.close()
 
 
-def policy(settings: Settings) -> Policy:
-    """Return the owner's rules.
+def policy(settings: Settings, limits: Mapping[str, Any] = MappingProxyType({})) -> Policy:
+    """Return the owner's rules for an account with these limits.
 
     A fleet that lives faster than life keeps its gaps in its own time, but what it owes the surface (writes a minute)
     in everybody's.
@@ -181,7 +256,7 @@ def policy(settings: Settings) -> Policy:
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
     return Policy(
         hosts, settings.dry_run, settings.label_agents, Caps(caps, timedelta(days=1 / settings.tempo)),
-        settings.surface_writes_per_minute,
+        limits.get("writes_per_minute", settings.surface_writes_per_minute),
     )  # fmt: skip
 
 

@@ -340,6 +340,8 @@ class Feature:
     Called before the agent's row is locked and again with the lock, so it must be idempotent."""
     agent_deleted: Ref | Callable[..., None] | None = None
     """`deleted(deps, tx, agent, by=)`: add what remains to be done for an agent that this transaction has deleted."""
+    account_left: Ref | Callable[..., None] | None = None
+    """`left(deps, tx, identity, by=)`: add what remains to be done at an account that an agent uses no more."""
     refuse_name: Ref | Callable[..., None] | None = None
     """`refuse_name(deps, name)`: raise InvalidInput for a name that an invited person must not choose."""
     completions: Mapping[str, Ref] = field(default_factory=dict)

@@ -7,8 +7,8 @@ surface's own origin and the hosts of FLEET_IMAGE_HOSTS are called, by way of `f
 from __future__ import annotations
 
 from fleet.adapters import base
-from fleet.adapters.base import Adapter, PictureFile
 from fleet.adapters.gateway import FetchPicture, NotAllowed
+from fleet.adapters.pictures import PictureFile, PictureMaker
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.images.addresses import Rules
@@ -17,14 +17,14 @@ from fleet.images.fetch import SYSTEM, FetchLimits, fetch_file
 from fleet.images.wire import Network
 
 
-def fetcher(adapter: Adapter, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
-    """Return the function that fetches the pictures of a surface.
+def fetcher(maker: PictureMaker, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
+    """Return the function that fetches the pictures of a maker.
 
     Raises InvalidInput for a host in FLEET_IMAGE_HOSTS that is none.
     """
-    host = f"[{adapter.host}]" if ":" in adapter.host else adapter.host
+    host = f"[{maker.host}]" if ":" in maker.host else maker.host
     try:
-        rules = Rules.of_surface(f"{adapter.scheme}://{host}:{adapter.port}", settings.image_hosts)
+        rules = Rules.of_surface(f"{maker.scheme}://{host}:{maker.port}", settings.image_hosts)
     except ForbiddenAddress as error:
         raise InvalidInput(
             f"The surface's address or FLEET_IMAGE_HOSTS cannot be read: {error.message}",

@@ -14,11 +14,11 @@ from fleet.engine import controls, registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.engine.controls import Hold
 from fleet.engine.registry import SystemAgent
 
-SURFACE = "fleet"
+SURFACE = NOWHERE
 """Where they act: on no surface, so that a pause of one does not hold them."""
 
 

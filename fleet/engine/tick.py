@@ -76,7 +76,8 @@ def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
         return None
     (row,) = rows
     claimed = ClaimedTick(key, row.token, row.due_at, row.asked_for, row.requested_by)
-    agent, holds = loop.actor(row), controls.read(row.holds)
+    holds = controls.read(row.holds)
+    agent = _acting(loop.ways(loop.actor(row), row.further), holds, key.tick_no)
     why = _why_not(agent, holds, claimed)
     if why is None:
         return ClaimedAgent(claimed, agent, holds, row.now)
@@ -84,6 +85,12 @@ def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
         if ticks.skip_tick(tx, claimed, why=why):
             events.emit(tx, "agent.tick.skipped", agent_id=key.agent_id, tick_no=key.tick_no, reason=why)
     return None
+
+
+def _acting(ways: Sequence[ActingAgent], holds: Sequence[Hold], tick_no: int) -> ActingAgent:
+    """Return the agent with the account through which it acts this time: its accounts take turns, without held ones."""
+    free = [way for way in ways if len(ways) == 1 or system_agents.hold_on(holds, way) is None] or ways
+    return free[tick_no % len(free)]
 
 
 def _why_not(agent: ActingAgent, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
@@ -151,7 +158,8 @@ def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
     if not isinstance(error, FleetError):
         log.exception("tick_failed", agent_id=str(agent.id), tick_no=key.tick_no)
     verdict = error_policy.judge(
-        error, now=deps.now(), agent_id=agent.id, surface=agent.surface, sent=False, settle=deps.settle
+        error, now=deps.now(), agent_id=agent.id, account=deps.accounts.key(agent.account_id), sent=False,
+        settle=deps.settle,
     )  # fmt: skip
     why = str(error) if isinstance(error, FleetError) else error_policy.unexpected(error)
     with deps.db.transaction() as tx:

@@ -1,6 +1,6 @@
 """ticks: indexes ask whether a tick is decided, no longer for its state
 
-Revision: 0024, after 0022
+Revision: 0024, after 0023
 
 A claim changes the state and the lease of a tick. As no index names them any more, PostgreSQL writes the claim in place
 (a HOT update), without new index entries. Workers of the version before go on; their sweeps read the whole table until
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from fleet.adapters import base, social
-from fleet.adapters.base import Account, Action, ImageOrder
+from fleet.adapters.base import Account, Action
 from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.floimg.pictures import FloImgPictures
+from fleet.adapters.pictures import PictureOrder
 from fleet.adapters.social import PostPayload
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.e2e.world import TOKEN, World, make_world
@@ -42,8 +44,8 @@ def world(surface_world: World) -> Iterator[World]:
 
 
 @pytest.fixture
-def surface(world: World) -> Iterator[FloImg]:
-    adapter = FloImg(world.gallery_url, TOKEN, timeout_s=10)
+def surface(world: World) -> Iterator[FloImgPictures]:
+    adapter = FloImgPictures(world.gallery_url, TOKEN, timeout_s=10)
     yield adapter
     adapter.close()
 
@@ -56,8 +58,8 @@ def account(surface: FloImg) -> Account:
     return replace(made, remote_id=receipt.remote_id)
 
 
-def picture(surface: FloImg, account: Account, key: str = "k:image") -> str:
-    return surface.make_image(ImageOrder(account, "a quiet harbour at dawn, teal and amber", key), timeout_s=10)
+def picture(surface: FloImgPictures, account: Account, key: str = "k:image") -> str:
+    return surface.make(PictureOrder(account, "a quiet harbour at dawn, teal and amber", key), timeout_s=10)
 
 
 def posted(surface: FloImg, account: Account, text: str = "A harbour at dawn.") -> tuple[Action[PostPayload], str]:

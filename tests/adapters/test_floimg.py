@@ -19,9 +19,11 @@ import pytest
 import respx
 
 from fleet.adapters import base, social
-from fleet.adapters.base import Account, Action, ImageOrder
+from fleet.adapters.base import Account, Action
 from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.floimg.pictures import FloImgPictures
 from fleet.adapters.http import HttpClient
+from fleet.adapters.pictures import PictureOrder
 from fleet.core.errors import InvalidInput
 from fleet.engine.attempts import error_policy
 from fleet.engine.jobs.outcomes import Retry, Unknown
@@ -34,8 +36,8 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def surface() -> Iterator[FloImg]:
-    adapter = FloImg(URL, TOKEN, timeout_s=2)
+def surface() -> Iterator[FloImgPictures]:
+    adapter = FloImgPictures(URL, TOKEN, timeout_s=2)
     yield adapter
     adapter.close()
 
@@ -159,7 +161,7 @@ def test_a_token_goes_to_the_surfaces_own_scheme_host_and_port_alone(path: str) 
 
 @pytest.mark.parametrize("url", ["https://user:pw@gallery.example", "https://gallery.example:x", "ftp://x", "", "x"])
 def test_a_surfaces_address_is_scheme_host_and_port(url: str) -> None:
-    with pytest.raises(InvalidInput, match="FLEET_GALLERY_URL"):
+    with pytest.raises(InvalidInput, match="is not a URL"):
         FloImg(url, TOKEN)
 
 
@@ -219,7 +221,7 @@ def test_budgets_say_whom_they_concern_and_until_when(
     said: dict[str, Any] = {"code": code, "message": "enough", "resetAt": "2026-11-22T00:00:00Z"}
     wire.post("/api/execute/sync").respond(429, json={"error": said} if nested else said)
     with pytest.raises(base.SurfaceBudgetSpent) as caught:
-        surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2)
+        surface.make(PictureOrder(ADA, "a harbour", "k"), timeout_s=2)
     assert caught.value.whole_fleet is whole_fleet
     assert caught.value.reset_at == datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -307,7 +309,7 @@ def test_a_packed_answer_is_not_unpacked_and_what_was_asked_may_have_happened(pa
         with pytest.raises(base.Uncertain, match="packed") as caught:
             call()
         verdict = error_policy.judge(
-            caught.value, now=NOW, agent_id=uuid.uuid4(), surface="floimg", sent=sent, settle=timedelta(seconds=20)
+            caught.value, now=NOW, agent_id=uuid.uuid4(), account=None, sent=sent, settle=timedelta(seconds=20)
         )  # fmt: skip
         assert isinstance(verdict.outcome, follows)
     peak = tracemalloc.get_traced_memory()[1]
@@ -351,13 +353,13 @@ def test_an_answer_without_end_is_no_answer(surface: FloImg, wire: respx.MockRou
 def test_a_workflow_without_a_picture_is_refused(surface: FloImg, wire: respx.MockRouter, body: dict[str, Any]) -> None:
     wire.post("/api/execute/sync").respond(200, json=body)
     with pytest.raises(base.Refused):
-        surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2)
+        surface.make(PictureOrder(ADA, "a harbour", "k"), timeout_s=2)
 
 
 def test_a_workflow_is_the_personas_own(surface: FloImg, wire: respx.MockRouter) -> None:
     done = {"status": "completed", "imageUrls": ["http://x/1.png", "http://x/2.png"]}
     route = wire.post("/api/execute/sync").respond(200, json=done)
-    assert surface.make_image(ImageOrder(ADA, "a harbour", "k"), timeout_s=2) == "http://x/1.png"
+    assert surface.make(PictureOrder(ADA, "a harbour", "k"), timeout_s=2) == "http://x/1.png"
     assert sent(route)["name"] == "fleet-ai_artist"
     assert "a harbour" in json.dumps(sent(route)["steps"])
     assert route.calls[0].request.headers["idempotency-key"] == "k"
@@ -404,7 +406,7 @@ def test_a_probe_finds_our_comment_by_its_author(surface: FloImg, wire: respx.Mo
 
 @pytest.mark.parametrize("url", ["", "gallery", "ftp://x", "http://", "//x"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput, match="FLEET_GALLERY_URL"):
+    with pytest.raises(InvalidInput, match="is not a URL"):
         FloImg(url, TOKEN)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.adapters.base import Account, Action, AnyAction, ImageOrder, PictureFile, Receipt, Resolution
+from fleet.adapters.base import Account, Action, AnyAction, Receipt, Resolution
 from fleet.adapters.gateway import (
     Caps,
     DryRun,
@@ -15,11 +15,13 @@ from fleet.adapters.gateway import (
     Lease,
     LeaseEnding,
     NotAllowed,
+    PictureGateway,
     Policy,
     Stopped,
     WriteUsage,
     wait_for,
 )
+from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import ACTIONS, COMMENT, LIKE, POST, FeedItem, Offers, SaidComment
 from fleet.core import clock
 from tests.factories import act
@@ -41,7 +43,7 @@ class Surface:
         self.timeouts.append(timeout_s)
         return Receipt("r1")
 
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
+    def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         self.timeouts.append(timeout_s)
         return "http://x/1.png"
 
@@ -66,15 +68,22 @@ def no_picture(url: str, within_s: float) -> PictureFile:
 
 
 def gateway(surface: Any, *, stopped: str | None = None, **policy: Any) -> Gateway:
-    return Gateway(surface, Policy(**{"caps": CAPS, **policy}), lambda: stopped, fetch=no_picture)
+    return Gateway(surface, Policy(**{"caps": CAPS, **policy}), lambda: stopped)
+
+
+def picture_gateway(surface: Any, *, stopped: str | None = None, **policy: Any) -> PictureGateway:
+    return PictureGateway(surface, Policy(**policy), lambda: stopped, fetch=no_picture)
 
 
 def lease(seconds: float = 60) -> Lease:
     return Lease(clock.monotonic_s() + seconds)
 
 
-ORDER = ImageOrder(ACCOUNT, "a harbour", "key")
-EVERY_WAY = [lambda door: door.write(HELLO, lease()), lambda door: door.make_image(ORDER, lease())]
+ORDER = PictureOrder(ACCOUNT, "a harbour", "key")
+EVERY_WAY = [
+    lambda *given, **rules: gateway(*given, **rules).write(HELLO, lease()),
+    lambda *given, **rules: picture_gateway(*given, **rules).make(ORDER, lease()),
+]
 
 
 @pytest.mark.parametrize("way", EVERY_WAY)
@@ -89,7 +98,7 @@ EVERY_WAY = [lambda door: door.write(HELLO, lease()), lambda door: door.make_ima
 def test_no_path_leads_past_a_rule(way: Any, rules: dict[str, Any], error: type[Exception]) -> None:
     surface = Surface()
     with pytest.raises(error):
-        way(gateway(surface, **rules))
+        way(surface, **rules)
     assert surface.timeouts == []
 
 
@@ -138,10 +147,10 @@ def test_the_kill_switch_is_read_after_every_other_rule() -> None:
         read.append("kill switch")
 
     surface = Surface()
-    Gateway(surface, Policy(caps=CAPS), stopped, fetch=no_picture).write(HELLO, lease())  # type: ignore[arg-type]
+    Gateway(surface, Policy(caps=CAPS), stopped).write(HELLO, lease())  # type: ignore[arg-type]
     assert read == ["kill switch"]
     with pytest.raises(NotAllowed):
-        Gateway(surface, Policy(frozenset(), caps=CAPS), stopped, fetch=no_picture).write(  # type: ignore[arg-type]
+        Gateway(surface, Policy(frozenset(), caps=CAPS), stopped).write(  # type: ignore[arg-type]
             HELLO, lease()
         )
     assert read == ["kill switch"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from fleet.adapters import base
-from fleet.adapters.floimg.adapter import FloImg
-from fleet.adapters.gateway import Gateway, Lease, NotAllowed, Policy
+from fleet.adapters.floimg.pictures import FloImgPictures
+from fleet.adapters.gateway import Lease, NotAllowed, PictureGateway, Policy
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
@@ -34,15 +34,16 @@ def canary() -> Iterator[PictureServer]:
         yield running
 
 
-def gateway(url: str, internet: Internet | None = None, **settings: Any) -> Gateway:
+def gateway(url: str, internet: Internet | None = None, **settings: Any) -> PictureGateway:
     config = Settings(gallery_url=url, **settings)
     network = {} if internet is None else {"network": internet.network}
-    platform = FloImg(url, "fst_secret")
-    return Gateway(platform, Policy(), lambda: None, fetch=fetcher(platform, config, **network))
+    maker = FloImgPictures(url, "fst_secret")
+    fetch = fetcher(maker, config, **network)
+    return PictureGateway(maker, Policy(), lambda: None, fetch=fetch)
 
 
-def fetch(door: Gateway, url: str) -> bytes:
-    return door.fetch_image(url, Lease(clock.monotonic_s() + 20)).data
+def fetch(door: PictureGateway, url: str) -> bytes:
+    return door.fetch(url, Lease(clock.monotonic_s() + 20)).data
 
 
 def test_a_picture_comes_from_the_surfaces_own_host_and_port_as_it_is_and_without_the_token(

@@ -86,7 +86,7 @@ def lived(fleet: Fleet) -> Inhabited:
             expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
         ))  # fmt: skip
     names = {"agent": "ada_1", "job": str(done[0]), "dead": str(dead), "persona": "ai_artist", "user": "viewer",
-             "tick": "1", "invitation": key}  # fmt: skip
+             "tick": "1", "invitation": key, "account": "gallery"}  # fmt: skip
     features = registry.current()
     if "experiments" in features:
         names["experiment"] = next((one.name for one in experiments_of(deps)), "none")

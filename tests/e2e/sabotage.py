@@ -12,8 +12,10 @@ from typing import Any
 
 from fleet import app
 from fleet.adapters import gateway
-from fleet.adapters.base import ImageOrder, Resolution
+from fleet.adapters.base import Resolution
 from fleet.adapters.floimg.adapter import FloImg
+from fleet.adapters.floimg.pictures import FloImgPictures
+from fleet.adapters.pictures import PictureOrder
 from fleet.engine import registry
 from fleet.engine.attempts import perform, reserve
 from fleet.engine.jobs import ledger
@@ -42,12 +44,12 @@ def without_probe() -> None:
 def without_checkpoints() -> None:
     """Paid steps are not kept, and pictures are ordered without a key that holds."""
     vars(ledger)["save_step"] = lambda *_, **__: True
-    make = FloImg.make_image
+    make = FloImgPictures.make
 
-    def unkeyed(self: FloImg, order: ImageOrder, *, timeout_s: float) -> str:
-        return make(self, ImageOrder(order.account, order.prompt, f"{order.key}:{uuid.uuid4()}"), timeout_s=timeout_s)
+    def unkeyed(self: FloImgPictures, order: PictureOrder, *, timeout_s: float) -> str:
+        return make(self, PictureOrder(order.account, order.prompt, f"{order.key}:{uuid.uuid4()}"), timeout_s=timeout_s)
 
-    FloImg.make_image = unkeyed  # type: ignore[method-assign]
+    FloImgPictures.make = unkeyed  # type: ignore[method-assign]
 
 
 def without_kill_switch() -> None:

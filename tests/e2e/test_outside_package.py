@@ -59,7 +59,9 @@ def test_a_package_brings_nine_things_and_no_line_of_fleet_is_edited(tmp_path: P
     python = outside.install(tmp_path / "an environment", extending.TEMPLATE, extending.write_minimum(tmp_path))
     up = Up(tmp_path / "a home", python)
     try:
-        up.start("--agents", "0", "--workers", "1", FLEET_LAMP_URL=lamp.url)
+        up.start("--agents", "0", "--workers", "1")
+        up.call("accounts", "add", "desk", "--adapter", "lamp", "--address", lamp.url, stdin="none")
+        up.call("agents", "create", "desk_lamp", "--name", "Lamp", "--kind", "lamp", "--account", "desk", "--start")
         _look_at_all(up, lamp)
         assert up.end(signal.SIGTERM) == 0
     finally:
@@ -72,18 +74,18 @@ def _look_at_all(up: Up, lamp: Lamp) -> None:
     web = _program(up)
     # The API and the row behind it; before its migration there was no table. Its event is in the feed.
     items = up.wait("a change", lambda: web.get("/api/v1/lamp/changes").json()["items"])
-    assert [(one["lamp"], one["colour"]) for one in items] == [("fleet_lamp", "green")]
+    assert [(one["lamp"], one["colour"]) for one in items] == [("desk_lamp", "green")]
     up.wait("the lamp's event is in the feed", lambda: "Lamp 💡 turned green: 0 dead letters" in up.said())
     # The action: one write through the gateway.
     assert lamp.got == [("/colour", {"colour": "green"})]
     # The agent, its decision and its job.
     (job,) = web.get("/api/v1/jobs", params={"kind": "light"}).json()["items"]
-    assert (job["id"], job["state"], job["agent"]) == (items[0]["job_id"], "done", "fleet_lamp")
-    decisions = web.get("/api/v1/agents/fleet_lamp/decisions").json()["items"]
+    assert (job["id"], job["state"], job["agent"]) == (items[0]["job_id"], "done", "desk_lamp")
+    decisions = web.get("/api/v1/agents/desk_lamp/decisions").json()["items"]
     assert decisions[-1]["outcome"]["colour"] == "green"
     # The page, in the navigation too; the command; the metric.
     page = web.get("/lamp").text
-    assert "fleet_lamp</a></th><td>green</td>" in page
+    assert "desk_lamp</a></th><td>green</td>" in page
     assert '<a href="/lamp"' in page
     assert up.cli("lamp")["items"] == items
     up.wait("the metric is served", lambda: 'fleet_lamps{colour="green"} 1.0' in up.metrics())

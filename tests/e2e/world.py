@@ -162,7 +162,7 @@ class World:
         agent_commands.seed(self.deps, count=count, by="tests")
         rows = self.rows("SELECT id, username, name FROM agents ORDER BY created_at")
         if accounts:
-            door = self.deps.gateway("floimg").adapter
+            door = self.deps.gateway().adapter
             for row in rows:
                 account = Account(str(row.id), row.username, row.name, None)
                 receipt = door.write(act(PROVISION, account), timeout_s=5)

@@ -11,10 +11,8 @@ import pytest
 
 from fleet.adapters import base
 from fleet.adapters.base import ActionType, AnyAction, Cap, Payload, Receipt, Resolution
-from fleet.adapters.gateway import Gateway
 from fleet.adapters.social import LIKE, LikePayload
 from fleet.core import ids
-from fleet.engine import deps as engine_deps
 from fleet.engine import registry
 from fleet.engine.attempts.perform import perform
 from fleet.engine.attempts.work import Work
@@ -100,10 +98,8 @@ def opened(database_url: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> It
     fleets: list[Fleet] = []
 
     def make(**settings: object) -> Fleet:
-        fleet = make_fleet(database_url, **settings)
-        policy = engine_deps.policy(fleet.deps.settings)
-        gateway = Gateway(shop, policy, fleet.deps._kill_reason, fetch=fleet.surface.fetch_image)
-        fleet.deps._gateways["shop"] = gateway
+        fleet = make_fleet(database_url, systems={"our-shop": shop}, **settings)
+        fleet.account("our-shop", adapter="shop")
         fleets.append(fleet)
         return fleet
 
@@ -113,7 +109,8 @@ def opened(database_url: str, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def restock(fleet: Fleet, agent: uuid.UUID, quantity: int, *, kind: str = "restock", sku: str = "LAMP-1") -> uuid.UUID:
-    job = NewJob(ids.new(), agent, kind, "shop", target=sku, payload={"quantity": quantity})
+    account_id = fleet.accounts["our-shop"]
+    job = NewJob(ids.new(), agent, kind, "shop", target=sku, payload={"quantity": quantity}, account_id=account_id)
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [job])
     return job.id
@@ -203,8 +200,19 @@ def test_a_gallery_is_not_asked_for_stock_levels_nor_a_shop_for_a_feed(opened: C
         ledger.add(tx, [job])
     perform(fleet.deps, job.id)
     assert (fleet.job(job.id).dead_reason, fleet.surface.writes_begun) == ("policy", 0)
-    browse = NewJob(ids.new(), fleet.agent(), "browse", "shop")
+    browse = NewJob(ids.new(), fleet.agent(), "browse", "shop", account_id=fleet.accounts["our-shop"])
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [browse])
     perform(fleet.deps, browse.id)
     assert "no social platform" in (fleet.job(browse.id).error or "")
+
+
+def test_a_job_for_the_shop_without_an_account_there_is_not_sent_to_the_gallery(
+    opened: Callable[..., Fleet], shop: Shop
+) -> None:
+    fleet = opened()
+    job = NewJob(ids.new(), fleet.agent(), "restock", "shop", target="LAMP-1", payload={"quantity": 1})
+    with fleet.deps.db.transaction() as tx:
+        ledger.add(tx, [job])
+    perform(fleet.deps, job.id)
+    assert (fleet.job(job.id).dead_reason, fleet.surface.writes_begun, shop.written) == ("policy", 0, [])

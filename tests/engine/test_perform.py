@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
 from fleet.adapters import gateway as guard
 from fleet.adapters.base import AnyAction, Resolution
@@ -244,7 +245,7 @@ def test_the_fleets_budget_holds_the_whole_surface_until_it_resets(fleet: Fleet)
     assert fleet.surface.writes_begun == 1
     assert fleet.job(other).next_attempt_at == reset
     (hold,) = fleetwide.holds(fleet.deps)
-    assert (hold.scope, hold.key, hold.until) == ("surface", "floimg", reset)
+    assert (hold.scope, hold.key, hold.until) == ("account", str(SETTINGS_ACCOUNT), reset)
 
 
 @pytest.mark.parametrize("error", [base.SurfacePaused("503 FLEET_PAUSED"), base.TokenRefused("401")])
@@ -369,7 +370,7 @@ def test_a_stopped_write_does_not_wait_for_a_switch_that_is_lifted_meanwhile(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
-    gateway = fleet.deps.gateway("floimg")
+    gateway = fleet.deps.gateway()
     gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
     lift = _before(perform_module._record, lambda: fleetwide.lift_kill_switch(fleet.deps, by="ada"))
     monkeypatch.setattr(perform_module, "_record", lift)
@@ -407,7 +408,7 @@ def test_a_kill_switch_thrown_while_words_are_written_stops_the_write(fleet: Fle
 
 def test_a_kill_switch_thrown_after_the_announcement_still_stops_the_write(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
-    gateway = fleet.deps.gateway("floimg")
+    gateway = fleet.deps.gateway()
     gateway.write = _before(gateway.write, lambda: _throw(fleet))  # type: ignore[method-assign]
     perform(fleet.deps, job)
     assert fleet.surface.writes_begun == 0
@@ -669,7 +670,7 @@ def test_a_holder_of_an_old_lease_cannot_finish_or_send(fleet: Fleet) -> None:
 def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
     work_lease = guard.Lease(0.0)
-    gateway = fleet.deps.gateway("floimg")
+    gateway = fleet.deps.gateway()
     write = gateway.write
     gateway.write = lambda action, lease: write(action, work_lease)  # type: ignore[method-assign]
     perform(fleet.deps, job)

@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.base import LONGEST_ID, Account, AnyAction, ImageOrder, Receipt, Resolution
-from fleet.adapters.floimg import workflows
+from fleet.adapters.base import LONGEST_ID, Account, AnyAction, Receipt, Resolution
 from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
 from fleet.adapters.floimg.wire import Capabilities, Comment, WirePost, WireUser
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
@@ -49,7 +48,7 @@ log = logs.get(__name__)
 
 
 class FloImg:
-    """The adapter. One a process; safe to use from many threads."""
+    """The adapter. One an account and process; safe to use from many threads."""
 
     name = "floimg"
     actions: Mapping[str, Resolution] = {
@@ -70,7 +69,7 @@ class FloImg:
             parts, port = urlsplit(""), 0
         if not port or not parts.hostname or "@" in parts.netloc:
             raise InvalidInput(
-                f"FLEET_GALLERY_URL is not an address: {logs.mask(url)!r}.", fix="Write it as https://host."
+                f"The gallery's address is not a URL: {logs.mask(url)!r}.", fix="Write it as https://host."
             )
         self.scheme, self.host, self.port = parts.scheme, parts.hostname, port
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
@@ -107,21 +106,6 @@ class FloImg:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
         return parsed(WirePost, body.get("item", body.get("showcaseItem", body))).seen()
-
-    def make_image(self, order: ImageOrder, *, timeout_s: float) -> str:
-        """Run the persona's workflow and return the address of its first picture.
-
-        Raises an AdapterError; a workflow that ends in failure is Refused.
-        """
-        persona = order.account.persona_id or "default"
-        request = {"name": f"fleet-{persona}", "steps": workflows.steps(persona, order.prompt, order.workflow_type)}
-        body = self._call(
-            "POST", "/api/execute/sync", order.account, json=request, key=order.key, timeout_s=timeout_s
-        )  # fmt: skip
-        urls = body.get("imageUrls")
-        if body.get("status") != "completed" or not isinstance(urls, list) or not urls or not isinstance(urls[0], str):
-            raise base.Refused(f"the workflow made no picture ({str(body.get('error', 'no reason given'))[:200]})")
-        return urls[0]
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         """Make one write. Raises an AdapterError."""

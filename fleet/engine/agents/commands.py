@@ -55,6 +55,8 @@ class NewAgent:
     vibe: str = ""
     interests: tuple[str, ...] = ()
     surface: str = "floimg"
+    account_id: uuid.UUID | None = None
+    """Its main account; None is that of the settings."""
     owner: str = ""
     kind: str = ""  # empty: the first kind that people can create
     autonomy: str = registry.AUTONOMOUS

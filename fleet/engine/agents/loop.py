@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import array
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentAccountRow, AgentRow, AgentStatus
 from fleet.engine.sql import statement
 
 
 @dataclass(frozen=True, slots=True)
 class ActingAgent:
-    """An agent as the loop needs it, at the moment at which it was read."""
+    """An agent as the loop needs it, at the moment at which it was read, and the account through which it acts.
+
+    `surface` is the adapter of that account, `remote_account` the agent's id there. `account_id` None is the account of
+    the settings.
+    """
 
     id: uuid.UUID
     kind: str
@@ -34,6 +39,7 @@ class ActingAgent:
     interests: Sequence[str]
     weights: Mapping[str, float]
     surface: str
+    account_id: uuid.UUID | None
     remote_account: str | None
     paused_until: datetime | None
     pause_reason: str | None
@@ -45,6 +51,21 @@ class ActingAgent:
 def actor(row: Sequence[Any]) -> ActingAgent:
     """Return the actor that stands in the last columns of a row (`fleet/engine/sql/_agent.sql`)."""
     return ActingAgent(*row[-len(ActingAgent.__slots__) :])
+
+
+def through(
+    agent: ActingAgent, account_id: uuid.UUID | None, surface: str, remote_id: str | None = None
+) -> ActingAgent:
+    """Return an agent as it acts through one of its accounts; `remote_id` is its id there if it is not its main one."""
+    if key_of(account_id) == key_of(agent.account_id):
+        return agent
+    return replace(agent, account_id=account_id, surface=surface, remote_account=remote_id)
+
+
+def ways(agent: ActingAgent, further: Sequence[Any] | None) -> list[ActingAgent]:
+    """Return an agent once for each account through which it can act, by its main account first."""
+    others = (through(agent, uuid.UUID(key), adapter, remote_id) for key, adapter, remote_id in further or ())
+    return [agent, *(one for one in others if one is not agent)]
 
 
 class Due(NamedTuple):
@@ -129,6 +150,15 @@ def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
     tx.run(_CLEAR_ENDED_ACTIONS, agent_ids=array(agent_ids), actions=array(actions))
 
 
-def set_account(tx: Tx, agent_id: uuid.UUID, remote_account: str | None) -> None:
-    """Note the surface's id of the agent's account; None when the surface no longer knows it."""
-    tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id).values(remote_account=remote_account))
+def set_identity(tx: Tx, agent_id: uuid.UUID, account_id: uuid.UUID | None, remote_id: str | None) -> bool:
+    """Note the agent's id at an account; None when the outside system no longer knows it.
+
+    Return False for an account through which the agent does not act.
+    """
+    main = sa.func.coalesce(AgentRow.account_id, SETTINGS_ACCOUNT) == key_of(account_id)
+    noted = tx.execute(sa.update(AgentRow).where(AgentRow.id == agent_id, main).values(remote_account=remote_id))
+    if noted.rowcount:
+        return True
+    own = AgentAccountRow
+    which = (own.agent_id == agent_id, own.account_id == key_of(account_id))
+    return tx.execute(sa.update(own).where(*which).values(remote_id=remote_id)).rowcount == 1

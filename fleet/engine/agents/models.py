@@ -16,6 +16,8 @@ from fleet.core.db import Base, one_of
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY = sa.text("'{}'")
+NOWHERE = "fleet"
+"""The surface of agents that run the fleet itself: they act through no account."""
 
 
 class AgentStatus(StrEnum):
@@ -45,6 +47,9 @@ class AgentRow(Base):
     max_interval_s: Mapped[int]
     autonomy: Mapped[str] = mapped_column(sa.String(12), server_default="autonomous")  # its mode
     surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
+    # Its main account; NULL is the account of the settings. `surface` is the adapter of that account, and
+    # `remote_account` the agent's id there.
+    account_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("accounts.id"))
     remote_account: Mapped[str | None] = mapped_column(sa.String(200))
     owner: Mapped[str] = mapped_column(sa.String(100), server_default="")
     next_tick_at: Mapped[datetime | None] = mapped_column(_TIME)
@@ -87,6 +92,18 @@ class AgentRow(Base):
     )
 
 
+class AgentAccountRow(Base):
+    """A further account through which an agent acts, beside its main one. `remote_id` is the agent's id there."""
+
+    __tablename__ = "agent_accounts"
+
+    agent_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    remote_id: Mapped[str | None] = mapped_column(sa.String(200))
+
+    __table_args__ = (sa.Index("ix_agent_accounts_account", "account_id"),)
+
+
 class ControlRow(Base):
     """Something that holds back a whole scope: the kill switch, or a pause. No row, no hold."""
 
@@ -101,7 +118,7 @@ class ControlRow(Base):
     set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint("scope IN ('fleet', 'surface', 'persona', 'agent', 'kind')", name="scope"),
+        sa.CheckConstraint("scope IN ('fleet', 'surface', 'account', 'persona', 'agent', 'kind')", name="scope"),
         sa.CheckConstraint("hold IN ('kill', 'pause')", name="hold"),
         sa.CheckConstraint("hold = 'pause' OR (scope = 'fleet' AND until IS NULL)", name="kill_is_for_all"),
     )

@@ -1,8 +1,8 @@
 """What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
 
-One table for ticks and jobs: the surface's budgets put whom they cover to sleep until they reset, the surface's own
-kill switch and a refused token pause the surface until a person has looked. A job that waits for a budget of our own
-holds back nothing but itself.
+One table for ticks and jobs: the budgets of an outside system put whom they cover to sleep until they reset; its own
+kill switch and refused credentials pause the account, and no other, until a person has looked. A job that waits for a
+budget of our own holds back nothing but itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from fleet.accounts import service as accounts
+from fleet.accounts.service import AccountKey
 from fleet.adapters import base, gateway
-from fleet.core import masking
+from fleet.core import events, masking
 from fleet.core.db import Also, Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine import controls, registry
@@ -49,9 +51,10 @@ def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
 
 
 def judge(
-    error: Exception, *, now: datetime, agent_id: uuid.UUID, surface: str, sent: bool, settle: timedelta
+    error: Exception, *, now: datetime, agent_id: uuid.UUID, account: AccountKey | None, sent: bool, settle: timedelta
 ) -> AttemptResult:
-    """Return what follows from an error. `sent` says whether the write may have left the house."""
+    """Return what follows from an error of a call through an account. `sent`: the write may have left the house."""
+    account_id = None if account is None else account.id
     for policy in registry.current().parts("error_policies"):
         verdict: AttemptResult | None = policy(error)
         if verdict is not None:
@@ -59,19 +62,18 @@ def judge(
     match error:
         case base.SurfaceBudgetSpent():
             until = budget_reset(error.reset_at, now)
-            return AttemptResult(Held(f"budget: {error}", until), _sleep(agent_id, surface, error, until))
+            return AttemptResult(Held(f"budget: {error}", until), _sleep(agent_id, account, error, until))
         case base.SurfacePaused():
             return AttemptResult(
-                Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, f"its kill switch is on: {error}")
+                Held(str(error), now + _LOOK_AGAIN), _pause_account(account, f"its kill switch is on: {error}")
             )
         case base.TokenRefused():
-            why = f"it refuses our token: {error}; mend FLEET_SERVICE_TOKEN, then resume"
-            return AttemptResult(Held(str(error), now + _LOOK_AGAIN), _pause_surface(surface, why))
+            return AttemptResult(Held(str(error), now + _LOOK_AGAIN), _stop_account(account, error))
         case base.Throttled():
             wait_s = error.retry_after_s if error.retry_after_s is not None else _BREATHER_S
             return AttemptResult(Held(str(error), now + timedelta(seconds=wait_s)))
         case base.AccountMissing():
-            return AttemptResult(Retry(str(error)), lambda tx: loop.set_account(tx, agent_id, None))
+            return AttemptResult(Retry(str(error)), _forget_identity(agent_id, account_id))
         case base.Vanished():
             return AttemptResult(Skipped(f"gone: {error}"))
         case base.Uncertain() if sent:
@@ -123,18 +125,40 @@ def unrecorded(error: DBAPIError, *, may_be_out: bool) -> AttemptResult:
     return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 
 
-def _sleep(agent_id: uuid.UUID, surface: str, error: base.SurfaceBudgetSpent, until: datetime) -> Also:
+def _sleep(agent_id: uuid.UUID, account: AccountKey | None, error: base.SurfaceBudgetSpent, until: datetime) -> Also:
     def write(tx: Tx) -> None:
-        if error.whole_fleet:
-            controls.pause(tx, "surface", surface, by=controls.BUDGET, reason=str(error), until=until)
+        if error.whole_fleet and account is not None:
+            reason = f"{account.name}: {error}"
+            controls.pause(tx, "account", str(account.id), by=controls.BUDGET, reason=reason, until=until)
         else:
             commands.pause(tx, agent_id, reason=f"budget: {error}", until=until)
 
     return write
 
 
-def _pause_surface(surface: str, reason: str) -> Also:
+def _forget_identity(agent_id: uuid.UUID, account_id: uuid.UUID | None) -> Also:
     def write(tx: Tx) -> None:
-        controls.pause(tx, "surface", surface, by="fleet", reason=reason)
+        loop.set_identity(tx, agent_id, account_id, None)
+
+    return write
+
+
+def _pause_account(account: AccountKey | None, reason: str) -> Also:
+    def write(tx: Tx) -> None:
+        if account is not None:
+            controls.pause(tx, "account", str(account.id), by="fleet", reason=f"{account.name}: {reason}")
+
+    return write
+
+
+def _stop_account(account: AccountKey | None, error: base.TokenRefused) -> Also:
+    """Pause an account whose credentials were refused, unless a person has changed them since they were used."""
+
+    def write(tx: Tx) -> None:
+        if account is None or not accounts.is_version(tx, account):
+            return
+        reason = f"{account.name} refuses our token: {error}; {account.fix}"
+        if controls.pause(tx, "account", str(account.id), by=controls.REFUSED, reason=reason):
+            events.emit(tx, "account.refused", account=account.name, why=masking.mask(str(error))[:300])
 
     return write

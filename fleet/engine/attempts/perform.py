@@ -73,7 +73,8 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
         _suppress(deps, job_id)
         return None
     (row,) = rows
-    claim, agent = ledger.claim_of(row), loop.actor(row)
+    claim = ledger.claim_of(row)
+    agent = loop.through(loop.actor(row), claim.account_id, claim.surface, row.identity)
     held = reserve.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
     if held is None:
         return Work(deps, claim, agent, lease)
@@ -162,7 +163,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
     claim = work.claim
     verdict = error_policy.judge(
-        error, now=work.deps.now(), agent_id=claim.agent_id, surface=claim.surface, sent=work.sent,
+        error, now=work.deps.now(), agent_id=claim.agent_id, account=work.through, sent=work.sent,
         settle=work.deps.settle,
     )  # fmt: skip
     # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.

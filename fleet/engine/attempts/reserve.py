@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters.base import AnyAction
 from fleet.adapters.gateway import Lease, wait_for
 from fleet.core.db import Tx
@@ -67,7 +68,8 @@ def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
     """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
     snooze.let_nobody_free(tx)
     row: Any = tx.run(_LOOK_AT_AGENT, agent_id=claim.agent_id).fetchone()
-    still = None if row is None else held_back(row, loop.actor(row), claim.kind)
+    agent = None if row is None else loop.through(loop.actor(row), claim.account_id, claim.surface)
+    still = None if agent is None else held_back(row, agent, claim.kind)
     return still or Held(held.why, tx.now())
 
 
@@ -89,22 +91,24 @@ def announce(work: Work, action: AnyAction) -> Held | Skipped | None:
 def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
-    policy = asked[0][0].gateway.policy  # a process has one policy
-    full, within = policy.writes_per_minute, policy.caps.window
+    policies = [work.gateway.policy for work, _ in asked]  # of one process: only the limits of their accounts differ
+    full, within = [policy.writes_per_minute for policy in policies], policies[0].caps.window
     turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
-    if full:  # or each process lets in as many as there is room for
-        turns |= {f"surface:{one.surface}" for one in claims}
+    # Or each process lets in as many as there is room for.
+    turns |= {_account_turn(one) for one, most in zip(claims, full, strict=True) if most}
     with deps.db.transaction() as tx:
         take_turns(tx, turns, patience_ms=patience_ms)
         # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
         # not what those wrote who were waited for.
-        looks = [usage.before_write_parameters(one.agent_id, one.surface, within=within, full=full) for one in claims]
+        looks = [
+            usage.before_write_parameters(one, within=within, full=most) for one, most in zip(claims, full, strict=True)
+        ]
         seen = tx.run_all(_COUNT_WRITES, looks, patience_ms=patience_ms)
         ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)
         going = Counter[str]()
         for place, one in enumerate(claims):
-            ends[place] = _obstacle(tx, asked[place], seen[place], going=going[one.surface])
-            going[one.surface] += ends[place] is None
+            ends[place] = _obstacle(tx, asked[place], seen[place], going=going[_account_turn(one)])
+            going[_account_turn(one)] += ends[place] is None
         clear = [place for place, end in enumerate(ends) if end is None]
         entered = ledger.enter_sending(
             tx, [claims[place] for place in clear], lease_s=deps.settings.lease_s, patience_ms=patience_ms
@@ -113,6 +117,13 @@ def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequ
             if not is_mine:
                 ends[place] = Fenced("the lease ran out while preparing")
     return ends
+
+
+def _account_turn(claim: Claim) -> str:
+    """Return the name under which writes through one account are counted, one process at a time."""
+    if claim.account_id in (None, SETTINGS_ACCOUNT):
+        return f"surface:{claim.surface}"  # as workers of the version before call it
+    return f"account:{claim.account_id}"
 
 
 def _turns(claim: Claim, action: AnyAction) -> Iterator[str]:
@@ -131,11 +142,12 @@ def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) 
 
 
 def _obstacle(tx: Tx, asked: tuple[Work, AnyAction], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
-    """Return why a job must not write now; `going` is how many others are about to write to its surface."""
+    """Return why a job must not write now; `going` is how many others are about to write through its account."""
     work, action = asked
     if not rows:
         return Skipped("the agent is gone")
-    agent, claim = loop.actor(rows[0]), work.claim
+    claim = work.claim
+    agent = loop.through(loop.actor(rows[0]), claim.account_id, claim.surface)
     obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
     obstacle = obstacle or _capped(work, action, usage.counted(rows[0]), going)
     check = work.handler.obstacle

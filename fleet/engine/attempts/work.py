@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleet.accounts.service import AccountKey
 from fleet.adapters.base import Account, Action, ActionType, P
-from fleet.adapters.gateway import Gateway, Lease
+from fleet.adapters.gateway import Gateway, Lease, NotAllowed
 from fleet.core import ids
 from fleet.core.db import Also
 from fleet.core.errors import FleetError, InvalidInput
@@ -38,6 +40,9 @@ class Work:
     """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
     also: Also | None = None
     """Called in the transaction that records how the attempt ended, if the lease is still ours then."""
+    through: AccountKey | None = None
+    """The account that the attempt has called, with the version of its credentials; None before it calls any."""
+    _gateway: Gateway | None = None
     _steps: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,12 +55,25 @@ class Work:
 
     @property
     def gateway(self) -> Gateway:
-        """The door to the job's surface."""
-        return self.deps.gateway(self.claim.surface)
+        """The gateway of the job's account. Raises as `Deps.gateway`, and NotAllowed for an account elsewhere."""
+        if self._gateway is None:
+            account, surface = self.deps.accounts.get(self.claim.account_id), self.claim.surface
+            if account.adapter != surface:
+                raise NotAllowed(f"The job is for {surface}; its account {account.key.name} is at {account.adapter}.")
+            self.through = account.key
+            self._gateway = self.deps.gateway(self.claim.account_id)
+        return self._gateway
+
+    @contextlib.contextmanager
+    def calling(self, account: AccountKey) -> Iterator[None]:
+        """Call another account than the job's: an error inside is that account's."""
+        before, self.through = self.through, account
+        yield
+        self.through = before
 
     @property
     def account(self) -> Account:
-        """The account to act with."""
+        """The agent as the outside system knows it."""
         return self.deps.account(self.agent)
 
     @property

@@ -19,7 +19,7 @@ from fleet.core.db import Also, Database, Tx
 from fleet.engine import registry
 from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Retry, Skipped, Unknown
-from fleet.engine.jobs.states import DeadReason, JobState
+from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.engine.policy import Priority
 from fleet.engine.sql import group_statement, statement
 
@@ -42,6 +42,8 @@ class NewJob:
     requested_by: str | None = None
     due_in: timedelta = timedelta(0)
     worth_doing: timedelta | None = None  # where it is not what the kind says
+    account_id: uuid.UUID | None = None
+    """The account to act through; None is the account of the settings."""
     lane: str | None = None  # of a paced job: `pacing` publishes it, unless a person asks for it
 
 
@@ -64,6 +66,7 @@ class Claim:
     agent_id: uuid.UUID
     kind: str
     surface: str
+    account_id: uuid.UUID | None
     target: str | None
     payload: Mapping[str, Any]
     state: JobState
@@ -112,6 +115,7 @@ def _document(job: NewJob) -> dict[str, Any]:
         "kind": job.kind,
         "priority": Priority.HIGH if job.requested_by else handler.priority,
         "surface": job.surface,
+        "account_id": None if job.account_id is None else str(job.account_id),
         "target": job.target,
         "payload": dict(job.payload),
         "requested_by": job.requested_by,
@@ -254,6 +258,12 @@ def guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState],
 def locked_in_order(*where: sa.ColumnElement[bool]) -> sa.Subquery:
     """Return the ids of many jobs, locked in the one order for all who wait for the rows of several."""
     return sa.select(JobRow.id).where(*where).order_by(JobRow.id).with_for_update(key_share=True).subquery("locked")
+
+
+def count_open(tx: Tx, account_id: uuid.UUID) -> int:
+    """Return how many jobs of an account have not ended. For rare questions: it reads all open jobs."""
+    query = sa.select(sa.func.count()).where(JobRow.account_id == account_id, JobRow.state.in_(LIVE))
+    return int(tx.scalar(query) or 0)
 
 
 def in_flight(tx: Tx) -> int:

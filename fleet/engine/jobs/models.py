@@ -70,6 +70,8 @@ class JobRow(Base):
     kind: Mapped[str] = mapped_column(sa.String(20))
     priority: Mapped[str] = mapped_column(sa.String(10))
     surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
+    # NULL is the account of the settings. No foreign key: its check would lock the account's row for every job.
+    account_id: Mapped[uuid.UUID | None]
     target: Mapped[str | None] = mapped_column(sa.String(200))  # what is liked or commented on
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
     state: Mapped[str] = mapped_column(sa.String(10), server_default=JobState.READY)

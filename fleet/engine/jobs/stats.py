@@ -6,11 +6,13 @@ dead and never what ended well. Conditions are written out: a placeholder would 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from fleet.accounts.models import key_of
 from fleet.core.db import Tx
 from fleet.engine import registry
 
@@ -48,26 +50,33 @@ _LATENESS = """
 SELECT extract(epoch FROM decided_at - due_at) FROM ticks WHERE decided_at IS NOT NULL
 ORDER BY decided_at DESC LIMIT :limit
 """
-_LAST_SENT = "SELECT max(sending_at) FROM jobs WHERE surface = :surface AND sending_at IS NOT NULL"
+_LAST_SENT = """
+SELECT account_id, max(sending_at) FROM (
+    SELECT account_id, sending_at FROM jobs WHERE surface = :surface AND sending_at IS NOT NULL
+    ORDER BY sending_at DESC LIMIT :limit) AS newest
+GROUP BY account_id
+"""
 
 _TROUBLE = """
-SELECT jobs.surface, count(*) AS number, (array_agg(newest.why ORDER BY newest.id DESC))[1] AS why
+SELECT jobs.account_id, count(*) AS number, (array_agg(newest.why ORDER BY newest.id DESC))[1] AS why,
+       max(newest.occurred_at) AS last_at
 FROM unnest(ARRAY['job.retrying', 'job.unknown']) AS asked (subject)
 CROSS JOIN LATERAL (
     SELECT events.id, events.job_id, events.occurred_at, events.payload->>'why' AS why FROM events
     WHERE events.subject = asked.subject ORDER BY events.id DESC LIMIT :limit) AS newest
 JOIN jobs ON jobs.id = newest.job_id
 WHERE newest.occurred_at > :since AND jobs.kind != ALL(:off_surface)
-GROUP BY jobs.surface
+GROUP BY jobs.account_id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Attempts at a surface that failed: how many, and why the newest did."""
+    """Attempts through an account that failed: how many, why the newest did, and when."""
 
     number: int
     why: str
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +142,8 @@ def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
     return found[::-1]
 
 
-def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[str, Trouble]:
-    """Return the attempts that failed since a moment, by the surface that they called; of the newest `limit` of all.
+def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[uuid.UUID, Trouble]:
+    """Return the attempts that failed since a moment, by the account that they called; of the newest `limit` of all.
 
     A webhook that is down, or a notice that is not taken, is no trouble with a surface.
     """
@@ -143,9 +152,22 @@ def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[str, Trouble]
         "limit": limit,
         "off_surface": sorted(registry.current().kinds(lambda job: not job.uses_surface)),
     }
-    return {row.surface: Trouble(row.number, row.why or "no answer") for row in tx.execute(sa.text(_TROUBLE), asked)}
+    found: dict[uuid.UUID, Trouble] = {}
+    for row in tx.execute(sa.text(_TROUBLE), asked):
+        one = Trouble(row.number, row.why or "no answer", row.last_at)
+        before = found.get(key_of(row.account_id))  # the account of the settings is named, or not
+        found[key_of(row.account_id)] = one if before is None else _both(before, one)
+    return found
 
 
-def last_sent_at(tx: Tx, surface: str) -> datetime | None:
-    """Return when the last write to a surface went out that was not refused."""
-    return tx.scalar(sa.text(_LAST_SENT).bindparams(surface=surface))  # type: ignore[no-any-return]
+def _both(one: Trouble, other: Trouble) -> Trouble:
+    newest = max(one, other, key=lambda trouble: trouble.last_at)
+    return replace(newest, number=one.number + other.number)
+
+
+def last_sent_at(tx: Tx, surface: str, *, limit: int = 10_000) -> dict[uuid.UUID, datetime]:
+    """Return when the last write to a surface went out that was not refused, by account; of its newest `limit`."""
+    found: dict[uuid.UUID, datetime] = {}
+    for account_id, sent_at in tx.execute(sa.text(_LAST_SENT), {"surface": surface, "limit": limit}):
+        found[key_of(account_id)] = max(sent_at, found.get(key_of(account_id), sent_at))
+    return found

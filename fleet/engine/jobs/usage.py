@@ -14,9 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from fleet.accounts.models import key_of
 from fleet.adapters.gateway import WriteUsage
 from fleet.core.db import Tx
 from fleet.engine import registry
+from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE
 
@@ -26,19 +28,22 @@ Writes = Mapping[str, tuple[int, datetime]]
 
 @dataclass(frozen=True, slots=True)
 class BeforeWrite:
-    """What the caps are compared with. `now` is the database's time; nobody counts on once the surface is full."""
+    """What the caps are compared with. `now` is the database's time; nobody counts on once the account is full."""
 
     now: datetime
     writes: Writes
     surface_writes_in_a_minute: int
 
 
-def before_write_parameters(agent_id: uuid.UUID, surface: str, *, within: timedelta, full: int) -> dict[str, Any]:
-    """Return a call of `count_writes.sql`: it counts an agent's writes within that span.
+def before_write_parameters(claim: Claim, *, within: timedelta, full: int) -> dict[str, Any]:
+    """Return a call of `count_writes.sql`: it counts the writes of a job's agent within that span.
 
-    `full` is how many writes a minute fill a surface; 0 when nothing does, and then nothing is counted.
+    `full` is how many writes a minute fill the job's account; 0 when nothing does, and then nothing is counted.
     """
-    return {"agent_id": agent_id, "surface": surface, "within_s": within.total_seconds(), "max_writes": full}
+    return {
+        "agent_id": claim.agent_id, "surface": claim.surface, "account_id": key_of(claim.account_id),
+        "within_s": within.total_seconds(), "max_writes": full,
+    }  # fmt: skip
 
 
 def counted(row: Any) -> BeforeWrite:

@@ -2,8 +2,8 @@
 -- with its agent and the holds in force. No row where the job is finished, leased by another worker, or not due yet: the
 -- message was a duplicate, or came early.
 -- calls by job_id: job_id uuid, worker text, lease_s float8, acts text[]
--- returns: n, job_id, token, agent_id, kind, surface, target, payload, state, attempts, claims, max_attempts, tick_no,
--- checkpoint, sending_at, created_at, expires_at, requested_by, now, holds, {agent}
+-- returns: n, job_id, token, agent_id, kind, surface, account_id, target, payload, state, attempts, claims, max_attempts,
+-- tick_no, checkpoint, sending_at, created_at, expires_at, requested_by, identity, now, holds, {agent}
 WITH calls AS ({calls}),
 claimed AS (
     UPDATE jobs
@@ -22,9 +22,9 @@ claimed AS (
         AND (jobs.state || '' = 'unknown' OR jobs.expires_at > coalesce(:now, clock_timestamp()))
         AND jobs.agent_id IS NOT NULL
     RETURNING
-        calls.n, jobs.id AS job_id, jobs.lease_token AS token, jobs.agent_id, jobs.kind, jobs.surface, jobs.target,
-        jobs.payload, jobs.state, jobs.attempts, jobs.claims, jobs.max_attempts, jobs.tick_no, jobs.checkpoint,
-        jobs.sending_at, jobs.created_at, jobs.expires_at, jobs.requested_by
+        calls.n, jobs.id AS job_id, jobs.lease_token AS token, jobs.agent_id, jobs.kind, jobs.surface, jobs.account_id,
+        jobs.target, jobs.payload, jobs.state, jobs.attempts, jobs.claims, jobs.max_attempts, jobs.tick_no,
+        jobs.checkpoint, jobs.sending_at, jobs.created_at, jobs.expires_at, jobs.requested_by
 ),
 begun AS (
     INSERT INTO job_attempts (job_id, lease_token, worker, started_at)
@@ -50,8 +50,11 @@ at_work AS (
 )
 SELECT
     claimed.*,
+    own.remote_id AS identity,
     coalesce(:now, clock_timestamp()) AS now,
     {holds},
     {agent}
 FROM claimed
 JOIN agents ON agents.id = claimed.agent_id
+LEFT JOIN agent_accounts AS own  -- only of further accounts; the row of the agent has its id at the main one
+    ON own.agent_id = claimed.agent_id AND own.account_id = claimed.account_id

@@ -99,6 +99,9 @@ class AgentIn(Body):
     vibe: Annotated[str, line(60)] | None = None
     interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] | None = None
     surface: Annotated[str, line(40, least=1), Field(examples=["floimg"])] | None = None
+    account: (
+        Annotated[str, line(40, least=1), Field(description="its main account; the settings' if left out")] | None
+    ) = None
     kind: Annotated[str, line(20, least=1), Field(examples=["gallery"])] = GALLERY
     config: Json | None = None
 
@@ -164,7 +167,10 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
         given |= {"min_interval_s": body.interval_s.min, "max_interval_s": body.interval_s.max}
     if "interests" in given:
         given["interests"] = tuple(given["interests"])
-    agent_commands.create(deps, replace(new, **given))
+    new = replace(new, **given)
+    if body.account is not None:
+        new = agent_commands.through(deps, new, body.account)
+    agent_commands.create(deps, new)
     response.headers["location"] = f"/api/v1/agents/{body.username}"
     return _told(lookup.agent(deps.db, body.username), response)
 

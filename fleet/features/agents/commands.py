@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.access import audit
+from fleet.accounts import service as accounts
+from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.adapters import registry as adapters
 from fleet.core import events
 from fleet.core.db import Tx
@@ -70,11 +73,29 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
     """Create an idle agent. Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name."""
     if new.persona_id is not None:
         personas_of(deps).get(new.persona_id)
-    adapters.check(new.surface)
+    adapters.get(new.surface)
     with deps.db.transaction() as tx:
+        refuse_nowhere(tx, new)
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
         return agent_id
+
+
+def refuse_nowhere(tx: Tx, new: NewAgent) -> None:
+    """Raise InvalidInput for an agent whose surface is not that of its account. Raises NotFound for no account."""
+    account = accounts.get(tx, key_of(new.account_id))
+    if account.adapter != new.surface:
+        raise InvalidInput(
+            f"The account {account.name} is at {account.adapter}, not at {new.surface}.",
+            fix=f"Name an account at {new.surface}; `fleet accounts list` shows them.",
+        )
+
+
+def through(deps: Deps, new: NewAgent, account: str) -> NewAgent:
+    """Return an agent to be created that acts through a named account. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        row = accounts.named(tx, account)
+    return replace(new, surface=row.adapter, account_id=None if row.id == SETTINGS_ACCOUNT else row.id)
 
 
 def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,

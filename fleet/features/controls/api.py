@@ -24,7 +24,9 @@ class HoldOut(BaseModel):
     """One hold in force."""
 
     scope: str = Field(examples=["persona"])
-    key: str = Field(description="whom it covers; of an agent its id, of the fleet *", examples=["ai_artist"])
+    key: str = Field(
+        description="whom it covers; of an agent or account its id, of the fleet *", examples=["ai_artist"]
+    )
     hold: Literal["kill", "pause"]
     reason: str
     until: datetime | None = Field(description="null: until a person lifts it")
@@ -41,10 +43,10 @@ class Holds(BaseModel):
 class ScopeAndKey(Body):
     """Whom it covers."""
 
-    scope: Literal["fleet", "surface", "persona", "agent", "kind"]
-    key: Annotated[str, line(100, least=1), Field(description="a surface, persona, agent or kind; * for the fleet")] = (
-        ALL
-    )
+    scope: Literal["fleet", "surface", "account", "persona", "agent", "kind"]
+    key: Annotated[
+        str, line(100, least=1), Field(description="a surface, account, persona, agent or kind; * for the fleet")
+    ] = ALL
 
 
 class PauseIn(ScopeAndKey):

@@ -17,7 +17,6 @@ from fleet.cli.frame.options import AGENT, REASON, SPAN, json_option, yes_option
 from fleet.cli.frame.remote_call import Call, Options
 from fleet.core import clock
 from fleet.core.errors import InvalidInput
-from fleet.engine.agents import lookup
 from fleet.engine.controls import ALL, SCOPES, Hold
 from fleet.features.controls import commands as control_commands
 
@@ -50,7 +49,7 @@ def _remote(options: Options) -> Mapping[str, Any]:
 @click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
 @pass_door
 def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str) -> None:
-    """Hold back SCOPE: the fleet, or the surface, persona, agent or kind of action named by KEY.
+    """Hold back SCOPE: the fleet, or the surface, account, persona, agent or kind of action named by KEY.
 
     What is at work ends; nothing new begins. Waiting jobs wait and lose no attempt.
     """
@@ -160,7 +159,7 @@ def hold_data(what: Hold) -> dict[str, Any]:
 
 def tell_holds(door: Door, holds: Sequence[Hold]) -> None:
     """Show what is held back, one line each, agents by their usernames."""
-    names = lookup.usernames(door.deps.db, [hold.key for hold in holds if hold.scope == "agent"])
+    names = control_commands.names(door.deps, holds)
     for hold in holds:
         door.out.print(held(replace(hold, key=names.get(hold.key, hold.key)), clock.now()), soft_wrap=True)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from fleet.access import audit
+from fleet.accounts import service as accounts
 from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine import controls, registry
-from fleet.engine.agents import queries
+from fleet.engine.agents import lookup, queries
 from fleet.engine.controls import ALL, Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
@@ -62,8 +64,10 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
     """Let a scope go on, and the jobs that waited for it; False if it was not held."""
     with deps.db.transaction() as tx:
+        snooze.free_held(tx)  # jobs first: whoever ends an attempt takes them before anything else
         resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
-        snooze.free_held(tx)
+        if scope == "surface":  # whatever holds it back: its accounts go on, too
+            resumed |= controls.resume_accounts(tx, key, by=by)
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
 
 
@@ -80,7 +84,9 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
     if scope == "persona":
         return personas_of(deps).get(key).id
     if scope == "surface":
-        adapters.check(key)
+        adapters.get(key)
+    if scope == "account":
+        return str(accounts.named(tx, key).id)
     kinds = pausable_kinds()
     if scope == "kind" and key not in kinds:
         raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(kinds)}.")
@@ -91,7 +97,16 @@ def _target(tx: Tx, scope: str, key: str) -> str:
     """Return how the audit log names a scope: an agent by its username, as with everything else done to it."""
     if scope == "agent":
         return f"agent:{queries.named(tx, key, include_deleted=True).username}"
+    if scope == "account":
+        return f"account:{accounts.named(tx, key).name}"
     return scope if key == ALL else f"{scope}:{key}"
+
+
+def names(deps: Deps, held: Iterable[Hold]) -> dict[str, str]:
+    """Return the names of the agents and accounts that are held, by the keys of their holds."""
+    found = lookup.usernames(deps.db, [hold.key for hold in held if hold.scope == "agent"])
+    with deps.db.transaction() as tx:
+        return found | {str(row.id): row.name for row in accounts.listed(tx)}
 
 
 def holds(deps: Deps) -> list[Hold]:

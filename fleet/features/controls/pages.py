@@ -43,13 +43,13 @@ def controls(request: Request, deps: TheDeps) -> Response:
     holds = control_commands.holds(deps)
     with deps.db.transaction() as tx:
         budgets, under_way = ledger.list_budgets(tx), jobs.in_flight(tx)
-    named = [one.key for one in holds if one.scope == "agent"]
-    named += [one.key for one in budgets if one.scope is Scope.AGENT]
+    names = control_commands.names(deps, holds)
+    names |= lookup.usernames(deps.db, [one.key for one in budgets if one.scope is Scope.AGENT])
     return render(
         request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
         caps=configuration.caps(deps.settings), tempo=deps.settings.tempo, budgets=budgets,
-        names=lookup.usernames(deps.db, named), scopes=Scope, periods=Period, units=Unit,
+        names=names, scopes=Scope, periods=Period, units=Unit,
         kinds=control_commands.pausable_kinds(), personas=personas_of(deps).ids,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def lift(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permis
 
 @router.post("/controls/hold")
 def hold(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_PAUSE)],
-         scope: Annotated[Literal["fleet", "surface", "persona", "agent", "kind"], Form()],
+         scope: Annotated[Literal["fleet", "surface", "account", "persona", "agent", "kind"], Form()],
          key: Annotated[Name, Form()] = "", reason: Annotated[Words, Form()] = "",
          number: Annotated[Maybe[str], Form(max_length=20)] = None,
          unit: Annotated[Unit, Form()] = Unit.HOURS) -> Response:  # fmt: skip
@@ -95,7 +95,7 @@ def hold(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Per
 
 @router.post("/controls/resume")
 def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.CONTROLS_PAUSE)],
-           scope: Annotated[Literal["fleet", "surface", "persona", "agent", "kind"], Form()],
+           scope: Annotated[Literal["fleet", "surface", "account", "persona", "agent", "kind"], Form()],
            key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
     """Let a scope go on, and the jobs that waited for it."""
     try:

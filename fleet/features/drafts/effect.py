@@ -68,8 +68,8 @@ def _publish(deps: Deps, tx: Tx, row: DraftRow, job_id: uuid.UUID) -> None:
     agent = agents.get(tx, row.agent_id)
     kind = kind_of_job(row.content)
     job = NewJob(
-        id=job_id, agent_id=row.agent_id, kind=kind, surface=row.surface, target=row.target,
-        payload=_payload(row), requested_by=row.decided_by,
+        id=job_id, agent_id=row.agent_id, kind=kind, surface=row.surface, account_id=row.account_id,
+        target=row.target, payload=_payload(row), requested_by=row.decided_by,
         worth_doing=max(registry.current().job(kind).expires_after, row.expires_at - tx.now()),
     )  # fmt: skip
     if not publish.add_jobs(tx, deps.publisher, [job]):
@@ -140,7 +140,7 @@ def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) 
     row = queries.get(tx, uuid.UUID(request.resource_id))
     job = NewJob(
         id=ids.derived("revise", row.id, row.revision, instructions), agent_id=row.agent_id,
-        kind=REVISE_DRAFT, surface=row.surface, requested_by=by.name,
+        kind=REVISE_DRAFT, surface=row.surface, account_id=row.account_id, requested_by=by.name,
         payload={"draft": str(row.id), "revision": row.revision, "instructions": instructions, "by": by.name},
     )  # fmt: skip
     if not publish.add_jobs(tx, deps.publisher, [job]):

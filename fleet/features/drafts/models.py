@@ -41,6 +41,7 @@ class DraftRow(Base):
     scan_id: Mapped[uuid.UUID]
     kind: Mapped[str] = mapped_column(sa.String(12))
     surface: Mapped[str] = mapped_column(sa.String(40))
+    account_id: Mapped[uuid.UUID | None]  # as of a job
     target: Mapped[str | None] = mapped_column(sa.String(200))  # the post or the person
     content: Mapped[dict[str, Any]] = mapped_column(JSONB)
     about: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)

@@ -42,6 +42,7 @@ class NewDraft:
     topic: str = ""
     made_by: str = ""
     suggested_by: str = BY_ITSELF
+    account_id: uuid.UUID | None = None
 
     @property
     def kind(self) -> DraftKind:
@@ -56,7 +57,7 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
         "id": new.id, "agent_id": new.agent_id, "scan_id": new.scan_id, "kind": new.kind, "surface": new.surface,
         "target": new.content["target"], "content": dict(new.content), "about": dict(new.about),
         "confidence": new.confidence, "context": new.context[:200], "topic": new.topic[:60], "expires_at": expires_at,
-        "suggested_by": new.suggested_by,
+        "suggested_by": new.suggested_by, "account_id": new.account_id,
     }  # fmt: skip
     made = tx.scalar(insert(DraftRow).values(values).on_conflict_do_nothing().returning(DraftRow.id))
     if made is None:

@@ -80,6 +80,7 @@ def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
         NewJob(
             id=ids.derived("measure", claim.job_id, age_h), agent_id=claim.agent_id, kind=MEASURE,
             surface=claim.surface, target=remote_id, due_in=max(_SOON, posted_at + age_of(age_h, tempo) - now),
+            account_id=claim.account_id,
             payload={"post_job": str(claim.job_id), "age_h": age_h, "posted_at": posted_at.isoformat()},
         )
         for age_h in AGES_H

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fleet.adapters import registry as adapters
+from fleet.accounts import service as accounts
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.core import clock, queue, text
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
@@ -110,15 +111,18 @@ def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
 
 def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:
     troubles = stats.trouble(tx, since=now - _LATELY)
-    for name in adapters.names():
-        title = f"Surface {name}"
-        held = next((hold for hold in holds if hold.scope == "surface" and hold.key == name), None)
-        sent_at = stats.last_sent_at(tx, name)
+    rows = accounts.listed(tx)
+    sent_ats = {name: stats.last_sent_at(tx, name) for name in {row.adapter for row in rows}}
+    for row in rows:
+        title = f"Surface {row.adapter}" if row.id == SETTINGS_ACCOUNT else f"Account {row.name}"
+        keys = {("surface", row.adapter), ("account", str(row.id))}
+        held = next((hold for hold in holds if (hold.scope, hold.key) in keys), None)
+        sent_at = sent_ats[row.adapter].get(row.id)
         is_silent = sent_at is None or now - sent_at > _LATELY
         sent = "nothing was sent yet" if sent_at is None else f"last write {_ago(now, sent_at)}"
         if held is not None:
             yield Part(title, Level.WARN, held.words())
-        elif (trouble := troubles.get(name)) is not None and trouble.number >= _SOME_TROUBLE:
+        elif (trouble := troubles.get(row.id)) is not None and trouble.number >= _SOME_TROUBLE:
             words = f"{trouble.number} tries failed lately: {text.cut(text.clean(trouble.why), 90)}"
             yield Part(title, Level.BAD if is_silent else Level.WARN, words)
         else:

@@ -51,7 +51,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     """See what there is to see: the feed from outside, then what the ledger knows."""
     agent = claimed.agent
     has_account = agent.remote_account is not None or deps.settings.dry_run
-    gateway = deps.gateway(agent.surface)
+    gateway = deps.gateway(agent.account_id)
     feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
     targets = {item.id: {getattr(item, name) for name in TARGETS} for item in feed}
@@ -112,7 +112,7 @@ def jobs_of(claimed: ClaimedAgent, decision: PublishingDecision) -> list[NewJob]
         NewJob(
             id=ids.job(agent.id, tick.key.tick_no, ordinal), agent_id=agent.id, kind=plan.kind,
             surface=agent.surface, tick_no=tick.key.tick_no, target=plan.target, payload=plan.payload,
-            requested_by=tick.requested_by,
+            requested_by=tick.requested_by, account_id=agent.account_id,
         )
         for ordinal, plan in enumerate(decision.plans)
     ]  # fmt: skip

@@ -24,6 +24,7 @@ FEATURE = Feature(
     ),
     actions=social.ACTIONS,
     agent_deleted="fleet.features.publishing.handlers.account:remove_account",
+    account_left="fleet.features.publishing.handlers.account:leave_account",
     jobs=(
         JobHandler(
             kind="post",

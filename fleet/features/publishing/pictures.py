@@ -6,13 +6,17 @@ the kill switch and the like are no failures of the workflow and never lead ther
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 from typing import Any
 
+from fleet.accounts.models import key_of
 from fleet.adapters import base, gateway
-from fleet.adapters.base import ImageOrder, PictureFile
+from fleet.adapters.pictures import PictureFile, PictureOrder
+from fleet.adapters.social import POST
 from fleet.core import events, logs
 from fleet.core.db import Tx
+from fleet.engine import controls
 from fleet.engine.attempts.work import Work
 from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words.voice import speaker_of
@@ -21,6 +25,8 @@ from fleet.images.placeholder import data_url, render_jpeg
 from fleet.images.stamping import MAX_BYTES, stamp
 
 log = logs.get(__name__)
+
+_PAUSE_LOOK_S = 300.0
 
 
 def picture(work: Work, prompt: str) -> str:
@@ -32,12 +38,22 @@ def picture(work: Work, prompt: str) -> str:
 
 
 def _order(work: Work, prompt: str) -> dict[str, Any]:
-    """Have the surface's workflow make the picture, in one of the ways in which the persona works."""
+    """Have the picture made, in one of the ways in which the persona works. Nothing is ordered for a forbidden post."""
+    work.gateway.permit(POST)
+    maker = work.deps.picture_account(work.claim.account_id)
+    if maker is None:
+        return {"by": "placeholder"}
+    is_guest = maker.id != key_of(work.claim.account_id)
+    if is_guest and (hold := controls.account_hold(work.deps.db, maker.id)) is not None:
+        why = f"the account {maker.name}, which makes the pictures, is paused: {hold}"
+        raise base.Throttled(why, retry_after_s=_PAUSE_LOOK_S)
     ways = speaker_of(work.deps, work.agent).workflow_types
     way = work.dice("workflow").choice(ways) if ways else ""
-    order = ImageOrder(work.account, prompt, f"{work.claim.job_id}:image", way)
+    order = PictureOrder(work.account, prompt, f"{work.claim.job_id}:image", way, is_guest=is_guest)
     try:
-        return {"url": work.gateway.make_image(order, work.lease), "by": "workflow", "workflow": way}
+        with work.calling(maker):
+            url = work.deps.pictures(maker.id).make(order, work.lease)
+        return {"url": url, "by": "workflow", "workflow": way, "account": str(maker.id)}
     except gateway.DryRun:
         return {"by": "placeholder"}
     except base.Refused as error:
@@ -49,16 +65,23 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
         return {"by": "placeholder", "why": str(error)}
 
 
+def _maker_id(work: Work) -> uuid.UUID:
+    """Return the account through which the picture was made."""
+    recorded = (work.known("image") or {}).get("account")
+    return key_of(work.claim.account_id) if recorded is None else uuid.UUID(recorded)
+
+
 def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     """Look at the picture once: it is paid and kept, so that looking again never pays again. None if it is unfit."""
+    is_sent = _maker_id(work) != key_of(work.claim.account_id)  # no other system shows a picture by its address
     signed = work.deps.signer is not None
-    if not work.deps.settings.of(PublishingSettings).check_images and not signed:
+    if not work.deps.settings.of(PublishingSettings).check_images and not signed and not is_sent:
         return url
     fetched: list[PictureFile] = []
     looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work, "picture"))
     if "why" in looked:
         return None
-    if not signed and (looked["marked"] or not work.deps.settings.label_agents):
+    if not signed and not is_sent and (looked["marked"] or not work.deps.settings.label_agents):
         return url
     return _marked(work, url, prompt, fetched)
 
@@ -96,7 +119,7 @@ def _as_sent(work: Work, picture: bytes) -> str:
 def _fetch(work: Work, url: str) -> PictureFile | str:
     """Return the picture, or why it cannot be had; what may pass is tried once more first."""
     try:
-        return work.gateway.fetch_image(url, work.lease)
+        return work.deps.pictures(_maker_id(work)).fetch(url, work.lease)
     except (base.Refused, base.Vanished) as error:
         return str(error)
     except (base.Uncertain, base.Unreachable) as error:

@@ -10,13 +10,15 @@ from rich.text import Text
 
 from fleet.accounts import keys
 from fleet.accounts.keys import ListedSecret
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.cli.frame import render
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
 from fleet.core.db import Database
-from fleet.engine import registry
+from fleet.engine import controls, registry
+from fleet.engine.jobs import snooze
 
 _MOST_BYTES = 65_536
 _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
@@ -52,10 +54,20 @@ def set_(door: Door, /, *, name: str) -> None:
     """Keep a secret, e.g. anthropic_api_key. Its value is asked for, or read from standard input."""
     name = keys.name_of(door.settings, name)
     value = _value(door, name)
-    keys.put(_database(door), door.settings, name, value, by=door.by)
+    database = _database(door)
+    keys.put(database, door.settings, name, value, by=door.by)
+    if name == "service_token":
+        _resume_gallery(database, by=door.by)
     door.say(f"{name} is kept.")
     if name in door.settings.model_fields_set:
         door.note(f"The environment sets FLEET_{name.upper()} too, and wins where it does.")
+
+
+def _resume_gallery(database: Database, *, by: str) -> None:
+    """Let the settings' account go on if the token before was refused."""
+    with database.transaction() as tx:
+        snooze.free_held(tx)  # jobs first: ends of attempts lock them first, too
+        controls.resume_refused(tx, SETTINGS_ACCOUNT, by=by)
 
 
 def _value(door: Door, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from fleet.accounts import service as accounts
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.controls import ALL
@@ -31,4 +32,7 @@ def in_words(deps: Deps, scope: str, key: str) -> str:
         named = lookup.names(deps.db, [uuid.UUID(key)]) if scope == "agent" else {}
     except ValueError:
         named = {}
+    if scope == "account":
+        with deps.db.transaction() as tx:
+            return f"Account {accounts.named(tx, key).name}"
     return f"{scope.capitalize()} {next((one.username for one in named.values()), key)}"

@@ -86,13 +86,13 @@ def test_what_a_person_asked_for_is_called_off_with_the_agent(fleet: Fleet) -> N
 def test_an_agent_that_is_deleted_while_its_post_is_made_does_not_post(fleet: Fleet) -> None:
     agent = fleet.agent()
     job = add(fleet, agent, POST)
-    make = fleet.surface.make_image
+    make = fleet.surface.make
 
     def slowly(*args: object, **kwargs: object) -> str:
         agent_commands.delete(fleet.deps, fleet.row(agent).username, by="mia")
         return make(*args, **kwargs)  # type: ignore[arg-type]
 
-    fleet.surface.make_image = slowly  # type: ignore[method-assign]
+    fleet.surface.make = slowly  # type: ignore[method-assign]
     perform(fleet.deps, job)
     assert fleet.surface.effects == []
     assert (fleet.job(job).state, fleet.job(job).error) == ("skipped", "the agent is gone")

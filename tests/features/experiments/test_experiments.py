@@ -25,6 +25,7 @@ from fleet.core.failpoints import Point
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
+from fleet.engine.deps import Outside
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs.ledger import NewJob
@@ -463,7 +464,7 @@ def test_from_the_decision_to_what_people_and_agents_gave_on_a_real_gallery(
             database_url, experiments="caption_question,prompt_light", gallery_url=world.gallery_url,
             service_token=TOKEN, http_timeout_s=10.0,
         )  # fmt: skip
-        fleet.deps._gateways.clear()
+        fleet = replace(fleet, deps=replace(fleet.deps, outside=Outside()))
         agents = [fleet.agent(account=False, weights=POSTS_ALONE, persona_id="ai_artist") for _ in range(2)]
         lives(fleet, 3)  # an account each, then two posts
         jobs = fleet.jobs(kind="post", state="done")

@@ -107,7 +107,7 @@ def test_every_family_is_told_of_an_empty_fleet_and_says_zero(told: Callable[[],
     alive = {"fleet_database_up", "fleet_broker_up", "fleet_build_info", "fleet_scrape_seconds"}
     assert {key: value for key, value in seen.items() if value and key[0] not in alive} == {}
     assert seen["fleet_database_up", ()] == seen["fleet_broker_up", ()] == 1
-    assert len(seen) < 20 * (len(registry.current().jobs) + 1)
+    assert len(seen) < 20 * (len(registry.current().jobs) + 2)
 
 
 def test_what_waits_is_told_by_its_age_and_priority(deps: Deps, told: Callable[[], Told]) -> None:

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from PIL import Image
 
 from fleet.adapters import base
-from fleet.adapters.base import AnyAction, ImageOrder
+from fleet.adapters.base import AnyAction
+from fleet.adapters.pictures import PictureOrder
 from fleet.core import events, ids
 from fleet.core.failpoints import Point
 from fleet.engine import surface_pictures
@@ -189,13 +190,13 @@ def test_what_another_process_has_written_is_known_before_it_is_sent(fleet: Flee
     others = add(other, other.agent())
     says(other, POEMS[0], POEMS[1])
 
-    def meanwhile(order: ImageOrder, *, timeout_s: float) -> str:
+    def meanwhile(order: PictureOrder, *, timeout_s: float) -> str:
         perform(other.deps, others)
         return "http://127.0.0.1/images/1.png"
 
     try:
         says(fleet, POEMS[0])
-        fleet.surface.make_image = meanwhile  # type: ignore[method-assign]
+        fleet.surface.make = meanwhile  # type: ignore[method-assign]
         perform(fleet.deps, add(fleet, fleet.agent(), tick_no=2))
         assert (shown(other), shown(fleet)) == ([POEMS[1]], [POEMS[0]])
     finally:
@@ -390,15 +391,15 @@ def test_own_surfaces_may_stay_unmarked_when_their_owner_says_so(database_url: s
 def test_a_picture_is_ordered_in_one_of_the_personas_ways_the_same_in_every_attempt(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ordered: list[ImageOrder] = []
+    ordered: list[PictureOrder] = []
 
-    def refuse_once(order: ImageOrder, *, timeout_s: float) -> str:
+    def refuse_once(order: PictureOrder, *, timeout_s: float) -> str:
         ordered.append(order)
         if len(ordered) == 1:
             raise base.Uncertain("timeout")
         return "http://127.0.0.1/images/1.png"
 
-    monkeypatch.setattr(fleet.surface, "make_image", refuse_once)
+    monkeypatch.setattr(fleet.surface, "make", refuse_once)
     job = add(fleet, fleet.agent(persona_id="ai_artist"))
     perform(fleet.deps, job)
     fleet.time_passes()
@@ -421,9 +422,9 @@ def test_a_picture_that_cannot_be_fetched_is_tried_once_more_and_never_paid_agai
 def test_a_picture_on_a_strange_host_is_not_fetched_and_waits_for_a_person(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet.surface, "make_image", lambda order, *, timeout_s: "http://169.254.169.254/latest")
+    monkeypatch.setattr(fleet.surface, "make", lambda order, *, timeout_s: "http://169.254.169.254/latest")
     real = surface_pictures.fetcher(fleet.surface, fleet.deps.settings)
-    monkeypatch.setattr(fleet.deps.gateway("floimg"), "_fetch", real)
+    monkeypatch.setattr(fleet.deps.pictures(), "_fetch", real)
     job = add(fleet, fleet.agent())
     perform(fleet.deps, job)
     row = fleet.job(job)

@@ -21,7 +21,6 @@ from fleet.llm.prices import Prices, price_list
 _PING_S, _PATIENT_PING_S = 1.0, 4.0
 _BEAT_WARN_S, _BEAT_FAIL_S = 10.0, 60.0
 _LOOK_S = 10.0
-_SURFACE = "floimg"
 
 
 def broker(settings: Settings) -> Generator[CheckResult, None, bool]:
@@ -78,7 +77,7 @@ def _rate(microusd: int) -> str:
 
 def gallery(door: Door) -> CheckResult:
     """Ask the surface for its feed with our token, as nobody in particular."""
-    gateway = door.deps.gateway(_SURFACE)
+    gateway = door.deps.gateway()
     platform = social(gateway.adapter)
     if not gateway.is_allowed_host:
         message = f"agents may not write to {platform.host}:{platform.port}: it is not among FLEET_ALLOWED_HOSTS"

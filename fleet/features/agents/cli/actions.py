@@ -102,10 +102,11 @@ def _character(command: F) -> F:
     help="The kind of agent.",
 )
 @click.option("--surface", type=TextType(40), help="Where it acts; floimg if left out.")
+@click.option("--account", type=TextType(40), help="The account through which it acts (`fleet accounts list`).")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
 def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, kind: str,
-           config: Mapping[str, str], start: bool, **given: Any) -> None:  # fmt: skip
+           config: Mapping[str, str], start: bool, account: str | None, **given: Any) -> None:  # fmt: skip
     """Create an agent, idle unless --start.
 
     With a persona it begins with that one's character, weights and pace; the other options change those.
@@ -120,6 +121,8 @@ def create(door: Door, /, *, username: str, display_name: str | None, persona_id
         config={**new.config, **_read(kind, config)},
         **{field: value for field, value in given.items() if value not in (None, ())},
     )
+    if account is not None:
+        new = agent_commands.through(door.deps, new, account)
     agent_commands.create(door.deps, new)
     if start:
         agent_commands.start(door.deps, username)

@@ -68,7 +68,7 @@ def _open(work: Work, draft_id: uuid.UUID, content: Mapping[str, Any], words: Ma
     life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.config.draft_days))
     new = NewDraft(
         id=draft_id, agent_id=work.agent.id, owner=how.owner, scan_id=work.claim.job_id, surface=work.claim.surface,
-        content=content, life=life, about=about, topic=topic,
+        account_id=work.claim.account_id, content=content, life=life, about=about, topic=topic,
         context=f"doubtful: {', '.join(words['rules'])}", made_by=f"agent:{work.agent.username}",
         suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,
     )  # fmt: skip

@@ -146,6 +146,7 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
         new = NewDraft(
             id=ids.derived("draft", work.claim.job_id, place), agent_id=work.agent.id, owner=how.owner,
             scan_id=work.claim.job_id, surface=work.claim.surface, content=draft["content"],
+            account_id=work.claim.account_id,
             life=life, about=draft["about"], confidence=draft["confidence"],
             context=draft["context"], topic=draft["topic"], made_by=f"agent:{work.agent.username}",
             suggested_by=service.ON_REQUEST if work.claim.requested_by else service.BY_ITSELF,

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from fleet.adapters.base import AnyAction, Receipt, Refused, Resolution, Uncertain
 from fleet.adapters.http import HttpClient
-from fleet.core.settings import Settings
+from fleet.adapters.manifest import AccountAccess, AdapterType
 from fleet_lamp.actions import LIGHT, Colour
-from fleet_lamp.settings import LampSettings
 
 NAME = "lamp"
 
@@ -43,6 +42,10 @@ class Lamp:
         return None
 
 
-def connect(settings: Settings) -> Lamp:
-    """Return the adapter (entry point group `fleet.adapters`)."""
-    return Lamp(settings.of(LampSettings).lamp_url, timeout_s=settings.http_timeout_s)
+def connect(access: AccountAccess) -> Lamp:
+    """Return the adapter of one account: its address is the lamp's. A lamp takes no credentials."""
+    return Lamp(access.address, timeout_s=access.timeout_s)
+
+
+ADAPTER = AdapterType(name=NAME, help="A status lamp that takes PUT /colour.", credentials="anything", connect=connect)
+"""What the entry point group `fleet.adapters` names."""

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentType, Command, EventType, Feature, FollowUp, JobHandler, NavItem, SystemAgent
+from fleet.engine.registry import AgentType, Command, EventType, Feature, FollowUp, JobHandler, NavItem
 from fleet_lamp.actions import LIGHT
 
 FEATURE = Feature(
     name="lamp",
     help="A status lamp: green, amber or red.",
     settings="fleet_lamp.settings:LampSettings",
-    agents=(
-        AgentType(
-            kind="lamp",
-            behaviour="fleet_lamp.agent",
-            actions=("light",),
-            system=SystemAgent(
-                username="fleet_lamp", name="Lamp", every_s=60, personality="Shows in colour whether the fleet is well."
-            ),
-        ),
-    ),
+    agents=(AgentType(kind="lamp", behaviour="fleet_lamp.agent", actions=("light",)),),
     actions=(LIGHT,),
     jobs=(JobHandler(kind="light", noun="a colour", prepare="fleet_lamp.handlers:prepare"),),
     follow_ups=(FollowUp(kind="light", run="fleet_lamp.handlers:record"),),

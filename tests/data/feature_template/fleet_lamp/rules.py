@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 COLOURS = ("green", "amber", "red")
-RED_FROM = 5
-"""So many dead letters in an hour are red; fewer are amber."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a decision knows: dead letters of the last hour, the colour shown, the action that a person asked for."""
+    """What a decision knows: dead letters of the last hour, how many are red, the colour, what a person asked for."""
 
     dead: int
+    red_from: int
     shown: str | None
     asked_for: str | None = None
 
@@ -40,7 +39,7 @@ class LampDecision:
 
 def decide(health: Health, rng: random.Random) -> LampDecision:
     """Choose the colour by the number of dead letters."""
-    colour = "green" if not health.dead else "amber" if health.dead < RED_FROM else "red"
+    colour = "green" if not health.dead else "amber" if health.dead < health.red_from else "red"
     if colour == health.shown and not health.asked_for:
         return LampDecision(None, "")
     return LampDecision(colour, f"{health.dead} dead letters in the last hour: {colour}")

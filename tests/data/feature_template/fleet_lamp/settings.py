@@ -1,4 +1,4 @@
-"""The lamp's settings. The field `lamp_url` is FLEET_LAMP_URL."""
+"""The lamp's settings. The field `lamp_red_from` is FLEET_LAMP_RED_FROM."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, Field
 
 
 class LampSettings(BaseModel):
-    """Where the lamp is."""
+    """When lamps turn red."""
 
-    lamp_url: str = Field("http://127.0.0.1:8480", pattern="^https?://", description="address of the status lamp")
+    lamp_red_from: int = Field(5, ge=2, description="dead letters in an hour that turn a lamp red; fewer: amber")

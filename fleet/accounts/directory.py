@@ -1,0 +1,124 @@
+"""The accounts of this process: rows with their credentials opened, read again when somebody has changed them.
+
+Held by `fleet.engine.deps`. Credentials that cannot be opened make one account unusable and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from fleet.accounts import service
+from fleet.accounts.keys import LOOK_EVERY_S, Keys, ring
+from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
+from fleet.accounts.service import AccountKey
+from fleet.adapters.manifest import AccountAccess
+from fleet.core import clock, logs, masking
+from fleet.core.db import Database
+from fleet.core.errors import FleetError, NotFound, Unavailable
+from fleet.core.settings import Settings
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """An account as a process uses it. `lost` says why its credentials cannot be opened."""
+
+    key: AccountKey
+    adapter: str
+    access: AccountAccess = field(repr=False)
+    limits: Mapping[str, Any]
+    lost: FleetError | None = None
+
+
+class Accounts:
+    """Accounts by id. The one of the settings has its address and token from there, and from the key store."""
+
+    def __init__(
+        self, db: Database, settings: Settings, keys: Keys, *, clock_s: Callable[[], float] = clock.monotonic_s
+    ) -> None:
+        self._db, self._settings, self._keys, self._clock_s = db, settings, keys, clock_s
+        self._open: dict[uuid.UUID, OpenAccount] = {}
+        self._next_s = 0.0
+        self._is_loaded = False
+        self._lock = threading.RLock()
+
+    def get(self, account_id: uuid.UUID | None) -> OpenAccount:
+        """Return an account; None is that of the settings. Raises NotFound, Unavailable. Not for transactions."""
+        key = key_of(account_id)
+        with self._lock:
+            if not self._is_loaded or key not in self._open:
+                self._look()  # one that was made a moment ago
+            if key not in self._open:
+                raise NotFound("The account of this job was removed.", fix="Discard the job.")
+            return self._of_settings() if key == SETTINGS_ACCOUNT else self._open[key]
+
+    def key(self, account_id: uuid.UUID | None) -> AccountKey | None:
+        """Return which account it is, as far as this process knows it."""
+        with self._lock:
+            found = self._open.get(key_of(account_id))
+            return None if found is None else found.key
+
+    def all(self) -> list[OpenAccount]:
+        """Return all accounts: that of the settings, then the others by name. Raises Unavailable."""
+        with self._lock:
+            if not self._is_loaded:
+                self._look()
+            others = sorted(
+                (one for key, one in self._open.items() if key != SETTINGS_ACCOUNT), key=lambda o: o.key.name
+            )
+            return [*([self._of_settings()] if SETTINGS_ACCOUNT in self._open else []), *others]
+
+    def refresh(self) -> bool:
+        """Read the accounts if the last look is 30 s old; return whether any has changed. Not for transactions."""
+        with self._lock:
+            if self._is_loaded and self._clock_s() < self._next_s:
+                return False
+            had_looked, before = self._is_loaded, self._open
+            try:
+                self._look()
+            except Unavailable:
+                return False  # what was known a moment ago is still the best guess
+            return had_looked and self._open != before
+
+    def expire(self) -> None:
+        """Let the next `refresh` read the accounts, however short ago the last look was."""
+        with self._lock:
+            self._next_s = 0.0
+
+    def _look(self) -> None:
+        self._next_s = self._clock_s() + LOOK_EVERY_S
+        with self._db.transaction() as tx:
+            rows = service.listed(tx)
+        known = {key: one for key, one in self._open.items() if one.lost is None}
+        found = {row.id: self._opened(row, known.get(row.id)) for row in rows}
+        ours, had = found.get(SETTINGS_ACCOUNT), self._open.get(SETTINGS_ACCOUNT)
+        if ours is not None and had is not None and ours.key.version != had.key.version:
+            self._keys.expire()  # a newer version with an older token would blame the new token for the old one
+        self._open, self._is_loaded = found, True
+
+    def _opened(self, row: AccountRow, known: OpenAccount | None) -> OpenAccount:
+        """Open what has changed. What was only sealed anew is known, also with a key that this process has not."""
+        key = AccountKey(row.id, row.name, row.version)
+        if known is not None and known.key == key and known.limits == row.limits:
+            return known
+        lost, credentials = None, ""
+        try:
+            credentials = service.open_credentials(row, lambda: ring(self._settings))
+            masking.conceal(credentials)
+        except FleetError as error:
+            lost = error
+            log.warning("credentials_cannot_be_opened", account=row.name, reason=str(error))
+        access = AccountAccess(row.address, SecretStr(credentials), self._settings.http_timeout_s)
+        return OpenAccount(key, row.adapter, access, dict(row.limits), lost)
+
+    def _of_settings(self) -> OpenAccount:
+        settings, row = self._keys.settings, self._open[SETTINGS_ACCOUNT]
+        access = AccountAccess(settings.gallery_url, settings.service_token, settings.http_timeout_s)
+        return OpenAccount(row.key, row.adapter, access, row.limits, self._keys.lost.get("service_token"))

@@ -1,0 +1,173 @@
+"""Accounts at outside systems for programs. Credentials are taken and never given."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, Field, SecretStr
+
+from fleet.access import Permission, Principal
+from fleet.accounts.service import NewAccount
+from fleet.features.accounts import commands, queries
+from fleet.features.accounts.queries import AccountState, AccountView
+from fleet.web.auth import TheDeps, needs
+from fleet.web.requests.fields import AgentName, Body, MovedOut, Reason, line, taken, whole
+
+router = APIRouter(prefix="/accounts", tags=["accounts"])
+Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
+Stopper = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
+Name = Annotated[str, Path(max_length=60, description="name or id", examples=["gallery"])]
+Credentials = Annotated[SecretStr, Field(min_length=1, max_length=20_000)]
+Address = Annotated[str, line(500, least=1), Field(examples=["https://gallery.example.org"])]
+
+
+class LimitsIn(Body):
+    """Limits of the account alone; null: those of the settings."""
+
+    writes_per_minute: Annotated[int, whole(0, 1_000_000)] | None = Field(None, description="0: no limit")
+
+    def given(self) -> dict[str, int]:
+        """Return the limits that are set."""
+        return {} if self.writes_per_minute is None else {"writes_per_minute": self.writes_per_minute}
+
+
+class AccountOut(BaseModel):
+    """One account with its health."""
+
+    id: uuid.UUID
+    name: str
+    adapter: str
+    address: str
+    is_from_settings: bool = Field(description="its address and token are settings")
+    has_credentials: bool
+    limits: dict[str, int]
+    agents: int = Field(description="agents that act through it")
+    state: AccountState
+    reason: str = Field(description="why it is not active")
+    until: datetime | None
+    failures: int = Field(description="attempts of the last ten minutes that failed")
+    last_error: str
+    last_write_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class AccountDetail(AccountOut):
+    """One account with the agents that act through it."""
+
+    usernames: list[str]
+
+
+class AccountList(BaseModel):
+    """All accounts, that of the settings first."""
+
+    items: list[AccountOut]
+
+
+class AccountIn(Body):
+    """An account to be made."""
+
+    name: Annotated[str, line(40, least=1)]
+    adapter: Annotated[str, line(40, least=1), Field(examples=["floimg"])] = "floimg"
+    address: Address
+    credentials: Credentials
+    limits: LimitsIn = LimitsIn()
+
+
+class AccountChanges(Body):
+    """What to change of an account."""
+
+    address: Address | None = None
+    limits: LimitsIn | None = None
+
+
+class CredentialsIn(Body):
+    """New credentials."""
+
+    credentials: Credentials
+
+
+class CredentialsOut(BaseModel):
+    """Whether the account was stopped for refused credentials and goes on."""
+
+    resumed: bool
+
+
+class StopIn(Body):
+    """Why it is stopped."""
+
+    reason: Reason = ""
+
+
+@router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
+def list_accounts(deps: TheDeps) -> AccountList:
+    """Return all accounts, that of the settings first."""
+    return AccountList(items=[_out(one) for one in queries.listed(deps)])
+
+
+@router.post("", status_code=201)
+def create_account(deps: TheDeps, response: Response, *, body: AccountIn, who: Editor) -> AccountDetail:
+    """Create an account. Its credentials are sealed and never shown."""
+    new = NewAccount(body.name, body.adapter, body.address, body.credentials.get_secret_value(), body.limits.given())
+    commands.add(deps, new, by=who.by)
+    response.headers["location"] = f"/api/v1/accounts/{body.name}"
+    return show_account(deps, body.name)
+
+
+@router.get("/{name}", dependencies=[needs(Permission.SETTINGS_VIEW)])
+def show_account(deps: TheDeps, name: Name) -> AccountDetail:
+    """Return one account."""
+    found = queries.get(deps, name)
+    return taken(AccountDetail, found, limits=dict(found.limits), usernames=queries.agents_of(deps, found.id))
+
+
+@router.patch("/{name}")
+def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Editor) -> AccountDetail:
+    """Change the address or the limits of an account."""
+    limits = None if body.limits is None else body.limits.given()
+    commands.change(deps, name, by=who.by, address=body.address, limits=limits)
+    return show_account(deps, name)
+
+
+@router.delete("/{name}", status_code=204)
+def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
+    """Forget an account through which no agent acts, and its credentials."""
+    commands.remove(deps, name, by=who.by)
+
+
+@router.put("/{name}/credentials")
+def set_credentials(deps: TheDeps, name: Name, *, body: CredentialsIn, who: Editor) -> CredentialsOut:
+    """Replace the credentials. An account that was stopped for refused ones goes on."""
+    credentials = body.credentials.get_secret_value()
+    return CredentialsOut(resumed=commands.set_credentials(deps, name, credentials, by=who.by))
+
+
+@router.post("/{name}/stop")
+def stop_account(deps: TheDeps, name: Name, *, body: StopIn, who: Stopper) -> MovedOut:
+    """Stop an account: the jobs of its agents wait."""
+    return MovedOut(changed=commands.stop(deps, name, by=who.by, reason=body.reason))
+
+
+@router.post("/{name}/resume")
+def resume_account(deps: TheDeps, name: Name, *, who: Stopper) -> MovedOut:
+    """Let an account go on, and the jobs that waited for it."""
+    return MovedOut(changed=commands.resume(deps, name, by=who.by))
+
+
+@router.put("/{name}/agents/{agent}")
+def assign_agent(deps: TheDeps, name: Name, agent: AgentName, *, who: Editor) -> MovedOut:
+    """Let an agent act through an account, too."""
+    return MovedOut(changed=commands.assign(deps, name, agent, by=who.by))
+
+
+@router.delete("/{name}/agents/{agent}")
+def unassign_agent(deps: TheDeps, name: Name, agent: AgentName, *, who: Editor) -> MovedOut:
+    """Let an agent act through an account no more."""
+    return MovedOut(changed=commands.unassign(deps, name, agent, by=who.by))
+
+
+def _out(view: AccountView) -> AccountOut:
+    return taken(AccountOut, view, limits=dict(view.limits))

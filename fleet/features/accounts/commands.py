@@ -1,0 +1,165 @@
+"""Verbs about accounts that doors call. Each is one transaction, audited.
+
+Locks are taken in the order of the engine: jobs, agents, accounts, controls.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from fleet.access import audit
+from fleet.accounts import keys, service
+from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.accounts.service import NewAccount
+from fleet.adapters import registry as adapters
+from fleet.adapters.base import OutsideSystem
+from fleet.adapters.manifest import AccountAccess
+from fleet.core import events
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, InvalidInput
+from fleet.engine import controls, registry
+from fleet.engine.agents import identities, loop, queries
+from fleet.engine.agents.models import NOWHERE, AgentRow
+from fleet.engine.deps import Deps
+from fleet.engine.jobs import ledger, snooze
+
+_MOST_CHARS = 20_000
+
+
+def add(deps: Deps, new: NewAccount, *, by: str) -> uuid.UUID:
+    """Create an account. Raises NotFound (adapter), InvalidInput, Conflict for a taken name."""
+    new = replace(new, address=new.address.strip(), credentials=_credentials(new.credentials))
+    _connect(deps, new.adapter, new.address, new.credentials)
+    ring = keys.ring(deps.settings)
+    with deps.db.transaction() as tx:
+        row = service.create(tx, ring, new, by=by)
+        after = {"adapter": new.adapter, "address": new.address, "limits": dict(new.limits)}
+        audit.note(tx, "account.created", f"account:{row.name}", after=after)
+        return row.id
+
+
+def change(
+    deps: Deps, name: str, *, by: str, address: str | None = None, limits: Mapping[str, int] | None = None
+) -> None:
+    """Change where an account is, or its limits. Raises NotFound, InvalidInput, Conflict for the settings' address."""
+    address = None if address is None else address.strip()
+    with deps.db.transaction() as tx:
+        row = service.named(tx, name, lock=True)
+        if address is not None and row.id != SETTINGS_ACCOUNT:
+            _connect(deps, row.adapter, address, "")
+        before = {"address": row.address, "limits": dict(row.limits)}
+        row = service.change(tx, lambda: keys.ring(deps.settings), row, by=by, address=address, limits=limits)
+        after = {"address": row.address, "limits": dict(row.limits)}
+        tx.afterwards(deps.accounts.expire)
+        if after != before:
+            audit.note(tx, "account.changed", f"account:{row.name}", before=before, after=after)
+
+
+def set_credentials(deps: Deps, name: str, credentials: str, *, by: str) -> bool:
+    """Replace the credentials of an account; return whether it was stopped for refused ones and goes on.
+
+    Raises NotFound, InvalidInput, Conflict for the settings' account.
+    """
+    credentials = _credentials(credentials)
+    with deps.db.transaction() as tx:
+        snooze.free_held(tx)
+        row = service.named(tx, name, lock=True)
+        if row.id != SETTINGS_ACCOUNT:
+            _connect(deps, row.adapter, row.address, credentials)
+        service.change(tx, lambda: keys.ring(deps.settings), row, by=by, credentials=credentials)
+        tx.afterwards(deps.accounts.expire)
+        audit.note(tx, "account.credentials_set", f"account:{row.name}")
+        return controls.resume_refused(tx, row.id, by=by)
+
+
+def stop(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
+    """Stop an account: the jobs of its agents wait; False if it was stopped already. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        row = service.named(tx, name)
+        stopped = controls.pause(tx, "account", str(row.id), by=by, reason=reason)
+        return audit.noted(tx, stopped, "hold.set", f"account:{row.name}", reason=reason)
+
+
+def resume(deps: Deps, name: str, *, by: str) -> bool:
+    """Let an account go on, and the jobs that waited for it; False if it was not stopped. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        snooze.free_held(tx)
+        row = service.named(tx, name)
+        return audit.noted(tx, controls.resume(tx, "account", str(row.id), by=by), "hold.lifted", f"account:{row.name}")
+
+
+def remove(deps: Deps, name: str, *, by: str) -> None:
+    """Forget an account and its credentials. Raises NotFound, Conflict while agents act through it or jobs are open."""
+    with deps.db.transaction() as tx:
+        row = service.named(tx, name, lock=True)
+        users = identities.names_of_agents(tx, row.id, limit=3)
+        if users and row.id != SETTINGS_ACCOUNT:
+            fix = f"`fleet accounts unassign {row.name} {users[0]}`, or delete the agent."
+            raise Conflict(f"Agents act through {row.name}: {', '.join(users)}.", fix=fix)
+        if row.id != SETTINGS_ACCOUNT and (open_jobs := ledger.count_open(tx, row.id)):
+            raise Conflict(
+                f"{row.name} has {open_jobs} open job{'' if open_jobs == 1 else 's'}.",
+                fix="Wait until they end, or cancel them.",
+            )
+        service.remove(tx, row, by=by)
+        tx.afterwards(deps.accounts.expire)
+        controls.resume(tx, "account", str(row.id), by=by)
+        audit.note(tx, "account.removed", f"account:{row.name}")
+
+
+def assign(deps: Deps, name: str, username: str, *, by: str) -> bool:
+    """Let an agent act through an account, too; False if it does already. Raises NotFound, Conflict, InvalidInput."""
+    with deps.db.transaction() as tx:
+        agent = _agent(tx, username)
+        row = service.named(tx, name, lock=True)
+        assigned = identities.link(tx, agent, row.id)
+        if assigned:
+            events.emit(tx, "account.assigned", agent_id=agent.id, agent=agent.username, account=row.name, by=by)
+        return audit.noted(tx, assigned, "account.assigned", f"agent:{agent.username}", account=row.name)
+
+
+def unassign(deps: Deps, name: str, username: str, *, by: str) -> bool:
+    """Let an agent act through an account no more and remove it there; False if it did not act through it.
+
+    Raises NotFound, Conflict for the only account of an agent.
+    """
+    with deps.db.transaction() as tx:
+        agent = _agent(tx, username)
+        row = service.named(tx, name, lock=True)
+        left = identities.unlink(tx, agent, row.id)
+        if left is None:
+            return False
+        for hook in registry.load_all(one.account_left for one in registry.current()):
+            hook(deps, tx, left, by=by)
+        events.emit(tx, "account.unassigned", agent_id=agent.id, agent=agent.username, account=row.name, by=by)
+        return audit.noted(tx, True, "account.unassigned", f"agent:{agent.username}", account=row.name)
+
+
+def is_allowed(deps: Deps, name: str) -> bool:
+    """Say whether FLEET_ALLOWED_HOSTS lets agents write through an account. Raises as `Deps.gateway`."""
+    with deps.db.transaction() as tx:
+        account_id = service.named(tx, name).id
+    return deps.gateway(account_id).is_allowed_host
+
+
+def _agent(tx: Tx, username: str) -> AgentRow:
+    agent = loop.lock(tx, queries.named(tx, username).id)
+    if agent is None or agent.surface == NOWHERE:
+        raise InvalidInput(f"{username} acts through no account.", fix="Name an agent of a social platform.")
+    return agent
+
+
+def _credentials(written: str) -> str:
+    credentials = written.strip()
+    if not credentials or len(credentials) > _MOST_CHARS or "\0" in credentials:
+        raise InvalidInput("The credentials are empty or far too long.", fix="Give the token of the account.")
+    return credentials
+
+
+def _connect(deps: Deps, adapter: str, address: str, credentials: str) -> OutsideSystem:
+    """Let the adapter judge an address and credentials; it makes no call. Raises NotFound, InvalidInput."""
+    return adapters.get(adapter).connect(AccountAccess(address, SecretStr(credentials), deps.settings.http_timeout_s))
