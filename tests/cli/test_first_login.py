@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import stat
@@ -41,10 +42,18 @@ def show(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
             run = Run(Door(), WANTED, {"home": tmp_path})
             password = disk.kept_password(tmp_path / PASSWORD_FILE)
             run._show_addresses(fleet.deps, WEB, (FLOWER, password), None)
-            stream.flush()
-            return os.read(reader, 100_000).decode()
+        return _all_of(reader).decode()
 
     return shown
+
+
+def _all_of(reader: int) -> bytes:
+    """Read until the other side is closed: a terminal hands over what was written in portions."""
+    found = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while portion := os.read(reader, 100_000):
+            found += portion
+    return found
 
 
 def test_a_log_holds_neither_the_first_owners_link_nor_flowers_password(
