@@ -81,6 +81,7 @@ class AccountChanges(Body):
     """What to change of an account."""
 
     address: Address | None = None
+    credentials: Credentials | None = Field(None, description="needed with an address at another host")
     limits: LimitsIn | None = None
 
 
@@ -126,9 +127,10 @@ def show_account(deps: TheDeps, name: Name) -> AccountDetail:
 
 @router.patch("/{name}")
 def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Editor) -> AccountDetail:
-    """Change the address or the limits of an account."""
+    """Change the address, with it the credentials, or the limits of an account."""
     limits = None if body.limits is None else body.limits.given()
-    commands.change(deps, name, by=who.by, address=body.address, limits=limits)
+    credentials = None if body.credentials is None else body.credentials.get_secret_value()
+    commands.change(deps, name, by=who.by, address=body.address, credentials=credentials, limits=limits)
     return show_account(deps, name)
 
 

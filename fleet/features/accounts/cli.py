@@ -115,17 +115,23 @@ def set_token(door: Door, /, *, name: str) -> None:
 @accounts.command()
 @_name
 @click.option("--address", type=TextType(500), help="Where it is.")
+@click.option(
+    "--credentials", is_flag=True, help="Ask for its credentials, too; an address at another host needs them."
+)
 @_limit
 @click.option("--no-limits", is_flag=True, help="Take the limits of the settings.")
 @pass_door
-def change(door: Door, /, *, name: str, address: str | None, writes_per_minute: int | None, no_limits: bool) -> None:
+def change(
+    door: Door, /, *, name: str, address: str | None, credentials: bool, writes_per_minute: int | None, no_limits: bool
+) -> None:
     """Change the address or the limits of an account."""
     from fleet.features.accounts import commands
 
     if no_limits and writes_per_minute is not None:
         raise click.UsageError("--no-limits and --writes-per-minute exclude each other.")
     limits = {"writes_per_minute": writes_per_minute} if writes_per_minute is not None else {} if no_limits else None
-    commands.change(door.deps, name, by=door.by, address=address, limits=limits)
+    given = _credentials(door, "credentials") if credentials else None
+    commands.change(door.deps, name, by=door.by, address=address, credentials=given, limits=limits)
     door.say(f"{name} is changed.")
     if address is not None:
         _note_host(door, name)

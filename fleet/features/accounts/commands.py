@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -43,20 +44,37 @@ def add(deps: Deps, new: NewAccount, *, by: str) -> uuid.UUID:
 
 
 def change(
-    deps: Deps, name: str, *, by: str, address: str | None = None, limits: Mapping[str, int] | None = None
-) -> None:
-    """Change where an account is, or its limits. Raises NotFound, InvalidInput, Conflict for the settings' address."""
+    deps: Deps, name: str, *, by: str, address: str | None = None, credentials: str | None = None,
+    limits: Mapping[str, int] | None = None,
+) -> None:  # fmt: skip
+    """Change where an account is, or its limits. An address at another host needs the credentials again.
+
+    Otherwise a person who may not read the stored ones could have them sent to a host of their own. Raises NotFound,
+    InvalidInput, Conflict for the settings' address.
+    """
     address = None if address is None else address.strip()
+    credentials = None if credentials is None else _credentials(credentials)
     with deps.db.transaction() as tx:
+        snooze.free_held(tx)
         row = service.named(tx, name, lock=True)
         if address is not None and row.id != SETTINGS_ACCOUNT:
-            _connect(deps, row.adapter, address, "")
+            if credentials is None and _origin(address) != _origin(row.address):
+                raise InvalidInput(
+                    f"{address} is at another host, which does not get the stored credentials of {row.name}.",
+                    fix="Give the credentials, too (`fleet accounts change --address URL --credentials`).",
+                )
+            _connect(deps, row.adapter, address, credentials or "")
         before = {"address": row.address, "limits": dict(row.limits)}
-        row = service.change(tx, lambda: keys.ring(deps.settings), row, by=by, address=address, limits=limits)
+        row = service.change(
+            tx, lambda: keys.ring(deps.settings), row, by=by, address=address, credentials=credentials, limits=limits
+        )
         after = {"address": row.address, "limits": dict(row.limits)}
         tx.afterwards(deps.accounts.expire)
         if after != before:
             audit.note(tx, "account.changed", f"account:{row.name}", before=before, after=after)
+        if credentials is not None:
+            audit.note(tx, "account.credentials_set", f"account:{row.name}")
+            controls.resume_refused(tx, row.id, by=by)
 
 
 def set_credentials(deps: Deps, name: str, credentials: str, *, by: str) -> bool:
@@ -151,6 +169,11 @@ def _agent(tx: Tx, username: str) -> AgentRow:
     if agent is None or agent.surface == NOWHERE:
         raise InvalidInput(f"{username} acts through no account.", fix="Name an agent of a social platform.")
     return agent
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else address
 
 
 def _credentials(written: str) -> str:

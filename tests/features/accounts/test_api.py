@@ -39,7 +39,7 @@ def test_an_account_from_its_making_to_its_end(web: Web) -> None:
     assert (api.get(where).json()["state"], api.get(where).json()["reason"]) == ("stopped", "audit")
     assert api.put(f"{where}/credentials", json={"credentials": SECRET + "2"}).json() == {"resumed": False}
     assert api.post(f"{where}/resume").json() == {"changed": True}
-    assert api.patch(where, json={"address": "http://127.0.0.1:8642", "limits": {}}).json()["limits"] == {}
+    assert api.patch(where, json={"address": "http://127.0.0.1:8641/second", "limits": {}}).json()["limits"] == {}
     assert api.delete(where).status_code == 409, "an agent acts through it"
     assert api.delete(f"{where}/agents/{username}").json() == {"changed": True}
     assert api.delete(where).status_code == 204
@@ -63,6 +63,16 @@ def test_wrong_input_is_refused_and_shows_no_credentials(web: Web, change: dict[
     assert answer.status_code == status, answer.text
     assert SECRET not in answer.text
     assert len(web.program("admin", name="looks").get("/api/v1/accounts").json()["items"]) == 1
+
+
+def test_stored_credentials_are_not_sent_to_another_host(web: Web) -> None:
+    api, where = web.program("admin"), "/api/v1/accounts/second"
+    api.post("/api/v1/accounts", json=NEW)
+    moved = {"address": "http://127.0.0.1:8642"}
+    for address in (moved["address"], "https://127.0.0.1:8641", "http://127.0.0.1:8641@example.org"):
+        assert api.patch(where, json={"address": address}).status_code == 422
+    assert api.get(where).json()["address"] == NEW["address"]
+    assert api.patch(where, json={**moved, "credentials": SECRET + "2"}).json()["address"] == moved["address"]
 
 
 def test_the_settings_account_is_changed_in_the_settings(web: Web) -> None:
