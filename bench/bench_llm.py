@@ -107,7 +107,7 @@ def speakers(agents: int) -> list[Speaker]:
     """Return the speakers of a fleet whose personas have their shares."""
     library = list(personas.load())
     drawn = random.Random(1).choices(library, [one.share for one in library], k=agents)
-    return [Speaker(f"{one.id.title().replace('_', ' ')} {number}", one.id, one.personality, one.vibe, one.interests,
+    return [Speaker(f"{one.id.title().replace('_', ' ')} {number}", one.id, one.character,
                     one.workflow_types, one.grammar) for number, one in enumerate(drawn)]  # fmt: skip
 
 

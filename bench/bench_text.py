@@ -95,7 +95,7 @@ def honest() -> Iterable[str]:
     writer, dice, library = OfflineProvider(), random.Random(7), load()
     for persona_id in library.ids:
         persona = library.get(persona_id)
-        who = Speaker("Ada", persona.id, persona.personality, persona.vibe, persona.interests, (), persona.grammar)
+        who = Speaker("Ada", persona.id, persona.character, (), persona.grammar)
         for _ in range(30):
             yield writer.write_post(PostRequest(who), dice)[0].caption
 

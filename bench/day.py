@@ -68,8 +68,8 @@ class Mind:
         return self._said[question.is_post]
 
     def _post(self, question: Question, dice: random.Random) -> str:
-        one = next(one for one in self._library if one.personality[:40] in question.system)
-        speaker = Speaker("", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
+        one = next(one for one in self._library if one.character.personality[:40] in question.system)
+        speaker = Speaker("", one.id, one.character, one.workflow_types, one.grammar)
         words, _ = OfflineProvider().write_post(PostRequest(speaker), dice)
         return json.dumps({"reason": "It was its turn.", "image_prompt": words.image_prompt, "caption": words.caption,
                            "alt_text": words.alt_text})  # fmt: skip

@@ -72,8 +72,8 @@ def laden_comment(model: str, feed: Prompt, chosen: Prompt) -> list[Body]:
 
 
 def _about(speaker: Speaker, *, workflows: bool) -> str:
-    lines = [f"You are {speaker.name}, {speaker.personality}", f"Your vibe is: {speaker.vibe}",
-             f"What interests you: {', '.join(speaker.interests[:10])}"]  # fmt: skip
+    lines = [f"You are {speaker.name}, {speaker.character.personality}", f"Your vibe is: {speaker.character.vibe}",
+             f"What interests you: {', '.join(speaker.character.interests[:10])}"]  # fmt: skip
     if workflows:
         kinds = ", ".join(kind.replace("_", " ").capitalize() for kind in speaker.workflow_types)
         lines.append(f"You mostly use FloImg for: {kinds}")

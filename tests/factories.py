@@ -45,6 +45,7 @@ from fleet.adapters.social import (
     Offers,
     SaidComment,
 )
+from fleet.core.character import BLANK
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, Tx
 from fleet.core.db.group_commit import GroupCommit
@@ -65,6 +66,12 @@ from fleet.llm.scan_request import ScanAnswer, ScanRequest
 _NUMBERS = itertools.count(1)
 WITHIN_S = 60.0
 """How long tests wait for what is to come at once: however busy a machine is, only what never comes takes longer."""
+
+
+def in_character(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an agent, with those of its character in one value."""
+    character = BLANK.changed(changes)
+    return {**{name: one for name, one in changes.items() if name not in character.values()}, "character": character}
 
 
 @dataclass
@@ -376,7 +383,7 @@ class Fleet:
         else:
             changes["weights"] = dict.fromkeys(actions, 1.0)
         with self.deps.db.transaction() as tx:
-            agent_id = commands.create(tx, NewAgent(**{**values, **changes}))
+            agent_id = commands.create(tx, NewAgent(**{**values, **in_character(changes)}))
             if running:
                 commands.start(tx, agent_id, first_tick_at=self.now(tx) - timedelta(seconds=1))
             if account:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGES = ROOT / "tests/data/sample_changes"
-COPIED = ("fleet", "migrations", "personas", "workers")
+COPIED = ("bench", "fleet", "migrations", "personas", "workers")
 _DOCUMENTED = re.compile(r"^\| .* \| (\d+) \| (\d+) \| \[`(\w+)\.patch`\]", re.M)
 
 

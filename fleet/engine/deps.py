@@ -224,7 +224,7 @@ class Deps:
 
     def _bio(self, agent: ActingAgent) -> str:
         if not self.settings.label_agents:
-            return agent.personality[:300]
+            return agent.character.personality[:300]
         contact = f" ({self.settings.contact})" if self.settings.contact else ""
         return f"Automated account: an AI agent run by {self.settings.operator}{contact} with Fleet."
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from fleet.core.character import Character
 from fleet.core.db import Database
 from fleet.engine import controls, registry
 from fleet.engine.agents import commands
@@ -54,6 +55,6 @@ def staff(db: Database) -> list[str]:
 def _agent(kind: str, system: SystemAgent) -> NewAgent:
     """Return its row."""
     return NewAgent(
-        kind=kind, name=system.name, username=system.username, personality=system.personality,
+        kind=kind, name=system.name, username=system.username, character=Character(personality=system.personality),
         min_interval_s=system.every_s, max_interval_s=system.every_s, surface=SURFACE, owner="fleet",
     )  # fmt: skip

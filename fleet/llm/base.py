@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from fleet.core.character import BLANK, Character
 from fleet.core.errors import InvalidInput
 
 Grammar = Mapping[str, tuple[str, ...]]
@@ -23,9 +24,7 @@ class Speaker:
 
     name: str
     persona_id: str | None
-    personality: str
-    vibe: str
-    interests: tuple[str, ...] = ()
+    character: Character = BLANK
     workflow_types: tuple[str, ...] = ()
     grammar: Grammar = field(default_factory=dict)
 

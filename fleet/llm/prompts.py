@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.core import text
+from fleet.core.character import Character
 from fleet.llm.answers import COMMENT_SCHEMA, POST_SCHEMA
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.lexicon.orders import gives_orders
@@ -103,26 +104,23 @@ def _prompt(kind: str, speaker: Speaker, parts: Sequence[str], schema: Mapping[s
 
 
 def _persona(speaker: Speaker) -> str:
-    return _described(
-        speaker.vibe, speaker.personality, speaker.interests, speaker.workflow_types, tuple(speaker.grammar.items())
-    )  # fmt: skip
+    return _described(speaker.character, speaker.workflow_types, tuple(speaker.grammar.items()))
 
 
 @functools.lru_cache(maxsize=64)
 def _described(
-    vibe: str, personality: str, interests: tuple[str, ...], workflow_types: tuple[str, ...],
-    rules: tuple[tuple[str, tuple[str, ...]], ...],
-) -> str:  # fmt: skip
+    character: Character, workflow_types: tuple[str, ...], rules: tuple[tuple[str, tuple[str, ...]], ...]
+) -> str:
     """Describe a persona, with examples of its voice. Without a name, so that all of its agents share one cache."""
-    speaker = Speaker("", None, personality, vibe, interests, workflow_types, dict(rules))
+    speaker = Speaker("", None, character, workflow_types, dict(rules))
     writer, dice = OfflineProvider(), random.Random(1)  # the same examples always: another prefix is another cache
     posts = [writer.write_post(PostRequest(speaker), dice)[0] for _ in range(_POST_EXAMPLES)]
     example = SeenPost("", "Neon Fox", "A brass lamp on wet slate, third try, no fill light.")
     comments = [writer.write_comment(CommentRequest(speaker, (example,)), dice)[0] for _ in range(_COMMENT_EXAMPLES)]
     described = {
-        "vibe": _short(vibe, LONGEST_NAME_CHARS),
-        "personality": _short(personality, LONGEST_PERSONALITY_CHARS),
-        "interests": [_short(interest, LONGEST_NAME_CHARS) for interest in interests[:10]],
+        "vibe": _short(character.vibe, LONGEST_NAME_CHARS),
+        "personality": _short(character.personality, LONGEST_PERSONALITY_CHARS),
+        "interests": [_short(interest, LONGEST_NAME_CHARS) for interest in character.interests[:10]],
         "workflows": [_short(kind, LONGEST_NAME_CHARS) for kind in workflow_types[:10]],
         "example_posts": [
             {"image_prompt": one.image_prompt, "caption": one.caption, "alt_text": one.alt_text} for one in posts
@@ -135,8 +133,8 @@ def _described(
 
 def _spark(speaker: Speaker, dice: random.Random) -> dict[str, str]:
     drawn = {name: _short(value, 120) for name, value in draw_shared(speaker.grammar, dice).items()}
-    if not drawn and speaker.interests:
-        drawn = {"interest": _short(dice.choice(speaker.interests), LONGEST_NAME_CHARS)}
+    if not drawn and speaker.character.interests:
+        drawn = {"interest": _short(dice.choice(speaker.character.interests), LONGEST_NAME_CHARS)}
     return {**drawn, "number": str(dice.randrange(10_000))}
 
 

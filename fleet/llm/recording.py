@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
 from fleet.llm import scan_request as scanning
-from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Speaker, Usage
 from fleet.llm.provider import Till, Words
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
@@ -246,5 +246,8 @@ def _line(value: Any) -> str:
 def _plain(value: Any) -> Any:
     """Return a frozen value as JSON has it; mappings of any kind (a grammar may be read-only) count as their items."""
     if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if isinstance(value, Speaker):  # the fields of the character count as its own, as in recordings of old
+            told |= told.pop("character").values()
+        return told
     return dict(value)

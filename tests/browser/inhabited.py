@@ -22,6 +22,7 @@ from fleet.access.sessions import Visit
 from fleet.accounts.sealing import new_key
 from fleet.adapters import base
 from fleet.core import events
+from fleet.core.character import Character
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
 from fleet.engine import registry
@@ -126,7 +127,7 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
 
 def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
     agent_commands.create(
-        deps, NewAgent(name, username, WEIGHTS, persona_id=persona, personality="Patient, and fond of rain.")
+        deps, NewAgent(name, username, WEIGHTS, persona_id=persona, character=Character("Patient, and fond of rain."))
     )
     agent_commands.start(deps, username)
     with deps.db.transaction() as tx:

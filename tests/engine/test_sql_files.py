@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from hatchling.builders.wheel import WheelBuilder
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
+from fleet.core.character import TRAITS
 from fleet.core.db import Base, sql
 from fleet.core.db.sql import GroupStatement, SqlFile, Statement
 from fleet.engine.agents.loop import ActingAgent, Due
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs.ledger import Claim
 from tests import ROOT
 from tests.conftest import PostgresForTests
@@ -25,7 +28,8 @@ PARTS = sorted(path.name.removesuffix(".sql") for path in _PATHS if path.name.st
 _BY_MACHINERY = {"calls", "patience", "now"}
 _STEPS = ("D", "T1", "T3", "J1", "J2", "J3", "J4", "J5")
 _COLUMN = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
-_AGENT = tuple(f"actor_{name}" for name in ActingAgent.__slots__)
+_FIELDS = [one for one in ActingAgent.__slots__ if one != "character"] + [one.name for one in TRAITS]
+_AGENT = tuple(f"actor_{sa.inspect(AgentRow).columns[name].name}" for name in _FIELDS)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from fleet.core.character import Character
 from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Speaker, Usage
 from fleet.llm.breaker import BreakerRule
 from fleet.llm.chain import Chain
@@ -29,7 +30,7 @@ from fleet.llm.errors import (
 from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import comment_on
 
-SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))
+SPEAKER = Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",)))
 POST = PostRequest(SPEAKER)
 WORDS = PostWords("prompt", "A caption.", "An alt text.")
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from fleet.core.character import Character
 from fleet.features.personas import library
 from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.chain import Chain
@@ -26,12 +27,9 @@ PROVIDERS = ("offline", "anthropic", "openai", "plain_server", "streamed", "chai
 PRICES = price_list(("llama3.2=0/0",))
 LIBRARY = library.load()
 
-SPEAKERS = {
-    one.id: Speaker(one.id, one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
-    for one in LIBRARY
-}
-SPEAKERS["custom"] = Speaker("Custom", None, "Likes bridges.", "curious", ("bridges", "rain"))
-SPEAKERS["bare"] = Speaker("Bare", None, "", "")
+SPEAKERS = {one.id: Speaker(one.id, one.id, one.character, one.workflow_types, one.grammar) for one in LIBRARY}
+SPEAKERS["custom"] = Speaker("Custom", None, Character("Likes bridges.", "curious", ("bridges", "rain")))
+SPEAKERS["bare"] = Speaker("Bare", None)
 
 HOSTILE = [
     "",
@@ -200,7 +198,7 @@ def test_hostile_author_stays_data(provider: Provider, hostile: str) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_profile_and_history_are_survived(provider: Provider, hostile: str) -> None:
-    writer = Speaker(hostile[:100], None, hostile, hostile[:60], (hostile,))
+    writer = Speaker(hostile[:100], None, Character(hostile, hostile[:60], (hostile,)))
     words, _ = provider.write_post(PostRequest(writer, (hostile,)), random.Random(2))
     assert 40 <= len(words.image_prompt.split()) <= 80
     for said in (words.image_prompt, words.caption, words.alt_text):

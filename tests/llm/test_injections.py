@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fleet.core.character import Character
 from fleet.features.content import review
 from fleet.features.content.surfaces import Kind
 from fleet.llm import answers, screening
@@ -35,7 +36,7 @@ STANDARDS = review.standards()
 
 ATTEMPTS: list[dict[str, str]] = yaml.safe_load((TESTS / "data/injections.yaml").read_text(encoding="utf-8"))
 KEY = "sk-ant-api03-theKeyThatMustNotBeTold0123456789"
-SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))
+SPEAKER = Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",)))
 INNOCENT = "that shadow under the third arch carries all of it"
 
 SHOWN = {

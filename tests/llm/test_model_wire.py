@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.core import clock, masking
+from fleet.core.character import Character
 from fleet.core.workarounds import httpx as http_deadline
 from fleet.llm import errors
 from fleet.llm.base import CallOutcome, CommentRequest, PostRequest, SeenPost, Speaker
@@ -27,7 +28,7 @@ from tests.model_server import ModelServer, Question, Reply, as_stream, honest, 
 
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 PRICES = price_list()
-SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))
+SPEAKER = Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",)))
 POST = PostRequest(SPEAKER)
 DICE = random.Random
 
@@ -87,7 +88,9 @@ def test_the_question_goes_out_with_schema_and_limits_and_without_tools(server: 
 def test_the_persona_is_cached_and_the_moment_is_not(server: ModelServer) -> None:
     writer = ModelWriter(make_anthropic(server), PRICES)
     first = writer.write_post(POST, DICE(1))[1]
-    other_agent = PostRequest(Speaker("Bob", None, "Likes bridges.", "curious", ("bridges",)), ("Seen before.",))
+    other_agent = PostRequest(
+        Speaker("Bob", None, Character("Likes bridges.", "curious", ("bridges",))), ("Seen before.",)
+    )
     second = writer.write_post(other_agent, DICE(2))[1]
     assert (first.cache_read_tokens, second.cache_write_tokens) == (0, 0)
     assert first.cache_write_tokens == second.cache_read_tokens > 500

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleet.core.character import Character
 from fleet.core.errors import InvalidInput
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import RecentTexts, repeats
@@ -31,9 +32,7 @@ def speaker(persona_id: str) -> Speaker:
     return Speaker(
         name="Bright Studio",
         persona_id=persona.id,
-        personality=persona.personality,
-        vibe=persona.vibe,
-        interests=persona.interests,
+        character=persona.character,
         workflow_types=persona.workflow_types,
         grammar=persona.grammar,
     )
@@ -45,7 +44,7 @@ def posts(persona_id: str, count: int) -> list[PostWords]:
 
 
 def custom(vibe: str = "", interests: tuple[str, ...] = (), **rules: tuple[str, ...]) -> Speaker:
-    return Speaker("Custom", None, "", vibe, interests, (), rules)
+    return Speaker("Custom", None, Character("", vibe, interests), (), rules)
 
 
 # Grammar
@@ -307,13 +306,15 @@ def test_custom_agent_writes_about_its_own_interests(vibe: str) -> None:
 
 
 def test_vibes_give_different_tempers() -> None:
-    assert len({str(phrases.for_vibe(vibe)["k_vibe"]) for vibe in ("trendy", "minimal", "analytical", "other")}) == 4
+    assert (
+        len({str(phrases.for_temper(vibe)["k_temper"]) for vibe in ("trendy", "minimal", "analytical", "other")}) == 4
+    )
 
 
 def test_general_grammar_is_sound_in_every_vibe() -> None:
     starts = dict(grammar.STARTS) | {phrases.BLIND_COMMENT: frozenset(), phrases.MORE_PROMPT: frozenset()}
     for vibe in ("professional", "trendy", "creative", "analytical", "experimental", "minimal", "unheard of"):
-        assert grammar.problems(phrases.for_vibe(vibe), starts) == []
+        assert grammar.problems(phrases.for_temper(vibe), starts) == []
 
 
 def test_interest_with_braces_or_markup_is_no_rule() -> None:

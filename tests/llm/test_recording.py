@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.core.character import Character
 from fleet.core.errors import InvalidInput
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
 from fleet.llm.offline.provider import OfflineProvider
@@ -19,9 +20,7 @@ from tests.factories import comment_on
 SPEAKER = Speaker(
     "Ann",
     None,
-    "Likes bridges.",
-    "curious",
-    ("bridges",),
+    Character("Likes bridges.", "curious", ("bridges",)),
     grammar={"caption": ("A bridge.", "Two bridges.", "No bridge.")},
 )
 POST = PostRequest(SPEAKER, ("An earlier one.",))
@@ -59,6 +58,10 @@ def test_a_run_is_played_again_word_for_word(path: Path) -> None:
     assert again.write_post(POST, DICE(1)) == posts[-1]  # asked more often than it was recorded
 
 
+def test_a_request_has_the_key_that_it_had_in_recordings_of_old() -> None:
+    assert key_of(POST) == "11c06d63659f7e2545904d660e2fce41f9f4bca7565af3402b49064e75ac5b62"
+
+
 def test_what_it_took_is_kept_with_the_words(path: Path) -> None:
     _, usage = Recorder(Says(PostWords("p", "c", "a")), path).write_post(POST, DICE(1))
     assert Replayer(path).write_post(POST, DICE(1))[1] == usage
@@ -81,7 +84,7 @@ def test_a_request_is_known_by_all_that_the_writer_reads(path: Path) -> None:
     others = [
         PostRequest(SPEAKER), PostRequest(SPEAKER, ("An earlier one.",), objections=("too long",)), seen("x"),
         seen("x", "y"), comment_on(SPEAKER, "Bob", "A door, 0."),
-        PostRequest(Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",)), ("An earlier one.",)),
+        PostRequest(Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",))), ("An earlier one.",)),
     ]  # fmt: skip
     assert len({key_of(one) for one in (POST, *others[:4], others[5])}) == 6
     assert key_of(others[4]) == key_of(seen("z"))

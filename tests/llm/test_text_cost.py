@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from fleet.core import text
+from fleet.core.character import Character
 from fleet.core.text import links
 from fleet.llm import prompts
 from fleet.llm.base import CommentRequest, SeenPost, Speaker
@@ -110,6 +111,6 @@ def test_a_display_name_that_instructs_reaches_no_prompt(name: str) -> None:
     ],
 )
 def test_a_display_name_that_is_one_reaches_the_prompt(name: str) -> None:
-    who = Speaker("Ada", None, "calm", "minimal")
+    who = Speaker("Ada", None, Character("calm", "minimal"))
     told = prompts.comment(CommentRequest(who, (SeenPost("1", name, "A pier."),)), random.Random(1))
     assert subject.author_name(name).split()[0] in told.moment

@@ -14,9 +14,9 @@ from fleet.llm.base import CommentRequest, PostRequest, SeenPost, Speaker
 from fleet.llm.lexicon.orders import gives_orders
 from tests.token_meter import LEAST_CACHED_TOKENS, Bill, TokenMeter, count
 
-PERSONAS = [Speaker("Ann", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
+PERSONAS = [Speaker("Ann", one.id, one.character, one.workflow_types, one.grammar)
             for one in library.load()]  # fmt: skip
-BARE = Speaker("Bare", None, "", "")
+BARE = Speaker("Bare", None)
 
 
 class Clock:

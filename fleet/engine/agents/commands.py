@@ -19,6 +19,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core import events, ids
+from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import registry
@@ -32,7 +33,7 @@ FIRST_TICK = timedelta(seconds=5)
 AWAKE = (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR)
 """Whoever is not idle."""
 _EDITABLE = frozenset(
-    {"name", "personality", "vibe", "interests", "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy"}
+    {"name", "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy", *(one.name for one in TRAITS)}
 )
 _WEIGHT = "_weight"
 
@@ -51,9 +52,7 @@ class NewAgent:
     min_interval_s: int = 60
     max_interval_s: int = 300
     persona_id: str | None = None
-    personality: str = ""
-    vibe: str = ""
-    interests: tuple[str, ...] = ()
+    character: Character = BLANK
     surface: str = "floimg"
     account_id: uuid.UUID | None = None
     """Its main account; None is that of the settings."""
@@ -73,9 +72,10 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     agent_id = ids.new()
     new = new if new.kind else replace(new, kind=creatable_kinds()[0])
     agent_config.check_mode(new.kind, new.autonomy)
-    values = {name: getattr(new, name) for name in NewAgent.__slots__}
+    values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "character"}
+    values |= new.character.values()
     values |= {
-        "id": agent_id, "interests": list(new.interests), "weights": agent_config.check_weights(new.kind, new.weights),
+        "id": agent_id, "weights": agent_config.check_weights(new.kind, new.weights),
         "config": agent_config.check(new.kind, new.autonomy, new.config),
     }  # fmt: skip
     _write(tx, sa.insert(AgentRow).values(**values), new.username)

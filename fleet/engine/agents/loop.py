@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
+from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import array
 from fleet.engine.agents.models import AgentAccountRow, AgentRow, AgentStatus
@@ -34,9 +35,6 @@ class ActingAgent:
     username: str
     status: str
     persona_id: str | None
-    personality: str
-    vibe: str
-    interests: Sequence[str]
     weights: Mapping[str, float]
     surface: str
     account_id: uuid.UUID | None
@@ -46,11 +44,17 @@ class ActingAgent:
     autonomy: str
     config: Mapping[str, Any]
     deleted_at: datetime | None
+    character: Character  # last: `actor` builds it from several columns
+
+
+_TRAITS = tuple(one.name for one in TRAITS)
+_COLUMNS = len(ActingAgent.__slots__) - 1 + len(_TRAITS)
 
 
 def actor(row: Sequence[Any]) -> ActingAgent:
     """Return the actor that stands in the last columns of a row (`fleet/engine/sql/_agent.sql`)."""
-    return ActingAgent(*row[-len(ActingAgent.__slots__) :])
+    own, traits = row[-_COLUMNS : -len(_TRAITS)], row[-len(_TRAITS) :]
+    return ActingAgent(*[*own, BLANK.changed(dict(zip(_TRAITS, traits, strict=True)))])
 
 
 def through(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Base, one_of
 
 _TIME = sa.DateTime(timezone=True)
@@ -90,6 +91,11 @@ class AgentRow(Base):
         ),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
+
+    @property
+    def character(self) -> Character:
+        """What it is like."""
+        return BLANK.changed({one.name: getattr(self, one.name) for one in TRAITS})
 
 
 class AgentAccountRow(Base):

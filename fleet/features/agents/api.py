@@ -19,13 +19,22 @@ from fleet.engine.registry import AUTONOMOUS
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import queries as agent_views
 from fleet.features.agents.commands import GALLERY
-from fleet.features.agents.schema import AgentAutonomy, Autonomy, ModeChanges, ModeSettings, NewWeights, Totals
-from fleet.features.personas.api import TickIntervalOut, WeightsOut
+from fleet.features.agents.schema import (
+    AgentAutonomy,
+    Autonomy,
+    CharacterChanges,
+    ModeChanges,
+    ModeSettings,
+    NewCharacter,
+    NewWeights,
+    Totals,
+)
+from fleet.features.personas.api import CharacterOut, TickIntervalOut, WeightsOut
 from fleet.web.auth import TheDeps, needs
 from fleet.web.middleware import etags
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import AgentName, Body, Json, Said, line, prose, taken, whole
+from fleet.web.requests.fields import AgentName, Body, Json, Said, line, taken, whole
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
@@ -41,7 +50,7 @@ class NewInterval(Body):
     max: Annotated[int, whole(1, _LONGEST_S)] = 300
 
 
-class Agent(ModeSettings):
+class Agent(ModeSettings, CharacterOut):
     """One agent: who it is, how it behaves, and what it is doing."""
 
     id: uuid.UUID
@@ -51,9 +60,6 @@ class Agent(ModeSettings):
     persona: str | None = Field(examples=["ai_artist"])
     status: AgentStatus
     autonomy: AgentAutonomy
-    personality: str
-    vibe: str
-    interests: list[str]
     weights: WeightsOut
     interval_s: TickIntervalOut
     config: dict[str, Any] = Field(description="all settings of its kind, those of its modes included")
@@ -84,7 +90,7 @@ class AgentQuery(Paging):
     text: Annotated[str, line(100), Field(description="part of the name or the username")] | None = None
 
 
-class AgentIn(Body):
+class AgentIn(NewCharacter):
     """An agent to be made. With a persona it begins with that one's character, weights and pace.
 
     `config` has the settings of its kind; what is left out has the kind's default.
@@ -95,9 +101,6 @@ class AgentIn(Body):
     persona: Annotated[str, line(60), Field(examples=["ai_artist"])] | None = None
     weights: NewWeights | None = None
     interval_s: NewInterval | None = None
-    personality: Annotated[str, prose(2000)] | None = None
-    vibe: Annotated[str, line(60)] | None = None
-    interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] | None = None
     surface: Annotated[str, line(40, least=1), Field(examples=["floimg"])] | None = None
     account: (
         Annotated[str, line(40, least=1), Field(description="its main account; the settings' if left out")] | None
@@ -106,15 +109,12 @@ class AgentIn(Body):
     config: Json | None = None
 
 
-class AgentChanges(ModeChanges):
+class AgentChanges(ModeChanges, CharacterChanges):
     """What is to be different; what is left out stays."""
 
     # The defaults are never used: only what was sent is taken.
     name: Annotated[str, line(100, least=1)] = Field(default_factory=str)
     persona: Annotated[str, line(60)] | None = None
-    personality: Annotated[str, prose(2000)] = Field(default_factory=str)
-    vibe: Annotated[str, line(60)] = Field(default_factory=str)
-    interests: Annotated[list[Annotated[str, line(60, least=1)]], Field(max_length=50)] = Field(default_factory=list)
     weights: NewWeights = Field(default_factory=NewWeights)
     interval_s: NewInterval = Field(default_factory=NewInterval)
     autonomy: Autonomy = Field(default_factory=lambda: AUTONOMOUS)
@@ -155,7 +155,8 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
     new = agent_commands.draft(
         deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by, kind=body.kind
     )
-    given = body.model_dump(include={"personality", "vibe", "interests", "surface"}, exclude_none=True)
+    given = body.model_dump(include={"surface"}, exclude_none=True)
+    given["character"] = new.character.changed(body.model_dump(exclude_none=True))
     if body.weights is not None:
         sent, of_kind = body.weights.model_dump(), registry.current().weights(body.kind, {})
         given["weights"] = {
@@ -165,8 +166,6 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
         given["config"] = {**new.config, **body.config}
     if body.interval_s is not None:
         given |= {"min_interval_s": body.interval_s.min, "max_interval_s": body.interval_s.max}
-    if "interests" in given:
-        given["interests"] = tuple(given["interests"])
     new = replace(new, **given)
     if body.account is not None:
         new = agent_commands.through(deps, new, body.account)

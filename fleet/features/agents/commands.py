@@ -52,7 +52,7 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
     return NewAgent(
         kind=kind, name=name, username=username, weights=_weights(kind, persona.weights), config=config,
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
-        personality=persona.personality, vibe=persona.vibe, interests=persona.interests, owner=by,
+        character=persona.character, owner=by,
     )  # fmt: skip
 
 
@@ -119,8 +119,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
                 tx,
                 NewAgent(
                     name=print_.name, username=print_.username, persona_id=print_.persona_id,
-                    personality=print_.personality, vibe=print_.vibe, interests=print_.interests,
-                    weights=_weights(GALLERY, print_.weights), config=config,
+                    character=print_.character, weights=_weights(GALLERY, print_.weights), config=config,
                     min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
                 ),
             )  # fmt: skip

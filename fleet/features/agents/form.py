@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleet.core import text
+from fleet.core.character import BLANK, TRAITS, Character, Trait
 from fleet.core.errors import InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents import config
@@ -26,8 +27,7 @@ from fleet.features.personas.library import Library
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 10, 3600
 STEP_PERCENT = 5
 MOST_PERCENT = 100_000_000
-MOST_INTERESTS, LONGEST_INTEREST = 50, 60
-LONGEST = {"name": 100, "personality": 2000, "vibe": 60}
+LONGEST_NAME = 100
 _BY_ITSELF = "Autonomous: it acts by itself"
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
@@ -94,12 +94,17 @@ def _typed(form: AgentForm, settings: Mapping[str, Any]) -> Values:
 
 def of(agent: AgentRow) -> AgentForm:
     """Return the form of an agent as it is."""
-    same = ("name", "username", "personality", "vibe", "min_interval_s", "max_interval_s", "autonomy")
+    same = ("name", "username", "min_interval_s", "max_interval_s", "autonomy")
     form = AgentForm({name: str(getattr(agent, name)) for name in same}, was=agent)
     form.values |= {n: _percent(weight) for n, weight in registry.current().weights(agent.kind, agent.weights).items()}
     form.values |= _typed(form, config.values(agent.kind, agent.config))
-    form.values |= {"persona": agent.persona_id or "", "interests": ", ".join(agent.interests)}
+    form.values |= {"persona": agent.persona_id or "", **_traits(agent.character)}
     return form
+
+
+def _traits(character: Character) -> Values:
+    """Return a character as it stands in its fields."""
+    return {one.name: words for one, words in character.shown()}
 
 
 def with_character(form: AgentForm, personas: Library) -> AgentForm:
@@ -113,8 +118,8 @@ def with_character(form: AgentForm, personas: Library) -> AgentForm:
     weights = registry.current().weights(form.kind, persona.weights)
     form.values |= {name: _percent(weight) for name, weight in weights.items()}
     form.values |= {
-        "personality": persona.personality, "vibe": persona.vibe, "interests": ", ".join(persona.interests),
         "min_interval_s": str(persona.interval.min_s), "max_interval_s": str(persona.interval.max_s),
+        **_traits(persona.character),
     }  # fmt: skip
     return form
 
@@ -123,8 +128,8 @@ def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
     """Return what was typed as an agent's settings, or None when something is wrong, which the form then tells."""
     form.problems = {}
     checks: dict[str, Callable[[AgentForm], Any]] = {
-        "name": _name, "persona_id": lambda one: _persona(one, personas), "personality": _words("personality"),
-        "vibe": _words("vibe"), "interests": _interests, **{f"{name}_weight": _weight(name) for name in form.actions},
+        "name": _name, "persona_id": lambda one: _persona(one, personas), **{one.name: _trait(one) for one in TRAITS},
+        **{f"{name}_weight": _weight(name) for name in form.actions},
         "min_interval_s": _interval("min_interval_s"), "max_interval_s": _interval("max_interval_s"),
         "autonomy": _choice("autonomy", form.modes), **{one.name: _setting(one) for one in form.settings},
     }  # fmt: skip
@@ -145,9 +150,10 @@ def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
     known, features = config.fields(GALLERY), registry.current()
     weights = {name: made[f"{name}_weight"] for name in features.weights(GALLERY, {})}
     settings = {name: value for name, value in made.items() if name in known}
-    plain = {name: made[name] for name in made if name not in known and name.removesuffix("_weight") not in weights}
-    plain["interests"] = tuple(plain["interests"])
-    return NewAgent(**plain, weights=weights, config=settings, owner=owner)
+    character = BLANK.changed(made)
+    others = {*known, *character.values(), *(f"{name}_weight" for name in weights)}
+    plain = {name: value for name, value in made.items() if name not in others}
+    return NewAgent(**plain, character=character, weights=weights, config=settings, owner=owner)
 
 
 def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +182,7 @@ def _check_together(form: AgentForm, made: Mapping[str, Any]) -> None:
 
 
 def _name(form: AgentForm) -> str:
-    name = _words("name")(form)
+    name = _words("name", LONGEST_NAME)(form)
     if not name:
         raise InvalidInput("Give it a name that people see.")
     return name
@@ -197,25 +203,32 @@ def _persona(form: AgentForm, personas: Library) -> str | None:
     raise InvalidInput("There is no such persona; choose one of the list.")
 
 
-def _words(name: str) -> Callable[[AgentForm], str]:
+def _words(name: str, longest: int) -> Callable[[AgentForm], str]:
     def check(form: AgentForm) -> str:
         words = text.clean(form.get(name))
-        if len(words) > LONGEST[name]:
-            raise InvalidInput(f"It has {len(words):,} characters; {LONGEST[name]:,} is the most.")
+        if len(words) > longest:
+            raise InvalidInput(f"It has {len(words):,} characters; {longest:,} is the most.")
         return words
 
     return check
 
 
-def _interests(form: AgentForm) -> list[str]:
-    found = [one for part in form.get("interests").split(",") if (one := text.clean(part))]
-    if len(found) > MOST_INTERESTS:
-        raise InvalidInput(f"These are {len(found)} interests; {MOST_INTERESTS} is the most.")
-    long = [one for one in found if len(one) > LONGEST_INTEREST]
-    if long:
-        start = text.cut(long[0], 30)
-        raise InvalidInput(f"“{start}” is too long: an interest has at most {LONGEST_INTEREST} characters.")
-    return list(dict.fromkeys(found))
+def _trait(one: Trait) -> Callable[[AgentForm], Any]:
+    return _list(one) if one.is_list else _words(one.name, one.most_chars)
+
+
+def _list(trait: Trait) -> Callable[[AgentForm], list[str]]:
+    def check(form: AgentForm) -> list[str]:
+        found = [one for part in form.get(trait.name).split(",") if (one := text.clean(part))]
+        if len(found) > trait.most_items:
+            raise InvalidInput(f"These are {len(found)} {trait.name}; {trait.most_items} is the most.")
+        long = [one for one in found if len(one) > trait.most_chars]
+        if long:
+            start = text.cut(long[0], 30)
+            raise InvalidInput(f"“{start}” is too long: {trait.item} has at most {trait.most_chars} characters.")
+        return list(dict.fromkeys(found))
+
+    return check
 
 
 def _weight(name: str) -> Callable[[AgentForm], float]:

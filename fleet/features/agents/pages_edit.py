@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core import text
+from fleet.core.character import TRAITS
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
@@ -96,6 +97,6 @@ def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
-        longest=agent_form.LONGEST,
+        traits=TRAITS, longest_name=agent_form.LONGEST_NAME,
         least_s=agent_form.LEAST_INTERVAL_S, most_s=agent_form.MOST_INTERVAL_S,
     )  # fmt: skip

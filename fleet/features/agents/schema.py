@@ -1,4 +1,5 @@
-"""Parts of the API's models that follow from what features registered: actions, modes and their settings.
+"""Parts of the API's models that follow from the fields of a character, and from what features registered: actions,
+modes and their settings.
 
 Built when the module is imported, so that the API's document names every field.
 """
@@ -10,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, create_model
 
+from fleet.core.character import TRAITS, Trait
 from fleet.engine import registry
 from fleet.engine.agents import config
-from fleet.web.requests.fields import Body, Weight
+from fleet.web.requests.fields import Body, Weight, line, prose
 
 
 def _known_mode(name: str) -> str:
@@ -54,3 +56,23 @@ def _changed(one: config.ConfigField) -> Any:
 
 class ModeChanges(_model({name: _changed(one) for name, one in config.mode_fields().items()}, Body)):  # type: ignore[misc]
     """Settings of a mode that are to be different."""
+
+
+def _limited(one: Trait) -> Any:
+    if not one.is_list:
+        return Annotated[str, line(one.most_chars) if one.rows == 1 else prose(one.most_chars)]
+    item = Annotated[str, line(one.most_chars, least=1)]
+    return Annotated[list[item], Field(max_length=one.most_items)]
+
+
+class NewCharacter(_model({one.name: (_limited(one) | None, None) for one in TRAITS}, Body)):  # type: ignore[misc]
+    """What an agent is to be like; what is left out follows from its persona."""
+
+
+def _new(one: Trait) -> Any:
+    # The default is never used: only what was sent is taken.
+    return (_limited(one), Field(default_factory=list if one.is_list else str))
+
+
+class CharacterChanges(_model({one.name: _new(one) for one in TRAITS}, Body)):  # type: ignore[misc]
+    """Fields of a character that are to be different."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, create_model
 
 from fleet.access import Permission
+from fleet.core.character import TRAITS
 from fleet.engine import registry, schedule
 from fleet.features.personas.library import Persona as Archetype
 from fleet.features.personas.library import weights_of
@@ -21,10 +22,15 @@ router = APIRouter(prefix="/personas", tags=["personas"])
 
 
 _FIELDS: dict[str, Any] = dict.fromkeys(registry.current().default_weights, (float, ...))
+_CHARACTER: dict[str, Any] = {one.name: (list[str] if one.is_list else str, ...) for one in TRAITS}
 
 
 class WeightsOut(create_model("_Registered", **_FIELDS)):  # type: ignore[misc]
     """How often an agent does what, relative to each other."""
+
+
+class CharacterOut(create_model("_Character", **_CHARACTER)):  # type: ignore[misc]
+    """What an agent or a persona is like."""
 
 
 class TickIntervalOut(BaseModel):
@@ -53,14 +59,11 @@ class Week(ScheduleOut):
     )
 
 
-class PersonaOut(BaseModel):
+class PersonaOut(CharacterOut):
     """One archetype."""
 
     id: str = Field(examples=["ai_artist"])
     emoji: str
-    vibe: str
-    personality: str
-    interests: list[str]
     share: float = Field(description="its part of a generated fleet, relative to the others'")
     tier: Literal["casual", "regular", "power"]
     interval_s: TickIntervalOut
@@ -86,7 +89,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
     above = which.place(cursors.word, of="personas") or ""
     found = [one for one in personas_of(deps) if one.id > above]
     rows, following = which.page(found, lambda one: one.id, of="personas")
-    return PersonaPage(items=[taken(PersonaOut, one, **_numbers(one)) for one in rows], next=following)
+    return PersonaPage(items=[taken(PersonaOut, one, **_plain(one)) for one in rows], next=following)
 
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -95,9 +98,9 @@ def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> W
     one = personas_of(deps).get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
     week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))
-    return taken(WholePersona, one, **_numbers(one), schedule=week)
+    return taken(WholePersona, one, **_plain(one), schedule=week)
 
 
-def _numbers(one: Archetype) -> dict[str, object]:
+def _plain(one: Archetype) -> dict[str, object]:
     interval = TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s)
-    return {"interval_s": interval, "weights": WeightsOut(**weights_of(one))}
+    return {"interval_s": interval, "weights": WeightsOut(**weights_of(one)), **one.character.values()}

@@ -13,6 +13,7 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PERSONA, PathType, json_option
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
+from fleet.core.character import Character
 from fleet.core.errors import InvalidInput
 from fleet.features.personas import heat_strip
 from fleet.features.personas import library as personas
@@ -34,7 +35,7 @@ def _library(door: Door) -> Library:
 
 def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
     """Return the ids that begin so, with the vibes."""
-    return [(one.id, one.vibe) for one in _library(door) if one.id.startswith(beginning)]
+    return [(one.id, one.character.vibe) for one in _library(door) if one.id.startswith(beginning)]
 
 
 @persona.command("list", remote=Call("GET", "/personas", columns=("id", "vibe", "tier")))
@@ -50,7 +51,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     total = sum(one.share for one in library)
     table = render.table("Persona", "Vibe", ("Share", {"justify": "right"}), "Tier", "Every", "Zone")
     for one in library:
-        render.row(table, f"{one.emoji} {one.id}", one.vibe, f"{one.share / total:.0%}", one.tier,
+        render.row(table, f"{one.emoji} {one.id}", one.character.vibe, f"{one.share / total:.0%}", one.tier,
                    f"{one.interval.min_s}–{one.interval.max_s} s", one.schedule.timezone)  # fmt: skip
     door.show(table)
 
@@ -72,8 +73,8 @@ def persona_data(one: Persona) -> dict[str, Any]:
     """Return a persona without its grammar."""
     schedule = one.schedule
     return {
-        "id": one.id, "emoji": one.emoji, "vibe": one.vibe, "personality": one.personality,
-        "interests": one.interests, "username_prefix": one.username_prefix, "name_templates": one.name_templates,
+        "id": one.id, "emoji": one.emoji, **one.character.values(),
+        "username_prefix": one.username_prefix, "name_templates": one.name_templates,
         "share": one.share, "tier": one.tier, "interval_s": {"min": one.interval.min_s, "max": one.interval.max_s},
         "weights": weights_of(one),
         "workflow_types": one.workflow_types,
@@ -85,14 +86,18 @@ def persona_data(one: Persona) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def character_facts(character: Character) -> list[tuple[str, str]]:
+    """Return what an agent or a persona is like: texts before lists, short ones first."""
+    shown = sorted(character.shown(), key=lambda pair: (pair[0].is_list, pair[0].rows))
+    return [(one.label, words) for one, words in shown]
+
+
 def _facts(one: Persona) -> list[tuple[str, object]]:
     schedule = one.schedule
     weights = persona_data(one)["weights"]
     return [
         ("Persona", f"{one.emoji} {one.id}"),
-        ("Vibe", one.vibe),
-        ("Personality", one.personality),
-        ("Interests", ", ".join(one.interests)),
+        *character_facts(one.character),
         ("Names", ", ".join(one.name_templates)),
         ("Usernames", f"{one.username_prefix}…"),
         ("Wants to", ", ".join(f"{name} {weight:g}" for name, weight in weights.items())),

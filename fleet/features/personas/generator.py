@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fleet.core.character import Character
 from fleet.core.errors import InvalidInput
 from fleet.features.personas.library import Library, Names, Persona
 
@@ -33,9 +34,7 @@ class Blueprint:
     name: str
     username: str
     persona_id: str
-    personality: str
-    vibe: str
-    interests: tuple[str, ...]
+    character: Character
     weights: Mapping[str, float]
     min_interval_s: int
     max_interval_s: int
@@ -96,9 +95,7 @@ def _blueprint(persona: Persona, names: Names, seed: int, index: int, used: set[
         name=name[:LONGEST_NAME].strip(),
         username=username(persona.username_prefix, adjective, index, used),
         persona_id=persona.id,
-        personality=persona.personality,
-        vibe=persona.vibe,
-        interests=persona.interests,
+        character=persona.character,
         weights=persona.weights,
         min_interval_s=persona.interval.min_s,
         max_interval_s=persona.interval.max_s,

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from fleet.core.character import Character
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.schedule import Schedule
@@ -42,9 +43,7 @@ class Persona:
 
     id: str
     emoji: str
-    vibe: str
-    personality: str
-    interests: tuple[str, ...]
+    character: Character
     username_prefix: str
     name_templates: tuple[str, ...]
     share: float
@@ -157,9 +156,7 @@ def _persona(shape: PersonaShape) -> Persona:
     return Persona(
         id=shape.id,
         emoji=shape.emoji,
-        vibe=shape.vibe,
-        personality=shape.personality,
-        interests=tuple(shape.interests),
+        character=shape.character(),
         username_prefix=shape.username_prefix,
         name_templates=tuple(shape.name_templates),
         share=shape.share,

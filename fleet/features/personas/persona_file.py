@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from fleet.core import text, yaml_file
+from fleet.core.character import BLANK, TRAITS, Character, Trait
 from fleet.core.errors import InvalidInput
 from fleet.core.yaml_file import Shape, named, no_repeats, refusal, tidy
 from fleet.engine import registry
@@ -125,14 +126,22 @@ class ScheduleShape(Shape):
         )
 
 
-class PersonaShape(Shape):
-    """One persona file. docs/personas.md explains every field."""
+def _trait(one: Trait) -> Any:
+    """Return the type of a field of the character: neither a text nor a list may be empty."""
+    line = Annotated[Tidy, Field(max_length=one.most_chars)]
+    if not one.is_list:
+        return line
+    return Annotated[list[line], Field(min_length=1, max_length=one.most_items), AfterValidator(no_repeats)]
+
+
+_CHARACTER: dict[str, Any] = {one.name: (_trait(one), ...) for one in TRAITS}
+
+
+class PersonaShape(create_model("_Character", __base__=Shape, **_CHARACTER)):  # type: ignore[misc]
+    """One persona file: the fields of a character and these. docs/personas.md explains every field."""
 
     id: Annotated[str, AfterValidator(named(60))]
     emoji: Annotated[Tidy, Field(max_length=12)]
-    vibe: Line
-    personality: Annotated[Tidy, Field(max_length=2000)]
-    interests: Lines
     username_prefix: Annotated[str, AfterValidator(named(14))]
     name_templates: Annotated[list[Template], Field(min_length=1, max_length=50), AfterValidator(no_repeats)]
     share: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -149,6 +158,10 @@ class PersonaShape(Shape):
         if least > most:
             raise refusal(f"interval_seconds: the least wait, {least}, is above the most, {most}; swap them")
         return self
+
+    def character(self) -> Character:
+        """Return what the persona's agents are like."""
+        return BLANK.changed(dict(self))
 
     def rules(self) -> dict[str, tuple[str, ...]]:
         """Return the grammar as the provider takes it."""

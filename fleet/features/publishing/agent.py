@@ -63,7 +63,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         username=agent.username,
         has_account=has_account,
         weights=registry.current().weights(agent.kind, agent.weights),
-        interests=tuple(agent.interests),
+        interests=agent.character.interests,
         feed=tuple(
             SeenItem(
                 item.id, item.author, item.author_name, item.caption, item.likes, item.comments,

@@ -47,7 +47,7 @@ _PLAIN = (
     "Bookmarked, with a line attached:",
 )
 
-_OF_VIBES: Mapping[str, tuple[str, ...]] = {
+_OF_TEMPERS: Mapping[str, tuple[str, ...]] = {
     "professional": (
         "From a working point of view:",
         "As a note for the contact sheet:",
@@ -111,6 +111,6 @@ _OF_VIBES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def for_vibe(vibe: str) -> tuple[str, ...]:
-    """Return the leads that suit a vibe; an unknown one has the plain ones alone."""
-    return (*_PLAIN, *_OF_VIBES.get(vibe.strip().casefold(), ()))
+def for_temper(temper: str) -> tuple[str, ...]:
+    """Return the leads that suit a temper; an unknown one has the plain ones alone."""
+    return (*_PLAIN, *_OF_TEMPERS.get(temper.strip().casefold(), ()))

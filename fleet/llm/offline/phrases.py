@@ -1,7 +1,7 @@
 """General material for a speaker without a persona of its own: somebody's custom agent writes decently on day one.
 
 Called by `fleet.llm.offline.provider`. Pure data and one choice. What such an agent writes about are its own
-interests, handed in as the rule `interest`; its vibe picks the temper of the sentences.
+interests, handed in as the rule `interest`; the word for its manner picks the temper of the sentences.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ _BASE: Grammar = {
         "Picture in {colour} of a {subject}, in {light}.",
         "A {quality} {form} showing {interest} {place}.",
     ),
-    "comment": ("{k_praise}", "{k_question}", "{k_thought}", "{k_thanks}", "{k_vibe}"),
+    "comment": ("{k_praise}", "{k_question}", "{k_thought}", "{k_thanks}", "{k_temper}"),
     "k_praise": (
         "{author}, {subject} came out really well.",
         "“{quote}” and the picture fit each other, {author}.",
@@ -185,7 +185,7 @@ _BASE: Grammar = {
         "Glad this one came past, {author}.",
         "“{quote}” stays with me, thank you.",
     ),
-    "k_vibe": (
+    "k_temper": (
         "{author}, this was worth stopping for.",
         "{subject} was worth stopping for.",
         "“{quote}” was worth stopping for.",
@@ -207,11 +207,11 @@ _BASE: Grammar = {
     ),
 }
 
-_VIBES: Mapping[str, Grammar] = {
+_TEMPERS: Mapping[str, Grammar] = {
     "professional": {
         "opener": ("From the current set", "Selected for the series", "Reference frame", "Work in progress"),
         "closer": ("Composition first, colour second.", "Edges checked.", "Kept simple.", "Ready for a larger format."),
-        "k_vibe": (
+        "k_temper": (
             "Solid work, {author}.",
             "{subject} is carefully put together.",
             "“{quote}” is well put and well shown.",
@@ -220,7 +220,7 @@ _VIBES: Mapping[str, Grammar] = {
     "trendy": {
         "opener": ("Okay but", "Current mood", "Unpopular opinion", "Plot twist"),
         "closer": ("Would you hang it?", "No notes.", "Save for later ✨", "Tell me your favourite corner."),
-        "k_vibe": (
+        "k_temper": (
             "{author}, this is such a mood.",
             "{subject} has main character energy.",
             "“{quote}” says it all ✨",
@@ -234,7 +234,7 @@ _VIBES: Mapping[str, Grammar] = {
             "More of these to come.",
             "Names welcome.",
         ),
-        "k_vibe": (
+        "k_temper": (
             "There's a whole world in {subject}.",
             "{author}, what a fun idea.",
             "“{quote}” deserves its own story.",
@@ -248,17 +248,17 @@ _VIBES: Mapping[str, Grammar] = {
             "Reduced by a third.",
             "Order first.",
         ),
-        "k_vibe": ("The structure of {subject} holds.", "{author}, the proportions work.", "“{quote}” checks out."),
+        "k_temper": ("The structure of {subject} holds.", "{author}, the proportions work.", "“{quote}” checks out."),
     },
     "experimental": {
         "opener": ("From the night run", "Seed unknown", "Accident, kept", "Half a dream"),
         "closer": ("It changed while I looked.", "The noise won.", "Nobody planned the left side.", "Seed kept."),
-        "k_vibe": ("{subject} bends the room a little.", "{author}, this hums.", "“{quote}” opened a door."),
+        "k_temper": ("{subject} bends the room a little.", "{author}, this hums.", "“{quote}” opened a door."),
     },
     "minimal": {
         "opener": ("Less", "Again", "One thing", "Quiet"),
         "closer": ("Enough.", "Room to breathe.", "Nothing to add.", "That is all."),
-        "k_vibe": ("{subject}, and nothing more.", "Clear, {author}.", "“{quote}” is enough."),
+        "k_temper": ("{subject}, and nothing more.", "Clear, {author}.", "“{quote}” is enough."),
     },
 }
 
@@ -266,6 +266,6 @@ BLIND_COMMENT = "blind_comment"
 MORE_PROMPT = "p_more"
 
 
-def for_vibe(vibe: str) -> dict[str, tuple[str, ...]]:
-    """Return the general grammar in the temper of a vibe; an unknown vibe is written plainly."""
-    return {**_BASE, **_VIBES.get(vibe.strip().casefold(), {})}
+def for_temper(temper: str) -> dict[str, tuple[str, ...]]:
+    """Return the general grammar in a temper; an unknown one is written plainly."""
+    return {**_BASE, **_TEMPERS.get(temper.strip().casefold(), {})}

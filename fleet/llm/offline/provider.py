@@ -111,7 +111,7 @@ def _answer(request: CommentRequest, dice: random.Random) -> CommentWords:
 
 def _choose(request: CommentRequest, dice: random.Random) -> tuple[SeenPost, str]:
     """Draw a post, with the interest that it shares: such a post is three times as likely to be drawn."""
-    shared = [_shared(post, request.speaker.interests) for post in request.seen]
+    shared = [_shared(post, request.speaker.character.interests) for post in request.seen]
     # random() alone is promised to stay the same across versions of Python; choices() is not.
     point = dice.random() * sum(_SHARED_DRAWS if one else 1 for one in shared)
     for post, one in zip(request.seen, shared, strict=True):
@@ -134,13 +134,13 @@ def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
     known = {"author": author, "subject": about, "quote": quote}
     absent = frozenset(name for name, value in known.items() if not value)
     rules = grammar.without(_rules(speaker), absent)
-    general = grammar.without(phrases.for_vibe(speaker.vibe), absent)
+    general = grammar.without(phrases.for_temper(speaker.character.vibe), absent)
     start = "comment" if {"author", "subject", "quote"} - absent else phrases.BLIND_COMMENT
     data = {name: value for name, value in known.items() if value and name != "subject"}
     said = {
         **(rules if start in rules else general),
         **_LED,
-        "lead": leads.for_vibe(speaker.vibe),
+        "lead": leads.for_temper(speaker.character.vibe),
         "plain": (f"{{{start}}}",),
     }
     sentence = grammar.expand(said, "led", dice, {"subject": about} if about else {}, data=data)
@@ -151,9 +151,9 @@ def _rules(speaker: Speaker) -> Grammar:
     """Return the speaker's own grammar, with the general one filling in whatever it does not say."""
     own = dict(speaker.grammar)
     if all(start in own for start in grammar.STARTS):
-        return {**own, phrases.BLIND_COMMENT: phrases.for_vibe(speaker.vibe)[phrases.BLIND_COMMENT]}
-    general = phrases.for_vibe(speaker.vibe)
-    interests = tuple(filter(None, (_interest(interest) for interest in speaker.interests)))
+        return {**own, phrases.BLIND_COMMENT: phrases.for_temper(speaker.character.vibe)[phrases.BLIND_COMMENT]}
+    general = phrases.for_temper(speaker.character.vibe)
+    interests = tuple(filter(None, (_interest(interest) for interest in speaker.character.interests)))
     return {**general, **({"interest": interests} if interests else {}), **own}
 
 
@@ -182,7 +182,7 @@ def _image_prompt(rules: Grammar, dice: random.Random, slots: dict[str, str]) ->
         if LEAST_PROMPT_WORDS <= len(prompt.split()) <= MOST_PROMPT_WORDS:
             return prompt
     while len(prompt.split()) < LEAST_PROMPT_WORDS:
-        prompt = f"{prompt} {grammar.expand(phrases.for_vibe(''), phrases.MORE_PROMPT, dice)}".strip()
+        prompt = f"{prompt} {grammar.expand(phrases.for_temper(''), phrases.MORE_PROMPT, dice)}".strip()
     words = prompt.split()
     return prompt if len(words) <= MOST_PROMPT_WORDS else " ".join(words[:MOST_PROMPT_WORDS]).rstrip(",;:-. ") + "."
 

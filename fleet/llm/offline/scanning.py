@@ -95,7 +95,7 @@ def _posts(request: ScanRequest, dice: random.Random, writer: Provider) -> list[
 
 
 def _topic(words: PostWords, request: ScanRequest) -> str:
-    return topic_of(f"{words.caption} {words.image_prompt}", request.speaker.interests)
+    return topic_of(f"{words.caption} {words.image_prompt}", request.speaker.character.interests)
 
 
 def _anew(request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:

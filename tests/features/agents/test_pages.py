@@ -35,6 +35,7 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import service
 from fleet.features.drafts.service import NewDraft
 from fleet.features.personas.service import personas_of
+from tests.factories import in_character
 from tests.web_client import Browser, Web
 
 WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
@@ -82,7 +83,8 @@ def agent(web: Web, username: str, **changes: Any) -> str:
     """Make an agent and return its username; `running` starts it."""
     running = changes.pop("running", False)
     weights = WEIGHTS if changes.get("kind", "gallery") == "gallery" else {}
-    agent_commands.create(web.deps, NewAgent(changes.pop("name", username.title()), username, weights, **changes))
+    new = NewAgent(changes.pop("name", username.title()), username, weights, **in_character(changes))
+    agent_commands.create(web.deps, new)
     if running:
         agent_commands.start(web.deps, username)
     return username
@@ -508,15 +510,15 @@ def test_a_personas_character_is_filled_in_without_saving_anything(web: Web) -> 
     filled = forms(answer.text)["/agents/new"]
     persona = personas_of(web.deps).get("ux_designer")
     assert answer.status_code == 200
-    assert persona.personality in unescape(answer.text)
-    assert ", ".join(persona.interests) in unescape(answer.text)
+    assert persona.character.personality in unescape(answer.text)
+    assert ", ".join(persona.character.interests) in unescape(answer.text)
     assert (filled["name"], filled["username"]) == ("Ada Lens", "ada_lens")
     assert (filled["post"], filled["min_interval_s"]) == (
         f"{persona.weights['post'] * 100:g}",
         str(persona.interval.min_s),
     )
     assert agent_commands.list_agents(web.deps, AgentFilter())[1] == 0
-    assert forms(ana.get("/agents/new?persona=ux_designer").text)["/agents/new"]["vibe"] == persona.vibe
+    assert forms(ana.get("/agents/new?persona=ux_designer").text)["/agents/new"]["vibe"] == persona.character.vibe
     assert "Choose a persona first" in ana.post("/agents/new", fill="1", **(GOOD | {"persona": ""})).text
 
 
@@ -530,7 +532,7 @@ def test_every_persona_that_ships_fills_in_a_form_that_can_be_sent(web: Web) -> 
         sent = ana.post("/agents/new", **(typed | chosen | {"name": persona, "username": f"agent_{number}"}))
         assert sent.status_code == 303, sent.text
         made = lookup.agent(web.deps.db, f"agent_{number}")
-        assert made.personality == personas_of(web.deps).get(persona).personality
+        assert made.personality == personas_of(web.deps).get(persona).character.personality
         assert made.weights["post"] == pytest.approx(personas_of(web.deps).get(persona).weights["post"])
 
 

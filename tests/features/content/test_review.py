@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from fleet.core.character import Character
 from fleet.features.content import review
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.findings import Severity
@@ -27,7 +28,7 @@ def rules_of(words: str, kind: Kind = Kind.CAPTION, by: Standards = SHIPPED) -> 
 
 def speaker(persona_id: str) -> Speaker:
     persona = LIBRARY.get(persona_id)
-    return Speaker("Ada", persona.id, persona.personality, persona.vibe, persona.interests, (), persona.grammar)
+    return Speaker("Ada", persona.id, persona.character, (), persona.grammar)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ def test_a_persona_is_in_character_with_itself(persona_id: str) -> None:
 
 
 def test_a_speaker_without_a_grammar_has_no_voice() -> None:
-    assert tone.voice_of(Speaker("Ada", None, "calm", "minimal")) is None
+    assert tone.voice_of(Speaker("Ada", None, Character("calm", "minimal"))) is None
 
 
 def test_quotes_around_the_whole_go() -> None:

@@ -119,7 +119,7 @@ def test_captions_of_the_shipped_personas_pass_the_tables() -> None:
     writer, dice, library = OfflineProvider(), random.Random(23), load()
     for persona_id in library.ids:
         persona = library.get(persona_id)
-        who = Speaker("Ada", persona.id, persona.personality, persona.vibe, persona.interests, (), persona.grammar)
+        who = Speaker("Ada", persona.id, persona.character, (), persona.grammar)
         for _ in range(40):
             post, _usage = writer.write_post(PostRequest(who), dice)
             assert patterns.broken(post.caption) == patterns.broken(post.alt_text) == []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import hypothesis.strategies as st
 from hypothesis import given
 
+from fleet.core.character import Character
 from fleet.features.drafts.lessons import rules as learning
 from fleet.features.drafts.lessons.rules import ALL, HALF_LIFE, REWARDS, Lesson
 from fleet.features.drafts.states import OwnerAnswer
@@ -108,7 +109,7 @@ class Owner:
 def approvals(seed: int, *, learns: bool, drafts: int = 200) -> list[bool]:
     """Let an agent scan until its owner has decided on so many drafts; return the decisions."""
     owner, dice, writer = Owner(seed), random.Random(seed), OfflineProvider()
-    speaker = Speaker("Ada", None, "Patient.", "calm", TOPICS)
+    speaker = Speaker("Ada", None, Character("Patient.", "calm", TOPICS))
     taught: list[Lesson] = []
     said: list[bool] = []
     while len(said) < drafts:

@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from fleet.core.character import Character
 from fleet.features.drafts import content
 from fleet.features.drafts.sifting import Known, Offered, ShownPost, sift
 from fleet.features.drafts.states import MOVES, DraftStatus
@@ -38,11 +39,12 @@ from fleet.llm.scan_request import (
 from fleet.llm.scanning import answers as scanning_answers
 from fleet.llm.scanning import prompt as scanning_prompt
 
-SPEAKER = Speaker("Ada", None, "Patient.", "calm", ("brass lamps", "harbours at dawn"))
+SPEAKER = Speaker("Ada", None, Character("Patient.", "calm", ("brass lamps", "harbours at dawn")))
 EVERYTHING = Offered(KINDS, REACTIONS, VISIBILITIES)
 TEXTS = ("A brass lamp on wet slate.", "Two harbours at dawn.", "Bread, again.", "A red kite above the dunes.")
 ITEMS = tuple(
-    ScanItem(f"p{n}", f"u{n % 3}", f"Zoe {n}", text, topic_of(text, SPEAKER.interests)) for n, text in enumerate(TEXTS)
+    ScanItem(f"p{n}", f"u{n % 3}", f"Zoe {n}", text, topic_of(text, SPEAKER.character.interests))
+    for n, text in enumerate(TEXTS)
 )
 BATCH = [ShownPost(item.ref, item.author_ref, f"post-{n}", f"id-{item.author_ref}", f"zoe_{n % 3}", n)
          for n, item in enumerate(ITEMS)]  # fmt: skip
@@ -246,9 +248,9 @@ def test_what_the_owner_wishes_is_quoted_and_ends_where_it_ends() -> None:
 
 
 def test_a_topic_is_the_interest_that_shares_most_words() -> None:
-    assert topic_of("Dawn over harbours", SPEAKER.interests) == "harbours at dawn"
-    assert topic_of("A LAMPS story", SPEAKER.interests) == "brass lamps"
-    assert topic_of("Bread", SPEAKER.interests) == OTHER
+    assert topic_of("Dawn over harbours", SPEAKER.character.interests) == "harbours at dawn"
+    assert topic_of("A LAMPS story", SPEAKER.character.interests) == "brass lamps"
+    assert topic_of("Bread", SPEAKER.character.interests) == OTHER
 
 
 def test_a_decision_is_final() -> None:

@@ -177,7 +177,7 @@ def test_files_of_any_kind_share_one_reader(tmp_path: Path) -> None:
 @cache
 def speaker(persona_id: str) -> Speaker:
     one = PERSONAS.get(persona_id)
-    return Speaker("Bo", one.id, one.personality, one.vibe, one.interests, one.workflow_types, one.grammar)
+    return Speaker("Bo", one.id, one.character, one.workflow_types, one.grammar)
 
 
 def styles(*names: str) -> tuple[Style, ...]:

@@ -41,11 +41,7 @@ def test_blueprint_carries_the_persona_and_a_name_from_its_templates() -> None:
         persona = LIBRARY.get(agent.persona_id)
         assert agent.username.startswith(persona.username_prefix)
         assert agent.username.endswith(f"_{agent.index}")
-        assert (agent.personality, agent.vibe, agent.interests) == (
-            persona.personality,
-            persona.vibe,
-            persona.interests,
-        )
+        assert agent.character == persona.character
         assert agent.weights == persona.weights
         assert (agent.min_interval_s, agent.max_interval_s) == (persona.interval.min_s, persona.interval.max_s)
         possible = {

@@ -84,7 +84,7 @@ def rewrite(folder: Path, change: Spoil) -> tuple[str, ...]:
 def test_shipped_persona_has_the_values_of_the_facts(persona_id: str) -> None:
     (prefix, vibe, weights, tier, interval, share), schedule, types, templates = FACTS[persona_id]
     persona = personas.load().get(persona_id)
-    assert (persona.username_prefix, persona.vibe, persona.tier, persona.share) == (prefix, vibe, tier, share)
+    assert (persona.username_prefix, persona.character.vibe, persona.tier, persona.share) == (prefix, vibe, tier, share)
     assert tuple(persona.weights[name] for name in ("post", "comment", "like")) == weights
     assert persona.interval == TickInterval(*interval)
     assert persona.schedule == schedule
@@ -103,8 +103,8 @@ def test_shipped_personas_are_the_six_in_a_stable_order() -> None:
 def test_every_shipped_persona_also_browses_and_has_its_own_voice() -> None:
     library = personas.load()
     assert all(persona.weights["browse"] > 0 for persona in library)
-    assert all(6 <= len(persona.interests) <= 7 for persona in library)
-    assert len({persona.personality for persona in library}) == 6
+    assert all(6 <= len(persona.character.interests) <= 7 for persona in library)
+    assert len({persona.character.personality for persona in library}) == 6
     assert personas.check() == ()
 
 

@@ -6,6 +6,7 @@ import random
 import re
 from typing import Any
 
+from fleet.core.character import Character
 from fleet.engine.attempts.perform import perform
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.words import memory
@@ -17,7 +18,7 @@ from tests.engine.test_perform import add
 from tests.factories import Fleet
 from tests.features.publishing.test_choosing import chooser, offer
 
-SPEAKER = Speaker("Ann", None, "Likes bridges.", "curious", ("bridges",))
+SPEAKER = Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",)))
 
 
 def test_a_writer_is_told_what_the_agent_said_and_to_whom(fleet: Fleet) -> None:

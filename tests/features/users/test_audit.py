@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from fleet.access import Actor, Via, acting, audit
 from fleet.accounts import keys
 from fleet.accounts.sealing import new_key
+from fleet.core.character import Character
 from fleet.core.errors import Conflict, FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
@@ -80,7 +81,7 @@ def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(flee
 
 
 def test_a_change_is_told_with_old_and_new_values_and_only_what_differs(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, interests=("tea",)))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, character=Character(interests=("tea",))))
     (line,) = of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida", "interests": ["tea"]}))
     assert (line.action, line.before, line.after) == ("agent.updated", {"name": "Ada"}, {"name": "Ida"})
     assert of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida"})) == []

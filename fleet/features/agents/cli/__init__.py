@@ -24,6 +24,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions as looking
 from fleet.features.agents import queries as agent_views
 from fleet.features.agents.cli import actions
+from fleet.features.personas.cli import character_facts
 
 _KINDS = click.Choice([*registry.current().agents])
 
@@ -90,12 +91,13 @@ def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: st
 def agent_data(row: AgentRow) -> dict[str, Any]:
     """Return an agent."""
     same = (
-        "id", "username", "name", "kind", "status", "autonomy", "surface", "owner", "personality", "vibe", "interests",
+        "id", "username", "name", "kind", "status", "autonomy", "surface", "owner",
         "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
         "remote_account", "created_at", "updated_at", "deleted_at",
     )  # fmt: skip
     return {
         **{name: getattr(row, name) for name in same},
+        **row.character.values(),
         "persona": row.persona_id,
         **agent_views.mode_config(row),
         "config": config.values(row.kind, row.config),
@@ -153,9 +155,7 @@ def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -
         ("Totals", ", ".join(f"{number} {name}" for name, number in view["totals"].items())),
         ("Wants to", ", ".join(f"{name} {share:.0%}" for name, share in agent_views.shares(row).items())),
         ("Pause between", f"{row.min_interval_s} to {row.max_interval_s} s at the plain pace"),
-        ("Vibe", row.vibe),
-        ("Personality", row.personality),
-        ("Interests", ", ".join(row.interests)),
+        *character_facts(row.character),
         ("Autonomy", row.autonomy),
         *others,
         ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),

@@ -14,6 +14,7 @@ from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_option
 from fleet.cli.frame.remote_call import Call
+from fleet.core.character import TRAITS, Trait
 from fleet.engine import registry
 from fleet.engine.agents import commands as engine_commands
 from fleet.engine.agents import config as agent_config
@@ -59,6 +60,17 @@ def _read(kind: str, config: Mapping[str, str]) -> dict[str, Any]:
     return {key: known[key].read(text) if key in known else text for key, text in config.items()}
 
 
+def _trait(one: Trait) -> Callable[[F], F]:
+    return click.option(
+        f"--{one.option or one.name}", one.name, type=TextType(one.most_chars), multiple=one.is_list, help=one.help
+    )
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that a person named; one that may be repeated is empty where nobody did."""
+    return {field: value for field, value in options.items() if value not in (None, ())}
+
+
 def _character(command: F) -> F:
     """Add the options that say what an agent is like."""
     weight = click.FloatRange(0, 1_000_000)
@@ -80,11 +92,7 @@ def _character(command: F) -> F:
         ),
         click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
         click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
-        click.option("--personality", type=TextType(2000), help="Who it is, in two or three sentences."),
-        click.option("--vibe", type=TextType(60), help="One word for its manner."),
-        click.option(
-            "--interest", "interests", type=TextType(60), multiple=True, help="What it cares about; may be repeated."
-        ),
+        *(_trait(one) for one in TRAITS),
     ]
     for option in reversed(options):
         command = option(command)
@@ -115,11 +123,14 @@ def create(door: Door, /, *, username: str, display_name: str | None, persona_id
     new = agent_commands.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by, kind=kind)
     named = {action: given.pop(f"{action}_weight") for action in registry.current().default_weights}
     weights = {**new.weights, **{action: weight for action, weight in named.items() if weight is not None}}
+    chosen = _given(given)
+    character = new.character.changed(chosen)
     new = replace(
         new,
         weights=weights,
         config={**new.config, **_read(kind, config)},
-        **{field: value for field, value in given.items() if value not in (None, ())},
+        character=character,
+        **{field: value for field, value in chosen.items() if field not in character.values()},
     )
     if account is not None:
         new = agent_commands.through(door.deps, new, account)
@@ -164,14 +175,11 @@ def _seconds(span: timedelta | None) -> int | None:
 @click.option("--autonomy", type=click.Choice(agent_config.mode_names()), help="Whether a person approves first.")
 @_mode_settings
 @pass_door
-def edit(door: Door, /, *, name: str, display_name: str | None, interests: tuple[str, ...], config: Mapping[str, str],
-         **given: Any) -> None:  # fmt: skip
+def edit(door: Door, /, *, name: str, display_name: str | None, config: Mapping[str, str], **given: Any) -> None:
     """Change an agent; what is not named stays."""
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes = {field: [*value] if isinstance(value, tuple) else value for field, value in _given(given).items()}
     if display_name is not None:
         changes["name"] = display_name
-    if interests:
-        changes["interests"] = list(interests)
     if config:
         changes |= _read(lookup.agent(door.deps.db, name).kind, config)
     if not changes:

@@ -55,7 +55,8 @@ def voice_of(speaker: Speaker) -> Voice | None:
         return None
     measured = [measure(text) for text in texts]
     means = {name: statistics.fmean(one[name] for one in measured) for name in _MEASURES}
-    material = [*speaker.interests, speaker.personality, *(text for rule in speaker.grammar.values() for text in rule)]
+    own = speaker.character
+    material = [*own.interests, own.personality, *(text for rule in speaker.grammar.values() for text in rule)]
     return Voice(means, frozenset(word for text in material for word in _content_words(text)))
 
 

@@ -63,7 +63,7 @@ def _open(work: Work, draft_id: uuid.UUID, content: Mapping[str, Any], words: Ma
     """Open the draft with its request. Raises Conflict if the agent was deleted, or has such a draft by now."""
     how = batch.habits(tx, work.agent.id)
     about = _about(work, content)
-    topic = topic_of(str(about.get("text") or content["text"]), work.agent.interests)
+    topic = topic_of(str(about.get("text") or content["text"]), work.agent.character.interests)
     facts = _facts(work, content, topic, words)
     life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.config.draft_days))
     new = NewDraft(

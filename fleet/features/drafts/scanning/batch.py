@@ -173,7 +173,7 @@ def _told(work: Work, item: Mapping[str, Any]) -> ScanItem:
                      for one in item["comments"])  # fmt: skip
     return ScanItem(
         item["ref"], item["author_ref"], item["author_name"] or item["author"], item["text"],
-        topic_of(item["text"], work.agent.interests), item["by_agent"], comments,
+        topic_of(item["text"], work.agent.character.interests), item["by_agent"], comments,
     )  # fmt: skip
 
 

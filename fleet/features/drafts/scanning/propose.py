@@ -83,7 +83,7 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
 
 
 def _topic(work: Work, one: Proposed, about: Mapping[str, Any]) -> str:
-    return topic_of(about.get("text") or f"{one.idea.text} {one.idea.image_prompt}", work.agent.interests)
+    return topic_of(about.get("text") or f"{one.idea.text} {one.idea.image_prompt}", work.agent.character.interests)
 
 
 def _known(work: Work, batch: Batch) -> Known:

@@ -12,6 +12,6 @@ def speaker_of(deps: Deps, agent: ActingAgent) -> Speaker:
     """Return an agent as a writer of words sees it. Raises NotFound for a persona that is gone."""
     persona = personas_of(deps).get(agent.persona_id) if agent.persona_id else None
     return Speaker(
-        agent.name, agent.persona_id, agent.personality, agent.vibe, tuple(agent.interests),
+        agent.name, agent.persona_id, agent.character,
         persona.workflow_types if persona else (), persona.grammar if persona else {},
     )  # fmt: skip
