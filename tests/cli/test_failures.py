@@ -201,5 +201,5 @@ def test_what_is_missing_of_several_choices_is_told_in_one_line_too() -> None:
     result = CliRunner().invoke(cli, ["pause"], prog_name="fleet")
     assert result.exit_code == 2
     error, fix = result.stderr.splitlines()
-    assert error.startswith("Error: Missing argument") and "fleet, surface, persona, agent, kind" in error
+    assert error.startswith("Error: Missing argument") and "fleet, surface, account, persona, agent, kind" in error
     assert fix == "  Fix: `fleet pause --help` explains."

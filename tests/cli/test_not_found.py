@@ -19,8 +19,9 @@ from tests.features.agents.test_cli import Cli, cli
 __all__ = ["cli"]  # the fixture
 
 MAKE_OR_SET = {
-    "agents create", "hooks create", "hooks sources add", "tokens create", "users create", "secrets set",
-    "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery", "persona check",
+    "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
+    "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
+    "persona check",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {"agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"]}
