@@ -395,8 +395,8 @@ def test_who_could_not_keep_every_window_posts_whenever_it_likes(fleet: Fleet) -
     deps = replace(fleet.deps, parts={"personas": library, "experiments": hours((2, 4), (12, 14))})
     fleet.agent(weights=POSTS_ALONE, persona_id=persona.id)
     with fleet.deps.db.transaction() as tx:
-        columns = (getattr(AgentRow, name) for name in ActingAgent.__slots__)
-        actor = ActingAgent(*tx.execute(sa.select(*columns)).one())
+        row = tx.session.scalars(sa.select(AgentRow)).one()
+        actor = ActingAgent(**{name: getattr(row, name) for name in ActingAgent.__slots__})
     nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
     assert assign.waits(deps, actor, nine) == {}
     assert assign.waits(replace(deps, parts={"personas": library, "experiments": hours((7, 8), (12, 14))}), actor, nine)
