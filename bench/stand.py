@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from bench import plain_fleet
 from bench.stub_surface import EFFECTS, NAME, Effects
 from fleet.core import clock, db, queue
-from fleet.core.settings import CapSetting, caps_as_json
+from fleet.core.settings import CapSetting, mapping_as_json
 from fleet.engine import deps as runtime_deps
 from fleet.engine import publish, registry
 from fleet.engine.agents.models import AgentRow, AgentStatus
@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLEET_WORKER = "bench.stub_worker"
 PLAIN_WORKER = "bench.plain_fleet"
 _NO_CAPS = {
-    "caps": caps_as_json(dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))),
+    "caps": mapping_as_json(dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))),
     "ai_comment_lead": "1000000", "surface_writes_per_minute": "0",
 }  # fmt: skip
 

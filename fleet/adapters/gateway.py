@@ -130,13 +130,17 @@ class _Guard:
         host = f"[{system.host}]" if ":" in system.host else system.host
         return bool(allowed & {system.host, host, f"{host}:{system.port}"})
 
-    def _permit_system(self) -> None:
-        system = self._system
+    def require_host(self) -> None:
+        """Raise NotAllowed where the owner of the fleet has not named the system's host."""
         if not self.is_allowed_host:
             raise NotAllowed(
-                f"{system.host}:{system.port} is not among the hosts that this fleet may write to.",
+                f"{self._system.host}:{self._system.port} is not among the hosts that this fleet may write to.",
                 fix="If it is yours, add it to FLEET_ALLOWED_HOSTS.",
             )
+
+    def _permit_system(self) -> None:
+        self.require_host()
+        system = self._system
         if not self.policy.label and system.third_party:
             raise NotAllowed(
                 f"Agents on {system.name} must be labelled: it belongs to somebody else.",

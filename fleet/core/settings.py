@@ -27,7 +27,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fleet.core import masking
@@ -322,9 +322,9 @@ REPLACED: dict[str, tuple[tuple[str, str], ...]] = {
 """Settings of earlier versions, and the places in `caps` that they set. They are accepted with a warning."""
 
 
-def caps_as_json(caps: dict[str, CapSetting]) -> str:
-    """Return caps as `FLEET_CAPS` is written; empty for none."""
-    return json.dumps({action: cap.model_dump(exclude_none=True) for action, cap in caps.items()}) if caps else ""
+def mapping_as_json(values: Mapping[str, object]) -> str:
+    """Return a mapping as its variable is written, such as `FLEET_CAPS`; empty for none."""
+    return to_json(values, exclude_none=True).decode() if values else ""
 
 
 def load(model: type[Settings] = Settings, /, **overrides: object) -> Settings:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from fleet.accounts.directory import Accounts, OpenAccount
 from fleet.accounts.keys import Keys
-from fleet.accounts.models import key_of
+from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Adapter, Cap, TokenRefused
@@ -98,14 +98,18 @@ class Deps:
     def gateway(self, account_id: uuid.UUID | None = None) -> Gateway:
         """Return the gateway of an account, by default that of the settings.
 
-        Raises NotFound for a removed account or an unknown adapter, TokenRefused for lost credentials, Unavailable.
+        Raises NotFound for a removed account or an unknown adapter, TokenRefused for lost credentials, NotAllowed for
+        a further account at a host that the settings do not allow (nothing is read there either), Unavailable.
         """
         key = key_of(account_id)
         with self._lock:
             if key not in self._gateways:
                 found = self._usable(account_id)
                 adapter = self.outside.connect(found)
-                self._gateways[key] = Gateway(adapter, policy(self.settings, found.limits), self._kill_reason)
+                made = Gateway(adapter, policy(self.settings, found.limits), self._kill_reason)
+                if key != SETTINGS_ACCOUNT:  # else whoever may edit agents has our requests sent to any host
+                    made.require_host()
+                self._gateways[key] = made
             return self._gateways[key]
 
     def pictures(self, account_id: uuid.UUID | None = None) -> PictureGateway:
@@ -207,11 +211,12 @@ class Deps:
 
         Features wrap this in a function of their own, so that the name and the type stand in one place.
         """
-        with self._parts_lock:
-            if name not in self.parts:
-                self.parts[name] = make(self)
-            found: T = self.parts[name]
-            return found
+        if name not in self.parts:
+            with self._parts_lock:
+                if name not in self.parts:
+                    self.parts[name] = make(self)
+        found: T = self.parts[name]
+        return found
 
     def _kill_reason(self) -> str | None:
         return controls.kill_reason(self.db)

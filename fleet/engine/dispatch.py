@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -18,6 +19,8 @@ from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import AUTONOMOUS
 from fleet.engine.schedule import ALWAYS, next_wake
 
+Draw = Callable[[Deps, Due, int], datetime]
+"""Draws when an agent wakes after the tick of a number."""
 log = logs.get(__name__)
 _TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns
 
@@ -63,7 +66,12 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         # Agents whose type or mode is left out sleep until it is back: nobody could decide their ticks.
         known = {*((kind, AUTONOMOUS) for kind in registry.current().agents), *registry.current().modes}
         late |= {agent.agent_id for agent in due if (agent.kind, agent.autonomy) not in known}
-        nexts = [(agent, n) for agent in due if (n := _next(deps, tx, agent, late=agent.agent_id in late)) is not None]
+        draws = {key: _draw_of(*key) for key in {(agent.kind, agent.autonomy) for agent in due}}
+        nexts = [
+            (agent, n)
+            for agent in due
+            if (n := _next(deps, tx, agent, draws[agent.kind, agent.autonomy], late=agent.agent_id in late)) is not None
+        ]
         loop.reschedule(tx, [n for _, n in nexts])
         earliest = due[0].claimed_at - _LATEST
         # An insert would wait for whoever ends the late one, who may be waiting for the agent's row that we hold.
@@ -80,11 +88,11 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
     return len(due), len(opened)
 
 
-def _next(deps: Deps, tx: Tx, agent: Due, *, late: bool) -> Next | None:
+def _next(deps: Deps, tx: Tx, agent: Due, draw: Draw, *, late: bool) -> Next | None:
     """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
     tick_no = agent.tick_no if late else agent.tick_no + 1
     try:
-        return Next(agent.agent_id, tick_no, drawn(deps, agent, tick_no))
+        return Next(agent.agent_id, tick_no, draw(deps, agent, tick_no))
     except (InvalidInput, NotFound) as error:
         log.warning("agent_cannot_be_scheduled", agent_id=str(agent.agent_id), error=str(error))
         commands.fail(tx, agent.agent_id, why=str(error))
@@ -96,11 +104,20 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """
+    return _draw_of(agent.kind, agent.autonomy)(deps, agent, tick_no)
+
+
+def _draw_of(kind: str, autonomy: str) -> Draw:
+    """Return how the next time of agents of a kind and mode is drawn."""
     features = registry.current()
-    one = features.modes.get((agent.kind, agent.autonomy)) or features.agents.get(agent.kind)
-    if one is not None and one.next_tick is not None:
-        found: datetime = registry.load(one.next_tick)(deps, agent, tick_no)
-        return found
+    one = features.modes.get((kind, autonomy)) or features.agents.get(kind)
+    if one is None or one.next_tick is None:
+        return _at_all_hours
+    draw: Draw = registry.load(one.next_tick)
+    return draw
+
+
+def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
     return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
 
 

@@ -126,8 +126,9 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
 
 
 def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
+    character = Character("Patient, and fond of rain.")
     agent_commands.create(
-        deps, NewAgent(name, username, WEIGHTS, persona_id=persona, character=Character("Patient, and fond of rain."))
+        deps, NewAgent(name, username, WEIGHTS, kind="gallery", persona_id=persona, character=character)
     )
     agent_commands.start(deps, username)
     with deps.db.transaction() as tx:

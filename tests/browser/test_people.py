@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 @pytest.fixture
 def ada(fleet: Fleet) -> str:
     """A running agent with an account, by its username."""
-    agent_commands.create(fleet.deps, NewAgent("Ada Bright", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada Bright", "ada_1", WEIGHTS, kind="gallery"))
     agent_commands.start(fleet.deps, "ada_1")
     fleet.sql("UPDATE agents SET remote_account = 'u-1'")
     return "ada_1"
@@ -167,7 +167,7 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
 def test_what_is_ticked_stays_ticked_when_the_list_is_fetched_anew(
     dashboard: Dashboard, fleet: Fleet, ada: str
 ) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS, kind="gallery"))
     ana = listening(dashboard.person().go("/agents"))
     box = ana.page.get_by_role("checkbox", name="Select Ada Bright")
     box.check()

@@ -99,8 +99,8 @@ def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(f
 
 
 def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
-    agent_commands.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
+    agent_commands.create(fleet.deps, NewAgent("Bob", "bob_1", WEIGHTS, kind="gallery"))
     assert "ada_1" in call("agents", "list").output
     started = call("agents", "start", "ada_1", "bob_1")
     assert started.exit_code == 0, started.output
@@ -115,7 +115,7 @@ def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) 
 
 
 def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     money.set_budget(fleet.deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="a test")
     call("agents", "start", "ada_1")
     iso = re.compile(r"\d{4}-\d\d-\d\dT")

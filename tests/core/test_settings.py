@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
-from fleet.core.settings import caps_as_json
+from fleet.core.settings import mapping_as_json
 from fleet.engine import registry
 
 
@@ -44,7 +44,7 @@ def test_old_caps_count_where_the_new_setting_is_silent(monkeypatch: pytest.Monk
     assert {name: (cap.gap_s, cap.per_day) for name, cap in found.caps_given().items()} == {
         "post": (60.0, 2), "follow": (None, 1), "like": (None, 4), "react": (None, 4),
     }  # fmt: skip
-    assert registry.load_settings(caps=caps_as_json(found.caps)).caps == found.caps
+    assert registry.load_settings(caps=mapping_as_json(found.caps)).caps == found.caps
 
 
 FREE = (str, str | None, Path, Path | None, SecretStr, tuple[str, ...])

@@ -101,7 +101,7 @@ def test_two_galleries_with_credentials_of_their_own_in_one_fleet(
         assert "TOKEN" in (held.held or "").upper()
         assert states(fleet) == {"gallery": "active", "second": "stopped"}
         assert perform_each(POST)[0] == "done", "the first account goes on"
-        assert commands.set_credentials(fleet.deps, "second", OTHER_TOKEN, by="ada")
+        assert commands.change(fleet.deps, "second", by="ada", credentials=OTHER_TOKEN)
         for job in (held, *fleet.jobs(state="ready", kind=POST)):
             perform(fleet.deps, job.id)
         assert {job.state for job in fleet.jobs()} == {"done"}
@@ -142,7 +142,7 @@ def test_a_refusal_of_the_old_token_does_not_stop_an_account_with_a_new_one(two:
     """A slow call sends the old token while a person sets a new one."""
 
     def meanwhile(_: object) -> None:
-        commands.set_credentials(two.deps, "second", "fst_a_new_token", by="ada")
+        commands.change(two.deps, "second", by="ada", credentials="fst_a_new_token")
         raise base.TokenRefused("401")
 
     second.faults = [meanwhile]
@@ -154,7 +154,7 @@ def test_a_refusal_of_the_old_token_does_not_stop_an_account_with_a_new_one(two:
 
 def test_new_credentials_end_no_stop_that_a_person_set(two: Fleet) -> None:
     commands.stop(two.deps, "second", by="ada", reason="audit")
-    assert not commands.set_credentials(two.deps, "second", "fst_a_new_token", by="ada")
+    assert not commands.change(two.deps, "second", by="ada", credentials="fst_a_new_token")
     assert states(two)["second"] == "stopped"
 
 
@@ -264,6 +264,26 @@ def test_a_job_of_a_removed_account_ends_and_is_not_sent_elsewhere(two: Fleet, s
     assert (two.surface.writes_begun, second.writes_begun) == (0, 0)
     with pytest.raises(NotFound):
         two.deps.accounts.get(account)
+
+
+def test_nothing_is_read_or_written_at_a_host_that_the_settings_do_not_allow(database_url: str) -> None:
+    """Whoever may edit agents may name any address; FLEET_ALLOWED_HOSTS is the operator's."""
+    inside = Surface()
+    inside.host = "169.254.169.254"
+    fleet = make_fleet(database_url, systems={"inside": inside})
+    account = fleet.account("inside")
+    assert not commands.is_allowed(fleet.deps, "inside")
+    agent = fleet.agent(account_id=account, weights={"browse": 1.0})
+    inside.feed = lambda *_, **__: pytest.fail("the feed was read")  # type: ignore[method-assign]
+    dispatch(fleet.deps)
+    tick(fleet.deps, TickKey(agent, fleet.row(agent).tick_no))
+    skipped = fleet.sql("SELECT payload FROM events WHERE subject = 'agent.tick.skipped'").scalar()
+    assert "169.254.169.254:8640 is not among the hosts" in skipped["reason"]
+    job = add(fleet, agent, account=account)
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, fleet.job(job).dead_reason) == ("dead", "policy")
+    assert inside.writes_begun == 0
+    fleet.deps.close()
 
 
 def test_no_value_shows_credentials() -> None:

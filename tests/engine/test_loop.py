@@ -53,7 +53,7 @@ def due_again(fleet: Fleet) -> None:
 
 def test_gaps_are_drawn_from_all_of_the_interval_and_the_same_for_whoever_asks(fleet: Fleet) -> None:
     now = datetime(2026, 7, 1, tzinfo=UTC)
-    who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, "autonomous", 3600, claimed_at=now)
+    who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, "autonomous", "{}", claimed_at=now)
     gaps_s = [(drawn(fleet.deps, who, tick_no) - now).total_seconds() for tick_no in range(500)]
     assert 60 <= min(gaps_s) < 70
     assert 290 < max(gaps_s) <= 300

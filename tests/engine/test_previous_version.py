@@ -96,7 +96,8 @@ def test_what_the_version_before_edits_is_seen_here_and_nothing_else_changes(fle
 
 def test_what_is_created_or_edited_here_is_seen_by_the_version_before(fleet: Fleet) -> None:
     with fleet.deps.db.transaction() as tx:
-        agent = commands.create(tx, NewAgent("Ada", "ada_1", {"like": 2.0}, config={"audience": "friends"}))
+        new = NewAgent("Ada", "ada_1", {"like": 2.0}, kind="gallery", config={"audience": "friends"})
+        agent = commands.create(tx, new)
     assert old_view(fleet, agent) == new_view(fleet, agent)
     assert old_view(fleet, agent)["comment_weight"] == 0.4, "the default of the type"
     changes = {"post_weight": 0.0, "scans": False, "scan_interval_s": 30, "draft_days": 90}

@@ -39,7 +39,7 @@ def test_a_page_leads_to_the_login_and_from_there_back(web: Web) -> None:
 
 
 def test_a_form_of_another_session_or_site_is_refused(web: Web) -> None:
-    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     agent_commands.start(web.deps, "ada_1")
     ana = web.browser("operator", "ana")
     assert ana.post("/agents/ada_1/pause", csrf="0" * 40).status_code == 403
@@ -55,7 +55,7 @@ def test_a_form_of_another_session_or_site_is_refused(web: Web) -> None:
 
 
 def test_a_token_does_what_its_role_and_its_scopes_allow(web: Web) -> None:
-    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(web.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     looker = web.program("owner", (Permission.AGENTS_VIEW,), "looker")
     assert looker.get("/api/v1/agents/ada_1").json()["username"] == "ada_1"
     refused = looker.post("/api/v1/agents/ada_1/pause", json={})

@@ -28,7 +28,7 @@ from fleet.chaos.world.proxy import CommitProxy
 from fleet.chaos.world.servers import Servers
 from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
-from fleet.core.settings import CapSetting, Settings, caps_as_json
+from fleet.core.settings import CapSetting, Settings, mapping_as_json
 from fleet.engine import deps as runtime_deps
 from fleet.engine import registry, system_agents
 from fleet.engine.agents.models import AgentRow
@@ -154,7 +154,7 @@ class World:
         for name in settings.model_fields_set:
             value = getattr(settings, name)
             plain = ",".join(value) if isinstance(value, tuple) else str(value)
-            plain = caps_as_json(value) if name == "caps" else plain
+            plain = mapping_as_json(value) if name == "caps" else plain
             found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else plain
         return {**found, "PYTHONPATH": programs.python_path()}
 

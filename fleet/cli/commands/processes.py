@@ -15,7 +15,6 @@ from typing import NoReturn
 
 import click
 from pydantic import SecretStr
-from pydantic_core import to_json
 
 import fleet
 from fleet.cli.frame.command import FleetCommand
@@ -23,7 +22,7 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PathType
 from fleet.core.errors import InvalidInput
 from fleet.core.queue import QUEUES
-from fleet.core.settings import Settings
+from fleet.core.settings import Settings, mapping_as_json
 
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
 FLOWER_USER = "fleet"
@@ -71,7 +70,7 @@ def _written(value: object) -> str | None:
         case tuple():
             return ",".join(part for one in value if (part := _written(one)) is not None)
         case dict():
-            return to_json(value, exclude_none=True).decode()
+            return mapping_as_json(value)
     return str(value)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,20 +57,14 @@ class NewAgent:
     account_id: uuid.UUID | None = None
     """Its main account; None is that of the settings."""
     owner: str = ""
-    kind: str = ""  # empty: the first kind that people can create
+    kind: str = field(kw_only=True)
     autonomy: str = registry.AUTONOMOUS
     config: Mapping[str, Any] = field(default_factory=dict)
-
-
-def creatable_kinds() -> tuple[str, ...]:
-    """Return the kinds of agent that people can create: all but those that run the fleet itself."""
-    return tuple(kind for kind, one in registry.current().agents.items() if one.system is None)
 
 
 def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     """Insert an idle agent and return its id. Raises InvalidInput for wrong values, Conflict for a taken username."""
     agent_id = ids.new()
-    new = new if new.kind else replace(new, kind=creatable_kinds()[0])
     agent_config.check_mode(new.kind, new.autonomy)
     values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "character"}
     values |= new.character.values()

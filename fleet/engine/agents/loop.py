@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
-from fleet.core.character import BLANK, TRAITS, Character
+from fleet.core.character import Character
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import array
 from fleet.engine.agents.models import AgentAccountRow, AgentRow, AgentStatus
@@ -47,14 +47,14 @@ class ActingAgent:
     character: Character  # last: `actor` builds it from several columns
 
 
-_TRAITS = tuple(one.name for one in TRAITS)
-_COLUMNS = len(ActingAgent.__slots__) - 1 + len(_TRAITS)
+_OWN, _TRAITS = len(ActingAgent.__slots__) - 1, len(Character.__slots__)
 
 
 def actor(row: Sequence[Any]) -> ActingAgent:
     """Return the actor that stands in the last columns of a row (`fleet/engine/sql/_agent.sql`)."""
-    own, traits = row[-_COLUMNS : -len(_TRAITS)], row[-len(_TRAITS) :]
-    return ActingAgent(*[*own, BLANK.changed(dict(zip(_TRAITS, traits, strict=True)))])
+    own, traits = row[-_OWN - _TRAITS : -_TRAITS], row[-_TRAITS:]
+    character: list[Any] = [tuple(one) if isinstance(one, list) else one for one in traits]
+    return ActingAgent(*[*own, Character(*character)])
 
 
 def through(
@@ -83,7 +83,8 @@ class Due(NamedTuple):
     min_interval_s: int
     max_interval_s: int
     autonomy: str
-    config: Mapping[str, Any]
+    config_json: str
+    """Not decoded: of most agents nobody reads it here."""
     claimed_at: datetime
 
 

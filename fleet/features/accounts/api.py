@@ -144,7 +144,7 @@ def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
 def set_credentials(deps: TheDeps, name: Name, *, body: CredentialsIn, who: Editor) -> CredentialsOut:
     """Replace the credentials. An account that was stopped for refused ones goes on."""
     credentials = body.credentials.get_secret_value()
-    return CredentialsOut(resumed=commands.set_credentials(deps, name, credentials, by=who.by))
+    return CredentialsOut(resumed=commands.change(deps, name, by=who.by, credentials=credentials))
 
 
 @router.post("/{name}/stop")

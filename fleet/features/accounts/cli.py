@@ -108,7 +108,7 @@ def set_token(door: Door, /, *, name: str) -> None:
     from fleet.features.accounts import commands, queries
 
     queries.get(door.deps, name)
-    resumed = commands.set_credentials(door.deps, name, _credentials(door, "credentials"), by=door.by)
+    resumed = commands.change(door.deps, name, by=door.by, credentials=_credentials(door, "credentials"))
     door.say(f"{name} has new credentials{', and goes on' if resumed else ''}.")
 
 

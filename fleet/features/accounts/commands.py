@@ -18,6 +18,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.service import NewAccount
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import OutsideSystem
+from fleet.adapters.gateway import NotAllowed
 from fleet.adapters.manifest import AccountAccess
 from fleet.core import events
 from fleet.core.db import Tx
@@ -46,50 +47,37 @@ def add(deps: Deps, new: NewAccount, *, by: str) -> uuid.UUID:
 def change(
     deps: Deps, name: str, *, by: str, address: str | None = None, credentials: str | None = None,
     limits: Mapping[str, int] | None = None,
-) -> None:  # fmt: skip
-    """Change where an account is, or its limits. An address at another host needs the credentials again.
+) -> bool:  # fmt: skip
+    """Change what is named of an account; return whether it was stopped for refused credentials and goes on.
 
-    Otherwise a person who may not read the stored ones could have them sent to a host of their own. Raises NotFound,
-    InvalidInput, Conflict for the settings' address.
+    An address at another host needs the credentials again: otherwise a person who may not read the stored ones could
+    have them sent to a host of their own. Raises NotFound, InvalidInput, Conflict for what the settings hold.
     """
     address = None if address is None else address.strip()
     credentials = None if credentials is None else _credentials(credentials)
     with deps.db.transaction() as tx:
-        snooze.free_held(tx)
+        if credentials is not None:
+            snooze.free_held(tx)
         row = service.named(tx, name, lock=True)
-        if address is not None and row.id != SETTINGS_ACCOUNT:
-            if credentials is None and _origin(address) != _origin(row.address):
-                raise InvalidInput(
-                    f"{address} is at another host, which does not get the stored credentials of {row.name}.",
-                    fix="Give the credentials, too (`fleet accounts change --address URL --credentials`).",
-                )
-            _connect(deps, row.adapter, address, credentials or "")
+        is_elsewhere = address is not None and _origin(address) != _origin(row.address)
+        if is_elsewhere and credentials is None and row.id != SETTINGS_ACCOUNT:
+            raise InvalidInput(
+                f"{address} is at another host, which does not get the stored credentials of {row.name}.",
+                fix="Give the credentials, too (`fleet accounts change --address URL --credentials`).",
+            )
         before = {"address": row.address, "limits": dict(row.limits)}
         row = service.change(
             tx, lambda: keys.ring(deps.settings), row, by=by, address=address, credentials=credentials, limits=limits
         )
+        if address is not None or credentials is not None:
+            stored = service.open_credentials(row, lambda: keys.ring(deps.settings)) if credentials is None else ""
+            _connect(deps, row.adapter, row.address, credentials or stored)
         after = {"address": row.address, "limits": dict(row.limits)}
         tx.afterwards(deps.accounts.expire)
         if after != before:
             audit.note(tx, "account.changed", f"account:{row.name}", before=before, after=after)
-        if credentials is not None:
-            audit.note(tx, "account.credentials_set", f"account:{row.name}")
-            controls.resume_refused(tx, row.id, by=by)
-
-
-def set_credentials(deps: Deps, name: str, credentials: str, *, by: str) -> bool:
-    """Replace the credentials of an account; return whether it was stopped for refused ones and goes on.
-
-    Raises NotFound, InvalidInput, Conflict for the settings' account.
-    """
-    credentials = _credentials(credentials)
-    with deps.db.transaction() as tx:
-        snooze.free_held(tx)
-        row = service.named(tx, name, lock=True)
-        if row.id != SETTINGS_ACCOUNT:
-            _connect(deps, row.adapter, row.address, credentials)
-        service.change(tx, lambda: keys.ring(deps.settings), row, by=by, credentials=credentials)
-        tx.afterwards(deps.accounts.expire)
+        if credentials is None:
+            return False
         audit.note(tx, "account.credentials_set", f"account:{row.name}")
         return controls.resume_refused(tx, row.id, by=by)
 
@@ -158,10 +146,13 @@ def unassign(deps: Deps, name: str, username: str, *, by: str) -> bool:
 
 
 def is_allowed(deps: Deps, name: str) -> bool:
-    """Say whether FLEET_ALLOWED_HOSTS lets agents write through an account. Raises as `Deps.gateway`."""
+    """Say whether FLEET_ALLOWED_HOSTS lets agents act through an account. Raises NotFound, TokenRefused."""
     with deps.db.transaction() as tx:
         account_id = service.named(tx, name).id
-    return deps.gateway(account_id).is_allowed_host
+    try:
+        return deps.gateway(account_id).is_allowed_host
+    except NotAllowed:
+        return False
 
 
 def _agent(tx: Tx, username: str) -> AgentRow:

@@ -61,7 +61,7 @@ def show(request: Request, deps: TheDeps, name: Name) -> Response:
 def set_credentials(request: Request, deps: TheDeps, who: Editor, name: Name, credentials: Secret) -> Response:
     """Replace the credentials."""
     try:
-        resumed = commands.set_credentials(deps, name, credentials.get_secret_value(), by=who.by)
+        resumed = commands.change(deps, name, by=who.by, credentials=credentials.get_secret_value())
     except FleetError as error:
         return go(request, f"/accounts/{name}", str(error), wrong=True)
     said = "It has new credentials and goes on." if resumed else "It has new credentials."

@@ -37,12 +37,17 @@ GALLERY = "gallery"
 _STOPPED = "the agent was stopped"
 
 
+def creatable_kinds() -> tuple[str, ...]:
+    """Return the kinds of agent that people can create: all but those that run the fleet itself."""
+    return tuple(kind for kind, one in registry.current().agents.items() if one.system is None)
+
+
 def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str, kind: str = GALLERY) -> NewAgent:
     """Return an agent to be created: with a persona's character, weights and pace, or with the defaults.
 
     Raises NotFound for an unknown persona, InvalidInput for a kind of agent that cannot be created.
     """
-    kinds = commands.creatable_kinds()
+    kinds = creatable_kinds()
     if kind not in kinds:
         raise InvalidInput(f"No agent of the kind {kind!r} can be created.", fix=f"Kinds: {', '.join(kinds)}.")
     config = first_config(deps, kind)
@@ -118,7 +123,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
             agent_id = commands.create(
                 tx,
                 NewAgent(
-                    name=print_.name, username=print_.username, persona_id=print_.persona_id,
+                    kind=GALLERY, name=print_.name, username=print_.username, persona_id=print_.persona_id,
                     character=print_.character, weights=_weights(GALLERY, print_.weights), config=config,
                     min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
                 ),

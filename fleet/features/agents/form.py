@@ -153,7 +153,7 @@ def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
     character = BLANK.changed(made)
     others = {*known, *character.values(), *(f"{name}_weight" for name in weights)}
     plain = {name: value for name, value in made.items() if name not in others}
-    return NewAgent(**plain, character=character, weights=weights, config=settings, owner=owner)
+    return NewAgent(kind=GALLERY, **plain, character=character, weights=weights, config=settings, owner=owner)
 
 
 def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Called by doors; each function is one transaction and changes nothing. `commands
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -109,7 +110,7 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
     found = [at]
     for ahead in range(1, number):
         due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
-                  agent.max_interval_s, agent.autonomy, agent.config, claimed_at=at)  # fmt: skip
+                  agent.max_interval_s, agent.autonomy, json.dumps(agent.config), claimed_at=at)  # fmt: skip
         at = drawn(deps, due, agent.tick_no + ahead)
         found.append(at)
     return found

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from fleet.accounts import keystore
 from fleet.core.masking import mask
-from fleet.core.settings import REPLACED, Settings, caps_as_json, secrets_of
+from fleet.core.settings import REPLACED, Settings, mapping_as_json, secrets_of
 from fleet.engine import registry
 from fleet.engine.deps import Deps, caps_of
 
@@ -133,5 +133,5 @@ def _plain(value: object) -> Value:
         case Path():
             return str(value)
         case dict():
-            return caps_as_json(value)
+            return mapping_as_json(value)
     return _IN_QUERY.sub(rf"\g<1>{HIDDEN}", mask(str(value)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
@@ -73,7 +74,7 @@ def test_any_ids_stand_in_body_and_headers_as_celery_writes_them(ids: tuple[str 
     app = Celery("fleet")
     headers, _, body, _ = app.amqp.create_task_message("one", "fleet.tick", ids, {})
     template = celery_message.MessageTemplate("ticks", '{"repr": "%(args_repr)s", "body": "%(body)s"}', "%s")
-    filled = json.loads(template.fill(ids, TaskParent()))
+    filled = json.loads(template.fill(ids, TaskParent(), os.urandom(celery_message.RANDOM_BYTES)))
     assert filled["repr"] == headers["argsrepr"]
     assert json.loads(b64decode(filled["body"])) == list(body[0])
 

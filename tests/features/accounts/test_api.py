@@ -72,6 +72,8 @@ def test_stored_credentials_are_not_sent_to_another_host(web: Web) -> None:
     for address in (moved["address"], "https://127.0.0.1:8641", "http://127.0.0.1:8641@example.org"):
         assert api.patch(where, json={"address": address}).status_code == 422
     assert api.get(where).json()["address"] == NEW["address"]
+    near = f"{NEW['address']}/gallery"
+    assert api.patch(where, json={"address": near}).json()["address"] == near
     assert api.patch(where, json={**moved, "credentials": SECRET + "2"}).json()["address"] == moved["address"]
 
 

@@ -59,24 +59,24 @@ WEIGHTS = {"post": 1.0, "comment": 1.0, "like": 1.0, "browse": 1.0}
     ],
 )
 def test_an_agent_with_wrong_values_is_refused_in_words(fleet: Fleet, changes: dict, words: str) -> None:  # type: ignore[type-arg]
-    values = {"name": "Ada", "username": "ada_1", "weights": WEIGHTS} | changes
+    values = {"kind": "gallery", "name": "Ada", "username": "ada_1", "weights": WEIGHTS} | changes
     with pytest.raises((InvalidInput, NotFound), match=words):
         agent_commands.create(fleet.deps, NewAgent(**values))
 
 
 def test_names_keep_every_script(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Жива Студія 🎨 画室", "zhyva_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Жива Студія 🎨 画室", "zhyva_1", WEIGHTS, kind="gallery"))
     assert lookup.agent(fleet.deps.db, "zhyva_1").name == "Жива Студія 🎨 画室"
 
 
 def test_a_username_is_given_once(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     with pytest.raises(Conflict, match="taken"):
-        agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+        agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
 
 
 def test_the_life_of_an_agent_and_its_events(fleet: Fleet) -> None:
-    agent = agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent = agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     assert agent_commands.start(fleet.deps, "ada_1")
     assert not agent_commands.start(fleet.deps, "ada_1"), "it runs already"
     assert agent_commands.pause(fleet.deps, "ada_1", by="bob")
@@ -97,8 +97,8 @@ def test_the_life_of_an_agent_and_its_events(fleet: Fleet) -> None:
 def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None:
     names = [f"agent_x{n}" for n in range(3)]
     for name in names:
-        agent_commands.create(fleet.deps, NewAgent(name, name, WEIGHTS, persona_id="ai_artist"))
-    agent_commands.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, persona_id="data_viz"))
+        agent_commands.create(fleet.deps, NewAgent(name, name, WEIGHTS, kind="gallery", persona_id="ai_artist"))
+    agent_commands.create(fleet.deps, NewAgent("other", "other_1", WEIGHTS, kind="gallery", persona_id="data_viz"))
     assert bulk.act_on_all(fleet.deps, BulkAction.START, by="ada", persona_id="ai_artist") == 3
     assert bulk.act_on_all(fleet.deps, BulkAction.PAUSE, by="ada", persona_id="ai_artist") == 3
     agent_commands.resume(fleet.deps, names[0])

@@ -83,7 +83,8 @@ def agent(web: Web, username: str, **changes: Any) -> str:
     """Make an agent and return its username; `running` starts it."""
     running = changes.pop("running", False)
     weights = WEIGHTS if changes.get("kind", "gallery") == "gallery" else {}
-    new = NewAgent(changes.pop("name", username.title()), username, weights, **in_character(changes))
+    changes = {"kind": "gallery", "name": username.title(), **in_character(changes)}
+    new = NewAgent(username=username, weights=weights, **changes)
     agent_commands.create(web.deps, new)
     if running:
         agent_commands.start(web.deps, username)

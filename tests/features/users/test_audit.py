@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -62,7 +63,7 @@ def of(fleet: Fleet, act: Callable[[], object]) -> list[audit.AuditLine]:
 def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(fleet: Fleet) -> None:
     deps, name = fleet.deps, "ada_1"
     acts: list[tuple[str, Callable[[], object]]] = [
-        ("agent.created", lambda: agent_commands.create(deps, NewAgent("Ada", name, WEIGHTS))),
+        ("agent.created", lambda: agent_commands.create(deps, NewAgent("Ada", name, WEIGHTS, kind="gallery"))),
         ("agent.started", lambda: agent_commands.start(deps, name)),
         ("agent.paused", lambda: agent_commands.pause(deps, name, by="web:ana", reason="too loud")),
         ("agent.resumed", lambda: agent_commands.resume(deps, name)),
@@ -81,7 +82,8 @@ def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(flee
 
 
 def test_a_change_is_told_with_old_and_new_values_and_only_what_differs(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, character=Character(interests=("tea",))))
+    likes_tea = Character(interests=("tea",))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery", character=likes_tea))
     (line,) = of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida", "interests": ["tea"]}))
     assert (line.action, line.before, line.after) == ("agent.updated", {"name": "Ada"}, {"name": "Ida"})
     assert of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida"})) == []
@@ -104,7 +106,7 @@ def test_acts_on_many_are_one_line_with_their_number(fleet: Fleet) -> None:
 
 def test_the_kill_switch_and_holds_are_written_down(fleet: Fleet) -> None:
     deps = fleet.deps
-    agent_commands.create(deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     agent_id = str(lookup.agent(deps.db, "ada_1").id)
     acts: list[tuple[str, str, Callable[[], object]]] = [
         ("kill_switch.thrown", "fleet", lambda: fleetwide.throw_kill_switch(deps, by="web:ana", reason="fire")),
@@ -203,17 +205,17 @@ def test_secrets_are_written_down_by_name_and_never_with_a_value(fleet: Fleet) -
 
 
 def test_an_act_that_fails_leaves_no_line(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
 
     def taken() -> None:
         with pytest.raises(Conflict):
-            agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+            agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
 
     assert of(fleet, taken) == []
 
 
 def test_what_the_fleet_does_by_itself_is_no_persons_act(fleet: Fleet) -> None:
-    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS))
+    agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     agent_commands.start(fleet.deps, "ada_1")
     assert lines(fleet) == []
 
@@ -232,7 +234,7 @@ def test_a_line_holds_no_secret(fleet: Fleet) -> None:
     "UPDATE audit SET actor = 'eve' WHERE false",
 ])  # fmt: skip
 def test_the_database_refuses_to_change_the_log_even_for_its_owner(fleet: Fleet, owner_url: str, change: str) -> None:
-    of(fleet, lambda: agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS)))
+    of(fleet, lambda: agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery")))
     with pytest.raises(FleetError, match="permission denied"):
         fleet.sql(change)
     with pytest.raises(psycopg.errors.RestrictViolation, match="only grows"):
@@ -242,7 +244,8 @@ def test_the_database_refuses_to_change_the_log_even_for_its_owner(fleet: Fleet,
 
 def test_lines_are_found_by_who_what_whom_and_when(fleet: Fleet) -> None:
     for number in range(5):
-        of(fleet, lambda number=number: agent_commands.create(fleet.deps, NewAgent("Ada", f"ada_{number}", WEIGHTS)))  # type: ignore[misc]
+        new = NewAgent("Ada", f"ada_{number}", WEIGHTS, kind="gallery")
+        of(fleet, functools.partial(agent_commands.create, fleet.deps, new))
     of(fleet, lambda: agent_commands.start(fleet.deps, "ada_3"))
     assert [one.action for one in lines(fleet, target="agent:ada_3")] == ["agent.created", "agent.started"]
     assert [one.target for one in lines(fleet, action="agent.s*")] == ["agent:ada_3"]

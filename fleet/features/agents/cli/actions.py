@@ -16,7 +16,6 @@ from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_
 from fleet.cli.frame.remote_call import Call
 from fleet.core.character import TRAITS, Trait
 from fleet.engine import registry
-from fleet.engine.agents import commands as engine_commands
 from fleet.engine.agents import config as agent_config
 from fleet.engine.agents import lookup
 from fleet.features.agents import bulk
@@ -104,7 +103,7 @@ def _character(command: F) -> F:
 @_character
 @click.option(
     "--kind",
-    type=click.Choice(engine_commands.creatable_kinds()),
+    type=click.Choice(agent_commands.creatable_kinds()),
     default=agent_commands.GALLERY,
     show_default=True,
     help="The kind of agent.",
