@@ -22,7 +22,8 @@ from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.pictures import PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
 
-NAME = "stub"
+NAME = "floimg"
+"""The adapter that it stands in for: agents act through the account of the settings, which is at that one."""
 EFFECTS = "BENCH_EFFECTS"
 REPLIES_LOST = "BENCH_REPLIES_LOST"
 WAIT_S = "BENCH_WAIT_S"
