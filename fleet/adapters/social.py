@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload
 from fleet.core.errors import InvalidInput
@@ -162,8 +162,17 @@ class SocialAdapter(Adapter, Protocol):
 
 def social(adapter: Adapter) -> SocialAdapter:
     """Return an adapter as that of a social platform. Raises InvalidInput for another system."""
-    if not isinstance(adapter, SocialAdapter):
+    if not _is_social(adapter):
         raise InvalidInput(
             f"{adapter.name} has no feed: it is no social platform.", fix="Give the agent a social surface."
         )
-    return adapter
+    return cast("SocialAdapter", adapter)
+
+
+_is_social_type: dict[type, bool] = {}  # each wake asks, and a protocol's answer is slow
+
+
+def _is_social(adapter: Adapter) -> bool:
+    if type(adapter) not in _is_social_type:
+        _is_social_type[type(adapter)] = isinstance(adapter, SocialAdapter)
+    return _is_social_type[type(adapter)]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 Ref = str
 """A part of a feature by its place: "package.module:attribute", or "package.module" for a module."""
+_imported = cache(importlib.import_module)  # each wake looks up several parts
 
 
 def load(ref: Ref | Any) -> Any:
@@ -38,7 +39,7 @@ def load(ref: Ref | Any) -> Any:
     if not isinstance(ref, str):
         return ref
     module, _, names = ref.partition(":")
-    found: Any = importlib.import_module(module)
+    found: Any = _imported(module)
     for name in names.split(".") if names else ():
         try:
             found = getattr(found, name)

@@ -24,6 +24,7 @@ import psycopg
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from psycopg.pq import TransactionStatus
+from pydantic_core import from_json
 from sqlalchemy import event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -177,6 +178,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=30,
                 json_serializer=as_json,
+                json_deserializer=from_json,  # ten times as fast as Python's, and each claim has several documents
                 hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
                 pool_use_lifo=True,  # the last one back goes first: its statements are prepared
                 connect_args={"connect_timeout": _CONNECT_S, "application_name": "fleet", "options": _SESSION, **link},

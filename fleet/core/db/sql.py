@@ -22,19 +22,23 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy.dialects.postgresql import JSONB
 
 from fleet.core.db.group_commit import NO_END_MS
 from fleet.core.workarounds.sqlalchemy import LiteralDialect
 
 _UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
-"""In JSON as Python writes it: NUL and halves of characters. What must not be taken for them comes first."""
+"""In JSON: NUL and halves of characters. What must not be taken for them comes first."""
 
 
 def as_json(value: Any) -> str:
     """Return a value as JSON that Postgres takes. NUL and halves of characters, which it refuses, are left out:
     both are valid JSON, so any server may send them, and one post of a feed would end everything that reads it."""
-    written = json.dumps(value)
+    try:
+        written = to_json(value).decode()  # three times as fast, but it refuses halves of characters
+    except PydanticSerializationError:
+        written = json.dumps(value)
     if "\\u0000" in written or "\\ud" in written:
         return _UNSTORABLE.sub(lambda found: found[1] or "", written)
     return written

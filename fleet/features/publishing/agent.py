@@ -6,11 +6,12 @@ Other features have a say at two extension points: "publishing.waits" and "publi
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from fleet.adapters.social import social
+from fleet.adapters.social import FeedItem, social
 from fleet.core import ids
 from fleet.core.db import Also, Tx
 from fleet.engine import dispatch, registry
@@ -54,9 +55,11 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     gateway = deps.gateway(agent.account_id)
     feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
-    targets = {item.id: {getattr(item, name) for name in TARGETS} for item in feed}
-    known = surroundings(deps.db, agent.id, sorted(set().union(*targets.values())), since=claimed.now - caps.window)
-    done = {item: tuple(sorted({kind for kind, at in known.reactions if at in targets[item]})) for item in targets}
+    targets = sorted({getattr(item, name) for item in feed for name in TARGETS})
+    known = surroundings(deps.db, agent.id, targets, since=claimed.now - caps.window)
+    reactions: dict[str, set[str]] = defaultdict(set)
+    for kind, target in known.reactions:
+        reactions[target].add(kind)
     return FeedObservation(
         now=claimed.now,
         agent_id=agent.id,
@@ -67,7 +70,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         feed=tuple(
             SeenItem(
                 item.id, item.author, item.author_name, item.caption, item.likes, item.comments,
-                known.ours.get(item.id, 0), done[item.id],
+                known.ours.get(item.id, 0), _done(item, reactions),
             )
             for item in feed
         ),
@@ -80,6 +83,11 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         posting=known.posting,
         commenting=known.commenting,
     )  # fmt: skip
+
+
+def _done(item: FeedItem, reactions: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """Return the kinds of reaction, by name, that the agent has done to a post or its author."""
+    return tuple(sorted({kind for name in TARGETS for kind in reactions.get(getattr(item, name), ())}))
 
 
 def _waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -215,7 +215,8 @@ def _comment(
 
 
 def _draw(posts: list[SeenItem], interests: tuple[str, ...], dice: random.Random) -> SeenItem:
-    return dice.choices(posts, weights=[_appeal(post, interests) for post in posts])[0]
+    wanted = [[word for word in interest.casefold().split() if len(word) > 3] for interest in interests]
+    return dice.choices(posts, weights=[_appeal(post, wanted) for post in posts])[0]
 
 
 def _told(post: SeenItem) -> dict[str, Any]:
@@ -228,10 +229,13 @@ def _who(post: SeenItem) -> str:
     return post.author_name or post.author or "somebody"
 
 
-def _appeal(post: SeenItem, interests: tuple[str, ...]) -> float:
-    """Return how much a post draws: shared interests draw more, and so does what few have noticed yet."""
+def _appeal(post: SeenItem, interests: Sequence[Sequence[str]]) -> float:
+    """Return how much a post draws: shared interests draw more, and so does what few have noticed yet.
+
+    Of each interest the longer words are given.
+    """
     caption = post.caption.casefold()
-    shared = sum(1 for interest in interests if any(w in caption for w in interest.casefold().split() if len(w) > 3))
+    shared = sum([any(word in caption for word in words) for words in interests])
     return (1.0 + shared) * (2.0 if post.likes + post.comments == 0 else 1.0)
 
 
