@@ -37,7 +37,7 @@ def test_a_setting_that_was_replaced_is_shown_where_it_is_set() -> None:
     assert (one("posts_per_day", given).value, one("posts_per_day", given).description) == (
         7, "now in FLEET_CAPS: post.per_day",
     )  # fmt: skip
-    assert one("caps", given).value == '{"post": {"gap_s": 60.0}}'
+    assert one("caps", given).value == '{"post":{"gap_s":60.0}}'
 
 
 def test_caps_in_force_are_those_of_every_action_and_say_where_they_come_from() -> None:
