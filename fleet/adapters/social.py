@@ -169,10 +169,10 @@ def social(adapter: Adapter) -> SocialAdapter:
     return cast("SocialAdapter", adapter)
 
 
-_is_social_type: dict[type, bool] = {}  # each wake asks, and a protocol's answer is slow
+_KNOWN_TYPES: dict[type, bool] = {}  # each wake asks, and isinstance is slow for a protocol
 
 
 def _is_social(adapter: Adapter) -> bool:
-    if type(adapter) not in _is_social_type:
-        _is_social_type[type(adapter)] = isinstance(adapter, SocialAdapter)
-    return _is_social_type[type(adapter)]
+    if type(adapter) not in _KNOWN_TYPES:
+        _KNOWN_TYPES[type(adapter)] = isinstance(adapter, SocialAdapter)
+    return _KNOWN_TYPES[type(adapter)]

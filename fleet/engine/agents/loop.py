@@ -5,6 +5,7 @@ Called by `fleet.engine` only. Edits by people are in `commands`.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,8 +85,13 @@ class Due(NamedTuple):
     max_interval_s: int
     autonomy: str
     config_json: str
-    """Not decoded: of most agents nobody reads it here."""
     claimed_at: datetime
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The agent's configuration. Decoded when it is read, since dispatch reads it of few agents."""
+        decoded: dict[str, Any] = json.loads(self.config_json)
+        return decoded
 
 
 class Next(NamedTuple):

@@ -51,7 +51,8 @@ def change(
     """Change what is named of an account; return whether it was stopped for refused credentials and goes on.
 
     An address at another host needs the credentials again: otherwise a person who may not read the stored ones could
-    have them sent to a host of their own. Raises NotFound, InvalidInput, Conflict for what the settings hold.
+    have them sent to a host of their own. Raises NotFound, InvalidInput, Conflict for what the settings hold, LostKey
+    for a new address of an account whose stored credentials cannot be opened.
     """
     address = None if address is None else address.strip()
     credentials = None if credentials is None else _credentials(credentials)

@@ -5,7 +5,6 @@ The mode "supervised" of agents that publish. What the scan itself does is in `s
 
 from __future__ import annotations
 
-import json
 import random
 import uuid
 from collections.abc import Mapping
@@ -45,7 +44,7 @@ class SupervisedObservation:
 
 def next_tick(deps: Deps, due: Due, _: int) -> datetime:
     """Return when an agent wakes next: at its interval, at all hours, since its owner wants the drafts by morning."""
-    interval_s = config.read(SupervisedConfig, json.loads(due.config_json)).scan_interval_s
+    interval_s = config.read(SupervisedConfig, due.config).scan_interval_s
     gap_s = max(SHORTEST_GAP_S, interval_s / deps.settings.tempo)
     return due.claimed_at + timedelta(seconds=gap_s)
 
