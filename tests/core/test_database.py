@@ -145,10 +145,14 @@ def test_who_is_called_away_from_a_statement_hears_that_and_leaves_no_connection
     def leave(*_: object) -> None:
         raise Away
 
-    def call(main: int) -> None:
+    def sleeps() -> bool:
+        # A transaction of its own each time: within one, the server answers from the same snapshot of its activity.
         with database.transaction() as tx:
-            while not tx.scalar(sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")):
-                time.sleep(0.01)
+            return bool(tx.scalar(sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")))
+
+    def call(main: int) -> None:
+        while not sleeps():
+            time.sleep(0.01)
         signal.pthread_kill(main, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, leave)
