@@ -58,7 +58,7 @@ def commands() -> list[Command]:
 @click.version_option(__version__, prog_name="fleet", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Run and steer a fleet of agents.
+    """Run and control a fleet of agents.
 
     Start everything with `fleet up`. Other commands find that fleet through its folder, or servers of your own through
     FLEET_DATABASE_URL and FLEET_BROKER_URL. Every option of a command can be set as FLEET_<COMMAND>_<OPTION>.

@@ -32,8 +32,8 @@ _STATUS: tuple[tuple[type[FleetError], int], ...] = (
 )  # fmt: skip
 
 _TITLES = {
-    400: "That cannot be read", 401: "Log in first", 403: "Not allowed", 404: "Not found", 405: "Not possible here",
-    409: "Not possible now", 412: "Changed meanwhile", 413: "Too large", 421: "Another address", 422: "That cannot be",
+    400: "Unreadable request", 401: "Log in first", 403: "Not allowed", 404: "Not found", 405: "Not possible here",
+    409: "Not possible now", 412: "Changed meanwhile", 413: "Too large", 421: "Another address", 422: "Invalid value",
     429: "Too many requests", 500: "Something broke", 503: "Not available now",
 }  # fmt: skip
 _MOST_WRONG, _LONGEST_PATH = 100, 200

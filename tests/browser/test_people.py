@@ -90,10 +90,10 @@ def test_a_person_walks_through_the_pages_without_a_reload_and_back_again(dashbo
 
 def test_a_person_pauses_the_fleet_and_lets_it_go_on(dashboard: Dashboard, fleet: Fleet, ada: str) -> None:
     ana = dashboard.person().go("/controls")
-    form = ana.page.locator("form").filter(has=ana.button("Hold back"))
+    form = ana.page.locator("form").filter(has=ana.button("Pause"))
     form.get_by_label("What").select_option(label="the whole fleet")
-    form.get_by_label("Why").fill("quiet evening")
-    ana.press("Hold back", within=form)
+    form.get_by_label("Reason").fill("quiet evening")
+    ana.press("Pause", within=form)
     held = ana.page.get_by_role("row").filter(has_text="quiet evening")
     expect(held).to_be_visible()
     assert [(hold.scope, hold.reason) for hold in fleetwide.holds(fleet.deps)] == [("fleet", "quiet evening")]
@@ -145,14 +145,14 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
     ana, ben = dashboard.person(), listening(dashboard.person("viewer").go("/"))
     ben.mark()
     ana.go("/controls")
-    ana.page.get_by_label("Why").first.fill("they all say the same")
-    ana.button("Throw the kill switch").click()
+    ana.page.get_by_label("Reason").first.fill("they all say the same")
+    ana.button("Turn on the kill switch").click()
     dialog = ana.page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     assert axe.grave_findings(ana.page) == []
     dialog.get_by_role("button", name="Cancel").click()
     assert fleetwide.holds(fleet.deps) == []
-    ana.press("Throw the kill switch")
+    ana.press("Turn on the kill switch")
     ana.see("they all say the same")
     assert [(hold.scope, hold.hold) for hold in fleetwide.holds(fleet.deps)] == [("fleet", "kill")]
     ben.see("they all say the same")  # and everybody else is told at once
@@ -160,7 +160,7 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
     perform(fleet.deps, job)
     assert (fleet.job(job).state, fleet.surface.effects) == ("ready", [])
     ana.press("Lift the kill switch")
-    expect(ana.button("Throw the kill switch")).to_be_visible()
+    expect(ana.button("Turn on the kill switch")).to_be_visible()
     assert fleetwide.holds(fleet.deps) == []
 
 
@@ -186,7 +186,7 @@ def test_a_page_that_answers_a_form_can_be_loaded_anew(dashboard: Dashboard) -> 
     ana.mark()
     ana.page.get_by_label("Name", exact=True).fill("a program")
     ana.page.get_by_label("fleet.view").check()
-    ana.press("Make the token")
+    ana.press("Create token")
     ana.see("Copy it now")
     assert ana.is_same_page
     assert ana.page.evaluate("scrollY") == 0  # the token stands at the top, the form at the bottom
@@ -242,9 +242,9 @@ def test_the_keyboard_is_enough_for_login_menu_form_and_dialog(dashboard: Dashbo
     ana.type("nobody-is-called-so", "Enter")
     ana.see("No agent matches")
     ana.go("/controls")
-    ana.tab_to("Why")
+    ana.tab_to("Reason")
     ana.type("by keyboard")
-    ana.tab_to("Throw the kill switch")
+    ana.tab_to("Turn on the kill switch")
     ana.type("Enter")
     expect(ana.page.get_by_role("dialog")).to_be_visible()
     ana.type("Escape")
@@ -252,7 +252,7 @@ def test_the_keyboard_is_enough_for_login_menu_form_and_dialog(dashboard: Dashbo
     assert fleetwide.holds(fleet.deps) == []
     ana.type("Enter")  # the focus is back on the button
     expect(ana.page.get_by_role("dialog")).to_be_visible()
-    ana.tab_to("Throw the kill switch")
+    ana.tab_to("Turn on the kill switch")
     ana.type("Enter")
     ana.see("by keyboard")
     assert len(fleetwide.holds(fleet.deps)) == 1

@@ -45,8 +45,8 @@ def test_what_no_database_takes_is_no_failure_of_ours(web: Web, fleet: Fleet, pa
 
 @pytest.mark.parametrize(("path", "title", "words"), [
     ("/no-such-page", "Not found", "There is no page at this address."), ("/agents/nobody", "Not found", "nobody"),
-    ("/jobs?state=half", "That cannot be", "“state”: "), ("/activity?before=abc", "That cannot be", "“before”: "),
-    ("/jobs/zz", "That cannot be", "is not a job id"), ("/logout", "Not possible here", "nothing to send it"),
+    ("/jobs?state=half", "Invalid value", "“state”: "), ("/activity?before=abc", "Invalid value", "“before”: "),
+    ("/jobs/zz", "Invalid value", "is not a job id"), ("/logout", "Not possible here", "nothing to send it"),
 ])  # fmt: skip
 def test_what_is_refused_is_told_in_words_and_not_in_those_of_the_protocol(
     web: Web, path: str, title: str, words: str

@@ -14,7 +14,7 @@ from fleet.features.agents import commands as agent_commands
 
 
 @click.command(cls=FleetCommand)
-@click.option("--dry-run", is_flag=True, help="Only say which steps are missing.")
+@click.option("--dry-run", is_flag=True, help="Only list the missing migrations.")
 @pass_door
 def migrate(door: Door, /, *, dry_run: bool) -> None:
     """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.

@@ -144,14 +144,14 @@ def _needs_broker(settings: Settings) -> Settings:
 @click.option("-n", "--name", default="worker", show_default=True, help="Its name in Flower, before the host's.")
 @pass_door
 def worker(door: Door, /, *, concurrency: int, name: str) -> None:
-    """Run a worker in the foreground. Any number may run; SIGTERM lets it finish first."""
+    """Run a worker in the foreground. Any number may run; on SIGTERM it finishes its jobs first."""
     _become(worker_program(_needs_broker(door.settings), name=name, concurrency=concurrency))
 
 
 @click.command(cls=FleetCommand)
 @pass_door
 def beat(door: Door) -> None:
-    """Run the metronome in the foreground. A second one does no harm."""
+    """Run Celery beat in the foreground. A second one does no harm."""
     _become(beat_program(_needs_broker(door.settings)))
 
 

@@ -15,14 +15,14 @@ from fleet.cli.frame.interrupts import restore_ctrl_c
 from fleet.cli.frame.options import SPAN
 from fleet.core.errors import Unavailable
 
-_EVERY = click.option("--every", type=SPAN, help="Again and again with this pause, e.g. 1s, until Ctrl-C.")
+_EVERY = click.option("--every", type=SPAN, help="Repeat at this interval, e.g. 1s, until Ctrl-C.")
 
 
 @click.command(cls=FleetCommand)
 @_EVERY
 @pass_door
 def dispatch(door: Door, /, *, every: timedelta | None) -> None:
-    """Wake the agents that are due. Any number may run, beside beat too."""
+    """Wake the agents that are due. Any number may run, also beside beat."""
     from fleet.engine.dispatch import dispatch as wake
 
     def once() -> str:
@@ -36,7 +36,7 @@ def dispatch(door: Door, /, *, every: timedelta | None) -> None:
 @_EVERY
 @pass_door
 def sweep(door: Door, /, *, every: timedelta | None) -> None:
-    """Pick up what killed workers and lost messages left lying. Any number may run."""
+    """Recover the ticks and jobs of killed workers and lost messages. Any number may run."""
     from fleet.engine.sweep import sweep as pick_up
 
     def once() -> str:

@@ -118,16 +118,14 @@ def page_options(default: int) -> Callable[[F], F]:
     """Add --limit and --offset."""
 
     def add(command: F) -> F:
-        command = click.option("--offset", type=click.IntRange(0, 2**31), default=0, help="Leave out so many first.")(
-            command
-        )
+        command = click.option("--offset", type=click.IntRange(0, 2**31), default=0, help="Rows to skip.")(command)
         limit = click.IntRange(1, LARGEST_PAGE)
-        return click.option("--limit", type=limit, default=default, show_default=True, help="Show so many.")(command)
+        return click.option("--limit", type=limit, default=default, show_default=True, help="Number of rows.")(command)
 
     return add
 
 
 def before_option(metavar: str, type_: click.ParamType[Any] | type, *,
-                  words: str = "Show what comes below this one in the list.") -> Callable[[F], F]:  # fmt: skip
+                  words: str = "Only rows after this one.") -> Callable[[F], F]:  # fmt: skip
     """Add --before, the way down a long list: a page costs the same however far down it is."""
     return click.option("--before", metavar=metavar, type=type_, default=None, help=words)

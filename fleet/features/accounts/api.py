@@ -105,7 +105,7 @@ class StopIn(Body):
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
 def list_accounts(deps: TheDeps) -> AccountList:
-    """Return all accounts, that of the settings first."""
+    """Return all accounts; the account of the settings comes first."""
     return AccountList(items=[_out(one) for one in queries.listed(deps)])
 
 
@@ -136,13 +136,13 @@ def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Edit
 
 @router.delete("/{name}", status_code=204)
 def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
-    """Forget an account through which no agent acts, and its credentials."""
+    """Delete an account that no agent uses, and its credentials."""
     commands.remove(deps, name, by=who.by)
 
 
 @router.put("/{name}/credentials")
 def set_credentials(deps: TheDeps, name: Name, *, body: CredentialsIn, who: Editor) -> CredentialsOut:
-    """Replace the credentials. An account that was stopped for refused ones goes on."""
+    """Replace the credentials. An account that was stopped because they were refused resumes."""
     credentials = body.credentials.get_secret_value()
     return CredentialsOut(resumed=commands.change(deps, name, by=who.by, credentials=credentials))
 
@@ -155,19 +155,19 @@ def stop_account(deps: TheDeps, name: Name, *, body: StopIn, who: Stopper) -> Mo
 
 @router.post("/{name}/resume")
 def resume_account(deps: TheDeps, name: Name, *, who: Stopper) -> MovedOut:
-    """Let an account go on, and the jobs that waited for it."""
+    """Resume an account and its waiting jobs."""
     return MovedOut(changed=commands.resume(deps, name, by=who.by))
 
 
 @router.put("/{name}/agents/{agent}")
 def assign_agent(deps: TheDeps, name: Name, agent: AgentName, *, who: Editor) -> MovedOut:
-    """Let an agent act through an account, too."""
+    """Assign an agent to an account."""
     return MovedOut(changed=commands.assign(deps, name, agent, by=who.by))
 
 
 @router.delete("/{name}/agents/{agent}")
 def unassign_agent(deps: TheDeps, name: Name, agent: AgentName, *, who: Editor) -> MovedOut:
-    """Let an agent act through an account no more."""
+    """Remove an agent from an account."""
     return MovedOut(changed=commands.unassign(deps, name, agent, by=who.by))
 
 

@@ -20,13 +20,13 @@ _STYLES = {"active": "green", "stopped": "yellow", "lost": "bold red"}
 _name = click.argument("name", type=TextType(60))
 _agents = click.argument("agents", nargs=-1, required=True, type=TextType(60))
 _limit = click.option(
-    "--writes-per-minute", type=click.IntRange(0, 1_000_000), help="Most writes of all agents in a minute; 0: no limit."
+    "--writes-per-minute", type=click.IntRange(0, 1_000_000), help="Most writes per minute of all agents; 0: no limit."
 )
 
 
 @click.group(cls=FleetGroup)
 def accounts() -> None:
-    """Keep accounts at outside systems: who the agents are there, and with which credentials.
+    """Manage accounts at outside systems: addresses, credentials and limits.
 
     The account of FLEET_GALLERY_URL and FLEET_SERVICE_TOKEN is there from the beginning. A refused token stops its
     account and no other.
@@ -83,12 +83,12 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 
 @accounts.command()
 @_name
-@click.option("--adapter", type=TextType(40), default="floimg", show_default=True, help="Which kind of system it is.")
+@click.option("--adapter", type=TextType(40), default="floimg", show_default=True, help="Kind of system.")
 @click.option("--address", type=TextType(500), required=True, help="Where it is, e.g. https://gallery.example.org.")
 @_limit
 @pass_door
 def add(door: Door, /, *, name: str, adapter: str, address: str, writes_per_minute: int | None) -> None:
-    """Create an account. Its credentials are asked for, or read from standard input."""
+    """Create an account. Asks for the credentials, or reads them from standard input."""
     from fleet.accounts.service import NewAccount
     from fleet.adapters import registry as adapters
     from fleet.features.accounts import commands
@@ -104,7 +104,7 @@ def add(door: Door, /, *, name: str, adapter: str, address: str, writes_per_minu
 @_name
 @pass_door
 def set_token(door: Door, /, *, name: str) -> None:
-    """Replace the credentials of an account, and let it go on if the ones before were refused."""
+    """Replace the credentials of an account; resume it if the old ones were refused."""
     from fleet.features.accounts import commands, queries
 
     queries.get(door.deps, name)
@@ -116,10 +116,10 @@ def set_token(door: Door, /, *, name: str) -> None:
 @_name
 @click.option("--address", type=TextType(500), help="Where it is.")
 @click.option(
-    "--credentials", is_flag=True, help="Ask for its credentials, too; an address at another host needs them."
+    "--credentials", is_flag=True, help="Also ask for new credentials; an address at another host needs them."
 )
 @_limit
-@click.option("--no-limits", is_flag=True, help="Take the limits of the settings.")
+@click.option("--no-limits", is_flag=True, help="Use the limits of the settings.")
 @pass_door
 def change(
     door: Door, /, *, name: str, address: str | None, credentials: bool, writes_per_minute: int | None, no_limits: bool
@@ -144,10 +144,10 @@ def change(
     )
 )  # fmt: skip
 @_name
-@click.option("--reason", type=REASON, default="", help="Why; shown with the account.")
+@click.option("--reason", type=REASON, default="", help="Reason; shown with the account.")
 @pass_door
 def stop(door: Door, /, *, name: str, reason: str) -> None:
-    """Stop an account: the jobs of its agents wait, at other accounts they go on."""
+    """Stop an account: its jobs wait; other accounts continue."""
     from fleet.features.accounts import commands
 
     stopped = commands.stop(door.deps, name, by=door.by, reason=reason)
@@ -160,7 +160,7 @@ def stop(door: Door, /, *, name: str, reason: str) -> None:
 @_name
 @pass_door
 def resume(door: Door, /, *, name: str) -> None:
-    """Let an account go on, and the jobs that waited for it."""
+    """Resume an account and its waiting jobs."""
     from fleet.features.accounts import commands
 
     resumed = commands.resume(door.deps, name, by=door.by)
@@ -172,7 +172,7 @@ def resume(door: Door, /, *, name: str) -> None:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
-    """Forget an account through which no agent acts, and its credentials (asks)."""
+    """Delete an account that no agent uses, and its credentials (asks)."""
     from fleet.features.accounts import commands, queries
 
     queries.get(door.deps, name)
@@ -186,7 +186,7 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
 @_agents
 @pass_door
 def assign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
-    """Let AGENTS act through an account, too: their accounts take turns."""
+    """Assign AGENTS to an account; an agent's accounts take turns."""
     from fleet.features.accounts import commands
 
     for agent in agents:
@@ -199,7 +199,7 @@ def assign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
 @_agents
 @pass_door
 def unassign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
-    """Let AGENTS act through an account no more; the system is asked to remove them."""
+    """Remove AGENTS from an account, and from its system."""
     from fleet.features.accounts import commands
 
     for agent in agents:

@@ -78,7 +78,7 @@ class Now(BaseModel):
 
 @router.get("")
 def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery, Query()]) -> EventPage:
-    """Return a page of what happened, newest first."""
+    """Return a page of events, newest first."""
     agent_id = lookup.agent_id(deps.db, which.agent)
     found = activity_queries.latest(
         deps, name=None if agent_id is None else str(agent_id), job_id=which.job, subjects=which.subject,
@@ -92,7 +92,7 @@ def list_activity(deps: TheDeps, who: Viewer, *, which: Annotated[ActivityQuery,
 
 @router.get("/after")
 def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> Following:
-    """Return what happened after a position, in order: nothing is missed, and nothing is told twice."""
+    """Return the events after a position, in order, without gaps or repeats."""
     position = positions.read(which.after)
     found = activity_queries.read_after(deps, position, exclude=withheld(who), limit=which.limit)
     return Following(items=_views(deps, found), next=positions.written(found[-1].position if found else position))
@@ -100,7 +100,7 @@ def follow(deps: TheDeps, who: Viewer, *, which: Annotated[After, Query()]) -> F
 
 @router.get("/position", dependencies=[needs(Permission.FLEET_VIEW)])
 def position_now(deps: TheDeps) -> Now:
-    """Return the position after which only what is yet to come will be read."""
+    """Return the position of the latest event."""
     return Now(position=positions.written(activity_queries.tail(deps)))
 
 

@@ -41,15 +41,15 @@ _LOOK_EVERY_S = 0.5
 )
 @click.option("--agent", "name", type=AGENT, help="Only of this agent (username or id).")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-@click.option("--since", type=SPAN, help="Only what happened since, e.g. 30m, 2h, 7d.")
-@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new events, until Ctrl-C.")
+@click.option("--since", type=SPAN, help="Only events since, e.g. 30m, 2h, 7d.")
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Only events before this one.")
 @page_options(50)
 @json_option
 @pass_door
 def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], follow: bool, since: timedelta | None,
              before: int | None, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
-    """Show what happened, the newest last.
+    """Show events, newest last.
 
     With --json a page of events, newest first; with --json --follow one event a line, as they come. -v tells thoughts.
     """
@@ -84,14 +84,14 @@ def activity(door: Door, /, *, name: str | None, subjects: tuple[str, ...], foll
 
 @click.command("activity", cls=FleetCommand)
 @click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new events.")
 @click.option("--subject", "subjects", multiple=True, help="Only this subject; job.* stands for all of jobs.")
-@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Show what happened before this one.")
+@before_option("EVENT", click.IntRange(1, LARGEST_ID), words="Only events before this one.")
 @page_options(50)
 @json_option
 @click.pass_context
 def activity_of_agent(ctx: click.Context, /, *, name: str, **options: Any) -> None:
-    """Show what one agent did, oldest first."""
+    """Show the events of one agent, oldest first."""
     ctx.invoke(activity, name=name, **options)
 
 

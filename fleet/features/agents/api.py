@@ -151,7 +151,7 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
 @router.post("", status_code=201)
 def create(deps: TheDeps, response: Response, *, body: AgentIn,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Agent:  # fmt: skip
-    """Make an idle agent; `start` sets it going."""
+    """Create an idle agent; `start` starts it."""
     new = agent_commands.draft(
         deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by, kind=body.kind
     )
@@ -176,7 +176,7 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
 
 @router.get("/{name}", dependencies=[needs(Permission.AGENTS_VIEW)])
 def show(deps: TheDeps, response: Response, *, name: AgentName) -> Agent:
-    """Return one agent. Its `ETag` is what `If-Match` wants when it is changed."""
+    """Return one agent. Send its `ETag` as `If-Match` to change it."""
     return _told(lookup.agent(deps.db, name), response)
 
 
@@ -196,5 +196,5 @@ def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentCha
 
 @router.delete("/{name}", status_code=204)
 def delete(deps: TheDeps, *, name: AgentName, who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> None:
-    """Stop and hide an agent, and have its account on the surface removed. Its history stays."""
+    """Delete an agent and its account on the surface. Its history stays."""
     agent_commands.delete(deps, name, by=who.by)

@@ -72,35 +72,35 @@ def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
 
 @router.post("/stop")
 def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
-    """Stop every agent that is not idle, or those of one persona, and call off what they had not begun."""
+    """Stop every agent that is not idle, or those of one persona, and cancel their jobs that have not started."""
     return Count(count=bulk.act_on_all(deps, BulkAction.STOP, persona_id=body.persona, by=who.by))
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def start(deps: TheDeps, *, name: AgentName) -> MovedOut:
-    """Set an agent going."""
+    """Start an agent."""
     return MovedOut(changed=agent_commands.start(deps, name))
 
 
 @router.post("/{name}/pause")
 def pause(deps: TheDeps, *, name: AgentName, body: AgentPauseIn, who: Controller) -> MovedOut:
-    """Let an agent rest until somebody resumes it."""
+    """Pause an agent until somebody resumes it."""
     return MovedOut(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
 
 
 @router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def resume(deps: TheDeps, *, name: AgentName) -> MovedOut:
-    """Let a paused agent and its waiting jobs go on."""
+    """Resume a paused agent and its waiting jobs."""
     return MovedOut(changed=agent_commands.resume(deps, name))
 
 
 @router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def stop(deps: TheDeps, *, name: AgentName) -> MovedOut:
-    """Send an agent home and call off what it had not begun."""
+    """Stop an agent and cancel its jobs that have not started."""
     return MovedOut(changed=agent_commands.stop(deps, name))
 
 
 @router.post("/{name}/trigger", status_code=202)
 def trigger(deps: TheDeps, *, name: AgentName, body: Trigger, who: Controller) -> Woken:
-    """Wake an agent now, perhaps for one action. It goes through the same ledger, caps and switches as every tick."""
+    """Wake an agent now, for one action or for any. Caps, pauses and the kill switch apply as in every tick."""
     return taken(Woken, agent_commands.trigger(deps, name, action=body.action, by=who.by))

@@ -80,7 +80,7 @@ def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Q
 
 @router.get("/{tick_no}")
 def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> WholeDecision:
-    """Return one decision with all that the agent saw."""
+    """Return one decision with all its inputs."""
     agent = lookup.agent(deps.db, name, include_deleted=True)
     row = decisions.decision(deps, str(agent.id), tick_no)
     return taken(
@@ -91,7 +91,7 @@ def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Who
 
 @router.get("/{tick_no}/replay", responses={409: {}})
 def replay(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> ReplayOut:
-    """Decide once more from what was recorded; nothing follows from it."""
+    """Repeat a decision from its recorded inputs, without effects."""
     agent = lookup.agent(deps.db, name, include_deleted=True)
     then, now = decisions.replay_decision(deps, str(agent.id), tick_no)
     told_then, told_now = decided_for(who, agent, then) or {}, decided_for(who, agent, now) or {}

@@ -35,7 +35,7 @@ FEATURE = Feature(
             run="fleet.features.approvals.cli:approvals",
             section="Act",
             order=70,
-            help="List, show and decide what agents ask for.",
+            help="List, show and decide approval requests.",
         ),
     ),
     checks=(

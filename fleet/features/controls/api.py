@@ -71,13 +71,13 @@ class Thrown(BaseModel):
 
 @router.get("", dependencies=[needs(Permission.CONTROLS_VIEW)])
 def list_holds(deps: TheDeps) -> Holds:
-    """Return every hold in force."""
+    """Return all pauses in force."""
     return Holds(items=[taken(HoldOut, one) for one in control_commands.holds(deps)])
 
 
 @router.post("/pause")
 def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
-    """Hold a scope back; false if it was held as long already."""
+    """Pause a scope; false if it is paused as long already."""
     span = None if body.for_s is None else timedelta(seconds=body.for_s)
     done = control_commands.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
     return MovedOut(changed=done)
@@ -85,18 +85,18 @@ def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
 
 @router.post("/resume")
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
-    """Let a scope go on, and the jobs that waited for it."""
+    """Resume a scope and its waiting jobs."""
     return MovedOut(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
 
 
 @router.post("/kill")
 def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permission.CONTROLS_KILL)]) -> Thrown:
-    """Throw the kill switch: no write of an agent begins any more."""
+    """Turn on the kill switch: no agent starts another outside write."""
     changed, in_flight = control_commands.throw_kill_switch(deps, by=who.by, reason=body.reason)
     return Thrown(changed=changed, in_flight=in_flight)
 
 
 @router.post("/lift")
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
-    """Lift the kill switch and set the waiting jobs going."""
+    """Turn off the kill switch and resume waiting jobs."""
     return MovedOut(changed=control_commands.lift_kill_switch(deps, by=who.by))

@@ -45,13 +45,13 @@ def _remote(options: Options) -> Mapping[str, Any]:
 )
 @_SCOPE
 @_KEY
-@click.option("--for", "for_", type=SPAN, help="For so long, e.g. 30m, 2h; until resumed if left out.")
-@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@click.option("--for", "for_", type=SPAN, help="Duration, e.g. 30m, 2h; until resumed if left out.")
+@click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
 @pass_door
 def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str) -> None:
-    """Hold back SCOPE: the fleet, or the surface, account, persona, agent or kind of action named by KEY.
+    """Pause SCOPE: the fleet, or the surface, account, persona, agent or kind of action named by KEY.
 
-    What is at work ends; nothing new begins. Waiting jobs wait and lose no attempt.
+    Running jobs end; no new job starts. Waiting jobs lose no attempt.
     """
     paused = control_commands.pause(door.deps, scope, key_of(scope, key), by=door.by, reason=reason, for_=for_)
     what = _what(scope, key)
@@ -67,7 +67,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 @_KEY
 @pass_door
 def resume(door: Door, /, *, scope: str, key: str | None) -> None:
-    """Let SCOPE go on, and the jobs that waited for it."""
+    """Resume SCOPE and its waiting jobs."""
     resumed = control_commands.resume(door.deps, scope, key_of(scope, key), by=door.by)
     door.say(f"{_what(scope, key)} {'goes on' if resumed else 'was not paused'}.")
 
@@ -101,10 +101,10 @@ def kill_switch() -> None:
         already="The kill switch was on already. Writes under way: {in_flight}.",
     )
 )
-@click.option("--reason", type=REASON, default="", help="Why; shown until it is lifted.")
+@click.option("--reason", type=REASON, default="", help="Reason; shown until it is turned off.")
 @pass_door
 def on(door: Door, /, *, reason: str) -> None:
-    """Stop all writes of agents, at once and without asking. Webhooks and notices still report it."""
+    """Stop all writes of agents at once, without a question. Webhooks and notices still report it."""
     thrown, in_flight = control_commands.throw_kill_switch(door.deps, by=door.by, reason=reason)
     flying = (
         f" {in_flight} write{'' if in_flight == 1 else 's'} had begun before and may still land." if in_flight else ""
@@ -124,7 +124,7 @@ def on(door: Door, /, *, reason: str) -> None:
 @yes_option
 @pass_door
 def off(door: Door, /, *, yes: bool) -> None:
-    """Allow writes again and set the waiting jobs going."""
+    """Allow writes again and resume waiting jobs."""
     door.confirm("Lift the kill switch, so that agents write again?", yes=yes)
     lifted = control_commands.lift_kill_switch(door.deps, by=door.by)
     door.say("The kill switch is off." if lifted else "The kill switch was not on.")
@@ -142,7 +142,7 @@ def off(door: Door, /, *, yes: bool) -> None:
 @json_option
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
-    """Say whether it is on, and what else is held back."""
+    """Show whether it is on, and all pauses."""
     holds = control_commands.holds(door.deps)
     thrown = next((hold for hold in holds if hold.hold == "kill"), None)
     if as_json:

@@ -27,7 +27,7 @@ FEATURE = Feature(
             run="fleet.features.controls.cli:pause",
             section="Act",
             order=110,
-            help="Hold back the fleet, a surface, an account, a persona, an agent or a kind.",
+            help="Pause the fleet, a surface, an account, a persona, an agent or a kind.",
         ),
         Command(
             name="resume", run="fleet.features.controls.cli:resume", section="Act", order=120, help="Let it go on."

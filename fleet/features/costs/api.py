@@ -93,7 +93,7 @@ class More(Body):
 
 @router.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> CostsOut:
-    """Return what calls to models cost, summed; days in order, anything else dearest first."""
+    """Return the cost of model calls by group; days in order, other groups by cost."""
     found = cost_commands.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
     return CostsOut(
         since=found.since, sums=[taken(SumOut, one) for one in found.sums], total_microusd=found.total,
@@ -104,7 +104,7 @@ def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> CostsOut:
 
 @budgets.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def list_budgets(deps: TheDeps) -> Budgets:
-    """Return every budget as it stands now."""
+    """Return all budgets with their current use."""
     return Budgets(items=[taken(BudgetOut, one) for one in cost_commands.budgets(deps)])
 
 
@@ -117,13 +117,13 @@ def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: Ne
 
 @budgets.delete("/{scope}/{key}/{period}", status_code=204)
 def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: Editor) -> None:
-    """Lift a limit."""
+    """Remove a budget."""
     cost_commands.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
 
 
 @budgets.post("/{scope}/{key}/{period}/allow")
 def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> BudgetOut:
-    """Let a scope spend more in its current period; the limit itself stays."""
+    """Raise a budget for its current period; the limit itself stays."""
     name = _name(scope, key)
     return taken(
         BudgetOut, cost_commands.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)

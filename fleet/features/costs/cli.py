@@ -42,9 +42,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _whom(command: F) -> F:
     """Add the options that say whom a budget covers; without one it is the fleet's."""
     for option in (
-        click.option("--provider", metavar="NAME", help="Of this provider of words, e.g. anthropic."),
-        click.option("--persona", type=PERSONA, help="Of all agents with this persona."),
-        click.option("--agent", type=AGENT, help="Of this agent (username or id)."),
+        click.option("--provider", metavar="NAME", help="Budget of this model provider, e.g. anthropic."),
+        click.option("--persona", type=PERSONA, help="Budget of all agents with this persona."),
+        click.option("--agent", type=AGENT, help="Budget of this agent (username or id)."),
     ):
         command = option(command)
     return command
@@ -59,19 +59,19 @@ def _scope(whom: dict[str, str | None]) -> tuple[Scope, str | None]:
 
 
 _PERIOD = click.option("--period", type=click.Choice([str(period) for period in Period]), default="day",
-                       show_default=True, help="The budget of a day or of a month (UTC).")  # fmt: skip
+                       show_default=True, help="Per day or per month (UTC).")  # fmt: skip
 
 
 @click.command(cls=FleetCommand)
 @click.option(
-    "--by", type=click.Choice([str(by) for by in SpendingBy]), default="day", show_default=True, help="Sum by this."
+    "--by", type=click.Choice([str(by) for by in SpendingBy]), default="day", show_default=True, help="Group by."
 )
-@click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Show so many rows.")
+@click.option("--since", type=SPAN, default="7d", show_default=True, help="Period up to now.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=31, show_default=True, help="Number of rows.")
 @json_option
 @pass_door
 def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool) -> None:
-    """Show what calls to models cost, how today will end, and the budgets.
+    """Show the costs of model calls, a forecast for today, and the budgets.
 
     Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
     """
@@ -121,7 +121,7 @@ def _sum(one: CallSum, names: dict[str, str]) -> dict[str, Any]:
 
 @click.group(cls=FleetGroup)
 def budgets() -> None:
-    """List, set, raise and lift budgets.
+    """List, set, raise and remove budgets.
 
     A call that might not fit is not made; nothing else stops. The next model writes if its call fits, else the
     personas' grammar, or nobody until the period is over (FLEET_LLM_WHEN_SPENT).
@@ -134,7 +134,7 @@ def budgets() -> None:
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
-    """List the budgets with what is spent, set aside and left."""
+    """List budgets with amounts spent, reserved and left."""
     found = cost_commands.budgets(door.deps)
     if as_json:
         door.json({"items": [_budget(one) for one in found]})
@@ -150,7 +150,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @_PERIOD
 @pass_door
 def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None:
-    """Limit what the fleet, or one agent, persona or provider, may spend in a period, in dollars."""
+    """Set a budget of the fleet, or of an agent, persona or provider, in dollars per period."""
     scope, name = _scope(whom)
     cost_commands.set_budget(door.deps, scope, name, Period(period), amount, by=door.by)
     door.say(_sentence(f"{whose(scope, name)} may spend {dollars(amount)} a {period}."))
@@ -160,11 +160,11 @@ def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None
 @click.argument("amount", type=Amount())
 @_whom
 @_PERIOD
-@click.option("--reason", type=REASON, default="", help="Why; kept with the decision.")
+@click.option("--reason", type=REASON, default="", help="Reason; kept with the decision.")
 @yes_option
 @pass_door
 def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **whom: str | None) -> None:
-    """Let the fleet, or one agent, persona or provider, spend so many dollars more in its current period only."""
+    """Raise a budget by AMOUNT dollars for its current period."""
     (scope, name), span = _scope(whom), Period(period)
     door.confirm(f"Let {whose(scope, name)} spend {dollars(amount)} more {span.now}?", yes=yes)
     left = cost_commands.allow(door.deps, scope, name, span, amount, by=door.by, reason=reason).left_microusd
@@ -176,7 +176,7 @@ def allow(door: Door, /, *, amount: int, period: str, reason: str, yes: bool, **
 @_PERIOD
 @pass_door
 def remove(door: Door, /, *, period: str, **whom: str | None) -> None:
-    """Lift a limit."""
+    """Remove a budget."""
     scope, name = _scope(whom)
     cost_commands.remove_budget(door.deps, scope, name, Period(period), by=door.by)
     door.say(_sentence(f"{whose(scope, name)} has no {Period(period).each} limit any more."))

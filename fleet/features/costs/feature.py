@@ -51,7 +51,7 @@ FEATURE = Feature(
             run="fleet.features.costs.cli:budgets",
             section="Act",
             order=100,
-            help="List, set, raise and lift budgets.",
+            help="List, set, raise and remove budgets.",
         ),
     ),
     sweeps=("fleet.features.costs.budget_guard:charge_abandoned",),

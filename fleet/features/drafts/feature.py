@@ -53,14 +53,14 @@ FEATURE = Feature(
             run="fleet.features.drafts.cli:drafts",
             section="Act",
             order=40,
-            help="List, show and decide what supervised agents propose.",
+            help="List, show and decide the drafts of supervised agents.",
         ),
         Command(
             name="scan",
             run="fleet.features.drafts.cli:scan",
             section="Act",
             order=50,
-            help="Let a supervised agent look at its feed now.",
+            help="Have a supervised agent scan its feed now.",
         ),
     ),
     jobs=(

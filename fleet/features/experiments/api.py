@@ -104,7 +104,7 @@ def list_experiments(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Exp
 @router.get("/{experiment}", dependencies=[needs(Permission.FLEET_VIEW)])
 def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
          which: Annotated[ResultsQuery, Query()]) -> ResultsOut:  # fmt: skip
-    """Return what came of an experiment so far."""
+    """Return the results of an experiment so far."""
     found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
     return taken(
         ResultsOut, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]

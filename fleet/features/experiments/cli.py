@@ -31,7 +31,7 @@ _STYLES = {EffectVerdict.MORE: "green", EffectVerdict.LESS: "red"}
 
 @click.group(cls=FleetGroup)
 def experiments() -> None:
-    """Show what is tried out, and what came of it.
+    """Show experiments and their results.
 
     FLEET_EXPERIMENTS switches experiments on: names of shipped ones or paths to files, separated by commas.
     """
@@ -41,7 +41,7 @@ def experiments() -> None:
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
-    """List the experiments: those that are on, shipped ones, and those of which results are left."""
+    """List experiments: active ones, shipped ones, and those with results."""
     found = trials.standings(door.deps)
     if as_json:
         door.json({"items": [_standing(one) for one in found]})
@@ -68,11 +68,11 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.option("--after", "age", type=click.Choice([str(age) for age in AGES_H]), default="24", show_default=True,
               help="Hours after the post.")  # fmt: skip
 @click.option("--by", "whose", type=click.Choice([str(whose) for whose in Whose]),
-              help="Whose likes and comments count; people's where the surface tells them apart.")  # fmt: skip
+              help="Whose likes and comments count; those of people where the surface distinguishes.")  # fmt: skip
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool) -> None:
-    """Show what an experiment's variants got, and whether they differ."""
+    """Show the results of an experiment's variants, and whether they differ."""
     found = trials.results(door.deps, name, age_h=int(age), whose=Whose(whose) if whose else None)
     if as_json:
         door.json(_results(found))

@@ -30,7 +30,7 @@ FEATURE = Feature(
             run="fleet.features.experiments.cli:experiments",
             section="Look",
             order=50,
-            help="Show what is tried out, and what came of it.",
+            help="Show experiments and their results.",
         ),
     ),
     jobs=(

@@ -116,7 +116,7 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
 
 @router.get("/{job_id}")
 def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
-    """Return one job with what it carries and every attempt at it."""
+    """Return one job with its payload and all its attempts."""
     row, attempts = job_commands.show_job(deps, str(job_id))
     names = lookup.names(deps.db, [row.agent_id])
     return taken(
@@ -127,7 +127,7 @@ def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Pe
 
 @router.post("/{job_id}/retry")
 def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
-    """Make a waiting job due at once; one that may be out, once it has settled."""
+    """Make a waiting job due now; a job of unknown outcome, once it has settled."""
     job_commands.retry_job(deps, str(job_id))
     return show(deps, job_id=job_id, who=who)
 
@@ -135,6 +135,6 @@ def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(P
 @router.post("/{job_id}/cancel")
 def cancel(deps: TheDeps, *, job_id: uuid.UUID,
            who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:  # fmt: skip
-    """Call off a job that nobody has begun."""
+    """Cancel a job that has not started."""
     job_commands.cancel_job(deps, str(job_id), by=who.by)
     return show(deps, job_id=job_id, who=who)

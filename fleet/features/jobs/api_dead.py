@@ -78,7 +78,7 @@ def reasons(deps: TheDeps) -> Reasons:
 
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) -> JobPage:
-    """Return a page of dead letters, the latest first."""
+    """Return a page of dead letters, newest first."""
     wanted = _filter(deps, which)
     with which.continued():
         found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
@@ -89,7 +89,7 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
 
 @router.post("/replay")
 def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> Count:
-    """Bring dead letters back to life, each with its own idempotency key; one that may have been sent is looked for."""
+    """Replay dead letters, each with its own idempotency key; a write of unknown outcome is probed first."""
     number = job_commands.replay_dead(
         deps, _named(deps, body), by=who.by, allow_stale=body.allow_stale, limit=body.limit
     )
@@ -98,7 +98,7 @@ def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> Count:
 
 @router.post("/discard")
 def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
-    """Put dead letters away for good; their rows stay, as cancelled jobs."""
+    """Discard dead letters; their rows stay as cancelled jobs."""
     return Count(count=job_commands.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
 
 

@@ -52,8 +52,8 @@ def filters(command: F) -> F:
         (
             click.option("--agent", type=AGENT, help="Only of this agent (username or id)."),
             click.option("--kind", "kinds", type=_KINDS, multiple=True, help="Only of this kind; may be repeated."),
-            click.option("--older-than", type=SPAN, help="Only those that ended (or were made) before, e.g. 2h, 7d."),
-            click.option("--newer-than", type=SPAN, help="Only those that ended (or were made) since, e.g. 30m."),
+            click.option("--older-than", type=SPAN, help="Only jobs that ended (or were created) before, e.g. 2h, 7d."),
+            click.option("--newer-than", type=SPAN, help="Only jobs that ended (or were created) since, e.g. 30m."),
         )
     ):
         command = option(command)
@@ -149,7 +149,7 @@ def _when(row: ListedJob, now: datetime) -> str:
 @json_option
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
-    """Show one job with every attempt at it."""
+    """Show one job with all its attempts."""
     row, attempts = job_commands.show_job(door.deps, prefix)
     tell(door, row, attempts, as_json=as_json)
 
@@ -199,7 +199,7 @@ def _facts(row: JobRow, names: Names, now: datetime) -> list[tuple[str, object]]
 @click.argument("prefix", metavar="JOB")
 @pass_door
 def retry(door: Door, /, *, prefix: str) -> None:
-    """Make a waiting job due at once."""
+    """Make a waiting job due now."""
     job_id = job_commands.retry_job(door.deps, prefix)
     door.say(f"Job {str(job_id)[:ID_CHARS]} is due now.")
 
@@ -208,6 +208,6 @@ def retry(door: Door, /, *, prefix: str) -> None:
 @click.argument("prefix", metavar="JOB")
 @pass_door
 def cancel(door: Door, /, *, prefix: str) -> None:
-    """Call off a job that nobody has begun."""
+    """Cancel a job that has not started."""
     job_id = job_commands.cancel_job(door.deps, prefix, by=door.by)
     door.say(f"Job {str(job_id)[:ID_CHARS]} is called off.")

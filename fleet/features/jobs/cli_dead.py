@@ -77,7 +77,7 @@ def _remote(options: Options) -> Mapping[str, Any]:
 @json_option
 @pass_door
 def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
-    """List dead letters, the last to die first."""
+    """List dead letters, newest first."""
     rows, total = job_commands.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
     if as_json:
         names = lookup.names(door.deps.db, [row.agent_id for row in rows])
@@ -106,7 +106,7 @@ def _show(door: Door, rows: Sequence[ListedJob]) -> None:
 @json_option
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
-    """Show one dead letter with every attempt at it."""
+    """Show one dead letter with all its attempts."""
     row, attempts = job_commands.show_job(door.deps, prefix)
     if row.state != JobState.DEAD:
         raise Conflict(f"Job {row.id} is {row.state}, not dead.", fix="`fleet jobs show` shows any job.")
@@ -116,12 +116,12 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 @dead.command(remote=Call("POST", "/dead/replay", body=_remote, done="Replayed {count}.", asks="Replay these?"))
 @_filters
 @_LIMIT
-@click.option("--allow-stale", is_flag=True, help="Also those whose time has passed.")
+@click.option("--allow-stale", is_flag=True, help="Also expired ones.")
 @click.option("--dry-run", is_flag=True, help="Only show which ones.")
 @yes_option
 @pass_door
 def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: bool, **options: Any) -> None:
-    """Bring dead letters back to life.
+    """Replay dead letters.
 
     Each keeps its id, and so its idempotency key, and gets a new count of attempts. One that may have been sent is
     looked for before it is sent again. Messages that no task understands stay dead.
@@ -155,7 +155,7 @@ def _replayable(row: ListedJob, *, allow_stale: bool) -> bool:
 @yes_option
 @pass_door
 def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **options: Any) -> None:
-    """Put dead letters away for good; their rows stay."""
+    """Discard dead letters; their rows stay."""
     which = _chosen(door, options)
     rows, total = job_commands.list_jobs(door.deps, which, limit=limit)
     if dry_run:

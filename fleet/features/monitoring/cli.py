@@ -20,7 +20,7 @@ PORT = 9464
 @click.option("--once", is_flag=True, help="Print them once instead; counters begin at 0.")
 @pass_door
 def metrics(door: Door, /, *, host: str, port: int, once: bool) -> None:
-    """Serve the fleet's numbers to Prometheus, in the foreground.
+    """Serve metrics for Prometheus, in the foreground.
 
     They come from the ledger and the broker at each scrape, and an answer comes even while both are away.
     """

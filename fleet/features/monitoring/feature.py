@@ -14,7 +14,7 @@ FEATURE = Feature(
             run="fleet.features.monitoring.cli:metrics",
             section="Run",
             order=130,
-            help="Serve the fleet's numbers to Prometheus, in the foreground.",
+            help="Serve metrics for Prometheus, in the foreground.",
         ),
     ),
 )

@@ -37,7 +37,7 @@ class StatusOut(BaseModel):
 
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
 def status(deps: TheDeps) -> StatusOut:
-    """Return the fleet at a glance."""
+    """Return the state of the fleet."""
     found = fleet_status.read(deps)
     by_status = Counter(dict.fromkeys(AgentStatus, 0))
     for (_, name), number in found.agents.items():

@@ -29,7 +29,7 @@ _LATE_S = 10.0
 @json_option
 @pass_door
 def status(door: Door, /, *, as_json: bool) -> None:
-    """Show the fleet at a glance: agents, queues, lateness, dead letters, holds."""
+    """Show the state of the fleet: agents, queues, lateness, dead letters, pauses."""
     seen = fleet_status.read(door.deps)
     if as_json:
         door.json(_data(seen, door.settings))

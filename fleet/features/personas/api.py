@@ -94,7 +94,7 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
 def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
-    """Return one persona and its week as the clocks of its zone have it."""
+    """Return one persona and its week in local time."""
     one = personas_of(deps).get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
     week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))

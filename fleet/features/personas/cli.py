@@ -26,7 +26,7 @@ _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
 
 @click.group(cls=FleetGroup)
 def persona() -> None:
-    """Show, check and draw personas."""
+    """Show and check personas."""
 
 
 def _library(door: Door) -> Library:
@@ -120,7 +120,7 @@ def _hours(windows: tuple[tuple[int, int], ...]) -> str:
 @json_option
 @pass_door
 def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:
-    """Say what is wrong with the persona files of FOLDER, or of the fleet."""
+    """Check the persona files of FOLDER, or of the fleet."""
     problems = personas.check(
         folder if folder is not None else paths.given(door.home).of(PersonasSettings).personas_dir
     )
@@ -139,7 +139,7 @@ def check(door: Door, /, *, folder: Path | None, as_json: bool) -> None:
 @json_option
 @pass_door
 def schedule(door: Door, /, *, persona_id: str, as_json: bool) -> None:
-    """Draw a persona's week, hour by hour, on its own clocks."""
+    """Draw a persona's week, hour by hour, in local time."""
     from fleet.engine.schedule import week
 
     one, now = _library(door).get(persona_id), clock.now()

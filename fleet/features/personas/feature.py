@@ -28,7 +28,7 @@ FEATURE = Feature(
             run="fleet.features.personas.cli:persona",
             section="Look",
             order=30,
-            help="Show, check and draw personas.",
+            help="Show and check personas.",
         ),
     ),
     completions={"persona": "fleet.features.personas.cli:complete"},

@@ -26,7 +26,7 @@ _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
 
 @click.group(cls=FleetGroup)
 def secrets() -> None:
-    """Keep keys of models and surfaces, encrypted in the database.
+    """Manage the keys of models and surfaces, encrypted in the database.
 
     What the environment says wins. Whatever is kept is read by all workers within half a minute.
     """
@@ -35,7 +35,7 @@ def secrets() -> None:
 @secrets.command()
 @pass_door
 def init(door: Door, /) -> None:
-    """Make the file of keys in the fleet's home, if there is none; `fleet up` does it too."""
+    """Create the key file in the fleet's home, if there is none; `fleet up` does so, too."""
     from fleet.cli.frame import paths as homes
 
     settings = homes.given(door.home)
@@ -51,7 +51,7 @@ def init(door: Door, /) -> None:
 @click.argument("name")
 @pass_door
 def set_(door: Door, /, *, name: str) -> None:
-    """Keep a secret, e.g. anthropic_api_key. Its value is asked for, or read from standard input."""
+    """Store a secret, e.g. anthropic_api_key. Asks for the value, or reads it from standard input."""
     name = keys.name_of(door.settings, name)
     value = _value(door, name)
     database = _database(door)
@@ -81,7 +81,7 @@ def _value(door: Door, name: str) -> str:
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
-    """List names and times, and whether each can be opened; no part of a value."""
+    """List names, times and whether each secret can be opened; never a value."""
     found = keys.listed(_database(door), door.settings)
     if as_json:
         door.json({"items": [_data(one) for one in found]})
@@ -109,7 +109,7 @@ def _data(one: ListedSecret) -> dict[str, Any]:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
-    """Forget a secret (asks)."""
+    """Delete a secret (asks)."""
     door.confirm(f"Forget {name}?", yes=yes)
     door.say(f"{keys.remove(_database(door), name, by=door.by)} is forgotten.")
 
@@ -118,7 +118,7 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
 @click.option("--print", "for_environment", is_flag=True, help="Print it, for FLEET_SECRET_KEYS.")
 @pass_door
 def new_key(door: Door, /, *, for_environment: bool) -> None:
-    """Make a key that seals from now on; the older ones still open.
+    """Create the key that seals from now on; older keys still open.
 
     It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
     """
@@ -135,7 +135,7 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 @secrets.command()
 @pass_door
 def rotate(door: Door) -> None:
-    """Seal everything with the first key. Can be repeated; does all of it or nothing."""
+    """Seal all secrets with the first key, in one transaction."""
     done = keys.rotate(_database(door), door.settings, by=door.by, resealers=registry.current().parts("resealers"))
     if done:
         door.say(f"Sealed anew: {', '.join(done)}. Older keys are needed for older backups only.")

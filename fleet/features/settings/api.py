@@ -33,5 +33,5 @@ class SettingsOut(BaseModel):
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
 def settings(deps: TheDeps) -> SettingsOut:
-    """Return how this process is set."""
+    """Return the settings of this process."""
     return SettingsOut(items=[taken(SettingOut, one) for one in configuration.look(deps)])

@@ -91,7 +91,7 @@ class MadeInvitation(OneInvitation):
 
 @router.get("/users", dependencies=[_MAY_LOOK])
 def users(deps: TheDeps) -> Users:
-    """Return everybody who may come in."""
+    """Return all users."""
     return Users(items=[taken(OneUser, one) for one in accounts.list_users(deps)])
 
 
@@ -103,7 +103,7 @@ def user(deps: TheDeps, name: Name) -> OneUser:
 
 @router.patch("/users/{name}")
 def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> MovedOut:
-    """Give a user another role; they have to log in again."""
+    """Change a user's role; the user must log in again."""
     return MovedOut(changed=accounts.change_role(deps, name, body.role, by=who))
 
 
@@ -116,7 +116,7 @@ def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONL
 
 @router.delete("/users/{name}", status_code=204)
 def remove(deps: TheDeps, who: Editor, name: Name) -> None:
-    """Let a user in no more. The name is not given again."""
+    """Delete a user. The name cannot be used again."""
     accounts.remove_user(deps, name, by=who)
 
 
@@ -128,12 +128,12 @@ def invitations(deps: TheDeps) -> Invitations:
 
 @router.post("/invitations", status_code=201)
 def invite(request: Request, deps: TheDeps, who: Editor, body: NewInvitation) -> MadeInvitation:
-    """Make a link that lets one person join."""
+    """Create an invitation link for one user."""
     key, made = inviting.invite(deps, body.role, by=who, for_=timedelta(hours=body.hours))
     return taken(MadeInvitation, made, link=inviting.link(address_of_ours(request), key))
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204)
 def withdraw(deps: TheDeps, who: Editor, invitation_id: uuid.UUID) -> None:
-    """Let an invitation open nothing any more."""
+    """Revoke an invitation."""
     inviting.withdraw_invitation(deps, invitation_id, by=who)

@@ -51,7 +51,7 @@ class AuditQuery(Paging):
 
 @router.get("", dependencies=[needs(Permission.AUDIT_VIEW)])
 def audit(deps: TheDeps, *, which: Annotated[AuditQuery, Query()]) -> Lines:
-    """Return a page of the log."""
+    """Return a page of the audit log."""
     wanted = AuditFilter(which.actor, which.action, which.target, which.since, which.until)
     found = accounts.audit_page(deps, wanted, limit=which.one_more, before=which.place(cursors.number))
     lines, following = which.page(found, lambda one: one.id)

@@ -24,6 +24,6 @@ class Me(BaseModel):
 
 @router.get("")
 def me(who: Annotated[Principal, needs(Permission.OWN_ACCOUNT)]) -> Me:
-    """Return who asks."""
+    """Return the caller."""
     allowed = [one for one in Permission if who.may(one)]
     return Me(name=who.name, role=who.role, via=who.via, permissions=allowed)

@@ -53,18 +53,18 @@ class MadeToken(BaseModel):
 
 @router.get("")
 def tokens(deps: TheDeps, who: Own) -> Tokens:
-    """Return one's own tokens."""
+    """Return the caller's tokens."""
     return Tokens(items=[taken(OneToken, one) for one in accounts.list_tokens(deps, who.name)])
 
 
 @router.post("", status_code=201)
 def issue(deps: TheDeps, who: Own, body: NewToken) -> MadeToken:
-    """Make a token that may do no more than whoever asks for it."""
+    """Create a token whose permissions do not exceed the caller's."""
     for_ = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
     return MadeToken(token=accounts.issue_token(deps, who.name, body.name, body.scopes, for_, by=who))
 
 
 @router.delete("/{token_id}", status_code=204)
 def revoke(deps: TheDeps, who: Own, token_id: uuid.UUID) -> None:
-    """Let one of one's own tokens, and those that it made, open nothing any more."""
+    """Revoke one of the caller's tokens, and those created with it."""
     accounts.revoke_token(deps, token_id, by=who)

@@ -23,7 +23,7 @@ _REVOKE = click.option("--revoke-tokens", is_flag=True, help="Revoke the user's 
 
 @click.group(cls=FleetGroup)
 def users() -> None:
-    """Create, invite, list, change and remove users of the dashboard and the API."""
+    """Create, invite, list, change and delete users of the dashboard and the API."""
 
 
 @users.command(cls=FleetCommand)
@@ -32,7 +32,7 @@ def users() -> None:
 @_STDIN
 @pass_door
 def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None:
-    """Make a user. The password is asked for, or read from standard input; it never stands on the command line."""
+    """Create a user. Asks for the password, or reads it from standard input."""
     from fleet.access import Role
     from fleet.features.users import service as accounts
 
@@ -42,11 +42,11 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 
 @users.command(cls=FleetCommand)
 @click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
-@click.option("--expires", type=SPAN, default="24h", show_default=True, help="How long the link works; 7d at most.")
+@click.option("--expires", type=SPAN, default="24h", show_default=True, help="How long the link is valid; at most 7d.")
 @json_option
 @pass_door
 def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
-    """Print a link with which one person chooses a name and a password. It works once and is not kept."""
+    """Print an invitation link: one person chooses a name and a password. It works once."""
     from fleet.access import Role
     from fleet.cli.frame import json_output, paths
     from fleet.features.users import invite as inviting
@@ -89,7 +89,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.argument("role", type=_ROLE)
 @pass_door
 def role_(door: Door, /, *, name: str, role: str) -> None:
-    """Give a user another role. Their sessions end; tokens stay, and may what the new role may."""
+    """Change a user's role. Sessions end; tokens stay, with the permissions of the new role."""
     from fleet.access import Role
     from fleet.features.users import service as accounts
 
@@ -103,7 +103,7 @@ def role_(door: Door, /, *, name: str, role: str) -> None:
 @_REVOKE
 @pass_door
 def password(door: Door, /, *, name: str, password_stdin: bool, revoke_tokens: bool) -> None:
-    """Give a user another password, asked for or read from standard input. Their sessions end."""
+    """Change a user's password; asks for it, or reads it from standard input. All sessions end."""
     from fleet.features.users import service as accounts
 
     accounts.get_user(door.deps, name.lower())
@@ -130,7 +130,7 @@ def logout(door: Door, /, *, name: str, revoke_tokens: bool) -> None:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
-    """Let a user in no more (asks). Sessions and tokens end at once, and the name is not given again."""
+    """Delete a user (asks). Sessions and tokens end at once; the name cannot be used again."""
     from fleet.features.users import service as accounts
 
     accounts.get_user(door.deps, name.lower())

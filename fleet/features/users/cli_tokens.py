@@ -22,7 +22,7 @@ _ALL = "all"
 
 @click.group(cls=FleetGroup)
 def tokens() -> None:
-    """Create, list and revoke tokens, with which programs use the API.
+    """Create, list and revoke API tokens.
 
     A token may do what its scopes say, as far as its user's role goes. Scopes are the permissions of docs/access.md.
     """
@@ -30,16 +30,16 @@ def tokens() -> None:
 
 @tokens.command(cls=FleetCommand)
 @click.argument("name", type=TextType(60))
-@click.option("--user", required=True, help="Whose role it has.")
+@click.option("--user", required=True, help="User whose role it has.")
 @click.option("--scope", "scopes", multiple=True, required=True,
-              help=f"What it may do, e.g. agents.view; may be repeated. {_ALL}: whatever the role may.")  # fmt: skip
-@click.option("--expires", type=SPAN, default="90d", show_default=True, help="How long it works.")
-@click.option("--no-expiry", is_flag=True, help="It works until it is revoked.")
+              help=f"Permission, e.g. agents.view; may be repeated. {_ALL}: all of the role.")  # fmt: skip
+@click.option("--expires", type=SPAN, default="90d", show_default=True, help="How long it is valid.")
+@click.option("--no-expiry", is_flag=True, help="Valid until it is revoked.")
 @json_option
 @pass_door
 def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expires: timedelta, no_expiry: bool,
            as_json: bool) -> None:  # fmt: skip
-    """Print a new token. It is shown this once, and only its digest is kept."""
+    """Create and print a token. It is shown only once."""
     from fleet.access import Permission
     from fleet.cli.frame import json_output
     from fleet.features.users import service as accounts
@@ -54,11 +54,11 @@ def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expi
 
 
 @tokens.command("list", cls=FleetCommand)
-@click.option("--user", help="Only this user's.")
+@click.option("--user", help="Only tokens of this user.")
 @json_option
 @pass_door
 def list_(door: Door, /, *, user: str | None, as_json: bool) -> None:
-    """List tokens: whose, what they may do, how long and how lately used; never their text."""
+    """List tokens: user, scopes, expiry and last use; never their text."""
     from fleet.core import clock
     from fleet.features.users import service as accounts
 
@@ -98,7 +98,7 @@ def _state(token: Token) -> str:
 @yes_option
 @pass_door
 def revoke(door: Door, /, *, token_id: uuid.UUID, yes: bool) -> None:
-    """Let a token, and those that it made, open nothing any more (asks). `fleet tokens list` shows the ids."""
+    """Revoke a token and those created with it (asks). `fleet tokens list` shows the ids."""
     from fleet.features.users import service as accounts
 
     door.confirm("Lock out whatever uses this token, or one that it made?", yes=yes)

@@ -122,7 +122,7 @@ def list_hooks(deps: TheDeps, who: Looker) -> HookList:
 
 @router.post("", status_code=201)
 def create(body: NewHook, deps: TheDeps, who: Editor) -> Created:
-    """Make a webhook; its secret is in this answer and in no other."""
+    """Create a webhook; only this response contains its secret."""
     made = hooks.create(deps, body.wanted(), by=who.by)
     return Created(**_hook(made.subscription, who).model_dump(), secret=made.secret)
 
@@ -141,25 +141,25 @@ def change(hook: uuid.UUID, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
 
 @router.delete("/{hook}", status_code=204)
 def remove(hook: uuid.UUID, deps: TheDeps, who: Editor) -> None:
-    """Forget a webhook and the list of its deliveries."""
+    """Delete a webhook and its list of deliveries."""
     hooks.remove(deps, hook, by=who.by)
 
 
 @router.put("/{hook}/active")
 def switch(hook: uuid.UUID, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
-    """Switch a webhook on, for what happens from now on, or off."""
+    """Enable a webhook for events from now on, or disable it."""
     return MovedOut(changed=hooks.switch(deps, hook, on=body.active, by=who.by))
 
 
 @router.post("/{hook}/rotate")
 def rotate(hook: uuid.UUID, deps: TheDeps, who: Editor) -> SecretOut:
-    """Give a webhook another secret; the one before signs for another day, too."""
+    """Rotate a webhook's secret; the old secret signs for one more day, too."""
     return SecretOut(secret=hooks.rotate(deps, hook, by=who.by))
 
 
 @router.post("/{hook}/test", status_code=202)
 def test(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Sent:
-    """Send a receiver an event of no meaning; the answer is in the list of deliveries."""
+    """Send a test event to a webhook; the list of deliveries shows the response."""
     return Sent(job=hooks.test(deps, hook, by=who.by))
 
 
@@ -174,7 +174,7 @@ def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[Delivery
 
 @router.post("/{hook}/replay")
 def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> ReplayedOut:
-    """Send again whatever of a webhook has failed for good, a thousand at most."""
+    """Send failed deliveries of a webhook again, at most a thousand."""
     return ReplayedOut(number=hooks.replay_failed(deps, hook, by=who.by))
 
 

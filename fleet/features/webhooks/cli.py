@@ -27,7 +27,7 @@ _hook = click.argument("hook", metavar="HOOK")
 
 @click.group(cls=FleetGroup)
 def hooks() -> None:
-    """Tell others what happens in the fleet: signed events, sent to an address of theirs.
+    """Manage webhooks: signed events, sent to an address.
 
     HOOK is the id of a webhook, or the first four or more characters of it.
     """
@@ -40,7 +40,7 @@ hooks.add_command(sources)
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
-    """List the webhooks and how they stand."""
+    """List webhooks with their state."""
     found = verbs.listed(door.deps)
     if as_json:
         door.json({"items": [_data(one) for one in found]})
@@ -57,10 +57,10 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @hooks.command()
 @click.argument("url")
 @click.argument("subjects", nargs=-1, required=True)
-@click.option("--description", type=TextType(200), default="", help="What people read in lists.")
+@click.option("--description", type=TextType(200), default="", help="Description in lists.")
 @pass_door
 def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str) -> None:
-    """Make a webhook: an https address, and the subjects that it is told of, e.g. job.done 'agent.*'."""
+    """Create a webhook: an https address and subjects, e.g. job.done 'agent.*'."""
     from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 
     made = verbs.create(door.deps, SubscriptionFields(url, subjects, description), by=door.by)
@@ -96,7 +96,7 @@ def show(door: Door, /, *, hook: str, as_json: bool) -> None:
 @_hook
 @pass_door
 def test(door: Door, /, *, hook: str) -> None:
-    """Send the receiver an event of no meaning, also while the webhook is off."""
+    """Send a test event, also while the webhook is disabled."""
     found = verbs.get(door.deps, hook)
     job_id = verbs.test(door.deps, found.id, by=door.by)
     door.say(f"Job {str(job_id)[:8]} tells {found.name}; `fleet hooks show {str(found.id)[:8]}` has its answer.")
@@ -107,7 +107,7 @@ def test(door: Door, /, *, hook: str) -> None:
 @yes_option
 @pass_door
 def rotate(door: Door, /, *, hook: str, yes: bool) -> None:
-    """Make a new secret. The one before signs too for another day, so that the receiver can change over."""
+    """Rotate the secret. The old one signs for one more day, too."""
     found = verbs.get(door.deps, hook)
     door.confirm(f"Make a new secret for {found.name}?", yes=yes)
     secret = verbs.rotate(door.deps, found.id, by=door.by)
@@ -119,7 +119,7 @@ def rotate(door: Door, /, *, hook: str, yes: bool) -> None:
 @_hook
 @pass_door
 def on(door: Door, /, *, hook: str) -> None:
-    """Switch a webhook on: it is told of what happens from now on."""
+    """Enable a webhook for events from now on."""
     _switch(door, hook, on=True)
 
 
@@ -127,7 +127,7 @@ def on(door: Door, /, *, hook: str) -> None:
 @_hook
 @pass_door
 def off(door: Door, /, *, hook: str) -> None:
-    """Switch a webhook off: what waits for it is let be."""
+    """Disable a webhook; waiting deliveries are skipped."""
     _switch(door, hook, on=False)
 
 
@@ -135,7 +135,7 @@ def off(door: Door, /, *, hook: str) -> None:
 @_hook
 @pass_door
 def replay(door: Door, /, *, hook: str) -> None:
-    """Send again whatever has failed for good."""
+    """Send failed deliveries again."""
     found = verbs.get(door.deps, hook)
     number = verbs.replay_failed(door.deps, found.id, by=door.by)
     tried = "1 delivery is tried again." if number == 1 else f"{number} deliveries are tried again."
@@ -147,7 +147,7 @@ def replay(door: Door, /, *, hook: str) -> None:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, hook: str, yes: bool) -> None:
-    """Forget a webhook and the list of its deliveries."""
+    """Delete a webhook and its list of deliveries."""
     found = verbs.get(door.deps, hook)
     door.confirm(f"Remove the webhook {found.name}?", yes=yes)
     verbs.remove(door.deps, found.id, by=door.by)

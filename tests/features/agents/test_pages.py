@@ -308,7 +308,7 @@ def test_what_runs_the_fleet_itself_can_be_stopped_and_not_deleted(web: Web) -> 
     ana = web.browser("owner")
     page = ana.get("/agents/fleet_hooks").text
     assert "/agents/fleet_hooks/delete" not in page and "/agents/fleet_hooks/stop" in forms(page)
-    assert "What it wants to do" not in page
+    assert "Action weights" not in page
     sent = ana.post("/agents/fleet_hooks/delete")
     assert sent.status_code == 409 and "Webhooks runs the fleet itself" in sent.text
     assert status(web, "fleet_hooks") == "running"
@@ -601,7 +601,7 @@ def test_a_decision_tells_its_jobs_and_is_decided_again(web: Web) -> None:
     assert "asked to post by web:ana" in page
     assert "1 post in its feed" in page
     again = vic.get(f"/agents/ada_1/decisions/{number}").text
-    assert "the same comes out" in again and "What differs" not in again
+    assert "the same comes out" in again and "Differences" not in again
     assert "A harbour &lt;script&gt;" in again.replace("&#34;", '"')
     web.fleet.sql("""UPDATE ticks SET outcome = jsonb_set(outcome, '{thought}', '"I was other."')""")
     again = vic.get(f"/agents/ada_1/decisions/{number}").text
@@ -758,7 +758,7 @@ def test_personas_tell_how_many_live_by_them(web: Web) -> None:
     assert usernames(page) == ["ai_1", "ai_2"]
     assert "Active every day; at its best 20–24, 00–04" in page
     assert "impossible materials" in page
-    examples = page.partition("How it speaks")[2].partition("</ul>")[0]
+    examples = page.partition("<h2>Voice")[2].partition("</ul>")[0]
     assert examples.count("<li>") == 4
     assert examples in vic.get("/personas/ai_artist").text  # the same ones each time
 

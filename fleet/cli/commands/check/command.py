@@ -20,7 +20,7 @@ _SIGNS = {CheckLevel.OK: "✓", CheckLevel.WARN: "!", CheckLevel.FAIL: "✗"}
 @json_option
 @pass_door
 def check(door: Door, /, *, as_json: bool) -> None:
-    """Say what is wrong with settings, models, database, broker, gallery, workers and beat, and the fix.
+    """Find problems of settings, models, database, broker, gallery, workers and beat, and name their fixes.
 
     Exit code 1 when anything fails; warnings do not count.
     """

@@ -19,16 +19,16 @@ _FILE = PathType(dir_okay=False, path_type=Path)
 def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]:
     """Add an option that names a port; 0 asks for any free one, as leaving it out does."""
     return click.option(*names, type=click.IntRange(0, 65_535), callback=lambda _ctx, _param, port: port or None,
-                        envvar=envvar, help=f"Of {of}; any free one if 0 or left out.")  # fmt: skip
+                        envvar=envvar, help=f"Port of {of}; 0 or none: any free port.")  # fmt: skip
 
 
 @click.command(cls=FleetCommand)
 @click.option("--agents", type=click.IntRange(0, 100_000), default=12, show_default=True,
-              help="At least so many; missing ones are made and started.")  # fmt: skip
+              help="Least number of agents; missing ones are created and started.")  # fmt: skip
 @click.option("--tempo", type=click.FloatRange(0, 1000, min_open=True), envvar="FLEET_TEMPO",
-              help="How much faster than life the fleet lives; 1 is real time.")  # fmt: skip
+              help="How many times faster than real time the fleet runs; 1 is real time.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
-@click.option("--concurrency", type=click.IntRange(1, 500), default=8, show_default=True, help="Threads in each.")
+@click.option("--concurrency", type=click.IntRange(1, 500), default=8, show_default=True, help="Threads per worker.")
 @click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed makes the same agents.")  # fmt: skip
 @_port("--port", "--gallery-port", "gallery_port", of="the gallery", envvar="FLEET_GALLERY_PORT")
@@ -38,16 +38,16 @@ def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]
 @_port("--postgres-port", of="the embedded database", envvar="FLEET_POSTGRES_PORT")
 @_port("--broker-port", "valkey_port", of="the embedded broker", envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"])
 @click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
-              help="Of the gallery's database, if it is not to be one beside Fleet's.")  # fmt: skip
-@click.option("--web/--no-web", "with_web", default=True, help="Serve the dashboard too, or not.")
-@click.option("--flower/--no-flower", "with_flower", default=True, help="Run Flower too, or not.")
-@click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Serve metrics to Prometheus too, or not.")
+              help="URL of the gallery's database; by default a database beside Fleet's.")  # fmt: skip
+@click.option("--web/--no-web", "with_web", default=True, help="Also serve the dashboard.")
+@click.option("--flower/--no-flower", "with_flower", default=True, help="Also run Flower.")
+@click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Also serve metrics for Prometheus.")
 @click.option("--record", "llm_record", type=_FILE, metavar="FILE", envvar="FLEET_LLM_RECORD",
-              help="Add every text that is written to this file.")  # fmt: skip
+              help="Append every written text to this file.")  # fmt: skip
 @click.option("--replay", "llm_replay", type=_FILE, metavar="FILE", envvar="FLEET_LLM_REPLAY",
-              help="Take every text from such a file and ask no model.")  # fmt: skip
+              help="Take every text from a recorded file; call no model.")  # fmt: skip
 @click.option("--faults", default="", metavar="SPEC",
-              help="Faults that the gallery plays, e.g. error=0.05,drop=0.02; docs/cli.md lists them.")  # fmt: skip
+              help="Faults of the gallery, e.g. error=0.05,drop=0.02; docs/cli.md lists them.")  # fmt: skip
 @pass_door
 def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_replay: Path | None, **options: Any) -> None:
     """Run a whole fleet in this terminal, until Ctrl-C.

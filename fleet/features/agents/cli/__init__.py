@@ -59,8 +59,8 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
 @click.option("--status", type=click.Choice([str(status) for status in AgentStatus]), help="Only with this status.")
 @click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
 @click.option("--kind", type=_KINDS, help="Only of this kind.")
-@click.option("--find", "text", help="Only those whose name or username holds this.")
-@click.option("--deleted", is_flag=True, help="Deleted ones too.")
+@click.option("--find", "text", help="Only those whose name or username contains this.")
+@click.option("--deleted", is_flag=True, help="Also deleted agents.")
 @page_options(20)
 @json_option
 @pass_door
@@ -129,7 +129,7 @@ def _next(row: AgentRow, now: datetime) -> str:
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
-    """Show one agent: who it is, how it behaves, what it did."""
+    """Show one agent: character, settings and totals."""
     row = lookup.agent(door.deps.db, name, include_deleted=True)
     found = [summary(door.deps, row) for summary in registry.load_all(one.agent_summary for one in registry.current())]
     if as_json:
@@ -175,7 +175,7 @@ for _command in registry.load_all(ref for one in registry.current() for ref in o
     )
 )
 @click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("--inputs", is_flag=True, help="With --json: also all that the agent saw.")
+@click.option("--inputs", is_flag=True, help="With --json: also the inputs.")
 @page_options(20)
 @json_option
 @pass_door

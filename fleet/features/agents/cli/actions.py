@@ -81,10 +81,10 @@ def _character(command: F) -> F:
             metavar="KEY=VALUE",
             multiple=True,
             callback=_pairs,
-            help="A setting of its kind; may be repeated.",
+            help="Setting of its kind; may be repeated.",
         ),
-        click.option("--name", "display_name", type=TextType(100), help="What people see."),
-        click.option("--persona", "persona_id", type=PERSONA, help="Its archetype, and with it its schedule."),
+        click.option("--name", "display_name", type=TextType(100), help="Shown name."),
+        click.option("--persona", "persona_id", type=PERSONA, help="Persona, and with it the schedule."),
         *(
             click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
             for action in registry.current().default_weights
@@ -108,8 +108,8 @@ def _character(command: F) -> F:
     show_default=True,
     help="The kind of agent.",
 )
-@click.option("--surface", type=TextType(40), help="Where it acts; floimg if left out.")
-@click.option("--account", type=TextType(40), help="The account through which it acts (`fleet accounts list`).")
+@click.option("--surface", type=TextType(40), help="Surface; floimg if left out.")
+@click.option("--account", type=TextType(40), help="Its account (`fleet accounts list`).")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
 def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, kind: str,
@@ -144,9 +144,9 @@ def _mode_settings(command: F) -> F:
     options = {
         "scan_interval_s": click.option(
             "--scan-every", "scan_interval_s", type=SPAN, callback=lambda *given: _seconds(given[-1]),
-            help="Supervised: how often it looks at its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h.",
+            help="Supervised: how often it scans its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h.",
         ),
-        "scans": click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it looks at all."),
+        "scans": click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it scans its feed."),
         "audience": click.option(
             "--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees."
         ),
@@ -155,7 +155,7 @@ def _mode_settings(command: F) -> F:
             help="Supervised: whether it sees what agents wrote.",
         ),
         "draft_days": click.option(
-            "--draft-days", type=click.IntRange(1, 90), help="Supervised: how long its drafts wait."
+            "--draft-days", type=click.IntRange(1, 90), help="Supervised: days until its drafts expire."
         ),
     }  # fmt: skip
     for setting in reversed([*options]):
@@ -175,7 +175,7 @@ def _seconds(span: timedelta | None) -> int | None:
 @_mode_settings
 @pass_door
 def edit(door: Door, /, *, name: str, display_name: str | None, config: Mapping[str, str], **given: Any) -> None:
-    """Change an agent; what is not named stays."""
+    """Change the named settings of an agent."""
     changes = {field: [*value] if isinstance(value, tuple) else value for field, value in _given(given).items()}
     if display_name is not None:
         changes["name"] = display_name
@@ -192,9 +192,9 @@ def edit(door: Door, /, *, name: str, display_name: str | None, config: Mapping[
 @yes_option
 @pass_door
 def delete(door: Door, /, *, name: str, yes: bool) -> None:
-    """Stop and hide an agent, and have its account removed.
+    """Delete an agent and its account at the surface.
 
-    Its history stays; its username is never given again.
+    Its history stays; its username cannot be used again.
     """
     agent = lookup.agent(door.deps.db, name)
     door.confirm(f"Delete {agent.name} ({agent.username}) and its account on {agent.surface}?", yes=yes)
@@ -206,17 +206,17 @@ def delete(door: Door, /, *, name: str, yes: bool) -> None:
 @_AGENTS
 @pass_door
 def start(door: Door, /, *, names: tuple[str, ...]) -> None:
-    """Set agents going that are idle or failed."""
+    """Start idle or failed agents."""
     for name in names:
         door.say(f"{name} {'lives now' if agent_commands.start(door.deps, name) else 'was running already'}.")
 
 
 @_command("pause", remote=_each("pause", "{names} is paused.", "{names} was not running.", {"reason": "reason"}))
 @_AGENTS
-@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
 @pass_door
 def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
-    """Let running agents rest until somebody resumes them."""
+    """Pause running agents until somebody resumes them."""
     for name in names:
         paused = agent_commands.pause(door.deps, name, by=door.by, reason=reason)
         door.say(f"{name} {'is paused' if paused else 'was not running'}.")
@@ -226,7 +226,7 @@ def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
 @_AGENTS
 @pass_door
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
-    """Let paused agents and their waiting jobs go on."""
+    """Resume paused agents and their waiting jobs."""
     for name in names:
         door.say(f"{name} {'goes on' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
 
@@ -235,7 +235,7 @@ def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
 @_AGENTS
 @pass_door
 def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
-    """Send agents home and call off what they had not begun."""
+    """Stop agents and cancel their jobs that have not started."""
     for name in names:
         door.say(f"{name} {'is idle now' if agent_commands.stop(door.deps, name) else 'was idle already'}.")
 
@@ -250,7 +250,7 @@ def start_all(door: Door, /, *, persona_id: str | None) -> None:
 
 @_command("pause-all", remote=Call("POST", "/agents/pause", body={**_WHO, "reason": "reason"}, done="Paused {count}."))
 @_ONE_PERSONA
-@click.option("--reason", type=REASON, default="", help="Why; shown with the pause.")
+@click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
 @pass_door
 def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
     """Pause every running agent."""
@@ -272,7 +272,7 @@ def resume_all(door: Door, /, *, persona_id: str | None) -> None:
 @yes_option
 @pass_door
 def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
-    """Stop every agent that is not idle and call off what they had not begun."""
+    """Stop every agent that is not idle and cancel their jobs that have not started."""
     whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
     door.confirm(f"Stop {whom}?", yes=yes)
     door.say(f"Stopped {_everyone(door, BulkAction.STOP, persona_id)}.")

@@ -25,7 +25,7 @@ _STYLES = {"-": "red", "+": "green"}
 @json_option
 @pass_door
 def replay(door: Door, /, *, name: str, tick_no: int, as_json: bool) -> None:
-    """Decide tick TICK of an agent again and compare.
+    """Repeat the decision of tick TICK of an agent, and compare.
 
     Changes nothing. Exit code 0 when the same comes out; 1 when not: the rules have changed since.
     """

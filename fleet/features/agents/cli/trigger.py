@@ -19,12 +19,12 @@ _ACTIONS = tuple(dict.fromkeys(name for kind in registry.current().agents.values
     remote=Call("POST", "/agents/{name}/trigger", body={"action": "action"}, done="It wakes, at tick {tick_no}."),
 )
 @click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("--action", type=click.Choice(_ACTIONS), help="What it shall do; its own choice if left out.")
+@click.option("--action", type=click.Choice(_ACTIONS), help="Action; by default the agent chooses.")
 @pass_door
 def trigger(door: Door, /, *, name: str, action: str | None) -> None:
     """Wake one agent now, even an idle one.
 
-    It decides through the same ledger, caps and switches as ever, only ahead of the others.
+    Caps, pauses and the kill switch apply as in every tick; its tick goes before the others.
     """
     key = agent_commands.trigger(door.deps, name, action=action, by=door.by)
     door.say(f"{name} wakes now, at its tick {key.tick_no}; `fleet agents decisions {name}` shows what it decides.")

@@ -130,7 +130,7 @@ def whole_request(request: Request, record: list[ApprovalDecision]) -> WholeRequ
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -> ApprovalPage:
-    """Return a page of requests, newest first."""
+    """Return a page of approval requests, newest first."""
     wanted = RequestFilter(tuple(which.state), which.resource or None, lookup.agent_id(deps.db, which.agent))
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
@@ -140,13 +140,13 @@ def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -
 
 @router.get("/{request_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def show(deps: TheDeps, *, request_id: uuid.UUID) -> WholeRequest:
-    """Return a request with what it would change and the record of what was decided about it."""
+    """Return an approval request with its changes and its decisions."""
     return whole_request(*approving.show(deps, str(request_id)))
 
 
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
-    """Approve requests, or say of each why not."""
+    """Approve requests; each that fails returns its own error."""
     return api_decisions.each(
         body.ids,
         lambda one: approving.approve(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
@@ -155,7 +155,7 @@ def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes
 
 @router.post("/reject")
 def reject_some(deps: TheDeps, *, body: IdsToReject, who: Decider) -> Outcomes:
-    """Reject requests, or say of each why not."""
+    """Reject requests; each that fails returns its own error."""
     return api_decisions.each(
         body.ids,
         lambda one: approving.reject(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
@@ -164,37 +164,37 @@ def reject_some(deps: TheDeps, *, body: IdsToReject, who: Decider) -> Outcomes:
 
 @router.post("/withdraw")
 def withdraw_some(deps: TheDeps, *, body: IdsToWithdraw, who: Decider) -> Outcomes:
-    """Take requests back, or say of each why not."""
+    """Withdraw requests; each that fails returns its own error."""
     return api_decisions.each(body.ids, lambda one: approving.withdraw(deps, [one], person_of(who), body.reason))
 
 
 @router.post("/{request_id}/approve")
 def approve(deps: TheDeps, *, request_id: uuid.UUID, body: Approve, who: Decider) -> DecidedOut:
-    """Approve a request. What follows from it happens with the last approval that was missing."""
+    """Approve a request. The last missing approval applies the change."""
     return api_decisions.one(approving.approve(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/reject")
 def reject(deps: TheDeps, *, request_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
-    """Reject a request, for a reason from which whoever asked learns."""
+    """Reject a request, with a reason for its author."""
     return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/withdraw")
 def withdraw(deps: TheDeps, *, request_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
-    """Take a request back."""
+    """Withdraw a request."""
     return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
 
 
 @router.patch("/{request_id}")
 def edit(deps: TheDeps, *, request_id: uuid.UUID, body: NewPayload, who: Decider) -> WholeRequest:
-    """Replace what is to be approved; earlier approvals are void."""
+    """Edit the payload of a request; earlier approvals become void."""
     approving.edit(deps, request_id, body.payload, person_of(who), body.reason, revision=body.revision)
     return whole_request(*approving.show(deps, str(request_id)))
 
 
 @router.post("/{request_id}/revise", status_code=202)
 def revise(deps: TheDeps, *, request_id: uuid.UUID, body: Instructions, who: Decider) -> WholeRequest:
-    """Send a request back to whoever made its payload, with instructions."""
+    """Return a request to its author, with instructions."""
     approving.revise(deps, request_id, body.instructions, person_of(who))
     return whole_request(*approving.show(deps, str(request_id)))

@@ -28,14 +28,12 @@ _PENDING = ("pending",)
 _NAME = TextType(100)
 _REQUEST = click.argument("prefix", metavar="REQUEST")
 _REQUESTS = click.argument("prefixes", metavar="REQUEST...", nargs=-1, required=True)
-revision_option = click.option(
-    "--revision", type=click.IntRange(1), help="Only if it is still this one: what you have seen."
-)
+revision_option = click.option("--revision", type=click.IntRange(1), help="Only if this is still the current revision.")
 
 
 @click.group(cls=FleetGroup)
 def approvals() -> None:
-    """List, show and decide what agents ask for.
+    """List, show and decide approval requests.
 
     REQUEST is an id or its first characters, four at least. Nobody decides about what they asked for themselves.
     """
@@ -43,7 +41,7 @@ def approvals() -> None:
 
 def who(command: F) -> F:
     """Add the option that says in whose name a decision is made."""
-    words = "In whose name; yours if left out. FLEET_ROLES_OF gives people their roles."
+    words = "Name of the person who decides; yours if left out. FLEET_ROLES_OF gives roles."
     return click.option("--as", "name", metavar="NAME", type=_NAME, help=words)(command)
 
 
@@ -70,9 +68,9 @@ def person(door: Door, name: str | None) -> Person:
 )
 @click.option("--all", "every", is_flag=True, help="In any state.")
 @click.option("--resource", metavar="NAME", help="Only about this resource, e.g. draft or job.")
-@click.option("--agent", type=AGENT, help="Only what this agent asks for (username or id).")
+@click.option("--agent", type=AGENT, help="Only requests of this agent (username or id).")
 @before_option("REQUEST", str)
-@click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True, help="Show so many.")
+@click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True, help="Number of rows.")
 @json_option
 @pass_door
 def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | None, agent: str | None,
@@ -102,7 +100,7 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, resource: str | 
 @json_option
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
-    """Show one request: what would change, who may decide, and what was decided so far."""
+    """Show one request: changes, approvers and decisions."""
     from fleet.engine.agents import lookup
     from fleet.features.approvals import service as approving
 
@@ -125,13 +123,13 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 )
 @_REQUESTS
 @who
-@click.option("--reason", type=REASON, help="Why; kept with the decision.")
+@click.option("--reason", type=REASON, help="Reason; kept with the decision.")
 @revision_option
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
             as_json: bool) -> None:  # fmt: skip
-    """Approve requests. What follows happens at once."""
+    """Approve requests. The change is applied at once."""
     from fleet.features.approvals import service as approving
 
     ids = approving.find(door.deps, prefixes)
@@ -149,13 +147,13 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
 )
 @_REQUESTS
 @who
-@click.option("--reason", type=REASON, required=True, help="Why; whoever asked learns from it.")
+@click.option("--reason", type=REASON, required=True, help="Reason; its author learns from it.")
 @revision_option
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
            as_json: bool) -> None:  # fmt: skip
-    """Reject requests, for a reason."""
+    """Reject requests."""
     from fleet.features.approvals import service as approving
 
     ids = approving.find(door.deps, prefixes)
@@ -174,13 +172,13 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
 )
 @_REQUESTS
 @who
-@click.option("--reason", type=REASON, required=True, help="Why there is nothing to decide any more.")
+@click.option("--reason", type=REASON, required=True, help="Reason.")
 @yes_option
 @json_option
 @pass_door
 def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, yes: bool,
              as_json: bool) -> None:  # fmt: skip
-    """Take requests back. For whoever asked, and for those who may decide."""
+    """Withdraw requests. For their authors and for those who may decide."""
     from fleet.features.approvals import service as approving
 
     ids = approving.find(door.deps, prefixes)
@@ -196,15 +194,15 @@ def withdraw(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason
     metavar="NAME=VALUE",
     multiple=True,
     required=True,
-    help="Put this into the payload; may be repeated. VALUE is JSON, or text where text stands now.",
+    help="Set a field of the payload; may be repeated. VALUE is JSON, or text for a text field.",
 )
-@click.option("--reason", type=REASON, help="Why; kept with the edit.")
+@click.option("--reason", type=REASON, help="Reason; kept with the edit.")
 @revision_option
 @who
 @pass_door
 def edit(door: Door, /, *, prefix: str, changes: Sequence[str], reason: str | None, revision: int | None,
          name: str | None) -> None:  # fmt: skip
-    """Put other values into a request's payload; what was approved before is void."""
+    """Edit a request's payload; earlier approvals become void."""
     from fleet.features.approvals import service as approving
 
     request, _ = approving.show(door.deps, prefix)
@@ -238,7 +236,7 @@ def _change(written: str, present: Mapping[str, Any]) -> tuple[str, Any]:
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
-    """Send a request back to whoever made it, with INSTRUCTIONS in your own words."""
+    """Return a request to its author, with INSTRUCTIONS."""
     from fleet.features.approvals import service as approving
 
     (request_id,) = approving.find(door.deps, [prefix])
@@ -276,7 +274,7 @@ def tell(
 @json_option
 @pass_door
 def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
-    """Show who decides what, in the order in which rules are tried; checks the file.
+    """Show and check the approval rules, in their order.
 
     Needs no servers; where a fleet is there, also checks that the users whom the rules name may decide.
     """

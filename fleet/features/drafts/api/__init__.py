@@ -127,7 +127,7 @@ def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> Draf
 
 @router.get("/{draft_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def show(deps: TheDeps, *, draft_id: uuid.UUID) -> WholeDraft:
-    """Return a draft, how it came about, and the request that decides about it with diff and record."""
+    """Return a draft, its origin, and its approval request with diff and decisions."""
     return _whole(deps, draft_id)
 
 
@@ -144,19 +144,19 @@ def _whole(deps: Deps, draft_id: uuid.UUID) -> WholeDraft:
 
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
-    """Approve drafts: each becomes a job, or has its own reason why not."""
+    """Approve drafts: each becomes a job, or returns its own error."""
     return _each(deps, body, lambda one, seen: approving.approve(deps, one, person_of(who), body.reason, revision=seen))
 
 
 @router.post("/reject")
 def reject_some(deps: TheDeps, *, body: api_decisions.IdsToReject, who: Decider) -> Outcomes:
-    """Reject drafts, for a reason from which their agents learn."""
+    """Reject drafts, with a reason that their agents learn from."""
     return _each(deps, body, lambda one, seen: approving.reject(deps, one, person_of(who), body.reason, revision=seen))
 
 
 @router.post("/withdraw")
 def withdraw_some(deps: TheDeps, *, body: api_decisions.IdsToWithdraw, who: Decider) -> Outcomes:
-    """Take drafts back."""
+    """Withdraw drafts."""
     return _each(deps, body, lambda one, _: approving.withdraw(deps, one, person_of(who), body.reason))
 
 
@@ -169,21 +169,21 @@ def approve(deps: TheDeps, *, draft_id: uuid.UUID, body: Approve, who: Decider) 
 
 @router.post("/{draft_id}/reject")
 def reject(deps: TheDeps, *, draft_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
-    """Reject a draft, for a reason from which the agent learns."""
+    """Reject a draft, with a reason that the agent learns from."""
     request_id = drafting.request_of(deps, str(draft_id))
     return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
 
 
 @router.post("/{draft_id}/withdraw")
 def withdraw(deps: TheDeps, *, draft_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
-    """Take a draft back."""
+    """Withdraw a draft."""
     request_id = drafting.request_of(deps, str(draft_id))
     return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
 
 
 @router.patch("/{draft_id}")
 def edit(deps: TheDeps, *, draft_id: uuid.UUID, body: Edit, who: Decider) -> WholeDraft:
-    """Replace words of a draft; approvals given to the old ones are void."""
+    """Edit a draft; approvals of earlier revisions become void."""
     changes = body.model_dump(exclude_none=True, exclude={"reason", "revision"})
     drafting.edit(deps, str(draft_id), changes, person_of(who), body.reason, revision=body.revision)
     return _whole(deps, draft_id)
@@ -191,7 +191,7 @@ def edit(deps: TheDeps, *, draft_id: uuid.UUID, body: Edit, who: Decider) -> Who
 
 @router.post("/{draft_id}/revise", status_code=202)
 def revise(deps: TheDeps, *, draft_id: uuid.UUID, body: Instructions, who: Decider) -> WholeDraft:
-    """Send a draft back to the model with instructions; a job of its own makes the next revision."""
+    """Ask the model for a new revision of a draft, with instructions."""
     drafting.revise(deps, str(draft_id), body.instructions, person_of(who))
     return _whole(deps, draft_id)
 

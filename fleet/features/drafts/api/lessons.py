@@ -49,7 +49,7 @@ class LessonPage(Page[LessonOut]):
 
 @router.get("/agents/{name}/lessons", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_lessons(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()]) -> LessonPage:
-    """Return a page of what an agent has learnt, newest first."""
+    """Return a page of an agent's lessons, newest first."""
     above = which.place(cursors.number, of=name)
     found = drafting.learned(deps, name, limit=which.one_more, before=above)
     rows, following = which.page(found, lambda row: row.id, of=name)
@@ -58,7 +58,7 @@ def list_lessons(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Que
 
 @router.post("/lessons/{lesson_id}/undo")
 def undo(deps: TheDeps, *, lesson_id: Annotated[int, Path(ge=1, le=LARGEST_ID)], who: Decider) -> LessonOut:
-    """Let a lesson count no more."""
+    """Undo a lesson."""
     return _view(drafting.unlearn(deps, lesson_id, by=who.by))
 
 

@@ -43,15 +43,15 @@ _DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True
 _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKind]), help="Only of this kind.")
 _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
 _LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
-                      help="Show so many.")  # fmt: skip
-_SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="How far back.")
+                      help="Number of rows.")  # fmt: skip
+_SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="Period up to now.")
 _WORDS = TextType(2000)
 _tell = partial(tell, data=look.answer, told=look.told)
 
 
 @click.group(cls=FleetGroup)
 def drafts() -> None:
-    """List, show and decide what supervised agents propose.
+    """List, show and decide the drafts of supervised agents.
 
     DRAFT is an id or its first characters, four at least. What is approved goes through the ledger like all else.
     """
@@ -103,7 +103,7 @@ def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, a
 @json_option
 @pass_door
 def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
-    """Show one draft, beside the post that it is about."""
+    """Show one draft beside its target."""
     one, revisions = drafting.show(door.deps, prefix)
     names = lookup.names(door.deps.db, [one.row.agent_id])
     if as_json:
@@ -126,13 +126,13 @@ def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
 )
 @_DRAFTS
 @who
-@click.option("--reason", type=REASON, help="Why; the agent learns from it.")
+@click.option("--reason", type=REASON, help="Reason; the agent learns from it.")
 @revision_option
 @json_option
 @pass_door
 def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
             as_json: bool) -> None:  # fmt: skip
-    """Approve drafts; each is published as soon as caps and switches allow."""
+    """Approve drafts; each is published as soon as caps and pauses allow."""
     by = person(door, name)
     _tell(door, drafting.approve(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
@@ -148,13 +148,13 @@ def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason:
 )
 @_DRAFTS
 @who
-@click.option("--reason", type=REASON, required=True, help="Why; the agent learns from it.")
+@click.option("--reason", type=REASON, required=True, help="Reason; the agent learns from it.")
 @revision_option
 @json_option
 @pass_door
 def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
            as_json: bool) -> None:  # fmt: skip
-    """Reject drafts, for a reason."""
+    """Reject drafts."""
     by = person(door, name)
     _tell(door, drafting.reject(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
 
@@ -167,7 +167,7 @@ def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: 
 @who
 @pass_door
 def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
-    """Send a draft back to be written anew, with INSTRUCTIONS in your own words."""
+    """Ask the model for a new revision of a draft, with INSTRUCTIONS."""
     request = drafting.revise(door.deps, prefix, instructions, person(door, name))
     door.say(f"Sent back: {request.summary}")
 
@@ -175,17 +175,17 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @drafts.command()
 @_DRAFT
 @click.option("--text", type=_WORDS, help="What it says.")
-@click.option("--image-prompt", type=_WORDS, help="Of a post: what its picture shows.")
-@click.option("--alt-text", type=TextType(300), help="Of a post: what can be seen, for those who cannot see it.")
-@click.option("--visibility", type=click.Choice(VISIBILITIES), help="Of a post: who sees it.")
-@click.option("--type", "type_", type=click.Choice(REACTIONS), help="Of a reaction: which.")
-@click.option("--reason", type=REASON, help="Why; kept with the edit.")
+@click.option("--image-prompt", type=_WORDS, help="Post: prompt of its picture.")
+@click.option("--alt-text", type=TextType(300), help="Post: alternative text of its picture.")
+@click.option("--visibility", type=click.Choice(VISIBILITIES), help="Post: visibility.")
+@click.option("--type", "type_", type=click.Choice(REACTIONS), help="Reaction: type.")
+@click.option("--reason", type=REASON, help="Reason; kept with the edit.")
 @revision_option
 @who
 @pass_door
 def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, revision: int | None,
          name: str | None, **words: str | None) -> None:  # fmt: skip
-    """Put other words into a draft; approvals given to the old ones are void."""
+    """Edit a draft; approvals of earlier revisions become void."""
     changes = {field: value for field, value in {**words, "type": type_}.items() if value is not None}
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
@@ -197,7 +197,7 @@ def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, r
 @click.argument("decision", type=click.Choice(["approve", "reject"]))
 @_KIND
 @_AGENT
-@click.option("--reason", type=REASON, help="Why; needed to reject.")
+@click.option("--reason", type=REASON, help="Reason; required to reject.")
 @who
 @yes_option
 @json_option
@@ -233,7 +233,7 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
     )
 )
 @click.option(
-    "--by", type=click.Choice([str(by) for by in DraftsBy]), default="agent", show_default=True, help="Count by this."
+    "--by", type=click.Choice([str(by) for by in DraftsBy]), default="agent", show_default=True, help="Group by."
 )
 @_SINCE
 @_AGENT
@@ -241,7 +241,7 @@ def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, r
 @json_option
 @pass_door
 def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit: int, as_json: bool) -> None:
-    """Show how drafts fare: what was proposed, how much of it people agreed to, and what looks at feeds came to."""
+    """Show statistics of drafts: proposals, decisions and feed scans."""
     found = draft_stats.stats(door.deps, DraftsBy(by), since=clock.now() - since, agent=agent, limit=limit)
     names = (
         lookup.names(door.deps.db, [UUID(one.key) for one in found.items if one.key]) if by == DraftsBy.AGENT else {}
@@ -261,7 +261,7 @@ def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit:
 @json_option
 @pass_door
 def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
-    """Show what decisions have taught an agent, newest first, each with what it changed."""
+    """Show an agent's lessons, newest first, with their effects."""
     found = drafting.learned(door.deps, agent, limit=limit)
     if as_json:
         door.json({"items": [look.lesson(row) for row in found], "limit": limit})
@@ -276,7 +276,7 @@ def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
 @click.argument("lesson", metavar="LESSON", type=click.IntRange(1, LARGEST_ID))
 @pass_door
 def unlearn(door: Door, /, *, lesson: int) -> None:
-    """Let a lesson count no more, as if it had never been."""
+    """Undo a lesson."""
     row = drafting.unlearn(door.deps, lesson, by=door.by)
     door.say(f"Lesson {row.id} counts no more.")
 
@@ -285,9 +285,9 @@ def unlearn(door: Door, /, *, lesson: int) -> None:
 @click.argument("name", metavar="AGENT", type=AGENT)
 @pass_door
 def scan(door: Door, /, *, name: str) -> None:
-    """Let a supervised agent look at its feed now.
+    """Have a supervised agent scan its feed now.
 
-    What it proposes is shown by `fleet drafts list`.
+    `fleet drafts list` shows its drafts.
     """
     drafting.scan(door.deps, name, by=door.by)
     door.say(f"{name} looks at its feed now; `fleet drafts list --agent {name}` shows what it proposes, and"

@@ -71,7 +71,7 @@ class StatsQuery(Body):
 
 @router.get("/stats", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats:
-    """Return how drafts fare, counted; days in order, anything else the most first."""
+    """Return statistics of drafts; days in order, other groups by size."""
     since = which.since or clock.now() - _USUALLY
     found = draft_stats.stats(deps, which.by, since=since, agent=which.agent, limit=which.limit)
     known = (

@@ -104,7 +104,7 @@ def list_sources(deps: TheDeps) -> SourceList:
 
 @router.post("", status_code=201)
 def create_source(body: NewSource, deps: TheDeps, who: Editor) -> SecretOut:
-    """Make a source; its secret is in this answer and in no other."""
+    """Create a source; only this response contains its secret."""
     return SecretOut(secret=receiving.create(deps, body.wanted(), by=who.by))
 
 
@@ -116,25 +116,25 @@ def show_source(name: Name, deps: TheDeps) -> SourceOut:
 
 @router.delete("/{name}", status_code=204)
 def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
-    """Forget a source and all that it told."""
+    """Delete a source and all its received events."""
     receiving.remove(deps, name, by=who.by)
 
 
 @router.put("/{name}/active")
 def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
-    """Listen to a source, or no more."""
+    """Enable or disable a source."""
     return MovedOut(changed=receiving.switch(deps, name, on=body.active, by=who.by))
 
 
 @router.post("/{name}/rotate")
 def change_secret(name: Name, deps: TheDeps, who: Editor) -> SecretOut:
-    """Give a source another secret; what is signed with the one before is refused at once."""
+    """Rotate a source's secret; the old secret is refused at once."""
     return SecretOut(secret=receiving.change_secret(deps, name, by=who.by))
 
 
 @router.get("/{name}/received", dependencies=[needs(Permission.HOOKS_VIEW)])
 def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, Query()]) -> ReceivedPage:
-    """Return a page of what a source told, newest first."""
+    """Return a page of events received from a source, newest first."""
     before = which.place(uuid.UUID, of=name)
     found = receiving.history(deps, name, before=before, limit=which.one_more)
     items, following = which.page(found, lambda one: one.id, of=name)
@@ -143,7 +143,7 @@ def list_received(name: Name, deps: TheDeps, *, which: Annotated[ReceivedQuery, 
 
 @router.get("/{name}/received/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
 def show_received(name: Name, received: uuid.UUID, deps: TheDeps) -> Content:
-    """Return the bytes of what a source told, as they came."""
+    """Return the raw body of a received event."""
     receiving.get(deps, name)
     return Content(base64=base64.b64encode(receiving.body_of(deps, received)).decode())
 

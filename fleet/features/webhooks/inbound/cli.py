@@ -23,13 +23,13 @@ _MOST_BYTES = 5_000
 _NOT_AGAIN = "It is kept sealed, and shown to nobody again."
 _name = click.argument("name")
 _given = click.option(
-    "--secret-stdin", is_flag=True, help="Take the sender's secret from standard input; otherwise one is made."
+    "--secret-stdin", is_flag=True, help="Read the secret from standard input; otherwise one is created."
 )
 
 
 @click.group(cls=FleetGroup)
 def sources() -> None:
-    """Let others tell the fleet something: they sign what they send to /hooks/in/NAME, and it is stored once."""
+    """Manage incoming webhooks: signed events sent to /hooks/in/NAME, each stored once."""
 
 
 @sources.command("list")
@@ -52,26 +52,24 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 
 @sources.command()
 @_name
-@click.option("--header", type=TextType(100), default="Fleet-Signature", show_default=True, help="Holds the signature.")
+@click.option("--header", type=TextType(100), default="Fleet-Signature", show_default=True, help="Signature header.")
 @click.option("--form", type=click.Choice(["plain", "stamped"]), default="plain", show_default=True,
               help="plain: the signature alone; stamped: `t=...,v1=...`, as Fleet's own.")  # fmt: skip
 @click.option("--encoding", type=click.Choice(["hex", "base64"]), default="hex", show_default=True,
-              help="How the signature is written.")  # fmt: skip
-@click.option("--prefix", type=TextType(20), default="", help="What stands before the signature, e.g. sha256=.")
-@click.option("--timestamp-header", type=TextType(100), default="", help="Holds the time that is signed too.")
+              help="Encoding of the signature.")  # fmt: skip
+@click.option("--prefix", type=TextType(20), default="", help="Prefix of the signature, e.g. sha256=.")
+@click.option("--timestamp-header", type=TextType(100), default="", help="Header of the signed timestamp.")
 @click.option("--tolerance", "tolerance_s", type=click.IntRange(1, 86_400), default=300, show_default=True,
-              help="How many seconds that time may be off.")  # fmt: skip
-@click.option("--id-header", type=TextType(100), default="", help="Holds the sender's id of a message.")
-@click.option(
-    "--id-path", type=TextType(200), default="", help="Where that id stands in the JSON instead, e.g. data.id."
-)
-@click.option("--description", type=TextType(200), default="", help="What people read in lists.")
+              help="Tolerance of the timestamp, in seconds.")  # fmt: skip
+@click.option("--id-header", type=TextType(100), default="", help="Header of the message id.")
+@click.option("--id-path", type=TextType(200), default="", help="Path of the message id in the JSON, e.g. data.id.")
+@click.option("--description", type=TextType(200), default="", help="Description in lists.")
 @_given
 @pass_door
 def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stamped"],
         encoding: Literal["hex", "base64"], prefix: str, timestamp_header: str, tolerance_s: int, id_header: str,
         id_path: str, description: str, secret_stdin: bool) -> None:  # fmt: skip
-    """Let somebody tell the fleet something. NAME stands in the address that they call."""
+    """Create a source. NAME is part of the address that senders call."""
     from fleet.features.webhooks.signatures import Scheme
 
     scheme = Scheme(form, header, encoding, prefix, timestamp_header, tolerance_s)
@@ -84,7 +82,7 @@ def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stampe
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
-    """Show a source with what it told last."""
+    """Show a source with its latest events."""
     found = receiving.get(door.deps, name)
     told = receiving.history(door.deps, name, limit=_SHOWN)
     if as_json:
@@ -110,7 +108,7 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 @yes_option
 @pass_door
 def rotate(door: Door, /, *, name: str, secret_stdin: bool, yes: bool) -> None:
-    """Keep another secret; what is signed with the one before is refused at once."""
+    """Rotate the secret; the old one is refused at once."""
     receiving.get(door.deps, name)
     given = _secret(door, secret_stdin)
     door.confirm(f"Keep another secret for {name}?", yes=yes)
@@ -122,7 +120,7 @@ def rotate(door: Door, /, *, name: str, secret_stdin: bool, yes: bool) -> None:
 @_name
 @pass_door
 def on(door: Door, /, *, name: str) -> None:
-    """Listen to a source."""
+    """Enable a source."""
     _switch(door, name, on=True)
 
 
@@ -130,7 +128,7 @@ def on(door: Door, /, *, name: str) -> None:
 @_name
 @pass_door
 def off(door: Door, /, *, name: str) -> None:
-    """Listen to a source no more: it is refused as if nobody knew it."""
+    """Disable a source; its calls are refused."""
     _switch(door, name, on=False)
 
 
@@ -139,7 +137,7 @@ def off(door: Door, /, *, name: str) -> None:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
-    """Forget a source and all that it told."""
+    """Delete a source and all its received events."""
     receiving.get(door.deps, name)
     door.confirm(f"Remove the source {name} and all that it told?", yes=yes)
     receiving.remove(door.deps, name, by=door.by)

@@ -16,14 +16,14 @@ from fleet.features.webhooks.subscribers import in_code as bus
 
 @click.group(cls=FleetGroup)
 def events() -> None:
-    """Show which code hears of events, and let it hear of them again."""
+    """Show event subscribers, and replay events to them."""
 
 
 @events.command()
 @json_option
 @pass_door
 def subscribers(door: Door, /, *, as_json: bool) -> None:
-    """List the subscribers that are installed here or have read before, and where they stand."""
+    """List subscribers with their positions."""
     found = bus.listed(door.deps)
     if as_json:
         items = [
@@ -51,13 +51,13 @@ def subscribers(door: Door, /, *, as_json: bool) -> None:
 
 
 @events.command()
-@click.option("--subscriber", required=True, metavar="NAME", help="Who is to hear again.")
+@click.option("--subscriber", required=True, metavar="NAME", help="Subscriber.")
 @click.option("--from", "position", required=True, metavar="TXID-ID",
-              help="After which event; 0-0 is before everything.")  # fmt: skip
+              help="Position; 0-0 is before all events.")  # fmt: skip
 @yes_option
 @pass_door
 def replay(door: Door, /, *, subscriber: str, position: str, yes: bool) -> None:
-    """Let a subscriber hear again of all that followed a position. It has to bear hearing things twice."""
+    """Replay events after a position to a subscriber. It must accept repeats."""
     to = positions.read(position)
     door.confirm(f"Let {subscriber} hear again of everything after {positions.written(to)}?", yes=yes)
     stood = bus.replay(door.deps, subscriber, to, by=door.by)
