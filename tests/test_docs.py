@@ -312,3 +312,9 @@ def test_the_page_of_settings_names_every_feature_that_can_be_left_out() -> None
     required = {one.name for one in registry.current() if one.required_because}
     optional = {one.name: set(one.needs) - required for one in registry.current() if one.is_optional}
     assert {name: set(re.findall(r"`(\w+)`", needs)) for name, needs in rows} == optional
+
+
+def test_the_glossary_has_at_most_40_terms_in_order() -> None:
+    terms = re.findall(r"^\| ([a-z ]+) \|", (ROOT / "docs/glossary.md").read_text(encoding="utf-8"), re.M)[1:]
+    assert 0 < len(terms) <= 40
+    assert terms == sorted(set(terms))

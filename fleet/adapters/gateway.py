@@ -143,7 +143,7 @@ class _Guard:
         system = self._system
         if not self.policy.label and system.third_party:
             raise NotAllowed(
-                f"Agents on {system.name} must be labelled: it belongs to somebody else.",
+                f"Agents on {system.name} must be labelled: the system belongs to others.",
                 fix="Remove FLEET_LABEL_AGENTS=false.",
             )
 

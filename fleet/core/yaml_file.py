@@ -84,7 +84,9 @@ def _parse(file: Path) -> object:
     """Return the plain content of a YAML file. Raises InvalidInput with line and column."""
     try:
         if file.stat().st_size > LONGEST_FILE_BYTES:
-            raise InvalidInput(f"is larger than {LONGEST_FILE_BYTES:,} bytes; nobody wrote this by hand")
+            raise InvalidInput(
+                f"is larger than {LONGEST_FILE_BYTES:,} bytes; that is too large for a file written by hand"
+            )
         return yaml.load(file.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}") from None

@@ -102,8 +102,8 @@ class Prices:
                 rows = sorted(self.listed[name], key=lambda row: row.since)
                 return next((row for row in reversed(rows) if row.since <= on), rows[0])
         raise InvalidInput(
-            f"Nobody knows what the model {model!r} costs, so it is not used.",
-            fix=f"Say it in dollars per million tokens: FLEET_LLM_PRICES={model}=INPUT/OUTPUT , 0/0 if it is your own.",
+            f"There is no price for the model {model!r}, so it is not used.",
+            fix=f"Set it in dollars per million tokens: FLEET_LLM_PRICES={model}=INPUT/OUTPUT , 0/0 if it is your own.",
         )
 
     def cost(self, usage: Usage, on: date) -> int:

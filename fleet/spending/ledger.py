@@ -261,7 +261,7 @@ def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: st
 
 def _check(scope: Scope, key: str) -> None:
     if (key == ALL) != (scope is Scope.FLEET):
-        raise InvalidInput("The budget of the fleet names nobody." if scope is Scope.FLEET else f"Which {scope}?")
+        raise InvalidInput("The budget of the fleet takes no name." if scope is Scope.FLEET else f"Which {scope}?")
     if scope is Scope.AGENT:
         try:
             uuid.UUID(key)

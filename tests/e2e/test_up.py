@@ -93,7 +93,7 @@ def test_a_home_is_for_one_fleet_and_a_second_ctrl_c_ends_it_at_once(up: Up) -> 
     up.wait("it stops in order", lambda: "Stopping worker1" in up.said())
     assert up.end(signal.SIGINT) == 130
     assert "Everything was ended at once" in up.said()
-    assert "Stopped. `fleet up` goes on from here." not in up.said()
+    assert "Stopped. `fleet up` continues this fleet." not in up.said()
     assert up.is_gone(), up.left()
 
 

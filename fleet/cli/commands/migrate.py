@@ -40,7 +40,7 @@ def migrate(door: Door, /, *, dry_run: bool) -> None:
         door.say(f"Done: {', '.join(pending)}." if pending else "The database is up to date.")
         if not dry_run:
             if restore_check.settle(database):
-                door.say("It comes from another server; webhooks and subscribers go on where they stood.")
+                door.say("It comes from another server; webhooks and subscribers continue at their positions.")
             staff(database)
     finally:
         database.close()

@@ -29,7 +29,7 @@ def dispatch(door: Door, /, *, every: timedelta | None) -> None:
         woken = wake(door.deps)
         return f"Woke {woken} agent{'' if woken == 1 else 's'}." if woken else ""
 
-    _repeat(door, once, every, nothing="Nobody is due.")
+    _repeat(door, once, every, nothing="No agent is due.")
 
 
 @click.command(cls=FleetCommand)

@@ -134,7 +134,9 @@ class Door:
         if yes:
             return
         if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-            raise InvalidInput(f"This asks first: {question} Nobody is here to answer.", fix="Add --yes to do it.")
+            raise InvalidInput(
+                f"This asks first: {question} There is no terminal to answer in.", fix="Add --yes to do it."
+            )
         from fleet.cli.frame.failures import printable
 
         if not click.confirm(printable(question), default=False, err=True):

@@ -13,7 +13,7 @@ import click
 from fleet.core import logs
 
 _KNOWN = {
-    "after_commit_failed": "It is written down, but the workers could not be told; the sweep will tell them.",
+    "after_commit_failed": "It is stored, but the workers could not be notified; the sweep will do that.",
 }
 
 

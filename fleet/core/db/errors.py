@@ -51,7 +51,7 @@ def _translated(error: exc.DBAPIError) -> Exception:
     cut = code == "25P03"  # for a transaction that rested too long: to the driver no error of the operation
     if cut or isinstance(error, exc.OperationalError) or error.connection_invalidated:
         return Unavailable(
-            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` tells."
+            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` shows it."
         )
     return error
 

@@ -179,7 +179,7 @@ def _reached() -> Iterator[None]:
         yield
     except (KombuError, OperationalError, RedisError, OSError) as error:
         raise Unavailable(
-            f"The broker cannot be reached ({logs.mask(str(error))}).", fix="Is it up? `fleet check` tells."
+            f"The broker cannot be reached ({logs.mask(str(error))}).", fix="Is it up? `fleet check` shows it."
         ) from error
 
 

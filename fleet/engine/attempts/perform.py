@@ -138,7 +138,7 @@ def _resolve(work: Work) -> Outcome:
         case Resolution.NATURAL | Resolution.RESEND:
             return Absent("repeating it is harmless")
         case Resolution.ASK:
-            return Dead(DeadReason.UNKNOWN_OUTCOME, "nobody can tell whether it happened")
+            return Dead(DeadReason.UNKNOWN_OUTCOME, "its outcome cannot be determined")
         case Resolution.PROBE:
             since = claim.sending_at or work.deps.now() - timedelta(days=1)
             receipt = adapter.probe(action, since=since, known=_known(work))
@@ -168,7 +168,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
     )  # fmt: skip
     # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
-        why = f"nobody could look whether it happened: {verdict.outcome.why}"
+        why = f"the outcome could not be checked: {verdict.outcome.why}"
         return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
     return verdict
 

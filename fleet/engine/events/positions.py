@@ -80,7 +80,9 @@ def reset(tx: Tx, name: str, to: Position) -> Position:
     """Let a reader read again from a position; return where it stood. Raises NotFound."""
     row = tx.session.scalars(sa.select(ReaderRow).where(ReaderRow.name == name).with_for_update()).one_or_none()
     if row is None:
-        raise NotFound("Nobody has read events under this name yet.", fix="`fleet events subscribers` shows who does.")
+        raise NotFound(
+            "No subscriber has read events under this name yet.", fix="`fleet events subscribers` shows who does."
+        )
     stood = Position(row.txid, row.event_id)
     row.txid, row.event_id, row.moved_at = to.txid, to.id, tx.now()
     return stood

@@ -47,7 +47,7 @@ _NOT_DEAD = "It is no dead letter."
 _OVER: Mapping[JobState, str] = {
     JobState.DONE: "It is done.",
     JobState.SKIPPED: "It is over: there was nothing to do any more.",
-    JobState.CANCELLED: "It was called off.",
+    JobState.CANCELLED: "It was cancelled.",
 }
 
 
@@ -101,7 +101,7 @@ MEANING: Mapping[DeadReason, Meaning] = {
         "Look into the workers' logs (memory, crashes) before you replay one, by itself.",
     ),
     DeadReason.UNKNOWN_OUTCOME: Meaning(
-        "It may have been sent, and nobody could find out.",
+        "It may have been sent; the outcome could not be determined.",
         "Replay looks for it on the surface first and sends it only if it is not there. Discard if it is there.",
     ),
     DeadReason.EXPIRED: Meaning(

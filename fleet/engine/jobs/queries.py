@@ -78,7 +78,7 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
         .values(state=JobState.CANCELLED, finished_at=_CLOCK, lease_token=JobRow.lease_token + 1, held=None)
     )
     if not moved.rowcount:
-        raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that nobody has begun can be cancelled.")
+        raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that have not started can be cancelled.")
 
 
 def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[str] = ()) -> int:

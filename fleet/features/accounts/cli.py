@@ -109,7 +109,7 @@ def set_token(door: Door, /, *, name: str) -> None:
 
     queries.get(door.deps, name)
     resumed = commands.change(door.deps, name, by=door.by, credentials=_credentials(door, "credentials"))
-    door.say(f"{name} has new credentials{', and goes on' if resumed else ''}.")
+    door.say(f"{name} has new credentials{', and is resumed' if resumed else ''}.")
 
 
 @accounts.command()
@@ -155,7 +155,7 @@ def stop(door: Door, /, *, name: str, reason: str) -> None:
 
 
 @accounts.command(
-    remote=Call("POST", "/accounts/{name}/resume", done="{name} goes on.", already="{name} was not stopped.")
+    remote=Call("POST", "/accounts/{name}/resume", done="{name} is resumed.", already="{name} was not stopped.")
 )
 @_name
 @pass_door
@@ -164,7 +164,7 @@ def resume(door: Door, /, *, name: str) -> None:
     from fleet.features.accounts import commands
 
     resumed = commands.resume(door.deps, name, by=door.by)
-    door.say(f"{name} goes on." if resumed else f"{name} was not stopped.")
+    door.say(f"{name} is resumed." if resumed else f"{name} was not stopped.")
 
 
 @accounts.command()

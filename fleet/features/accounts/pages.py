@@ -64,7 +64,7 @@ def set_credentials(request: Request, deps: TheDeps, who: Editor, name: Name, cr
         resumed = commands.change(deps, name, by=who.by, credentials=credentials.get_secret_value())
     except FleetError as error:
         return go(request, f"/accounts/{name}", str(error), wrong=True)
-    said = "It has new credentials and goes on." if resumed else "It has new credentials."
+    said = "It has new credentials and is resumed." if resumed else "It has new credentials."
     return go(request, f"/accounts/{name}", said)
 
 
@@ -79,7 +79,7 @@ def stop(request: Request, deps: TheDeps, who: Stopper, name: Name) -> Response:
 def resume(request: Request, deps: TheDeps, who: Stopper, name: Name) -> Response:
     """Let an account go on."""
     commands.resume(deps, name, by=who.by)
-    return go(request, f"/accounts/{name}", "It goes on.")
+    return go(request, f"/accounts/{name}", "It is resumed.")
 
 
 @router.post("/accounts/{name}/assign")

@@ -54,7 +54,7 @@ def refuse_name(deps: Deps, name: str) -> None:
     """Raise InvalidInput for a name that the rules are about: whoever chose it would give it to themselves."""
     if are_about(rules_of(deps), name):
         raise InvalidInput(
-            f"The approval rules are about somebody called {name[:60]}.",
+            f"The approval rules name the user {name[:60]}.",
             fix="Choose another name, or have an admin make that user.",
         )
 
@@ -79,8 +79,8 @@ def _problem(tx: Tx, rule: str, name: str) -> Iterator[RuleProblem]:
             )
             yield RuleProblem(f"{said}, and there is no such account.", fix, is_lost=False)
         case users.ApproverStatus.REMOVED:
-            yield RuleProblem(f"{said}, whose account was removed.", "Name somebody else, or a role.", is_lost=True)
+            yield RuleProblem(f"{said}, whose account was removed.", "Name another user, or a role.", is_lost=True)
         case standing:
-            fix = f"`fleet users role {name} reviewer` lets them decide; or name somebody else, or a role."
+            fix = f"`fleet users role {name} reviewer` lets them decide; or name another user, or a role."
             words = f"{said}, whose role may not decide about requests."
             yield RuleProblem(words, fix, is_lost=standing is users.ApproverStatus.DEMOTED)

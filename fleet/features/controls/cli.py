@@ -61,7 +61,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 
 @click.command(
     cls=FleetCommand,
-    remote=Call("POST", "/controls/resume", body=_remote, done="It goes on.", already="It was not paused."),
+    remote=Call("POST", "/controls/resume", body=_remote, done="It is resumed.", already="It was not paused."),
 )
 @_SCOPE
 @_KEY
@@ -76,7 +76,7 @@ def key_of(scope: str, key: str | None) -> str:
     """Return whom a pause covers. Raises InvalidInput when that is not said, or said of the whole fleet."""
     if scope == "fleet":
         if key not in (None, ALL):
-            raise InvalidInput("A pause of the whole fleet names nobody.", fix=f"Leave {key!r} out.")
+            raise InvalidInput("A pause of the whole fleet takes no KEY.", fix=f"Leave {key!r} out.")
         return ALL
     if key is None:
         raise InvalidInput(f"Which {scope}?", fix=f"Name it: fleet pause {scope} NAME.")
@@ -136,7 +136,7 @@ def off(door: Door, /, *, yes: bool) -> None:
         "GET",
         "/controls",
         columns=("scope", "key", "hold", "reason", "until", "set_by"),
-        none="The kill switch is off, and nothing is held back.",
+        none="The kill switch is off, and nothing is paused.",
     ),
 )
 @json_option

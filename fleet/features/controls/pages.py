@@ -69,7 +69,7 @@ def kill(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permis
 def lift(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Response:
     """Allow outside writes again."""
     lifted = control_commands.lift_kill_switch(deps, by=who.by)
-    said = "The kill switch is off; what waited for it goes on." if lifted else "The kill switch was not on."
+    said = "The kill switch is off; waiting jobs are resumed." if lifted else "The kill switch was not on."
     return go(request, _HERE, said)
 
 
@@ -87,10 +87,8 @@ def hold(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Per
         return go(request, _HERE, str(error), wrong=True)
     what = scopes.in_words(deps, scope, key)
     if not held:
-        return go(request, _HERE, f"{what} is held back already, for as long or longer.")
-    return go(
-        request, _HERE, f"{what} is held back {f'for {span(for_.total_seconds())}' if for_ else 'until resumed'}."
-    )
+        return go(request, _HERE, f"{what} is already paused, for as long or longer.")
+    return go(request, _HERE, f"{what} is paused {f'for {span(for_.total_seconds())}' if for_ else 'until resumed'}.")
 
 
 @router.post("/controls/resume")
@@ -103,7 +101,7 @@ def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(
-        request, _HERE, f"{'It goes on' if resumed else 'It was not held back'}: {scopes.in_words(deps, scope, key)}."
+        request, _HERE, f"{'It is resumed' if resumed else 'It was not paused'}: {scopes.in_words(deps, scope, key)}."
     )
 
 

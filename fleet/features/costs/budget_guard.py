@@ -101,7 +101,7 @@ class Purse:
         period = "" if budget.period is Period.DAY else f" --period {budget.period}"
         return (
             f"{dollars(budget.spent_microusd)} of {dollars(limit)} is spent, and a call did not fit."
-            f" Until {spent.until:%Y-%m-%d %H:%M} UTC words {words}; all else goes on."
+            f" Until {spent.until:%Y-%m-%d %H:%M} UTC words {words}; everything else continues."
             f" `fleet budgets allow AMOUNT{target}{period}` ends this."
         )
 

@@ -103,5 +103,5 @@ def from_data(data: Mapping[str, Any]) -> SupervisedObservation:
 def call_off(_: ActingAgent, claim: Claim, handler: JobHandler) -> Skipped | None:
     """Return that a job is not carried out: others would see it, and no approved draft asks for it."""
     if handler.is_public and "draft" not in claim.payload:
-        return Skipped("the agent is supervised, and nobody has approved this")
+        return Skipped("the agent is supervised, and this is not approved")
     return None

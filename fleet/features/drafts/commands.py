@@ -167,7 +167,7 @@ def requests_of(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
 
 def _request(row: DraftRow) -> uuid.UUID:
     if row.request_id is None:
-        raise Conflict(f"Nobody was asked about draft {row.id}.")
+        raise Conflict(f"There is no approval request for draft {row.id}.")
     return row.request_id
 
 

@@ -175,7 +175,7 @@ FEATURE = Feature(
         EventType(
             subject="job.done",
             kind="revise_draft",
-            words="wrote a draft anew{quote}",
+            words="revised a draft{quote}",
             sign="✍",
             tone="cyan",
             icon="pen",

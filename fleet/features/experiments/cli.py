@@ -59,7 +59,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     if not any(one.on for one in found):
         door.note(
             "None is on. Set FLEET_EXPERIMENTS to names from this list or to files of your own, and start the workers"
-            " anew; `fleet experiments show caption_question` tells what one is about."
+            " anew; `fleet experiments show caption_question` shows what one asks."
         )
 
 
@@ -118,7 +118,7 @@ def _nothing_yet(found: ExperimentResults) -> str:
         return f"{assigned} posts are assigned; none has been read after {found.age_h} h yet."
     if found.standing.on:
         return "No post is assigned yet: agents' next posts will be."
-    return f"It is off. FLEET_EXPERIMENTS={found.standing.name} switches it on, once the workers start anew."
+    return f"It is off. FLEET_EXPERIMENTS={found.standing.name} switches it on, once the workers restart."
 
 
 def _means(found: ExperimentResults) -> Any:

@@ -204,10 +204,10 @@ def retry(door: Door, /, *, prefix: str) -> None:
     door.say(f"Job {str(job_id)[:ID_CHARS]} is due now.")
 
 
-@jobs.command(remote=Call("POST", "/jobs/{prefix}/cancel", done="It is called off."))
+@jobs.command(remote=Call("POST", "/jobs/{prefix}/cancel", done="It is cancelled."))
 @click.argument("prefix", metavar="JOB")
 @pass_door
 def cancel(door: Door, /, *, prefix: str) -> None:
     """Cancel a job that has not started."""
     job_id = job_commands.cancel_job(door.deps, prefix, by=door.by)
-    door.say(f"Job {str(job_id)[:ID_CHARS]} is called off.")
+    door.say(f"Job {str(job_id)[:ID_CHARS]} is cancelled.")

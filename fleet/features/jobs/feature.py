@@ -108,9 +108,9 @@ FEATURE = Feature(
             family="trouble",
         ),
         EventType(subject="job.skipped", words="let be {noun}", reason=_WHY, sign="–"),
-        EventType(subject="job.cancelled", words="called off {noun}", reason=_WHY, sign="–", family="people"),
+        EventType(subject="job.cancelled", words="cancelled {noun}", reason=_WHY, sign="–", family="people"),
         EventType(subject="job.fenced", words="came too late with {noun}", reason=_WHY, sign="–", is_quiet=True),
-        EventType(subject="job.duplicate", words="was told twice of {noun}", reason=_WHY, sign="–", is_quiet=True),
+        EventType(subject="job.duplicate", words="received {noun} twice", reason=_WHY, sign="–", is_quiet=True),
         EventType(
             subject="job.replayed",
             words="{noun} came back to life, by {by}",
@@ -122,7 +122,7 @@ FEATURE = Feature(
         EventType(subject="job.discarded", words="{number} dead letters discarded by {by}", family="people"),
         EventType(
             subject="sweep.ticks_released",
-            words="the sweep took back {number} wakings that nobody finished deciding",
+            words="the sweep recovered {number} ticks without a decision",
             sign="↻",
             icon="again",
             is_quiet=True,

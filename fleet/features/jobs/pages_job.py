@@ -58,7 +58,7 @@ def cancel(request: Request, deps: TheDeps, job: TheJob,
         done = job_commands.cancel_job(deps, job, by=who.by)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
-    return go(request, where, f"Job {str(done)[:8]} is called off.")
+    return go(request, where, f"Job {str(done)[:8]} is cancelled.")
 
 
 @router.post("/jobs/{job}/replay")

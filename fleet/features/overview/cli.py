@@ -80,7 +80,7 @@ def _facts(seen: FleetStatus, settings: Settings) -> list[tuple[str, object]]:
             "Queues",
             render.words(seen.broker_problem, "red") if seen.queues is None else _numbers(seen.queues, zeros=True),
         ),
-        ("Oldest tick", _late(seen.oldest_tick_s, "nobody waits for a decision")),
+        ("Oldest tick", _late(seen.oldest_tick_s, "no request waits for a decision")),
         ("Latest agent", _late(seen.most_overdue_agent_s, "everybody is on time")),
         ("Tempo", f"{settings.tempo:g} times life" if settings.tempo != 1 else "real time"),
         ("Dry run", render.words("yes: nothing is sent", "yellow") if settings.dry_run else None),

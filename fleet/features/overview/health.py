@@ -100,13 +100,13 @@ def _workers(asked: BrokerAnswers) -> Part:
 def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
     """Infer the health of beat from overdue agents: beat leaves no trace, and other dispatchers do its work too."""
     if any(hold.scope == "fleet" for hold in holds):
-        return Part("Beat", Level.UNKNOWN, "the fleet is held back, so it wakes nobody")
+        return Part("Beat", Level.UNKNOWN, "the fleet is paused, so it wakes no agent")
     if not running:
-        return Part("Beat", Level.UNKNOWN, "no agent runs, so it wakes nobody")
+        return Part("Beat", Level.UNKNOWN, "no agent runs, so it wakes no agent")
     if overdue_s < _LATE_S:
         return Part("Beat", Level.OK, "wakes everybody on time")
     level = Level.BAD if overdue_s > _TOO_LATE_S else Level.WARN
-    return Part("Beat", level, f"an agent has been due for {text.span(overdue_s)} and nobody wakes it")
+    return Part("Beat", level, f"an agent has been due for {text.span(overdue_s)} and nothing wakes it")
 
 
 def _surfaces(tx: Tx, now: datetime, holds: Sequence[Hold]) -> Iterator[Part]:

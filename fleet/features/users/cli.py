@@ -73,7 +73,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
         door.json({"items": [{field: getattr(one, field) for field in same} for one in found]})
         return
     if not found:
-        door.show("Nobody may log in yet; `fleet users create NAME --role owner` makes the first one.")
+        door.show("There are no users yet; `fleet users create NAME --role owner` creates the first one.")
         return
     from fleet.core import clock
 
@@ -147,5 +147,5 @@ def _password(door: Door, from_stdin: bool) -> str:
     if from_stdin:
         return door.piped(_MOST_BYTES, line=True).rstrip("\r\n")
     if not is_terminal(sys.stdin):
-        raise InvalidInput("Nobody is here to type a password.", fix="Use --password-stdin.")
+        raise InvalidInput("There is no terminal to type a password in.", fix="Use --password-stdin.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

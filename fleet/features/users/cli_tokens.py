@@ -50,7 +50,7 @@ def create(door: Door, /, *, name: str, user: str, scopes: tuple[str, ...], expi
         door.json({"token": json_output.Unmasked(token), "user": user.lower(), "name": name, "scopes": sorted(wanted)})
         return
     click.echo(token)
-    door.note("Copy it now: nobody can show it again. Programs send `Authorization: Bearer <token>`.")
+    door.note("Copy it now: it is not shown again. Programs send `Authorization: Bearer <token>`.")
 
 
 @tokens.command("list", cls=FleetCommand)

@@ -7,7 +7,7 @@ from fleet.engine.registry import Command, Feature, NavItem
 FEATURE = Feature(
     name="users",
     help="Users, sessions, tokens, invitations and the audit log.",
-    required_because="Nobody signs in to the dashboard or the API without users.",
+    required_because="The dashboard and the API need users to log in.",
     api=(
         "fleet.features.users.api_me:router",
         "fleet.features.users.api:router",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fleet.features.webhooks.outbound.subscriptions import Subscription
 
 _SHOWN = 20
-_NOT_AGAIN = "It is kept sealed, and shown to nobody again."
+_NOT_AGAIN = "It is stored sealed and is not shown again."
 _hook = click.argument("hook", metavar="HOOK")
 
 
@@ -46,7 +46,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
         door.json({"items": [_data(one) for one in found]})
         return
     if not found:
-        door.show("Nobody is told of anything yet; `fleet hooks create URL job.*` makes the first one.")
+        door.show("There are no webhooks; `fleet hooks create URL job.*` creates one.")
         return
     table: Table = render.table("Webhook", "Where", "Subjects", "State")
     for one in found:
@@ -89,7 +89,7 @@ def show(door: Door, /, *, hook: str, as_json: bool) -> None:
         answer = " ".join(str(part) for part in (one.status, one.answer or one.why) if part)
         render.row(table, str(one.job_id)[:8], one.subject, render.when(one.created_at, now), render.status(one.state),
                    render.clip(answer, 80))  # fmt: skip
-    door.show(table if told else "Nothing was to be told yet.")
+    door.show(table if told else "There are no deliveries yet.")
 
 
 @hooks.command()

@@ -34,7 +34,7 @@ FEATURE = Feature(
             run="fleet.features.webhooks.cli:hooks",
             section="Act",
             order=80,
-            help="Tell others what happens: list, make, try and remove webhooks.",
+            help="Manage webhooks: list, create, test and delete.",
         ),
         Command(
             name="events",
@@ -89,7 +89,7 @@ FEATURE = Feature(
     resealers=("fleet.features.webhooks.secrets:reseal",),
     private={"hook.*": "hooks.view"},
     events=(
-        EventType(subject="job.done", kind="deliver", words="told a webhook{quote}", sign="📡", icon="tick"),
+        EventType(subject="job.done", kind="deliver", words="delivered an event{quote}", sign="📡", icon="tick"),
         EventType(subject="job.done", kind="handle", words="handed on events{quote}", sign="📬", icon="tick"),
         EventType(subject="hook.created"),
         EventType(subject="hook.changed"),

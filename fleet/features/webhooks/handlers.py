@@ -81,7 +81,9 @@ def _obstacle(work: Work, found: Subscription, now: datetime) -> Skipped | Held 
         return Skipped(f"the webhook is off: {found.disabled}")
     until = answers.rests_until(found.failures, found.last_failure_at)
     if until is not None and now < until:
-        return Held(f"its receiver failed {found.failures} times in a row and is let rest", until, is_quiet=True)
+        return Held(
+            f"its receiver failed {found.failures} times in a row; deliveries to it are paused", until, is_quiet=True
+        )
     return None
 
 

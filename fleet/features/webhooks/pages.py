@@ -141,7 +141,7 @@ def switch_source(request: Request, deps: TheDeps, who: Editor, name: Source,
 def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
     """Forget a source."""
     receiving.remove(deps, name, by=who.by)
-    return go(request, "/hooks", f"The source {name} is removed, with what it told.")
+    return go(request, "/hooks", f"The source {name} is deleted, with its received events.")
 
 
 @router.get("/hooks/{hook}", dependencies=[needs(Permission.HOOKS_VIEW)])
@@ -199,7 +199,7 @@ def switch(request: Request, deps: TheDeps, who: Editor, hook: Hook,
            on: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
     """Switch a webhook on or off."""
     hooks.switch(deps, hook, on=on, by=who.by)
-    return go(request, f"/hooks/{hook}", "It is told of what happens now." if on else "It is told nothing more.")
+    return go(request, f"/hooks/{hook}", "It is enabled for events from now on." if on else "It is disabled.")
 
 
 @router.post("/hooks/{hook}/replay")

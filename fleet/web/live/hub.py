@@ -158,7 +158,7 @@ class Hub:
         try:
             await asyncio.wait_for(self._located.wait(), _PATIENCE_S)
         except TimeoutError:
-            raise Unavailable("Events cannot be read now.", fix="Is the database up? `fleet check` tells.") from None
+            raise Unavailable("Events cannot be read now.", fix="Is the database up? `fleet check` shows it.") from None
         assert self._position is not None  # located
         return self._position
 

@@ -16,7 +16,7 @@ def key_of(scope: str, key: str) -> str:
     if scope == "fleet":
         if key not in ("", ALL):
             raise InvalidInput(
-                "A hold on the whole fleet names nobody.", fix=f"Leave {key!r} out, or choose its scope."
+                "A pause of the whole fleet takes no key.", fix=f"Leave {key!r} out, or choose its scope."
             )
         return ALL
     if not key:

@@ -37,7 +37,7 @@ def test_an_account_from_its_making_to_its_end(cli: Cli) -> None:
     assert [one["name"] for one in cli.json("accounts", "list")["items"]] == ["gallery", "second"]
     assert "is stopped" in cli("accounts", "stop", "second", "--reason", "audit").output
     assert "stopped: audit" in cli("accounts", "show", "second", columns=120).output
-    assert "goes on" in cli("accounts", "resume", "second").output
+    assert "resumed" in cli("accounts", "resume", "second").output
     assert "Agents act through second" in cli("accounts", "remove", "second", "--yes", code=None).output
     assert "no more" in cli("accounts", "unassign", "second", username).output
     assert "is removed" in cli("accounts", "remove", "second", "--yes").output

@@ -72,8 +72,8 @@ DONE = {"agent": "Bright Studio"}
          "📷 Bright Studio ⏸ rests for 3 h: budget"),
         ("control.kill_switch.thrown", {"by": "cli:root", "reason": "fire"}, "■ KILL SWITCH on, by cli:root: fire"),
         ("control.paused", {"scope": "fleet", "key": "*", "by": "ann"}, "⏸ the fleet is paused by ann"),
-        ("control.paused", {"scope": "agent", "key": "0f7c", "agent": "Ada", "by": "b"}, "📷 Ada ⏸ is held back by b"),
-        ("control.resumed", {"scope": "agent", "key": "0f7c", "agent": "Ada", "by": "b"}, "📷 Ada ▶ goes on, by b"),
+        ("control.paused", {"scope": "agent", "key": "0f7c", "agent": "Ada", "by": "b"}, "📷 Ada ⏸ is paused by b"),
+        ("control.resumed", {"scope": "agent", "key": "0f7c", "agent": "Ada", "by": "b"}, "📷 Ada ▶ is resumed, by b"),
         ("job.discarded", {"number": 3, "by": "ann"}, "3 dead letters discarded by ann"),
     ],
 )  # fmt: skip

@@ -221,7 +221,7 @@ def test_the_life_of_an_agent(cli: Cli, fleet: Fleet) -> None:
     assert "was not running" in cli("agents", "pause", "ann_1").stdout
     assert "lunch" in cli("agents", "show", "ann_1").stdout
     assert "Resume it instead." in cli("agents", "start", "ann_1", code=4).stderr
-    assert "goes on" in cli("agents", "resume", "ann_1").stdout
+    assert "resumed" in cli("agents", "resume", "ann_1").stdout
     assert "is idle now" in cli("agents", "stop", "ann_1").stdout
     assert "was idle already" in cli("agents", "stop", "ann_1").stdout
 

@@ -322,7 +322,7 @@ def test_an_agent_that_is_held_back_is_called_by_its_name(web: Web) -> None:
     for path in ("/", "/agents", "/activity"):
         assert f"agent {its_id}" not in ana.get(path).text
     assert "the agent is paused: by web:owner-1" in ana.get("/agents").text
-    assert "is held back for 60 min by web:owner-1" in ana.get("/activity").text
+    assert "is paused for 60 min by web:owner-1" in ana.get("/activity").text
     assert ana.get("/activity").text.count(">Ada</a>") > 0
 
 

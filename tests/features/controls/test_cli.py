@@ -74,7 +74,7 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     shown = cli("kill-switch", "status", columns=160).stdout
     assert "lunch" in shown
     assert key is None or key in shown
-    assert "goes on" in cli("resume", *words).stdout
+    assert "resumed" in cli("resume", *words).stdout
     assert "was not paused" in cli("resume", *words).stdout
     cli("pause", *words)
     assert cli("kill-switch", "status", columns=160).stdout.count("by cli:") == 1
@@ -295,7 +295,7 @@ def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_
 def test_dispatch_and_sweep_by_hand(cli: Cli, fleet: Fleet) -> None:
     fleet.agent()
     assert "Woke 1 agent." in cli("dispatch").stdout
-    assert "Nobody is due." in cli("dispatch").stdout
+    assert "No agent is due." in cli("dispatch").stdout
     assert "Nothing was left lying." in cli("sweep").stdout
     fleet.sql("UPDATE ticks SET published_at = clock_timestamp() - interval '1 h'")
     assert "Ticks rung 1." in cli("sweep").stdout

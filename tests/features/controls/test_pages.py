@@ -55,7 +55,7 @@ def test_the_kill_switch_is_thrown_once_with_a_reason_and_lifted_by_who_may(web:
         assert words in page
     assert oda.post("/controls/lift").status_code == 403
     assert "Only an owner or an admin may lift it" in oda.get("/controls").text
-    for words in ("The kill switch is off; what waited for it goes on.", "The kill switch was not on."):
+    for words in ("The kill switch is off; waiting jobs are resumed.", "The kill switch was not on."):
         ada.post("/controls/lift")
         assert said(ada) == words
     assert (happened(web, "control.kill_switch.thrown"), happened(web, "control.kill_switch.lifted")) == (1, 1)
@@ -112,13 +112,13 @@ def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
 def test_a_second_click_is_told_as_such(web: Web) -> None:
     oda = web.browser("operator")
     oda.post("/controls/hold", scope="fleet", number="1", unit="minutes")
-    assert said(oda) == "The fleet is held back for 1 min."
+    assert said(oda) == "The fleet is paused for 1 min."
     oda.post("/controls/hold", scope="fleet", number="1", unit="minutes")
-    assert said(oda) == "The fleet is held back already, for as long or longer."
+    assert said(oda) == "The fleet is already paused, for as long or longer."
     oda.post("/controls/hold", scope="fleet", number="1", unit="hours")
-    assert said(oda) == "The fleet is held back for 1 h."
+    assert said(oda) == "The fleet is paused for 1 h."
     oda.post("/controls/hold", scope="fleet")
-    assert said(oda) == "The fleet is held back until resumed."
+    assert said(oda) == "The fleet is paused until resumed."
 
 
 def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
@@ -134,7 +134,7 @@ def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
     ada.post("/controls/budgets/remove", scope="agent", key=str(agent), period="day")
     assert (fleetwide.holds(web.deps), money.budgets(web.deps)) == ([], [])
     told = ada.get("/activity").text
-    for line in ("is held back by", "agent ana_1 may spend $1.00 a day", "agent ana_1 has no daily limit"):
+    for line in ("is paused by", "agent ana_1 may spend $1.00 a day", "agent ana_1 has no daily limit"):
         assert line in told
 
 

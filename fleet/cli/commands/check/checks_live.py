@@ -113,10 +113,10 @@ def beat(door: Door) -> CheckResult:
     seen = fleet_status.read(door.deps)
     late_s = seen.most_overdue_agent_s
     if any(hold.scope == "fleet" for hold in seen.holds):
-        return ok("beat", "the whole fleet is held back, so nobody wakes; `fleet status` says why")
+        return ok("beat", "the whole fleet is paused, so no agent wakes; `fleet status` shows the reason")
     if late_s is None or late_s < _BEAT_WARN_S:
         running = sum(number for (_, status), number in seen.agents.items() if status == "running")
         return ok("beat", f"no agent is late ({running} running)" if running else "no agent is running")
     level = CheckLevel.FAIL if late_s > _BEAT_FAIL_S else CheckLevel.WARN
-    return CheckResult("beat", level, f"an agent has been due for {render.span(late_s)} and nobody wakes it",
+    return CheckResult("beat", level, f"an agent has been due for {render.span(late_s)} and nothing wakes it",
                    "Start beat: `fleet beat`. If it runs, look whether workers keep up: `fleet status`.")  # fmt: skip

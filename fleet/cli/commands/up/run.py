@@ -203,7 +203,7 @@ class Run:
             ("Agents", f"{total}, {running} of them running; {total - act} run the fleet itself"),
             ("Logs", str(self._services.logs_dir)),
             ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
-            ("Stop", "Ctrl-C; started again, the same fleet goes on"),
+            ("Stop", "Ctrl-C; the next start continues the same fleet"),
         ]
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
@@ -251,7 +251,7 @@ class Run:
         if self._deps is not None:
             self._deps.close()
         self._services.stop()
-        self._screen.step("Stopped. `fleet up` goes on from here.")
+        self._screen.step("Stopped. `fleet up` continues this fleet.")
 
 
 def connections(pool_size: int, workers: int) -> int:

@@ -222,7 +222,7 @@ def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
         door.say(f"{name} {'is paused' if paused else 'was not running'}.")
 
 
-@_command("resume", remote=_each("resume", "{names} goes on.", "{names} was not paused."))
+@_command("resume", remote=_each("resume", "{names} is resumed.", "{names} was not paused."))
 @_AGENTS
 @pass_door
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:

@@ -39,7 +39,7 @@ def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | 
         return None
     if step is Step.EXPIRE:
         record(tx, request, DecisionKind.EXPIRE, _BY, None)
-        return settle(tx, request, RequestState.EXPIRED, _BY, "nobody decided in time")
+        return settle(tx, request, RequestState.EXPIRED, _BY, "no decision in time")
     if step is Step.ESCALATE:
         record(tx, request, DecisionKind.ESCALATE, _BY, f"to {', '.join(request.escalate_to)}")
     taken = _marked(tx, request, step, now)

@@ -50,8 +50,8 @@ def why_not_theirs(request: Request, by: Person) -> NotYours | OwnRequest | None
     """Return why a person may not decide about a request, whenever that would be."""
     if ruling.is_own(by, request.requested_by):
         return OwnRequest(
-            f"{by.name} asked for this, and nobody decides about their own request.",
-            fix="Somebody else decides; you may withdraw it.",
+            f"{by.name} is the author; authors cannot decide about their own requests.",
+            fix="Another user must decide; you may withdraw it.",
         )
     if not ruling.may_decide(by, request.approvers):
         return NotYours(

@@ -57,7 +57,7 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
             kept = {"instructions": instructions}
             return _page(request, deps, name, who, code=status_of(error), problem=error, kept=kept)
         return go(request, pages_decisions.back_to("/drafts", name, back), str(error), wrong=True)
-    return go(request, pages_decisions.back_to("/drafts", name, back), "Sent back to be written anew.")
+    return go(request, pages_decisions.back_to("/drafts", name, back), "A new revision was requested.")
 
 
 @router.post("/drafts/{name}/edit")

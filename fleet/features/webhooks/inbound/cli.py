@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _MOST_BYTES = 5_000
-_NOT_AGAIN = "It is kept sealed, and shown to nobody again."
+_NOT_AGAIN = "It is stored sealed and is not shown again."
 _name = click.argument("name")
 _given = click.option(
     "--secret-stdin", is_flag=True, help="Read the secret from standard input; otherwise one is created."
@@ -42,7 +42,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
         door.json({"items": [_data(one) for one in found]})
         return
     if not found:
-        door.show("Nobody may tell the fleet anything; `fleet hooks sources add NAME` lets the first one.")
+        door.show("There are no sources; `fleet hooks sources add NAME` creates one.")
         return
     table: Table = render.table("Source", "Signature in", "State", "Description")
     for one in found:
@@ -99,7 +99,7 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
     for one in told:
         render.row(table, str(one.id)[:8], render.clip(one.external_id, 40), render.when(one.received_at, now),
                    one.state, one.size_bytes, render.clip(one.error or "", 80))  # fmt: skip
-    door.show(table if told else "It has told nothing yet.")
+    door.show(table if told else "It has sent nothing yet.")
 
 
 @sources.command()
@@ -139,7 +139,7 @@ def off(door: Door, /, *, name: str) -> None:
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
     """Delete a source and all its received events."""
     receiving.get(door.deps, name)
-    door.confirm(f"Remove the source {name} and all that it told?", yes=yes)
+    door.confirm(f"Remove the source {name} and all its received events?", yes=yes)
     receiving.remove(door.deps, name, by=door.by)
     door.say(f"{name} is removed.")
 

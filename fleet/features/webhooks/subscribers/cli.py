@@ -36,7 +36,7 @@ def subscribers(door: Door, /, *, as_json: bool) -> None:
         door.json({"items": items})
         return
     if not found:
-        door.show("No code hears of events; docs/webhooks.md tells how to write some.")
+        door.show("There are no subscribers; docs/webhooks.md explains how to write one.")
         return
     now = clock.now()
     table: Table = render.table("Subscriber", "Subjects", "Position", "Moved", "Parked")
