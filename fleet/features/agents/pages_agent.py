@@ -165,7 +165,7 @@ def pause(request: Request, deps: TheDeps, name: Name, who: Control,
 def resume(request: Request, deps: TheDeps, name: Name) -> Response:
     """Let a paused agent go on."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} goes on." if agent_commands.resume(deps, str(row.id)) else f"{row.name} was not paused."
+        f"{row.name} is resumed." if agent_commands.resume(deps, str(row.id)) else f"{row.name} was not paused."
     ))  # fmt: skip
 
 

@@ -238,7 +238,7 @@ def test_buttons_of_the_list_start_pause_resume_and_wake(web: Web) -> None:
     assert "Ada wakes; its decision will be number 1." in press(ana, page, "/agents/ada_1/trigger").text
     assert "Ada is paused." in press(ana, page, "/agents/ada_1/pause").text
     assert lookup.agent(web.deps.db, "ada_1").pause_reason == "by web:operator-1"
-    assert "Ada goes on." in press(ana, page, "/agents/ada_1/resume").text
+    assert "Ada is resumed." in press(ana, page, "/agents/ada_1/resume").text
     assert status(web, "ada_1") == "running"
 
 
