@@ -190,7 +190,7 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     (("jobs", "show", "5aaa9a23"), "'5aaa9a23' is no whole id"),
     (("drafts", "approve", "5aaa9a23"), "'5aaa9a23' is no whole id"),
     (("dead", "discard", "--yes", "--id", "5aaa9a23"), "'5aaa9a23' is no whole id"),
-    (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "names nobody"),
+    (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "takes no KEY"),
 ])  # fmt: skip
 def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))

@@ -80,7 +80,7 @@ FEATURE = Feature(
             icon="pause",
             family="people",
         ),
-        EventType(subject="agent.resumed", words="goes on", sign="▶", tone="blue", icon="play", family="people"),
+        EventType(subject="agent.resumed", words="is resumed", sign="▶", tone="blue", icon="play", family="people"),
         EventType(subject="agent.stopped", words="went home", sign="■", tone="blue", icon="pause", family="people"),
         EventType(
             subject="agent.failed",

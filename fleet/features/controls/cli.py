@@ -69,7 +69,7 @@ def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None,
 def resume(door: Door, /, *, scope: str, key: str | None) -> None:
     """Resume SCOPE and its waiting jobs."""
     resumed = control_commands.resume(door.deps, scope, key_of(scope, key), by=door.by)
-    door.say(f"{_what(scope, key)} {'goes on' if resumed else 'was not paused'}.")
+    door.say(f"{_what(scope, key)} {'is resumed' if resumed else 'was not paused'}.")
 
 
 def key_of(scope: str, key: str | None) -> str:

@@ -119,7 +119,7 @@ def test_a_trigger_under_the_kill_switch_is_a_conflict(cli: Cli, fleet: Fleet) -
 def test_a_dead_broker_is_one_warning_and_the_work_is_kept(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1")
     result = cli("trigger", "ann_1", FLEET_BROKER_URL="redis://:hush@127.0.0.1:1/0")
-    assert "written down" in result.stderr
+    assert "It is stored" in result.stderr
     assert "hush" not in result.output
     assert cli.json("agents", "decisions", "ann_1")["total"] == 1
 

@@ -187,7 +187,7 @@ def test_a_draft_that_is_sent_back_says_so_until_it_comes_again(web: Web) -> Non
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     assert ana.post(f"/drafts/{draft.id}/revise", instructions=" ").status_code == 422
-    assert "Sent back" in said(ana, ana.post(f"/drafts/{draft.id}/revise", instructions="shorter, please"))
+    assert "revision was requested" in said(ana, ana.post(f"/drafts/{draft.id}/revise", instructions="shorter, please"))
     again = ana.post(f"/drafts/{draft.id}/revise", instructions="shorter, please")
     assert again.status_code == 409 and "these very words" in again.text
     assert "being revised" in ana.get("/drafts").text

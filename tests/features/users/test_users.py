@@ -117,7 +117,7 @@ def test_who_is_invited_cannot_become_somebody_whom_the_approval_rules_name(data
     fleet = make_fleet(database_url, approval_rules=rules)
     key, _ = invite.invite(fleet.deps, Role.VIEWER)
     for name in ("ann", "Ann", " ben "):
-        with pytest.raises(InvalidInput, match="approval rules are about"):
+        with pytest.raises(InvalidInput, match="approval rules name the user"):
             invite.join(fleet.deps, key, name, PASSWORD)
     assert invite.join(fleet.deps, key, "cleo", PASSWORD).name == "cleo"
     fleet.deps.close()

@@ -31,7 +31,7 @@ def cli(database_url: str, broker_url: str, fleet: Fleet, monkeypatch: pytest.Mo
 
 
 def test_a_webhook_from_its_making_to_its_end(cli: Cli) -> None:
-    assert "Nobody is told" in cli("hooks", "list").stdout
+    assert "There are no webhooks" in cli("hooks", "list").stdout
     made = cli("hooks", "create", "http://127.0.0.1:9/t0ken", "job.*", "agent.created", "--description", "Ledger")
     assert SECRET.fullmatch(made.stdout.strip())
     (listed,) = cli.json("hooks", "list")["items"]
@@ -84,7 +84,7 @@ def test_a_subject_that_no_event_has_is_refused_with_those_near_to_it(cli: Cli, 
 
 
 def test_a_source_from_its_making_to_its_end(cli: Cli, fleet: Fleet) -> None:
-    assert "Nobody may tell" in cli("hooks", "sources", "list").stdout
+    assert "There are no sources" in cli("hooks", "sources", "list").stdout
     made = cli("hooks", "sources", "add", "shop", "--header", "X-Signature", "--id-path", "data.id").stdout.strip()
     assert SECRET.fullmatch(made)
     (listed,) = cli.json("hooks", "sources", "list")["items"]
@@ -126,7 +126,7 @@ def say(fleet: Fleet, secret: str, body: bytes) -> None:
 
 
 def test_subscribers_are_listed_and_can_hear_again(cli: Cli, fleet: Fleet) -> None:
-    assert "No code hears" in cli("events", "subscribers").stdout
+    assert "There are no subscribers" in cli("events", "subscribers").stdout
     with fleet.deps.db.transaction() as tx:
         stood = positions.standing(tx, webhook_positions.of_code("ledger"))
     (listed,) = cli.json("events", "subscribers")["items"]

@@ -291,7 +291,7 @@ def test_a_receiver_that_fails_is_let_rest_and_after_days_switched_off(fleet: Fl
     look(fleet)
     jobs = deliver(fleet)
     assert [job.attempts for job in jobs] == [1, 1, 1, 0]
-    assert "let rest" in str(jobs[-1].held)
+    assert "are paused" in str(jobs[-1].held)
     fleet.sql(
         "UPDATE hook_subscriptions SET failing_since = failing_since - interval '3 days', failures = 30,"
         " last_failure_at = last_failure_at - interval '1 day'"

@@ -53,7 +53,7 @@ def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_repla
     """Run a whole fleet in this terminal, until Ctrl-C.
 
     Database and broker are embedded unless FLEET_DATABASE_URL and FLEET_BROKER_URL are set; the sandbox gallery runs
-    unless FLEET_GALLERY_URL is set. A second `up` goes on with the same fleet and starts nobody whom a person stopped.
+    unless FLEET_GALLERY_URL is set. A second `up` continues the same fleet; stopped agents stay stopped.
     A second Ctrl-C ends everything at once.
     """
     from fleet.cli.commands.up.process_list import UpOptions

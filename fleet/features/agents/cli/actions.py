@@ -228,7 +228,7 @@ def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Resume paused agents and their waiting jobs."""
     for name in names:
-        door.say(f"{name} {'goes on' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
+        door.say(f"{name} {'is resumed' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
 
 
 @_command("stop", remote=_each("stop", "{names} is idle now.", "{names} was idle already."))
