@@ -190,6 +190,9 @@ class Settings(BaseSettings):
     c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
     c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")
 
+    local_token: SecretStr = Field(
+        SecretStr(""), description="token of the command line in the run file of `fleet up`, which sets it"
+    )
     web_url: str = Field(
         "",
         pattern="^(https?://[^/?#]+)?$",

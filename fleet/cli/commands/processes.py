@@ -111,9 +111,9 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
     return Program(argv, environment(settings))
 
 
-def web_program(settings: Settings, *, host: str, port: int) -> Program:
-    """Return the dashboard and the API."""
-    env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port)}
+def web_program(settings: Settings, *, host: str, port: int, local_token: str = "") -> Program:
+    """Return the dashboard and the API; `local_token` is what the command line of the home sends."""
+    env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port), "FLEET_LOCAL_TOKEN": local_token}
     return Program((sys.executable, "-m", "fleet.web"), {**environment(settings), **env})
 
 

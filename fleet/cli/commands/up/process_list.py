@@ -5,6 +5,7 @@ Called by `up`, in the main thread. Servers below (database, broker) belong to `
 
 from __future__ import annotations
 
+import secrets
 import socket
 from dataclasses import dataclass
 from functools import partial
@@ -94,10 +95,11 @@ class Board:
             purpose="the dashboard", setting="FLEET_WEB_PORT", named=wanted.web_port,
             preferred=self._services.last_port("web"),
         )  # fmt: skip
-        self._start("web", processes.web_program(settings, host=_HOST, port=port))
+        token = f"flt_{secrets.token_urlsafe(32)}"
+        self._start("web", processes.web_program(settings, host=_HOST, port=port, local_token=token))
         url = f"http://{_HOST}:{port}"
         self._supervisor.wait_ready("web", lambda: _answers(f"{url}/health"), _READY_S)
-        self._services.record(urls={"web": url}, ports={"web": port})
+        self._services.record(urls={"web": url}, ports={"web": port}, token=token)
         return url
 
     def start_flower(self, settings: Settings, wanted: UpOptions) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 from fleet.cli.frame import json_output, render
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, PERSONA, json_option, page_options
+from fleet.cli.frame.options import AGENT, PERSONA, json_option, list_options, page_options
 from fleet.cli.frame.remote_call import Call
 from fleet.core import clock
 from fleet.engine import registry
@@ -47,45 +47,26 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
     return [(row.username, row.name) for row in rows if row.username.startswith(beginning)]
 
 
-@agents.command(
-    "list",
-    remote=Call(
-        "GET",
-        "/agents",
-        {"status": "status", "persona_id": "persona", "text": "text", "limit": "limit"},
-        columns=("username", "name", "persona", "status", "last_action_at", "next_tick_at"),
-    ),
-)
+@agents.command("list")
 @click.option("--status", type=click.Choice([str(status) for status in AgentStatus]), help="Only with this status.")
-@click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
-@click.option("--kind", type=_KINDS, help="Only of this kind.")
-@click.option("--find", "text", help="Only those whose name or username contains this.")
-@click.option("--deleted", is_flag=True, help="Also deleted agents.")
-@page_options(20)
+@click.option("--persona", type=PERSONA, help="Only of this persona.")
+@click.option("--find", "text", help="Only those whose name or username holds this.")
+@list_options()
 @json_option
 @pass_door
-def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
-          deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+def list_(door: Door, /, *, as_json: bool, **query: Any) -> None:
     """List agents by username; those of the kinds approval and hooks run the fleet itself."""
-    which = AgentFilter(
-        status=AgentStatus(status) if status else None,
-        persona_id=persona_id,
-        kind=kind,
-        text=text,
-        include_deleted=deleted,
-    )
-    rows, total = agent_commands.list_agents(door.deps, which, limit=limit, offset=offset)
+    found = door.api.list("/agents", **query)
     if as_json:
-        door.json(json_output.page([agent_data(row) for row in rows], total=total, limit=limit, offset=offset))
+        door.json(found.data())
         return
-    now = clock.now()
     table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
-    for row in rows:
-        render.row(table, row.username, row.name, row.persona_id or "–", _status(row),
-                   render.when(row.last_action_at, now), _next(row, now))  # fmt: skip
-    if rows:
+    for one in found.items:
+        render.row(table, one["username"], one["name"], one["persona"] or "–", render.status(one["status"]),
+                   render.when(one["last_action_at"]), render.when(one["next_tick_at"]))  # fmt: skip
+    if found.items:
         door.show(table)
-    door.note(render.page(rows, total, offset, "agents"))
+    door.note(render.below(found, "agents"))
 
 
 def agent_data(row: AgentRow) -> dict[str, Any]:
