@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from fleet.core import db
 from fleet.core.queue import QUEUES
 from fleet.engine import registry
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.controls import SCOPES
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 from fleet.engine.policy import Priority

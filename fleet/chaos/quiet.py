@@ -16,7 +16,8 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.subjects import matches
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.events import positions
 from fleet.features.agents import bulk
 from fleet.features.agents.bulk import BulkAction

@@ -21,7 +21,8 @@ from fleet.engine import controls, publish, system_agents
 from fleet.engine.agent_type import Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import error_policy
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps

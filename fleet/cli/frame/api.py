@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _TRIES = 3
 _MOST_BYTES = 16 * 1024 * 1024
 """More than any page of the API has; a larger answer is refused."""
 _LARGEST_PAGE = 200
+_FIELD = re.compile(r"(?:^|(?<=; ))(?:body|query|path)\.(?=[a-z])")
+"""In which part of a request a wrong field stands; people at a terminal know it by its name alone."""
 _ERRORS: Mapping[int, type[FleetError]] = {
     404: NotFound, 409: Conflict, 412: Conflict, 413: InvalidInput, 422: InvalidInput, 429: Unavailable,
     503: Unavailable,
@@ -222,7 +225,7 @@ def _read(answer: httpx.Response) -> Answer:
         body = answer.json() if answer.content else {}
         if answer.is_success and isinstance(body, dict):
             return body
-        detail, fix = str(body["detail"]), body.get("fix")
+        detail, fix = _FIELD.sub("", str(body["detail"])), body.get("fix")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise stranger(answer.status_code) from None
     if answer.status_code == 401:

@@ -42,6 +42,8 @@ class Door:
         self.verbosity = 0
         self.quiet = False
         self.colour = not os.environ.get("NO_COLOR")
+        self.needs_database = True
+        """Whether the API of this process is refused where no database is known; not for commands that read files."""
         self._deps: Deps | None = None
         self._api: Api | None = None
         self._acting = ExitStack()
@@ -88,7 +90,7 @@ class Door:
         from fleet.cli.frame import paths
 
         self._configure_logs()
-        return paths.connected(self.home)
+        return paths.connected(self.home, needs_database=self.needs_database)
 
     @property
     def api(self) -> Api:
@@ -119,18 +121,22 @@ class Door:
     def deps(self) -> Deps:
         """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
-            if self.server:
-                name = click.get_current_context().command_path.partition(" ")[2]
-                raise InvalidInput(
-                    f"`fleet {name}` does not work with --server.",
-                    fix="Run it on the fleet's machine, or use the dashboard.",
-                )
+            self.refuse_server()
             settings = self.settings
             from fleet.engine import deps
 
             self.act()
             self._deps = deps.build(settings)
         return self._deps
+
+    def refuse_server(self) -> None:
+        """Raise InvalidInput with --server: the command works on the fleet's own machine."""
+        if self.server:
+            name = click.get_current_context().command_path.partition(" ")[2]
+            raise InvalidInput(
+                f"`fleet {name}` does not work with --server.",
+                fix="Run it on the fleet's machine, or use the dashboard.",
+            )
 
     def act(self) -> None:
         """Let all that this command does from now on stand in the audit log under the person's name."""

@@ -34,7 +34,8 @@ FEATURE = Feature(
         ),
     ),
     agent_facts="fleet.features.drafts.pages.agent:facts",
-    agent_summary="fleet.features.drafts.pages.agent:summary",
+    agent_summary="fleet.features.drafts.api.agent:AgentDraftsOut",
+    agent_rows="fleet.features.drafts.cli.agent_rows:rows",
     templates=__package__,
     nav=(
         NavItem(

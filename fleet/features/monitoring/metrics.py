@@ -17,7 +17,7 @@ from fleet.core.errors import FleetError
 from fleet.core.events import Position
 from fleet.engine import controls, registry
 from fleet.engine.agents import queries
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.engine.metrics import MetricFamily, Metrics, Reading, SampleKey, Samples, each

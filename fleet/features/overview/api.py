@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.features.controls.api import HoldOut
 from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs

@@ -128,7 +128,6 @@ def _is_list(annotation: object) -> bool:
 AgentName = Annotated[str, Path(max_length=60, description="username or id", examples=["ada_lovelace"])]
 AgentFilter = Annotated[str, line(60), Field(description="username or id")]
 Reason = Annotated[str, prose(200)]
-Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class MovedOut(BaseModel):

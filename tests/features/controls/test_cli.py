@@ -121,7 +121,7 @@ def test_a_dead_broker_is_one_warning_and_the_work_is_kept(cli: Cli, fleet: Flee
     result = cli("trigger", "ann_1", FLEET_BROKER_URL="redis://:hush@127.0.0.1:1/0")
     assert "It is stored" in result.stderr
     assert "hush" not in result.output
-    assert cli.json("agents", "decisions", "ann_1")["total"] == 1
+    assert len(cli.json("agents", "decisions", "ann_1")["items"]) == 1
 
 
 def test_status_counts_what_there_is(cli: Cli, fleet: Fleet) -> None:
@@ -163,7 +163,7 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
     assert "Missing" in cli("migrate", "--dry-run").stdout
     assert "Done" in cli("migrate").stdout
     assert "up to date" in cli("migrate").stdout
-    assert cli.json("agents", "list", "--kind", "gallery")["total"] == 0
+    assert cli.json("agents", "list", "--kind", "gallery")["items"] == []
     assert [one["username"] for one in cli.json("agents", "list")["items"]] == ["fleet_approvals", "fleet_hooks"]
 
 
@@ -307,7 +307,7 @@ def test_personas_need_no_database() -> None:
     assert bare.json("persona", "show", "ai_artist")["schedule"]["timezone"] == "UTC"
     assert "ai_artist" in bare("persona", "show", "ai_artist").stdout
     assert "The persona files are sound." in bare("persona", "check").stdout
-    assert len(bare.json("persona", "schedule", "ai_artist")["rates"]) == 7
+    assert len(bare.json("persona", "schedule", "ai_artist")["schedule"]["rates"]) == 7
     assert "Mon" in bare("persona", "schedule", "ai_artist").stdout
     assert "'ai_artist'" in bare("persona", "show", "ai_artits", code=3).stderr
 
