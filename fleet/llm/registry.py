@@ -63,7 +63,7 @@ def check(settings: Settings) -> None:
     first = configured(settings)[:1]
     if settings.llm_batch and first and first[0] not in BATCH_MODELS:
         raise InvalidInput(
-            f"FLEET_LLM_BATCH: {first[0]} is asked first, and Fleet knows no batches of it.",
+            f"FLEET_LLM_BATCH: {first[0]} is the first model, and Fleet does not support its batches.",
             fix=f"Begin FLEET_LLM_ORDER with {' or '.join(BATCH_MODELS)}.",
         )
     prices = price_list(settings.llm_prices)

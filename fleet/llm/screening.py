@@ -55,7 +55,7 @@ def _why_not(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
     if any(_shares_run(_squeezed(one), _squeezed(HOUSE), _LONGEST_HOUSE_RUN) for one in said):
         return "It repeats these rules; talk about the picture."
     if any(_parrots(one, strangers) for one in said):
-        return "It repeats what somebody else wrote; use your own words, and at most three of theirs in a row."
+        return "It copies another user's text; use your own words, and at most three of theirs in a row."
     return None
 
 

@@ -27,7 +27,7 @@ class Scanned(BaseModel):
 
     new: int
     drafts: int
-    left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
+    left_out: dict[str, int] = Field(default_factory=dict, description="posts that the scan left out, by reason")
 
 
 class DecisionOut(BaseModel):
@@ -48,7 +48,7 @@ class DecisionOut(BaseModel):
 class WholeDecision(DecisionOut):
     """One tick with all that the agent saw."""
 
-    inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
+    inputs: Told | None = Field(description="empty if they are shown only to users who see webhooks")
 
 
 class DecisionPage(Page[DecisionOut]):
