@@ -53,7 +53,8 @@ class Style:
 class PostRequest:
     """A request for one post. `recent_captions` are the latest, not to be repeated; `memories` are the agent's.
 
-    `objections` are the reasons why an earlier draft was refused, without private data.
+    `objections` are the reasons why an earlier draft was refused, without private data. `heard` are the newest texts of
+    all agents: the offline writer begins differently.
     """
 
     speaker: Speaker
@@ -61,6 +62,7 @@ class PostRequest:
     memories: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
     objections: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class CommentRequest:
     seen: tuple[SeenPost, ...]
     memories: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seen:

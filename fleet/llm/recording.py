@@ -41,8 +41,8 @@ class NotRecorded(InvalidInput):
 def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
     """Return the hash of a request: equal requests have equal hashes, in every process.
 
-    Ids of posts do not count: a surface assigns new ones in every run. Nor do memories: they depend on the timing of
-    workers.
+    Ids of posts do not count: a surface assigns new ones in every run. Nor do memories and `heard`: they depend on the
+    timing of workers.
     """
     request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
@@ -247,6 +247,7 @@ def _plain(value: Any) -> Any:
     """Return a frozen value as JSON has it; mappings of any kind (a grammar may be read-only) count as their items."""
     if dataclasses.is_dataclass(value):
         told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        told.pop("heard", None)
         if isinstance(value, Speaker):  # the fields of the character count as its own, as in recordings of old
             told |= told.pop("character").values()
         return told
