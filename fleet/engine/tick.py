@@ -192,6 +192,6 @@ def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Conflict(
             f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",
-            fix="Its outcome stands as it was recorded.",
+            fix="Its recorded outcome is unchanged.",
         ) from error
     return dict(row.outcome), behaviour.decide(inputs, dice_of(key)).outcome()

@@ -34,7 +34,7 @@ class EventOut(BaseModel):
     """One event."""
 
     id: int
-    position: str = Field(description="where a reader stands who has read it", examples=["7421-9310"])
+    position: str = Field(description="the position after this event", examples=["7421-9310"])
     occurred_at: datetime
     subject: str = Field(examples=["job.done"])
     agent_id: uuid.UUID | None

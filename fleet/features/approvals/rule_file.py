@@ -72,7 +72,7 @@ class _Rule(_Strict):
     def _possible(self) -> Self:
         everybody = (*self.approvers, *(self.escalate.to if self.escalate else ()))
         if all(one.startswith("user:") for one in everybody) and len(set(everybody)) < self.min_approvals:
-            raise ValueError(f"{self.min_approvals} approvals can never come from {len(set(everybody))} people")
+            raise ValueError(f"{self.min_approvals} approvals cannot come from {len(set(everybody))} people")
         if self.escalate is not None and self.escalate.after_minutes >= self.expiration_minutes:
             raise ValueError("it expires before it escalates")
         return self

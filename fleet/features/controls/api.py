@@ -25,7 +25,7 @@ class HoldOut(BaseModel):
 
     scope: str = Field(examples=["persona"])
     key: str = Field(
-        description="whom it covers; of an agent or account its id, of the fleet *", examples=["ai_artist"]
+        description="what it covers: the id of an agent or account, * for the fleet", examples=["ai_artist"]
     )
     hold: Literal["kill", "pause"]
     reason: str

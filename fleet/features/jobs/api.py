@@ -67,7 +67,7 @@ class Attempt(BaseModel):
 class WholeJob(Job):
     """One job with its payload and every attempt."""
 
-    payload: Told = Field(description="what it is to do; empty where that is told only to those who see webhooks")
+    payload: Told = Field(description="the job's content; empty if it is shown only to users who see webhooks")
     checkpoint: Told
     result: Told | None
     history: list[Attempt]

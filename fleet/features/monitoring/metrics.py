@@ -59,7 +59,7 @@ _FAMILIES = (
     _gauge("fleet_queue_depth", "Messages that wait in the broker", "queue"),
     _gauge("fleet_jobs", "Jobs that are alive or dead letters; what ended well is counted", "kind", "state"),
     _gauge("fleet_unknown_outcomes", "Jobs whose write may or may not have happened"),
-    _gauge("fleet_oldest_unknown_seconds", "How long ago the oldest of these writes went out"),
+    _gauge("fleet_oldest_unknown_seconds", "Age of the oldest of these writes"),
     _gauge("fleet_dead_letters", "Dead letters that were neither replayed nor discarded", "reason"),
     _gauge("fleet_leases_lapsed", "Leases that ran out and that no sweep has taken back yet", "what"),
     _gauge("fleet_agents", "Agents that exist", "state"),

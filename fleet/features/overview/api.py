@@ -31,7 +31,7 @@ class StatusOut(BaseModel):
     oldest_tick_s: float | None
     most_overdue_agent_s: float | None
     in_flight: int = Field(description="outside writes under way")
-    unknown: int = Field(description="jobs of which nobody knows yet whether they happened")
+    unknown: int = Field(description="jobs whose outcome is still unknown")
     totals: dict[str, int] = Field(description="what was ever done, by kind")
 
 

@@ -31,8 +31,8 @@ class Scanned(BaseModel):
 
     new: int
     drafts: int
-    dropped: dict[str, int] = Field(default_factory=dict, description="proposals that became no draft, by why")
-    left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
+    dropped: dict[str, int] = Field(default_factory=dict, description="proposals that became no draft, by reason")
+    left_out: dict[str, int] = Field(default_factory=dict, description="posts that the scan left out, by reason")
     text: str = Field("", description="the same in words")
 
 
@@ -55,7 +55,7 @@ class DecisionOut(BaseModel):
 class WholeDecision(DecisionOut):
     """One tick with all that the agent saw."""
 
-    inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
+    inputs: Told | None = Field(description="empty if they are shown only to users who see webhooks")
 
 
 class DecisionPage(Page[WholeDecision | DecisionOut]):

@@ -49,7 +49,7 @@ class DraftOut(BaseModel):
     agent: str | None = Field(description="the agent's username")
     kind: DraftKind
     status: DraftStatus
-    outcome: Said = Field(description="what became of it: its status, or how its publishing stands")
+    outcome: Said = Field(description="its status, or the state of its publication")
     surface: str
     target: str | None
     content: Told

@@ -48,7 +48,7 @@ class ScansOut(BaseModel):
     new_posts: int
     drafts: int
     dropped: dict[str, int] = Field(description="what was proposed and became no draft, by why")
-    left_out: dict[str, int] = Field(description="posts that were not looked at, once for each look, by why")
+    left_out: dict[str, int] = Field(description="posts that scans left out, once for each scan, by reason")
 
 
 class DraftStats(BaseModel):
