@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import click
@@ -153,10 +154,21 @@ def test_lists_of_what_waits_leave_out_the_rest_from_afar_too(fleet: Fleet, call
     rejected = json.loads(call("approvals", "list", "--state", "rejected", "--json").output)["items"]
     assert [one["id"] for one in rejected] == [str(settled.id)]
     assert len(json.loads(call("approvals", "list", "--all", "--json").output)["items"]) == 2
+    approved = call("approvals", "approve", str(waits.id)[:8], "--as", "ben")
+    assert approved.exit_code == 1 and "cannot decide as ben" in approved.stderr
+    assert "Approved" in call("approvals", "approve", str(waits.id)[:8]).stdout
+
+
+def test_rules_are_those_of_the_server_or_of_the_file_that_is_named(call: Call, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[[rule]]\nname='mine'\nresource='page'\naction='publish'\napprovers=['role:owner']\n")
+    theirs = json.loads(call("approvals", "rules", "--json").stdout)
+    assert theirs["file"] == "shipped" and "drafts" in [one["name"] for one in theirs["items"]]
+    assert "mine" in call("approvals", "rules", "--file", str(mine)).stdout
 
 
 @pytest.mark.parametrize(("words", "option"), [
-    (("approvals", "approve", "5aaa9a23", "--as", "ben"), "--as"), (("activity", "-f"), "--follow"),
+    (("activity", "-f"), "--follow"),
 ])  # fmt: skip
 def test_an_option_that_is_refused_is_called_as_it_was_written(words: tuple[str, ...], option: str) -> None:
     result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
@@ -186,7 +198,6 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
 
 @pytest.mark.parametrize(("words", "said"), [
     (("jobs", "show", "5aaa9a23"), "'5aaa9a23' is no whole id"),
-    (("drafts", "approve", "5aaa9a23"), "'5aaa9a23' is no whole id"),
     (("dead", "discard", "--yes", "--id", "5aaa9a23"), "'5aaa9a23' is no whole id"),
     (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "takes no KEY"),
 ])  # fmt: skip

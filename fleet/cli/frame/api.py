@@ -225,12 +225,19 @@ def _read(answer: httpx.Response) -> Answer:
         body = answer.json() if answer.content else {}
         if answer.is_success and isinstance(body, dict):
             return body
-        detail, fix = _FIELD.sub("", str(body["detail"])), body.get("fix")
+        refused = problem({**body, "status": answer.status_code})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise stranger(answer.status_code) from None
     if answer.status_code == 401:
         raise FleetError("The server does not take this token.", fix="Is FLEET_TOKEN one of that fleet, and not ended?")
-    raise _ERRORS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
+    raise refused
+
+
+def problem(found: Answer) -> FleetError:
+    """Return the error that a problem of the API stands for. Raises KeyError for what is none."""
+    fix = found.get("fix")
+    kind = _ERRORS.get(found["status"], FleetError)
+    return kind(_FIELD.sub("", str(found["detail"])), fix=None if fix is None else str(fix))
 
 
 def _no_answer(error: httpx.TransportError) -> Unavailable:

@@ -15,6 +15,7 @@ FEATURE = Feature(
     needs=("approvals", "publishing"),
     api=(
         "fleet.features.drafts.api.lessons:router",
+        "fleet.features.drafts.api.scans:router",
         "fleet.features.drafts.stats.api:router",
         "fleet.features.drafts.api:router",
     ),
