@@ -40,6 +40,12 @@ def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
         return queries.get(tx, job_id), queries.attempts_of(tx, job_id)
 
 
+def job_ids(deps: Deps, prefixes: Sequence[str]) -> tuple[uuid.UUID, ...]:
+    """Return the ids of jobs by the beginnings of their ids. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return tuple(queries.resolve_prefix(tx, one) for one in prefixes)
+
+
 def retry_job(deps: Deps, prefix: str) -> uuid.UUID:
     """Make a waiting job due at once. Raises NotFound, Conflict."""
     with deps.db.transaction() as tx:
