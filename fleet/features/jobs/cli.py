@@ -119,6 +119,7 @@ def _took(attempt: Answer) -> str:
 def _facts(job: Answer) -> list[tuple[str, object]]:
     words = job["checkpoint"].get("words")
     is_over = job["state"] in FINAL
+    begun = render.counted(job["claims"], "time")
     return [
         ("Job", job["id"]),
         ("Kind", f"{job['kind']}, priority {job['priority']}"),
@@ -134,10 +135,7 @@ def _facts(job: Answer) -> list[tuple[str, object]]:
         ("Words", words.get("text") or words.get("caption") if isinstance(words, dict) else None),
         ("Result", job["text"]),
         ("Remote id", job["remote_id"]),
-        (
-            "Attempts",
-            f"{job['attempts']} of {job['max_attempts']} spent, begun {render.counted(job['claims'], 'time')}",
-        ),
+        ("Attempts", f"{job['attempts']} of {job['max_attempts']} spent, begun {begun}"),
         ("Created", render.when(job["created_at"])),
         ("Next attempt", None if is_over else render.when(job["next_attempt_at"])),
         ("Sent", render.when(job["sending_at"]) if job["sending_at"] else None),

@@ -130,7 +130,8 @@ def test_a_dry_run_counts_what_the_same_request_would_move_and_moves_nothing(api
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"ids": []}, {"filter": {"id": []}}, {"ids": [str(uuid.UUID(int=1))], "filter": {}}, {"filter": {"raeson": "x"}}],
+    "body", [{}, {"ids": []}, {"filter": {"id": []}}, {"ids": [str(uuid.UUID(int=1))], "filter": {}},
+             {"filter": {"raeson": "x"}}],
     ids=["nothing", "none", "none-of-a-filter", "both", "misspelt"],
 )  # fmt: skip
 def test_many_dead_letters_are_never_meant_by_mistake(api: TestClient, fleet: Fleet, body: dict[str, object]) -> None:
