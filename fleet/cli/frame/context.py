@@ -84,9 +84,13 @@ class Door:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings to work with. Raises InvalidInput when no database is known."""
+        """The settings of a command that works on the fleet's own machine.
+
+        Raises InvalidInput with --server, and when no database is known.
+        """
         from fleet.cli.frame import paths
 
+        self._refuse_server()
         self._configure_logs()
         return paths.connected(self.home)
 
@@ -119,18 +123,20 @@ class Door:
     def deps(self) -> Deps:
         """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
-            if self.server:
-                name = click.get_current_context().command_path.partition(" ")[2]
-                raise InvalidInput(
-                    f"`fleet {name}` does not work with --server.",
-                    fix="Run it on the fleet's machine, or use the dashboard.",
-                )
             settings = self.settings
             from fleet.engine import deps
 
             self.act()
             self._deps = deps.build(settings)
         return self._deps
+
+    def _refuse_server(self) -> None:
+        if self.server:
+            name = click.get_current_context().command_path.partition(" ")[2]
+            raise InvalidInput(
+                f"`fleet {name}` does not work with --server.",
+                fix="Run it on the fleet's machine, or use the dashboard.",
+            )
 
     def act(self) -> None:
         """Let all that this command does from now on stand in the audit log under the person's name."""

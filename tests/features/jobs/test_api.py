@@ -160,6 +160,8 @@ def test_activity_is_told_newest_first_and_in_order_after_a_position(api: TestCl
     assert [one["subject"] for one in after["items"]] == ["test.0", "test.1", "test.2"]
     rest = api.get(f"/api/v1/activity/after?after={after['next']}").json()
     assert [one["subject"] for one in rest["items"]] == ["test.3", "test.4"]
+    some = api.get(f"/api/v1/activity/after?after={before}&agent=ann_1&subject=test.1&subject=other.*").json()
+    assert ([one["subject"] for one in some["items"]], some["next"]) == (["test.1"], rest["next"])
     end = api.get(f"/api/v1/activity/after?after={rest['next']}").json()
     assert (end["items"], end["next"]) == ([], rest["next"])
     assert api.get(f"/api/v1/activity/after?after={2**64}-1").status_code == 422
