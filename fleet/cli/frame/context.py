@@ -90,7 +90,7 @@ class Door:
         """
         from fleet.cli.frame import paths
 
-        self._refuse_server()
+        self.refuse_server()
         self._configure_logs()
         return paths.connected(self.home)
 
@@ -123,6 +123,7 @@ class Door:
     def deps(self) -> Deps:
         """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
+            self.refuse_server()
             settings = self.settings
             from fleet.engine import deps
 
@@ -130,7 +131,8 @@ class Door:
             self._deps = deps.build(settings)
         return self._deps
 
-    def _refuse_server(self) -> None:
+    def refuse_server(self) -> None:
+        """Raise InvalidInput with --server: the command works on the fleet's own machine."""
         if self.server:
             name = click.get_current_context().command_path.partition(" ")[2]
             raise InvalidInput(
