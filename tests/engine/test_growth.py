@@ -187,20 +187,6 @@ def _matches(row: JobRow, which: JobFilter, *, hours: float) -> bool:
     )
 
 
-def test_lists_stop_counting_and_say_so(fleet: Fleet, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "MOST_COUNTED", 3)
-    agent = fleet.agent(username="ann_1")
-    ids = [job(fleet, agent, JobState.READY, made_h=n) for n in range(3)]
-    assert "3 of 3 jobs." in cli("jobs", "list").stderr
-    ids.append(job(fleet, agent, JobState.READY, made_h=3))
-    assert cli.json("jobs", "list")["total"] is None
-    assert f"2 of very many jobs; --before {str(ids[1])[:13]} shows the next." in cli(
-        "jobs", "list", "--limit", "2"
-    ).stderr  # fmt: skip
-    below = cli.json("jobs", "list", "--limit", "2", "--before", str(ids[1])[:13])["items"]
-    assert [item["id"] for item in below] == [str(one) for one in ids[2:]]
-
-
 @pytest.mark.parametrize("subjects", [(), ("a.one",), ("a.*",), ("a.two", "b.*")])
 def test_pages_of_activity_show_every_event_once_newest_first(fleet: Fleet, subjects: tuple[str, ...]) -> None:
     with fleet.deps.db.transaction() as tx:
@@ -214,15 +200,6 @@ def test_pages_of_activity_show_every_event_once_newest_first(fleet: Fleet, subj
     names = ("a.one", "a.two", "b.three")
     wanted = [n for n in reversed(range(12)) if not subjects or any(events.matches(names[n % 3], s) for s in subjects)]
     assert met == wanted
-
-
-def test_activity_tells_the_way_down(fleet: Fleet, cli: Cli) -> None:
-    fleet.agent(username="ann_1")
-    fleet.agent(username="bob_1")
-    newest = cli.json("activity", "--limit", "1")["items"][0]
-    assert f"1 of very many; --before {newest['id']} shows older ones." in cli("activity", "--limit", "1").stderr
-    assert newest["id"] > cli.json("activity", "--limit", "1", "--before", str(newest["id"]))["items"][0]["id"]
-    cli("activity", "--follow", "--before", "5", code=2)
 
 
 def kept(deps: Deps, **settings: Any) -> Deps:

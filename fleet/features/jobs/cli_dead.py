@@ -97,7 +97,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
     if dry_run:
         letters = door.api.list("/dead", limit=limit, **which).items
         _show(door, [one for one in letters if _is_replayable(one, allow_stale=allow_stale)])
-    if left := (limit if total is None else min(total, limit)) - able:
+    if total is not None and (left := min(total, limit) - able):
         door.note(f"{left} stay dead: too old (--allow-stale takes them along), or messages that no task understands.")
     if not able or dry_run:
         door.say(f"{'Would replay' if dry_run else 'Replayed'} {able} of {_letters(total)}.")

@@ -265,6 +265,7 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     assert {"agent.thought"} < {event["subject"] for event in cli.json("activity", "--since", "4h")["items"]}
     assert "No event has the subject" in cli("activity", "--since", "2h", "--subject", "job.don", code=2).stderr
     assert "1 event. More: --cursor " in cli("activity", "--limit", "1").stderr
+    cli("activity", "--follow", "--cursor", "x", code=2)
     every = cli.json("activity", "--limit", "1000")
     above = cli.json("activity", "--limit", str(len(every["items"]) - 1))
     assert cli.json("activity", "--cursor", above["next"]) == {"items": every["items"][-1:], "next": None}

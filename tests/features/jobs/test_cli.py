@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from fleet.engine.jobs import queries
+from fleet.engine.jobs import lists, queries
 from fleet.engine.jobs.states import DeadReason
 from fleet.features.publishing.kinds import BROWSE, LIKE, POST
 from tests.engine.test_perform import add
@@ -132,6 +132,13 @@ def test_a_dry_run_shows_and_changes_nothing(cli: Cli, fleet: Fleet) -> None:
     assert "Would replay 1 of 1 dead letter." in cli("dead", "replay", "--dry-run").stdout
     assert "Would discard 1 of 1 dead letter." in cli("dead", "discard", "--dry-run").stdout
     assert fleet.job(job_id).state == "dead"
+
+
+def test_very_many_dead_letters_are_not_counted(cli: Cli, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    for _ in range(3):
+        dead(fleet, fleet.agent())
+    assert "Would replay 3 of very many dead letters." in cli("dead", "replay", "--dry-run").stdout
 
 
 def test_replay_asks_and_brings_back_to_life_once(cli: Cli, fleet: Fleet) -> None:
