@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -91,7 +91,8 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
     Each keeps its id, and so its idempotency key, and gets a new count of attempts. One that may have been sent is
     looked for before it is sent again. Messages that no task understands stay dead.
     """
-    body = {"filter": _given(which), "limit": limit, "allow_stale": allow_stale}
+    which = _given(which)
+    body = {"filter": which, "limit": limit, "allow_stale": allow_stale}
     found = door.api.post("/dead/replay", {**body, "dry_run": True})
     total, able = found["total"], found["count"]
     if dry_run:
@@ -119,7 +120,8 @@ def _is_replayable(letter: Answer, *, allow_stale: bool) -> bool:
 @pass_door
 def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **which: Any) -> None:
     """Discard dead letters; their rows stay."""
-    body = {"filter": _given(which), "limit": limit}
+    which = _given(which)
+    body = {"filter": which, "limit": limit}
     found = door.api.post("/dead/discard", {**body, "dry_run": True})
     if dry_run:
         _show(door, door.api.list("/dead", limit=limit, **which).items)
@@ -130,8 +132,10 @@ def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **which: Any
     door.say(f"Discarded {_letters(door.api.post('/dead/discard', body)['count'])}.")
 
 
-def _given(which: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in which.items() if value not in (None, ())}
+def _given(which: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that were given; what is asked about and what is done choose by the same moments."""
+    given = ((name, value) for name, value in which.items() if value not in (None, ()))
+    return {name: clock.now() - value if isinstance(value, timedelta) else value for name, value in given}
 
 
 def _letters(number: int | None) -> str:
