@@ -25,7 +25,7 @@ _TEN_YEARS_S = 3660 * 86_400
 
 
 class HoldOut(BaseModel):
-    """One hold in force."""
+    """One control in force."""
 
     scope: str = Field(examples=["persona"])
     key: str = Field(
@@ -45,7 +45,7 @@ class HoldOut(BaseModel):
 
 
 class Holds(BaseModel):
-    """Every hold in force, the kill switch first."""
+    """Every control in force, the kill switch first."""
 
     kill_switch: bool = Field(description="whether it is on")
     items: list[HoldOut]
@@ -61,7 +61,7 @@ class ScopeAndKey(Body):
 
 
 class PauseIn(ScopeAndKey):
-    """Whom to hold back, why, and for how long; without an end until somebody resumes."""
+    """The scope to pause, why, and for how long; without an end until somebody resumes it."""
 
     reason: Annotated[str, prose(300)] = ""
     for_s: Annotated[int, whole(1, _TEN_YEARS_S)] | None = None
