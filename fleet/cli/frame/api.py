@@ -75,6 +75,7 @@ class Api:
     def list(self, path: str, *, limit: int = 50, cursor: str | None = None, **query: Any) -> Listed:
         """Return up to `limit` rows of a list, over as many pages as that takes."""
         items: list[Answer] = []
+        query = {name: _plain(value) for name, value in query.items()}  # "since 2 h ago" is one moment on all pages
         while True:
             answer = self.get(path, limit=min(limit - len(items), _LARGEST_PAGE), cursor=cursor, **query)
             found, cursor = answer.get("items"), answer.get("next")
@@ -127,7 +128,8 @@ class Api:
 
 def at(*parts: object) -> str:
     """Return a path of the API: `at("agents", name, "start")`; every part is quoted."""
-    return "/" + "/".join(quote(str(part), safe="") for part in parts)
+    # A dot that stands alone would be another path: what is asked of the agent "." would be asked of all.
+    return "/" + "/".join(quote(str(part), safe="").replace(".", "%2E") for part in parts)
 
 
 def stranger(status: int) -> Unavailable:

@@ -86,9 +86,13 @@ class Door:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings to work with. Raises InvalidInput when no database is known."""
+        """The settings of a command that works on the fleet's own machine.
+
+        Raises InvalidInput with --server, and when no database is known.
+        """
         from fleet.cli.frame import paths
 
+        self.refuse_server()
         self._configure_logs()
         return paths.connected(self.home, needs_database=self.needs_database)
 

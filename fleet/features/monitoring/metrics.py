@@ -22,6 +22,7 @@ from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.engine.metrics import MetricFamily, Metrics, Reading, SampleKey, Samples, each
 from fleet.engine.policy import Priority
+from fleet.engine.scopes import SCOPES
 
 log = logs.get(__name__)
 
@@ -106,7 +107,7 @@ def _controls(tx: Tx) -> Iterator[tuple[SampleKey, float]]:
     is_paused = any(hold.scope == "fleet" for hold in found)
     yield ("fleet_agent_overdue_seconds", ()), 0.0 if is_paused else queries.overdue_s(tx) or 0.0
     yield ("fleet_kill_switch", ()), float(any(hold.hold == "kill" for hold in found))
-    yield from each("fleet_pauses", controls.SCOPES, Counter(hold.scope for hold in found if hold.hold == "pause"))
+    yield from each("fleet_pauses", SCOPES, Counter(hold.scope for hold in found if hold.hold == "pause"))
 
 
 def _agents(tx: Tx) -> Iterable[tuple[SampleKey, float]]:

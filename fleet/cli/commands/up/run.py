@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from fleet import app
@@ -30,7 +31,7 @@ from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
 from fleet.cli.frame.paths import HomeSettings
-from fleet.core import clock, logs
+from fleet.core import logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
@@ -213,7 +214,7 @@ class Run:
         ]
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
-            self._screen.line(held(hold, clock.now()))
+            self._screen.line(held({**asdict(hold), "words": hold.words()}))
 
     def _first_owner(self, deps: Deps, web: str) -> list[tuple[str, str]]:
         """Return a link for the first owner while nobody can log in; those of former starts are void.
@@ -245,7 +246,8 @@ class Run:
         events = activity_queries.read_after(deps, self._seen, limit=_PAGE)
         names.load(events)
         for event in events:
-            if (text := line(event, names, verbose=self._door.verbosity > 0)) is not None:
+            told = {"subject": event.subject, "payload": event.payload, "occurred_at": event.occurred_at}
+            if (text := line({**told, **names.in_words(event)}, verbose=self._door.verbosity > 0)) is not None:
                 self._screen.line(text)
             self._seen = event.position
         if self._first_posts is not None:
