@@ -130,6 +130,7 @@ def test_agents_in_docs_are_those_that_a_new_fleet_has(page: Path) -> None:
     assert named <= made
 
 
+@pytest.mark.long
 def test_commands_named_in_prose_and_messages_exist() -> None:
     wrong = []
     for path in [*PAGES, *sorted((ROOT / "fleet").rglob("*.py")), *sorted((ROOT / "workers").rglob("*.py"))]:

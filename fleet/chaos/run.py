@@ -41,7 +41,8 @@ class Chaos:
     """One run. `live` may be called once, in the main thread."""
 
     def __init__(self, wanted: RunOptions, kinds: Sequence[FaultKind], screen: RunScreen, *, home: Path | None = None,
-                 plain_workers: int = 2) -> None:  # fmt: skip
+                 plain_workers: int = 2, most_acts: int | None = None) -> None:  # fmt: skip
+        self._most_acts = most_acts
         self._wanted, self._kinds, self._screen = wanted, kinds, screen
         if home is not None and home.exists() and any(home.iterdir()):
             raise InvalidInput(f"{home} is not empty.", fix="Name a folder that is, or none.")
@@ -70,7 +71,7 @@ class Chaos:
             raise Unavailable(
                 "The fleet cannot keep up even unharmed.", fix="Try fewer --agents, or a less busy machine."
             )
-        planned = plan(wanted.seed, wanted.minutes, self._kinds)
+        planned = plan(wanted.seed, wanted.minutes, self._kinds)[: self._most_acts]
         self._screen.step(f"{len(planned)} acts in {wanted.minutes:g} minutes; seed {wanted.seed}")
         began = clock.now()
         nemesis = Nemesis(self.world, acts_path, self._screen.deed)

@@ -194,6 +194,7 @@ def test_models_are_told_the_style_after_everything_that_others_wrote() -> None:
     assert told.moment == f"{plain.moment}\n\nThe caption of this one: {style.instruction}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_follows_the_shipped_styles_and_is_let_pass(persona_id: str) -> None:
     both = styles("caption_question", "prompt_light")
