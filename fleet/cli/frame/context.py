@@ -119,18 +119,22 @@ class Door:
     def deps(self) -> Deps:
         """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
-            if self.server:
-                name = click.get_current_context().command_path.partition(" ")[2]
-                raise InvalidInput(
-                    f"`fleet {name}` does not work with --server.",
-                    fix="Run it on the fleet's machine, or use the dashboard.",
-                )
+            self.require_local()
             settings = self.settings
             from fleet.engine import deps
 
             self.act()
             self._deps = deps.build(settings)
         return self._deps
+
+    def require_local(self) -> None:
+        """Refuse --server for a command that works on the fleet's own machine. Raises InvalidInput."""
+        if self.server:
+            name = click.get_current_context().command_path.partition(" ")[2]
+            raise InvalidInput(
+                f"`fleet {name}` does not work with --server.",
+                fix="Run it on the fleet's machine, or use the dashboard.",
+            )
 
     def act(self) -> None:
         """Let all that this command does from now on stand in the audit log under the person's name."""

@@ -194,7 +194,9 @@ def below(listed: Listed, noun: str) -> str:
     if not listed.items:
         return f"No {noun}."
     number = len(listed.items)
-    return f"{number} {noun.removesuffix('s') if number == 1 else noun}." + (f" More: --cursor {listed.next}" if listed.next else "")
+    return f"{number} {noun.removesuffix('s') if number == 1 else noun}." + (
+        f" More: --cursor {listed.next}" if listed.next else ""
+    )
 
 
 def many(total: int | None) -> str:
