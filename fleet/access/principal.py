@@ -35,6 +35,11 @@ class Principal:
         """How it is recorded with what follows."""
         return f"{self.via}:{self.name}"
 
+    @property
+    def is_local(self) -> bool:
+        """Say whether this is the local administrator, who is no user of the fleet's."""
+        return self.via is Via.TERMINAL
+
     def may(self, permission: Permission) -> bool:
         """Say whether the role allows it, and the token, if it is one."""
         return allows(self.role, permission) and (self.scopes is None or permission in self.scopes)

@@ -18,8 +18,9 @@ _WHOLE = 32
 _DIGITS = frozenset("0123456789abcdef")
 
 
-def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, what: str, listed: str) -> uuid.UUID:
-    """Return the one id in a column that begins so; dashes do not count.
+def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *where: sa.ColumnElement[bool], what: str,
+            listed: str) -> uuid.UUID:  # fmt: skip
+    """Return the one id in a column that begins so; dashes do not count. `where` narrows the rows.
 
     `what` is what people call such a row, `listed` how they find them. Raises InvalidInput, NotFound.
     """
@@ -28,7 +29,7 @@ def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, wh
         fix = f"Give the whole id or its first {SHORTEST} or more characters."
         raise InvalidInput(f"{prefix!r} is not a {what} id.", fix=fix)
     lowest, highest = uuid.UUID(digits.ljust(_WHOLE, "0")), uuid.UUID(digits.ljust(_WHOLE, "f"))
-    found = list(tx.session.scalars(sa.select(column).where(column.between(lowest, highest)).limit(2)))
+    found = list(tx.session.scalars(sa.select(column).where(column.between(lowest, highest), *where).limit(2)))
     if not found:
         named = prefix if len(digits) == _WHOLE else f"whose id begins with {prefix}"
         raise NotFound(f"There is no {what} {named}.", fix=listed)

@@ -1,8 +1,8 @@
 """Logins, sessions, tokens and users, as doors call them. Each verb is one transaction.
 
 `fleet.access.authenticate` finds the user of a request. Passwords and keys pass through and are never logged, stored or
-told. Where a verb takes `by`, it is who asks at the web; None is whoever runs the command line, who could write into
-the tables as well.
+told. Where a verb takes `by`, it is who asks; None and the local administrator may do everything, since they could
+write into the tables as well.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ def change_password(deps: Deps, principal: Principal, old: str, new: str, visit:
 
 
 def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], for_: timedelta | None, *,
-                by: Principal | None = None) -> str:  # fmt: skip
+                by: Principal | None = None, shorten: bool = False) -> str:  # fmt: skip
     """Make a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
 
-    `by` is who asks for it at the web, and gets no token that may more than they may now, nor one that outlives the
-    token that asks; None at this machine.
+    `by` is who asks for it, and gets no token that may more than they may now, nor one that outlives the token that
+    asks. With `shorten` the new token expires with the one that asks where that is sooner.
     """
     unknown = sorted(set(scopes) - set(Permission))
     if unknown:
@@ -142,12 +142,12 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
         raise NotPermitted(f"You may not give a token {beyond[0]}: you do not have it yourself.")
     with deps.db.transaction() as tx:
         made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
-        if made_by is not None and access_tokens.outlives(tx, made_by, for_):
+        if made_by is not None and access_tokens.outlives(tx, made_by, timedelta(0) if shorten else for_):
             raise NotPermitted(
                 "A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it."
             )
         user = users.get(tx, user_name)
-        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by)
+        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by, shorten=shorten)
 
 
 def refuse_different(password: str, again: str) -> None:
@@ -162,13 +162,14 @@ def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
         return access_tokens.listed(tx, None if user_name is None else users.get(tx, user_name).id)
 
 
-def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
-    """Let a token and what it made, tokens and invitations, open nothing any more; only one's own, at the web.
+def revoke_token(deps: Deps, prefix: str, *, by: Principal | None = None) -> None:
+    """Revoke a token by its id or the beginning of it, and the tokens and invitations that it made.
 
-    Raises NotFound.
+    Who asks at the web revokes their own tokens only. Raises NotFound, InvalidInput.
     """
+    user_id = None if by is None or by.is_local else by.user_id
     with deps.db.transaction() as tx:
-        access_tokens.revoke(tx, token_id, user_id=None if by is None else by.user_id)
+        access_tokens.revoke(tx, access_tokens.find_id(tx, prefix, user_id=user_id), user_id=user_id)
 
 
 def list_users(deps: Deps) -> Sequence[User]:
