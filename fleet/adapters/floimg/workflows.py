@@ -1,7 +1,6 @@
-"""FloImg workflows by persona: how each makes its pictures. Pure data in the surface's step format.
+"""FloImg workflows by persona: the steps that make a picture. Pure data in the surface's step format.
 
-A persona's `workflow_types` add to that: what is a matter of size or light becomes one more step. The others are ways
-to work that the prompt tells of.
+A persona's `workflow_types` add to that: one about size or light adds a step. The others only change the prompt.
 """
 
 from __future__ import annotations

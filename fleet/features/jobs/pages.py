@@ -1,4 +1,4 @@
-"""The jobs: a list with filters, how long they take, and what can be done to one of them or to those selected."""
+"""The page of jobs: a list with filters, durations, and buttons for one job or for selected ones."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _told(request: Request, moved: BulkResult, what: str) -> Response:
 
 
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
-    """Return what the tab "jobs" of an agent's page shows."""
+    """Show the tab "jobs" of an agent's page."""
     which = JobFilter(agent_id=agent.id)
     found, total = job_commands.list_jobs(deps, which, before=before or None, limit=_PAGE)
     return {"jobs": found, "total": total, "about": _about, "more": found[-1].id if len(found) == _PAGE else None}

@@ -23,7 +23,7 @@ Own = Annotated[Principal, needs(Permission.OWN_ACCOUNT)]
 
 
 class OneToken(BaseModel):
-    """A token; its text was shown once. `hint` is how it begins."""
+    """A token without its text, which was shown once. `hint` is its beginning."""
 
     id: uuid.UUID
     user: str
@@ -80,7 +80,7 @@ class NewToken(Body):
 
 
 class MadeToken(BaseModel):
-    """A new token. Its text is in this answer only."""
+    """A new token with its text, which is shown only here."""
 
     token: str
     user: str

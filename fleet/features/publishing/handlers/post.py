@@ -1,4 +1,7 @@
-"""A post: words, then a picture, then the gallery. Words and picture are paid for once, whatever happens between."""
+"""Handler of posts: text, then picture, then the gallery.
+
+Text and picture are paid for once, whatever happens between.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,13 @@ def prepare(work: Work) -> AnyAction | Skipped | Held:
     if isinstance(words, Skipped | Held):
         return words
     work.told = {"reason": words["reason"]} if "reason" in words else {}
-    # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
+    # A probe searches by the text of the post; nothing is fetched or drawn for that.
     url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
     return work.action(social.POST, social.PostPayload(words["caption"], url, words["alt_text"]))
 
 
 def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
-    """Return the post of an approved draft, with its kept picture or one that the workflow makes now."""
+    """Return the post of an approved draft, with its stored picture or one that the workflow makes now."""
     stale = approved.why_not(work)
     if stale is not None:
         return stale
@@ -58,9 +61,9 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
 
 
 def _kept_picture(work: Work, kept: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the picture that a person approved; None for a draft without one.
+    """Return the approved picture; None for a draft without one.
 
-    Raises InvalidInput, so that the job becomes a dead letter, in a fleet without a feature that keeps pictures:
+    Raises InvalidInput in a fleet without a feature that stores pictures, so that the job becomes a dead letter:
     another picture is not the approved one.
     """
     if not kept:
