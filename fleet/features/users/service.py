@@ -1,8 +1,7 @@
 """Commands on logins, sessions, tokens and users. Each is one transaction.
 
 `fleet.access.authenticate` finds the user of a request. Passwords and keys pass through and are never logged, stored or
-shown. Where a command takes `by`, it is the caller. None and the local administrator may do everything: they could write
-to the tables as well.
+shown. Where a command takes `by`, it is the caller; None and the local administrator may do everything.
 """
 
 from __future__ import annotations
