@@ -23,10 +23,10 @@ import sqlalchemy as sa
 from fleet.core import db
 from fleet.core.queue import QUEUES
 from fleet.engine import registry
-from fleet.engine.agents.models import AgentStatus
-from fleet.engine.controls import SCOPES
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.jobs.states import MOVES, DeadReason, JobState
 from fleet.engine.policy import Priority
+from fleet.engine.scopes import SCOPES
 from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.drafts.states import OwnerAnswer as LessonDecision

@@ -1,7 +1,7 @@
-"""One run of the harness: a world is made, shaken by plan, brought to rest, checked, and told about.
+"""One run of the harness: create a world, cause faults by plan, bring it to rest, check, and report.
 
-Called by `fleet chaos` and by the tests. A run can be had again from its seed: the plan follows from it alone; what the
-machine makes of the plan differs in milliseconds, as it does in life.
+Called by `fleet chaos` and by the tests. A run can be repeated from its seed: the plan follows from it alone; the
+timing on the machine differs by milliseconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ENDS_WITHIN_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class RunScreen:
-    """Who is told while it happens: steps, and each act once its consequences are known."""
+    """Gets progress during the run: steps, and each act once its consequences are known."""
 
     step: Callable[[str], None]
     deed: Callable[[FaultResult], None]
@@ -49,7 +49,7 @@ class Chaos:
         self.world = World(self.home, seed=wanted.seed, agents=wanted.agents, plain_workers=plain_workers)
 
     def live(self) -> Report:
-        """Do all of it; return what came out. Raises FleetError when the world itself could not be kept going."""
+        """Run everything; return the report. Raises FleetError when the world itself failed."""
         try:
             self.world.start(self._screen.step)
             report = self._shake()

@@ -63,11 +63,16 @@ class Needs:
             raise NotLoggedIn
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
-        if not who.may(self.permission):
-            limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
-            raise Forbidden(f"{limit.capitalize()} not allow {self.permission}.", fix="Ask an admin of the fleet.")
+        require(who, self.permission)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
         return who
+
+
+def require(who: Principal, permission: Permission) -> None:
+    """Raise Forbidden unless somebody has a permission."""
+    if not who.may(permission):
+        limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
+        raise Forbidden(f"{limit.capitalize()} not allow {permission}.", fix="Ask an admin of the fleet.")
 
 
 def needs(permission: Permission) -> Any:

@@ -13,9 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from fleet.access import Permission, Role
-from fleet.cli.frame.api import USER_HEADER
+from fleet.cli.frame.api import USER_HEADER, at
 from fleet.cli.frame.context import Door
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine.agents import lookup
 from fleet.features.users import service as accounts
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.runfile import RunFile, RunInfo, ourselves
@@ -110,6 +111,14 @@ def test_a_database_of_the_environment_is_not_that_of_the_running_fleet(
     monkeypatch.setenv("FLEET_BROKER_URL", "")
     with pytest.raises(InvalidInput, match="No broker"):  # the running fleet would have answered
         doors(dashboard).api.get("/me")
+
+
+def test_a_name_cannot_lead_to_another_path(fleet: Fleet, doors: Doors) -> None:
+    fleet.agent(username="ada_1")
+    for name in (".", "..", "../agents", "a/b", "?x", "%2e"):
+        with pytest.raises(FleetError):
+            doors().api.post(at("agents", name, "pause"), {"reason": "tea"})
+    assert lookup.agent(fleet.deps.db, "ada_1").status == "running", "/agents/./pause would pause everybody"
 
 
 def test_a_list_goes_over_pages_up_to_its_limit(fleet: Fleet, doors: Doors) -> None:

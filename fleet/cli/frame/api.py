@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _TRIES = 3
 _MOST_BYTES = 16 * 1024 * 1024
 """More than any page of the API has; a larger answer is refused."""
 _LARGEST_PAGE = 200
+_FIELD = re.compile(r"(?:^|(?<=; ))(?:body|query|path)\.(?=[a-z])")
+"""In which part of a request a wrong field stands; people at a terminal know it by its name alone."""
 _ERRORS: Mapping[int, type[FleetError]] = {
     404: NotFound, 409: Conflict, 412: Conflict, 413: InvalidInput, 422: InvalidInput, 429: Unavailable,
     503: Unavailable,
@@ -72,6 +75,7 @@ class Api:
     def list(self, path: str, *, limit: int = 50, cursor: str | None = None, **query: Any) -> Listed:
         """Return up to `limit` rows of a list, over as many pages as that takes."""
         items: list[Answer] = []
+        query = {name: _plain(value) for name, value in query.items()}  # "since 2 h ago" is one moment on all pages
         while True:
             answer = self.get(path, limit=min(limit - len(items), _LARGEST_PAGE), cursor=cursor, **query)
             found, cursor = answer.get("items"), answer.get("next")
@@ -124,7 +128,8 @@ class Api:
 
 def at(*parts: object) -> str:
     """Return a path of the API: `at("agents", name, "start")`; every part is quoted."""
-    return "/" + "/".join(quote(str(part), safe="") for part in parts)
+    # A dot that stands alone would be another path: what is asked of the agent "." would be asked of all.
+    return "/" + "/".join(quote(str(part), safe="").replace(".", "%2E") for part in parts)
 
 
 def stranger(status: int) -> Unavailable:
@@ -222,12 +227,19 @@ def _read(answer: httpx.Response) -> Answer:
         body = answer.json() if answer.content else {}
         if answer.is_success and isinstance(body, dict):
             return body
-        detail, fix = str(body["detail"]), body.get("fix")
+        refused = problem({**body, "status": answer.status_code})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise stranger(answer.status_code) from None
     if answer.status_code == 401:
         raise FleetError("The server does not take this token.", fix="Is FLEET_TOKEN one of that fleet, and not ended?")
-    raise _ERRORS.get(answer.status_code, FleetError)(detail, fix=None if fix is None else str(fix))
+    raise refused
+
+
+def problem(found: Answer) -> FleetError:
+    """Return the error that a problem of the API stands for. Raises KeyError for what is none."""
+    fix = found.get("fix")
+    kind = _ERRORS.get(found["status"], FleetError)
+    return kind(_FIELD.sub("", str(found["detail"])), fix=None if fix is None else str(fix))
 
 
 def _no_answer(error: httpx.TransportError) -> Unavailable:

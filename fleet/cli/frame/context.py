@@ -42,6 +42,8 @@ class Door:
         self.verbosity = 0
         self.quiet = False
         self.colour = not os.environ.get("NO_COLOR")
+        self.needs_database = True
+        """Whether the API of this process is refused where no database is known; not for commands that read files."""
         self._deps: Deps | None = None
         self._api: Api | None = None
         self._acting = ExitStack()
@@ -84,11 +86,15 @@ class Door:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings to work with. Raises InvalidInput when no database is known."""
+        """The settings of a command that works on the fleet's own machine.
+
+        Raises InvalidInput with --server, and when no database is known.
+        """
         from fleet.cli.frame import paths
 
+        self.refuse_server()
         self._configure_logs()
-        return paths.connected(self.home)
+        return paths.connected(self.home, needs_database=self.needs_database)
 
     @property
     def api(self) -> Api:
@@ -119,7 +125,7 @@ class Door:
     def deps(self) -> Deps:
         """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
-            self.require_local()
+            self.refuse_server()
             settings = self.settings
             from fleet.engine import deps
 
@@ -127,8 +133,8 @@ class Door:
             self._deps = deps.build(settings)
         return self._deps
 
-    def require_local(self) -> None:
-        """Refuse --server for a command that works on the fleet's own machine. Raises InvalidInput."""
+    def refuse_server(self) -> None:
+        """Raise InvalidInput with --server: the command works on the fleet's own machine."""
         if self.server:
             name = click.get_current_context().command_path.partition(" ")[2]
             raise InvalidInput(

@@ -199,6 +199,11 @@ def below(listed: Listed, noun: str) -> str:
     )
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number of things: "1 job", "2 jobs"; `plural` where it is not the noun and an s."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def many(total: int | None) -> str:
     """Return a number of things; None for more than the fleet counts."""
     return "very many" if total is None else str(total)

@@ -39,7 +39,7 @@ class ExperimentOut(BaseModel):
     dimension: Dimension | None
     variants: list[str]
     enough: int | None = Field(
-        description="posts (or days of agents) that each variant needs before its effect is told"
+        description="posts (or days of agents) that each variant needs before its effect is shown"
     )
     tallies: list[VariantTallyOut]
 

@@ -82,8 +82,8 @@ def retry_selected(request: Request, deps: TheDeps, *, id: Selected = []) -> Res
 @router.post("/jobs/cancel")
 def cancel_selected(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)], *,
                     id: Selected = []) -> Response:  # fmt: skip  # noqa: B006
-    """Call off the selected jobs."""
-    return _told(request, job_commands.cancel_jobs(deps, id, by=who.by), "called off")
+    """Cancel the selected jobs."""
+    return _told(request, job_commands.cancel_jobs(deps, id, by=who.by), "cancelled")
 
 
 def _told(request: Request, moved: BulkResult, what: str) -> Response:

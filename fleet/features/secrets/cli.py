@@ -39,7 +39,7 @@ def init(door: Door, /) -> None:
     from fleet.accounts import keys
     from fleet.cli.frame import paths as homes
 
-    door.require_local()
+    door.refuse_server()
     settings = homes.given(door.home)
     made = keys.make_ring(settings)
     if made is not None:
@@ -56,7 +56,7 @@ def set_(door: Door, /, *, name: str) -> None:
     """Store a secret, e.g. anthropic_api_key. Asks for the value, or reads it from standard input."""
     from fleet.accounts import keys
 
-    door.require_local()
+    door.refuse_server()
     name = keys.name_of(door.settings, name)
     value = _value(door, name)
     database = _database(door)
@@ -123,7 +123,7 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
     """Delete a secret (asks)."""
     from fleet.accounts import keys
 
-    door.require_local()
+    door.refuse_server()
     door.confirm(f"Forget {name}?", yes=yes)
     door.say(f"{keys.remove(_database(door), name, by=door.by)} is forgotten.")
 
@@ -139,7 +139,7 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
     from fleet.accounts import keys
     from fleet.cli.frame import paths as homes
 
-    door.require_local()
+    door.refuse_server()
     made = keys.add_key(homes.given(door.home), for_environment=for_environment)
     if made.file is not None:
         door.say(f"A new key is the first one in {made.file}. `fleet secrets rotate` seals everything with it.")
@@ -165,7 +165,7 @@ def _database(door: Door) -> Database:
     """Return the database alone: what is wrong with a model's settings must not stand between a person and its key."""
     from fleet.core.db import Database
 
-    door.require_local()
+    door.refuse_server()
     database = Database(door.settings.database_url, pool_size=1)
     door.act()
     click.get_current_context().call_on_close(database.close)

@@ -48,7 +48,7 @@ def users() -> None:
 @pass_door
 def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None:
     """Create a user. Asks for the password, or reads it from standard input."""
-    door.require_local()
+    door.refuse_server()
     from fleet.access import Role
     from fleet.features.users import service as accounts
 

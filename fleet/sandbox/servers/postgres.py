@@ -167,7 +167,7 @@ class EmbeddedPostgres(EmbeddedServer):
             if refused in str(error) and refused in self.child.said():
                 raise InvalidInput(
                     f"The password in {self.password_path} is not that of the database in {self._place().data}.",
-                    fix="Restore that file, or move both away to begin anew.",
+                    fix="Restore that file, or move both away to start with an empty database.",
                 ) from error
             return False
         return True

@@ -49,12 +49,13 @@ def test_a_scope_is_held_back_for_a_while_and_let_go(api: TestClient, fleet: Fle
     held = {"scope": "agent", "key": "ada_1"}
     assert api.post("/api/v1/controls/pause", json=held | {"reason": "rest", "for_s": 60}).json() == {"changed": True}
     (hold,) = api.get("/api/v1/controls").json()["items"]
-    assert (hold["scope"], hold["reason"], hold["set_by"], bool(hold["until"])) == (
+    assert (hold["scope"], hold["name"], hold["set_by"], bool(hold["until"])) == (
         "agent",
-        "rest",
+        "ada_1",
         "api:owner-api",
         True,
     )
+    assert hold["words"] == "agent ada_1 is paused: rest"
     assert api.post("/api/v1/controls/resume", json=held).json() == {"changed": True}
     assert api.post("/api/v1/controls/pause", json={"scope": "fleet"}).json() == {"changed": True}
     assert api.post("/api/v1/controls/pause", json={"scope": "kind", "key": "dance"}).status_code == 422

@@ -46,7 +46,7 @@ def play(gallery_url: str, token: str, rule: Rule) -> None:
             headers={"Authorization": f"Bearer {token}"},
         )  # fmt: skip
     except httpx.TransportError as error:
-        raise Unavailable(f"The gallery cannot be told about faults ({error}).") from error
+        raise Unavailable(f"The gallery does not accept faults ({error}).") from error
     if not answer.is_success:
         raise InvalidInput(f"The gallery refuses these faults ({answer.status_code} {answer.text[:200]}).", fix=_FIX)
 

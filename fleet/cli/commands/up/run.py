@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from fleet import app
@@ -23,13 +24,14 @@ from fleet.cli.commands.check import env_check
 from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
 from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.commands.up import faults
+from fleet.cli.commands.up.first_posts import FirstPosts
 from fleet.cli.commands.up.process_list import Board, UpOptions
 from fleet.cli.frame import paths
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
 from fleet.cli.frame.paths import HomeSettings
-from fleet.core import clock, logs
+from fleet.core import logs
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.events import Position
 from fleet.core.settings import Settings
@@ -55,6 +57,8 @@ from fleet.sandbox.services import Services
 _WHO_ACT = AgentFilter(kind="gallery")
 _LOOK_EVERY_S = 0.2
 _PAGE = 500
+_FIRST_POSTS = 60
+"""New agents among which one of each persona is asked for a post."""
 _FIRST_LOGIN = "first-login"
 _OF_OTHERS = 50
 """Connections of the gallery (twice its pool), of the metrics, and those that are kept for superusers."""
@@ -86,6 +90,7 @@ class Run:
         )  # fmt: skip
         self._board = Board(self._services, self._screen)
         self._deps: Deps | None = None
+        self._first_posts: FirstPosts | None = None
         self._seen = Position()
         self._began = False
 
@@ -175,7 +180,9 @@ class Run:
         missing = self._wanted.agents - there
         if missing > 0:
             self._screen.step(f"Making {missing} agents")
-            agent_commands.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
+            made = agent_commands.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
+            if not self.settings.gallery_url:
+                self._first_posts = FirstPosts(deps, made[:_FIRST_POSTS], by=self._door.by)
 
     def _start_gallery(self) -> None:
         database_url = self._wanted.gallery_database_url or self._services.gallery_database()
@@ -207,7 +214,7 @@ class Run:
         ]
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
-            self._screen.line(held(hold, clock.now()))
+            self._screen.line(held({**asdict(hold), "words": hold.words()}))
 
     def _first_owner(self, deps: Deps, web: str) -> list[tuple[str, str]]:
         """Return a link for the first owner while nobody can log in; those of former starts are void.
@@ -239,9 +246,12 @@ class Run:
         events = activity_queries.read_after(deps, self._seen, limit=_PAGE)
         names.load(events)
         for event in events:
-            if (text := line(event, names, verbose=self._door.verbosity > 0)) is not None:
+            told = {"subject": event.subject, "payload": event.payload, "occurred_at": event.occurred_at}
+            if (text := line({**told, **names.in_words(event)}, verbose=self._door.verbosity > 0)) is not None:
                 self._screen.line(text)
             self._seen = event.position
+        if self._first_posts is not None:
+            self._first_posts.look(events)
 
     def _stop(self) -> None:
         if not self._began:

@@ -13,7 +13,7 @@ import threading
 import unicodedata
 import zlib
 from array import array
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 
 from fleet.core.text import look_alikes
@@ -29,6 +29,9 @@ _WORD = re.compile(
     r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 
+MOST_HEARD = 60
+"""Newest texts whose beginnings are remembered, so that the next text begins otherwise."""
+_BEGINNING_CHARS = 100
 _WORDS_LAST = 1 << 31
 _LOOKS = look_alikes.OTHER_ALPHABETS | look_alikes.DRESSED
 
@@ -50,6 +53,7 @@ class RecentTexts:
         self.capacity = capacity
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._found_under: defaultdict[int, set[str]] = defaultdict(set)
+        self._beginnings: deque[str] = deque(maxlen=MOST_HEARD)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -61,12 +65,19 @@ class RecentTexts:
             return
         entry = _Entry(author, array("I", sorted(pieces(words))))
         with self._lock:
+            if key not in self._entries:
+                self._beginnings.append(words[:_BEGINNING_CHARS])
             self._forget(key)
             if len(self._entries) >= self.capacity:
                 self._forget(next(iter(self._entries)))
             self._entries[key] = entry
             for piece in _prefix(entry.pieces):
                 self._found_under[piece].add(key)
+
+    def beginnings(self) -> tuple[str, ...]:
+        """Return how the newest texts begin, the oldest first."""
+        with self._lock:
+            return tuple(self._beginnings)
 
     def closest(self, words: str, author: str, *, but: str = "") -> tuple[float, float]:
         """Return the similarity of the nearest text of the author, and of any other author, from 0 to 1.

@@ -22,6 +22,7 @@ from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.pictures import picture
 from fleet.features.publishing.words import batching, published_texts
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostRequest
@@ -86,7 +87,8 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Held:
         for styles in registry.current().extensions("publishing.styles")
         for style in styles(work.deps, work.claim.payload)
     )
-    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections)
+    heard = quality_of(work.deps).heard(work.claim.surface)
+    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections, heard)
     made = batching.words(work, request, turn)
     if isinstance(made, Held):
         return made

@@ -24,6 +24,7 @@ from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
 from fleet.features.publishing.rules import REACTIONS
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import CommentRequest, SeenPost
@@ -55,7 +56,8 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:
         return Skipped("nothing that was offered is open for a comment any more")
     authors = tuple(dict.fromkeys(post.author for post in seen))
     memories = memory_of(work.deps).recall(work.agent.id, authors, limit=MOST_RECALLED)
-    request = CommentRequest(speaker_of(work.deps, work.agent), seen, memories, turn.objections)
+    heard = quality_of(work.deps).heard(work.claim.surface)
+    request = CommentRequest(speaker_of(work.deps, work.agent), seen, memories, turn.objections, heard)
     words, usage = budget_guard.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
     # A recorded response can name another post: then write to one of these.
     if words.answers not in {one.id for one in seen}:

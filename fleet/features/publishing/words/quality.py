@@ -43,6 +43,12 @@ class Quality:
                 self._catch_up(surface, texts)
             return texts
 
+    def heard(self, surface: str) -> tuple[str, ...]:
+        """Return how the newest texts of a surface begin, as far as this process knows. Asks no database."""
+        with self._lock:
+            texts = self._recent.get(surface)
+        return () if texts is None else texts.beginnings()
+
     def voice(self, speaker: Speaker) -> Voice | None:
         """Return the voice of an author's persona, computed once; None without a persona."""
         if speaker.persona_id is None:

@@ -87,7 +87,9 @@ def checked(wanted: SubscriptionFields) -> SubscriptionFields:
             f"{text.clean(wrong[0])[:90]!r} is no subject of events.", fix="Write job.done, job.* or * alone."
         )
     if not 1 <= len(chosen) <= MOST_SUBJECTS:
-        raise InvalidInput(f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="The star alone stands for all.")
+        raise InvalidInput(
+            f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="A star alone means all subjects."
+        )
     return SubscriptionFields(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
 
 
