@@ -35,6 +35,11 @@ class Principal:
         """The name that records of their actions show."""
         return f"{self.via}:{self.name}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the local administrator, who has no row in the table of users."""
+        return self.via is Via.TERMINAL
+
     def may(self, permission: Permission) -> bool:
         """Say whether the role allows it, and the token, if it is one."""
         return allows(self.role, permission) and (self.scopes is None or permission in self.scopes)

@@ -24,8 +24,9 @@ def is_prefix(written: str) -> bool:
     return SHORTEST <= len(digits) <= _WHOLE and _DIGITS.issuperset(digits)
 
 
-def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, what: str, listed: str) -> uuid.UUID:
-    """Return the one id in a column that begins with a prefix; dashes do not count.
+def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *where: sa.ColumnElement[bool], what: str,
+            listed: str) -> uuid.UUID:  # fmt: skip
+    """Return the one id in a column that begins with a prefix; dashes do not count. `where` narrows the rows.
 
     `what` is the noun for such a row in errors, `listed` the command that lists them. Raises InvalidInput, NotFound.
     """
@@ -34,7 +35,7 @@ def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, wh
         raise InvalidInput(f"{prefix!r} is not a {what} id.", fix=fix)
     digits = prefix.lower().replace("-", "")
     lowest, highest = uuid.UUID(digits.ljust(_WHOLE, "0")), uuid.UUID(digits.ljust(_WHOLE, "f"))
-    found = list(tx.session.scalars(sa.select(column).where(column.between(lowest, highest)).limit(2)))
+    found = list(tx.session.scalars(sa.select(column).where(column.between(lowest, highest), *where).limit(2)))
     if not found:
         named = prefix if len(digits) == _WHOLE else f"whose id begins with {prefix}"
         raise NotFound(f"There is no {what} {named}.", fix=listed)

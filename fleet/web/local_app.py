@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from fleet.engine.deps import Deps
 
 
+_ADDRESS = "http://127.0.0.1:8630"
+"""Where `fleet web` listens by default: links in answers begin with it unless FLEET_WEB_URL is set."""
+
+
 def client(deps: Deps, user: str) -> httpx.Client:
     """Return a client of the app over the connections of this command, for the system's user."""
     app = _Known(create_app(deps), user)
-    return httpx.Client(base_url="http://localhost/api/v1", transport=_InProcess(app))
+    return httpx.Client(base_url=f"{_ADDRESS}/api/v1", transport=_InProcess(app))
 
 
 class _Known:

@@ -186,7 +186,7 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     assert refused.exit_code == 1
     assert "controls.kill" in refused.output
     assert call("jobs", "show", "not-an-id").exit_code == 2
-    assert call("budgets", "remove").exit_code == 2
+    assert call("budgets", "remove").exit_code == 3
 
 
 @pytest.mark.parametrize(("words", "said"), [

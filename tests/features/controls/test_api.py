@@ -92,6 +92,21 @@ def test_costs_are_summed_and_budgets_set_allowed_and_removed(api: TestClient, f
     assert api.put("/api/v1/budgets/persona/nobody/day", json={"microusd": 5}).status_code == 404
 
 
+def test_amounts_may_be_dollars_and_are_taken_exactly(api: TestClient) -> None:
+    at = "/api/v1/budgets/fleet/*/day"
+    assert api.put(at, json={"limit_usd": "0.29"}).json()["limit_microusd"] == 290_000
+    assert api.post(f"{at}/allow", json={"more_usd": "2.000001"}).json()["allowance_microusd"] == 2_000_001
+    wrong = (
+        {},
+        {"limit_usd": 2.5},
+        {"limit_usd": "2.5", "microusd": 5},
+        {"limit_usd": "-1"},
+        {"limit_usd": "0.0000001"},
+    )
+    assert [api.put(at, json=one).status_code for one in wrong] == [422] * 5
+    assert api.post(f"{at}/allow", json={"microusd": 0}).status_code == 422
+
+
 def test_personas_are_told_with_their_week(api: TestClient) -> None:
     first = api.get("/api/v1/personas?limit=4").json()
     rest = api.get("/api/v1/personas", params={"limit": 4, "cursor": first["next"]}).json()

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from fleet.core import prefixes, text
 from fleet.core import subjects as patterns
-from fleet.core import text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.features.webhooks.models import SubscriptionRow
@@ -124,15 +124,8 @@ def get(tx: Tx, subscription_id: uuid.UUID, *, lock: bool = False) -> Subscripti
 
 
 def find(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id that begins so. Raises NotFound, InvalidInput."""
-    known = sa.cast(SubscriptionRow.id, sa.Text)
-    query = sa.select(SubscriptionRow.id).where(known.startswith(prefix.lower(), autoescape=True)).limit(2)
-    found = list(tx.session.scalars(query)) if len(prefix) >= 4 else []
-    if len(found) > 1:
-        raise InvalidInput(f"More than one webhook begins with {prefix}.", fix="Give more of its id.")
-    if not found:
-        raise NotFound(f"There is no webhook {text.clean(prefix)[:40]!r}.", fix="`fleet hooks list` shows them.")
-    return found[0]
+    """Return the id that begins with a prefix. Raises NotFound, InvalidInput."""
+    return prefixes.resolve(tx, SubscriptionRow.id, prefix, what="webhook", listed="`fleet hooks list` shows them.")
 
 
 def listed(tx: Tx) -> list[Subscription]:
