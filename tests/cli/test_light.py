@@ -14,6 +14,8 @@ from fleet.cli.app import SECTIONS, cli, commands
 from fleet.cli.frame.command import Root
 from tests import ROOT
 
+_LOCAL = ("metrics", "secrets")
+"""Commands of features that work on the fleet's own machine alone, and load what they need."""
 COMMANDS = [command.name for command in commands()]
 
 
@@ -57,6 +59,23 @@ def test_completion_of_a_command_name_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "plain,agents" in done.stdout
+
+
+def test_commands_that_call_the_api_import_neither_database_nor_web() -> None:
+    """Their start is most of what they cost: each of these libraries takes longer than a whole command may."""
+    script = (
+        "import sys\n"
+        "import fleet.app, fleet.cli.frame.api, fleet.cli.frame.render\n"
+        "from fleet.engine import registry\n"
+        "known = fleet.app.load(())\n"
+        f"for command in known.commands.values():\n"
+        f"    if command.name not in {_LOCAL}:\n"
+        "        registry.load(command.run)\n"
+        "heavy = {'sqlalchemy', 'psycopg', 'celery', 'kombu', 'pydantic', 'fastapi', 'PIL', 'structlog'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_lists_every_command_with_its_section() -> None:

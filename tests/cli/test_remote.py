@@ -9,17 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
-import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
 from fleet.access import Permission, Role
 from fleet.cli.app import cli as root
-from fleet.cli.frame.command import FleetCommand
-from fleet.cli.frame.remote_call import Call as RemoteCall
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.features.agents import commands as agent_commands
@@ -28,7 +24,6 @@ from fleet.features.costs import commands as money
 from fleet.features.users import service as accounts
 from fleet.spending.budgets import Period, Scope
 from fleet.web import server
-from fleet.web.app import create_app
 from tests.factories import Fleet
 from tests.features.agents.test_commands import dead_letter
 from tests.features.approvals.test_approvals import decide, opened
@@ -53,50 +48,6 @@ def call(fleet: Fleet) -> Iterator[Call]:
             return result
 
         yield run
-
-
-def declared(command: click.Command = root, *path: str) -> Iterator[tuple[str, RemoteCall, click.Command]]:
-    """Return the calls that commands declare, with the command and its words."""
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            assert below is not None
-            yield from declared(below, *path, name)
-    elif isinstance(command, FleetCommand) and command.remote is not None:
-        yield " ".join(path), command.remote, command
-
-
-def test_every_call_is_a_route_of_the_api_and_a_command_of_ours(fleet: Fleet) -> None:
-    schema = create_app(fleet.deps).openapi()
-    routes = {
-        (method.upper(), "".join("{}" if part.startswith("{") else f"/{part}" for part in path.split("/")[3:]))
-        for path, methods in schema["paths"].items() for method in methods
-    }  # fmt: skip
-    for name, one, command in declared():
-        path = "".join("{}" if part.startswith("{") else f"/{part}" for part in one.path.split("/")[1:])
-        assert (one.method, path) in routes, f"{name}: {one.method} {one.path}"
-        names = {parameter.name for parameter in command.params}
-        wanted = {*one.query, *(one.body if isinstance(one.body, dict) else ())} | ({one.each} if one.each else set())
-        assert wanted <= names, f"{name}: {wanted - names}"
-        assert bool(one.usually) == ("every" in names), f"{name}: what --all takes back is left out from afar too"
-
-
-def test_columns_are_fields_of_the_answer_and_filters_are_filters_of_the_route(fleet: Fleet) -> None:
-    schema = create_app(fleet.deps).openapi()
-    models = schema["components"]["schemas"]
-
-    def model(reference: dict[str, str]) -> dict[str, Any]:
-        return models[reference["$ref"].rpartition("/")[2]]
-
-    by_shape = {re.sub(r"{[^}]*}", "{}", path.removeprefix("/api/v1")): one for path, one in schema["paths"].items()}
-    for name, one, _ in declared():
-        if one.columns:
-            answer = by_shape[re.sub(r"{[^}]*}", "{}", one.path)]["get"]["responses"]["200"]["content"]
-            items = model(answer["application/json"]["schema"])["properties"]["items"]["items"]
-            assert set(one.columns) <= set(model(items)["properties"]), name
-        asked = by_shape[re.sub(r"{[^}]*}", "{}", one.path)][one.method.lower()].get("parameters", [])
-        assert {*one.query.values(), *one.usually} <= {known["name"] for known in asked if known["in"] == "query"}, name
 
 
 def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) -> None:

@@ -83,17 +83,10 @@ def test_a_span_never_claims_more_than_there_is(seconds: float) -> None:
     assert int(number) * {"s": 1, "min": 60, "h": 3600, "d": 86_400}[unit] <= seconds
 
 
-@pytest.mark.parametrize(
-    ("shown", "total", "offset", "words"),
-    [
-        (20, 134, 0, "20 of 134 agents; --offset 20 shows the next."),
-        (14, 134, 120, "14 of 134 agents."),
-        (0, 0, 0, "No agents."),
-        (0, 134, 200, "No agents from 200; there are 134."),
-    ],
-)
-def test_a_page_says_how_much_there_is(shown: int, total: int, offset: int, words: str) -> None:
-    assert render.page(range(shown), total, offset, "agents") == words
+def test_a_list_says_how_many_rows_it_shows_and_where_the_next_ones_begin() -> None:
+    assert render.below(Listed([], None), "agents") == "No agents."
+    assert render.below(Listed([{}], None), "agents") == "1 agent."
+    assert render.below(Listed([{}, {}], "abc"), "agents") == "2 agents. More: --cursor abc"
 
 
 def test_no_colour_means_no_escape_at_all() -> None:

@@ -19,7 +19,6 @@ from click.shell_completion import CompletionItem
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED, reader_may_leave, report
 from fleet.cli.frame.options import PathType
-from fleet.cli.frame.remote_call import Call
 from fleet.engine import registry
 from fleet.engine.registry import Command
 
@@ -81,11 +80,6 @@ _BELOW = _global_options(on_root=False)
 class FleetCommand(click.Command):
     """A command that also takes the global options."""
 
-    def __init__(self, *args: Any, remote: Call | None = None, **kwargs: Any) -> None:
-        """Take the call that does the same on another fleet's server (`--server`), if there is one."""
-        super().__init__(*args, **kwargs)
-        self.remote = remote
-
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *_BELOW]
 
@@ -105,10 +99,6 @@ class FleetCommand(click.Command):
         door = ctx.find_object(Door)
         if door is None or not door.server:
             return super().invoke(ctx)
-        if self.remote is not None:
-            from fleet.cli.frame import remote
-
-            return remote.carry_out(door, ctx, self.remote)
         try:
             return super().invoke(ctx)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:

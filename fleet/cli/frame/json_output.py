@@ -49,8 +49,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence | set | frozenset):
         return [plain(item) for item in value]
     return value
-
-
-def page(items: Sequence[Mapping[str, Any]], *, total: int | None, limit: int, offset: int) -> dict[str, Any]:
-    """Return a page of a list; `total` is null where counting would cost more than it tells."""
-    return {"items": list(items), "total": total, "limit": limit, "offset": offset}

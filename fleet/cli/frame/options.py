@@ -114,17 +114,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON w
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 
 
-def page_options(default: int) -> Callable[[F], F]:
-    """Add --limit and --offset."""
-
-    def add(command: F) -> F:
-        command = click.option("--offset", type=click.IntRange(0, 2**31), default=0, help="Rows to skip.")(command)
-        limit = click.IntRange(1, LARGEST_PAGE)
-        return click.option("--limit", type=limit, default=default, show_default=True, help="Number of rows.")(command)
-
-    return add
-
-
 def list_options(default: int = 20) -> Callable[[F], F]:
     """Add --limit and --cursor, which every list of the API takes."""
 
@@ -135,9 +124,3 @@ def list_options(default: int = 20) -> Callable[[F], F]:
         return click.option("--limit", type=limit, default=default, show_default=True, help="Number of rows.")(command)
 
     return add
-
-
-def before_option(metavar: str, type_: click.ParamType[Any] | type, *,
-                  words: str = "Only rows after this one.") -> Callable[[F], F]:  # fmt: skip
-    """Add --before, the way down a long list: a page costs the same however far down it is."""
-    return click.option("--before", metavar=metavar, type=type_, default=None, help=words)

@@ -176,19 +176,6 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Table:
     return made
 
 
-def page(shown: Sequence[object], total: int | None, offset: int, noun: str, *, below: str | None = None) -> str:
-    """Return what a list says below itself: 20 of 134 agents, and how to see the next ones.
-
-    No total means more than the fleet counts; `below` is the value of --before that shows the next ones.
-    """
-    if not shown:
-        where = f"from {offset}" if offset else "below it"
-        return f"No {noun}." if total == 0 else f"No {noun} {where}; there are {many(total)}."
-    seen = offset + len(shown)
-    following = f"; --offset {seen} shows the next" if total is not None and seen < total else ""
-    return f"{len(shown)} of {many(total)} {noun}{f'; --before {below} shows the next' if below else following}."
-
-
 def below(listed: Listed, noun: str) -> str:
     """Return what a list says below itself: how many rows it shows, and the cursor of those that follow."""
     if not listed.items:
@@ -202,8 +189,3 @@ def below(listed: Listed, noun: str) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a number of things: "1 job", "2 jobs"; `plural` where it is not the noun and an s."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
-
-
-def many(total: int | None) -> str:
-    """Return a number of things; None for more than the fleet counts."""
-    return "very many" if total is None else str(total)
