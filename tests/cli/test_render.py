@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
+from fleet.cli.frame.api import Listed
 from fleet.core import text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
