@@ -10,11 +10,15 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, cast
-
-import structlog
+from typing import TYPE_CHECKING, Any, cast
 
 from fleet.core.masking import mask, mask_all
+from fleet.core.workarounds.structlog import load
+
+if TYPE_CHECKING:
+    import structlog
+else:
+    structlog = load()
 
 __all__ = ["configure", "get", "mask"]
 
@@ -75,3 +79,9 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
+
+
+def bind(**values: object) -> None:
+    """Add these values to each line that this thread logs from now on, in place of those before."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**values)

@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import exc
 
 from fleet.core import logs
-from fleet.core.db.group_commit import CarryOut, Item, Result, Separate
+from fleet.core.group_commit import CarryOut, Item, Result, Separate
 from fleet.core.errors import InvalidInput, Unavailable
 
 _MIGRATE_FIX = "Run `fleet migrate`."

@@ -1,6 +1,6 @@
 """The link to Postgres: what ends a wait for a server that says nothing.
 
-Used by `fleet.core.db` alone. One connection carries all of a process's turns (`fleet.core.db.group_commit`), so
+Used by `fleet.core.db` alone. One connection carries all of a process's turns (`fleet.core.group_commit`), so
 whoever waits for it for ever has everybody wait.
 """
 
