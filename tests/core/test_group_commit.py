@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from fleet.core import group_commit
-from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
 from fleet.core.errors import Unavailable
+from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
 from tests.factories import WITHIN_S, at_once, turn_taken
 
 

@@ -80,8 +80,9 @@ def _written(value: object) -> str | None:
 def worker_program(settings: Settings, *, name: str, concurrency: int) -> Program:
     """Return a worker of `concurrency` threads. They share one pool of connections, and hold none while they wait."""
     argv = (
-        *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(QUEUES),
-        "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level.upper(),
+        *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
+        "--queues", ",".join(QUEUES), "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
+        "--loglevel", settings.log_level.upper(),
     )  # fmt: skip
     return Program(argv, environment(settings))
 
@@ -114,9 +115,10 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
     return Program(argv, environment(settings))
 
 
-def web_program(settings: Settings, *, host: str, port: int) -> Program:
-    """Return the dashboard and the API."""
+def web_program(settings: Settings, *, host: str, port: int, metrics_port: int | None = None) -> Program:
+    """Return the dashboard and the API, and with a `metrics_port` the exporter of the fleet's numbers."""
     env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port)}
+    env["FLEET_WEB_METRICS_PORT"] = "" if metrics_port is None else str(metrics_port)
     return Program((sys.executable, "-m", "fleet.web"), {**environment(settings), **env})
 
 
@@ -184,10 +186,12 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
 @click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True,
               help="0: any free one.")  # fmt: skip
+@click.option("--metrics-port", envvar="FLEET_WEB_METRICS_PORT", type=click.IntRange(0, 65_535),
+              help="Serve the metrics too, at this port; else run `fleet metrics`.")  # fmt: skip
 @pass_door
-def web(door: Door, /, *, host: str, port: int) -> None:
+def web(door: Door, /, *, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the dashboard and the API in the foreground. Any number may run."""
-    _become(web_program(_needs_broker(door.settings), host=host, port=port))
+    _become(web_program(_needs_broker(door.settings), host=host, port=port, metrics_port=metrics_port))
 
 
 @click.command(cls=FleetCommand)

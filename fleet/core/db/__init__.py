@@ -29,9 +29,9 @@ from fleet.core.clock import Clock
 from fleet.core.db import link as db_link
 from fleet.core.db import roles
 from fleet.core.db.errors import explained, separating
-from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.db.sql import NOW, GroupStatement, Statement, as_json
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.workarounds.sqlalchemy import wrapped
 
 if TYPE_CHECKING:

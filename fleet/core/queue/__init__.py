@@ -18,8 +18,8 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
 from fleet.core import logs
-from fleet.core.group_commit import GroupCommit
 from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.group_commit import GroupCommit
 from fleet.core.workarounds import celery as celery_message
 from fleet.core.workarounds import kombu
 from fleet.core.workarounds.celery import Args, MessageTemplate, TaskParent

@@ -60,6 +60,7 @@ class Board:
         self._screen = screen
         self._supervisor = Supervisor(services.logs_dir, report=self._on_event)
         self._given_up: str | None = None
+        self._metrics_url: str | None = None
 
     def start_gallery(self, settings: Settings, wanted: UpOptions, *, database_url: str) -> str:
         """Start the sandbox gallery and return its address once it answers. Raises FleetError."""
@@ -88,16 +89,19 @@ class Board:
         for name in names:
             self._supervisor.wait_ready(name, partial(_takes_messages, app, name), _READY_S)
 
-    def start_web(self, settings: Settings, wanted: UpOptions) -> str:
-        """Start the dashboard and return its address once it answers. Raises FleetError."""
+    def start_web(self, settings: Settings, wanted: UpOptions, *, with_metrics: bool) -> str:
+        """Start the dashboard, which also serves the metrics, and return its address. Raises FleetError."""
         port = ports.choose(
             purpose="the dashboard", setting="FLEET_WEB_PORT", named=wanted.web_port,
             preferred=self._services.last_port("web"),
         )  # fmt: skip
-        self._start("web", processes.web_program(settings, host=_HOST, port=port))
+        metrics_port = self._metrics_port(wanted) if with_metrics else None
+        self._start("web", processes.web_program(settings, host=_HOST, port=port, metrics_port=metrics_port))
         url = f"http://{_HOST}:{port}"
         self._supervisor.wait_ready("web", lambda: _answers(f"{url}/health"), _READY_S)
         self._services.record(urls={"web": url}, ports={"web": port})
+        if metrics_port is not None:
+            self._note_metrics(metrics_port)
         return url
 
     def start_flower(self, settings: Settings, wanted: UpOptions) -> tuple[str, str]:
@@ -113,15 +117,23 @@ class Board:
         return url, password
 
     def start_metrics(self, settings: Settings, wanted: UpOptions) -> str:
-        """Start the exporter of the fleet's numbers and return its address."""
-        port = ports.choose(
+        """Return the address of the fleet's numbers; without a dashboard start a process that serves them."""
+        if self._metrics_url is None:
+            port = self._metrics_port(wanted)
+            self._start("metrics", processes.metrics_program(settings, host=_HOST, port=port))
+            self._note_metrics(port)
+        assert self._metrics_url is not None
+        return self._metrics_url
+
+    def _metrics_port(self, wanted: UpOptions) -> int:
+        return ports.choose(
             purpose="the metrics", setting="FLEET_METRICS_PORT", named=wanted.metrics_port,
             preferred=self._services.last_port("metrics"),
         )  # fmt: skip
-        self._start("metrics", processes.metrics_program(settings, host=_HOST, port=port))
-        url = f"http://{_HOST}:{port}/metrics"
-        self._services.record(urls={"metrics": url}, ports={"metrics": port})
-        return url
+
+    def _note_metrics(self, port: int) -> None:
+        self._metrics_url = f"http://{_HOST}:{port}/metrics"
+        self._services.record(urls={"metrics": self._metrics_url}, ports={"metrics": port})
 
     def look_after(self) -> None:
         """Start again what died, servers included. Raises FleetError when that is no use any more."""

@@ -143,9 +143,13 @@ class Run:
         paths.store(self._home, HomeSettings(token, self.settings.tempo, self.settings.sandbox))
         self._seen = activity_queries.tail(deps)
         self._board.start_engine(self.settings, self._wanted)
-        web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None
-        flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
         has_metrics = self._wanted.with_metrics and "metrics" in registry.current().commands
+        web = (
+            self._board.start_web(self.settings, self._wanted, with_metrics=has_metrics)
+            if self._wanted.with_web
+            else None
+        )
+        flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
         metrics = self._board.start_metrics(self.settings, self._wanted) if has_metrics else None
         self._screen.step("All is running")
         self._show_addresses(deps, web, flower, metrics)
