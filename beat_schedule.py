@@ -24,11 +24,3 @@ BEAT_SCHEDULE = {
         "options": {"queue": "critical", "expires": 60},
     },
 }
-
-BEAT = {
-    "beat_schedule": BEAT_SCHEDULE,
-    "beat_scheduler": "celery.beat:Scheduler",
-    # Health checks ask it; it stays silent once it no longer ticks.
-    "beat_enable_remote_control": True,
-}
-"""Celery's settings of beat."""

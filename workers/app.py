@@ -14,13 +14,13 @@ from typing import Any
 
 from celery import Celery, signals
 
-from beat_schedule import BEAT
 from fleet import app as features
 from fleet.core import failpoints, logs, queue
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from workers import liveness
+from workers.beat import BEAT
 
 log = logs.get(__name__)
 

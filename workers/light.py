@@ -10,8 +10,8 @@ from typing import Any
 
 from celery import Celery, signals
 
-from beat_schedule import BEAT
 from fleet.core import logs, queue
+from workers.beat import BEAT
 
 
 def _make_app() -> Celery:
