@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from fleet.core.masking import mask, mask_all
 from fleet.core.workarounds.structlog import load
@@ -35,8 +35,8 @@ def _mask_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     return event
 
 
-def configure(level: str = "INFO", *, json: bool | None = None) -> None:
-    """Send Fleet's and the libraries' logs to standard error; JSON unless standard error is a terminal."""
+def configure(level: str = "INFO", *, json: bool | None = None, stream: TextIO | None = None) -> None:
+    """Send Fleet's and the libraries' logs to `stream` or standard error; JSON unless standard error is a terminal."""
     as_json = (not sys.stderr.isatty()) if json is None else json
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -49,7 +49,7 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
         last += [structlog.processors.format_exc_info, _mask_values, structlog.processors.JSONRenderer()]
     else:
         last += [structlog.processors.format_exc_info, _mask_values, structlog.dev.ConsoleRenderer()]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     # Where a line cannot be written (a closed stream, a full disk) the default prints the exception in hand, unmasked.
     logging.raiseExceptions = False

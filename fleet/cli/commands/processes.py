@@ -11,18 +11,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from pydantic import SecretStr
 
 import fleet
 from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PathType
 from fleet.core.errors import InvalidInput
-from fleet.core.queue import QUEUES
-from fleet.core.settings import Settings, mapping_as_json
+
+if TYPE_CHECKING:
+    from fleet.core.settings import Settings
 
 _CELERY = (sys.executable, "-m", "workers.command", "-A")
 FLOWER_USER = "fleet"
@@ -61,6 +61,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def _written(value: object) -> str | None:
+    from pydantic import SecretStr
+
+    from fleet.core.settings import mapping_as_json
+
     match value:
         case None:
             return None
@@ -79,6 +83,8 @@ def _written(value: object) -> str | None:
 
 def worker_program(settings: Settings, *, name: str, concurrency: int) -> Program:
     """Return a worker of `concurrency` threads. They share one pool of connections, and hold none while they wait."""
+    from fleet.core.queue import QUEUES
+
     argv = (
         *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
         "--queues", ",".join(QUEUES), "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
@@ -115,11 +121,23 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
     return Program(argv, environment(settings))
 
 
-def web_program(settings: Settings, *, host: str, port: int, metrics_port: int | None = None) -> Program:
-    """Return the dashboard and the API, and with a `metrics_port` the exporter of the fleet's numbers."""
-    env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port)}
-    env["FLEET_WEB_METRICS_PORT"] = "" if metrics_port is None else str(metrics_port)
+def web_program(
+    settings: Settings, *, host: str, port: int, metrics_port: int | None = None, feed: Path | None = None
+) -> Program:
+    """Return the dashboard and the API, which also serve the metrics and write the feed to a file where that is
+    asked."""
+    env = {
+        "FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port),
+        "FLEET_WEB_METRICS_PORT": "" if metrics_port is None else str(metrics_port),
+        "FLEET_WEB_FEED": str(feed or ""),
+    }  # fmt: skip
     return Program((sys.executable, "-m", "fleet.web"), {**environment(settings), **env})
+
+
+def feed_program(settings: Settings, *, feed: Path) -> Program:
+    """Return what writes the feed to a file, where there is no dashboard that does."""
+    argv = (sys.executable, "-m", "fleet.features.activity.feed_file")
+    return Program(argv, {**environment(settings), "FLEET_WEB_FEED": str(feed)})
 
 
 def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int) -> Program:
