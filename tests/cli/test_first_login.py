@@ -44,6 +44,7 @@ def show(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
             password = disk.kept_password(tmp_path / PASSWORD_FILE)
             seen = preparation.summary({**_known(fleet), "home": tmp_path}, "cli:tests", WEB)
             run._show_addresses(seen, WEB, (FLOWER, password), None)
+            run._helper.close()  # it holds the stream too
         return _all_of(reader).decode()
 
     return shown
